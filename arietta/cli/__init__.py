@@ -1,0 +1,67 @@
+"""The `arietta` command: a verb a file, each loaded only when it is called.
+
+A verb's module has `add_arguments(parser)` and `run(arguments) -> int | None`. Results go to stdout, progress and
+errors to stderr. Exit codes: 0 done, 2 the request or its input was at fault, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from ..errors import AriettaError
+
+VERBS = {
+    "compose": "compose a piece of exactly the length you ask for",
+    "serve": "offer composing over HTTP",
+    "inspect": "show a MIDI file, a corpus or a model",
+    "roundtrip": "measure what the codecs keep of your MIDI files",
+    "ingest": "turn folders of MIDI files into a corpus",
+    "download": "fetch a public corpus (maestro, giantmidi)",
+    "train": "train a model on a corpus (needs the train extra)",
+    "export": "turn a training run into a model that composes (needs the train extra)",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb and return the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _run(words)
+    except AriettaError as error:
+        print(f"arietta: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output left; Python would complain once more at exit
+        return 0
+    except OSError as error:
+        print(f"arietta: {error.filename or 'system'}: {error.strerror or error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("arietta: interrupted; nothing was left half-written", file=sys.stderr)
+        return 130
+
+
+def _run(words: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="arietta", description="Compose expressive piano music as MIDI.")
+    parser.add_argument("--version", action="store_true", help="print the version and leave")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs (arietta VERB --help tells more)")
+    for name, summary in VERBS.items():
+        verb = verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        if words[:1] == [name]:
+            module = importlib.import_module(f".{name}", __name__)
+            verb.description = module.__doc__ or verb.description
+            verb.formatter_class = argparse.RawDescriptionHelpFormatter
+            module.add_arguments(verb)
+    arguments = parser.parse_args(words)
+    if arguments.version:
+        from .. import __version__
+
+        print(f"arietta {__version__}")
+        return 0
+    if not arguments.verb:
+        parser.print_help()
+        return 0
+    return importlib.import_module(f".{arguments.verb}", __name__).run(arguments) or 0

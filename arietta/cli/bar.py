@@ -1,0 +1,23 @@
+"""The progress bar that verbs hand to the library as a callback."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Progress = Callable[[int, int], None]
+
+
+@contextmanager
+def bar(task: str, unit: str) -> Iterator[Progress]:
+    """Give a `progress(done, total)` that draws a bar on stderr, on terminals only, after half a second."""
+    from tqdm import tqdm
+
+    with tqdm(desc=task, unit=unit, delay=0.5, disable=not sys.stderr.isatty(), leave=False) as drawn:
+
+        def progress(done: int, total: int) -> None:
+            drawn.total = total
+            drawn.update(done - drawn.n)
+
+        yield progress

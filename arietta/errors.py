@@ -1,0 +1,33 @@
+"""The errors a user can meet.
+
+Each message names the file (or the field), the offence, the value found and what would be right; the command
+line prints it after `arietta:` and exits with code 2, the server answers it with a 4xx status.
+"""
+
+
+class AriettaError(Exception):
+    """Root of every error that Arietta raises on purpose."""
+
+
+class MidiError(AriettaError):
+    """A MIDI file cannot be read, or notes cannot be written as one."""
+
+
+class CodecError(AriettaError):
+    """Events do not follow the codec's grammar, or two codecs differ."""
+
+
+class CorpusError(AriettaError):
+    """A folder of music, a manifest or a store is missing, empty, altered or made with another codec."""
+
+
+class BundleError(AriettaError):
+    """A model's folder is missing a file, was altered, or does not fit what is asked of it."""
+
+
+class RequestError(AriettaError):
+    """What was asked cannot be composed: refused before any work is done."""
+
+
+class ConfigError(AriettaError):
+    """A setting is unknown or has an impossible value."""

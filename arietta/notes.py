@@ -1,0 +1,218 @@
+"""Notes, the one musical value of the program, and what musicians do to them.
+
+`Notes` holds a piece as columns: onset and duration in seconds, pitch and velocity as in MIDI, and the sustain
+pedal as (down, up) intervals. Seconds are the only clock; ticks and tempo live in `midi`, grids in the codecs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Seconds = NDArray[np.float64]
+Bytes = NDArray[np.uint8]
+
+LOWEST_PITCH, HIGHEST_PITCH = 21, 108  # A0 and C8, the 88 keys
+
+
+class Note(NamedTuple):
+    """One note: onset and duration in seconds, pitch 0-127, velocity 1-127."""
+
+    onset: float
+    duration: float
+    pitch: int
+    velocity: int
+
+
+class Pedal(NamedTuple):
+    """One pressing of the sustain pedal, in seconds."""
+
+    down: float
+    up: float
+
+
+@dataclass(frozen=True, eq=False)
+class Notes:
+    """A piece: `onset`, `duration` float64 [N] s, `pitch`, `velocity` uint8 [N], `pedal` float64 [P, 2] s.
+
+    Sorted by (onset, pitch); pedal intervals are sorted and do not overlap. The arrays are read-only.
+    Build it with `Notes.of`, which sorts and checks.
+    """
+
+    onset: Seconds
+    duration: Seconds
+    pitch: Bytes
+    velocity: Bytes
+    pedal: Seconds
+
+    @classmethod
+    def of(
+        cls,
+        onset: ArrayLike = (),
+        duration: ArrayLike = (),
+        pitch: ArrayLike = (),
+        velocity: ArrayLike = (),
+        pedal: ArrayLike = (),
+    ) -> Notes:
+        """Build notes from columns in any order; raises ValueError where a column is out of range."""
+        onsets = np.asarray(onset, dtype=np.float64).reshape(-1)
+        order = np.lexsort((np.asarray(pitch).reshape(-1), onsets))
+        presses = np.asarray(pedal, dtype=np.float64).reshape(-1, 2)
+        presses = presses[np.argsort(presses[:, 0], kind="stable")]
+        columns = (
+            onsets[order],
+            np.asarray(duration, dtype=np.float64).reshape(-1)[order],
+            _as_bytes(pitch, "pitch", 0)[order],
+            _as_bytes(velocity, "velocity", 1)[order],
+            presses,
+        )
+        _check(*columns)
+        for column in columns:
+            column.setflags(write=False)
+        return cls(*columns)
+
+    @classmethod
+    def from_events(cls, events: Iterable[Note | Pedal]) -> Notes:
+        """Gather what a decoder gave, in any order."""
+        events = list(events)
+        notes = [event for event in events if isinstance(event, Note)]
+        pedal = [event for event in events if isinstance(event, Pedal)]
+        return cls.of(*(zip(*notes, strict=True) if notes else ((), (), (), ())), pedal=pedal)
+
+    def __len__(self) -> int:
+        return len(self.onset)
+
+    def __getitem__(self, index: int) -> Note:
+        return Note(
+            float(self.onset[index]), float(self.duration[index]), int(self.pitch[index]), int(self.velocity[index])
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Notes):
+            return NotImplemented
+        mine, theirs = self._columns(), other._columns()
+        return all(np.array_equal(a, b) for a, b in zip(mine, theirs, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]  # arrays inside
+
+    def __repr__(self) -> str:
+        return f"Notes({len(self)} notes, {len(self.pedal)} pedals, {self.seconds:.2f} s)"
+
+    @property
+    def release(self) -> Seconds:
+        """Key releases, float64 [N] s."""
+        return self.onset + self.duration
+
+    @property
+    def seconds(self) -> float:
+        """Time of the last release of a key or of the pedal; 0 when empty."""
+        return max(float(self.release.max(initial=0.0)), float(self.pedal.max(initial=0.0)))
+
+    def _columns(self) -> tuple[NDArray[Any], ...]:
+        return self.onset, self.duration, self.pitch, self.velocity, self.pedal
+
+
+def take(notes: Notes, chosen: NDArray[Any], pedal: Seconds | None = None) -> Notes:
+    """Keep the notes that `chosen` (a mask or indices) picks, and `pedal` or all of the pedal."""
+    columns = (column[chosen] for column in (notes.onset, notes.duration, notes.pitch, notes.velocity))
+    return Notes.of(*columns, pedal=notes.pedal if pedal is None else pedal)
+
+
+def crop(notes: Notes, start: float, end: float) -> Notes:
+    """Keep what begins in [start, end) seconds, moved to begin at 0; a pedal held across an edge is cut there."""
+    inside = (notes.onset >= start) & (notes.onset < end)
+    pedal = np.clip(notes.pedal, start, end)
+    pedal = pedal[pedal[:, 1] > pedal[:, 0]]
+    return shift(take(notes, inside, pedal), -start)
+
+
+def first(notes: Notes, note_count: int) -> Notes:
+    """Keep the first `note_count` notes; a pedal held at the last of their onsets stays, later ones go."""
+    if note_count >= len(notes):
+        return notes
+    if note_count <= 0:
+        return Notes.of()
+    kept = notes.pedal[notes.pedal[:, 0] <= notes.onset[note_count - 1]]
+    return take(notes, np.arange(note_count), kept)
+
+
+def shift(notes: Notes, seconds: float) -> Notes:
+    """Move everything later by `seconds` (earlier when negative); raises ValueError if that begins before 0."""
+    return Notes.of(notes.onset + seconds, notes.duration, notes.pitch, notes.velocity, notes.pedal + seconds)
+
+
+def trim(notes: Notes) -> Notes:
+    """Move everything so that the first note, or a pedal pressed before it, begins at 0."""
+    begins = [column.min() for column in (notes.onset, notes.pedal) if column.size]
+    return shift(notes, -float(min(begins))) if begins else notes
+
+
+def join(before: Notes, after: Notes, gap: float = 0.0) -> Notes:
+    """Play `after` when `before` has ended, `gap` seconds later."""
+    later = shift(after, before.seconds + gap)
+    columns = zip(before._columns(), later._columns(), strict=True)
+    return Notes.of(*(np.concatenate(pair) for pair in columns))
+
+
+def transpose(notes: Notes, semitones: int) -> Notes:
+    """Move all pitches by `semitones`; raises ValueError when one would leave the 88 keys."""
+    pitch = notes.pitch.astype(np.int64) + semitones
+    if len(pitch) and (pitch.min() < LOWEST_PITCH or pitch.max() > HIGHEST_PITCH):
+        raise ValueError(f"transposing by {semitones} leaves the 88 keys (pitches {LOWEST_PITCH}-{HIGHEST_PITCH})")
+    return Notes.of(notes.onset, notes.duration, pitch, notes.velocity, notes.pedal)
+
+
+def stretch(notes: Notes, factor: float) -> Notes:
+    """Make everything `factor` times as long (1.05 is slower, 0.95 faster)."""
+    return Notes.of(
+        notes.onset * factor, notes.duration * factor, notes.pitch, notes.velocity, notes.pedal * factor
+    )
+
+
+def fold_pedal(notes: Notes) -> Notes:
+    """Give each note the length it sounds: up to the lifting of the pedal that holds it, or its next striking.
+
+    The result has no pedal. This is what Magenta's `apply_sustain_control_changes` does, with the key struck
+    again under the pedal ending the earlier note.
+    """
+    release = notes.release
+    if len(notes.pedal):
+        press = np.searchsorted(notes.pedal[:, 0], release, side="right") - 1
+        held = (press >= 0) & (release < notes.pedal[np.maximum(press, 0), 1])
+        release = np.where(held, notes.pedal[np.maximum(press, 0), 1], release)
+    release = np.minimum(release, next_strike(notes))
+    return Notes.of(notes.onset, release - notes.onset, notes.pitch, notes.velocity)
+
+
+def next_strike(notes: Notes) -> Seconds:
+    """Time at which the pitch of each note is struck again later, float64 [N] s; inf where it is not."""
+    result = np.full(len(notes), np.inf)
+    order = np.lexsort((notes.onset, notes.pitch))
+    same = (notes.pitch[order][1:] == notes.pitch[order][:-1]) & (notes.onset[order][1:] > notes.onset[order][:-1])
+    result[order[:-1][same]] = notes.onset[order[1:][same]]
+    return result
+
+
+def _as_bytes(values: ArrayLike, name: str, lowest: int) -> Bytes:
+    array = np.asarray(values).reshape(-1)
+    if array.size and (array.min() < lowest or array.max() > 127):
+        raise ValueError(f"{name} must lie in {lowest}-127, found {array.min()} to {array.max()}")
+    return array.astype(np.uint8)
+
+
+def _check(onset: Seconds, duration: Seconds, pitch: Bytes, velocity: Bytes, pedal: Seconds) -> None:
+    if not len(onset) == len(duration) == len(pitch) == len(velocity):
+        lengths = [len(column) for column in (onset, duration, pitch, velocity)]
+        raise ValueError(f"columns differ in length: {lengths}")
+    if not all(np.isfinite(column).all() for column in (onset, duration, pedal)):
+        raise ValueError("times must be finite")
+    if onset.min(initial=0.0) < 0 or pedal.min(initial=0.0) < 0:
+        raise ValueError("time begins at 0: no onset or pedal may lie before it")
+    if len(duration) and duration.min() <= 0:
+        raise ValueError(f"a duration must be above 0, found {duration.min()}")
+    if (pedal[:, 1] <= pedal[:, 0]).any() or (pedal[1:, 0] < pedal[:-1, 1]).any():
+        raise ValueError("pedal intervals must end after they begin, and may not overlap")
