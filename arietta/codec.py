@@ -74,8 +74,20 @@ class Decoder(Protocol):
         """Say what `push` would take next."""
         ...
 
-    def plan(self, *, notes_left: int) -> None:
-        """From here on compose exactly `notes_left` notes, then close."""
+    def plan(self, *, notes_left: int | None = None, until: float | None = None) -> None:
+        """From here on compose exactly `notes_left` notes, or until that second of the piece; then close."""
+        ...
+
+    def hold(self, pitch: int, until: float) -> None:
+        """Keep a key down until that second: a prompt's own release, which the grid may have shortened."""
+        ...
+
+    def avoid(self, pitch: int) -> None:
+        """Offer no note of this pitch until another one is struck."""
+        ...
+
+    def fit(self, row: Sequence[int]) -> Sequence[int]:
+        """Return the row, amended where it would outlast the plan's `until`."""
         ...
 
     def announce_end(self, notes_left: int) -> None:
@@ -92,6 +104,11 @@ class Codec(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def can_continue(self) -> bool:
+        """True where a prompt can be continued and a length in seconds be met."""
+        ...
 
     @property
     def field_names(self) -> tuple[str, ...]: ...
@@ -172,21 +189,24 @@ def permits(masks: Masks, codec: Codec, row: Sequence[int]) -> bool:
 
 def load_codec(description: Mapping[str, Any]) -> Codec:
     """Build the codec that `describe` described; raises CodecError for an unknown name or other parameters."""
-    from .chord_codec import ChordCodec
-    from .note_codec import NoteCodec
-    from .performance_codec import PerformanceCodec
+    codec: Codec
+    match description.get("name"):
+        case "note":
+            from .note_codec import NoteCodec
 
-    builders: dict[str, Any] = {
-        "note": NoteCodec,
-        "performance": PerformanceCodec,
-        "chord": ChordCodec.from_description,
-    }
-    name = description.get("name")
-    if name not in builders:
-        raise CodecError(f"unknown codec {name!r}; known are {', '.join(builders)}")
-    codec: Codec = builders[name](description) if name == "chord" else builders[name]()
+            codec = NoteCodec()
+        case "performance":
+            from .performance_codec import PerformanceCodec
+
+            codec = PerformanceCodec()
+        case "chord":
+            from .chord_codec import ChordCodec
+
+            codec = ChordCodec.from_description(description)
+        case name:
+            raise CodecError(f"unknown codec {name!r}; known are note, performance, chord")
     if codec.describe() != dict(description):
         raise CodecError(
-            f"the {name} codec of this version ({codec.describe()}) is not the one described ({dict(description)})"
+            f"the {codec.name} codec of this version ({codec.describe()}) is not the one described ({dict(description)})"
         )
     return codec

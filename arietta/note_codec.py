@@ -7,7 +7,8 @@
 
 A piece is `start`, rows in the order of time (pedal up, pedal down, notes by rising pitch at one time), `end`.
 Onsets are rounded once, on the piece's own clock, and rows carry whole steps between them: errors stay within
-5 ms and never add up. A wait of a second or more is a rest row with the longest step that fits, and the next row
+5 ms and never add up. Durations are counted from the rounded onset to the true release, so that a passage of equal
+notes keeps its mean length. A wait of a second or more is a rest row with the longest step that fits, and the next row
 carries what remains: chords stay together after any silence, where a coarse step in the note's own row would
 strike the first note of a chord early.
 """
@@ -35,20 +36,23 @@ LONG_WAITS = np.rint(SHORT_WAITS * 2 ** (np.arange(28) / 8)).astype(np.int64)
 TIME_COUNT = SHORT_WAITS + len(LONG_WAITS)
 LONGEST_WAIT = TIME_COUNT - 1
 TIME_STEPS = np.concatenate([np.arange(SHORT_WAITS), LONG_WAITS])
-# Every step to 0.16 s (the median note of MAESTRO lasts 0.09 s), then steps of 5.2 % up to 20 s.
-DURATION_STEPS = np.concatenate([np.arange(1, 17), np.rint(np.geomspace(16, 2000, 97)[1:])]).astype(np.int64)
+# Every step to 0.16 s (the median note of MAESTRO lasts 0.09 s), then steps of 5.4 % up to 60 s (its longest, 60.9 s).
+DURATION_STEPS = np.concatenate([np.arange(1, 17), np.rint(np.geomspace(16, 6000, 113)[1:])]).astype(np.int64)
 DURATION_COUNT = len(DURATION_STEPS)
 VELOCITY_COUNT = 32
 # The middle of a bin of four lies between two velocities: taking the upper and the lower by turns has no bias.
 VELOCITY_CENTRES = np.array([4 * b + (1 if b % 2 else 2) for b in range(VELOCITY_COUNT)])
 SHORTEST_CODA, LONGEST_CODA = 16, 64
 NEVER = TIME_COUNT
+LONGEST_IDLENESS = 32  # rows without a note after which a planned piece must go on with one
+LATEST_GAP = 5  # steps of silence that a piece of so many seconds may have before its end
 
 
 class NoteCodec:
     """Notes <-> events uint16 [T, 4]. It has no parameters: its description names its version."""
 
     name = "note"
+    can_continue = True
     field_names = ("time", "what", "duration", "velocity")
     field_sizes = (TIME_COUNT, WHAT_COUNT, DURATION_COUNT, VELOCITY_COUNT)
 
@@ -119,7 +123,11 @@ class NoteDecoder:
         self._last: int | None = None  # `what` of the row before
         self._waits_below = TIME_COUNT  # after a rest, only waits that the rest could not have carried
         self._notes_left: int | None = None
+        self._until: int | None = None  # step at which a piece of so many seconds ends
+        self._is_late = False  # that step was passed: only the close is left
         self._coda_due = 0
+        self._avoided = -1
+        self._rows_since_note = 0
         self._note_count = 0
 
     @property
@@ -134,8 +142,16 @@ class NoteDecoder:
     def is_ended(self) -> bool:
         return self._last == END
 
-    def plan(self, *, notes_left: int) -> None:
+    def plan(self, *, notes_left: int | None = None, until: float | None = None) -> None:
         self._notes_left = notes_left
+        self._until = None if until is None else round(until * STEPS_PER_SECOND)
+
+    def hold(self, pitch: int, until: float) -> None:
+        key = pitch - LOWEST_PITCH
+        self._free_at[key] = max(int(self._free_at[key]), int(np.ceil(until * STEPS_PER_SECOND)))
+
+    def avoid(self, pitch: int) -> None:
+        self._avoided = pitch - LOWEST_PITCH
 
     def announce_end(self, notes_left: int) -> None:
         self._coda_due = int(np.clip(notes_left, SHORTEST_CODA, LONGEST_CODA))
@@ -145,16 +161,21 @@ class NoteDecoder:
         if self.is_ended:
             raise CodecError("the piece is closed: no row may follow its end")
         if self._last is None:
-            return _only(START)
+            return _only(0, START)
         if self._coda_due and self._last != REST:
-            return _only(CODA, self._coda_due)
+            return _only(0, CODA, self._coda_due)
+        if self._is_late:
+            return _only(*self._closing_row())
         earliest = np.full(WHAT_COUNT, NEVER, dtype=np.int64)
         if self._notes_left != 0:
             waits = np.maximum(self._free_at - self._step, 0)
             passed = waits[: max(self._rank - 1, 0)]
             np.maximum(passed, 1, out=passed)
             earliest[:KEY_COUNT] = np.where(waits < min(self._waits_below, SHORT_WAITS), waits, NEVER)
-        for what in (PEDAL_DOWN, PEDAL_UP, REST, END):
+            if self._avoided >= 0:
+                earliest[self._avoided] = NEVER
+        is_idle = self._rows_since_note >= LONGEST_IDLENESS and self._is_planned() and bool((earliest < NEVER).any())
+        for what in (END,) if is_idle else (PEDAL_DOWN, PEDAL_UP, REST, END):
             earliest[what] = self._earliest_mark(what)
         allowed = np.ones(sum(NoteCodec.field_sizes), dtype=np.bool_)
         time = allowed[:TIME_COUNT]
@@ -174,11 +195,40 @@ class NoteDecoder:
             return (0 if self._rank < 1 else 1) if not is_pedalled and not is_closing else NEVER
         if what == REST:
             return SHORT_WAITS if self._waits_below == TIME_COUNT and not self._is_rest_idle() else NEVER
-        return 0 if not is_pedalled and not self._notes_left and self._last != REST else NEVER
+        may_end = not self._notes_left and (self._until is None or self._is_late)
+        return 0 if not is_pedalled and may_end and self._last != REST else NEVER
+
+    def _is_planned(self) -> bool:
+        return self._notes_left is not None or self._until is not None
 
     def _is_rest_idle(self) -> bool:
         """True where a rest would only delay the end: nothing is left to play but to lift the pedal once."""
         return self._notes_left == 0 and (self._pedal_at is None or self._last == REST)
+
+    def fit(self, row: Sequence[int]) -> Sequence[int]:
+        """Amend a composed row so that a piece planned until a moment ends there: keys are released by then."""
+        time, what, duration, velocity = row
+        if self._until is None or self._is_late or what in (START, CODA):
+            return row
+        left = self._until - self._step - int(TIME_STEPS[time])
+        if left <= 0:
+            self._is_late = True
+            return (*self._closing_row(), 0, 0)
+        fitting = int(np.searchsorted(DURATION_STEPS, left, side="right")) - 1
+        return (time, what, min(duration, fitting), velocity) if what < KEY_COUNT else row
+
+    def _closing_row(self) -> tuple[int, int]:
+        """The next (time, what) of the close: the pedal carries the last sound to the planned end."""
+        assert self._until is not None
+        left = self._until - self._step
+        pause = 0 if self._rank < 0 else 1
+        if self._pedal_at is not None:
+            if left >= SHORT_WAITS and self._waits_below == TIME_COUNT:
+                return int(np.searchsorted(TIME_STEPS, left, side="right")) - 1, REST
+            return max(left, pause, 0 if self._pedal_at < self._step else 1), PEDAL_UP
+        pause = 0 if self._rank < 1 else 1
+        is_filled = int(self._free_at.max()) >= self._until - LATEST_GAP or left <= pause
+        return (0, END) if is_filled and self._last != REST else (pause, PEDAL_DOWN)
 
     def push(self, row: Sequence[int] | NDArray[Any]) -> list[Note | Pedal]:
         time, what, duration, velocity = (int(value) for value in row)
@@ -187,6 +237,7 @@ class NoteDecoder:
         self._rank = -1 if time else self._rank
         self._waits_below = TIME_COUNT
         self._last = what
+        self._rows_since_note = 0 if what < KEY_COUNT else self._rows_since_note + 1
         if what < KEY_COUNT:
             return [self._strike(what, duration, velocity)]
         if what == PEDAL_DOWN:
@@ -203,6 +254,7 @@ class NoteDecoder:
         steps = int(DURATION_STEPS[duration])
         self._free_at[key] = self._step + steps
         self._rank = 2 + key
+        self._avoided = -1
         self._note_count += 1
         if self._notes_left is not None:
             self._notes_left -= 1
@@ -258,11 +310,11 @@ def _mark(what: int, duration: int = 0) -> NDArray[np.int64]:
     return np.array([[0, what, duration, 0]])
 
 
-def _only(what: int, duration: int = 0) -> Masks:
-    """Masks that force one mark."""
+def _only(time: int, what: int, duration: int = 0) -> Masks:
+    """Masks that force one row without a velocity."""
     allowed = np.zeros(sum(NoteCodec.field_sizes), dtype=np.bool_)
     start = 0
-    for size, value in zip(NoteCodec.field_sizes, (0, what, duration, 0), strict=True):
+    for size, value in zip(NoteCodec.field_sizes, (time, what, duration, 0), strict=True):
         allowed[start + value] = True
         start += size
     return Masks(allowed, np.zeros(WHAT_COUNT, dtype=np.int64))
@@ -301,7 +353,7 @@ def _grid_notes(notes: Notes) -> tuple[NDArray[np.int64], ...]:
     is_last[:-1] = (keys[1:] != keys[:-1]) | (step[1:] != step[:-1])
     keys, step, order = keys[is_last], step[is_last], order[is_last]
     middles = (DURATION_STEPS[1:] + DURATION_STEPS[:-1]) / 2
-    duration = np.searchsorted(middles, length[order] * STEPS_PER_SECOND, side="left")
+    duration = np.searchsorted(middles, (onset + length)[order] * STEPS_PER_SECOND - step, side="left")
     room = np.full(len(keys), DURATION_STEPS[-1])
     same = keys[1:] == keys[:-1]
     room[:-1][same] = (step[1:] - step[:-1])[same]
@@ -343,8 +395,9 @@ def _quantise(notes: Notes) -> tuple[Notes, Losses]:
     shortened = 0
     places = sorted(kept)
     for place, following in zip(places, [*places[1:], (-1, 0)], strict=True):
-        (pitch, step), (_, duration, velocity) = place, kept[place]
-        steps = int(DURATION_STEPS[np.abs(DURATION_STEPS - duration * STEPS_PER_SECOND).argmin()])
+        (pitch, step), (onset, duration, velocity) = place, kept[place]
+        sounding = (onset + duration) * STEPS_PER_SECOND - step
+        steps = int(DURATION_STEPS[np.abs(DURATION_STEPS - sounding).argmin()])
         room = following[1] - step if following[0] == pitch else steps
         if steps > room:
             steps, shortened = int(DURATION_STEPS[DURATION_STEPS <= room].max()), shortened + 1

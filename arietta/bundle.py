@@ -1,0 +1,132 @@
+"""A model in a folder, ready to compose without torch.
+
+    model.json    format, network, codec, and the SHA-256 of each file below: its own hash is the fingerprint
+    step.onnx, feed.onnx, weights.bin    the graphs of train/graph.py and the weights they share
+    golden.npz    a short piece with the likelihoods that torch gave it, to prove the engine wherever it runs
+    card.json     data, licence, split, training, figures, limits; may be completed after export
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .codec import Codec, Events, load_codec
+from .errors import AriettaError, BundleError
+from .model_config import ModelConfig
+
+FORMAT = 1
+FILES = ("step.onnx", "feed.onnx", "weights.bin", "golden.npz")
+SHIPPED = Path(__file__).parent / "models"
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A piece `events` uint16 [T, F] and its likelihood in torch, `nll` float32 [T, F], within `tolerance` nats."""
+
+    events: Events
+    nll: NDArray[np.float32]
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model that can be loaded by an engine; `fingerprint` names exactly these weights, 16 hexadecimal digits."""
+
+    path: Path
+    fingerprint: str
+    model: ModelConfig
+    codec: Codec
+    bits: int
+    feed_rows: int
+    card: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def golden(self) -> Golden:
+        with np.load(self.path / "golden.npz") as arrays:
+            return Golden(arrays["events"], arrays["nll"], float(arrays["tolerance"]))
+
+
+def list_bundles(folder: Path = SHIPPED) -> list[str]:
+    """Names of the models that came with the program."""
+    return sorted(path.parent.name for path in folder.glob("*/model.json"))
+
+
+def find_bundle(name_or_path: str | Path) -> Path:
+    """Return the folder of a shipped model or of a path; raises BundleError with the nearest names."""
+    shipped = SHIPPED / str(name_or_path)
+    if str(name_or_path) in list_bundles():
+        return shipped
+    path = Path(name_or_path)
+    if path.is_dir():
+        return path
+    names = list_bundles()
+    near = difflib.get_close_matches(str(name_or_path), names, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"the models here are: {', '.join(names) or 'none'}"
+    raise BundleError(f"{name_or_path}: no model of that name and no such folder; {hint}")
+
+
+def load_bundle(name_or_path: str | Path) -> Bundle:
+    """Read and check a model's folder; raises BundleError where a file is missing, altered or of another format."""
+    path = find_bundle(name_or_path)
+    text = _read(path / "model.json")
+    try:
+        description = json.loads(text)
+        card = json.loads(_read(path / "card.json"))
+        if description["format"] != FORMAT:
+            raise BundleError(f"{path}: format {description['format']}, this version reads format {FORMAT}")
+        _check_files(path, description["files"])
+        return Bundle(
+            path=path,
+            fingerprint=hashlib.sha256(text).hexdigest()[:16],
+            model=ModelConfig.from_description(description["model"]),
+            codec=load_codec(description["codec"]),
+            bits=int(description["bits"]),
+            feed_rows=int(description["feed_rows"]),
+            card=card,
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{path}: model.json or card.json is damaged ({error}); fetch or export it again") from error
+    except BundleError:
+        raise
+    except AriettaError as error:
+        raise BundleError(f"{path}: {error}") from error
+
+
+def _check_files(path: Path, expected: Mapping[str, str]) -> None:
+    for name in FILES:
+        if hashlib.sha256(_read(path / name)).hexdigest() != expected[name]:
+            raise BundleError(f"{path / name}: altered since it was exported; fetch or export the model again")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise BundleError(f"{path}: missing, so the model is incomplete; fetch or export it again") from error
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def write_description(path: Path, model: ModelConfig, codec: Codec, *, bits: int, feed_rows: int) -> None:
+    """Write model.json over the files already in `path`: the last step of an export."""
+    description = {
+        "format": FORMAT,
+        "model": model.describe(),
+        "codec": codec.describe(),
+        "bits": bits,
+        "feed_rows": feed_rows,
+        "files": {name: hashlib.sha256((path / name).read_bytes()).hexdigest() for name in FILES},
+    }
+    (path / "model.json").write_text(json.dumps(description, indent=1, sort_keys=True) + "\n")

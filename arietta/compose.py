@@ -1,0 +1,321 @@
+"""The one loop: a request goes in, an engine and a decoder take turns, a take comes out.
+
+    take = compose(Request(notes=300, style="grieg"), load_engine(load_bundle("concert")))
+    write_midi("piece.mid", take.notes, texts=take.texts())
+
+A `Piece` is one request being composed: what it needs from the engine each step, and what it makes of each row.
+`stream` yields notes as they are made; `compose` gathers them. The decoder counts, so N notes are N notes.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import notes as music
+from .bundle import Bundle
+from .codec import Events, Masks
+from .engine import Engine
+from .errors import RequestError
+from .names import nearest, same_name
+from .notes import Note, Notes, Pedal
+from .note_codec import LONGEST_CODA, SHORTEST_CODA
+from .sampling import Sampling, gumbel
+
+MOST_NOTES = 100_000
+MOST_SECONDS = 6 * 3600.0
+LONGEST_PROMPT = 10_000
+ANY = "any"
+LOOP_PERIODS = range(1, 9)  # in notes
+LOOP_REPEATS = 8  # 0.08 % of MAESTRO's windows of 500 notes repeat a pattern more often than this
+LOOP_TOLERANCE = 0.3
+LAST_NOTES = 16  # how many a piece of so many seconds has before its pace is judged
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to compose: `notes` or `seconds` of new music, after `prompt` if there is one.
+
+    Raises RequestError where a value is impossible; what depends on the model is checked by `Piece`.
+    """
+
+    notes: int | None = None
+    seconds: float | None = None
+    style: str = ANY
+    prompt: Notes | None = field(default=None, repr=False)
+    seed: int = 0
+    sampling: Sampling = field(default_factory=Sampling)
+
+    def __post_init__(self) -> None:
+        if (self.notes is None) == (self.seconds is None):
+            raise RequestError("say how long the piece shall be: either a number of notes or of seconds")
+        if self.notes is not None and not 1 <= self.notes <= MOST_NOTES:
+            raise RequestError(f"notes must lie in 1-{MOST_NOTES}, not {self.notes}")
+        if self.seconds is not None and not 1 <= self.seconds <= MOST_SECONDS:
+            raise RequestError(f"seconds must lie in 1-{MOST_SECONDS:.0f}, not {self.seconds:g}")
+        if not 0 <= self.seed < 2**32:
+            raise RequestError(f"seed must lie in 0-{2**32 - 1}, not {self.seed}")
+        if self.prompt is not None and not 1 <= len(self.prompt) <= LONGEST_PROMPT:
+            raise RequestError(
+                f"the prompt has {len(self.prompt)} notes; give 1 to {LONGEST_PROMPT} (--prompt-notes takes its first)"
+            )
+
+    def describe(self) -> dict[str, Any]:
+        """Return what to ask for to get the same piece again, as JSON values; a prompt is named by its length."""
+        values: dict[str, Any] = {"notes": self.notes, "seconds": self.seconds, "style": self.style, "seed": self.seed}
+        prompt = {"prompt_notes": len(self.prompt)} if self.prompt is not None else {}
+        return {name: value for name, value in values.items() if value is not None} | asdict(self.sampling) | prompt
+
+
+@dataclass(frozen=True)
+class Take:
+    """A finished piece. `events` uint16 [T, F] begin with `prompt_length` rows of the prompt; `notes` begin with the
+    prompt's own, untouched. `nll` is the mean, in nats a note, of the composed notes under the model."""
+
+    notes: Notes
+    events: Events
+    prompt_length: int
+    prompt_notes: int
+    request: Request
+    model: str
+    bundle: str
+    nll: float
+    seconds_taken: float
+
+    @property
+    def note_count(self) -> int:
+        """Notes composed, without the prompt's."""
+        return len(self.notes) - self.prompt_notes
+
+    def describe(self) -> dict[str, Any]:
+        """Return what made this take, as JSON values: the request, the model and its fingerprint."""
+        return {"model": self.model, "bundle": self.bundle} | self.request.describe()
+
+    def texts(self) -> list[str]:
+        """What goes into the MIDI file's text events."""
+        return ["arietta " + json.dumps(self.describe(), sort_keys=True)]
+
+
+class Piece:
+    """One request being composed, step by step."""
+
+    def __init__(self, request: Request, bundle: Bundle) -> None:
+        """Check the request against the model and take in the prompt; raises RequestError before any work."""
+        self.request, self.bundle = request, bundle
+        self.codec = bundle.codec
+        if not self.codec.can_continue and (request.prompt is not None or request.seconds is not None):
+            raise RequestError(f"{bundle.name} composes a number of notes from the beginning: no prompt, no seconds")
+        self.condition = condition_of(request.style, bundle)
+        self.rng = np.random.default_rng(request.seed)
+        self.decoder = self.codec.decoder()
+        self.loops = LoopGuard()
+        self.rows: list[list[int]] = []
+        self.found: list[Note | Pedal] = []
+        self.nll = 0.0
+        self._noise_width = sum(self.codec.field_sizes)
+        self._coda_at = int(self.rng.integers(SHORTEST_CODA, LONGEST_CODA + 1))
+        self._is_announced = False
+        self.prompt_events = self._hear_prompt()
+        self._begin = self.decoder.clock
+        self._heard = self.decoder.note_count
+        until = None if request.seconds is None else self._begin + request.seconds
+        self.decoder.plan(notes_left=request.notes, until=until)
+
+    def _hear_prompt(self) -> Events:
+        """Push the prompt's rows into the decoder; its keys stay held until their own releases."""
+        prompt = self.request.prompt
+        if prompt is None:
+            self.offset = 0.0
+            return np.zeros((0, len(self.codec.field_sizes)), dtype=np.uint16)
+        begins = [column.min() for column in (prompt.onset, prompt.pedal) if column.size]
+        self.offset = float(min(begins))
+        heard = music.trim(prompt)
+        events = self.codec.encode(heard, whole=False)
+        for row in events.tolist():
+            self.decoder.push(row)
+        for index in np.flatnonzero(heard.release > self.decoder.clock):
+            self.decoder.hold(int(heard.pitch[index]), float(heard.release[index]))
+        self.rows = events.tolist()
+        return events
+
+    @property
+    def is_done(self) -> bool:
+        return self.decoder.is_ended
+
+    @property
+    def note_count(self) -> int:
+        """Notes composed so far."""
+        return self.decoder.note_count - self._heard
+
+    @property
+    def progress(self) -> tuple[float, float]:
+        """How much is composed, and of how much: notes or seconds."""
+        if self.request.notes is not None:
+            return self.note_count, self.request.notes
+        assert self.request.seconds is not None
+        return min(self.decoder.clock - self._begin, self.request.seconds), self.request.seconds
+
+    def noise(self) -> NDArray[np.float32]:
+        return gumbel(self.rng, self._noise_width)
+
+    def masks(self) -> Masks:
+        """What the next row may be: the grammar, less what would go on with a loop."""
+        left = self._notes_left()
+        if not self._is_announced and SHORTEST_CODA <= left <= self._coda_at and self.rows:
+            self.decoder.announce_end(left)
+            self._is_announced = True
+        if self.loops.repeated is not None:
+            self.decoder.avoid(self.loops.repeated)
+        return self.decoder.masks()
+
+    def _notes_left(self) -> int:
+        """Notes still to come; in a piece of so many seconds, at the pace so far."""
+        if self.request.notes is not None:
+            return self.request.notes - self.note_count
+        done, whole = self.progress
+        return round((whole - done) * self.note_count / done) if self.note_count >= LAST_NOTES and done else MOST_NOTES
+
+    def push(self, row: list[int], nll: NDArray[np.float32]) -> tuple[list[int], list[Note | Pedal]]:
+        """Take the engine's row: (the row as it stands in the piece, what it completes, in the piece's seconds)."""
+        row = list(self.decoder.fit(row))
+        made = [_later(event, self.offset) for event in self.decoder.push(row)]
+        self.rows.append(row)
+        counted = self.codec.counted(np.array([row], dtype=np.uint16))[0]
+        self.nll += float(nll[counted].sum())
+        for event in made:
+            if isinstance(event, Note):
+                self.loops.hear(event)
+        if self.decoder.is_ended:
+            made += [_later(event, self.offset) for event in self.decoder.finish()]
+        self.found += made
+        return row, made
+
+    def take(self, seconds_taken: float) -> Take:
+        """Close the piece and gather it."""
+        prompt = self.request.prompt
+        return Take(
+            notes=Notes.from_events(self.found) if prompt is None else _after_prompt(prompt, self.found),
+            events=np.array(self.rows, dtype=np.uint16),
+            prompt_length=len(self.prompt_events),
+            prompt_notes=len(prompt) if prompt is not None else 0,
+            request=self.request,
+            model=self.bundle.name,
+            bundle=self.bundle.fingerprint,
+            nll=self.nll / max(self.note_count, 1),
+            seconds_taken=seconds_taken,
+        )
+
+
+class LoopGuard:
+    """Notices a pattern of pitches and onset intervals (within 30 %) that came eight times in a row."""
+
+    def __init__(self) -> None:
+        self._pitches: list[int] = []
+        self._intervals: list[float] = []
+        self._onset = 0.0
+        self._runs = dict.fromkeys(LOOP_PERIODS, 0)  # notes in a row that repeat the note one period before
+        self.repeated: int | None = None  # the pitch that would go on with the loop
+
+    def hear(self, note: Note) -> None:
+        interval = note.onset - self._onset
+        self._onset = note.onset
+        self._pitches.append(note.pitch)
+        self._intervals.append(interval)
+        self.repeated = None
+        for period in LOOP_PERIODS:
+            is_same = len(self._pitches) > period and self._repeats(period)
+            self._runs[period] = self._runs[period] + 1 if is_same else 0
+            if self._runs[period] >= (LOOP_REPEATS - 1) * period:
+                self.repeated = self._pitches[-period]
+        del self._pitches[: -LOOP_PERIODS.stop], self._intervals[: -LOOP_PERIODS.stop]
+
+    def _repeats(self, period: int) -> bool:
+        then, now = self._intervals[-1 - period], self._intervals[-1]
+        is_timed = abs(now - then) <= LOOP_TOLERANCE * max(now, then)
+        return is_timed and self._pitches[-1] == self._pitches[-1 - period]
+
+
+def compose(
+    request: Request,
+    engine: Engine,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Take:
+    """Compose the whole piece; `cancelled` is asked before each step and ends it with RequestError."""
+    made = stream(request, engine)
+    while True:
+        if cancelled is not None and cancelled():
+            raise RequestError("composing was cancelled")
+        try:
+            _, (done, whole) = next(made)
+        except StopIteration as finished:
+            take: Take = finished.value
+            return take
+        if progress is not None:
+            progress(int(done), int(whole))
+
+
+def stream(
+    request: Request, engine: Engine
+) -> Generator[tuple[list[Note | Pedal], tuple[float, float]], None, Take]:
+    """Yield, after every step, what it completed and how far the piece is; the generator's value is the take."""
+    begun = time.perf_counter()
+    piece = Piece(request, engine.bundle)
+    state = engine.start([piece.condition])
+    engine.feed(piece.prompt_events, state)
+    while not piece.is_done:
+        (composed,) = engine.next(state, piece.noise()[None], [piece.masks()], [request.sampling])
+        row, made = piece.push(composed.tolist(), state.nll[0])
+        engine.amend(state, 0, row)
+        yield made, piece.progress
+    return piece.take(time.perf_counter() - begun)
+
+
+def condition_of(style: str, bundle: Bundle) -> tuple[int, int]:
+    """Ids of the composer that `style` names (full name or surname, any case) and of the most faithful source.
+
+    Raises RequestError, with the nearest names, where the model does not know the style.
+    """
+    model = bundle.model
+    source = "measured" if "measured" in model.sources else ANY
+    if same_name(style, ANY):
+        return model.condition_ids(ANY, source)
+    known = [name for name in model.composers if same_name(style, name)]
+    known = known or [name for name in model.composers if same_name(style, name.split()[-1])]
+    if len(known) == 1:
+        return model.condition_ids(known[0], source)
+    if known:
+        raise RequestError(f"style {style!r} may be {' or '.join(known)}: give the full name")
+    if not model.composers:
+        raise RequestError(f"{bundle.name} was trained without composers: leave the style at {ANY!r}")
+    raise RequestError(f"{bundle.name} does not know the style {style!r}; nearest: {nearest(style, model.composers)}")
+
+
+def _later(event: Note | Pedal, seconds: float) -> Note | Pedal:
+    if not seconds:
+        return event
+    if isinstance(event, Note):
+        return event._replace(onset=event.onset + seconds)
+    return Pedal(event.down + seconds, event.up + seconds)
+
+
+def _after_prompt(prompt: Notes, found: list[Note | Pedal]) -> Notes:
+    """The prompt's own notes, then the composed ones; a pedal held over the seam keeps its own beginning."""
+    composed = Notes.from_events(found)
+    last = float(prompt.onset.max())
+    closed, held = prompt.pedal[prompt.pedal[:, 1] <= last], prompt.pedal[prompt.pedal[:, 1] > last]
+    pedal = composed.pedal.copy()
+    if len(held) and len(pedal):
+        pedal[0, 0] = held[0, 0]
+    columns: list[Mapping[str, Any] | Any] = [
+        np.concatenate([getattr(prompt, name), getattr(composed, name)])
+        for name in ("onset", "duration", "pitch", "velocity")
+    ]
+    return Notes.of(*columns, pedal=np.concatenate([closed, pedal]))

@@ -1,0 +1,52 @@
+"""Logits to a field's value, in numpy: what the exported graph does inside, for tests and for torch engines.
+
+Temperature, then min-p (Nguyen et al. 2024, arXiv 2407.01082) and top-p (Holtzman et al. 2020, arXiv 1904.09751),
+then Gumbel noise and the largest: a draw from the kept values. Noise comes from the request's generator.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import RequestError
+
+COOLEST, HOTTEST = 0.05, 3.0
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How boldly to draw: `temperature` 0.05-3; `top_p` keeps the likeliest values up to that share;
+    `min_p` drops values less likely than that share of the likeliest."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    min_p: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not COOLEST <= self.temperature <= HOTTEST:
+            raise RequestError(f"temperature must lie in {COOLEST}-{HOTTEST}, not {self.temperature}")
+        if not 0 < self.top_p <= 1:
+            raise RequestError(f"top_p must lie above 0 and at most at 1, not {self.top_p}")
+        if not 0 <= self.min_p < 1:
+            raise RequestError(f"min_p must lie at 0 or above and below 1, not {self.min_p}")
+
+
+def gumbel(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
+    """Draw standard Gumbel noise, float32 [size]."""
+    return rng.gumbel(size=size).astype(np.float32)
+
+
+def choose(
+    logits: NDArray[np.float32], mask: NDArray[np.bool_], noise: NDArray[np.float32], sampling: Sampling
+) -> int:
+    """Draw one of the values that `mask` bool [V] leaves, for `logits` and `noise` float32 [V]."""
+    scaled = np.where(mask, logits / np.float32(sampling.temperature), np.float32(-1e30))
+    chance = np.exp(scaled - scaled.max())
+    chance /= chance.sum()
+    ordered = np.sort(chance)[::-1]
+    before = np.cumsum(ordered) - ordered
+    floor = max(ordered[before < sampling.top_p].min(), ordered[0] * sampling.min_p)
+    return int(np.argmax(np.where(chance >= floor, scaled, np.float32(-1e30)) + noise))
