@@ -25,15 +25,18 @@ from .model_config import ModelConfig
 
 FORMAT = 1
 FILES = ("step.onnx", "feed.onnx", "weights.bin", "golden.npz")
+DEFAULT_MODEL = "concert"
 SHIPPED = Path(__file__).parent / "models"
 
 
 @dataclass(frozen=True)
 class Golden:
-    """A piece `events` uint16 [T, F] and its likelihood in torch, `nll` float32 [T, F], within `tolerance` nats."""
+    """A piece `events` uint16 [T, F] under the ids `condition`, and its likelihood in torch: `nll` float32 [T, F],
+    which an engine reproduces within `tolerance` nats in every field."""
 
     events: Events
     nll: NDArray[np.float32]
+    condition: tuple[int, int]
     tolerance: float
 
 
@@ -55,7 +58,8 @@ class Bundle:
 
     def golden(self) -> Golden:
         with np.load(self.path / "golden.npz") as arrays:
-            return Golden(arrays["events"], arrays["nll"], float(arrays["tolerance"]))
+            composer, source = (int(value) for value in arrays["condition"])
+            return Golden(arrays["events"], arrays["nll"], (composer, source), float(arrays["tolerance"]))
 
 
 def list_bundles(folder: Path = SHIPPED) -> list[str]:

@@ -109,8 +109,8 @@ class Attention(nn.Module):
         logits = (grouped @ key.transpose(2, 3)).view(batch, heads, count, seen)
         if hasattr(self, "relative"):
             logits = logits + skew(query @ self.relative[:, :seen].flip(1).transpose(1, 2).to(query.dtype))
-        hidden = torch.ones(count, seen, dtype=torch.bool, device=query.device).triu(seen - count + 1)
-        weights = logits.masked_fill(hidden, float("-inf")).softmax(dim=-1, dtype=torch.float32).to(value.dtype)
+        later = torch.full((count, seen), float("-inf"), device=query.device, dtype=logits.dtype).triu(seen - count + 1)
+        weights = (logits + later).softmax(dim=-1, dtype=torch.float32).to(value.dtype)
         return (weights.view(batch, kv_heads, -1, seen) @ value).view(batch, heads, count, width)
 
 

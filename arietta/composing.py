@@ -1,7 +1,7 @@
 """The one loop: a request goes in, an engine and a decoder take turns, a take comes out.
 
-    take = compose(Request(notes=300, style="grieg"), load_engine(load_bundle("concert")))
-    write_midi("piece.mid", take.notes, texts=take.texts())
+    take = compose(Request(notes=300, style="Chopin"), load_engine(load_bundle("concert")))
+    take.save("piece.mid")
 
 A `Piece` is one request being composed: what it needs from the engine each step, and what it makes of each row.
 `stream` yields notes as they are made; `compose` gathers them. The decoder counts, so N notes are N notes.
@@ -10,9 +10,11 @@ A `Piece` is one request being composed: what it needs from the engine each step
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,9 +25,10 @@ from .bundle import Bundle
 from .codec import Events, Masks
 from .engine import Engine
 from .errors import RequestError
-from .names import nearest, same_name
-from .notes import Note, Notes, Pedal
+from .midi import write_midi
+from .names import fold_name, nearest, same_name
 from .note_codec import LONGEST_CODA, SHORTEST_CODA
+from .notes import Note, Notes, Pedal
 from .sampling import Sampling, gumbel
 
 MOST_NOTES = 100_000
@@ -96,6 +99,17 @@ class Take:
     def describe(self) -> dict[str, Any]:
         """Return what made this take, as JSON values: the request, the model and its fingerprint."""
         return {"model": self.model, "bundle": self.bundle} | self.request.describe()
+
+    @property
+    def title(self) -> str:
+        """A name that sorts by model, style and length, and names the request: concert-chopin-0300-notes-seed-7."""
+        request = self.request
+        length = f"{request.notes:04d}-notes" if request.notes is not None else f"{request.seconds:g}-seconds"
+        return "-".join([self.model, *fold_name(request.style).split(), length, "seed", str(request.seed)])
+
+    def save(self, path: str | Path) -> None:
+        """Write the piece as a MIDI file that carries its request; raises MidiError where that fails."""
+        write_midi(path, self.notes, title=self.title, texts=self.texts())
 
     def texts(self) -> list[str]:
         """What goes into the MIDI file's text events."""
@@ -245,7 +259,7 @@ def compose(
     request: Request,
     engine: Engine,
     *,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[float, float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Take:
     """Compose the whole piece; `cancelled` is asked before each step and ends it with RequestError."""
@@ -259,7 +273,7 @@ def compose(
             take: Take = finished.value
             return take
         if progress is not None:
-            progress(int(done), int(whole))
+            progress(done, whole)
 
 
 def stream(
@@ -278,6 +292,11 @@ def stream(
     return piece.take(time.perf_counter() - begun)
 
 
+def draw_seed() -> int:
+    """A seed for a request that names none: six digits, easy to write down."""
+    return secrets.randbelow(1_000_000)
+
+
 def condition_of(style: str, bundle: Bundle) -> tuple[int, int]:
     """Ids of the composer that `style` names (full name or surname, any case) and of the most faithful source.
 
@@ -288,7 +307,8 @@ def condition_of(style: str, bundle: Bundle) -> tuple[int, int]:
     if same_name(style, ANY):
         return model.condition_ids(ANY, source)
     known = [name for name in model.composers if same_name(style, name)]
-    known = known or [name for name in model.composers if same_name(style, name.split()[-1])]
+    alone = [name for name in model.composers if " / " not in name]  # arrangements go by their full names
+    known = known or [name for name in alone if same_name(style, name.split()[-1])]
     if len(known) == 1:
         return model.condition_ids(known[0], source)
     if known:

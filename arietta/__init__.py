@@ -1,0 +1,94 @@
+"""Arietta composes expressive piano music as MIDI.
+
+    import arietta
+    take = arietta.compose(notes=300, style="Chopin", seed=7)
+    take.save("piece.mid")
+
+Importing is light: models, ONNX Runtime and the MIDI reader are loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .bundle import Bundle, list_bundles, load_bundle
+    from .composing import Request, Take, stream
+    from .engine import OnnxEngine, load_engine
+    from .midi import read_midi, write_midi
+    from .notes import Note, Notes, Pedal
+    from .sampling import Sampling
+
+__version__ = "0.1.0"
+__all__ = [
+    "Bundle",
+    "Note",
+    "Notes",
+    "Pedal",
+    "Request",
+    "Sampling",
+    "Take",
+    "compose",
+    "list_bundles",
+    "load_bundle",
+    "load_engine",
+    "read_midi",
+    "stream",
+    "write_midi",
+]
+
+_HOMES = {
+    "bundle": ("Bundle", "list_bundles", "load_bundle"),
+    "composing": ("Request", "Take", "stream"),
+    "engine": ("load_engine",),
+    "midi": ("read_midi", "write_midi"),
+    "notes": ("Note", "Notes", "Pedal"),
+    "sampling": ("Sampling",),
+}
+
+
+def compose(
+    notes: int | None = None,
+    *,
+    seconds: float | None = None,
+    style: str = "any",
+    prompt: Notes | None = None,
+    model: str | None = None,
+    seed: int | None = None,
+    sampling: Sampling | None = None,
+) -> Take:
+    """Compose `notes` notes (300 if no length is given) or `seconds` of music, after `prompt` if there is one.
+
+    `style` is a composer the model knows; `model` a shipped model's name or a folder; without `seed` one is drawn
+    and stands in the take's request. Models stay loaded between calls. Raises RequestError or BundleError.
+    """
+    from .composing import Request, draw_seed
+    from .composing import compose as compose_with
+    from .sampling import Sampling
+
+    request = Request(
+        notes=300 if notes is None and seconds is None else notes,
+        seconds=seconds,
+        style=style,
+        prompt=prompt,
+        seed=draw_seed() if seed is None else seed,
+        sampling=sampling or Sampling(),
+    )
+    return compose_with(request, _engine(model))
+
+
+@lru_cache(maxsize=4)
+def _engine(model: str | None) -> OnnxEngine:
+    from .bundle import DEFAULT_MODEL, load_bundle
+    from .engine import load_engine
+
+    return load_engine(load_bundle(model or DEFAULT_MODEL))
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f".{module}", __name__), name)
+    raise AttributeError(f"module 'arietta' has no attribute {name!r}")

@@ -1,0 +1,218 @@
+"""Show what is in a MIDI file, a corpus or a model.
+
+examples:
+  arietta inspect piece.mid                      notes, length, range, pedal, and the request that made it
+  arietta inspect piece.mid --roll piece.png     and draw its piano roll (.png or .svg)
+  arietta inspect corpus                         what `arietta ingest` kept and rejected, and why
+  arietta inspect concert                        a model that came with the program, or the folder of one
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import RequestError
+from ..summary import PieceSummary, Tally, pitch_counts, step_counts, summarise, tally
+from .table import facts, histogram, outline, shorten, table
+
+if TYPE_CHECKING:
+    from ..bundle import Bundle
+    from ..notes import Notes
+
+MANIFEST, DESCRIPTION = "manifest.jsonl", "model.json"
+MOST_COMPOSERS, MOST_WORKS = 20, 10
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", metavar="PATH", help="a MIDI file, a corpus, a model's folder or name")
+    parser.add_argument("--roll", metavar="FILE", type=Path, help="draw a MIDI file's piano roll (.png or .svg)")
+    parser.add_argument("--tracks", metavar="N,N", type=_tracks, help="read only these tracks, counted from 0")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    path = Path(arguments.path)
+    if path.is_file():
+        _show_piece(path, arguments.tracks, arguments.roll)
+        return 0
+    if arguments.roll or arguments.tracks is not None:
+        raise RequestError(f"{path}: --roll and --tracks are for a MIDI file, and this is none")
+    if (path / MANIFEST).is_file():
+        _show_corpus(path)
+    else:
+        _show_bundle(path)
+    return 0
+
+
+def _tracks(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of track numbers such as 0,2") from error
+
+
+# A MIDI file
+
+
+def _show_piece(path: Path, tracks: list[int] | None, roll: Path | None) -> None:
+    from ..midi import read_midi, read_texts
+
+    notes = read_midi(path, tracks=tracks)
+    request = _request(read_texts(path))
+    print(path)
+    if not len(notes):
+        print(facts({"notes": "none"}))
+    else:
+        print(facts(_piece_facts(summarise(notes))))
+        print("\nnotes by pitch (C4 is middle C)")
+        print(histogram({_pitches(*span): count for span, count in pitch_counts(notes).items()}))
+    if len(notes) > 1:
+        print("\ntime from one onset to the next")
+        print(histogram({_times(*span): count for span, count in step_counts(notes).items()}))
+    if request:
+        print("\ncomposed by Arietta")
+        print(outline(request))
+    if roll:
+        _draw(roll, notes, path.stem, request)
+        print(f"\npiano roll in {roll}")
+
+
+def _piece_facts(piece: PieceSummary) -> dict[str, str]:
+    from ..render import clock, pitch_name
+
+    low, high, mean = (pitch_name(pitch) for pitch in (piece.lowest, piece.highest, round(piece.mean_pitch)))
+    return {
+        "notes": f"{piece.note_count:,}",
+        "length": f"{clock(piece.seconds)} ({piece.seconds:.2f} s); the first note at {piece.first_onset:.2f} s",
+        "pitches": f"{low} to {high}, {mean} on average",
+        "velocities": f"{piece.softest} to {piece.loudest}, {piece.mean_velocity:.1f} on average",
+        "keys held": f"{piece.median_duration:.3f} s (median), {piece.longest:.2f} s at most",
+        "pedal": f"pressed {piece.pedal_count:,} times, down {piece.pedal_share:.0%} of the time",
+        "together": f"{piece.mean_keys:.1f} keys on average, {piece.most_keys} at most; "
+        f"with what the pedal holds {piece.mean_sounding:.1f} and {piece.most_sounding}",
+        "pace": f"{piece.note_count / piece.seconds:.2f} notes a second, "
+        f"{1000 * piece.median_step:.0f} ms from one onset to the next (median)",
+    }
+
+
+def _pitches(low: int, high: int) -> str:
+    from ..render import pitch_name
+
+    return f"{pitch_name(low)} to {pitch_name(high)}"
+
+
+def _times(low: float, high: float) -> str:
+    return (
+        "4 s and more" if high == float("inf") else f"{_time(low)} to {_time(high)}" if low else f"below {_time(high)}"
+    )
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:g} s" if seconds >= 1 else f"{1000 * seconds:g} ms"
+
+
+def _request(texts: list[str]) -> dict[str, Any]:
+    """Find the request that Arietta wrote into the file; what is not one is passed over."""
+    for text in texts:
+        if text.startswith("arietta {"):
+            try:
+                values = json.loads(text.removeprefix("arietta "))
+            except ValueError:
+                continue
+            return dict(values)
+    return {}
+
+
+def _draw(roll: Path, notes: Notes, title: str, request: Mapping[str, Any]) -> None:
+    from ..render import write_roll
+
+    prompted = request.get("prompt_notes")
+    is_prompted = isinstance(prompted, int) and 0 < prompted < len(notes)
+    write_roll(roll, notes, title=title, prompt_seconds=float(notes.onset[prompted]) if is_prompted else 0.0)
+
+
+# A corpus
+
+
+def _show_corpus(path: Path) -> None:
+    from ..store import open_store, read_manifest
+
+    store = open_store(path)
+    lines = read_manifest(path)
+    kept = [line for line in lines if line["state"] == "kept"]
+    reasons = Counter(line["reason"] for line in lines if line["state"] != "kept")
+    whole = next(iter(tally(kept, "state").values()), Tally())
+    print(path)
+    print(
+        facts(
+            {
+                "kept": f"{len(kept):,} of {len(lines):,} files",
+                "works": f"{len(tally(kept, 'work')):,}",
+                "notes": f"{whole.notes:,}",
+                "hours": f"{whole.seconds / 3600:.2f}",
+                "fingerprint": store.fingerprint,
+            }
+        )
+    )
+    if reasons:
+        print("\n" + table(("rejected because", "files"), [(why, f"{n:,}") for why, n in reasons.most_common()]))
+    for field in ("split", "source", "corpus", "licence"):
+        _print_tally(field, tally(kept, field))
+    _print_tally("composer", tally(kept, "composer"), MOST_COMPOSERS)
+    titles = {line["work"]: line["title"] for line in reversed(kept)}
+    works = {f"{shorten(name, 40)}  {titles[name]}": found for name, found in tally(kept, "work").items()}
+    _print_tally("largest works", works, MOST_WORKS)
+
+
+def _print_tally(heading: str, found: Mapping[str, Tally], most: int = 100) -> None:
+    rows = [
+        (name or "(unknown)", f"{one.pieces:,}", f"{one.notes:,}", f"{one.seconds / 3600:.2f}")
+        for name, one in list(found.items())[:most]
+    ]
+    if len(found) > most:
+        rows.append((f"... and {len(found) - most:,} more", "", "", ""))
+    print("\n" + table((heading, "pieces", "notes", "hours"), rows))
+
+
+# A model
+
+
+def _show_bundle(path: Path) -> None:
+    from ..bundle import load_bundle
+
+    bundle = load_bundle(path)
+    print(f"{bundle.name} ({bundle.path})")
+    print(facts(_bundle_facts(bundle)))
+    sizes = sorted((file.stat().st_size, file.name) for file in bundle.path.iterdir() if file.is_file())
+    rows = [(name, _megabytes(size)) for size, name in reversed(sizes)]
+    print("\n" + table(("file", "MB"), [*rows, ("together", _megabytes(sum(size for size, _ in sizes)))]))
+    print("\ncard")
+    print(outline(bundle.card))
+
+
+def _bundle_facts(bundle: Bundle) -> dict[str, str]:
+    from ..codec import fingerprint
+
+    model, codec = bundle.model, bundle.codec
+    shape = f"{model.layers} layers of width {model.width}"
+    if model.kind == "transformer":
+        shape += f", {model.heads} heads ({model.kv_heads} for keys and values), {model.positions} positions"
+    fields = zip(codec.field_names, codec.field_sizes, strict=True)
+    known = ", ".join(model.composers) or "none"
+    return {
+        "model": f"{model.kind}, {shape}",
+        "window": f"{model.context:,} rows" if model.kind == "transformer" else "none: it carries a state",
+        "weights": f"{bundle.bits} bits",
+        "codec": f"{codec.name}: " + ", ".join(f"{name} {size}" for name, size in fields),
+        "composers": known,
+        "sources": ", ".join(model.sources) or "none",
+        "fingerprint": f"{bundle.fingerprint} (codec {fingerprint(codec)})",
+    }
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.2f}"

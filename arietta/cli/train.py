@@ -1,0 +1,129 @@
+"""Train a model on a corpus that `arietta ingest` made (needs the train extra).
+
+    arietta train configs/tiny.toml --corpus corpus --out runs/tiny
+    arietta train configs/maestro-transformer.toml --corpus corpus --out runs/concert --steps 20000
+    arietta train configs/tiny.toml --corpus corpus --out runs/slow --set train.rate=0.0005 --set model.layers=2
+    arietta train configs/tiny.toml --corpus corpus --out runs/tiny --evaluate test
+    torchrun --nproc-per-node 2 -m arietta train configs/piano.toml --corpus corpus --out runs/piano \\
+        --set train.accumulate=2
+
+The same command goes on where a run was stopped or killed: checkpoints are written every few minutes and when you
+press Ctrl-C. More --steps extend a run that has finished. The folder then holds best.pt (for `arietta export`),
+last.pt, run.json, metrics.jsonl and curve.png. --evaluate scores best.pt on a whole split instead of training.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import math
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..config import load_config, parse_override
+from ..errors import ConfigError
+from ..store import open_store
+
+if TYPE_CHECKING:
+    from ..train.loop import Outcome, Progress
+
+QUIET_SECONDS = 30  # between lines where stderr is a file
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", type=Path, help="a TOML file of settings, as in configs/")
+    parser.add_argument("--corpus", type=Path, required=True, help="the folder that `arietta ingest` made")
+    parser.add_argument("--out", type=Path, required=True, help="the run's folder, made or gone on with")
+    parser.add_argument("--steps", type=int, help="updates in all, instead of the config's train.steps")
+    parser.add_argument("--seed", type=int, help="instead of the config's train.seed")
+    parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="any setting, repeatable")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads (0: all)")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--evaluate", metavar="SPLIT", help="score best.pt on train, validation or test; no training")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train, or score a trained model; returns 130 where it was stopped before its end."""
+    _need_torch()
+    from ..train.hardware import hardware
+    from ..train.loop import plan_run, train
+    from ..train.settings import RunSettings
+
+    if arguments.threads < 0:
+        raise ConfigError(f"--threads must be 0 or more, not {arguments.threads}")
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    settings = load_config(RunSettings, arguments.config, _overrides(arguments))
+    store = open_store(arguments.corpus)
+    with hardware(arguments.device, settings.train.precision, threads=arguments.threads) as place:
+        if arguments.evaluate:
+            print(json.dumps(_evaluate(arguments, settings.data.length, place.device), indent=1))
+            return 0
+        outcome = train(plan_run(settings, store), arguments.out, place, report=progress_line())
+        if place.is_first:
+            print(_sentence(arguments.out, outcome))
+    return 130 if outcome.reason == "interrupted" else 0
+
+
+def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
+    found = dict(parse_override(text) for text in arguments.set)
+    for name in ("steps", "seed"):
+        if getattr(arguments, name) is not None:
+            found[f"train.{name}"] = getattr(arguments, name)
+    return found
+
+
+def _need_torch() -> None:
+    try:
+        import matplotlib  # noqa: F401
+        import torch  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"training needs {error.name}: pip install 'arietta[train]'") from error
+
+
+def _evaluate(arguments: argparse.Namespace, length: int, device: str) -> dict[str, Any]:
+    from ..train.checkpoint import BEST, load_trained
+    from ..train.evaluation import evaluate
+
+    model, config, codec = load_trained(arguments.out / BEST)
+    store = open_store(arguments.corpus)
+    return evaluate(model.to(device), config, codec, store, split=arguments.evaluate, length=length, device=device)
+
+
+def _sentence(folder: Path, outcome: Outcome) -> str:
+    said = f"{folder}: {outcome.reason} at step {outcome.step}, {_clock(outcome.seconds)} of training"
+    if outcome.reason == "interrupted":
+        return f"{said}; the same command goes on from here"
+    best = "" if math.isnan(outcome.best) else f", best {outcome.best:.4f} nats a row at step {outcome.best_step}"
+    return f"{said}{best}; next: arietta export {folder}"
+
+
+def progress_line() -> Callable[[Progress], None]:
+    """Draw one line on stderr again and again; where stderr is a file, write one every half minute."""
+    is_terminal = sys.stderr.isatty()
+    written = -math.inf
+
+    def draw(progress: Progress) -> None:
+        nonlocal written
+        is_last = progress.step == progress.steps
+        if not is_terminal and not is_last and time.monotonic() - written < QUIET_SECONDS:
+            return
+        written = time.monotonic()
+        validation = "" if math.isnan(progress.validation) else f"  validation {progress.validation:.4f}"
+        line = (
+            f"step {progress.step}/{progress.steps}  loss {progress.loss:.4f}{validation}  "
+            f"{progress.rows_per_second:,.0f} rows/s  {_clock(progress.seconds_left)} left"
+        )
+        end = "\n" if is_last or not is_terminal else ""
+        print(f"\r\x1b[K{line}" if is_terminal else line, end=end, file=sys.stderr, flush=True)
+
+    return draw
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

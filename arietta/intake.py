@@ -1,0 +1,221 @@
+"""Find MIDI files in folders and hear them: in parallel, each once, and never again while nothing changed.
+
+What was heard goes into the columns of the corpus being made, also when the piece is rejected later; `heard.jsonl`
+says where, so that the next run over the same files takes it from there. Deciding what to keep is left to `corpus`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import fingerprint as fingerprint_module
+from . import notes as notes_module
+from .errors import CorpusError, MidiError
+from .fingerprint import Hashes, fingerprint
+from .midi import read_midi
+from .notes import Notes
+from .store import COLUMNS, PEDAL, ColumnReader, ColumnWriter, Span, StoreWriter
+
+HEARD, PASSAGES = "heard.jsonl", "passages.npy"
+SUFFIXES = {".mid", ".midi", ".rmi"}
+FILES_PER_TASK = 4
+TASKS_AHEAD = 4  # per process: enough to keep it busy, few enough to bound memory
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file: `folder` as the caller named it, `file` relative to it; `modified` in nanoseconds."""
+
+    folder: str
+    file: str
+    path: str
+    size: int
+    modified: int
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A file that was read: where its notes and passages stand, or the `reason` why it could not be."""
+
+    found: Found
+    sha256: str
+    reason: str = ""
+    seconds: float = 0.0
+    span: Span = Span(0, 0, 0, 0)
+    passages: tuple[int, int] = (0, 0)
+
+    @property
+    def note_count(self) -> int:
+        return self.span.note_stop - self.span.note_start
+
+
+class _Reading(NamedTuple):
+    sha256: str
+    reason: str
+    notes: Notes | None
+    passages: Hashes
+
+
+def find(folders: Sequence[str | Path]) -> list[Found]:
+    """List the MIDI files in `folders` and below, sorted within each; raises CorpusError when a folder cannot be
+    read or has none."""
+    return [found for folder in folders for found in _find_in(str(folder))]
+
+
+def hear(files: Sequence[Found], old: Path, new: Path, writer: StoreWriter, workers: int, progress: Progress) -> list[Heard]:
+    """Read `files` with `workers` processes, or from what the corpus in `old` heard; notes go to `writer`, passages
+    and the list itself into the folder `new`. The order is that of `files`."""
+    memory = _Memory(old)
+    fresh = _read_all([found.path for found in files if found not in memory], workers)
+    passages = ColumnWriter(new / PASSAGES, "<u8")
+    heard = []
+    for done, found in enumerate(files, start=1):
+        reading = memory.recall(found) if found in memory else next(fresh)
+        heard.append(_keep(found, reading, writer, passages))
+        progress(done, len(files))
+    passages.close()
+    _write_heard(new / HEARD, heard)
+    return heard
+
+
+def _find_in(folder: str) -> list[Found]:
+    root = Path(folder)
+    if not root.is_dir():
+        what = "is a file, not a folder" if root.exists() else "there is no such folder"
+        raise CorpusError(f"{folder}: {what}; name folders with MIDI files")
+    paths = []
+    for parent, _, names in os.walk(root, onerror=_refuse, followlinks=False):
+        paths += [Path(parent, name) for name in names if Path(name).suffix.lower() in SUFFIXES and name[0] != "."]
+    if not paths:
+        raise CorpusError(f"{folder}: no MIDI files here or below ({', '.join(sorted(SUFFIXES))})")
+    return [_found(folder, path.relative_to(root).as_posix(), path) for path in sorted(paths)]
+
+
+def _found(folder: str, file: str, path: Path) -> Found:
+    try:
+        status = path.stat()
+    except OSError:
+        return Found(folder, file, str(path.absolute()), 0, 0)  # a dangling link: reading it will say so
+    return Found(folder, file, str(path.absolute()), status.st_size, status.st_mtime_ns)
+
+
+def _refuse(error: OSError) -> None:
+    raise CorpusError(f"{error.filename}: cannot be read ({error.strerror}); ask for permission to read it") from error
+
+
+def _keep(found: Found, reading: _Reading, writer: StoreWriter, passages: ColumnWriter) -> Heard:
+    if reading.notes is None:
+        return Heard(found, reading.sha256, reading.reason)
+    span = writer.append(reading.notes)
+    return Heard(found, reading.sha256, "", reading.notes.seconds, span, passages.append(reading.passages))
+
+
+def _write_heard(path: Path, heard: Sequence[Heard]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        print(json.dumps({"reader": reader_fingerprint()}), file=file)
+        for one in heard:
+            key = [one.found.path, one.found.size, one.found.modified]
+            print(json.dumps([key, one.sha256, one.reason, one.span, one.passages]), file=file)
+
+
+# Reading
+
+
+def _read_all(paths: Sequence[str], workers: int) -> Iterator[_Reading]:
+    """Read files in order, `workers` at a time; only a few results wait at any moment."""
+    if workers <= 1 or len(paths) <= FILES_PER_TASK:
+        yield from map(_read, paths)
+        return
+    tasks = iter([paths[i : i + FILES_PER_TASK] for i in range(0, len(paths), FILES_PER_TASK)])
+    with multiprocessing.Pool(workers, initializer=_ignore_interrupts) as pool:
+        waiting: deque[Any] = deque()
+        for task in tasks:
+            waiting.append(pool.apply_async(_read_some, (task,)))
+            if len(waiting) >= workers * TASKS_AHEAD:
+                yield from waiting.popleft().get()
+        while waiting:
+            yield from waiting.popleft().get()
+
+
+def _ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one ends the others
+
+
+def _read_some(paths: Sequence[str]) -> list[_Reading]:
+    return [_read(path) for path in paths]
+
+
+def _read(path: str) -> _Reading:
+    nothing = np.empty(0, dtype=np.uint64)
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        return _Reading("", f"cannot be read ({error.strerror})", None, nothing)
+    sha256 = hashlib.sha256(data).hexdigest()
+    try:
+        notes = read_midi(data, name=path)
+    except MidiError as error:
+        return _Reading(sha256, str(error).removeprefix(f"{path}: "), None, nothing)
+    return _Reading(sha256, "", notes, fingerprint(notes))
+
+
+# Remembering
+
+
+class _Memory:
+    """What the corpus in a folder heard of its files; empty when another version of the reader heard it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._lines = _read_heard(folder / HEARD)
+        names = (*COLUMNS, PEDAL, PASSAGES.removesuffix(".npy")) if self._lines else ()
+        self._columns = {name: ColumnReader(folder / f"{name}.npy") for name in names}
+
+    def __contains__(self, found: Found) -> bool:
+        return (found.path, found.size, found.modified) in self._lines
+
+    def recall(self, found: Found) -> _Reading:
+        sha256, reason, span, (start, stop) = self._lines[found.path, found.size, found.modified]
+        if reason:
+            return _Reading(sha256, reason, None, np.empty(0, dtype=np.uint64))
+        notes = read_span(self._columns, Span(*span))
+        return _Reading(sha256, "", notes, self._columns["passages"].rows(start, stop))
+
+
+def read_span(columns: dict[str, ColumnReader], span: Span) -> Notes:
+    """Read the notes of one piece from open columns."""
+    return Notes(
+        *(columns[name].rows(span.note_start, span.note_stop) for name in COLUMNS),
+        columns[PEDAL].rows(span.pedal_start, span.pedal_stop),
+    )
+
+
+def _read_heard(path: Path) -> dict[tuple[str, int, int], Any]:
+    try:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except FileNotFoundError:
+        return {}
+    if not lines or lines[0] != {"reader": reader_fingerprint()}:
+        return {}
+    return {tuple(key): rest for key, *rest in lines[1:]}
+
+
+@cache
+def reader_fingerprint() -> str:
+    """Identify the code that turns a file into notes and passages: what it heard is good while it is the same."""
+    midi_path = Path(read_midi.__code__.co_filename)
+    sources = [midi_path, Path(str(notes_module.__file__)), Path(str(fingerprint_module.__file__))]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]

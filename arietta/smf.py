@@ -1,0 +1,254 @@
+"""The Standard MIDI File as a format (SMF 1.0): bytes to tracks of timed messages, and messages to bytes.
+
+What the messages mean as music stands in `midi`. A track is read with numpy: for every byte at once it is worked
+out where the next event would begin if one began here, so that the loop over the events only follows these links
+(benchmarks/bench_midi.py). Nothing is repaired: a file that breaks the format raises MidiError with the byte's place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import MidiError
+
+TEXT, NAME, END_OF_TRACK, TEMPO = 0x01, 0x03, 0x2F, 0x51  # meta events
+
+Ticks = NDArray[np.int64]
+Integers = NDArray[np.int64]
+Bytes = NDArray[np.uint8]
+Message = tuple[int, bytes]  # tick, the message without its delta time
+
+_META = 0xFF
+_TOO_LONG = 5  # bytes of a delta time: one more than the format allows
+
+
+@dataclass(frozen=True)
+class Track:
+    """Channel messages in file order: `tick` int64 [E], their bytes uint8 [E]; `metas` (tick, type, payload).
+
+    `second` means nothing where the status has one data byte (0xC0-0xDF); `end` is the last tick.
+    """
+
+    tick: Ticks
+    status: Bytes
+    first: Bytes
+    second: Bytes
+    metas: tuple[tuple[int, int, bytes], ...]
+    end: int
+
+
+@dataclass(frozen=True)
+class File:
+    """`format` 0 (one track), 1 (tracks played together) or 2 (tracks that stand alone); ticks per beat."""
+
+    format: int
+    ticks_per_beat: int
+    tracks: tuple[Track, ...]
+
+
+def parse(data: bytes) -> File:
+    """Read a file, also one in a RIFF wrapper; raises MidiError (without the file's name) where it is broken."""
+    chunks = _chunks(_unwrap(data) if data[:4] == b"RIFF" else data)
+    kind, track_count, division = _header(chunks)
+    tracks: list[Track] = []
+    while len(tracks) < track_count:
+        chunk = next(chunks, None)
+        if chunk is None:
+            raise MidiError(f"it ends after {len(tracks)} of the {track_count} tracks that its header promises")
+        if chunk[0] == b"MTrk":
+            tracks.append(_read_track(chunk[1], len(tracks)))
+    return File(kind, division, tuple(tracks))
+
+
+def compose_file(tracks: Sequence[Iterable[Message]], ticks_per_beat: int) -> bytes:
+    """Make a format 1 file of tracks, each an iterable of (tick, message) in rising order of tick."""
+    header = b"".join(value.to_bytes(2, "big") for value in (1, len(tracks), ticks_per_beat))
+    return _chunk(b"MThd", header) + b"".join(_chunk(b"MTrk", _track_bytes(track)) for track in tracks)
+
+
+def meta(kind: int, payload: bytes) -> bytes:
+    """Make a meta event's message."""
+    return bytes([_META, kind]) + variable_length(len(payload)) + payload
+
+
+def variable_length(value: int) -> bytes:
+    """Encode a number below 2**28 seven bits a byte, highest first, all but the last byte marked (SMF 1.0)."""
+    encoded = [value & 0x7F]
+    while value := value >> 7:
+        encoded.append(value & 0x7F | 0x80)
+    return bytes(reversed(encoded))
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return kind + len(content).to_bytes(4, "big") + content
+
+
+def _track_bytes(messages: Iterable[Message]) -> bytes:
+    content, last = bytearray(), 0
+    for tick, message in messages:
+        content += variable_length(tick - last) + message
+        last = tick
+    return bytes(content) + b"\0" + meta(END_OF_TRACK, b"")
+
+
+def _unwrap(data: bytes) -> bytes:
+    """Take the MIDI file out of a RIFF one (RP-29): chunks of a name, a little-endian length and content."""
+    place = 12
+    while data[8:12] == b"RMID" and place + 8 <= len(data):
+        length = int.from_bytes(data[place + 4 : place + 8], "little")
+        if data[place : place + 4] == b"data" and data[place + 8 : place + 12] == b"MThd":
+            return data[place + 8 : place + 8 + length]
+        place += 8 + length + length % 2
+    raise MidiError("it is a RIFF file without MIDI in it")
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    place = 0
+    while place + 8 <= len(data):
+        kind, length = data[place : place + 4], int.from_bytes(data[place + 4 : place + 8], "big")
+        content = data[place + 8 : place + 8 + length]
+        if len(content) < length:
+            raise MidiError(f"it is cut off: a chunk {kind!r} of {length} bytes has only {len(content)}")
+        yield kind, content
+        place += 8 + length
+
+
+def _header(chunks: Iterator[tuple[bytes, bytes]]) -> tuple[int, int, int]:
+    _, header = next(chunks, (b"", b""))
+    if len(header) < 6:
+        raise MidiError(f"its header has {len(header)} bytes where 6 must stand")
+    kind, track_count, division = (int.from_bytes(header[place : place + 2], "big") for place in (0, 2, 4))
+    if kind > 2:
+        raise MidiError(f"its format is {kind}; there are formats 0, 1 and 2")
+    if division & 0x8000:
+        raise MidiError(f"its time is in SMPTE frames (division {division:#06x}); export it with ticks per beat")
+    if division == 0:
+        raise MidiError("its division is 0 ticks per beat (common: 96 to 960), so its notes have no times")
+    return kind, track_count, division
+
+
+def _read_track(body: bytes, number: int) -> Track:
+    try:
+        delta_length, following = _spans(body)
+        starts = np.fromiter(_starts(body, delta_length.data, following.data), dtype=np.int64)
+        return _columns(body, starts, delta_length[starts])
+    except MidiError as error:
+        raise MidiError(f"track {number}: {error}") from error
+
+
+def _spans(body: bytes) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    """For an event beginning at each byte: the length of its delta time, and where the next event begins.
+
+    Worked out for all bytes at once, though most begin no event. The latter is 0 where only `_look` can say: at
+    meta events, system messages and messages with one data byte.
+    """
+    padded = np.frombuffer(body + bytes(_TOO_LONG), dtype=np.uint8)
+    high = (padded >= 0x80).view(np.uint8)
+    count = len(body)
+    longer, delta_length = high[:count], np.ones(count, dtype=np.uint8)
+    for place in range(1, _TOO_LONG):
+        delta_length += longer
+        longer = longer & high[place : place + count]
+    status_place = np.arange(count, dtype=np.int32) + delta_length
+    span = _SPANS[padded[status_place]]
+    span[delta_length == _TOO_LONG] = 0
+    return delta_length, np.where(span > 0, status_place + span, 0).astype(np.int32)
+
+
+def _span_table() -> NDArray[np.int32]:
+    table = np.zeros(256, dtype=np.int32)
+    table[:0x80] = 2  # running status: two data bytes
+    table[0x80:0xC0] = table[0xE0:0xF0] = 3
+    return table
+
+
+_SPANS = _span_table()
+
+
+def _starts(body: bytes, delta_length: memoryview, following: memoryview) -> Iterator[int]:
+    """Follow the events from one to the next, yielding where each begins, up to the track's end."""
+    place, end, is_short = 0, len(body), False
+    while place < end:
+        yield place
+        after: int = following[place]
+        if is_short or not after:
+            after, is_short, is_end = _look(body, place, delta_length[place], is_short)
+            if is_end:
+                return
+        place = after
+    if place > end:
+        raise MidiError(f"its last event is cut off, {place - end} bytes short")
+
+
+def _look(body: bytes, place: int, delta_length: int, is_short: bool) -> tuple[int, bool, bool]:
+    """Read the event at `place`: where it ends, whether a running status then has one data byte, is it the last."""
+    if delta_length == _TOO_LONG:
+        raise MidiError(f"byte {place}: a delta time of more than 4 bytes")
+    place += delta_length
+    status = body[place] if place < len(body) else 0
+    if status < 0x80:
+        return place + 2 - is_short, is_short, False
+    if status < 0xF0:
+        is_short = 0xC0 <= status < 0xE0
+        return place + 3 - is_short, is_short, False
+    if status not in (0xF0, 0xF7, _META):
+        raise MidiError(f"byte {place}: a status of {status:#04x}, which no MIDI file can hold")
+    is_meta = status == _META
+    start, length = _read_length(body, place + 1 + is_meta)
+    if start + length > len(body):
+        raise MidiError(f"byte {place}: an event of {length} bytes where the track has {len(body) - start} left")
+    return start + length, is_short, is_meta and body[place + 1] == END_OF_TRACK
+
+
+def _read_length(body: bytes, place: int) -> tuple[int, int]:
+    """Read a variable-length number: the place after it, and its value."""
+    value = 0
+    for byte in body[place : place + 4]:
+        place, value = place + 1, value << 7 | byte & 0x7F
+        if byte < 0x80:
+            return place, value
+    raise MidiError(f"byte {place}: a length of more than 4 bytes, or one cut off")
+
+
+def _columns(body: bytes, starts: Integers, delta_length: NDArray[np.uint8]) -> Track:
+    padded = np.frombuffer(body + bytes(_TOO_LONG + 3), dtype=np.uint8)
+    delta = padded[starts] & np.int64(0x7F)
+    for place in range(1, int(delta_length.max(initial=1))):
+        delta = np.where(delta_length > place, delta << 7 | padded[starts + place] & 0x7F, delta)
+    tick = np.cumsum(delta)
+    status, data_place = _statuses(padded, starts + delta_length)
+    first, second = padded[data_place], padded[data_place + 1]
+    is_channel = status < 0xF0
+    has_two = (status < 0xC0) | (status >= 0xE0)
+    is_wrong = is_channel & ((first >= 0x80) | has_two & (second >= 0x80))
+    if is_wrong.any():
+        place = int(data_place[is_wrong][0])
+        raise MidiError(f"byte {place}: data bytes {padded[place]}, {padded[place + 1]}; they must lie in 0-127")
+    metas = tuple(
+        (int(tick[event]), *_meta_at(body, int(data_place[event]))) for event in np.flatnonzero(status == _META)
+    )
+    end = int(tick[-1]) if len(tick) else 0
+    chosen = np.flatnonzero(is_channel)
+    return Track(tick[chosen], status[chosen], first[chosen], second[chosen], metas, end)
+
+
+def _meta_at(body: bytes, place: int) -> tuple[int, bytes]:
+    start, length = _read_length(body, place + 1)
+    return body[place], body[start : start + length]
+
+
+def _statuses(padded: Bytes, place: Integers) -> tuple[Bytes, Integers]:
+    """Give each event its status, the last channel status where it has none of its own, and its data's place."""
+    status = padded[place]
+    is_own = status >= 0x80
+    if is_own.all():
+        return status, place + 1
+    holder = np.maximum.accumulate(np.where(is_own & (status < 0xF0), np.arange(len(place)), -1))
+    is_lost = ~is_own & (holder < 0)
+    if is_lost.any():
+        raise MidiError(f"byte {place[is_lost][0]}: a data byte where a status byte (128-255) must stand")
+    return np.where(is_own, status, status[holder]), place + is_own

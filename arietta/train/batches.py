@@ -1,0 +1,147 @@
+"""Training crops: notes from a store, transposed and stretched on the fly, encoded, cut and padded.
+
+Batch k of a seed is always the same, whoever asks for it and in whatever order: resuming needs no more than k, and
+processes share a step by taking different k. A crop from the middle of a piece is a plain slice of the piece's rows,
+like the windows of `evaluation`; one from the beginning has its start row, one at the end its end row, and nearly
+always a coda row that announced it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..codec import Booleans, Codec, Events
+from ..errors import CorpusError
+from ..model_config import ModelConfig
+from ..note_codec import LONGEST_CODA, SHORTEST_CODA
+from ..notes import HIGHEST_PITCH, LOWEST_PITCH, Notes, stretch, take, transpose, trim
+from ..store import Piece, Store
+from .settings import DataSettings
+
+# Rows thrown away before a crop from the middle: an encoder that begins there does not know which keys and pedal are
+# held, and writes their rows as if they began with the crop. After 16 rows of the piece it does, nearly always.
+LEAD_ROWS = 16
+CODA_SHARE = 0.9  # of the crops that reach an end: so an end may also come unannounced
+PROBED_PIECES, PROBED_NOTES = 16, 500
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows to learn: `events` int64 [B, L, F], `counted` bool [B, L, F] (False for padding), ids int64 [B]."""
+
+    events: NDArray[np.int64]
+    counted: Booleans
+    composer: NDArray[np.int64]
+    source: NDArray[np.int64]
+
+    @property
+    def rows(self) -> int:
+        """Rows with at least one counted field."""
+        return int(self.counted.any(axis=-1).sum())
+
+    def part(self, chosen: slice) -> Batch:
+        """Some of the crops."""
+        return Batch(self.events[chosen], self.counted[chosen], self.composer[chosen], self.source[chosen])
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """`chance` in [0, 1) says where in the range that keeps the 88 keys the transposition lies.
+
+    Stretching is continuous, not Magenta's five values: on a 10 ms grid each factor is another rounding of the piece.
+    """
+
+    chance: float
+    factor: float
+
+    def apply(self, notes: Notes, semitones: tuple[int, int]) -> Notes:
+        """Transpose and stretch `notes`, moved to begin at 0; notes outside the 88 keys are left out."""
+        notes = trim(take(notes, (notes.pitch >= LOWEST_PITCH) & (notes.pitch <= HIGHEST_PITCH)))
+        pitch = notes.pitch.astype(np.int64)
+        low = max(semitones[0], LOWEST_PITCH - int(pitch.min(initial=HIGHEST_PITCH)))
+        high = min(semitones[1], HIGHEST_PITCH - int(pitch.max(initial=LOWEST_PITCH)))
+        return stretch(transpose(notes, low + int(self.chance * (high - low + 1))), self.factor)
+
+
+class Crops:
+    """Draws the training crops of a store's split; see `batch`."""
+
+    def __init__(
+        self, store: Store, codec: Codec, model: ModelConfig, settings: DataSettings, *, seed: int, split: str = "train"
+    ) -> None:
+        """Raises CorpusError where the split has no notes."""
+        self._store, self._codec, self._model, self._settings, self._seed = store, codec, model, settings, seed
+        self._pieces = pieces_of(store, split)
+        counts = np.array([piece.notes for piece in self._pieces], dtype=np.float64)
+        self._edges = np.cumsum(counts / counts.sum())
+        self._rows_per_note = rows_per_note(codec, store, self._pieces)
+
+    def batch(self, number: int, size: int) -> Batch:
+        """Draw batch `number` of this seed: `size` crops, pieces in proportion to their notes."""
+        rng = np.random.default_rng([self._seed, number])
+        chosen = np.minimum(np.searchsorted(self._edges, rng.random(size), side="right"), len(self._pieces) - 1)
+        pieces = [self._pieces[int(index)] for index in chosen]
+        rows = [self.crop(piece, rng) for piece in pieces]
+        events, counted = pad(rows, self._codec, self._settings.length)
+        ids = np.array([self._model.condition_ids(piece.composer, piece.source) for piece in pieces])
+        ids[rng.random(ids.shape) < self._settings.any_share] = 0
+        return Batch(events, counted, ids[:, 0], ids[:, 1])
+
+    def crop(self, piece: Piece, rng: np.random.Generator) -> Events:
+        """Draw at most `length` rows uint16 [T, F] of a piece.
+
+        The place is drawn from half a crop before the piece to half a crop before its end, and moved inside, so
+        that a crop holds the beginning (and likewise the end) half as often as any place in the middle.
+        """
+        length = self._settings.length
+        span = length / self._rows_per_note
+        place = int(rng.uniform(-span / 2, piece.notes - span / 2))
+        note_count = int((length + LEAD_ROWS) / self._rows_per_note * 1.25) + LONGEST_CODA
+        augmentation = Augmentation(float(rng.random()), float(rng.uniform(*self._settings.stretch)))
+        coda = int(rng.integers(SHORTEST_CODA, LONGEST_CODA + 1)) if rng.random() < CODA_SHARE else 0
+        is_at_end = place + span >= piece.notes
+        start = max(piece.notes - note_count if is_at_end else place, 0)
+        rows = self._encode(piece, start, note_count, coda, augmentation)
+        rows = rows[LEAD_ROWS if start else 0 :]
+        return rows[-length:] if is_at_end else rows[:length]
+
+    def _encode(self, piece: Piece, start: int, note_count: int, coda: int, augmentation: Augmentation) -> Events:
+        """Encode notes from `start` on: `note_count`, or more where those do not fill a crop."""
+        while True:
+            stop = min(start + note_count, piece.notes)
+            is_whole = stop == piece.notes
+            notes = augmentation.apply(self._store.notes(piece.index, start, stop), self._settings.transpose)
+            rows = self._codec.encode(notes, whole=is_whole, coda=coda if is_whole else 0)
+            if is_whole or len(rows) >= self._settings.length + LEAD_ROWS:
+                return rows
+            note_count *= 2
+
+
+def pieces_of(store: Store, split: str) -> list[Piece]:
+    """The pieces of a split that have notes; raises CorpusError where there are none."""
+    pieces = [piece for piece in store.pieces if piece.split == split and piece.notes]
+    if not pieces:
+        found = ", ".join(sorted({piece.split for piece in store.pieces})) or "no pieces at all"
+        raise CorpusError(f"{store.path}: no piece in the {split} split (the corpus has {found})")
+    return pieces
+
+
+def rows_per_note(codec: Codec, store: Store, pieces: list[Piece]) -> float:
+    """Estimate how many rows a note takes, from the beginnings of a few pieces spread over `pieces`."""
+    step = max(len(pieces) // PROBED_PIECES, 1)
+    probes = [trim(store.notes(piece.index, 0, PROBED_NOTES)) for piece in pieces[::step][:PROBED_PIECES]]
+    rows = sum(len(codec.encode(notes, whole=False)) for notes in probes)
+    return max(rows / sum(len(notes) for notes in probes), 0.05)
+
+
+def pad(pieces: list[Events], codec: Codec, length: int) -> tuple[NDArray[np.int64], Booleans]:
+    """Stack rows into events int64 [B, length, F] and what counts, bool [B, length, F]; padding is 0 and does not."""
+    shape = (len(pieces), length, len(codec.field_sizes))
+    events, counted = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.bool_)
+    for place, rows in enumerate(pieces):
+        events[place, : len(rows)] = rows
+        counted[place, : len(rows)] = codec.counted(rows)
+    return events, counted

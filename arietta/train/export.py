@@ -1,0 +1,106 @@
+"""A checkpoint to a bundle: the graphs, the golden piece that proves them, the description, the card."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..bundle import load_bundle, write_description
+from ..codec import Codec, Events, load_codec
+from ..composing import Request, compose
+from ..engine import load_engine
+from ..errors import BundleError, ConfigError
+from ..model_config import ModelConfig
+from .fields import build_model, row_nll, shifted
+from .graph import build_graphs
+
+FEED_ROWS = 128
+GOLDEN_NOTES = 160
+EXACT = 1e-4  # nats between float32 graphs and torch
+ROUNDED = 0.5  # nats that 8-bit weights may move one field of one row; the mean hardly moves
+
+
+def export(checkpoint: Path, out: Path, card: Mapping[str, Any], *, bits: int = 8) -> None:
+    """Write `out`, a bundle of the checkpoint's best weights in `bits` 8 or 32; an older bundle there is replaced.
+
+    Raises BundleError where the graphs do not reproduce torch's likelihoods.
+    """
+    model_config, codec, state = load_checkpoint(checkpoint)
+    weights = {name: value.float().numpy() for name, value in state.items()}
+    model = build_model(model_config)
+    model.load_state_dict(state)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as folder:
+        made = Path(folder) / out.name
+        made.mkdir()
+        _write_graphs(made, model_config, codec, weights, bits=bits)
+        (made / "card.json").write_text(json.dumps(dict(card), indent=1, ensure_ascii=False) + "\n")
+        _write_golden(made, model_config, codec, model, bits=bits)
+        if out.exists():
+            shutil.rmtree(out)
+        made.rename(out)
+
+
+def load_checkpoint(path: Path) -> tuple[ModelConfig, Codec, dict[str, torch.Tensor]]:
+    """Read (model, codec, weights) of a checkpoint; raises ConfigError where it is none of ours."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        config = ModelConfig.from_description(content["config"])
+        return config, load_codec(content["codec"]), content["model"]
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such checkpoint; arietta train writes best.pt into its run's folder") from error
+    except (KeyError, TypeError, RuntimeError, EOFError, OSError) as error:
+        raise ConfigError(f"{path}: not a checkpoint of arietta train ({error})") from error
+
+
+def torch_nll(model: torch.nn.Module, codec: Codec, events: Events, condition: tuple[int, int]) -> NDArray[np.float32]:
+    """Likelihood of events [T, F] in float32 torch, without dropout: nats [T, F], every field counted."""
+    model.eval()
+    targets = torch.from_numpy(events.astype(np.int64))[None]
+    composer, source = (torch.tensor([value]) for value in condition)
+    with torch.no_grad():
+        logits = model(shifted(targets, codec.field_sizes), targets, composer, source)
+        nll = row_nll(logits, targets, torch.ones_like(targets, dtype=torch.bool))
+    result: NDArray[np.float32] = nll[0].numpy()
+    return result
+
+
+def _write_graphs(
+    folder: Path, config: ModelConfig, codec: Codec, weights: Mapping[str, NDArray[np.float32]], *, bits: int
+) -> None:
+    step, feed = build_graphs(config, codec, weights, bits=bits)
+    step.save(str(folder / "step.onnx"), "weights.bin")
+    feed.save(str(folder / "feed.onnx"), "weights.bin")
+    (folder / "weights.bin").write_bytes(step.external_bytes())
+
+
+def _write_golden(folder: Path, config: ModelConfig, codec: Codec, model: torch.nn.Module, *, bits: int) -> None:
+    """Let the new bundle compose a short piece, hold its likelihood against torch's, and keep both."""
+    feed_rows = 1 if config.kind == "lstm" else int(np.gcd(FEED_ROWS, config.context // 2))
+    _describe(folder, config, codec, bits, feed_rows, golden={})
+    engine = load_engine(load_bundle(folder))
+    events = compose(Request(notes=GOLDEN_NOTES), engine).events
+    condition = (min(1, len(config.composers)), min(1, len(config.sources)))
+    nll = torch_nll(model, codec, events, condition)
+    apart = float(np.abs(engine.score(events, condition) - nll).max())
+    limit = ROUNDED if bits == 8 else EXACT
+    if apart > limit:
+        raise BundleError(f"{folder.name}: the exported graphs are {apart:.2g} nats from torch, at most {limit} is right")
+    tolerance = max(2 * apart, 0.01) if bits == 8 else EXACT
+    golden = {"events": events, "nll": nll, "condition": np.array(condition), "tolerance": np.array(tolerance)}
+    _describe(folder, config, codec, bits, feed_rows, golden=golden)
+
+
+def _describe(
+    folder: Path, config: ModelConfig, codec: Codec, bits: int, feed_rows: int, *, golden: Mapping[str, NDArray[Any]]
+) -> None:
+    np.savez_compressed(folder / "golden.npz", **golden)  # type: ignore[arg-type]
+    write_description(folder, config, codec, bits=bits, feed_rows=feed_rows)

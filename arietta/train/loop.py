@@ -1,0 +1,293 @@
+"""The training run around the updates: it begins or goes on, reports, validates, keeps the best, stops.
+
+    plan = plan_run(settings, open_store("corpus"))
+    with hardware() as place:
+        outcome = train(plan, Path("runs/mine"), place)
+
+A killed run goes on from its last checkpoint and ends with the weights of one that was never killed. SIGTERM and
+Ctrl-C finish the update at hand, save, and return.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+
+import torch
+
+from ..codec import Codec
+from ..errors import ConfigError
+from ..model_config import ModelConfig
+from ..note_codec import NoteCodec
+from ..store import Piece, Store
+from .batches import pieces_of
+from .checkpoint import (
+    BEST,
+    LAST,
+    RUN,
+    append_metrics,
+    check_same_run,
+    read_checkpoint,
+    read_metrics,
+    take_back_metrics,
+    versions,
+    write_checkpoint,
+    write_file,
+    write_json,
+)
+from .curve import draw_curve
+from .evaluation import Windows, cut_windows, score, summarise
+from .hardware import Hardware, describe_machine
+from .settings import RunSettings
+from .trainer import Plan, Trainer, rate
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands: losses in nats a row; `validation` is nan before the first."""
+
+    step: int
+    steps: int
+    loss: float
+    validation: float
+    rows_per_second: float
+    seconds_left: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: `reason` is "finished", "no longer improving" or "interrupted"."""
+
+    reason: str
+    step: int
+    best: float
+    best_step: int
+    rows: int
+    seconds: float
+
+
+def plan_run(settings: RunSettings, store: Store) -> Plan:
+    """Learn from the training split what the model needs to know of it; raises CorpusError where it is empty."""
+    pieces = pieces_of(store, "train")
+    codec = _find_codec(settings.data.codec, store, pieces)
+    counts: dict[str, int] = {}
+    for piece in pieces:
+        counts[piece.composer] = counts.get(piece.composer, 0) + 1
+    least = settings.data.min_composer_pieces
+    model = ModelConfig(
+        **asdict(settings.model),
+        field_sizes=codec.field_sizes,
+        composers=tuple(sorted(name for name, count in counts.items() if name and count >= least)),
+        sources=tuple(sorted({piece.source for piece in pieces if piece.source})),
+    )
+    return Plan(settings, store, codec, model)
+
+
+def train(
+    plan: Plan, folder: Path, hardware: Hardware, *, report: Callable[[Progress], None] | None = None
+) -> Outcome:
+    """Train to the plan's last step, from `folder`'s last checkpoint where it has one of the same run.
+
+    Raises ConfigError where the folder holds another run, or the loss is no longer finite.
+    """
+    devices = [hardware.device] if hardware.is_cuda else []
+    with torch.random.fork_rng(devices), stop_requests() as is_asked_to_stop:
+        run = Run(plan, folder, hardware, report)
+        run.begin()
+        outcome = run.go(is_asked_to_stop)
+    return outcome
+
+
+class Run:
+    """A run in its folder; only the first of several processes writes."""
+
+    def __init__(
+        self, plan: Plan, folder: Path, hardware: Hardware, report: Callable[[Progress], None] | None
+    ) -> None:
+        self.plan, self.folder, self.hardware, self.report = plan, folder, hardware, report
+        self.settings = plan.settings.train
+        self.trainer = Trainer(plan, hardware)
+        self.windows: Windows | None = None
+        self.validation = math.nan
+        self._losses: list[torch.Tensor] = []
+        self._rows, self._clock = 0, time.monotonic()
+        self._saved, self._began, self._first_step = self._clock, self._clock, 0
+
+    def begin(self) -> None:
+        """Take up the folder's checkpoint, cut the validation windows, write run.json."""
+        trainer, last = self.trainer, self.folder / LAST
+        if last.exists():
+            content = read_checkpoint(last)
+            check_same_run(self.folder, content["identity"], self.plan.identity())
+            trainer.restore(content)
+            self._tell_extension(content["identity"]["settings"]["train"]["steps"])
+        if self.settings.validation_windows:
+            self.windows = cut_windows(
+                self.plan.codec,
+                self.plan.model,
+                self.plan.store,
+                split="validation",
+                length=self.plan.settings.data.length,
+                max_windows=self.settings.validation_windows,
+            )
+        self._first_step, self._rows = trainer.step, trainer.rows
+        if self.hardware.is_first:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            take_back_metrics(self.folder, trainer.step)
+            self._write_description(None)
+
+    def go(self, is_asked_to_stop: Callable[[], bool]) -> Outcome:
+        """Update, report, validate and save until the run is over or `is_asked_to_stop`."""
+        trainer, settings = self.trainer, self.settings
+        self._clock = self._began = self._saved = time.monotonic()
+        is_stopped = False
+        while not self._ending() and not is_stopped:
+            loss, length = trainer.advance()
+            self._losses.append(loss)
+            is_last = trainer.step == settings.steps
+            if trainer.step % settings.log_every == 0 or is_last:
+                self._log(length)
+            if trainer.step % settings.validate_every == 0 or is_last:
+                self._validate()
+            is_stopped = bool(self.hardware.total(is_asked_to_stop())[0])
+            if time.monotonic() - self._saved >= 60 * settings.checkpoint_minutes:
+                self._save()
+        return self._end()
+
+    def _ending(self) -> str:
+        """Why the run is over; empty where it is not."""
+        if self.settings.patience and self.trainer.stale >= self.settings.patience:
+            return "no longer improving"
+        return "finished" if self.trainer.step >= self.settings.steps else ""
+
+    def _log(self, length: torch.Tensor) -> None:
+        """Write and report the mean loss since the last time, and the throughput of all processes together."""
+        trainer = self.trainer
+        loss = self._mean_loss()
+        passed = time.monotonic() - self._clock
+        speed = (trainer.rows - self._rows) / max(passed, 1e-9)
+        trainer.seconds += passed
+        self._rows, self._clock, self._losses = trainer.rows, time.monotonic(), []
+        line = {"kind": "training", "step": trainer.step, "loss": loss, "gradient": float(length)}
+        line |= {"rate": rate(self.settings, trainer.step - 1), "rows_per_second": round(speed, 1)}
+        self._write_line(line | {"seconds": round(trainer.seconds, 1)})
+        if self.report and self.hardware.is_first:
+            done, left = trainer.step - self._first_step, self.settings.steps - trainer.step
+            seconds_left = (time.monotonic() - self._began) / done * left
+            self.report(Progress(trainer.step, self.settings.steps, loss, self.validation, speed, seconds_left))
+
+    def _mean_loss(self) -> float:
+        """Mean loss of the updates since the last report; raises ConfigError where it is not finite."""
+        loss = self.hardware.total(float(torch.stack(self._losses).mean()))[0]
+        if not math.isfinite(loss):
+            raise ConfigError(f"the loss became {loss} by step {self.trainer.step}; lower train.rate and begin anew")
+        return loss
+
+    def _validate(self) -> None:
+        """Score the validation windows, keep the weights where they are the best; without windows keep the newest."""
+        trainer, began = self.trainer, time.monotonic()
+        line: dict[str, object] = {"kind": "validation", "step": trainer.step}
+        is_best = True
+        if self.windows is not None:
+            scores = score(trainer.averaged, self.windows, self.hardware, batch=self.settings.batch)
+            summary = summarise(scores, self.windows, self.plan.codec)
+            self.validation = summary["nats_per_row"]
+            is_best = self.validation < trainer.best
+            trainer.stale = 0 if is_best else trainer.stale + 1
+            self._write_line(line | summary | {"is_best": is_best, "seconds": round(trainer.seconds, 1)})
+        if is_best:
+            trainer.best, trainer.best_step = self.validation, trainer.step
+        if self.hardware.is_first:
+            if is_best:
+                write_checkpoint(self.folder / BEST, trainer.content(with_optimiser=False))
+            write_file(self.folder / "curve.png", draw_curve(read_metrics(self.folder)))
+        self._clock += time.monotonic() - began
+
+    def _save(self) -> None:
+        if self._losses:
+            self._mean_loss()
+        if self.hardware.is_first:
+            write_checkpoint(self.folder / LAST, self.trainer.content(with_optimiser=True))
+        self._saved = time.monotonic()
+
+    def _end(self) -> Outcome:
+        trainer = self.trainer
+        self._save()
+        outcome = Outcome(
+            reason=self._ending() or "interrupted",
+            step=trainer.step,
+            best=trainer.best,
+            best_step=trainer.best_step,
+            rows=trainer.rows,
+            seconds=round(trainer.seconds, 1),
+        )
+        if self.hardware.is_first:
+            self._write_description(outcome)
+        return outcome
+
+    def _tell_extension(self, before: int) -> None:
+        """Log that the cosine now ends elsewhere than it did until the checkpoint."""
+        if before == self.settings.steps:
+            return
+        LOG.info("%s: planned for %d steps, goes on from %d to %d", self.folder, before, self.trainer.step, self.settings.steps)
+
+    def _write_line(self, line: dict[str, object]) -> None:
+        if self.hardware.is_first:
+            append_metrics(self.folder, line)
+
+    def _write_description(self, outcome: Outcome | None) -> None:
+        description = self.plan.identity() | {
+            "corpus": {"pieces": len(self.plan.store), "train_pieces": len(pieces_of(self.plan.store, "train"))},
+            "model": self.plan.model.describe(),
+            "parameters": sum(weight.numel() for weight in self.trainer.model.parameters()),
+            "precision": "bfloat16" if self.hardware.is_bfloat16 else "float32",
+            "processes": self.hardware.world,
+            "machine": describe_machine(self.hardware.device),
+            "versions": versions(),
+        }
+        write_json(self.folder / RUN, description | ({"outcome": asdict(outcome)} if outcome else {}))
+
+
+@contextmanager
+def stop_requests() -> Iterator[Callable[[], bool]]:
+    """Give a function that says whether SIGTERM or Ctrl-C came; the second Ctrl-C interrupts as ever."""
+    asked: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    before = {kind: signal.getsignal(kind) for kind in (signal.SIGTERM, signal.SIGINT)}
+
+    def note(kind: int, _: FrameType | None) -> None:
+        asked.append(kind)
+        signal.signal(kind, before[signal.Signals(kind)])
+
+    for kind in before:
+        signal.signal(kind, note)
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+
+
+def _find_codec(name: str, store: Store, pieces: list[Piece]) -> Codec:
+    """Make the codec; the chord codec learns its vocabulary from the training pieces."""
+    if name == "note":
+        return NoteCodec()
+    if name == "performance":
+        from ..performance_codec import PerformanceCodec
+
+        return PerformanceCodec()
+    from ..chord_codec import ChordCodec
+
+    return ChordCodec.learn(store.notes(piece.index) for piece in pieces)
