@@ -28,10 +28,11 @@ class Number(NamedTuple):
 @dataclass(frozen=True)
 class Title:
     """`numbers` may be several; `names` identify a work of a composer without one, and are empty for a title that
-    does not ("3 Preludes", "Sonata")."""
+    does not ("3 Preludes", "Sonata"). `key` is as in `_KEYS`, "" where the title has none or several."""
 
     numbers: frozenset[Number]
     names: frozenset[str]
+    key: str
 
 
 # Abbreviations of catalogues; a single letter must be a capital, and counts only before a number.
@@ -52,7 +53,11 @@ _ORDINAL = re.compile(r"\b[Nn](?:os?|rs?)\.?\s?(\d+)")
 _MOVEMENT = re.compile(r"(?:,|\s)\s*(?:I|II|III|IV|V|VI)\.\s.*$|,?\s*\b(?:first|second|third|last|1st|2nd|3rd)\s+mov.*$", re.I)
 _QUOTED = re.compile(r"[\"“”„«»]\s*([^\"“”„«»]{4,}?)[,.]?\s*[\"“”„«»]|(?<!\w)['‘’]([^'‘’]{4,}?)[,.]?['‘’](?!\w)")
 _WELL_TEMPERED = re.compile(r"\b(?:WTC|WTK|Book|wohltemperierte Klavier|Well.Tempered Clavier),?\s*(?:Book\s*)?(II|I|2|1)\b", re.I)
-_KEY = re.compile(r"\b(?:in\s+)?([A-Ha-h])[\s-]*(flat|sharp|b|#|♭|♯)?[\s-]*(major|minor|dur|moll)\b", re.I)
+_KEY = re.compile(
+    r"\b(?:in\s+)?([A-H])[\s-]*(flat|sharp|b|#|♭|♯)?[\s-]*(maj(?:or)?|min(?:or)?|dur|moll)\b\.?"
+    r"|\bin\s+(?-i:([A-G]))[\s-]*(flat|sharp|b|#|♭|♯)?(?=\s*(?:$|[,;:(]|(?-i:[A-Z])\w*\.?\s?\d))",
+    re.I,
+)
 _KEYS = "C c C# c# D d D# d# E e F f F# f# G g G# g# A a A# a# B b".split()
 _FLATS = {"D": "C#", "E": "D#", "G": "F#", "A": "G#", "B": "A#", "C": "B", "F": "E"}
 _SHARPS_WITHIN = {"E#": "F", "B#": "C"}
@@ -63,7 +68,8 @@ def read_title(composer: str, title: str) -> Title:
     numbers = set(_hoboken(title)) | set(_numbers(title))
     if not numbers and "Bach" in composer:
         numbers |= set(_well_tempered(title))
-    return Title(frozenset(numbers), frozenset(_names(title)))
+    keys = {_key(found) for found in _KEY.finditer(title)}
+    return Title(frozenset(numbers), frozenset(_names(title)), keys.pop() if len(keys) == 1 else "")
 
 
 def _hoboken(title: str) -> Iterator[Number]:
@@ -114,20 +120,29 @@ def _well_tempered(title: str) -> Iterator[Number]:
     first = 846 if book[1] in ("I", "1", "i") else 870
     if ordinal and int(ordinal[1]) <= 24:
         yield Number("bwv", str(first + int(ordinal[1]) - 1), "")
-    elif key:
+    elif key and _key(key) in _KEYS:
         yield Number("bwv", str(first + _KEYS.index(_key(key))), "")
     else:
         yield from (Number("bwv", str(first + place), "") for place in range(24))
 
 
 def _key(match: re.Match[str]) -> str:
-    """Name a key as in `_KEYS`: sharps only, lower case for minor."""
-    note, accidental = match[1].upper(), (match[2] or "").lower()
+    """Name a key as in `_KEYS`: sharps only, lower case for minor; with "?" when the title says only "in A"."""
+    note, accidental = (match[1] or match[4]).upper(), (match[2] or match[5] or "").lower()
     if accidental in ("flat", "b", "♭"):
         note = _FLATS.get(note, note)
     elif accidental:
         note = _SHARPS_WITHIN.get(note + "#", note + "#")
-    return note if match[3].lower() in ("major", "dur") else note.lower()
+    if not match[3]:
+        return note + "?"
+    return note if match[3].lower() in ("maj", "major", "dur") else note.lower()
+
+
+def agree(key: str, other: str) -> bool:
+    """Tell whether two titles' keys can be one: an unknown one agrees with any, "in A" with both A major and minor."""
+    if not key or not other or key == other:
+        return True
+    return "?" in key + other and key.rstrip("?").upper() == other.rstrip("?").upper()
 
 
 # Names

@@ -96,6 +96,11 @@ class Take:
         """Notes composed, without the prompt's."""
         return len(self.notes) - self.prompt_notes
 
+    @property
+    def prompt_seconds(self) -> float:
+        """Time of the prompt's last onset; 0 without a prompt."""
+        return float(self.request.prompt.onset.max()) if self.request.prompt is not None else 0.0
+
     def describe(self) -> dict[str, Any]:
         """Return what made this take, as JSON values: the request, the model and its fingerprint."""
         return {"model": self.model, "bundle": self.bundle} | self.request.describe()

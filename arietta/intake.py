@@ -28,7 +28,7 @@ from .midi import read_midi
 from .notes import Notes
 from .store import COLUMNS, PEDAL, ColumnReader, ColumnWriter, Span, StoreWriter
 
-HEARD, PASSAGES = "heard.jsonl", "passages.npy"
+HEARD, PASSAGES = "heard.jsonl", "passages"
 SUFFIXES = {".mid", ".midi", ".rmi"}
 FILES_PER_TASK = 4
 TASKS_AHEAD = 4  # per process: enough to keep it busy, few enough to bound memory
@@ -76,12 +76,14 @@ def find(folders: Sequence[str | Path]) -> list[Found]:
     return [found for folder in folders for found in _find_in(str(folder))]
 
 
-def hear(files: Sequence[Found], old: Path, new: Path, writer: StoreWriter, workers: int, progress: Progress) -> list[Heard]:
+def hear(
+    files: Sequence[Found], old: Path, new: Path, writer: StoreWriter, workers: int, progress: Progress
+) -> list[Heard]:
     """Read `files` with `workers` processes, or from what the corpus in `old` heard; notes go to `writer`, passages
     and the list itself into the folder `new`. The order is that of `files`."""
     memory = _Memory(old)
     fresh = _read_all([found.path for found in files if found not in memory], workers)
-    passages = ColumnWriter(new / PASSAGES, "<u8")
+    passages = ColumnWriter(new / f"{PASSAGES}.npy", "<u8")
     heard = []
     for done, found in enumerate(files, start=1):
         reading = memory.recall(found) if found in memory else next(fresh)
@@ -181,8 +183,7 @@ class _Memory:
 
     def __init__(self, folder: Path) -> None:
         self._lines = _read_heard(folder / HEARD)
-        names = (*COLUMNS, PEDAL, PASSAGES.removesuffix(".npy")) if self._lines else ()
-        self._columns = {name: ColumnReader(folder / f"{name}.npy") for name in names}
+        self._columns = open_columns(folder) if self._lines else {}
 
     def __contains__(self, found: Found) -> bool:
         return (found.path, found.size, found.modified) in self._lines
@@ -192,7 +193,12 @@ class _Memory:
         if reason:
             return _Reading(sha256, reason, None, np.empty(0, dtype=np.uint64))
         notes = read_span(self._columns, Span(*span))
-        return _Reading(sha256, "", notes, self._columns["passages"].rows(start, stop))
+        return _Reading(sha256, "", notes, self._columns[PASSAGES].rows(start, stop))
+
+
+def open_columns(folder: Path) -> dict[str, ColumnReader]:
+    """Open the columns of a corpus, finished or not, that hold its notes and (under `PASSAGES`) its passages."""
+    return {name: ColumnReader(folder / f"{name}.npy") for name in (*COLUMNS, PEDAL, PASSAGES)}
 
 
 def read_span(columns: dict[str, ColumnReader], span: Span) -> Notes:

@@ -25,7 +25,7 @@ from .errors import MidiError
 from .notes import Notes, Seconds, join, next_strike
 from .smf import NAME, TEMPO, TEXT, Bytes, File, Integers, Message, Ticks, Track, compose_file, meta, parse
 
-LARGEST_FILE = 16 * 2**20  # bytes
+LARGEST_FILE = 4 * 2**20  # bytes; the largest of 11,330 piano files in two corpora has 0.5 MB
 LONGEST = 24 * 3600.0  # seconds
 SHORTEST = 0.001  # seconds, for a note that ends where it begins
 TICKS_PER_BEAT, MICROSECONDS_PER_BEAT = 960, 480_000  # written: a tick is 0.5 ms, so whole milliseconds stay exact
@@ -96,15 +96,15 @@ def write_midi(path: str | Path, notes: Notes, *, title: str = "", texts: Sequen
     """Write `midi_bytes` to `path`, whole or not at all; raises MidiError naming the path when that fails."""
     path = Path(path)
     data = midi_bytes(notes, title=title, texts=texts)
-    unfinished = path.with_name(f".{uuid.uuid4().hex}.part")
+    unfinished = path.parent / f".{uuid.uuid4().hex}.part"
     try:
         try:
             unfinished.write_bytes(data)
             unfinished.replace(path)
         finally:
             unfinished.unlink(missing_ok=True)
-    except OSError as error:
-        raise MidiError(f"{path}: cannot be written ({error.strerror})") from error
+    except (OSError, ValueError) as error:
+        raise MidiError(f"{path}: cannot be written ({_reason(error)})") from error
 
 
 def midi_bytes(notes: Notes, *, title: str = "", texts: Sequence[str] = ()) -> bytes:
@@ -115,8 +115,8 @@ def midi_bytes(notes: Notes, *, title: str = "", texts: Sequence[str] = ()) -> b
     """
     if notes.seconds > LONGEST:
         raise MidiError(f"the notes last {notes.seconds / 3600:.1f} hours; a file holds at most {LONGEST / 3600:.0f}")
-    heading = [meta(NAME, title.encode())] if title else []
-    heading += [meta(TEXT, text.encode()) for text in texts]
+    heading = [meta(NAME, title.encode(errors="replace"))] if title else []
+    heading += [meta(TEXT, text.encode(errors="replace")) for text in texts]
     heading += [meta(TEMPO, MICROSECONDS_PER_BEAT.to_bytes(3, "big"))]
     piano = [(0, meta(NAME, b"Piano")), (0, bytes([0xC0, 0])), *_messages(notes)]
     return compose_file([[(0, message) for message in heading], piano], TICKS_PER_BEAT)
@@ -145,7 +145,11 @@ def _read_bytes(path: str | Path, name: str) -> bytes:
     except IsADirectoryError as error:
         raise MidiError(f"{name}: a folder, where a MIDI file is needed") from error
     except (OSError, ValueError) as error:
-        raise MidiError(f"{name}: cannot be read ({error})") from error
+        raise MidiError(f"{name}: cannot be read ({_reason(error)})") from error
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return str(error.strerror if isinstance(error, OSError) else error).lower()
 
 
 def _choose(file: File, tracks: Sequence[int] | None) -> tuple[Track, ...]:
@@ -158,12 +162,12 @@ def _choose(file: File, tracks: Sequence[int] | None) -> tuple[Track, ...]:
 
 
 def _one_after_another(parts: Sequence[tuple[Notes, float]]) -> Notes:
-    whole, end = Notes.of(), 0.0
-    for notes, seconds in parts:
-        whole, end = join(whole, notes, end - whole.seconds), end + seconds
-    if end > LONGEST:
-        raise MidiError(f"its tracks last {end / 3600:.1f} hours together; at most {LONGEST / 3600:.0f} are read")
-    return whole
+    """Play parts, each with its length in seconds, one after the other."""
+    ends = np.cumsum([seconds for _, seconds in parts])
+    if len(parts) and ends[-1] > LONGEST:
+        raise MidiError(f"its tracks last {ends[-1] / 3600:.1f} hours together; at most {LONGEST / 3600:.0f} are read")
+    later = [shift(notes, end - seconds) for (notes, seconds), end in zip(parts, ends.tolist(), strict=True)]
+    return Notes.of(*(np.concatenate(column) for column in zip(*map(_columns, later), strict=True))) if later else Notes.of()
 
 
 def _perform(
@@ -244,19 +248,18 @@ def _releases(ticks: list[int], is_on: list[bool], end: int) -> list[int]:
     before the next strike counts, else that strike, else the end.
     """
     releases: list[int] = []
-    held, is_open = 0, False
+    held, is_let_go = 0, True
     for tick, places in groupby(range(len(ticks)), key=ticks.__getitem__):
         messages = [is_on[place] for place in places]
-        for strikes in sorted(messages) if held else messages:
-            if strikes:
-                if is_open:
-                    releases[-1] = tick
-                releases.append(end)
-                held, is_open = held + 1, True
-            elif held:
-                held -= 1
+        for is_strike in sorted(messages) if held else messages:
+            if not is_let_go and is_strike:
                 releases[-1] = tick
-                is_open = held > 0
+            if is_strike:
+                releases.append(end)
+                held, is_let_go = held + 1, False
+            elif held:
+                releases[-1] = tick
+                held, is_let_go = held - 1, True
     return releases
 
 

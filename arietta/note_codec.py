@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -394,7 +395,7 @@ def _quantise(notes: Notes) -> tuple[Notes, Losses]:
     found: list[Note | Pedal] = []
     shortened = 0
     places = sorted(kept)
-    for place, following in zip(places, [*places[1:], (-1, 0)], strict=True):
+    for place, following in pairwise([*places, (-1, 0)]):
         (pitch, step), (onset, duration, velocity) = place, kept[place]
         sounding = (onset + duration) * STEPS_PER_SECOND - step
         steps = int(DURATION_STEPS[np.abs(DURATION_STEPS - sounding).argmin()])

@@ -81,7 +81,8 @@ class Notes:
         events = list(events)
         notes = [event for event in events if isinstance(event, Note)]
         pedal = [event for event in events if isinstance(event, Pedal)]
-        return cls.of(*(zip(*notes, strict=True) if notes else ((), (), (), ())), pedal=pedal)
+        onset, duration, pitch, velocity = zip(*notes, strict=True) if notes else ((), (), (), ())
+        return cls.of(onset, duration, pitch, velocity, pedal)
 
     def __len__(self) -> int:
         return len(self.onset)
@@ -118,8 +119,8 @@ class Notes:
 
 def take(notes: Notes, chosen: NDArray[Any], pedal: Seconds | None = None) -> Notes:
     """Keep the notes that `chosen` (a mask or indices) picks, and `pedal` or all of the pedal."""
-    columns = (column[chosen] for column in (notes.onset, notes.duration, notes.pitch, notes.velocity))
-    return Notes.of(*columns, pedal=notes.pedal if pedal is None else pedal)
+    presses = notes.pedal if pedal is None else pedal
+    return Notes.of(notes.onset[chosen], notes.duration[chosen], notes.pitch[chosen], notes.velocity[chosen], presses)
 
 
 def crop(notes: Notes, start: float, end: float) -> Notes:

@@ -1,8 +1,8 @@
 """The Standard MIDI File as a format (SMF 1.0): bytes to tracks of timed messages, and messages to bytes.
 
 What the messages mean as music stands in `midi`. A track is read with numpy: for every byte at once it is worked
-out where the next event would begin if one began here, so that the loop over the events only follows these links
-(benchmarks/bench_midi.py). Nothing is repaired: a file that breaks the format raises MidiError with the byte's place.
+out where the next event would begin if one began here, and the loop over the events only follows these links.
+Nothing is repaired: a file that breaks the format raises MidiError with the byte's place in its track.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from .errors import MidiError
 
 TEXT, NAME, END_OF_TRACK, TEMPO = 0x01, 0x03, 0x2F, 0x51  # meta events
 
+MOST_TRACKS = 1000
+
 Ticks = NDArray[np.int64]
 Integers = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
@@ -24,6 +26,8 @@ Message = tuple[int, bytes]  # tick, the message without its delta time
 
 _META = 0xFF
 _TOO_LONG = 5  # bytes of a delta time: one more than the format allows
+# Bytes of a message by the byte after its delta time, 2 for running status; 0 where it takes more to know.
+_SPANS = bytes([2] * 0x80 + [3] * 0x40 + [0] * 0x20 + [3] * 0x10 + [0] * 0x10)
 
 
 @dataclass(frozen=True)
@@ -128,60 +132,71 @@ def _header(chunks: Iterator[tuple[bytes, bytes]]) -> tuple[int, int, int]:
         raise MidiError(f"its time is in SMPTE frames (division {division:#06x}); export it with ticks per beat")
     if division == 0:
         raise MidiError("its division is 0 ticks per beat (common: 96 to 960), so its notes have no times")
+    if track_count > MOST_TRACKS:
+        raise MidiError(f"it has {track_count} tracks; at most {MOST_TRACKS} are read")
     return kind, track_count, division
 
 
 def _read_track(body: bytes, number: int) -> Track:
     try:
-        delta_length, following = _spans(body)
-        starts = np.fromiter(_starts(body, delta_length.data, following.data), dtype=np.int64)
+        delta_length, following = _links(body)
+        starts = _starts(body, delta_length, following)
         return _columns(body, starts, delta_length[starts])
     except MidiError as error:
         raise MidiError(f"track {number}: {error}") from error
 
 
-def _spans(body: bytes) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+def _links(body: bytes) -> tuple[Bytes, Integers]:
     """For an event beginning at each byte: the length of its delta time, and where the next event begins.
 
-    Worked out for all bytes at once, though most begin no event. The latter is 0 where only `_look` can say: at
-    meta events, system messages and messages with one data byte.
+    Worked out for all bytes at once, though most begin no event. The latter is the byte itself where only `_look`
+    can say: at meta events, system messages, messages with one data byte, and at the end of the track.
     """
-    padded = np.frombuffer(body + bytes(_TOO_LONG), dtype=np.uint8)
-    high = (padded >= 0x80).view(np.uint8)
     count = len(body)
-    longer, delta_length = high[:count], np.ones(count, dtype=np.uint8)
+    high = np.frombuffer(body + bytes(3), dtype=np.uint8) >> 7
+    delta_length, longer = np.ones(count, dtype=np.uint8), high[:count].copy()
     for place in range(1, _TOO_LONG):
         delta_length += longer
-        longer = longer & high[place : place + count]
-    status_place = np.arange(count, dtype=np.int32) + delta_length
-    span = _SPANS[padded[status_place]]
-    span[delta_length == _TOO_LONG] = 0
-    return delta_length, np.where(span > 0, status_place + span, 0).astype(np.int32)
+        longer &= high[place : place + count] if place < 4 else 0
+    here = np.arange(count)
+    span = np.frombuffer(body.translate(_SPANS) + bytes(_TOO_LONG), dtype=np.uint8)[here + delta_length]
+    following = here + delta_length + span
+    is_plain = (span > 0) & (delta_length < _TOO_LONG) & (following <= count)
+    return delta_length, np.append(np.where(is_plain, following, here), count)
 
 
-def _span_table() -> NDArray[np.int32]:
-    table = np.zeros(256, dtype=np.int32)
-    table[:0x80] = 2  # running status: two data bytes
-    table[0x80:0xC0] = table[0xE0:0xF0] = 3
-    return table
+def _starts(body: bytes, delta_length: Bytes, following: Integers) -> Integers:
+    """Follow the events from one to the next: where each begins, up to the end of the track.
+
+    The links are followed eight at a time, 2.5 times as fast as one by one, and the events in between filled in.
+    """
+    hops = [following]
+    for _ in range(3):
+        hops.append(hops[-1].take(hops[-1]))
+    leaps, looked_at = _leap(body, delta_length.data, hops.pop().data)
+    starts = np.array(leaps, dtype=np.int64)
+    for hop in reversed(hops):
+        starts = np.stack([starts, hop[starts]], axis=1).reshape(-1)
+    starts = starts[following[starts] > starts]
+    return np.sort(np.concatenate([starts, np.array(looked_at, dtype=np.int64)]), kind="stable")
 
 
-_SPANS = _span_table()
-
-
-def _starts(body: bytes, delta_length: memoryview, following: memoryview) -> Iterator[int]:
-    """Follow the events from one to the next, yielding where each begins, up to the track's end."""
-    place, end, is_short = 0, len(body), False
-    while place < end:
-        yield place
-        after: int = following[place]
-        if is_short or not after:
+def _leap(body: bytes, delta_length: memoryview, leap: memoryview) -> tuple[list[int], list[int]]:
+    """Walk through a track: where each leap over plain events begins, and each event that had to be looked at."""
+    leaps: list[int] = []
+    looked_at: list[int] = []
+    place, end, is_short, is_end = 0, len(body), False, False
+    while place < end and not is_end:
+        after: int = leap[place]
+        if is_short or after == place:
+            looked_at.append(place)
             after, is_short, is_end = _look(body, place, delta_length[place], is_short)
-            if is_end:
-                return
+        else:
+            leaps.append(place)
         place = after
     if place > end:
         raise MidiError(f"its last event is cut off, {place - end} bytes short")
+    return leaps, looked_at
 
 
 def _look(body: bytes, place: int, delta_length: int, is_short: bool) -> tuple[int, bool, bool]:

@@ -150,7 +150,9 @@ class ColumnWriter:
         return start, self.count
 
     def close(self) -> None:
-        """Write the true length into the header and the file to disk."""
+        """Write the true length into the header and the file to disk; nothing more when that is done."""
+        if self._file.closed:
+            return
         self._file.seek(0)
         self._write_header()
         assert self._file.tell() == self._header_size, "numpy pads headers for growth of the first axis"
@@ -207,9 +209,6 @@ class ColumnReader:
         """Read rows [start, stop)."""
         data = os.pread(self._file.fileno(), (stop - start) * self._row_size, self._start + start * self._row_size)
         return np.frombuffer(data, dtype=self._dtype).reshape(-1, *self._row_shape)
-
-    def close(self) -> None:
-        self._file.close()
 
 
 @contextmanager

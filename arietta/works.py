@@ -1,77 +1,170 @@
 """Which files play the same composition, and on which side of the split each composition stands.
 
-A work is a connected component over the composer with a catalogue number (a collection contains its numbers), the
-composer with a telling title, and the share of passages. A work stands on one side only: a side that someone
-prescribes (MAESTRO's split; held-out pieces) holds for the whole work, test before validation before train, and files
-of other corpora that touch a work MAESTRO keeps for validation or test are dropped. Works of which no one prescribes
-anything are divided by a hash of their id.
+A work is a connected component of files linked by composer and catalogue number (a collection contains its numbers),
+by composer and telling title, or by the share of passages. A work stands on one side only. What a corpus itself holds
+out (MAESTRO's split; four of Grieg's pieces) stays apart: files that touch it are dropped. A work with a file that is
+prescribed for training is training; the others are divided by a hash of the work's id.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from .catalogue import Number, Title, read_title
+from .catalogue import Number, Title, agree, read_title
 from .names import fold_name
-from .naming import HELD_OUT, MAESTRO, SPLITS, Label
+from .naming import Label
 
-SHARE_OF_A_WORK = 0.02
-FEWEST_SHARED = 10  # passages, so that a handful shared by a very short piece is no evidence
-PARTS = (("test", 0.05), ("validation", 0.10))  # of works without a prescribed side, cumulative; the rest is train
+# (share of the smaller file, passages) that make two files one work: few passages must be a larger share. With 2 % and
+# 20 passages alone, virtuoso pieces by Liszt, Alkan and Saint-Saens chained into one work over their octaves.
+SHARES_OF_A_WORK = ((0.02, 100), (0.05, 20))
+SAME_LENGTH = 1.5  # a file at most this much longer than the held-out one is a recording of it, not of a collection
+HELD_OUT = ("test", "validation")  # the first wins
+TEST_SHARE, VALIDATION_SHARE = 0.05, 0.05  # of the works for which nobody prescribes a side
 
 
 @dataclass(frozen=True)
-class Placed:
+class Place:
     """What becomes of a file: its work's id and side, or the `reason` for which it is dropped."""
 
-    work: str
-    split: str
+    work: str = ""
+    split: str = ""
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class Shares:
-    """Passages shared by two files: `pairs` int64 [P, 2], `counts` int64 [P], `sizes` int64 [files]."""
-
-    pairs: NDArray[np.int64]
-    counts: NDArray[np.int64]
-    sizes: NDArray[np.int64]
-
-    def at_least(self, share: float) -> NDArray[np.int64]:
-        """Give the pairs that share this much of the smaller file, int64 [p, 2]."""
-        smaller = np.maximum(1, self.sizes[self.pairs].min(axis=1, initial=2**62))
-        return self.pairs[(self.counts >= share * smaller) & (self.counts >= FEWEST_SHARED)]
-
-
-def place(labels: Sequence[Label], alike: NDArray[np.int64]) -> list[Placed]:
-    """Give each file its work and side; `alike` [p, 2] are the pairs of files that sound alike."""
-    everything = _components(labels, alike, range(len(labels)))
-    dropped = _dropped(labels, everything)
-    rest = [index for index in range(len(labels)) if index not in dropped]
-    placed = {index: Placed("", "", reason) for index, reason in dropped.items()}
-    for group in _components(labels, alike, rest):
-        placed |= _place_work(labels, group)
-    return [placed[index] for index in range(len(labels))]
+def place(labels: Sequence[Label], note_counts: Sequence[int], alike: Iterable[tuple[int, int]]) -> list[Place]:
+    """Give each file its work and side; `alike` are the pairs of files that share passages."""
+    links = _Links(labels, alike)
+    dropped = _touching(labels, note_counts, links)
+    places = {index: Place(reason=reason) for index, reason in dropped.items()}
+    ids: Counter[str] = Counter()
+    for side in (*HELD_OUT, ""):
+        chosen = {i for i, label in enumerate(labels) if i not in dropped and _held_out(label) == side}
+        for group in links.components(chosen):
+            work = _work_id([labels[index] for index in group], ids)
+            split = side or _side(work, [labels[index] for index in group])
+            places |= {index: Place(work, split) for index in group}
+    return [places[index] for index in range(len(labels))]
 
 
-class _Union:
-    """Disjoint sets of anything hashable (union-find with path halving)."""
+class _Links:
+    """Who is linked to whom. Titles and numbers count within a composer; "A / B" stands under both."""
 
-    def __init__(self) -> None:
-        self._parent: dict[Hashable, Hashable] = {}
+    def __init__(self, labels: Sequence[Label], alike: Iterable[tuple[int, int]]) -> None:
+        self._alike: dict[int, set[int]] = defaultdict(set)
+        for one, other in alike:
+            self._alike[one].add(other)
+            self._alike[other].add(one)
+        self._keys: list[set[tuple[str, ...]]] = []
+        self._bearers: dict[tuple[str, ...], set[int]] = defaultdict(set)
+        self._items: dict[tuple[str, ...], set[str]] = defaultdict(set)
+        titles = [read_title(label.composer, label.title) for label in labels]
+        self._tonics = [title.key for title in titles]
+        for label, title, names in zip(labels, titles, _telling_names(labels, titles), strict=True):
+            composers = composer_names(label.composer)
+            self._keys.append(names | {(composer, *number) for composer in composers for number in title.numbers})
+        for index, keys in enumerate(self._keys):
+            for key in keys:
+                self._bearers[key].add(index)
+                self._items[key[:3]].add(key[-1])
 
-    def find(self, item: Hashable) -> Hashable:
-        parent = self._parent.setdefault(item, item)
-        while parent != item:
-            self._parent[item] = self._parent[parent]
-            item, parent = parent, self._parent[parent]
-        return item
+    def neighbours(self, index: int) -> set[int]:
+        """Give the files directly linked to a file.
 
-    def join(self, one: Hashable, other: Hashable) -> None:
-        self._parent[self.find(one)] = self.find(other)
+        Titles in different keys are no link: MAESTRO's numbers are partly those of the row above, counted on
+        ("Sonata in G Major, D. 894", "D. 895", "D. 896").
+        """
+        named: set[int] = set()
+        for key in self._keys[index]:
+            items = {key[-1], ""} if key[-1] else self._items[key[:3]]
+            named = named.union(*(self._bearers.get((*key[:3], item), ()) for item in items))
+        return self._alike[index] | {other for other in named if agree(self._tonics[index], self._tonics[other])}
+
+    def components(self, members: set[int]) -> Iterator[list[int]]:
+        """Give the connected components among `members`, each sorted, in order of their first."""
+        seen: set[int] = set()
+        for start in sorted(members):
+            if start in seen:
+                continue
+            group, waiting = {start}, [start]
+            while waiting:
+                new = (self.neighbours(waiting.pop()) & members) - group
+                group |= new
+                waiting += new
+            seen |= group
+            yield sorted(group)
+
+
+def composer_names(composer: str) -> list[str]:
+    """Fold the names of those who had a hand in a piece: "J. S. Bach / Ferruccio Busoni" is both."""
+    return [" ".join(re.findall(r"\w+", fold_name(name))) for name in re.split(r"\s+/\s+", composer)]
+
+
+def _telling_names(labels: Sequence[Label], titles: Sequence[Title]) -> list[set[tuple[str, ...]]]:
+    """Keys of the titles that link files, one set for each file.
+
+    A title under which a composer has several catalogue numbers ("Lyric Pieces", "Sonata in D major") does not tell
+    them apart: it links only files without a number.
+    """
+    numbers: dict[tuple[str, str], dict[str, set[Number]]] = defaultdict(lambda: defaultdict(set))
+    keys = [{(c, name) for c in composer_names(label.composer) for name in title.names}
+            for label, title in zip(labels, titles, strict=True)]
+    for mine, title in zip(keys, titles, strict=True):
+        for key in mine:
+            for number in title.numbers:
+                numbers[key][number.system].add(number)
+    telling = {key for key, systems in numbers.items() if all(len(found) == 1 for found in systems.values())}
+    return [
+        {(c, "title", name, "-") for c, name in mine if not title.numbers or (c, name) in telling}
+        for mine, title in zip(keys, titles, strict=True)
+    ]
+
+
+def _held_out(label: Label) -> str:
+    return label.split if label.split in HELD_OUT else ""
+
+
+def _touching(labels: Sequence[Label], note_counts: Sequence[int], links: _Links) -> dict[int, str]:
+    """Find the files that play what is held out, and say of each what it plays.
+
+    A corpus's own split is taken at its word: its files that bear one title on two sides are different movements.
+    A file about as long as the held-out one is the same work under whatever name; what is linked to it touches too.
+    """
+    dropped: dict[int, str] = {}
+    for side in HELD_OUT:
+        held = [index for index, label in enumerate(labels) if label.split == side]
+        waiting = [(index, index) for index in held]
+        while waiting:
+            root, index = waiting.pop()
+            for other in sorted(links.neighbours(index)):
+                is_known = other in dropped or _held_out(labels[other])
+                if is_known or (labels[other].split and labels[other].corpus == labels[root].corpus):
+                    continue
+                dropped[other] = _why(labels[root], side)
+                if note_counts[other] <= SAME_LENGTH * note_counts[root]:
+                    waiting.append((root, other))
+    return dropped
+
+
+def _why(label: Label, side: str) -> str:
+    return f"held out: plays {label.composer}, {label.title}, which {label.corpus} keeps for {side}"
+
+
+def _work_id(labels: Sequence[Label], ids: Counter[str]) -> str:
+    """Name a work by the commonest of its titles; a number tells apart different works of one name."""
+    titles = Counter(f"{label.composer}: {label.title}" for label in labels)
+    name = min(titles, key=lambda title: (-titles[title], title))
+    ids[name] += 1
+    return name if ids[name] == 1 else f"{name} ({ids[name]})"
+
+
+def _side(work: str, labels: Sequence[Label]) -> str:
+    if any(label.split for label in labels):
+        return "train"
+    place = int.from_bytes(hashlib.sha256(work.encode()).digest()[:8], "big") / 2**64
+    if place < TEST_SHARE:
+        return "test"
+    return "validation" if place < TEST_SHARE + VALIDATION_SHARE else "train"

@@ -116,9 +116,9 @@ def _compose_one(request: Request, engine: OnnxEngine, path: Path, *, has_roll: 
     path = path if path.suffix else path / f"{take.title}.mid"
     take.save(path)
     if has_roll:
-        from ..render import roll_png
+        from ..render import write_roll
 
-        roll_png(take.notes, path.with_suffix(".png"), title=take.title)
+        write_roll(path.with_suffix(".png"), take.notes, title=take.title, prompt_seconds=take.prompt_seconds)
     _tell(take, path, time.perf_counter() - begun)
 
 

@@ -1,23 +1,52 @@
 """Turn folders of MIDI files into a corpus to train on.
 
     arietta ingest maestro-v3.0.0 --out corpus
+    arietta ingest maestro-v3.0.0 midis grieg --out corpus     (all that trains or tests a model: in one corpus)
     arietta ingest my-midi --out mine --composer "Clara Schumann" --licence "CC0 1.0"
+
+Every file gets a line in CORPUS/manifest.jsonl: kept, with composer, title, work and side of the split, or rejected
+with the reason. Duplicates are dropped, and no work stands on two sides. Run again, it reads only what changed.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from .bar import bar
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folders", nargs="+", metavar="DIR")
-    parser.add_argument("--out", required=True, metavar="CORPUS")
+    parser.add_argument("folders", nargs="+", metavar="DIR", help="folder of MIDI files, searched with all below it")
+    parser.add_argument("--out", required=True, metavar="CORPUS", help="folder to write; an older corpus is replaced")
+    parser.add_argument("--composer", default="", help="composer of all the files, where their names do not say it")
+    parser.add_argument("--licence", default="", help="what all the files may be used for")
+    parser.add_argument(
+        "--source", default="", choices=("measured", "transcribed", "sequenced"),
+        help="how the files came about: played on an instrument, transcribed from audio, or written by hand (default)",
+    )  # fmt: skip
+    parser.add_argument("--fewest-notes", type=int, default=10, metavar="N", help="reject shorter files (default 10)")
+    parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes (default one per core)")
 
 
 def run(arguments: argparse.Namespace) -> None:
     from ..corpus import IngestConfig, ingest
 
+    names = ("composer", "licence", "source", "fewest_notes", "workers")
+    config = IngestConfig(**{name: getattr(arguments, name) for name in names})
     with bar("reading", "file") as progress:
-        ingest(arguments.folders, arguments.out, IngestConfig(), progress)
+        report = ingest(arguments.folders, arguments.out, config, progress)
+    for line in _summary(report, arguments.out):
+        print(line)
+
+
+def _summary(report: Mapping[str, Any], out: str) -> Iterator[str]:
+    yield f"{out}: {report['kept']} of {report['files']} files kept, {report['works']} works"
+    for side, sums in report["splits"].items():
+        yield f"  {side}: {sums['files']} files, {sums['notes']:,} notes, {sums['hours']} h"
+    for reason, count in report["rejected"].items():
+        yield f"  rejected {count}: {reason}"
+    largest = report["largest works"][:1]
+    for work in largest:
+        yield f"  largest work: {work['files']} files ({work['share']:.1%}), {work['work']}"

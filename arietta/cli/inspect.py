@@ -12,19 +12,20 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RequestError
+from ..store import MANIFEST, open_store, read_manifest
 from ..summary import PieceSummary, Tally, pitch_counts, step_counts, summarise, tally
-from .table import facts, histogram, outline, shorten, table
+from .table import facts, histogram, outline, table
 
 if TYPE_CHECKING:
     from ..bundle import Bundle
     from ..notes import Notes
 
-MANIFEST, DESCRIPTION = "manifest.jsonl", "model.json"
+DESCRIPTION = "model.json"
 MOST_COMPOSERS, MOST_WORKS = 20, 10
 
 
@@ -44,8 +45,23 @@ def run(arguments: argparse.Namespace) -> int:
     if (path / MANIFEST).is_file():
         _show_corpus(path)
     else:
-        _show_bundle(path)
+        _show_bundle(_model(path))
     return 0
+
+
+def _model(path: Path) -> Path:
+    """Make sure that this names a model or its folder; raises RequestError with what it might have been."""
+    from ..bundle import list_bundles
+
+    names = list_bundles()
+    if str(path) in names or (path / DESCRIPTION).is_file():
+        return path
+    if path.is_dir():
+        raise RequestError(
+            f"{path}: neither a corpus (it has no {MANIFEST}) nor a model (no {DESCRIPTION}); "
+            f"`arietta ingest {path} --out corpus` makes a corpus of the MIDI files in it"
+        )
+    raise RequestError(f"{path}: no such file or folder, and no such model (there are: {', '.join(names) or 'none'})")
 
 
 def _tracks(text: str) -> list[int]:
@@ -139,33 +155,28 @@ def _draw(roll: Path, notes: Notes, title: str, request: Mapping[str, Any]) -> N
 
 
 def _show_corpus(path: Path) -> None:
-    from ..store import open_store, read_manifest
-
     store = open_store(path)
     lines = read_manifest(path)
     kept = [line for line in lines if line["state"] == "kept"]
-    reasons = Counter(line["reason"] for line in lines if line["state"] != "kept")
-    whole = next(iter(tally(kept, "state").values()), Tally())
+    reasons = Counter(line["reason"].partition(": ")[0] for line in lines if line["state"] != "kept")
     print(path)
-    print(
-        facts(
-            {
-                "kept": f"{len(kept):,} of {len(lines):,} files",
-                "works": f"{len(tally(kept, 'work')):,}",
-                "notes": f"{whole.notes:,}",
-                "hours": f"{whole.seconds / 3600:.2f}",
-                "fingerprint": store.fingerprint,
-            }
-        )
-    )
+    print(facts(_corpus_facts(kept, len(lines)) | {"fingerprint": store.fingerprint}))
     if reasons:
         print("\n" + table(("rejected because", "files"), [(why, f"{n:,}") for why, n in reasons.most_common()]))
     for field in ("split", "source", "corpus", "licence"):
         _print_tally(field, tally(kept, field))
     _print_tally("composer", tally(kept, "composer"), MOST_COMPOSERS)
-    titles = {line["work"]: line["title"] for line in reversed(kept)}
-    works = {f"{shorten(name, 40)}  {titles[name]}": found for name, found in tally(kept, "work").items()}
-    _print_tally("largest works", works, MOST_WORKS)
+    _print_tally("largest works", tally(kept, "work"), MOST_WORKS)
+
+
+def _corpus_facts(kept: Sequence[Mapping[str, Any]], file_count: int) -> dict[str, str]:
+    whole = tally(kept, "state").get("kept", Tally())
+    return {
+        "kept": f"{len(kept):,} of {file_count:,} files",
+        "works": f"{len(tally(kept, 'work')):,}",
+        "notes": f"{whole.notes:,}",
+        "hours": f"{whole.seconds / 3600:.2f}",
+    }
 
 
 def _print_tally(heading: str, found: Mapping[str, Tally], most: int = 100) -> None:

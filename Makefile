@@ -1,0 +1,82 @@
+# The front door. Nothing is installed twice: a stamp in .venv remembers each set of packages until pyproject.toml changes.
+#
+#   NOTES=500                 how many notes `make run` composes
+#   PYTHON=/path/to/python    another Python, 3.11 or newer
+#   PIP_FLAGS="..."           handed to pip: on a machine without a GPU,
+#                             PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu" saves gigabytes
+
+VENV := .venv
+BIN := $(VENV)/bin
+NOTES ?= 300
+PYTHON ?=
+PIP_FLAGS ?=
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run serve test check fix bench clean
+.DELETE_ON_ERROR:
+
+help: ## say what there is
+	@echo "Arietta composes expressive piano music as MIDI."
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@awk '/^#   / { print substr($$0, 2) } /^VENV/ { exit }' Makefile
+
+run: $(VENV)/.with-runtime ## install the light runtime and compose a piece into pieces/
+	@$(BIN)/arietta compose --notes $(NOTES) -o pieces/
+
+serve: $(VENV)/.with-serve ## offer composing over HTTP
+	@$(BIN)/arietta serve
+
+test: $(VENV)/.with-test ## install what the tests need (torch too) and run them all
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.with-check ## lint, formatting, types, and who may import whom
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -q tests/test_layers.py tests/test_style.py
+
+fix: $(VENV)/.with-check ## mend what lint and formatting can mend by themselves
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(VENV)/.with-bench ## measure; one JSON line a case
+	@for bench in benchmarks/bench_*.py; do $(BIN)/python $$bench || exit 1; done
+
+clean: ## remove .venv and what tools left behind; pieces, corpora and runs stay
+	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find arietta tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One stamp for each set of extras.
+$(VENV)/.with-runtime: EXTRAS :=
+$(VENV)/.with-runtime: SIZE := about 190 MB, no torch
+$(VENV)/.with-serve: EXTRAS := [serve]
+$(VENV)/.with-serve: SIZE := about 210 MB, no torch
+$(VENV)/.with-test: EXTRAS := [serve,train,test]
+$(VENV)/.with-test: SIZE := about 1.2 GB, with torch for the CPU
+$(VENV)/.with-check: EXTRAS := [serve,train,test,check]
+$(VENV)/.with-check: SIZE := about 1.3 GB, with torch for the CPU
+$(VENV)/.with-bench: EXTRAS := [serve,train,test,bench]
+$(VENV)/.with-bench: SIZE := about 1.2 GB, with torch for the CPU
+
+$(VENV)/.with-%: pyproject.toml | $(VENV)/.made
+	@echo "Installing into $(VENV): $* ($(SIZE))"
+	@$(BIN)/python -m pip install --quiet $(PIP_FLAGS) --editable '.$(EXTRAS)'
+	@touch $@
+
+$(VENV)/.made:
+	@for python in $(or $(PYTHON),python3.11 python3 python3.12 python3.13); do \
+	  $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+	  if ! $$python -c 'import ensurepip, venv' 2>/dev/null; then lacking=$$python; continue; fi; \
+	  $$python -m venv $(VENV) && touch $@ && exit 0; \
+	  exit 1; \
+	done; \
+	if [ -n "$$lacking" ]; then \
+	  echo "Arietta: $$lacking cannot make virtual environments. On Debian or Ubuntu: apt install python3-venv" >&2; \
+	else \
+	  echo "Arietta needs Python 3.11 or newer, and $(or $(PYTHON),python3) is: $$($(or $(PYTHON),python3) --version 2>&1)." >&2; \
+	  echo "Install it, or name it: make run PYTHON=/path/to/python3.11" >&2; \
+	fi; \
+	exit 2

@@ -1,0 +1,45 @@
+"""What all tests share: the real corpora, where a machine has them, and a piece made by hand."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from arietta.notes import Notes
+
+CORPORA = "ARIETTA_CORPORA"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test that asks for `corpora`, so that `pytest -m corpora` finds them."""
+    for item in items:
+        if "corpora" in getattr(item, "fixturenames", ()):
+            item.add_marker("corpora")
+
+
+@pytest.fixture(scope="session")
+def corpora() -> Path:
+    """Give the folder with what there is of maestro-v3.0.0, midis (GiantMIDI) and grieg, or skip."""
+    named = os.environ.get(CORPORA)
+    if not named:
+        pytest.skip(f"needs real corpora: name their folder in {CORPORA}")
+    folder = Path(named)
+    if not folder.is_dir():
+        pytest.fail(f"{CORPORA}={named}: no such folder")
+    return folder
+
+
+@pytest.fixture
+def waltz() -> Notes:
+    """Give three bars in three: a bass note and two chords, two bars pedalled, 12 notes in 4.5 s."""
+    onset, pitch, velocity = [], [], []
+    for bar in range(3):
+        for beat, keys in enumerate(((45 + bar,), (60, 64), (60,))):
+            for key in keys:
+                onset.append(1.5 * bar + 0.5 * beat)
+                pitch.append(key)
+                velocity.append(80 - 15 * beat + bar)
+    return Notes.of(onset, [0.4] * len(onset), pitch, velocity, [(0.0, 1.4), (1.5, 2.9)])
