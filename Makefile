@@ -51,9 +51,9 @@ clean: ## remove .venv and what tools left behind; pieces, corpora and runs stay
 
 # One stamp for each set of extras.
 $(VENV)/.with-runtime: EXTRAS :=
-$(VENV)/.with-runtime: SIZE := about 190 MB, no torch
+$(VENV)/.with-runtime: SIZE := about 170 MB, no torch
 $(VENV)/.with-serve: EXTRAS := [serve]
-$(VENV)/.with-serve: SIZE := about 210 MB, no torch
+$(VENV)/.with-serve: SIZE := about 190 MB, no torch
 $(VENV)/.with-test: EXTRAS := [serve,train,test]
 $(VENV)/.with-test: SIZE := about 1.2 GB, with torch for the CPU
 $(VENV)/.with-check: EXTRAS := [serve,train,test,check]

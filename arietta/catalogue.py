@@ -50,9 +50,13 @@ _NUMBER = re.compile(
 )
 _HOBOKEN = re.compile(r"\bHob\.?\s?(?P<group>[IVX]+[a-z]?)\s?[:/]\s?(?P<number>[A-Z]?\d+[a-z]?)")
 _ORDINAL = re.compile(r"\b[Nn](?:os?|rs?)\.?\s?(\d+)")
-_MOVEMENT = re.compile(r"(?:,|\s)\s*(?:I|II|III|IV|V|VI)\.\s.*$|,?\s*\b(?:first|second|third|last|1st|2nd|3rd)\s+mov.*$", re.I)
+_MOVEMENT = re.compile(
+    r"(?:,|\s)\s*(?:I|II|III|IV|V|VI)\.\s.*$|,?\s*\b(?:first|second|third|last|1st|2nd|3rd)\s+mov.*$", re.I
+)
 _QUOTED = re.compile(r"[\"“”„«»]\s*([^\"“”„«»]{4,}?)[,.]?\s*[\"“”„«»]|(?<!\w)['‘’]([^'‘’]{4,}?)[,.]?['‘’](?!\w)")
-_WELL_TEMPERED = re.compile(r"\b(?:WTC|WTK|Book|wohltemperierte Klavier|Well.Tempered Clavier),?\s*(?:Book\s*)?(II|I|2|1)\b", re.I)
+_WELL_TEMPERED = re.compile(
+    r"\b(?:WTC|WTK|Book|wohltemperierte Klavier|Well.Tempered Clavier),?\s*(?:Book\s*)?(II|I|2|1)\b", re.I
+)
 _KEY = re.compile(
     r"\b(?:in\s+)?([A-H])[\s-]*(flat|sharp|b|#|♭|♯)?[\s-]*(maj(?:or)?|min(?:or)?|dur|moll)\b\.?"
     r"|\bin\s+(?-i:([A-G]))[\s-]*(flat|sharp|b|#|♭|♯)?(?=\s*(?:$|[,;:(]|(?-i:[A-Z])\w*\.?\s?\d))",
@@ -147,24 +151,32 @@ def agree(key: str, other: str) -> bool:
 
 # Names
 
-_DROPPED = set("complete for from the a an of and de du des la le les l d in on sur piano keyboard harpsichord clavier klavier "
-    "solo no nr nos op or et und in minor major flat sharp book livre set vol arr transcription edition movement".split())
-_FORMS = set(
-    "adagio air album albumblatt albumblatter aria allegretto allegro andante andantino arabesque bagatelle bagatelles ballad "
-    "ballade ballades barcarolle barcarola berceuse bourree canon canzonetta capriccio caprice caprices chaconne "
-    "concert concerto contredanse courante dance dances danse danses divertimento duet duets duo easy ecossaise "
-    "ecossaises elegie elegy esquisses etude etudes etuden fantaisie fantasia fantasie fantasien fantasy fuga fugue "
-    "fugues gavotte gigue grand grande hands four humoresque humoresques humoreske impromptu impromptus improvisation "
-    "improvisations intermezzi intermezzo invention inventions klavierstuck klavierstucke landler leaf legende lied lieder "
-    "mains march marche marches marsch mazurka mazurkas mazurek melodie melodies melody menuet menuett minuet minuets "
-    "miniatures moment moments morceau morceaux musical musicaux nocturne nocturnes nocturno novelette novelettes "
-    "ohne organ overture paroles partita pastorale pezzi pezzo pictures piece pieces polka polkas polonaise "
-    "polonaises pour preludio praludium preludes prelude quadrille quartet quatre rag reverie rhapsodie rhapsody romance "
-    "romances romanze rondeau rondo sans salon sarabande scherzi scherzo scherzos serenade short sketch sketches "
-    "sinfonia small sonata sonatas sonate sonaten sonatina sonatinas sonatine song songs stuck stucke studies study "
-    "suite suites tanz tanze tarantella tarantelle theme three two toccata toccatas trio valse valses variation "
-    "variations variazioni violin waltz waltzes walzer without word words worte theme thema original own "
-    "original small two three four five six seven eight nine ten twelve".split()
+_DROPPED = frozenset(
+    """
+    complete for from the a an of and de du des la le les l d in on sur piano keyboard harpsichord clavier
+    klavier solo no nr nos op or et und minor major flat sharp book livre set vol arr transcription edition
+    movement
+    """.split()
+)
+_FORMS = frozenset(
+    """
+    adagio air album albumblatt albumblatter allegretto allegro andante andantino arabesque aria bagatelle
+    bagatelles ballad ballade ballades barcarola barcarolle berceuse bourree canon canzonetta capriccio caprice
+    caprices chaconne character charakterstucke concert concerto contredanse courante dance dances danse danses
+    divertimento duet duets duo easy ecossaise ecossaises eight elegie elegy esquisses etude etuden etudes
+    fantaisie fantasia fantasie fantasien fantasy five four fuga fugue fugues gavotte gigue grand grande hands
+    humoreske humoresque humoresques impromptu impromptus improvisation improvisations intermezzi intermezzo
+    invention inventions klavierstuck klavierstucke landler leaf legende lied lieder lyric mains march marche
+    marches marsch mazurek mazurka mazurkas melodie melodies melody menuet menuett miniatures minuet minuets
+    moment moments morceau morceaux musical musicaux nine nocturne nocturnes nocturno novelette novelettes ohne
+    organ original overture own paroles partita pastorale pezzi pezzo pictures piece pieces polka polkas
+    polonaise polonaises pour praludium prelude preludes preludio quadrille quartet quatre rag reverie
+    rhapsodie rhapsody romance romances romanze rondeau rondo salon sans sarabande scherzi scherzo scherzos
+    serenade seven short sinfonia six sketch sketches small sonata sonatas sonate sonaten sonatina sonatinas
+    sonatine song songs stuck stucke studies study suite suites tanz tanze tarantella tarantelle ten thema
+    theme three toccata toccatas trio twelve two valse valses variation variations variazioni violin waltz
+    waltzes walzer without word words worte
+    """.split()
 )
 
 

@@ -27,7 +27,7 @@ from .engine import Engine
 from .errors import RequestError
 from .midi import write_midi
 from .names import fold_name, nearest, same_name
-from .note_codec import LONGEST_CODA, SHORTEST_CODA
+from .note_grid import LONGEST_CODA, SHORTEST_CODA
 from .notes import Note, Notes, Pedal
 from .sampling import Sampling, gumbel
 

@@ -20,6 +20,7 @@ from .names import nearest
 
 C = TypeVar("C")
 
+
 def load_config(kind: type[C], path: str | Path | None, overrides: Mapping[str, Any] | None = None) -> C:
     """Build `kind` from its defaults, the TOML file at `path` and `overrides` (dotted name -> value)."""
     table = {} if path is None else _read(Path(path))

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from .errors import CorpusError
-from .intake import PASSAGES, Heard, Progress, find, hear, open_columns, read_span
+from .intake import PASSAGES, Heard, Progress, find, hear, open_columns, read_span, recall
 from .likeness import find_repeats, measure_shares
 from .naming import Label, label, read_table
-from .store import StoreWriter, replacing
-from .works import SHARES_OF_A_WORK, Place, place
+from .store import ColumnReader, StoreWriter, replacing
+from .works import Place, place
 
 REPORT = "report.json"
 LARGEST_WORKS = 20
@@ -41,12 +41,15 @@ class IngestConfig:
     workers: int = 0
 
 
+_NOWHERE = Place()
+
+
 @dataclass(frozen=True)
 class _File:
     heard: Heard
     label: Label
     reason: str = ""
-    place: Place = Place()
+    place: Place = _NOWHERE
 
 
 def ingest(
@@ -60,12 +63,12 @@ def ingest(
     out = Path(out)
     found = find(folders)
     labels = _label_all(folders, config)
-    with replacing(out) as unfinished:
-        writer = StoreWriter(unfinished)
+    with replacing(out) as unfinished, StoreWriter(unfinished) as writer:
         heard = hear(found, out, unfinished, writer, config.workers or os.cpu_count() or 1, progress)
         writer.close()
-        files = [_File(one, labels(one)) for one in heard]
-        files = _place(_without_repeats(_without_failures(files, config), unfinished), unfinished)
+        files = _without_failures([_File(one, labels(one)) for one in heard], config)
+        with open_columns(unfinished) as columns:
+            files = _place(_without_copies(files), columns)
         lines = _lines(files)
         report = _report(lines)
         writer.finish(lines, [file.heard.span for file in files if not file.reason])
@@ -102,33 +105,36 @@ def _first_fault(heard: Heard, config: IngestConfig) -> str:
     return f"too short: {heard.note_count} notes, fewer than {config.fewest_notes}" if is_short else ""
 
 
-def _without_repeats(files: Sequence[_File], folder: Path) -> list[_File]:
-    """Reject files with the bytes or the performance of another; files with a prescribed side are kept first."""
+def _without_copies(files: Sequence[_File]) -> list[_File]:
+    """Reject files with the bytes of another; of equal files the first, or one with a prescribed side, is kept."""
     files = list(files)
     first: dict[str, _File] = {}
     for index in _kept(files):
         file = first.setdefault(files[index].heard.sha256, files[index])
         if file is not files[index]:
             files[index] = replace(files[index], reason=f"same bytes: as {_name(file)}")
-    kept = _kept(files)
-    counts = [files[index].heard.note_count for index in kept]
-    columns = open_columns(folder)
-    shares = measure_shares(columns[PASSAGES], [files[index].heard.passages for index in kept])
-    repeats = find_repeats(shares, lambda at: read_span(columns, files[kept[at]].heard.span), counts)
-    for later, earlier in repeats.items():
-        reason = f"same performance: as {_name(files[kept[earlier]])}"
-        files[kept[later]] = replace(files[kept[later]], reason=reason)
     return files
 
 
-def _place(files: Sequence[_File], folder: Path) -> list[_File]:
-    """Give the files that are still kept their works and sides, and reject those that touch what is held out."""
+def _place(files: Sequence[_File], columns: Mapping[str, ColumnReader]) -> list[_File]:
+    """Reject files with the performance of another, give the others their works and sides, and reject those that
+    touch what is held out."""
     files, kept = list(files), _kept(files)
-    shares = measure_shares(open_columns(folder)[PASSAGES], [files[index].heard.passages for index in kept])
-    alike = [pair for share, fewest in SHARES_OF_A_WORK for pair in shares.at_least(share, fewest)]
-    places = place([files[i].label for i in kept], [files[i].heard.note_count for i in kept], alike)
-    for index, where in zip(kept, places, strict=True):
-        files[index] = replace(files[index], place=where, reason=where.reason)
+    heard = [files[index].heard for index in kept]
+    shares = measure_shares(columns[PASSAGES], [one.passages for one in heard])
+    repeats = find_repeats(
+        shares,
+        lambda at: read_span(columns, heard[at].span),
+        lambda at: recall(columns, heard[at].passages),
+        [one.note_count for one in heard],
+    )
+    for later, earlier in repeats.items():
+        reason = f"same performance: as {_name(files[kept[earlier]])}"
+        files[kept[later]] = replace(files[kept[later]], reason=reason)
+    single = [at for at in range(len(kept)) if at not in repeats]
+    places = place([files[kept[at]].label for at in single], [heard[at].note_count for at in single], shares.of(single))
+    for at, where in zip(single, places, strict=True):
+        files[kept[at]] = replace(files[kept[at]], place=where, reason=where.reason)
     return files
 
 

@@ -147,10 +147,11 @@ class OnnxEngine:
     def _feed_rows(self, events: Events, state: State) -> Floats:
         """One call of the feed graph for rows [S, F]; the state moves on by S."""
         self._make_room(state)
-        rows = events.astype(np.int64)[None]
+        rows = np.ascontiguousarray(events, dtype=np.int64)[None]
         inputs = np.concatenate([state.last[:, None, : rows.shape[2]], rows[:, :-1]], axis=1)
         conditions = np.broadcast_to(state.last[:, None, rows.shape[2] :], (1, len(events), 2))
-        values = {"inputs": np.concatenate([inputs, conditions], axis=2), "targets": rows}
+        # The graph reads raw memory, and concatenate may lay out one field's rows by column.
+        values = {"inputs": np.ascontiguousarray(np.concatenate([inputs, conditions], axis=2)), "targets": rows}
         bound = self._feed.io_binding()
         values |= self._place_values(state, len(events))
         for name, value in values.items():

@@ -8,30 +8,33 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
+from multiprocessing.pool import Pool
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from . import fingerprint as fingerprint_module
-from . import notes as notes_module
 from .errors import CorpusError, MidiError
-from .fingerprint import Hashes, fingerprint
+from .fingerprint import landmarks
+from .likeness import Landmarks
 from .midi import read_midi
 from .notes import Notes
 from .store import COLUMNS, PEDAL, ColumnReader, ColumnWriter, Span, StoreWriter
 
-HEARD, PASSAGES = "heard.jsonl", "passages"
+HEARD, PASSAGES, MOMENTS = "heard.jsonl", "passages", "moments"
+READERS = ("smf.py", "midi.py", "notes.py", "fingerprint.py")
 SUFFIXES = {".mid", ".midi", ".rmi"}
 FILES_PER_TASK = 4
 TASKS_AHEAD = 4  # per process: enough to keep it busy, few enough to bound memory
+
+logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 
@@ -47,6 +50,9 @@ class Found:
     modified: int
 
 
+_NOTHING = Span(0, 0, 0, 0)
+
+
 @dataclass(frozen=True)
 class Heard:
     """A file that was read: where its notes and passages stand, or the `reason` why it could not be."""
@@ -55,7 +61,7 @@ class Heard:
     sha256: str
     reason: str = ""
     seconds: float = 0.0
-    span: Span = Span(0, 0, 0, 0)
+    span: Span = _NOTHING
     passages: tuple[int, int] = (0, 0)
 
     @property
@@ -66,8 +72,8 @@ class Heard:
 class _Reading(NamedTuple):
     sha256: str
     reason: str
-    notes: Notes | None
-    passages: Hashes
+    notes: Notes
+    landmarks: Landmarks
 
 
 def find(folders: Sequence[str | Path]) -> list[Found]:
@@ -81,15 +87,20 @@ def hear(
 ) -> list[Heard]:
     """Read `files` with `workers` processes, or from what the corpus in `old` heard; notes go to `writer`, passages
     and the list itself into the folder `new`. The order is that of `files`."""
-    memory = _Memory(old)
-    fresh = _read_all([found.path for found in files if found not in memory], workers)
-    passages = ColumnWriter(new / f"{PASSAGES}.npy", "<u8")
-    heard = []
-    for done, found in enumerate(files, start=1):
-        reading = memory.recall(found) if found in memory else next(fresh)
-        heard.append(_keep(found, reading, writer, passages))
-        progress(done, len(files))
-    passages.close()
+    heard: list[Heard] = []
+    with (
+        _remember(old) as memory,
+        ColumnWriter(new / f"{PASSAGES}.npy", "<u8") as passages,
+        ColumnWriter(new / f"{MOMENTS}.npy", "<f4") as moments,
+    ):
+        fresh = _read_all([found.path for found in files if found not in memory], workers)
+        for done, found in enumerate(files, start=1):
+            reading = memory.recall(found) if found in memory else next(fresh)
+            span = writer.append(reading.notes)
+            moments.append(reading.landmarks[1])
+            rows = passages.append(reading.landmarks[0])
+            heard.append(Heard(found, reading.sha256, reading.reason, reading.notes.seconds, span, rows))
+            progress(done, len(files))
     _write_heard(new / HEARD, heard)
     return heard
 
@@ -119,13 +130,6 @@ def _refuse(error: OSError) -> None:
     raise CorpusError(f"{error.filename}: cannot be read ({error.strerror}); ask for permission to read it") from error
 
 
-def _keep(found: Found, reading: _Reading, writer: StoreWriter, passages: ColumnWriter) -> Heard:
-    if reading.notes is None:
-        return Heard(found, reading.sha256, reading.reason)
-    span = writer.append(reading.notes)
-    return Heard(found, reading.sha256, "", reading.notes.seconds, span, passages.append(reading.passages))
-
-
 def _write_heard(path: Path, heard: Sequence[Heard]) -> None:
     with path.open("w", encoding="utf-8") as file:
         print(json.dumps({"reader": reader_fingerprint()}), file=file)
@@ -143,7 +147,7 @@ def _read_all(paths: Sequence[str], workers: int) -> Iterator[_Reading]:
         yield from map(_read, paths)
         return
     tasks = iter([paths[i : i + FILES_PER_TASK] for i in range(0, len(paths), FILES_PER_TASK)])
-    with multiprocessing.Pool(workers, initializer=_ignore_interrupts) as pool:
+    with _start(workers) as pool:
         waiting: deque[Any] = deque()
         for task in tasks:
             waiting.append(pool.apply_async(_read_some, (task,)))
@@ -153,8 +157,16 @@ def _read_all(paths: Sequence[str], workers: int) -> Iterator[_Reading]:
             yield from waiting.popleft().get()
 
 
-def _ignore_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one ends the others
+def _start(workers: int) -> Pool:
+    """Start processes that leave Ctrl-C to this one, which ends them.
+
+    It is held back meanwhile: between two halves of a fork Python would print it and go on.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return multiprocessing.Pool(workers)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _read_some(paths: Sequence[str]) -> list[_Reading]:
@@ -162,58 +174,71 @@ def _read_some(paths: Sequence[str]) -> list[_Reading]:
 
 
 def _read(path: str) -> _Reading:
-    nothing = np.empty(0, dtype=np.uint64)
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        return _Reading("", f"cannot be read ({error.strerror})", None, nothing)
+        return _nothing("", f"cannot be read ({error.strerror})")
     sha256 = hashlib.sha256(data).hexdigest()
     try:
         notes = read_midi(data, name=path)
     except MidiError as error:
-        return _Reading(sha256, str(error).removeprefix(f"{path}: "), None, nothing)
-    return _Reading(sha256, "", notes, fingerprint(notes))
+        return _nothing(sha256, str(error).removeprefix(f"{path}: "))
+    return _Reading(sha256, "", notes, landmarks(notes))
+
+
+def _nothing(sha256: str, reason: str) -> _Reading:
+    return _Reading(sha256, reason, Notes.of(), landmarks(Notes.of()))
 
 
 # Remembering
 
 
 class _Memory:
-    """What the corpus in a folder heard of its files; empty when another version of the reader heard it."""
+    """What the corpus in a folder heard of its files; nothing when another version of the reader heard it."""
 
-    def __init__(self, folder: Path) -> None:
-        self._lines = _read_heard(folder / HEARD)
-        self._columns = open_columns(folder) if self._lines else {}
+    def __init__(self, lines: Mapping[tuple[str, int, int], Any], columns: Mapping[str, ColumnReader]) -> None:
+        self._lines, self._columns = lines, columns
 
     def __contains__(self, found: Found) -> bool:
         return (found.path, found.size, found.modified) in self._lines
 
     def recall(self, found: Found) -> _Reading:
         sha256, reason, span, (start, stop) = self._lines[found.path, found.size, found.modified]
-        if reason:
-            return _Reading(sha256, reason, None, np.empty(0, dtype=np.uint64))
-        notes = read_span(self._columns, Span(*span))
-        return _Reading(sha256, "", notes, self._columns[PASSAGES].rows(start, stop))
+        return _Reading(sha256, reason, read_span(self._columns, Span(*span)), recall(self._columns, (start, stop)))
 
 
-def open_columns(folder: Path) -> dict[str, ColumnReader]:
-    """Open the columns of a corpus, finished or not, that hold its notes and (under `PASSAGES`) its passages."""
-    return {name: ColumnReader(folder / f"{name}.npy") for name in (*COLUMNS, PEDAL, PASSAGES)}
+@contextmanager
+def _remember(folder: Path) -> Iterator[_Memory]:
+    with ExitStack() as stack:
+        try:
+            memory = _Memory(_read_heard(folder / HEARD), stack.enter_context(open_columns(folder)))
+        except (OSError, ValueError) as error:  # none there, or altered by another program: hear it again
+            logger.debug("%s: nothing is remembered (%s)", folder, error)
+            memory = _Memory({}, {})
+        yield memory
 
 
-def read_span(columns: dict[str, ColumnReader], span: Span) -> Notes:
+@contextmanager
+def open_columns(folder: Path) -> Iterator[dict[str, ColumnReader]]:
+    """Open the columns of a corpus, finished or not, that hold its notes and landmarks."""
+    with ExitStack() as stack:
+        names = (*COLUMNS, PEDAL, PASSAGES, MOMENTS)
+        yield {name: stack.enter_context(ColumnReader(folder / f"{name}.npy")) for name in names}
+
+
+def read_span(columns: Mapping[str, ColumnReader], span: Span) -> Notes:
     """Read the notes of one piece from open columns."""
-    return Notes(
-        *(columns[name].rows(span.note_start, span.note_stop) for name in COLUMNS),
-        columns[PEDAL].rows(span.pedal_start, span.pedal_stop),
-    )
+    rows = {name: columns[name].rows(span.note_start, span.note_stop) for name in COLUMNS}
+    return Notes(**rows, pedal=columns[PEDAL].rows(span.pedal_start, span.pedal_stop))
+
+
+def recall(columns: Mapping[str, ColumnReader], rows: tuple[int, int]) -> Landmarks:
+    """Read the landmarks of one piece from open columns."""
+    return columns[PASSAGES].rows(*rows), columns[MOMENTS].rows(*rows)
 
 
 def _read_heard(path: Path) -> dict[tuple[str, int, int], Any]:
-    try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except FileNotFoundError:
-        return {}
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     if not lines or lines[0] != {"reader": reader_fingerprint()}:
         return {}
     return {tuple(key): rest for key, *rest in lines[1:]}
@@ -222,6 +247,5 @@ def _read_heard(path: Path) -> dict[tuple[str, int, int], Any]:
 @cache
 def reader_fingerprint() -> str:
     """Identify the code that turns a file into notes and passages: what it heard is good while it is the same."""
-    midi_path = Path(read_midi.__code__.co_filename)
-    sources = [midi_path, Path(str(notes_module.__file__)), Path(str(fingerprint_module.__file__))]
+    sources = [Path(__file__).with_name(name) for name in READERS]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]

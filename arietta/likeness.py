@@ -9,14 +9,14 @@ piano-midi.de nine in ten passages lie within 20 ms of that line for the same pe
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .fingerprint import Hashes, by_chord, count_shared, passages
-from .notes import Notes, Seconds
+from .fingerprint import Hashes, by_chord, count_shared, landmarks
+from .notes import Notes
 from .store import ColumnReader
 
 FREQUENT = 100  # a passage in more files than this is a figure; the most recorded work here has 41 files
@@ -28,6 +28,9 @@ LARGEST_DEVIATION = 0.03  # seconds
 LARGEST_STRETCH = 0.05  # a recording may run a little faster, a performance given again does not fit at all
 
 
+Landmarks = tuple[Hashes, NDArray[np.float32]]
+
+
 @dataclass(frozen=True)
 class Shares:
     """Passages that files share: `pairs` int64 [P, 2] (i < j), `counts` int64 [P], `sizes` int64 [files]."""
@@ -35,6 +38,14 @@ class Shares:
     pairs: NDArray[np.int64]
     counts: NDArray[np.int64]
     sizes: NDArray[np.int64]
+
+    def of(self, chosen: Sequence[int]) -> Shares:
+        """Give the shares among the chosen files, which are counted anew from 0 in the order given."""
+        place = np.full(len(self.sizes), -1, dtype=np.int64)
+        place[list(chosen)] = np.arange(len(chosen))
+        pairs = np.sort(place[self.pairs].reshape(-1, 2), axis=1)
+        inside = pairs[:, 0] >= 0
+        return Shares(pairs[inside], self.counts[inside], self.sizes[list(chosen)])
 
     def at_least(self, share: float, fewest: int) -> list[tuple[int, int]]:
         """List the pairs that share this much of the smaller file, and no fewer passages than `fewest`."""
@@ -63,21 +74,50 @@ def measure_shares(column: ColumnReader, ranges: Sequence[tuple[int, int]]) -> S
     return Shares(np.stack(np.divmod(unique, max(1, len(ranges))), axis=1), total, sizes)
 
 
-def find_repeats(shares: Shares, read: Callable[[int], Notes], note_counts: Sequence[int]) -> dict[int, int]:
-    """Find the files that repeat an earlier file's performance: {later: earlier}; `read(i)` gives a file's notes."""
+def find_repeats(
+    shares: Shares, read: Callable[[int], Notes], recall: Callable[[int], Landmarks], note_counts: Sequence[int]
+) -> dict[int, int]:
+    """Find the files that repeat an earlier file's performance: {later: earlier}.
+
+    `read(i)` gives a file's notes and `recall(i)` its landmarks; notes are read of short files only.
+    """
     repeats: dict[int, int] = {}
-    candidates = shares.at_least(SHARE_OF_A_PERFORMANCE, FEWEST_MATCHES)
-    for one, other in sorted({*candidates, *_same_pitches(note_counts, shares.sizes, read)}):
-        fewer, more = sorted((note_counts[one], note_counts[other]))
-        if other not in repeats and fewer >= LENGTH_RATIO * more and is_same_performance(read(one), read(other)):
-            repeats[other] = repeats.get(one, one)
+    found = [
+        pair
+        for pair in shares.at_least(SHARE_OF_A_PERFORMANCE, FEWEST_MATCHES)
+        if _are_of_a_length(note_counts, pair) and _is_one_time(_match(recall(pair[0]), recall(pair[1])))
+    ]
+    short = np.flatnonzero(shares.sizes < FEWEST_MATCHES).tolist()
+    for one, other in sorted([*found, *_short_repeats({index: read(index) for index in short})]):
+        repeats.setdefault(other, repeats.get(one, one))
     return repeats
 
 
 def is_same_performance(one: Notes, other: Notes) -> bool:
     """Tell whether two files hold one performance, up to its beginning, its speed, its key and its encoding."""
-    matched = _match(one, other)
-    if len(matched) < min(FEWEST_MATCHES, len(one), len(other)):
+    pair = by_chord(one), by_chord(other)
+    if np.array_equal(one.pitch[pair[0]], other.pitch[pair[1]]):
+        return _is_one_time(np.stack([one.onset[pair[0]], other.onset[pair[1]]], axis=1))
+    matched = _match(landmarks(one), landmarks(other))
+    return len(matched) >= FEWEST_MATCHES and _is_one_time(matched)
+
+
+def _are_of_a_length(note_counts: Sequence[int], pair: tuple[int, int]) -> bool:
+    fewer, more = sorted((note_counts[pair[0]], note_counts[pair[1]]))
+    return fewer >= LENGTH_RATIO * more
+
+
+def _match(one: Landmarks, other: Landmarks) -> NDArray[np.float64]:
+    """When the passages that each file has once sound in both, float64 [M, 2] s, in order."""
+    _, mine, theirs = np.intersect1d(one[0], other[0], assume_unique=True, return_indices=True)
+    matched = np.stack([one[1][mine], other[1][theirs]], axis=1).astype(np.float64)
+    matched = matched[~np.isnan(matched).any(axis=1)]
+    return np.asarray(matched[np.argsort(matched[:, 0], kind="stable")])
+
+
+def _is_one_time(matched: NDArray[np.float64]) -> bool:
+    """Tell whether a straight line near the diagonal takes one file's times [M, 2] s to the other's."""
+    if not len(matched):
         return False
     quarter = max(1, len(matched) // 4)
     early, late = np.median(matched[:quarter], axis=0), np.median(matched[-quarter:], axis=0)
@@ -88,31 +128,12 @@ def is_same_performance(one: Notes, other: Notes) -> bool:
     return bool(abs(stretch - 1) <= LARGEST_STRETCH and spread <= LARGEST_DEVIATION)
 
 
-def _match(one: Notes, other: Notes) -> NDArray[np.float64]:
-    """Onsets of what both have, float64 [M, 2] s, in order: all notes where the pitches are the same ones, else the
-    passages that each has once."""
-    order, others = by_chord(one), by_chord(other)
-    if np.array_equal(one.pitch[order], other.pitch[others]):
-        return np.stack([one.onset[order], other.onset[others]], axis=1)
-    (hashes, onsets), (other_hashes, other_onsets) = _unique_passages(one), _unique_passages(other)
-    _, mine, theirs = np.intersect1d(hashes, other_hashes, assume_unique=True, return_indices=True)
-    matched = np.stack([onsets[mine], other_onsets[theirs]], axis=1)
-    return np.asarray(matched[np.argsort(matched[:, 0], kind="stable")], dtype=np.float64)
-
-
-def _unique_passages(notes: Notes) -> tuple[Hashes, Seconds]:
-    hashes, places = passages(notes)
-    unique, first, counts = np.unique(hashes, return_index=True, return_counts=True)
-    return unique[counts == 1], notes.onset[places[first[counts == 1]]]
-
-
-def _same_pitches(
-    note_counts: Sequence[int], sizes: NDArray[np.int64], read: Callable[[int], Notes]
-) -> Iterator[tuple[int, int]]:
-    """Pairs of files with the same pitches in a row, among those that have too few passages to be found by them."""
+def _short_repeats(pieces: Mapping[int, Notes]) -> Iterator[tuple[int, int]]:
+    """Pairs of one performance among pieces that have too few passages: those with the same pitches in a row."""
     alike: dict[bytes, list[int]] = defaultdict(list)
-    for index in np.flatnonzero(sizes < FEWEST_MATCHES):
-        notes = read(int(index))
-        alike[notes.pitch[by_chord(notes)].tobytes()].append(int(index))
+    for index, notes in pieces.items():
+        alike[notes.pitch[by_chord(notes)].tobytes()].append(index)
     for group in alike.values():
-        yield from ((group[0], later) for later in group[1:])
+        for later in group[1:]:
+            if is_same_performance(pieces[group[0]], pieces[later]):
+                yield group[0], later

@@ -93,12 +93,12 @@ class Store:
         start, stop, _ = slice(start, stop).indices(count)
         stop = max(start, stop)
         rows = slice(span.note_start + start, span.note_start + stop)
-        columns = [_frozen(self._columns[name][rows]) for name in COLUMNS]
+        columns = {name: _frozen(self._columns[name][rows]) for name in COLUMNS}
         pedal = self._columns[PEDAL][span.pedal_start : span.pedal_stop]
         onset = self._columns["onset"]
         low = float(onset[rows.start]) if 0 < start < count else 0.0 if start == 0 else np.inf
         high = float(onset[rows.stop]) if stop < count else np.inf
-        return Notes(*columns, _frozen(_between(pedal, low, high)))
+        return Notes(**columns, pedal=_frozen(_between(pedal, low, high)))
 
 
 def open_store(path: str | Path) -> Store:
@@ -106,8 +106,12 @@ def open_store(path: str | Path) -> Store:
     folder = Path(path)
     lines = read_manifest(folder)
     names = {field.name for field in fields(Piece)}
-    kept = [line for line in lines if line["state"] == "kept"]
-    pieces = [Piece(**{name: line[name] for name in names}) for line in kept]
+    try:
+        pieces = [Piece(**{name: line[name] for name in names}) for line in lines if line["state"] == "kept"]
+    except (KeyError, TypeError) as error:
+        raise CorpusError(
+            f"{folder / MANIFEST}: a line lacks {error}; make the corpus again with `arietta ingest`"
+        ) from error
     columns = {name: _open_column(folder, name) for name in (*COLUMNS, PEDAL, "spans")}
     _check(folder, pieces, columns)
     return Store(folder, pieces, manifest_fingerprint(folder), columns)
@@ -142,6 +146,12 @@ class ColumnWriter:
         self._write_header()
         self._header_size = self._file.tell()
 
+    def __enter__(self) -> ColumnWriter:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
     def append(self, rows: NDArray[Any]) -> tuple[int, int]:
         """Add rows [count, *row_shape] at the end and return the range (start, stop) they stand in."""
         data = np.ascontiguousarray(rows, dtype=self._dtype).reshape(-1, *self._row_shape)
@@ -171,6 +181,12 @@ class StoreWriter:
         self._columns = {name: ColumnWriter(folder / f"{name}.npy", dtype) for name, dtype in COLUMNS.items()}
         self._pedal = ColumnWriter(folder / f"{PEDAL}.npy", "<f8", (2,))
 
+    def __enter__(self) -> StoreWriter:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
     def append(self, notes: Notes) -> Span:
         """Add a piece's notes and return where they stand."""
         for name, column in self._columns.items():
@@ -194,20 +210,32 @@ class StoreWriter:
 
 
 class ColumnReader:
-    """Read rows of a .npy column from the file itself: unlike a mapping, what was read leaves memory again."""
+    """Read rows of a .npy column from the file itself: unlike a mapping, what was read leaves memory again.
+
+    Raises ValueError when the file is no such column, or shorter than its header says.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("rb")
-        version = np.lib.format.read_magic(self._file)
-        assert version == (1, 0), version
-        shape, _, self._dtype = np.lib.format.read_array_header_1_0(self._file)
-        self.count, self._row_shape = int(shape[0]), tuple(shape[1:])
-        self._start = self._file.tell()
+        with path.open("rb") as file:
+            if np.lib.format.read_magic(file) != (1, 0):
+                raise ValueError(f"{path}: not written by a ColumnWriter")
+            shape, _, self._dtype = np.lib.format.read_array_header_1_0(file)
+            self._start = file.tell()
+        self._row_shape = tuple(shape[1:])
         self._row_size = self._dtype.itemsize * int(np.prod(self._row_shape))
+        if path.stat().st_size < self._start + shape[0] * self._row_size:
+            raise ValueError(f"{path}: shorter than the {shape[0]} rows it should have")
+        self._descriptor = os.open(path, os.O_RDONLY)
+
+    def __enter__(self) -> ColumnReader:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        os.close(self._descriptor)
 
     def rows(self, start: int, stop: int) -> NDArray[Any]:
         """Read rows [start, stop)."""
-        data = os.pread(self._file.fileno(), (stop - start) * self._row_size, self._start + start * self._row_size)
+        data = os.pread(self._descriptor, (stop - start) * self._row_size, self._start + start * self._row_size)
         return np.frombuffer(data, dtype=self._dtype).reshape(-1, *self._row_shape)
 
 
@@ -282,7 +310,7 @@ def _between(pedal: NDArray[Any], low: float, high: float) -> NDArray[np.float64
     """Clip pedal intervals [P, 2] to [low, high) and leave out what lies outside."""
     first = int(np.searchsorted(pedal[:, 1], low, side="right"))
     last = int(np.searchsorted(pedal[:, 0], high, side="left"))
-    return np.clip(pedal[first : max(first, last)], low, high)
+    return np.asarray(np.clip(pedal[first : max(first, last)], low, high), dtype=np.float64)
 
 
 def _frozen(values: NDArray[Any]) -> NDArray[Any]:

@@ -10,6 +10,7 @@ import pytest
 from arietta.notes import Notes
 
 CORPORA = "ARIETTA_CORPORA"
+pytest_plugins = ("tiny_bundle",)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -49,20 +49,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train, or score a trained model; returns 130 where it was stopped before its end."""
     _need_torch()
-    from ..train.hardware import hardware
+    from ..train.checkpoint import BEST, load_trained
+    from ..train.evaluation import evaluate
+    from ..train.hardware import Hardware, hardware
     from ..train.loop import plan_run, train
     from ..train.settings import RunSettings
 
     if arguments.threads < 0:
         raise ConfigError(f"--threads must be 0 or more, not {arguments.threads}")
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger("arietta").setLevel(logging.INFO)
     settings = load_config(RunSettings, arguments.config, _overrides(arguments))
     store = open_store(arguments.corpus)
     with hardware(arguments.device, settings.train.precision, threads=arguments.threads) as place:
         if arguments.evaluate:
-            print(json.dumps(_evaluate(arguments, settings.data.length, place.device), indent=1))
+            trained = load_trained(arguments.out / BEST)
+            figures = evaluate(
+                trained, store, split=arguments.evaluate, length=settings.data.length, hardware=Hardware(place.device)
+            )
+            print(json.dumps(figures, indent=1))
             return 0
         outcome = train(plan_run(settings, store), arguments.out, place, report=progress_line())
+        if sys.stderr.isatty():
+            print(file=sys.stderr)  # leave the line as it stands
         if place.is_first:
             print(_sentence(arguments.out, outcome))
     return 130 if outcome.reason == "interrupted" else 0
@@ -78,19 +87,10 @@ def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _need_torch() -> None:
     try:
-        import matplotlib  # noqa: F401
+        import matplotlib as mpl  # noqa: F401
         import torch  # noqa: F401
     except ModuleNotFoundError as error:
         raise ConfigError(f"training needs {error.name}: pip install 'arietta[train]'") from error
-
-
-def _evaluate(arguments: argparse.Namespace, length: int, device: str) -> dict[str, Any]:
-    from ..train.checkpoint import BEST, load_trained
-    from ..train.evaluation import evaluate
-
-    model, config, codec = load_trained(arguments.out / BEST)
-    store = open_store(arguments.corpus)
-    return evaluate(model.to(device), config, codec, store, split=arguments.evaluate, length=length, device=device)
 
 
 def _sentence(folder: Path, outcome: Outcome) -> str:
@@ -117,8 +117,7 @@ def progress_line() -> Callable[[Progress], None]:
             f"step {progress.step}/{progress.steps}  loss {progress.loss:.4f}{validation}  "
             f"{progress.rows_per_second:,.0f} rows/s  {_clock(progress.seconds_left)} left"
         )
-        end = "\n" if is_last or not is_terminal else ""
-        print(f"\r\x1b[K{line}" if is_terminal else line, end=end, file=sys.stderr, flush=True)
+        print(f"\r\x1b[K{line}" if is_terminal else line, end="" if is_terminal else "\n", file=sys.stderr, flush=True)
 
     return draw
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..codec import Booleans, Codec, Events
 from ..errors import CorpusError
 from ..model_config import ModelConfig
-from ..note_codec import LONGEST_CODA, SHORTEST_CODA
+from ..note_grid import LONGEST_CODA, SHORTEST_CODA
 from ..notes import HIGHEST_PITCH, LOWEST_PITCH, Notes, stretch, take, transpose, trim
 from ..store import Piece, Store
 from .settings import DataSettings

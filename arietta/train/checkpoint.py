@@ -12,9 +12,11 @@ from __future__ import annotations
 import io
 import json
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,18 +62,27 @@ def read_checkpoint(path: Path) -> Content:
             raise KeyError("model, config, codec, store or step is missing")
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such checkpoint; `arietta train` writes last.pt and best.pt") from error
-    except Exception as error:  # torch raises what its unpickler and zip reader raise, of any class
+    except (OSError, EOFError, KeyError, TypeError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
         raise ConfigError(f"{path}: not a checkpoint of `arietta train` ({error})") from error
     return content
 
 
-def load_trained(path: Path) -> tuple[nn.Module, ModelConfig, Codec]:
-    """Build the model of a checkpoint with its weights, in evaluation mode; raises ConfigError."""
+@dataclass(frozen=True)
+class Trained:
+    """A network with its weights, what it is, and the codec it speaks."""
+
+    model: nn.Module
+    config: ModelConfig
+    codec: Codec
+
+
+def load_trained(path: Path) -> Trained:
+    """Build the model of a checkpoint with its weights, in evaluation mode; raises ConfigError or CodecError."""
     content = read_checkpoint(path)
     config = ModelConfig.from_description(content["config"])
     model = build_model(config)
     model.load_state_dict(content["model"])
-    return model.eval(), config, load_codec(content["codec"])
+    return Trained(model.eval(), config, load_codec(content["codec"]))
 
 
 def check_same_run(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:

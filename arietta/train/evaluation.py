@@ -1,6 +1,6 @@
 """Held-out likelihood: whole pieces cut into consecutive windows, nothing skipped, nothing augmented.
 
-    evaluate(model, config, codec, store, split="test", length=1024)["nats_per_note"]
+    evaluate(load_trained(Path("runs/mine/best.pt")), store, split="test", length=1024)["nats_per_note"]
 
 Each window is read from nothing, as by a model that begins there, so figures fall as `length` grows. Time counts
 from the first to the last row of a window, silence included.
@@ -22,8 +22,9 @@ from ..model_config import ModelConfig
 from ..notes import trim
 from ..store import Store
 from .batches import Batch, pad, pieces_of
+from .checkpoint import Trained
 from .fields import row_nll, shifted
-from .hardware import Hardware
+from .hardware import LAPTOP, Hardware
 
 
 @dataclass(frozen=True)
@@ -53,19 +54,18 @@ class Scores:
 
 
 def evaluate(
-    model: nn.Module,
-    config: ModelConfig,
-    codec: Codec,
+    trained: Trained,
     store: Store,
     *,
     split: str,
     length: int,
     max_windows: int | None = None,
-    device: str = "cpu",
+    hardware: Hardware = LAPTOP,
 ) -> dict[str, Any]:
-    """Score a split, or `max_windows` windows spread evenly over it, in float32; see `summarise` for what is given."""
-    windows = cut_windows(codec, config, store, split=split, length=length, max_windows=max_windows)
-    return summarise(score(model, windows, Hardware(device)), windows, codec)
+    """Score a split, or `max_windows` windows spread evenly over it; see `summarise` for what is given."""
+    codec, model = trained.codec, trained.model.to(hardware.device)
+    windows = cut_windows(codec, trained.config, store, split=split, length=length, max_windows=max_windows)
+    return summarise(score(model, windows, hardware), windows, codec)
 
 
 def cut_windows(
@@ -128,9 +128,7 @@ def summarise(scores: Scores, windows: Windows, codec: Codec) -> dict[str, Any]:
     }
 
 
-def _score_part(
-    model: nn.Module, part: Batch, field_sizes: Sequence[int], hardware: Hardware
-) -> tuple[Tensor, Tensor]:
+def _score_part(model: nn.Module, part: Batch, field_sizes: Sequence[int], hardware: Hardware) -> tuple[Tensor, Tensor]:
     """Likelihood float64 [n, F] and hits float64 [n] of a few windows."""
     events, counted, composer, source = hardware.tensors(part)
     with hardware.autocast():

@@ -147,7 +147,9 @@ def _torso(graph: Graph, config: ModelConfig) -> str:
     offsets = np.cumsum([0, *(len(table) for table in tables[:-1])])
     table = graph.constant("embeddings", np.concatenate(tables), np.float32)
     places = graph.add(rows, graph.constant("embedding_offsets", offsets))
-    hidden = graph.op("ReduceSum", graph.op("Gather", table, places), graph.constant("axis_2", [2]), keepdims=0)
+    # Not ReduceSum: it adds in another order for one piece than for several, and batches must give the same bits.
+    parts = graph.op("Split", graph.op("Gather", table, places), outputs=len(tables), axis=2, num_outputs=len(tables))
+    hidden = graph.op("Squeeze", graph.op("Sum", *parts), graph.constant("axis_2", [2]))
     return _lstm(graph, config, hidden) if config.kind == "lstm" else _transformer(graph, config, hidden)
 
 

@@ -66,6 +66,9 @@ class Hardware:
         return summed.to(values.device)
 
 
+LAPTOP = Hardware()
+
+
 @contextmanager
 def hardware(device: str = "auto", precision: str = "auto", *, threads: int = 0) -> Iterator[Hardware]:
     """Find the hardware for a run and join the other processes, if `torchrun` started any; leave them at the end.

@@ -93,9 +93,7 @@ def plan_run(settings: RunSettings, store: Store) -> Plan:
     return Plan(settings, store, codec, model)
 
 
-def train(
-    plan: Plan, folder: Path, hardware: Hardware, *, report: Callable[[Progress], None] | None = None
-) -> Outcome:
+def train(plan: Plan, folder: Path, hardware: Hardware, *, report: Callable[[Progress], None] | None = None) -> Outcome:
     """Train to the plan's last step, from `folder`'s last checkpoint where it has one of the same run.
 
     Raises ConfigError where the folder holds another run, or the loss is no longer finite.
@@ -104,16 +102,13 @@ def train(
     with torch.random.fork_rng(devices), stop_requests() as is_asked_to_stop:
         run = Run(plan, folder, hardware, report)
         run.begin()
-        outcome = run.go(is_asked_to_stop)
-    return outcome
+        return run.go(is_asked_to_stop)
 
 
 class Run:
     """A run in its folder; only the first of several processes writes."""
 
-    def __init__(
-        self, plan: Plan, folder: Path, hardware: Hardware, report: Callable[[Progress], None] | None
-    ) -> None:
+    def __init__(self, plan: Plan, folder: Path, hardware: Hardware, report: Callable[[Progress], None] | None) -> None:
         self.plan, self.folder, self.hardware, self.report = plan, folder, hardware, report
         self.settings = plan.settings.train
         self.trainer = Trainer(plan, hardware)
@@ -125,12 +120,12 @@ class Run:
 
     def begin(self) -> None:
         """Take up the folder's checkpoint, cut the validation windows, write run.json."""
-        trainer, last = self.trainer, self.folder / LAST
+        trainer, last, before = self.trainer, self.folder / LAST, self.settings.steps
         if last.exists():
             content = read_checkpoint(last)
             check_same_run(self.folder, content["identity"], self.plan.identity())
             trainer.restore(content)
-            self._tell_extension(content["identity"]["settings"]["train"]["steps"])
+            before = content["identity"]["settings"]["train"]["steps"]
         if self.settings.validation_windows:
             self.windows = cut_windows(
                 self.plan.codec,
@@ -144,6 +139,7 @@ class Run:
         if self.hardware.is_first:
             self.folder.mkdir(parents=True, exist_ok=True)
             take_back_metrics(self.folder, trainer.step)
+            self._tell_where(before)
             self._write_description(None)
 
     def go(self, is_asked_to_stop: Callable[[], bool]) -> Outcome:
@@ -173,7 +169,7 @@ class Run:
     def _log(self, length: torch.Tensor) -> None:
         """Write and report the mean loss since the last time, and the throughput of all processes together."""
         trainer = self.trainer
-        loss = self._mean_loss()
+        loss = self.hardware.total(self._mean_loss())[0]
         passed = time.monotonic() - self._clock
         speed = (trainer.rows - self._rows) / max(passed, 1e-9)
         trainer.seconds += passed
@@ -187,8 +183,8 @@ class Run:
             self.report(Progress(trainer.step, self.settings.steps, loss, self.validation, speed, seconds_left))
 
     def _mean_loss(self) -> float:
-        """Mean loss of the updates since the last report; raises ConfigError where it is not finite."""
-        loss = self.hardware.total(float(torch.stack(self._losses).mean()))[0]
+        """This process's part of the mean loss since the last report; raises ConfigError where it is not finite."""
+        loss = float(torch.stack(self._losses).mean()) if self._losses else 0.0
         if not math.isfinite(loss):
             raise ConfigError(f"the loss became {loss} by step {self.trainer.step}; lower train.rate and begin anew")
         return loss
@@ -214,8 +210,7 @@ class Run:
         self._clock += time.monotonic() - began
 
     def _save(self) -> None:
-        if self._losses:
-            self._mean_loss()
+        self._mean_loss()  # weights that are no numbers replace no checkpoint
         if self.hardware.is_first:
             write_checkpoint(self.folder / LAST, self.trainer.content(with_optimiser=True))
         self._saved = time.monotonic()
@@ -235,11 +230,16 @@ class Run:
             self._write_description(outcome)
         return outcome
 
-    def _tell_extension(self, before: int) -> None:
-        """Log that the cosine now ends elsewhere than it did until the checkpoint."""
-        if before == self.settings.steps:
-            return
-        LOG.info("%s: planned for %d steps, goes on from %d to %d", self.folder, before, self.trainer.step, self.settings.steps)
+    def _tell_where(self, before: int) -> None:
+        """Say where a run goes on, and where its cosine now ends if that was elsewhere `before`."""
+        step, steps = self.trainer.step, self.settings.steps
+        if step:
+            LOG.info("%s: goes on after step %d", self.folder, step)
+        if steps != before:
+            LOG.info(
+                "%s: planned anew, %d steps instead of %d: the rate follows a new cosine", self.folder, steps, before
+            )
+            self._write_line({"kind": "planned", "step": step, "steps": steps, "before": before})
 
     def _write_line(self, line: dict[str, object]) -> None:
         if self.hardware.is_first:

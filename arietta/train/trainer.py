@@ -126,9 +126,9 @@ class Trainer:
         for place, batch in enumerate(batches):
             is_last = place == len(batches) - 1
             waits = isinstance(self.network, DistributedDataParallel) and not is_last
-            with self.network.no_sync() if waits else nullcontext():  # type: ignore[operator]
+            with self.network.no_sync() if waits else nullcontext():
                 part = self._nll(batch) / rows
-                (part * self.hardware.world).backward()  # DistributedDataParallel divides by the processes
+                (part * self.hardware.world).backward()  # type: ignore[no-untyped-call]  # DistributedDataParallel divides by the processes
             loss += part.detach()
         return loss
 

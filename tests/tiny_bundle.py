@@ -1,0 +1,148 @@
+"""Tiny models with random weights, exported as real ones are: what composing, engines and servers are tested on.
+
+Fixtures, each a bundle's folder made once a session:
+
+    tiny_bundle       8 bit transformer with a relative table, width 64, 2 layers, window 64: "concert" in small
+    tiny_bundle_32    the same weights in float32
+    tiny_lstm         8 bit LSTM, width 64
+
+All speak NoteCodec and know four composers (two of them called Bach) and two sources. `bundle_of` exports any other;
+`graphs_of` writes the graphs alone, for codecs of one field too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from arietta.bundle import Bundle, load_bundle
+from arietta.codec import Booleans, Codec, Masks, field_slices
+from arietta.engine import OnnxEngine, load_engine
+from arietta.model_config import ModelConfig
+from arietta.note_codec import NoteCodec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+COMPOSERS = ("Carl Philipp Emanuel Bach", "Edvard Grieg", "Frédéric Chopin", "Johann Sebastian Bach")
+SOURCES = ("measured", "sequenced")
+TINY = ModelConfig(
+    kind="transformer",
+    field_sizes=NoteCodec.field_sizes,
+    width=64,
+    layers=2,
+    context=64,
+    heads=4,
+    kv_heads=2,
+    composers=COMPOSERS,
+    sources=SOURCES,
+)
+TINY_LSTM = replace(TINY, kind="lstm")
+CARD = {"title": "Tiny", "data": "none: random weights", "licence": "Apache-2.0"}
+
+
+def random_model(config: ModelConfig, *, spread: float = 0.12, seed: int = 0) -> nn.Module:
+    """A network whose matrices are normal numbers of that deviation: far enough from 0 to tell graphs apart."""
+    import torch
+
+    from arietta.train.fields import build_model
+
+    numbers = torch.Generator().manual_seed(seed)
+    model = build_model(config).eval()
+    for weight in model.parameters():
+        if weight.dim() > 1:
+            weight.data.normal_(0.0, spread, generator=numbers)
+    return model
+
+
+def write_checkpoint(path: Path, config: ModelConfig, model: nn.Module, codec: Codec | None = None) -> Path:
+    """What `arietta train` leaves as best.pt, as far as export reads it."""
+    import torch
+
+    described: dict[str, Any] = {"config": config.describe(), "codec": (codec or NoteCodec()).describe()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(described | {"model": model.state_dict(), "store": "0" * 16, "step": 0}, path)
+    return path
+
+
+def bundle_of(folder: Path, config: ModelConfig, model: nn.Module | None = None, *, bits: int = 8) -> Path:
+    """Export `model` (random weights when None) into `folder`, whose name is the bundle's, by way of a checkpoint."""
+    from arietta.train.export import export
+
+    checkpoint = write_checkpoint(folder.with_suffix(".pt"), config, model or random_model(config))
+    export(checkpoint, folder, CARD, bits=bits)
+    checkpoint.unlink()
+    return folder
+
+
+def graphs_of(folder: Path, config: ModelConfig, model: nn.Module, codec: Codec, *, bits: int = 32) -> Bundle:
+    """Write the graphs without a golden piece, and describe them to an engine."""
+    from arietta.train.graph import build_graphs
+
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: value.detach().numpy() for name, value in model.state_dict().items()}
+    step, feed = build_graphs(config, codec, weights, bits=bits)
+    step.save(str(folder / "step.onnx"), "weights.bin")
+    feed.save(str(folder / "feed.onnx"), "weights.bin")
+    (folder / "weights.bin").write_bytes(step.external_bytes())
+    feed_rows = 1 if config.kind == "lstm" else config.context // 2
+    return Bundle(folder, "0" * 16, config, codec, bits, feed_rows, {})
+
+
+def engine_of(folder: Path, *, threads: int = 1) -> OnnxEngine:
+    return load_engine(load_bundle(folder), threads=threads)
+
+
+def forcing(row: list[int], codec: Codec) -> Masks:
+    """Masks that leave one row alone."""
+    allowed = np.zeros(sum(codec.field_sizes), dtype=np.bool_)
+    for part, value in zip(field_slices(codec), row, strict=True):
+        allowed[part.start + value] = True
+    second = codec.field_sizes[1] if len(codec.field_sizes) > 1 else 0
+    return Masks(allowed, np.zeros(second, dtype=np.int64))
+
+
+class SymbolCodec:
+    """One field of 60 symbols that may follow each other as they like: enough of a codec for graphs and engines."""
+
+    name = "symbol"
+    can_continue = False
+    field_names = ("symbol",)
+    field_sizes = (60,)
+    tables: Mapping[int, tuple[int, Booleans]] = {}  # noqa: RUF012
+
+
+@pytest.fixture(scope="module")
+def one_torch_thread() -> Iterator[None]:
+    """Tiny networks lose most of their time to threads that wait for each other, on a busy machine ten times."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return bundle_of(tmp_path_factory.mktemp("bundles") / "tiny", TINY)
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle_32(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return bundle_of(tmp_path_factory.mktemp("bundles") / "tiny-32", TINY, bits=32)
+
+
+@pytest.fixture(scope="session")
+def tiny_lstm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return bundle_of(tmp_path_factory.mktemp("bundles") / "tiny-lstm", TINY_LSTM)
+
+
+@pytest.fixture(scope="session")
+def tiny_engine(tiny_bundle: Path) -> OnnxEngine:
+    return engine_of(tiny_bundle)
