@@ -2,8 +2,8 @@
 #
 #   NOTES=500                 how many notes `make run` composes
 #   PYTHON=/path/to/python    another Python, 3.11 or newer
-#   PIP_FLAGS="..."           handed to pip: on a machine without a GPU,
-#                             PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu" saves gigabytes
+#   PIP_FLAGS="..."           handed to pip: on a machine without a GPU, --extra-index-url with
+#                             PyTorch's own index of CPU builds saves gigabytes
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import json
@@ -73,8 +74,9 @@ def find_bundle(name_or_path: str | Path) -> Path:
     if str(name_or_path) in list_bundles():
         return shipped
     path = Path(name_or_path)
-    if path.is_dir():
-        return path
+    with contextlib.suppress(OSError):  # a name too long, or a folder above that may not be looked into
+        if path.is_dir():
+            return path
     names = list_bundles()
     near = difflib.get_close_matches(str(name_or_path), names, n=1)
     hint = f"did you mean {near[0]}?" if near else f"the models here are: {', '.join(names) or 'none'}"
@@ -84,28 +86,30 @@ def find_bundle(name_or_path: str | Path) -> Path:
 def load_bundle(name_or_path: str | Path) -> Bundle:
     """Read and check a model's folder; raises BundleError where a file is missing, altered or of another format."""
     path = find_bundle(name_or_path)
-    text = _read(path / "model.json")
+    text, card = _read(path / "model.json"), _read(path / "card.json")
     try:
-        description = json.loads(text)
-        card = json.loads(_read(path / "card.json"))
-        if description["format"] != FORMAT:
-            raise BundleError(f"{path}: format {description['format']}, this version reads format {FORMAT}")
-        _check_files(path, description["files"])
-        return Bundle(
-            path=path,
-            fingerprint=hashlib.sha256(text).hexdigest()[:16],
-            model=ModelConfig.from_description(description["model"]),
-            codec=load_codec(description["codec"]),
-            bits=int(description["bits"]),
-            feed_rows=int(description["feed_rows"]),
-            card=card,
-        )
-    except (ValueError, KeyError, TypeError) as error:
+        return _bundle(path, text, json.loads(card))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BundleError(f"{path}: model.json or card.json is damaged ({error}); fetch or export it again") from error
     except BundleError:
         raise
     except AriettaError as error:
         raise BundleError(f"{path}: {error}") from error
+
+
+def _bundle(path: Path, text: bytes, card: Mapping[str, Any]) -> Bundle:
+    description = json.loads(text)
+    if description["format"] != FORMAT:
+        raise BundleError(f"{path}: format {description['format']}, this version reads format {FORMAT}")
+    _check_files(path, description["files"])
+    model, codec = ModelConfig.from_description(description["model"]), load_codec(description["codec"])
+    if model.field_sizes != codec.field_sizes:
+        raise BundleError(f"{path}: the network has field sizes {model.field_sizes}, its codec {codec.field_sizes}")
+    bits, feed_rows = int(description["bits"]), int(description["feed_rows"])
+    if bits not in (8, 32) or feed_rows < 1:
+        raise ValueError(f"bits {bits}, feed_rows {feed_rows}")
+    fingerprint = hashlib.sha256(text).hexdigest()[:16]
+    return Bundle(path.resolve(), fingerprint, model, codec, bits, feed_rows, card)
 
 
 def _check_files(path: Path, expected: Mapping[str, str]) -> None:

@@ -12,6 +12,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -160,13 +161,24 @@ def _read_all(paths: Sequence[str], workers: int) -> Iterator[_Reading]:
 def _start(workers: int) -> Pool:
     """Start processes that leave Ctrl-C to this one, which ends them.
 
-    It is held back meanwhile: between two halves of a fork Python would print it and go on.
+    It is held back meanwhile: while forking, Python would print it and go on.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    if threading.current_thread() is not threading.main_thread():  # where Ctrl-C never arrives
+        return multiprocessing.Pool(workers, _ignore_interrupts)
+    held_back: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: held_back.append(number))
     try:
-        return multiprocessing.Pool(workers)
+        pool = multiprocessing.Pool(workers, _ignore_interrupts)
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, before)
+    if held_back:
+        pool.terminate()
+        raise KeyboardInterrupt
+    return pool
+
+
+def _ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _read_some(paths: Sequence[str]) -> list[_Reading]:

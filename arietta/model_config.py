@@ -38,6 +38,9 @@ class ModelConfig:
             raise ConfigError(f"model kind {self.kind!r} is unknown; choose one of {', '.join(KINDS)}")
         if self.positions not in POSITIONS:
             raise ConfigError(f"positions {self.positions!r} are unknown; choose one of {', '.join(POSITIONS)}")
+        for name in ("width", "layers", "context", "heads", "kv_heads"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be 1 or more, not {getattr(self, name)}")
         if self.kind == "transformer" and (self.width % self.heads or self.heads % self.kv_heads or self.context % 2):
             raise ConfigError(
                 f"heads ({self.heads}) must divide width ({self.width}), kv_heads ({self.kv_heads}) must divide "

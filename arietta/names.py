@@ -19,7 +19,10 @@ def same_name(first: str, second: str) -> bool:
 
 def nearest(name: str, names: Sequence[str], count: int = 3) -> str:
     """The names most like `name`, by whole name or last word, as a phrase; all where there are few."""
-    by_key = {key: full for full in names for key in (fold_name(full), fold_name(full.split()[-1]))}
+    by_key: dict[str, list[str]] = {}  # a surname may have several bearers
+    for full in names:
+        for key in (fold_name(full), fold_name(full.split()[-1])):
+            by_key.setdefault(key, []).append(full)
     keys = difflib.get_close_matches(fold_name(name), by_key, n=2 * count, cutoff=0.3)
-    found = list(dict.fromkeys(by_key[key] for key in keys))[:count]
+    found = list(dict.fromkeys(full for key in keys for full in by_key[key]))[:count]
     return ", ".join(found or list(names)[:count])

@@ -43,9 +43,10 @@ from .note_grid import (
     TIME_STEPS,
     VELOCITY_COUNT,
     WHAT_COUNT,
+    kept_on_grid,
     quantise,
 )
-from .notes import LOWEST_PITCH, Notes
+from .notes import Notes
 
 
 class NoteCodec:
@@ -138,23 +139,14 @@ def _timed_rows(notes: Notes) -> NDArray[np.int64]:
 
 def _grid_notes(notes: Notes) -> tuple[NDArray[np.int64], ...]:
     """Onset steps, keys, duration values and velocity bins of the notes that the grid keeps, int64 [N] each."""
-    keys = notes.pitch.astype(np.int64) - LOWEST_PITCH
-    inside = (keys >= 0) & (keys < KEY_COUNT)
-    keys, onset, length = keys[inside], notes.onset[inside], notes.duration[inside]
-    velocity = notes.velocity[inside]
-    step = np.rint(onset * STEPS_PER_SECOND).astype(np.int64)
-    order = np.lexsort((velocity, length, onset, step, keys))
-    keys, step = keys[order], step[order]
-    is_last = np.ones(len(keys), dtype=np.bool_)  # of those that share (key, step)
-    is_last[:-1] = (keys[1:] != keys[:-1]) | (step[1:] != step[:-1])
-    keys, step, order = keys[is_last], step[is_last], order[is_last]
+    chosen, key, step = kept_on_grid(notes)
     middles = (DURATION_STEPS[1:] + DURATION_STEPS[:-1]) / 2
-    duration = np.searchsorted(middles, (onset + length)[order] * STEPS_PER_SECOND - step, side="left")
-    room = np.full(len(keys), DURATION_STEPS[-1])
-    same = keys[1:] == keys[:-1]
-    room[:-1][same] = (step[1:] - step[:-1])[same]
+    duration = np.searchsorted(middles, notes.release[chosen] * STEPS_PER_SECOND - step, side="left")
+    room = np.full(len(key), DURATION_STEPS[-1])
+    same = key[1:] == key[:-1]
+    room[:-1][same] = np.diff(step)[same]
     duration = np.minimum(duration, np.searchsorted(DURATION_STEPS, room, side="right") - 1)
-    return step, keys, duration, velocity[order].astype(np.int64) // 4
+    return step, key, duration, notes.velocity[chosen].astype(np.int64) // 4
 
 
 def _delta_rows(rows: NDArray[np.int64]) -> NDArray[np.int64]:

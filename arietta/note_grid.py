@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .codec import Losses
 from .notes import HIGHEST_PITCH, LOWEST_PITCH, Note, Notes, Pedal
@@ -36,17 +37,9 @@ FIELD_SIZES = (TIME_COUNT, WHAT_COUNT, DURATION_COUNT, VELOCITY_COUNT)
 def quantise(notes: Notes) -> tuple[Notes, Losses]:
     """Return the notes as the grid holds them, and what that cost.
 
-    Of notes with one pitch in one step the later wins, then the longer, then the louder. A note that would
-    sound into the next of its pitch is shortened to the longest value that fits.
+    A note that would sound into the next of its pitch is shortened to the longest value that fits.
     """
-    kept: dict[tuple[int, int], tuple[float, float, int]] = {}
-    outside = 0
-    for onset, duration, pitch, velocity in (notes[i] for i in range(len(notes))):
-        if not LOWEST_PITCH <= pitch <= HIGHEST_PITCH:
-            outside += 1
-            continue
-        place = (pitch, round(onset * STEPS_PER_SECOND))
-        kept[place] = max(kept.get(place, (-1.0, 0.0, 0)), (onset, duration, velocity))
+    kept, outside = kept_by_hand(notes)
     found: list[Note | Pedal] = []
     shortened = 0
     places = sorted(kept)
@@ -56,7 +49,7 @@ def quantise(notes: Notes) -> tuple[Notes, Losses]:
         steps = int(DURATION_STEPS[np.abs(DURATION_STEPS - sounding).argmin()])
         room = following[1] - step if following[0] == pitch else steps
         if steps > room:
-            steps, shortened = int(DURATION_STEPS[DURATION_STEPS <= room].max()), shortened + 1
+            steps, shortened = int(DURATION_STEPS[room >= DURATION_STEPS].max()), shortened + 1
         found.append(
             Note(step / STEPS_PER_SECOND, steps / STEPS_PER_SECOND, pitch, int(VELOCITY_CENTRES[velocity // 4]))
         )
@@ -64,3 +57,32 @@ def quantise(notes: Notes) -> tuple[Notes, Losses]:
     found += [Pedal(down / STEPS_PER_SECOND, up / STEPS_PER_SECOND) for down, up in presses if up > down]
     merged = len(notes) - outside - len(kept)
     return Notes.from_events(found), Losses(merged, outside, shortened, sum(up <= down for down, up in presses))
+
+
+def kept_by_hand(notes: Notes) -> tuple[dict[tuple[int, int], tuple[float, float, int]], int]:
+    """Map (pitch, step) -> (onset, duration, velocity) of the note that stays there; count those outside the keys.
+
+    Of notes with one pitch in one step the later stays, then the longer, then the louder.
+    """
+    kept: dict[tuple[int, int], tuple[float, float, int]] = {}
+    outside = 0
+    for onset, duration, pitch, velocity in (notes[i] for i in range(len(notes))):
+        if not LOWEST_PITCH <= pitch <= HIGHEST_PITCH:
+            outside += 1
+            continue
+        place = (pitch, round(onset * STEPS_PER_SECOND))
+        kept[place] = max(kept.get(place, (-1.0, 0.0, 0)), (onset, duration, velocity))
+    return kept, outside
+
+
+def kept_on_grid(notes: Notes) -> tuple[NDArray[np.int64], ...]:
+    """Reach the same by columns: indices into `notes`, keys and onset steps, int64 [N] each, by key, then step."""
+    inside = np.flatnonzero((notes.pitch >= LOWEST_PITCH) & (notes.pitch <= HIGHEST_PITCH))
+    onset, duration, velocity = notes.onset[inside], notes.duration[inside], notes.velocity[inside]
+    key = notes.pitch[inside].astype(np.int64) - LOWEST_PITCH
+    step = np.rint(onset * STEPS_PER_SECOND).astype(np.int64)
+    order = np.lexsort((velocity, duration, onset, step, key))
+    key, step = key[order], step[order]
+    is_last = np.ones(len(key), dtype=np.bool_)  # of those that share (key, step)
+    is_last[:-1] = (key[1:] != key[:-1]) | (step[1:] != step[:-1])
+    return inside[order[is_last]], key[is_last], step[is_last]

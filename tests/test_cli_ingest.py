@@ -57,13 +57,13 @@ def test_an_unknown_source_is_refused_with_the_choices(tmp_path: Path, capsys: p
 
 
 def test_ctrl_c_ends_all_processes_and_leaves_the_old_corpus(tmp_path: Path) -> None:
-    for seed in range(40):
+    for seed in range(6):
         write(tmp_path / "midi" / f"{seed:02}.mid", tune(seed, 20))
     words = [sys.executable, "-m", "arietta", "ingest", str(tmp_path / "midi"), "--out", str(tmp_path / "corpus")]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
     subprocess.run([*words, "--workers", "1"], check=True, env=environment, stdout=subprocess.DEVNULL)
     before = open_store(tmp_path / "corpus").fingerprint
-    for seed in range(40, 400):
+    for seed in range(6, 160):
         write(tmp_path / "midi" / f"{seed:02}.mid", tune(seed, 2000))
     running = subprocess.Popen([*words, "--workers", "2"], env=environment, stderr=subprocess.PIPE, text=True)
     _wait_for_unfinished(tmp_path)

@@ -16,8 +16,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LAYERS = {
     "base": "errors config names",
-    "music": "notes smf midi codec note_grid note_codec note_decoder performance_codec chord_codec fingerprint roundtrip summary "
-    "drawing render score",
+    "music": "notes smf midi codec note_grid note_codec note_decoder performance_codec chord_codec fingerprint "
+    "roundtrip summary drawing render score",
     "data": "corpus store intake naming catalogue works likeness download",
     "runtime": "model_config bundle engine sampling composing",
     "judge": "judge originality",

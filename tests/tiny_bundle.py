@@ -52,11 +52,12 @@ def random_model(config: ModelConfig, *, spread: float = 0.12, seed: int = 0) ->
 
     from arietta.train.fields import build_model
 
-    numbers = torch.Generator().manual_seed(seed)
-    model = build_model(config).eval()
-    for weight in model.parameters():
-        if weight.dim() > 1:
-            weight.data.normal_(0.0, spread, generator=numbers)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = build_model(config).eval()
+        for weight in model.parameters():
+            if weight.dim() > 1:
+                weight.data.normal_(0.0, spread)
     return model
 
 

@@ -9,6 +9,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 from ..composing import Request, Take, compose
 from ..engine import Engine
@@ -52,8 +53,9 @@ class Jobs:
         self._open.add(job)
         job.add_done_callback(self._open.discard)
         composed, leaving = asyncio.wrap_future(job), asyncio.ensure_future(left())
+        either: set[asyncio.Future[Any]] = {composed, leaving}
         try:
-            await asyncio.wait({composed, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             return await composed if composed.done() else None
         finally:
             stop.set()

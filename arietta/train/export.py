@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,12 +13,12 @@ import torch
 from numpy.typing import NDArray
 
 from ..bundle import load_bundle, write_description
-from ..codec import Codec, Events, load_codec
+from ..codec import Codec, Events
 from ..composing import Request, compose
 from ..engine import load_engine
-from ..errors import BundleError, ConfigError
-from ..model_config import ModelConfig
-from .fields import build_model, row_nll, shifted
+from ..errors import BundleError
+from .checkpoint import Trained, load_trained
+from .fields import row_nll, shifted
 from .graph import build_graphs
 
 FEED_ROWS = 128
@@ -31,34 +30,24 @@ ROUNDED = 0.5  # nats that 8-bit weights may move one field of one row; the mean
 def export(checkpoint: Path, out: Path, card: Mapping[str, Any], *, bits: int = 8) -> None:
     """Write `out`, a bundle of the checkpoint's best weights in `bits` 8 or 32; an older bundle there is replaced.
 
-    Raises BundleError where the graphs do not reproduce torch's likelihoods.
+    Raises ConfigError where the checkpoint is none, BundleError where `out` holds something else or the graphs do
+    not reproduce torch's likelihoods; what was there then stays.
     """
-    model_config, codec, state = load_checkpoint(checkpoint)
-    weights = {name: value.float().numpy() for name, value in state.items()}
-    model = build_model(model_config)
-    model.load_state_dict(state)
+    trained = load_trained(checkpoint)
+    if out.exists() and not (out / "model.json").exists():
+        raise BundleError(f"{out}: exists and is no model; name a folder that does not exist yet, or an older model's")
+    weights = {name: value.float().numpy() for name, value in trained.model.state_dict().items()}
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as folder:
         made = Path(folder) / out.name
         made.mkdir()
-        _write_graphs(made, model_config, codec, weights, bits=bits)
-        (made / "card.json").write_text(json.dumps(dict(card), indent=1, ensure_ascii=False) + "\n")
-        _write_golden(made, model_config, codec, model, bits=bits)
+        _write_graphs(made, trained, weights, bits=bits)
+        text = json.dumps(dict(card), indent=1, ensure_ascii=False) + "\n"
+        (made / "card.json").write_text(text, encoding="utf-8")
+        _write_golden(made, trained, bits=bits)
         if out.exists():
-            shutil.rmtree(out)
+            out.rename(Path(folder) / "older")
         made.rename(out)
-
-
-def load_checkpoint(path: Path) -> tuple[ModelConfig, Codec, dict[str, torch.Tensor]]:
-    """Read (model, codec, weights) of a checkpoint; raises ConfigError where it is none of ours."""
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        config = ModelConfig.from_description(content["config"])
-        return config, load_codec(content["codec"]), content["model"]
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path}: no such checkpoint; arietta train writes best.pt into its run's folder") from error
-    except (KeyError, TypeError, RuntimeError, EOFError, OSError) as error:
-        raise ConfigError(f"{path}: not a checkpoint of arietta train ({error})") from error
 
 
 def torch_nll(model: torch.nn.Module, codec: Codec, events: Events, condition: tuple[int, int]) -> NDArray[np.float32]:
@@ -73,34 +62,32 @@ def torch_nll(model: torch.nn.Module, codec: Codec, events: Events, condition: t
     return result
 
 
-def _write_graphs(
-    folder: Path, config: ModelConfig, codec: Codec, weights: Mapping[str, NDArray[np.float32]], *, bits: int
-) -> None:
-    step, feed = build_graphs(config, codec, weights, bits=bits)
+def _write_graphs(folder: Path, trained: Trained, weights: Mapping[str, NDArray[np.float32]], *, bits: int) -> None:
+    step, feed = build_graphs(trained.config, trained.codec, weights, bits=bits)
     step.save(str(folder / "step.onnx"), "weights.bin")
     feed.save(str(folder / "feed.onnx"), "weights.bin")
     (folder / "weights.bin").write_bytes(step.external_bytes())
 
 
-def _write_golden(folder: Path, config: ModelConfig, codec: Codec, model: torch.nn.Module, *, bits: int) -> None:
+def _write_golden(folder: Path, trained: Trained, *, bits: int) -> None:
     """Let the new bundle compose a short piece, hold its likelihood against torch's, and keep both."""
-    feed_rows = 1 if config.kind == "lstm" else int(np.gcd(FEED_ROWS, config.context // 2))
-    _describe(folder, config, codec, bits, feed_rows, golden={})
+    config = trained.config
+    _describe(folder, trained, bits=bits, golden={})
     engine = load_engine(load_bundle(folder))
     events = compose(Request(notes=GOLDEN_NOTES), engine).events
     condition = (min(1, len(config.composers)), min(1, len(config.sources)))
-    nll = torch_nll(model, codec, events, condition)
+    nll = torch_nll(trained.model, trained.codec, events, condition)
     apart = float(np.abs(engine.score(events, condition) - nll).max())
     limit = ROUNDED if bits == 8 else EXACT
     if apart > limit:
         raise BundleError(f"{folder.name}: the exported graphs are {apart:.2g} nats from torch, at most {limit} is right")
     tolerance = max(2 * apart, 0.01) if bits == 8 else EXACT
     golden = {"events": events, "nll": nll, "condition": np.array(condition), "tolerance": np.array(tolerance)}
-    _describe(folder, config, codec, bits, feed_rows, golden=golden)
+    _describe(folder, trained, bits=bits, golden=golden)
 
 
-def _describe(
-    folder: Path, config: ModelConfig, codec: Codec, bits: int, feed_rows: int, *, golden: Mapping[str, NDArray[Any]]
-) -> None:
+def _describe(folder: Path, trained: Trained, *, bits: int, golden: Mapping[str, NDArray[Any]]) -> None:
+    config = trained.config
+    feed_rows = 1 if config.kind == "lstm" else int(np.gcd(FEED_ROWS, config.context // 2))
     np.savez_compressed(folder / "golden.npz", **golden)  # type: ignore[arg-type]
-    write_description(folder, config, codec, bits=bits, feed_rows=feed_rows)
+    write_description(folder, config, trained.codec, bits=bits, feed_rows=feed_rows)

@@ -1,0 +1,54 @@
+"""How likely music is: every counted field of every row once, and nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from arietta.composing import Request, compose
+from arietta.engine import OnnxEngine
+from arietta.errors import RequestError
+from arietta.judge import likelihood
+from arietta.note_grid import KEY_COUNT, START
+from arietta.notes import Notes, shift
+
+
+def test_the_likelihood_is_the_engines_score_of_the_counted_fields(tiny_engine: OnnxEngine, waltz: Notes) -> None:
+    scored = likelihood(waltz, tiny_engine)
+    codec = tiny_engine.bundle.codec
+    events = codec.encode(waltz)
+    expected = (tiny_engine.score(events, (0, 0)) * codec.counted(events)).sum()
+    assert scored.nll.sum() == pytest.approx(float(expected), rel=1e-5)
+    assert scored.per_note == pytest.approx(float(expected) / len(waltz), rel=1e-5)
+
+
+def test_fields_that_the_grammar_fixes_cost_nothing(tiny_engine: OnnxEngine, waltz: Notes) -> None:
+    scored = likelihood(waltz, tiny_engine)
+    what = scored.events[:, 1]
+    assert not scored.nll[what == START].any()
+    assert not scored.nll[what >= KEY_COUNT, 2:].any()
+    assert (scored.nll[what < KEY_COUNT] > 0).all()
+
+
+def test_silence_before_the_music_changes_nothing(tiny_engine: OnnxEngine, waltz: Notes) -> None:
+    assert np.array_equal(likelihood(shift(waltz, 30.0), tiny_engine).nll, likelihood(waltz, tiny_engine).nll)
+
+
+def test_the_composer_told_is_heard(tiny_engine: OnnxEngine, waltz: Notes) -> None:
+    told = likelihood(waltz, tiny_engine, style="grieg")
+    assert told.per_note != likelihood(waltz, tiny_engine).per_note
+    with pytest.raises(RequestError, match="nearest"):
+        likelihood(waltz, tiny_engine, style="nobody")
+
+
+def test_a_take_is_as_likely_as_its_own_record_says(tiny_engine: OnnxEngine) -> None:
+    take = compose(Request(notes=40, seed=3), tiny_engine)
+    scored = likelihood(take.notes, tiny_engine, source="measured")
+    assert scored.note_count == 40
+    assert scored.per_note == pytest.approx(take.nll, rel=0.1)  # the coda is not in the notes, so rows differ a little
+
+
+def test_an_empty_piece_has_a_likelihood_and_no_division_by_zero(tiny_engine: OnnxEngine) -> None:
+    scored = likelihood(Notes.of(), tiny_engine)
+    assert scored.note_count == 0
+    assert np.isfinite(scored.per_note)

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arietta.names import fold_name, nearest, same_name
+from tiny_bundle import COMPOSERS
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("edvard grieg", "Edvard Grieg"),
+        ("EDVARD GRIEG", "Edvard Grieg"),
+        ("Frederic Chopin", "Frédéric Chopin"),
+        ("Fre\u0301de\u0301ric Chopin", "Frédéric Chopin"),
+        ("  Edvard   Grieg ", "Edvard Grieg"),
+        ("Weiss", "Weiß"),
+    ],
+)
+def test_case_accents_and_spaces_do_not_matter(typed: str, meant: str) -> None:
+    assert same_name(typed, meant)
+
+
+@pytest.mark.parametrize(("one", "other"), [("Bach", "Bax"), ("", "Bach"), ("J S Bach", "JS Bach")])
+def test_letters_and_their_order_do_matter(one: str, other: str) -> None:
+    assert not same_name(one, other)
+
+
+@given(st.text())
+def test_folding_twice_changes_nothing(name: str) -> None:
+    assert fold_name(fold_name(name)) == fold_name(name)
+
+
+@pytest.mark.parametrize(
+    ("typed", "first"),
+    [
+        ("greig", "Edvard Grieg"),
+        ("chopan", "Frédéric Chopin"),
+        ("frederik chopin", "Frédéric Chopin"),
+        ("johan sebastian bach", "Johann Sebastian Bach"),
+    ],
+)
+def test_a_misspelling_finds_its_name_first(typed: str, first: str) -> None:
+    assert nearest(typed, COMPOSERS).split(", ")[0] == first
+
+
+def test_a_surname_finds_all_who_bear_it() -> None:
+    assert nearest("bahc", COMPOSERS).startswith("Carl Philipp Emanuel Bach, Johann Sebastian Bach")
+
+
+def test_a_name_like_none_is_answered_with_some_there_are() -> None:
+    assert nearest("xyzzy", COMPOSERS) == "Carl Philipp Emanuel Bach, Edvard Grieg, Frédéric Chopin"
+    assert nearest("", COMPOSERS, count=1) == "Carl Philipp Emanuel Bach"
+
+
+def test_no_more_names_are_told_than_asked_for() -> None:
+    names = [f"Composer {number}" for number in range(50)]
+    assert len(nearest("composer", names).split(", ")) == 3
