@@ -189,8 +189,8 @@ class ChordDecoder:
 def normal_order(pitch_classes: Iterable[int]) -> tuple[int, ...]:
     """Turn pitch classes so that they span least, then lie packed towards the first; of equals, the lowest first.
 
-    (Forte, The Structure of Atonal Music, 1973, section 1.1; ties by Rahn, Basic Atonal Theory, 1980, who compares
-    the spans to the last note but one, and so on.)
+    (Forte, The Structure of Atonal Music, 1973; ties as in Rahn, Basic Atonal Theory, 1980, who compares the spans
+    to the last note, then to the last but one, and so on.)
     """
     rising = sorted({pitch_class % OCTAVE for pitch_class in pitch_classes})
     turned = [[*rising[place:], *rising[:place]] for place in range(len(rising))]

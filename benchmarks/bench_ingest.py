@@ -11,6 +11,7 @@ share count more than once.
 from __future__ import annotations
 
 import argparse
+import bisect
 import json
 import os
 import resource
@@ -46,7 +47,7 @@ def main() -> None:
         _print(f"ingest/{name}/wall", [wall for wall, _ in values], "ms/file", 1 if name == "pretty_midi" else WORKERS)
         _print(f"ingest/{name}/processor", [used for _, used in values], "ms/file", 1)
     for place, kind in enumerate(("wall", "processor")):
-        slower = np.median([peer[place] for peer in peers])
+        slower = np.mean([peer[place] for peer in peers])  # ingest's time a file is a mean too
         _print(f"ingest/faster than pretty_midi/{kind}", [slower / one[place] for one in first], "times", WORKERS)
     _print("ingest/peak memory", list(peak), "MB", WORKERS)
 
@@ -82,11 +83,12 @@ def encode(path: Path) -> list[int]:
 def _sustained(notes: Sequence[pretty_midi.Note], pedal: Sequence[tuple[float, bool]]) -> Sequence[pretty_midi.Note]:
     """Hold each note that ends under the pedal until it is lifted."""
     times = [seconds for seconds, _ in pedal]
+    lifts = [seconds for seconds, is_down in pedal if not is_down]
     for note in notes:
-        place = int(np.searchsorted(times, note.end, side="right")) - 1
+        place = bisect.bisect_right(times, note.end) - 1
         if place >= 0 and pedal[place][1]:
-            lifted = next((seconds for seconds, is_down in pedal[place + 1 :] if not is_down), note.end)
-            note.end = max(note.end, lifted)
+            lifted = bisect.bisect_right(lifts, note.end)
+            note.end = lifts[lifted] if lifted < len(lifts) else note.end
     return notes
 
 

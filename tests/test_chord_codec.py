@@ -39,7 +39,8 @@ def tune(*pitches: int) -> Notes:
         ((7, 0, 4), (0, 4, 7)),
         ((64, 67, 72), (0, 4, 7)),
         ((0, 3, 8), (8, 0, 3)),
-        ((11, 2, 5, 7), (5, 7, 11, 2)),  # of spans 9, 9 and 9 the one packed to the left
+        ((2, 5, 7, 11), (11, 2, 5, 7)),
+        ((5, 8, 0, 1), (0, 1, 5, 8)),  # 5, 8, 0, 1 spans as little, but its third note lies further off
         ((0, 3, 6, 9), (0, 3, 6, 9)),  # all alike: the lowest first
         ((9, 1, 5), (1, 5, 9)),
         ((4, 11), (11, 4)),

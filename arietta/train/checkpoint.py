@@ -62,7 +62,7 @@ def read_checkpoint(path: Path) -> Content:
             raise KeyError("model, config, codec, store or step is missing")
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such checkpoint; `arietta train` writes last.pt and best.pt") from error
-    except (OSError, EOFError, KeyError, TypeError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
+    except (OSError, EOFError, LookupError, TypeError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
         raise ConfigError(f"{path}: not a checkpoint of `arietta train` ({error})") from error
     return content
 
@@ -79,9 +79,12 @@ class Trained:
 def load_trained(path: Path) -> Trained:
     """Build the model of a checkpoint with its weights, in evaluation mode; raises ConfigError or CodecError."""
     content = read_checkpoint(path)
-    config = ModelConfig.from_description(content["config"])
-    model = build_model(config)
-    model.load_state_dict(content["model"])
+    try:
+        config = ModelConfig.from_description(content["config"])
+        model = build_model(config)
+        model.load_state_dict(content["model"])
+    except (TypeError, AttributeError, RuntimeError) as error:
+        raise ConfigError(f"{path}: its weights do not fit its description; train or fetch it again") from error
     return Trained(model.eval(), config, load_codec(content["codec"]))
 
 

@@ -80,9 +80,16 @@ def _write_golden(folder: Path, trained: Trained, *, bits: int) -> None:
     apart = float(np.abs(engine.score(events, condition) - nll).max())
     limit = ROUNDED if bits == 8 else EXACT
     if apart > limit:
-        raise BundleError(f"{folder.name}: the exported graphs are {apart:.2g} nats from torch, at most {limit} is right")
+        raise BundleError(
+            f"{folder.name}: the exported graphs are {apart:.2g} nats from torch, at most {limit} is right"
+        )
     tolerance = max(2 * apart, 0.01) if bits == 8 else EXACT
-    golden = {"events": events, "nll": nll, "condition": np.array(condition), "tolerance": np.array(tolerance)}
+    golden: dict[str, NDArray[Any]] = {
+        "events": events,
+        "nll": nll,
+        "condition": np.array(condition),
+        "tolerance": np.array(tolerance),
+    }
     _describe(folder, trained, bits=bits, golden=golden)
 
 
