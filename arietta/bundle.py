@@ -1,9 +1,9 @@
 """A model in a folder, ready to compose without torch.
 
-    model.json    format, network, codec, and the SHA-256 of each file below: its own hash is the fingerprint
-    step.onnx, feed.onnx, weights.bin    the graphs of train/graph.py and the weights they share
-    golden.npz    a short piece with the likelihoods that torch gave it, to prove the engine wherever it runs
-    card.json     data, licence, split, training, figures, limits; may be completed after export
+model.json    format, network, codec, and the SHA-256 of each file below: its own hash is the fingerprint
+step.onnx, feed.onnx, weights.bin    the graphs of train/graph.py and the weights they share
+golden.npz    a short piece with the likelihoods that torch gave it, to prove the engine wherever it runs
+card.json     data, licence, split, training, figures, limits; may be completed after export
 """
 
 from __future__ import annotations

@@ -193,8 +193,8 @@ def normal_order(pitch_classes: Iterable[int]) -> tuple[int, ...]:
     to the last note, then to the last but one, and so on.)
     """
     rising = sorted({pitch_class % OCTAVE for pitch_class in pitch_classes})
-    turned = [[*rising[place:], *rising[:place]] for place in range(len(rising))]
-    return tuple(min(turned, key=_spans, default=[]))
+    turned = [(*rising[place:], *rising[:place]) for place in range(len(rising))]
+    return min(turned, key=_spans, default=())
 
 
 def pitches(symbol: Symbol) -> tuple[int, ...]:
@@ -205,7 +205,7 @@ def pitches(symbol: Symbol) -> tuple[int, ...]:
     return keys if len(keys) > 1 else (*keys, keys[0] + OCTAVE)
 
 
-def _spans(order: Sequence[int]) -> tuple[int, ...]:
+def _spans(order: tuple[int, ...]) -> tuple[int, ...]:
     """The intervals from the first to the last, the last but one, ...; then the first itself."""
     return (*((pitch_class - order[0]) % OCTAVE for pitch_class in reversed(order)), order[0])
 

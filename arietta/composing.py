@@ -9,7 +9,9 @@ A `Piece` is one request being composed: what it needs from the engine each step
 
 from __future__ import annotations
 
+import copy
 import json
+import re
 import secrets
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -22,7 +24,7 @@ from numpy.typing import NDArray
 
 from . import notes as music
 from .bundle import Bundle
-from .codec import Events, Masks
+from .codec import Decoder, Events, Masks
 from .engine import Engine
 from .errors import RequestError
 from .midi import write_midi
@@ -58,11 +60,11 @@ class Request:
     def __post_init__(self) -> None:
         if (self.notes is None) == (self.seconds is None):
             raise RequestError("say how long the piece shall be: either a number of notes or of seconds")
-        if self.notes is not None and not 1 <= self.notes <= MOST_NOTES:
+        if self.notes is not None and not (_is_whole(self.notes) and 1 <= self.notes <= MOST_NOTES):
             raise RequestError(f"notes must lie in 1-{MOST_NOTES}, not {self.notes}")
-        if self.seconds is not None and not 1 <= self.seconds <= MOST_SECONDS:
-            raise RequestError(f"seconds must lie in 1-{MOST_SECONDS:.0f}, not {self.seconds:g}")
-        if not 0 <= self.seed < 2**32:
+        if self.seconds is not None and not (_is_number(self.seconds) and 1 <= self.seconds <= MOST_SECONDS):
+            raise RequestError(f"seconds must lie in 1-{MOST_SECONDS:.0f}, not {self.seconds}")
+        if not (_is_whole(self.seed) and 0 <= self.seed < 2**32):
             raise RequestError(f"seed must lie in 0-{2**32 - 1}, not {self.seed}")
         if self.prompt is not None and not 1 <= len(self.prompt) <= LONGEST_PROMPT:
             raise RequestError(
@@ -110,7 +112,8 @@ class Take:
         """A name that sorts by model, style and length, and names the request: concert-chopin-0300-notes-seed-7."""
         request = self.request
         length = f"{request.notes:04d}-notes" if request.notes is not None else f"{request.seconds:g}-seconds"
-        return "-".join([self.model, *fold_name(request.style).split(), length, "seed", str(request.seed)])
+        style = re.findall(r"\w+", fold_name(request.style))  # a style may hold a slash, as arrangements do
+        return "-".join([self.model, *style, length, "seed", str(request.seed)])
 
     def save(self, path: str | Path) -> None:
         """Write the piece as a MIDI file that carries its request; raises MidiError where that fails."""
@@ -149,19 +152,29 @@ class Piece:
     def _hear_prompt(self) -> Events:
         """Push the prompt's rows into the decoder; its keys stay held until their own releases."""
         prompt = self.request.prompt
+        self._shift, self._held_since = 0.0, None
         if prompt is None:
-            self.offset = 0.0
             return np.zeros((0, len(self.codec.field_sizes)), dtype=np.uint16)
-        begins = [column.min() for column in (prompt.onset, prompt.pedal) if column.size]
-        self.offset = float(min(begins))
         heard = music.trim(prompt)
         events = self.codec.encode(heard, whole=False)
         for row in events.tolist():
             self.decoder.push(row)
-        for index in np.flatnonzero(heard.release > self.decoder.clock):
-            self.decoder.hold(int(heard.pitch[index]), float(heard.release[index]))
+        # What is composed goes on from the last onset itself, not from where the grid put it: never before it.
+        last = float(prompt.onset.max())
+        self._shift = last - self.decoder.clock
+        for index in np.flatnonzero(prompt.release > last):
+            self.decoder.hold(int(prompt.pitch[index]), float(prompt.release[index]) - self._shift)
+        self._held_since = _held_since(prompt, heard, self.decoder)
         self.rows = events.tolist()
         return events
+
+    def _placed(self, event: Note | Pedal) -> Note | Pedal:
+        """Move what the decoder gave to the piece's seconds; a pedal held over the seam keeps its own beginning."""
+        if isinstance(event, Note):
+            return event._replace(onset=event.onset + self._shift)
+        down = event.down + self._shift if self._held_since is None else self._held_since
+        self._held_since = None
+        return Pedal(down, event.up + self._shift)
 
     @property
     def is_done(self) -> bool:
@@ -203,7 +216,7 @@ class Piece:
     def push(self, row: list[int], nll: NDArray[np.float32]) -> tuple[list[int], list[Note | Pedal]]:
         """Take the engine's row: (the row as it stands in the piece, what it completes, in the piece's seconds)."""
         row = list(self.decoder.fit(row))
-        made = [_later(event, self.offset) for event in self.decoder.push(row)]
+        made = [self._placed(event) for event in self.decoder.push(row)]
         self.rows.append(row)
         counted = self.codec.counted(np.array([row], dtype=np.uint16))[0]
         self.nll += float(nll[counted].sum())
@@ -211,7 +224,7 @@ class Piece:
             if isinstance(event, Note):
                 self.loops.hear(event)
         if self.decoder.is_ended:
-            made += [_later(event, self.offset) for event in self.decoder.finish()]
+            made += [self._placed(event) for event in self.decoder.finish()]
         self.found += made
         return row, made
 
@@ -323,24 +336,33 @@ def condition_of(style: str, bundle: Bundle) -> tuple[int, int]:
     raise RequestError(f"{bundle.name} does not know the style {style!r}; nearest: {nearest(style, model.composers)}")
 
 
-def _later(event: Note | Pedal, seconds: float) -> Note | Pedal:
-    if not seconds:
-        return event
-    if isinstance(event, Note):
-        return event._replace(onset=event.onset + seconds)
-    return Pedal(event.down + seconds, event.up + seconds)
+def _held_since(prompt: Notes, heard: Notes, decoder: Decoder) -> float | None:
+    """When the prompt pressed the pedal that the decoder still holds; None where it holds none."""
+    held = [event for event in copy.deepcopy(decoder).finish() if isinstance(event, Pedal)]
+    return float(prompt.pedal[np.abs(heard.pedal[:, 0] - held[0].down).argmin(), 0]) if held else None
 
 
 def _after_prompt(prompt: Notes, found: list[Note | Pedal]) -> Notes:
-    """The prompt's own notes, then the composed ones; a pedal held over the seam keeps its own beginning."""
+    """The prompt's own notes, then the composed ones; of its pedal what it pressed by its last onset.
+
+    A press that it holds there goes on until what is composed lifts it, or, where the grid has it lifted already,
+    until the next press.
+    """
     composed = Notes.from_events(found)
-    last = float(prompt.onset.max())
-    closed, held = prompt.pedal[prompt.pedal[:, 1] <= last], prompt.pedal[prompt.pedal[:, 1] > last]
-    pedal = composed.pedal.copy()
-    if len(held) and len(pedal):
-        pedal[0, 0] = held[0, 0]
-    columns: list[Mapping[str, Any] | Any] = [
-        np.concatenate([getattr(prompt, name), getattr(composed, name)])
+    first = float(composed.pedal[0, 0]) if len(composed.pedal) else np.inf
+    presses = prompt.pedal[prompt.pedal[:, 0] <= min(first, float(prompt.onset.max()))]
+    presses = np.stack([presses[:, 0], np.minimum(presses[:, 1], first)], axis=1)
+    presses = presses[presses[:, 1] > presses[:, 0]]
+    columns = {
+        name: np.concatenate([getattr(prompt, name), getattr(composed, name)])
         for name in ("onset", "duration", "pitch", "velocity")
-    ]
-    return Notes.of(*columns, pedal=np.concatenate([closed, pedal]))
+    }
+    return Notes.of(**columns, pedal=np.concatenate([presses, composed.pedal]))
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return _is_whole(value) or isinstance(value, float)

@@ -102,7 +102,7 @@ class OnnxEngine:
 
     def fork(self, state: State, count: int) -> State:
         names = ("last", "filled", "position", "nll", "logits")
-        copies = {name: np.repeat(getattr(state, name), count, axis=0) for name in names}
+        copies: dict[str, Any] = {name: np.repeat(getattr(state, name), count, axis=0) for name in names}
         return State(cache={name: np.repeat(value, count, axis=0) for name, value in state.cache.items()}, **copies)
 
     def next(self, state: State, noise: Floats, masks: list[Masks], sampling: list[Sampling]) -> Rows:
@@ -163,7 +163,8 @@ class OnnxEngine:
         _bind_output(bound, "nll", nll)
         self._feed.run_with_iobinding(bound)
         self._advance(state, rows[:, -1], len(events))
-        return nll[0]
+        only: Floats = nll[0]
+        return only
 
     def _place_values(self, state: State, count: int) -> dict[str, NDArray[Any]]:
         """Inputs that say where `count` rows stand."""

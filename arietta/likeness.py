@@ -85,7 +85,7 @@ def find_repeats(
     found = [
         pair
         for pair in shares.at_least(SHARE_OF_A_PERFORMANCE, FEWEST_MATCHES)
-        if _are_of_a_length(note_counts, pair) and _is_one_time(_match(recall(pair[0]), recall(pair[1])))
+        if _are_of_a_length(note_counts, pair) and _is_one_performance(recall(pair[0]), recall(pair[1]))
     ]
     short = np.flatnonzero(shares.sizes < FEWEST_MATCHES).tolist()
     for one, other in sorted([*found, *_short_repeats({index: read(index) for index in short})]):
@@ -98,8 +98,22 @@ def is_same_performance(one: Notes, other: Notes) -> bool:
     pair = by_chord(one), by_chord(other)
     if np.array_equal(one.pitch[pair[0]], other.pitch[pair[1]]):
         return _is_one_time(np.stack([one.onset[pair[0]], other.onset[pair[1]]], axis=1))
-    matched = _match(landmarks(one), landmarks(other))
+    return _is_one_performance(landmarks(one), landmarks(other))
+
+
+def _is_one_performance(one: Landmarks, other: Landmarks) -> bool:
+    """Compare a sample of the landmarks first, which tells nearly all pairs apart in a fraction of the time."""
+    sample = _match(_first(one), _first(other))
+    if len(sample) >= FEWEST_MATCHES and not _is_one_time(sample):
+        return False
+    matched = _match(one, other)
     return len(matched) >= FEWEST_MATCHES and _is_one_time(matched)
+
+
+def _first(marks: Landmarks) -> Landmarks:
+    """Give the landmarks with the lowest hashes, an eighth of all: of two files the same ones."""
+    count = int(np.searchsorted(marks[0], np.uint64(1 << 61)))
+    return marks[0][:count], marks[1][:count]
 
 
 def _are_of_a_length(note_counts: Sequence[int], pair: tuple[int, int]) -> bool:

@@ -239,16 +239,17 @@ def _strikes(messages: _Messages, end: int) -> _Strikes:
     """
     messages = messages.pick((messages.kind == _NOTE_ON) | (messages.kind == _NOTE_OFF))
     key = messages.stream * 128 + messages.first
+    key = key.astype(np.min_scalar_type(key.max(initial=0)))  # numpy sorts 16 bits by radix
     order = np.argsort(key, kind="stable")
     key, messages = key[order], messages.pick(order)
     is_on = (messages.kind == _NOTE_ON) & (messages.second > 0)
     is_same = key[1:] == key[:-1]
-    release = np.full(len(key), end, dtype=np.int64)
-    release[:-1][is_same] = messages.tick[1:][is_same]
-    for crowded in np.unique(key[:-1][is_same & is_on[1:] & is_on[:-1]]):
+    release = np.where(np.append(is_same, np.False_), np.roll(messages.tick, -1), end)
+    for crowded in np.unique(key[:-1][is_same & is_on[1:] & is_on[:-1]]).tolist():
         span = slice(*np.searchsorted(key, [crowded, crowded + 1]))
         release[span][is_on[span]] = _releases(messages.tick[span].tolist(), is_on[span].tolist(), end)
-    return _Strikes(messages.tick[is_on], release[is_on], messages.first[is_on], messages.second[is_on])
+    struck = messages.pick(is_on)
+    return _Strikes(struck.tick, release[is_on], struck.first, struck.second)
 
 
 def _releases(ticks: list[int], is_on: list[bool], end: int) -> list[int]:

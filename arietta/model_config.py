@@ -68,7 +68,9 @@ class ModelConfig:
         unknown = set(description) - {field.name for field in fields(cls)}
         if unknown:
             raise ConfigError(f"a model has no setting {sorted(unknown)[0]!r}")
-        values = {name: tuple(value) if isinstance(value, list) else value for name, value in description.items()}
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in description.items()
+        }
         try:
             return cls(**values)
         except TypeError as error:

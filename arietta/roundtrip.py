@@ -6,12 +6,15 @@ a fault in its own bookkeeping shows as a large onset error or as a lost note.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from .codec import Codec
+from .errors import MidiError
+from .midi import read_midi
 from .notes import HIGHEST_PITCH, LOWEST_PITCH, Notes, Seconds, fold_pedal, take
 
 
@@ -77,7 +80,17 @@ def onset_errors(before: Notes, after: Notes) -> Seconds:
     return errors
 
 
-def totals(pieces: Sequence[Fidelity]) -> dict[str, int]:
-    """Sum the counts over many pieces."""
-    names = ("notes", "merged", "shortened", "outside", "lost")
-    return {name: sum(getattr(piece, name) for piece in pieces) for name in names}
+def measure_files(
+    paths: Sequence[str | Path], codec: Codec, progress: Callable[[int, int], None] | None = None
+) -> tuple[list[Fidelity], list[str]]:
+    """Measure what each file becomes; the second list has a sentence for each that cannot be read."""
+    found: list[Fidelity] = []
+    unreadable: list[str] = []
+    for done, path in enumerate(paths, start=1):
+        try:
+            found.append(measure(read_midi(path), codec))
+        except MidiError as error:
+            unreadable.append(str(error))
+        if progress is not None:
+            progress(done, len(paths))
+    return found, unreadable

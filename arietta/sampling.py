@@ -39,9 +39,7 @@ def gumbel(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
     return rng.gumbel(size=size).astype(np.float32)
 
 
-def choose(
-    logits: NDArray[np.float32], mask: NDArray[np.bool_], noise: NDArray[np.float32], sampling: Sampling
-) -> int:
+def choose(logits: NDArray[np.float32], mask: NDArray[np.bool_], noise: NDArray[np.float32], sampling: Sampling) -> int:
     """Draw one of the values that `mask` bool [V] leaves, for `logits` and `noise` float32 [V]."""
     scaled = np.where(mask, logits / np.float32(sampling.temperature), np.float32(-1e30))
     chance = np.exp(scaled - scaled.max())

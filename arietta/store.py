@@ -155,7 +155,7 @@ class ColumnWriter:
     def append(self, rows: NDArray[Any]) -> tuple[int, int]:
         """Add rows [count, *row_shape] at the end and return the range (start, stop) they stand in."""
         data = np.ascontiguousarray(rows, dtype=self._dtype).reshape(-1, *self._row_shape)
-        self._file.write(data.tobytes())
+        self._file.write(data.data if data.size else b"")
         start, self.count = self.count, self.count + len(data)
         return start, self.count
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from .catalogue import Number, Title, agree, read_title
@@ -40,8 +40,10 @@ class Place:
 
 def place(labels: Sequence[Label], note_counts: Sequence[int], shares: Shares) -> list[Place]:
     """Give each file its work and side, or the reason why it is dropped."""
-    dropped = _touching(labels, note_counts, _Links(labels, _pairs(shares, SHARES_OF_THE_HELD_OUT)))
-    links = _Links(labels, _pairs(shares, SHARES_OF_A_WORK))
+    links = _Links(labels)
+    links.alike = _partners(shares, SHARES_OF_THE_HELD_OUT)
+    dropped = _touching(labels, note_counts, links)
+    links.alike = _partners(shares, SHARES_OF_A_WORK)
     places = {index: Place(reason=reason) for index, reason in dropped.items()}
     ids: Counter[str] = Counter()
     for side in (*HELD_OUT, ""):
@@ -53,18 +55,21 @@ def place(labels: Sequence[Label], note_counts: Sequence[int], shares: Shares) -
     return [places[index] for index in range(len(labels))]
 
 
-def _pairs(shares: Shares, rules: Iterable[tuple[float, int]]) -> list[tuple[int, int]]:
-    return [pair for share, fewest in rules for pair in shares.at_least(share, fewest)]
+def _partners(shares: Shares, rules: Iterable[tuple[float, int]]) -> dict[int, set[int]]:
+    """For each file, those that sound alike by one of the rules."""
+    partners: dict[int, set[int]] = defaultdict(set)
+    for share, fewest in rules:
+        for one, other in shares.at_least(share, fewest):
+            partners[one].add(other)
+            partners[other].add(one)
+    return partners
 
 
 class _Links:
-    """Who is linked to whom. Titles and numbers count within a composer; "A / B" stands under both."""
+    """Who is linked to whom, by name or, in `alike`, by sound. Names count within a composer; "A / B" is both."""
 
-    def __init__(self, labels: Sequence[Label], alike: Iterable[tuple[int, int]]) -> None:
-        self._alike: dict[int, set[int]] = defaultdict(set)
-        for one, other in alike:
-            self._alike[one].add(other)
-            self._alike[other].add(one)
+    def __init__(self, labels: Sequence[Label]) -> None:
+        self.alike: Mapping[int, set[int]] = {}
         self._keys: list[set[tuple[str, ...]]] = []
         self._bearers: dict[tuple[str, ...], set[int]] = defaultdict(set)
         self._items: dict[tuple[str, ...], set[str]] = defaultdict(set)
@@ -88,7 +93,9 @@ class _Links:
         for key in self._keys[index]:
             items = {key[-1], ""} if key[-1] else self._items[key[:3]]
             named = named.union(*(self._bearers.get((*key[:3], item), ()) for item in items))
-        return self._alike[index] | {other for other in named if agree(self._tonics[index], self._tonics[other])}
+        return self.alike.get(index, set()) | {
+            other for other in named if agree(self._tonics[index], self._tonics[other])
+        }
 
     def components(self, members: set[int]) -> Iterator[list[int]]:
         """Give the connected components among `members`, each sorted, in order of their first."""

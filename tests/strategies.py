@@ -7,7 +7,6 @@ a sampler does, field by field, so running into a dead end fails the test that c
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 
 import numpy as np
@@ -90,15 +89,17 @@ def uneven(codec: Codec, rng: np.random.Generator) -> np.ndarray:
 
 def sample(codec: Codec, rng: np.random.Generator, *, free_rows: int, notes_left: int) -> Events:
     """A whole piece: up to `free_rows` rows without a plan, then exactly `notes_left` notes, then its close."""
-    return np.array([row for row, _ in walk(codec, rng, free_rows=free_rows, notes_left=notes_left)]).reshape(
-        -1, len(codec.field_sizes)
-    ).astype(np.uint16)
+    return (
+        np.array([row for row, _ in walk(codec, rng, free_rows=free_rows, notes_left=notes_left)])
+        .reshape(-1, len(codec.field_sizes))
+        .astype(np.uint16)
+    )
 
 
 def walk(
     codec: Codec, rng: np.random.Generator, *, free_rows: int, notes_left: int, patience: int = 20_000
 ) -> Iterator[tuple[list[int], Decoder]]:
-    """Each sampled row with a copy of the decoder as it stood before the row."""
+    """Each sampled row with the decoder as it stands before the row; push to a copy of it only."""
     decoder, weights = codec.decoder(), uneven(codec, rng)
     for place in range(free_rows + patience):
         if place == free_rows:
@@ -106,6 +107,6 @@ def walk(
         if decoder.is_ended:
             return
         row = sample_row(decoder, codec, rng, weights)
-        yield row, copy.deepcopy(decoder)
+        yield row, decoder
         decoder.push(row)
     raise AssertionError(f"not closed within {patience} rows of the plan for {notes_left} notes")

@@ -74,6 +74,15 @@ def test_legato_written_with_the_new_note_before_the_old_ones_end_keeps_its_leng
     ]
 
 
+def test_a_note_without_length_beside_two_voices_on_its_key_ends_at_once() -> None:
+    voices = ((96, on(60)), (96, on(60)), (96, off(60)), (0, off(60)))
+    assert rows(midi(track((0, on(60)), (0, off(60)), *voices))) == [
+        (0, 1, 60, 64),
+        (100, 200, 60, 64),
+        (200, 300, 60, 64),
+    ]
+
+
 def test_notes_without_length_last_a_millisecond() -> None:
     data = midi(track((0, on(60)), (0, off(60)), (96, on(60)), (0, on(60, 0)), (96, off(60))))
     assert rows(data) == [(0, 1, 60, 64), (100, 101, 60, 64)]
@@ -88,6 +97,14 @@ def test_a_note_without_length_ends_where_its_key_is_struck_within_the_milliseco
 def test_notes_never_released_end_with_the_file() -> None:
     data = midi(track((0, on(60)), (96, on(62)), (96, off(62)), (96, text("the end"))), track((0, on(70))))
     assert rows(data) == [(0, 300, 60, 64), (0, 300, 70, 64), (100, 200, 62, 64)]
+
+
+def test_a_note_never_released_ends_with_the_file_though_its_track_is_chosen_and_shorter() -> None:
+    assert rows(midi(track((0, on(60))), track((960, text("end")))), tracks=[0]) == [(0, 1000, 60, 64)]
+
+
+def test_a_note_off_ends_no_note_of_another_track() -> None:
+    assert rows(midi(track((0, on(60))), track((96, off(60)), (96, text("end"))))) == [(0, 200, 60, 64)]
 
 
 def test_a_note_struck_in_the_last_tick_and_never_released_is_kept() -> None:
@@ -151,6 +168,11 @@ def test_the_pedal_is_down_while_any_channel_holds_it() -> None:
     left = track((0, sustain(127)), (192, sustain(0)), (288, sustain(127)), (96, sustain(0)))
     right = track((0, sustain(0, 1)), (96, sustain(127, 1)), (192, sustain(0, 1)))
     assert presses(midi(left, right)) == [[0, 300], [500, 600]]
+
+
+def test_a_pedal_that_one_channel_never_lifts_hides_no_earlier_press_of_another() -> None:
+    left = track((192, sustain(127)), (96, text("end")))
+    assert presses(midi(left, track((0, sustain(127)), (96, sustain(0))))) == [[0, 100], [200, 300]]
 
 
 def test_other_controllers_are_not_the_pedal() -> None:

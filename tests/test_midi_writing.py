@@ -18,6 +18,7 @@ from arietta.notes import Notes, next_strike
 
 TIMES = st.one_of(st.integers(0, 4000).map(lambda step: step / 100), st.floats(0, 40), st.floats(0, 80_000))
 LENGTHS = st.one_of(st.floats(0.001, 30), st.floats(1e-6, 0.002))
+KEYS = st.one_of(st.sampled_from([60, 61]), st.integers(0, 127))
 
 
 @st.composite
@@ -25,7 +26,7 @@ def pieces(draw: st.DrawFn) -> Notes:
     """Draw notes whose keys are struck a tick apart at least, and a pedal pressed for a millisecond at least."""
     notes = draw(
         st.lists(
-            st.tuples(TIMES, LENGTHS, st.integers(0, 127), st.integers(1, 127)),
+            st.tuples(TIMES, LENGTHS, KEYS, st.integers(1, 127)),
             max_size=40,
             unique_by=lambda note: (round(note[0] * 500), note[2]),
         )
@@ -100,6 +101,16 @@ def test_a_text_in_another_encoding_is_read_with_marks_in_place_of_letters() -> 
 def test_strikes_of_one_key_within_a_tick_become_one_note() -> None:
     notes = read_midi(midi_bytes(Notes.of([1.0, 1.0001], [0.5, 0.2], [60, 60], [50, 80])))
     assert (len(notes), notes[0].velocity) == (1, 80)
+
+
+def test_an_overlap_on_one_key_is_written_as_two_strikes() -> None:
+    notes = read_midi(midi_bytes(Notes.of([0.0, 1.0], [5.0, 0.5], [60, 60], [1, 2])))
+    np.testing.assert_allclose(notes.release, [1.0, 1.5])
+
+
+def test_a_pedal_down_for_less_than_a_tick_is_left_out_and_spoils_no_other() -> None:
+    notes = read_midi(midi_bytes(Notes.of([5], [1], [60], [1], [(1.0, 1.0001), (1.0001, 3.0), (4.0, 4.0001)])))
+    np.testing.assert_allclose(notes.pedal, [[1.0, 3.0]])
 
 
 def test_more_than_a_day_is_not_written() -> None:

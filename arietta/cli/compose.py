@@ -11,6 +11,7 @@ examples:
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,7 +96,7 @@ def _prompt(arguments: argparse.Namespace) -> Notes | None:
 def _paths(arguments: argparse.Namespace, count: int) -> list[Path]:
     """Where each take goes: the file named by -o, or its folder, where files are named after their takes."""
     out = Path(arguments.out)
-    is_file = out.suffix.lower() in (".mid", ".midi")
+    is_file = _is_file(out)
     if is_file and count > 1:
         raise RequestError(f"{out}: {count} takes need a folder, not one file: give -o a folder")
     folder = out.parent if is_file else out
@@ -103,7 +104,13 @@ def _paths(arguments: argparse.Namespace, count: int) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise RequestError(f"{folder}: is a file; -o takes a .mid file or a folder") from error
+    if not os.access(folder, os.W_OK):
+        raise RequestError(f"{folder}: you may not write there; -o takes another folder")
     return [out] * count
+
+
+def _is_file(out: Path) -> bool:
+    return out.suffix.lower() in (".mid", ".midi") and not out.is_dir()
 
 
 def _compose_one(request: Request, engine: OnnxEngine, path: Path, *, has_roll: bool) -> None:
@@ -113,7 +120,7 @@ def _compose_one(request: Request, engine: OnnxEngine, path: Path, *, has_roll: 
     begun = time.perf_counter()
     with bar("composing", "note" if request.notes else "s") as progress:
         take = compose(request, engine, progress=progress)
-    path = path if path.suffix else path / f"{take.title}.mid"
+    path = path if _is_file(path) else path / f"{take.title}.mid"
     take.save(path)
     if has_roll:
         from ..render import write_roll

@@ -19,6 +19,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from .. import __version__
+from ..bundle import DEFAULT_MODEL
 from ..composing import ANY, Piece, Request, Take, draw_seed
 from ..errors import RequestError
 from ..sampling import COOLEST, HOTTEST, Sampling
@@ -27,6 +28,8 @@ from .models import Models
 from .problems import add_problems, responses
 
 RETRY_SECONDS = 5  # a piece of 1,000 notes takes about as long
+SEED = {"type": "integer", "minimum": 0, "maximum": 2**32 - 1, "examples": [7]}
+MODEL = {"type": "string", "examples": [DEFAULT_MODEL]}
 HEADERS = {
     "Content-Disposition": "The file's name.",
     "X-Arietta-Seed": "What to give as `seed` for the same piece again.",
@@ -47,7 +50,7 @@ class Alive(BaseModel):
 
     Message: str = Field(examples=["Alive"])
     version: str = Field(examples=[__version__])
-    models: list[str] = Field(description="The default first.", examples=[["concert", "grieg-lstm"]])
+    models: list[str] = Field(description="The default first.", examples=[[DEFAULT_MODEL, "grieg-lstm"]])
 
 
 class Health(BaseModel):
@@ -62,11 +65,11 @@ class Choices(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    seed: Annotated[int | None, WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 2**32 - 1})] = Field(
-        None, description="The same seed gives the same file; without one, a seed is drawn.", examples=[7]
+    seed: Annotated[int | None, WithJsonSchema(SEED)] = Field(
+        None, description="The same seed gives the same file; without one, a seed is drawn."
     )
-    model: Annotated[str | None, WithJsonSchema({"type": "string"})] = Field(
-        None, description="One of the models that `/` lists; without it, the first.", examples=["concert"]
+    model: Annotated[str | None, WithJsonSchema(MODEL)] = Field(
+        None, description="One of the models that `/` lists; without it, the first."
     )
     style: str = Field(
         ANY, description="A composer whom the model knows, by surname or full name.", examples=["chopin"]
@@ -105,7 +108,13 @@ def create_app(models: Models, jobs: Jobs, *, most_notes: int) -> FastAPI:
         yield
         jobs.close()
 
-    app = FastAPI(title="Arietta", version=__version__, summary="Composes piano music as MIDI.", lifespan=lifespan)
+    app = FastAPI(
+        title="Arietta",
+        version=__version__,
+        summary="Composes expressive piano music as MIDI.",
+        lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,
+    )
     add_problems(app)
     _add_state(app, models, jobs)
     _add_midi(app, models, jobs, most_notes)
@@ -114,12 +123,12 @@ def create_app(models: Models, jobs: Jobs, *, most_notes: int) -> FastAPI:
 
 def _add_state(app: FastAPI, models: Models, jobs: Jobs) -> None:
     @app.get("/", summary="Ask whether the server is there, and which models it has")
-    async def alive() -> Alive:
+    async def ask_alive() -> Alive:
         return Alive(Message="Alive", version=__version__, models=models.names)
 
     @app.get("/healthz", summary="Ask whether the server answers, and how busy it is")
-    async def health() -> Health:
-        return Health(status="ok", pieces=len(jobs))
+    async def ask_health() -> Health:
+        return Health(status="ok", pieces=jobs.piece_count)
 
 
 def _add_midi(app: FastAPI, models: Models, jobs: Jobs, most_notes: int) -> None:
@@ -137,13 +146,15 @@ def _add_midi(app: FastAPI, models: Models, jobs: Jobs, most_notes: int) -> None
         response_class=MidiFile,
         responses=_midi_responses(most_notes),
     )
-    async def midi(http: HttpRequest, notes: Annotated[int, count], choices: Annotated[Choices, Query()]) -> MidiFile:
+    async def compose(
+        http: HttpRequest, notes: Annotated[int, count], choices: Annotated[Choices, Query()]
+    ) -> MidiFile:
         if not 1 <= notes <= most_notes:
             raise RequestError(f"notes must lie in 1-{most_notes}, not {notes}")
         bundle, request = models.bundle(choices.model), choices.request(notes)
         Piece(request, bundle)  # refuses at once what this model cannot do
         if jobs.is_full:
-            sentence = f"the server has {len(jobs)} pieces to compose; try again in a few seconds"
+            sentence = f"the server has {jobs.piece_count} pieces to compose; try again in a few seconds"
             raise HTTPException(429, sentence, {"Retry-After": str(RETRY_SECONDS)})
         composed = await jobs.compose(request, partial(models.engine, bundle.name), partial(_left, http))
         if composed is None:
@@ -165,7 +176,7 @@ def _headers(take: Take) -> dict[str, str]:
 
 def _disposition(name: str) -> str:
     """Offer a file to be saved under `name`, and in letters that every client reads (RFC 6266)."""
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name)
+    plain = re.sub(r"[^A-Za-z0-9._]+", "-", name)
     exact = "" if plain == name else f"; filename*=UTF-8''{quote(name.replace('/', '-'))}"
     return f'attachment; filename="{plain}"{exact}'
 

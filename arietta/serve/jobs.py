@@ -33,13 +33,14 @@ class Jobs:
         self._is_stopping = is_stopping
         self._open: set[Future[Composed | None]] = set()
 
-    def __len__(self) -> int:
-        """Count the pieces that take up a thread or wait for one."""
+    @property
+    def piece_count(self) -> int:
+        """Pieces that take up a thread or wait for one."""
         return len(self._open)
 
     @property
     def is_full(self) -> bool:
-        return len(self) >= self._most
+        return self.piece_count >= self._most
 
     async def compose(
         self, request: Request, engine: Callable[[], Engine], left: Callable[[], Awaitable[None]]

@@ -62,7 +62,8 @@ def add_problems(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def failed(_: Request, error: Exception) -> JSONResponse:
-        return problem(500, "something failed in the server, not in your request; its log says what")
+        sentence = "something failed in the server, not in your request; its log says what"
+        return problem(500, sentence, {"Connection": "close"})  # as the HTTP server closes it after a failure
 
 
 def sentence(error: Mapping[str, Any]) -> str:
