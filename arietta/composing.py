@@ -14,7 +14,7 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -162,7 +162,8 @@ class Piece:
         # What is composed goes on from the last onset itself, not from where the grid put it: never before it.
         last = float(prompt.onset.max())
         self._shift = last - self.decoder.clock
-        for index in np.flatnonzero(prompt.release > last):
+        is_key = (prompt.pitch >= music.LOWEST_PITCH) & (prompt.pitch <= music.HIGHEST_PITCH)
+        for index in np.flatnonzero(is_key & (prompt.release > last)):
             self.decoder.hold(int(prompt.pitch[index]), float(prompt.release[index]) - self._shift)
         self._held_since = _held_since(prompt, heard, self.decoder)
         self.rows = events.tolist()
@@ -191,7 +192,8 @@ class Piece:
         if self.request.notes is not None:
             return self.note_count, self.request.notes
         assert self.request.seconds is not None
-        return min(self.decoder.clock - self._begin, self.request.seconds), self.request.seconds
+        done = self.request.seconds if self.is_done else self.decoder.clock - self._begin
+        return min(done, self.request.seconds), self.request.seconds
 
     def noise(self) -> NDArray[np.float32]:
         return gumbel(self.rng, self._noise_width)

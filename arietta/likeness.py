@@ -104,7 +104,7 @@ def is_same_performance(one: Notes, other: Notes) -> bool:
 def _is_one_performance(one: Landmarks, other: Landmarks) -> bool:
     """Compare a sample of the landmarks first, which tells nearly all pairs apart in a fraction of the time."""
     sample = _match(_first(one), _first(other))
-    if len(sample) >= FEWEST_MATCHES and not _is_one_time(sample):
+    if len(sample) >= FEWEST_MATCHES and not _is_one_time(sample, 0.5):
         return False
     matched = _match(one, other)
     return len(matched) >= FEWEST_MATCHES and _is_one_time(matched)
@@ -129,8 +129,8 @@ def _match(one: Landmarks, other: Landmarks) -> NDArray[np.float64]:
     return np.asarray(matched[np.argsort(matched[:, 0], kind="stable")])
 
 
-def _is_one_time(matched: NDArray[np.float64]) -> bool:
-    """Tell whether a straight line near the diagonal takes one file's times [M, 2] s to the other's."""
+def _is_one_time(matched: NDArray[np.float64], quantile: float = 0.9) -> bool:
+    """Tell whether a straight line near the diagonal takes one file's times [M, 2] s to the other's: this many."""
     if not len(matched):
         return False
     quarter = max(1, len(matched) // 4)
@@ -138,7 +138,7 @@ def _is_one_time(matched: NDArray[np.float64]) -> bool:
     passed = np.maximum(late - early, 1e-9)
     stretch = float(passed[1] / passed[0]) if passed.max() > LARGEST_DEVIATION else 1.0
     deviation = matched[:, 1] - stretch * matched[:, 0]
-    spread = np.quantile(np.abs(deviation - np.median(deviation)), 0.9)
+    spread = np.quantile(np.abs(deviation - np.median(deviation)), quantile)
     return bool(abs(stretch - 1) <= LARGEST_STRETCH and spread <= LARGEST_DEVIATION)
 
 

@@ -11,7 +11,6 @@ time on two tracks is one note, the longer and louder. The format itself stands 
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby
@@ -22,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import MidiError
+from .files import write_file
 from .notes import Notes, Seconds, next_strike, shift
 from .smf import NAME, TEMPO, TEXT, Bytes, File, Integers, Message, Ticks, Track, compose_file, meta, parse
 
@@ -96,13 +96,8 @@ def write_midi(path: str | Path, notes: Notes, *, title: str = "", texts: Sequen
     """Write `midi_bytes` to `path`, whole or not at all; raises MidiError naming the path when that fails."""
     path = Path(path)
     data = midi_bytes(notes, title=title, texts=texts)
-    unfinished = path.parent / f".{uuid.uuid4().hex}.part"
     try:
-        try:
-            unfinished.write_bytes(data)
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        write_file(path, data)
     except (OSError, ValueError) as error:
         raise MidiError(f"{path}: cannot be written ({_reason(error)})") from error
 

@@ -38,7 +38,7 @@ from .notes import LOWEST_PITCH, Note, Pedal
 
 NEVER = TIME_COUNT
 LONGEST_IDLENESS = 32  # rows without a note after which a planned piece must go on with one
-LATEST_GAP = 5  # steps of silence that a piece of so many seconds may have before its end
+LATEST_GAP = 5  # steps of silence that a piece of so many seconds may have before its end, and at most 1 % of it
 
 
 class NoteDecoder:
@@ -53,6 +53,7 @@ class NoteDecoder:
         self._waits_below = TIME_COUNT  # after a rest, only waits that the rest could not have carried
         self._notes_left: int | None = None
         self._until: int | None = None  # step at which a piece of so many seconds ends
+        self._latest_gap = LATEST_GAP
         self._is_late = False  # that step was passed: only the close is left
         self._coda_due = 0
         self._avoided = -1
@@ -74,6 +75,8 @@ class NoteDecoder:
     def plan(self, *, notes_left: int | None = None, until: float | None = None) -> None:
         self._notes_left = notes_left
         self._until = None if until is None else round(until * STEPS_PER_SECOND)
+        if self._until is not None:
+            self._latest_gap = min(LATEST_GAP, (self._until - self._step) // 100)
 
     def hold(self, pitch: int, until: float) -> None:
         key = pitch - LOWEST_PITCH
@@ -156,7 +159,7 @@ class NoteDecoder:
                 return int(np.searchsorted(TIME_STEPS, left, side="right")) - 1, REST
             return max(left, pause, 0 if self._pedal_at < self._step else 1), PEDAL_UP
         pause = 0 if self._rank < 1 else 1
-        is_filled = int(self._free_at.max()) >= self._until - LATEST_GAP or left <= pause
+        is_filled = int(self._free_at.max()) >= self._until - self._latest_gap or left <= pause
         return (0, END) if is_filled and self._last != REST else (pause, PEDAL_DOWN)
 
     def push(self, row: Sequence[int] | NDArray[Any]) -> list[Note | Pedal]:

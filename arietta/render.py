@@ -11,7 +11,6 @@ Audio and scores are none of its business.
 from __future__ import annotations
 
 import math
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,6 +20,7 @@ import numpy as np
 
 from .drawing import Box, Label, Line, Page, Shape, page_png, page_svg
 from .errors import RequestError
+from .files import write_file
 from .notes import Notes
 
 PAGE_WIDTH, MARGIN, KEYBOARD = 1200.0, 28.0, 22.0
@@ -79,12 +79,9 @@ def write_roll(path: str | Path, notes: Notes, *, title: str = "", prompt_second
         data = roll_png(notes, title=title, prompt_seconds=prompt_seconds)
     else:
         raise RequestError(f"{path}: a piano roll ends in .png or .svg")
-    unfinished = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
-        unfinished.write_bytes(data)
-        unfinished.replace(path)
+        write_file(path, data)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
         raise RequestError(f"{path}: cannot be written ({error.strerror})") from error
 
 

@@ -10,10 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from arietta.codec import Codec, Decoder, Events, Masks, field_slices
 from arietta.notes import Notes
+
+# A loaded machine takes its time; what is slow is seen in `pytest --durations`.
+settings.register_profile("arietta", deadline=None)
+settings.load_profile("arietta")
 
 SECONDS = st.one_of(
     st.sampled_from([0.0, 0.0049, 0.005, 0.01, 0.015, 0.5, 0.99, 0.995, 1.0, 1.09, 10.37, 10.38, 20.74, 37.0]),

@@ -48,7 +48,9 @@ def test_a_bundle_tells_model_codec_card_and_bits(tiny_bundle: Path, tiny_bundle
     assert (bundle.bits, load_bundle(str(tiny_bundle_32)).bits) == (8, 32)
 
 
-def test_the_fingerprint_tells_weights_apart_and_not_copies(copy: Path, tiny_bundle: Path, tiny_bundle_32: Path) -> None:
+def test_the_fingerprint_tells_weights_apart_and_not_copies(
+    copy: Path, tiny_bundle: Path, tiny_bundle_32: Path
+) -> None:
     fingerprints = [load_bundle(path).fingerprint for path in (tiny_bundle, copy, tiny_bundle_32)]
     assert fingerprints[0] == fingerprints[1] != fingerprints[2]
     assert len(fingerprints[0]) == 16 and int(fingerprints[0], 16)

@@ -1,28 +1,23 @@
-"""The one loop: exactly what was asked, from any engine, after any prompt, and the same again."""
+"""Requests and takes: the same again, styles by name, notes as they are made, and what cannot be asked."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, example, given, settings
-from hypothesis import strategies as st
+from tiny_bundle import TINY, engine_of
+from wilful import CODEC
 
-from arietta.bundle import Bundle, load_bundle
-from arietta.codec import Masks, permits
+from arietta.bundle import load_bundle
 from arietta.composing import (
     LONGEST_PROMPT,
-    LOOP_REPEATS,
     MOST_NOTES,
-    LoopGuard,
     Piece,
     Request,
-    Take,
     compose,
     condition_of,
     draw_seed,
@@ -31,298 +26,9 @@ from arietta.composing import (
 from arietta.engine import OnnxEngine
 from arietta.errors import RequestError
 from arietta.midi import midi_bytes, read_midi, read_texts
-from arietta.note_codec import NoteCodec
-from arietta.note_grid import CODA, END, KEY_COUNT, PEDAL_DOWN, START, TIME_COUNT
-from arietta.notes import Note, Notes, Pedal, first, shift
-from arietta.performance_codec import PerformanceCodec
+from arietta.note_grid import START
+from arietta.notes import Note, Notes, Pedal
 from arietta.sampling import Sampling
-from strategies import SEEDS, choices, pieces
-from tiny_bundle import TINY, engine_of, graphs_of, random_model
-
-CODEC = NoteCodec()
-COLUMNS = ("onset", "duration", "pitch", "velocity")
-LAWS = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-class Wilful:
-    """An engine without a network: of what the masks allow it takes, field by field, what `wish` wants most.
-
-    `wish(field, row)` gives a number; the allowed value nearest to it is taken.
-    """
-
-    def __init__(self, bundle: Bundle, wish: Callable[[int, list[int]], float]) -> None:
-        self.bundle, self.wish = bundle, wish
-
-    def start(self, conditions: list[tuple[int, int]]) -> Any:
-        state = type("State", (), {})()
-        state.nll = np.zeros((len(conditions), 4), dtype=np.float32)
-        return state
-
-    def feed(self, events: np.ndarray, state: Any) -> np.ndarray:
-        return np.zeros(events.shape, dtype=np.float32)
-
-    def next(self, state: Any, noise: np.ndarray, masks: list[Masks], sampling: list[Sampling]) -> np.ndarray:
-        row: list[int] = []
-        for field in range(4):
-            values = choices(masks[0], CODEC, row)
-            row.append(int(values[np.abs(values - self.wish(field, row)).argmin()]))
-        assert permits(masks[0], CODEC, row)
-        return np.array([row])
-
-    def amend(self, state: Any, piece: int, row: list[int]) -> None:
-        pass
-
-
-def hammering(interval: int, key: int) -> Callable[[int, list[int]], float]:
-    """Strike one key for ever."""
-    return lambda field, row: (interval, key, 5, 16)[field]
-
-
-def assert_closed(take: Take) -> None:
-    """Keys and pedal are up, the rows end the piece, and decode to what is in it."""
-    assert take.events.dtype == np.uint16
-    if take.events.shape[1] == 4:
-        assert take.events[-1].tolist() == [0, END, 0, 0]
-    decoder = CODEC.decoder() if take.events.shape[1] == 4 else PerformanceCodec().decoder()
-    for row in take.events.tolist():
-        decoder.push(row)
-    assert not decoder.finish()
-
-
-def assert_untouched(take: Take, prompt: Notes) -> None:
-    """The prompt's notes stand first, exactly, and nothing composed begins before their end or on a key they hold."""
-    count, last = len(prompt), prompt.onset.max()
-    for name in COLUMNS:
-        assert np.array_equal(getattr(take.notes, name)[:count], getattr(prompt, name))
-    assert (take.notes.onset[count:] >= last).all()
-    for index in range(count, len(take.notes)):
-        same = prompt.pitch == take.notes.pitch[index]
-        assert (take.notes.onset[index] >= prompt.release[same] - 1e-9).all()
-
-
-# Exactly what was asked
-
-
-@given(notes=st.integers(1, 300), seed=SEEDS)
-@example(notes=1, seed=0)
-@example(notes=300, seed=1)
-@LAWS
-def test_n_notes_are_n_notes(tiny_engine: OnnxEngine, notes: int, seed: int) -> None:
-    take = compose(Request(notes=notes, seed=seed), tiny_engine)
-    assert len(take.notes) == take.note_count == notes
-    assert CODEC.decode(take.events) == take.notes
-    assert_closed(take)
-
-
-@given(seconds=st.floats(1, 120), seed=SEEDS)
-@example(seconds=1.0, seed=7)
-@example(seconds=1.37, seed=15)
-@example(seconds=2.0, seed=32)
-@example(seconds=120.0, seed=0)
-@LAWS
-def test_seconds_are_kept_within_two_hundredths_pedal_included(
-    tiny_engine: OnnxEngine, seconds: float, seed: int
-) -> None:
-    take = compose(Request(seconds=seconds, seed=seed), tiny_engine)
-    assert abs(take.notes.seconds - seconds) <= 0.02 * seconds + 1e-9
-    assert CODEC.decode(take.events) == take.notes
-    assert_closed(take)
-
-
-@given(seed=SEEDS, asked=st.sampled_from([{"notes": 40}, {"seconds": 20.0}]))
-@LAWS
-def test_any_sampling_gives_what_was_asked(tiny_engine: OnnxEngine, seed: int, asked: dict[str, Any]) -> None:
-    rng = np.random.default_rng(seed)
-    way = Sampling(float(rng.uniform(0.05, 3)), float(rng.uniform(0.05, 1)), float(rng.uniform(0, 0.9)))
-    take = compose(Request(**asked, seed=seed, sampling=way), tiny_engine)
-    assert len(take.notes) == 40 if "notes" in asked else abs(take.notes.seconds - 20) <= 0.4
-
-
-@pytest.mark.parametrize("wish", [PEDAL_DOWN, PEDAL_DOWN + 1, PEDAL_DOWN + 2, END, 0, 87])
-@pytest.mark.parametrize("time", [0, 30, TIME_COUNT])
-@pytest.mark.parametrize("asked", [{"notes": 25}, {"seconds": 9.0}])
-def test_the_most_stubborn_engine_gives_what_was_asked(
-    tiny_bundle: Path, wish: int, time: int, asked: dict[str, Any]
-) -> None:
-    engine = Wilful(load_bundle(tiny_bundle), lambda field, row: (time, wish, 128, 0)[field])
-    take = compose(Request(**asked), engine)
-    assert_closed(take)
-    if "notes" in asked:
-        assert len(take.notes) == 25
-    else:
-        assert abs(take.notes.seconds - 9) <= 0.18
-
-
-@pytest.mark.parametrize("notes", [1, 7, 120])
-def test_a_codec_of_one_field_keeps_the_count_too(notes: int, tmp_path: Path) -> None:
-    codec = PerformanceCodec()
-    config = replace(TINY, field_sizes=codec.field_sizes)
-    from arietta.engine import load_engine
-
-    engine = load_engine(graphs_of(tmp_path, config, random_model(config), codec))
-    take = compose(Request(notes=notes), engine)
-    assert len(take.notes) == notes
-    assert codec.decode(take.events) == take.notes
-    assert_closed(take)
-
-
-@pytest.mark.parametrize("asked", [{"seconds": 10.0}, {"notes": 5, "prompt": Notes.of([0], [1], [60], [64])}])
-def test_what_a_codec_cannot_do_is_refused(asked: dict[str, Any], tiny_bundle: Path) -> None:
-    bundle = replace(load_bundle(tiny_bundle), codec=PerformanceCodec())
-    with pytest.raises(RequestError, match="composes a number of notes from the beginning"):
-        Piece(Request(**asked), bundle)
-
-
-def test_an_lstm_composes_as_well(tiny_lstm: Path) -> None:
-    take = compose(Request(notes=80, style="grieg"), engine_of(tiny_lstm))
-    assert len(take.notes) == 80
-    assert_closed(take)
-
-
-# Endings are announced
-
-
-@given(notes=st.integers(16, 200), seed=SEEDS)
-@LAWS
-def test_a_coda_says_how_many_notes_remain(tiny_engine: OnnxEngine, notes: int, seed: int) -> None:
-    events = compose(Request(notes=notes, seed=seed), tiny_engine).events
-    (place,) = np.flatnonzero(events[:, 1] == CODA)
-    remaining = int((events[place:, 1] < KEY_COUNT).sum())
-    assert events[place].tolist() == [0, CODA, remaining, 0]
-    assert 16 <= remaining <= min(64, notes)
-
-
-@pytest.mark.parametrize("notes", [1, 15])
-def test_a_piece_shorter_than_a_coda_has_none(tiny_engine: OnnxEngine, notes: int) -> None:
-    events = compose(Request(notes=notes), tiny_engine).events
-    assert not (events[:, 1] == CODA).any()
-
-
-def test_codas_of_many_pieces_differ_in_length(tiny_bundle: Path) -> None:
-    lengths = {Piece(Request(notes=300, seed=seed), load_bundle(tiny_bundle))._coda_at for seed in range(200)}
-    assert min(lengths) < 20 and max(lengths) > 60
-
-
-def test_a_piece_in_seconds_announces_its_end_at_its_pace(tiny_engine: OnnxEngine) -> None:
-    found = []
-    for seed in range(6):
-        events = compose(Request(seconds=120, seed=seed), tiny_engine).events
-        for place in np.flatnonzero(events[:, 1] == CODA):
-            found.append((int((events[place:, 1] < KEY_COUNT).sum()), int(events[place, 2])))
-    assert len(found) >= 4
-    assert all(0.3 < (after + 5) / (said + 5) < 3 for after, said in found)
-
-
-# Prompts
-
-
-def playable(notes: Notes) -> bool:
-    return len(notes) > 0 and notes.pitch.min() >= 21 and notes.pitch.max() <= 108
-
-
-@given(prompt=pieces(), notes=st.integers(1, 30), seed=SEEDS, later=st.sampled_from([0.0, 0.0033, 12.5]))
-@settings(LAWS, max_examples=40)
-def test_a_prompt_is_kept_untouched_and_n_notes_follow(
-    tiny_engine: OnnxEngine, prompt: Notes, notes: int, seed: int, later: float
-) -> None:
-    assume(playable(prompt))
-    prompt = shift(prompt, later)
-    take = compose(Request(notes=notes, prompt=prompt, seed=seed), tiny_engine)
-    assert len(take.notes) == len(prompt) + notes
-    assert (take.prompt_notes, take.note_count) == (len(prompt), notes)
-    assert_untouched(take, prompt)
-    assert_closed(take)
-
-
-@given(prompt=pieces(), seed=SEEDS)
-@settings(LAWS, max_examples=40)
-def test_presses_that_end_before_the_seam_are_kept_untouched_too(
-    tiny_engine: OnnxEngine, prompt: Notes, seed: int
-) -> None:
-    assume(playable(prompt))
-    take = compose(Request(notes=3, prompt=prompt, seed=seed), tiny_engine)
-    done = prompt.pedal[prompt.pedal[:, 1] <= prompt.onset.max() - 0.01]
-    assert np.array_equal(take.notes.pedal[: len(done)], done)
-
-
-def test_what_follows_begins_at_the_prompts_own_last_onset_not_on_the_grid(tiny_bundle: Path) -> None:
-    prompt = Notes.of([0.0, 1.0049], [0.2, 0.2], [60, 62], [64, 64])
-    engine = Wilful(load_bundle(tiny_bundle), lambda field, row: (0, 70, 10, 16)[field])
-    take = compose(Request(notes=1, prompt=prompt), engine)
-    assert_untouched(take, prompt)
-    assert take.notes[2].onset == 1.0049
-
-
-def test_a_pedal_held_over_the_seam_keeps_its_beginning(tiny_bundle: Path) -> None:
-    prompt = Notes.of([0.0, 1.0], [0.2, 0.2], [60, 62], [64, 64], [(0.1, 0.4), (0.5037, 3.0)])
-    engine = Wilful(load_bundle(tiny_bundle), lambda field, row: (50, PEDAL_DOWN + 1, 10, 16)[field])
-    take = compose(Request(notes=2, prompt=prompt), engine)
-    assert take.notes.pedal[0].tolist() == [0.1, 0.4]
-    assert take.notes.pedal[1].tolist() == [0.5037, 1.5]
-
-
-def test_a_pedal_pressed_after_the_prompts_last_onset_is_left_to_the_composer(tiny_bundle: Path) -> None:
-    prompt = Notes.of([0.0, 1.0], [0.2, 0.2], [60, 62], [64, 64], [(0.1, 0.4), (1.1, 3.0)])
-    engine = Wilful(load_bundle(tiny_bundle), hammering(20, 50))
-    take = compose(Request(notes=2, prompt=prompt), engine)
-    assert take.notes.pedal.tolist() == [[0.1, 0.4]]
-
-
-def test_a_pedal_lifted_within_a_step_of_the_seam_is_not_pressed_again(tiny_bundle: Path) -> None:
-    prompt = Notes.of([0.0, 1.0001], [0.2, 0.2], [60, 62], [64, 64], [(0.1, 1.004)])
-    engine = Wilful(load_bundle(tiny_bundle), lambda field, row: (40, PEDAL_DOWN, 10, 16)[field])
-    take = compose(Request(notes=2, prompt=prompt), engine)
-    assert take.notes.pedal[0].tolist() == [0.1, 1.004]
-    assert take.notes.pedal[1, 0] == pytest.approx(1.4001)
-
-
-def test_a_key_the_prompt_holds_is_not_struck_before_its_release(tiny_bundle: Path) -> None:
-    prompt = Notes.of([0.0, 0.1], [2.345, 0.2], [60, 62], [64, 64])
-    take = compose(Request(notes=4, prompt=prompt), Wilful(load_bundle(tiny_bundle), hammering(1, 60 - 21)))
-    assert_untouched(take, prompt)
-    struck = take.notes.onset[2:][take.notes.pitch[2:] == 60]
-    assert len(struck) and 2.345 <= struck[0] < 2.36
-
-
-def test_a_prompt_of_three_notes_works(tiny_engine: OnnxEngine, waltz: Notes) -> None:
-    prompt = first(waltz, 3)
-    take = compose(Request(notes=50, prompt=prompt), tiny_engine)
-    assert len(take.notes) == 53
-    assert_untouched(take, prompt)
-
-
-def test_a_prompt_longer_than_the_window_works(tiny_engine: OnnxEngine) -> None:
-    prompt = compose(Request(notes=200, seed=5), tiny_engine).notes
-    take = compose(Request(notes=30, prompt=prompt), tiny_engine)
-    assert len(take.notes) == 230 and take.prompt_length > 3 * TINY.context
-    assert_untouched(take, prompt)
-
-
-def test_notes_outside_the_88_keys_are_kept_though_the_model_cannot_hear_them(tiny_engine: OnnxEngine) -> None:
-    prompt = Notes.of([0, 0.5, 1.0, 3.0], [0.3] * 4, [5, 60, 62, 120], [64] * 4)
-    take = compose(Request(notes=10, prompt=prompt), tiny_engine)
-    assert len(take.notes) == 14 and (take.notes.onset[4:] >= 3.0).all()
-    silent = Notes.of([0.5], [0.3], [5], [64])
-    assert len(compose(Request(notes=10, prompt=silent), tiny_engine).notes) == 11
-
-
-@pytest.mark.parametrize("seconds", [1.0, 3.3, 30.0])
-def test_seconds_count_from_the_prompts_last_onset(tiny_engine: OnnxEngine, waltz: Notes, seconds: float) -> None:
-    prompt = shift(waltz, 2.0)
-    for seed in range(5):
-        take = compose(Request(seconds=seconds, prompt=prompt, seed=seed), tiny_engine)
-        assert_untouched(take, prompt)
-        assert take.prompt_seconds == prompt.onset.max()
-        composed = max(take.notes.release[len(prompt) :].max(initial=0.0), take.notes.pedal.max(initial=0.0))
-        assert abs(composed - take.prompt_seconds - seconds) <= 0.02 * seconds + 1e-9
-
-
-def test_the_prompt_is_what_the_model_hears(tiny_engine: OnnxEngine, waltz: Notes) -> None:
-    take = compose(Request(notes=20, prompt=waltz), tiny_engine)
-    assert np.array_equal(take.events[: take.prompt_length], CODEC.encode(waltz, whole=False))
-    other = compose(Request(notes=20, prompt=shift(waltz, 5.0)), tiny_engine)
-    assert np.array_equal(take.events, other.events)
-
 
 # The same again
 
@@ -363,7 +69,9 @@ def test_a_saved_take_carries_its_request(tiny_engine: OnnxEngine, tmp_path: Pat
     assert described == take.describe()
     assert described["bundle"] == tiny_engine.bundle.fingerprint and described["model"] == "tiny"
     sampling = Sampling(**{name: described[name] for name in ("temperature", "top_p", "min_p")})
-    again = compose(Request(described["notes"], style=described["style"], seed=described["seed"], sampling=sampling), tiny_engine)
+    again = compose(
+        Request(described["notes"], style=described["style"], seed=described["seed"], sampling=sampling), tiny_engine
+    )
     assert again.notes == take.notes
     assert len(read_midi(tmp_path / "piece.mid")) == 12
 
@@ -421,72 +129,6 @@ def test_a_cancelled_piece_stops_at_once(tiny_engine: OnnxEngine) -> None:
             cancelled=lambda: len(told) >= 5,
         )
     assert len(told) == 5
-
-
-# Loops
-
-
-def longest_repeat(notes: Notes, period: int) -> float:
-    """How often a pattern of `period` pitches comes in a row, at most."""
-    same = notes.pitch[period:] == notes.pitch[:-period]
-    runs, run = [0], 0
-    for is_same in same.tolist():
-        run = run + 1 if is_same else 0
-        runs.append(run)
-    return max(runs) / period + 1
-
-
-def cycling(keys: list[int]) -> Callable[[int, list[int]], float]:
-    """Strike these keys in turn for ever."""
-    struck = [0]
-
-    def wish(field: int, row: list[int]) -> float:
-        if field == 2 and row[1] < KEY_COUNT:
-            struck[0] += 1
-        return (20, keys[struck[0] % len(keys)], 5, 16)[field]
-
-    return wish
-
-
-@pytest.mark.parametrize("keys", [[40], [40, 47], [40, 44, 47], [40, 44, 47, 52, 47, 44, 42, 45]])
-def test_a_pattern_comes_at_most_eight_times(keys: list[int], tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bundle = load_bundle(tiny_bundle)
-    guarded = compose(Request(notes=400), Wilful(bundle, cycling(keys))).notes
-    assert longest_repeat(guarded, len(keys)) <= LOOP_REPEATS
-    monkeypatch.setattr(LoopGuard, "hear", lambda self, note: None)
-    left_alone = compose(Request(notes=400), Wilful(bundle, cycling(keys))).notes
-    assert longest_repeat(left_alone, len(keys)) == pytest.approx(400 / len(keys), abs=1)
-
-
-def test_a_model_at_its_coldest_does_not_hammer_one_key(tiny_engine: OnnxEngine) -> None:
-    for seed in range(3):
-        take = compose(Request(notes=300, seed=seed, sampling=Sampling(0.05)), tiny_engine)
-        assert longest_repeat(take.notes, 1) <= LOOP_REPEATS
-
-
-def heard(pitches: list[int], intervals: list[float]) -> LoopGuard:
-    guard = LoopGuard()
-    for onset, pitch in zip(np.cumsum(intervals), pitches, strict=True):
-        guard.hear(Note(float(onset), 0.1, pitch, 64))
-    return guard
-
-
-def test_repeated_notes_are_no_loop_until_the_eighth() -> None:
-    assert heard([60] * 7, [0.2] * 7).repeated is None
-    assert heard([60] * 9, [0.2] * 9).repeated == 60
-
-
-def test_repeated_notes_in_changing_rhythm_are_no_loop() -> None:
-    assert heard([60] * 20, [0.1, 0.4] * 10).repeated == 60  # a pattern of two
-    assert heard([60] * 20, [0.1 * 1.5**place for place in range(20)]).repeated is None
-
-
-def test_an_alternation_of_two_keys_is_a_loop_and_names_the_next() -> None:
-    assert heard([60, 64] * 10, [0.2] * 20).repeated == 60
-
-
-def test_a_change_ends_the_loop() -> None:
-    assert heard([60] * 20 + [61], [0.2] * 21).repeated is None
 
 
 # Styles

@@ -260,9 +260,7 @@ def test_a_state_holds_the_window_and_no_more() -> None:
 # Sampling inside the graph
 
 
-def accepted(
-    logits: np.ndarray, mask: np.ndarray, noise: np.ndarray, sampling: Sampling
-) -> set[int]:
+def accepted(logits: np.ndarray, mask: np.ndarray, noise: np.ndarray, sampling: Sampling) -> set[int]:
     """What the reference draws, and what it draws with limits a hair away: sums of floats may end on either side."""
     ways = [sampling]
     for factor in (1 - 1e-5, 1 + 1e-5):
@@ -270,7 +268,9 @@ def accepted(
     return {choose(logits, mask, noise, way) for way in ways}
 
 
-def assert_drawn(codec: Codec, row: list[int], logits: np.ndarray, masks: Masks, draw: tuple[np.ndarray, Sampling]) -> None:
+def assert_drawn(
+    codec: Codec, row: list[int], logits: np.ndarray, masks: Masks, draw: tuple[np.ndarray, Sampling]
+) -> None:
     for field, part in enumerate(field_slices(codec)):
         mask = masks.allowed[part].copy()
         if field == 1:

@@ -187,7 +187,9 @@ def altered(path: Path, **changes: Any) -> Path:
         {"model": {"some.weight": torch.zeros(3)}},
     ],
 )
-def test_a_checkpoint_of_something_else_is_a_sentence(changes: dict[str, Any], checkpoint: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_of_something_else_is_a_sentence(
+    changes: dict[str, Any], checkpoint: Path, tmp_path: Path
+) -> None:
     with pytest.raises(AriettaError):
         export(altered(checkpoint, **changes), tmp_path / "mine", CARD)
     assert not (tmp_path / "mine").exists()
@@ -195,8 +197,12 @@ def test_a_checkpoint_of_something_else_is_a_sentence(changes: dict[str, Any], c
 
 def test_torchs_likelihood_is_that_of_the_condition(checkpoint: Path) -> None:
     trained = exporting.load_trained(checkpoint)
-    events = trained.codec.encode(trained.codec.decode(np.array([[0, 91, 0, 0], [5, 40, 30, 16], [0, 93, 0, 0]], dtype=np.uint16)))
-    likelihoods = [torch_nll(trained.model, trained.codec, events, (composer, 1)) for composer in range(len(COMPOSERS) + 1)]
+    events = trained.codec.encode(
+        trained.codec.decode(np.array([[0, 91, 0, 0], [5, 40, 30, 16], [0, 93, 0, 0]], dtype=np.uint16))
+    )
+    likelihoods = [
+        torch_nll(trained.model, trained.codec, events, (composer, 1)) for composer in range(len(COMPOSERS) + 1)
+    ]
     assert likelihoods[0].shape == events.shape and likelihoods[0].dtype == np.float32
     assert all(np.abs(likelihoods[0] - other).max() > 1e-3 for other in likelihoods[1:])
 

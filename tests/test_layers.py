@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LAYERS = {
-    "base": "errors config names",
+    "base": "errors config files names",
     "music": "notes smf midi codec note_grid note_codec note_decoder performance_codec chord_codec fingerprint "
     "roundtrip summary drawing render score",
     "data": "corpus store intake naming catalogue works likeness download",

@@ -86,7 +86,7 @@ def test_every_event_of_an_encoded_piece_is_one_the_masks_offer(notes):
         decoder.push(row)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(random_numbers(), st.integers(0, 40), st.integers(1, 6))
 def test_push_takes_exactly_the_events_that_the_masks_offer(rng, free_rows, notes_left):
     last_onset = 0.0

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import pickle
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from torch import nn
 
 from ..codec import Codec, load_codec
 from ..errors import ConfigError
+from ..files import write_file
 from ..model_config import ModelConfig
 from .fields import build_model
 
@@ -33,19 +33,6 @@ RUN, METRICS, LAST, BEST = "run.json", "metrics.jsonl", "last.pt", "best.pt"
 CHANGEABLE = ("steps", "patience", "checkpoint_minutes", "log_every")  # of [train]; the rest would be another run
 
 Content = dict[str, Any]
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file so that a kill or a full disk leaves the old one whole."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_checkpoint(path: Path, content: Content) -> None:

@@ -25,6 +25,7 @@ import torch
 
 from ..codec import Codec
 from ..errors import ConfigError
+from ..files import write_file
 from ..model_config import ModelConfig
 from ..note_codec import NoteCodec
 from ..store import Piece, Store
@@ -40,7 +41,6 @@ from .checkpoint import (
     take_back_metrics,
     versions,
     write_checkpoint,
-    write_file,
     write_json,
 )
 from .curve import draw_curve
