@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -160,7 +161,7 @@ def fingerprint(codec: Codec) -> str:
 def field_slices(codec: Codec) -> list[slice]:
     """Where each field's values lie in `Masks.allowed`, and in the engine's noise."""
     edges = np.cumsum([0, *codec.field_sizes])
-    return [slice(int(low), int(high)) for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    return [slice(int(low), int(high)) for low, high in pairwise(edges)]
 
 
 def fold(decoder: Decoder, events: Events) -> Notes:
@@ -207,6 +208,6 @@ def load_codec(description: Mapping[str, Any]) -> Codec:
             raise CodecError(f"unknown codec {name!r}; known are note, performance, chord")
     if codec.describe() != dict(description):
         raise CodecError(
-            f"the {codec.name} codec of this version ({codec.describe()}) is not the one described ({dict(description)})"
+            f"the {codec.name} codec of this version is {codec.describe()}, the one described is {dict(description)}"
         )
     return codec

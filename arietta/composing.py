@@ -296,9 +296,7 @@ def compose(
             progress(done, whole)
 
 
-def stream(
-    request: Request, engine: Engine
-) -> Generator[tuple[list[Note | Pedal], tuple[float, float]], None, Take]:
+def stream(request: Request, engine: Engine) -> Generator[tuple[list[Note | Pedal], tuple[float, float]], None, Take]:
     """Yield, after every step, what it completed and how far the piece is; the generator's value is the take."""
     begun = time.perf_counter()
     piece = Piece(request, engine.bundle)

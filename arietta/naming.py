@@ -42,22 +42,22 @@ _OWN = Label("", "", OWN, "sequenced", "")
 # Opus and number as published by the composer; where a corpus has a recording of the opus, its fingerprint agrees.
 # The held-out ones are held out of every model. They are those whose opus no MAESTRO training file plays a part of.
 _GRIEG = {
-    "album": ("Album Leaf, Op. 47 No. 2", ""),
-    "berceuse": ("Cradle Song, Op. 38 No. 1", ""),
+    "album": ("Album Leaf, Op. 47 No. 2", "train"),
+    "berceuse": ("Cradle Song, Op. 38 No. 1", "train"),
     "brooklet": ("Brooklet, Op. 62 No. 4", "test"),
-    "butterfly": ("Butterfly, Op. 43 No. 1", ""),
-    "elfentanz": ("Elves' Dance, Op. 12 No. 4", ""),
-    "halling": ("Halling, Op. 38 No. 4", ""),
+    "butterfly": ("Butterfly, Op. 43 No. 1", "train"),
+    "elfentanz": ("Elves' Dance, Op. 12 No. 4", "train"),
+    "halling": ("Halling, Op. 38 No. 4", "train"),
     "kobold": ("Puck, Op. 71 No. 3", "test"),
-    "march": ("Norwegian March, Op. 54 No. 2", ""),
+    "march": ("Norwegian March, Op. 54 No. 2", "train"),
     "once_upon_a_time": ("Once Upon a Time, Op. 71 No. 1", "test"),
-    "spring": ("To Spring, Op. 43 No. 6", ""),
-    "voeglein": ("Little Bird, Op. 43 No. 4", ""),
-    "waechter": ("Watchman's Song, Op. 12 No. 3", ""),
-    "walzer": ("Waltz, Op. 12 No. 2", ""),
-    "wanderer": ("Lonely Wanderer, Op. 43 No. 2", ""),
+    "spring": ("To Spring, Op. 43 No. 6", "train"),
+    "voeglein": ("Little Bird, Op. 43 No. 4", "train"),
+    "waechter": ("Watchman's Song, Op. 12 No. 3", "train"),
+    "walzer": ("Waltz, Op. 12 No. 2", "train"),
+    "wanderer": ("Lonely Wanderer, Op. 43 No. 2", "train"),
     "wedding": ("Wedding Day at Troldhaugen, Op. 65 No. 6", "validation"),
-    "zwerge": ("March of the Dwarfs, Op. 54 No. 3", ""),
+    "zwerge": ("March of the Dwarfs, Op. 54 No. 3", "train"),
 }
 
 # GiantMIDI's spellings of composers whom MAESTRO has too

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tiny_bundle import CARD, TINY
 
 from arietta import bundle as bundles
 from arietta.bundle import FILES, find_bundle, list_bundles, load_bundle, write_description
 from arietta.errors import BundleError
-from tiny_bundle import CARD, TINY
 
 Description = dict[str, Any]
 

@@ -12,6 +12,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import SEEDS, sample_row, uneven
+from tiny_bundle import TINY, TINY_LSTM, SymbolCodec, engine_of, forcing, graphs_of, random_model
 
 from arietta.bundle import list_bundles, load_bundle
 from arietta.codec import Codec, Masks, field_slices, fingerprint, permits
@@ -22,8 +24,6 @@ from arietta.note_codec import NoteCodec
 from arietta.sampling import Sampling, choose, gumbel
 from arietta.train.export import torch_nll
 from arietta.train.fields import shifted
-from strategies import SEEDS, sample_row, uneven
-from tiny_bundle import TINY, TINY_LSTM, SymbolCodec, engine_of, forcing, graphs_of, random_model
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 NOTE_CODEC, SYMBOL_CODEC = NoteCodec(), SymbolCodec()
@@ -253,8 +253,8 @@ def test_an_amended_row_is_what_the_next_step_hears(engine: OnnxEngine) -> None:
 
 
 def test_a_state_holds_the_window_and_no_more() -> None:
-    assert cache_shapes(TINY) == {name: (2, 64, 16) for name in ("key.0", "value.0", "key.1", "value.1")}
-    assert cache_shapes(TINY_LSTM) == {name: (64,) for name in ("hidden.0", "cell.0", "hidden.1", "cell.1")}
+    assert cache_shapes(TINY) == dict.fromkeys(("key.0", "value.0", "key.1", "value.1"), (2, 64, 16))
+    assert cache_shapes(TINY_LSTM) == dict.fromkeys(("hidden.0", "cell.0", "hidden.1", "cell.1"), (64,))
 
 
 # Sampling inside the graph

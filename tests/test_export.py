@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny_bundle import CARD, COMPOSERS, TINY, TINY_LSTM, bundle_of, engine_of, random_model, write_checkpoint
 
 from arietta.bundle import load_bundle
 from arietta.errors import AriettaError, BundleError, ConfigError
@@ -18,7 +19,6 @@ from arietta.model_config import POSITIONS, ModelConfig
 from arietta.performance_codec import PerformanceCodec
 from arietta.train import export as exporting
 from arietta.train.export import FEED_ROWS, export, torch_nll
-from tiny_bundle import CARD, COMPOSERS, TINY, TINY_LSTM, bundle_of, engine_of, random_model, write_checkpoint
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 FILES = {"model.json", "card.json", "step.onnx", "feed.onnx", "weights.bin", "golden.npz"}
@@ -112,7 +112,7 @@ def test_graphs_that_differ_from_torch_are_refused_and_leave_no_trace(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     breaking(monkeypatch)
-    with pytest.raises(BundleError, match="nats from torch, at most 0.5 is right"):
+    with pytest.raises(BundleError, match=r"nats from torch, at most 0\.5 is right"):
         export(checkpoint, tmp_path / "made" / "mine", CARD)
     assert not list((tmp_path / "made").iterdir())
 

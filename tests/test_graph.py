@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from strategies import SEEDS
+from tiny_bundle import TINY, TINY_LSTM, graphs_of, random_model
 
 from arietta.engine import OnnxEngine, load_engine
 from arietta.model_config import ModelConfig
@@ -19,8 +22,6 @@ from arietta.notes import Notes
 from arietta.train.export import torch_nll
 from arietta.train.fields import build_model, row_nll, shifted
 from arietta.train.graph import BLOCK, OPSET, SMALLEST_EXTERNAL, Graph, build_graphs, quantise_blocks
-from strategies import SEEDS
-from tiny_bundle import TINY, TINY_LSTM, graphs_of, random_model
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 CODEC = NoteCodec()
@@ -63,7 +64,7 @@ def test_both_graphs_read_every_large_tensor_at_the_same_place(config: ModelConf
 
 def test_tensors_do_not_overlap_in_the_data_file(tmp_path: Path) -> None:
     spans = sorted(places(exported(tmp_path, TINY, bits=8)["step"]).values())
-    assert all(first + length <= second for (first, length), (second, _) in zip(spans, spans[1:], strict=False))
+    assert all(first + length <= second for (first, length), (second, _) in pairwise(spans))
 
 
 def test_the_same_weights_give_the_same_files(tmp_path: Path) -> None:

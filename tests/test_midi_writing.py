@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -122,11 +123,10 @@ def test_a_failed_write_names_the_file_and_leaves_nothing(tmp_path: Path, monkey
     kept = tmp_path / "kept.mid"
     kept.write_bytes(b"as it was")
 
-    def fill_disk(path: Path, data: bytes) -> int:
-        path.touch()
+    def fill_disk(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", fill_disk)
+    monkeypatch.setattr(os, "fsync", fill_disk)
     with pytest.raises(MidiError, match=r"kept\.mid: cannot be written \(no space left on device\)"):
         write_midi(kept, Notes.of())
     assert [each.name for each in tmp_path.iterdir()] == ["kept.mid"]

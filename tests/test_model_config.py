@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_bundle import COMPOSERS, SOURCES, TINY
 
 from arietta.errors import ConfigError
 from arietta.model_config import KINDS, POSITIONS, ModelConfig
-from tiny_bundle import COMPOSERS, SOURCES, TINY
 
 NAMES = st.lists(st.text(max_size=12), max_size=4, unique=True).map(tuple)
 CONFIGS = st.builds(
@@ -80,5 +80,5 @@ def test_an_unknown_setting_is_named() -> None:
 def test_a_missing_setting_is_named() -> None:
     description = TINY.describe()
     del description["layers"]
-    with pytest.raises(ConfigError, match="incomplete.*layers"):
+    with pytest.raises(ConfigError, match=r"incomplete.*layers"):
         ModelConfig.from_description(description)

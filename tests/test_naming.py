@@ -72,7 +72,7 @@ def test_the_pieces_by_grieg_have_their_titles_and_sides() -> None:
     files = {name: label(f"grieg_{name}.mid", {}, {}) for name in ("elfentanz", "kobold", "wedding")}
     assert files["elfentanz"].title == "Elves' Dance, Op. 12 No. 4"
     assert files["elfentanz"].composer == "Edvard Grieg"
-    assert [files[name].split for name in ("elfentanz", "kobold", "wedding")] == ["", "test", "validation"]
+    assert [files[name].split for name in ("elfentanz", "kobold", "wedding")] == ["train", "test", "validation"]
     assert files["kobold"].licence == "CC BY-SA 3.0 DE"
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from strategies import SEEDS
 
 from arietta.errors import RequestError
 from arietta.sampling import COOLEST, HOTTEST, Sampling, choose, gumbel
-from strategies import SEEDS
 
 SIZE = 12
 ALL = np.ones(SIZE, dtype=np.bool_)

@@ -115,7 +115,7 @@ class SymbolCodec:
     can_continue = False
     field_names = ("symbol",)
     field_sizes = (60,)
-    tables: Mapping[int, tuple[int, Booleans]] = {}  # noqa: RUF012
+    tables: Mapping[int, tuple[int, Booleans]] = {}
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[float, float], None]
 
 
 @contextmanager
@@ -16,7 +16,7 @@ def bar(task: str, unit: str) -> Iterator[Progress]:
 
     with tqdm(desc=task, unit=unit, delay=0.5, disable=not sys.stderr.isatty(), leave=False) as drawn:
 
-        def progress(done: int, total: int) -> None:
+        def progress(done: float, total: float) -> None:
             drawn.total = total
             drawn.update(done - drawn.n)
 

@@ -25,22 +25,29 @@ if TYPE_CHECKING:
     from ..notes import Notes
 
 MOST_TAKES = 100
+_DICE = (
+    ("--temperature", "T", 1.0, "below 1 tamer, above 1 bolder"),
+    ("--top-p", "P", 1.0, "draw from the likeliest values up to this share"),
+    ("--min-p", "P", 0.0, "drop values less likely than this share of the likeliest"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--notes", metavar="N", type=_whole, help="compose exactly N notes (300)")
     length.add_argument("--seconds", metavar="S", type=_number, help="or S seconds of music, within 2 %%")
-    parser.add_argument("--model", default=DEFAULT_MODEL, help=f"one of {', '.join(list_bundles())}, or a folder (%(default)s)")
+    models = ", ".join(list_bundles())
+    parser.add_argument("--model", default=DEFAULT_MODEL, help=f"one of {models}, or a folder (%(default)s)")
     parser.add_argument("--style", default="any", metavar="COMPOSER", help="a composer the model knows (%(default)s)")
     parser.add_argument("--prompt", metavar="FILE", type=Path, help="a MIDI file to go on from; its notes are kept")
     parser.add_argument("--prompt-notes", metavar="K", type=_whole, help="take only the first K notes of the prompt")
     parser.add_argument("--seed", type=_whole, help="the same seed gives the same piece (drawn if not given)")
-    parser.add_argument("--temperature", metavar="T", type=_number, default=1.0, help="below 1 tamer, above 1 bolder (%(default)s)")
-    parser.add_argument("--top-p", metavar="P", type=_number, default=1.0, help="draw from the likeliest values up to this share (%(default)s)")
-    parser.add_argument("--min-p", metavar="P", type=_number, default=0.0, help="drop values less likely than this share of the likeliest (%(default)s)")
-    parser.add_argument("--count", metavar="M", type=_whole, default=1, help="compose M takes, with seeds counted up (%(default)s)")
-    parser.add_argument("-o", "--out", metavar="PATH", default="pieces", help="a .mid file, or a folder (%(default)s)")
+    for name, metavar, default, tells in _DICE:
+        parser.add_argument(name, metavar=metavar, type=_number, default=default, help=f"{tells} (%(default)s)")
+    parser.add_argument(
+        "--count", metavar="M", type=_whole, default=1, help="compose M takes, with seeds counted up (%(default)s)"
+    )
+    parser.add_argument("-o", "--out", metavar="PATH", default="pieces", help="a .mid file or a folder (%(default)s)")
     parser.add_argument("--roll", action="store_true", help="also draw a piano roll beside each file (.png)")
 
 
@@ -132,7 +139,8 @@ def _compose_one(request: Request, engine: OnnxEngine, path: Path, *, has_roll: 
 def _tell(take: Take, path: Path, seconds: float) -> None:
     before = f" after {take.prompt_notes} of the prompt" if take.prompt_notes else ""
     print(f"Composed {take.note_count} notes{before}, {take.notes.seconds:.1f} s of music,")
-    print(f"in {seconds:.2f} s ({take.note_count / take.seconds_taken:.0f} notes/s), with {take.model}, seed {take.request.seed}:")
+    speed = take.note_count / take.seconds_taken
+    print(f"in {seconds:.2f} s ({speed:.0f} notes/s), with {take.model}, seed {take.request.seed}:")
     print(f"  {path}")
 
 

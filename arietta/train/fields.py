@@ -8,6 +8,7 @@ Heads are chained in the codec's order: field i is predicted from the hidden sta
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -43,7 +44,7 @@ class FieldEmbedding(nn.Module):
             nn.init.normal_(table.weight, std=0.02)
 
     def forward(self, rows: Tensor, composer: Tensor, source: Tensor) -> Tensor:
-        summed = (self.composer(composer) + self.source(source))[:, None]
+        summed: Tensor = (self.composer(composer) + self.source(source))[:, None]
         for field, table in enumerate(self.tables):
             summed = summed + table(rows[..., field])
         return summed
@@ -71,7 +72,7 @@ class ChainedHeads(nn.Module):
         logits = [self.out[0](hidden)]
         for field, (mix, chain) in enumerate(zip(self.mix, self.chain, strict=True), start=1):
             mixed = mix(hidden)
-            for earlier, embedding in enumerate(chain):  # type: ignore[arg-type]
+            for earlier, embedding in enumerate(cast(nn.ModuleList, chain)):
                 mixed = mixed + embedding(targets[..., earlier])
             logits.append(self.out[field](functional.gelu(mixed)))
         return logits

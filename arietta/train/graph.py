@@ -111,7 +111,7 @@ class Graph:
 
 
 def quantise_blocks(matrix: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Round [N, K] to 8 bits with a scale for each 32 of a row: (uint8 [N, K / 32, 32] around 128, scales [N, K / 32])."""
+    """Round [N, K] to 8 bits, a scale for each 32 of a row: (uint8 [N, K / 32, 32] around 128, scales [N, K / 32])."""
     blocks = matrix.reshape(len(matrix), -1, BLOCK)
     scales = np.maximum(np.abs(blocks).max(axis=2), 1e-12) / 127
     packed = np.rint(blocks / scales[..., None]) + 128
@@ -156,7 +156,7 @@ def _torso(graph: Graph, config: ModelConfig) -> str:
 def _lstm(graph: Graph, config: ModelConfig, hidden: str) -> str:
     """One step of each layer (S is 1): gates in torch's order, input, forget, cell, output."""
     hidden = graph.op("Squeeze", hidden, graph.constant("axis_1", [1]))
-    shape = ["B", config.width]
+    shape: list[int | str] = ["B", config.width]
     for layer in range(config.layers):
         before = graph.input(f"past_hidden.{layer}", TensorProto.FLOAT, shape)
         cell = graph.input(f"past_cell.{layer}", TensorProto.FLOAT, shape)
@@ -252,7 +252,7 @@ def _attention(
         query, key = (_rotate(graph, part, config, aids) for part in (query, key))
     elif "distance" in aids:
         bias = _relative_logits(graph, config, name, query, aids)
-    shape = ["B", config.kv_heads, config.context, width]
+    shape: list[int | str] = ["B", config.kv_heads, config.context, width]
     past = [graph.input(f"past_{kind}.{layer}", TensorProto.FLOAT, shape) for kind in ("key", "value")]
     nothing = ["", "", ""]  # cosines, sines and position ids: rotation is done above
     inputs = [query, key, value, *past, *lengths, *nothing, bias]
@@ -358,7 +358,7 @@ def _sampled_heads(graph: Graph, config: ModelConfig, codec: Codec, hidden: str)
         nlls.append(_nll_of(graph, logits, values[-1]))
         all_logits.append(logits)
     rows = [graph.op("Unsqueeze", value, graph.constant("axis_last", [-1])) for value in values]
-    return tuple(graph.op("Concat", *parts, axis=-1) for parts in (rows, nlls, all_logits))  # type: ignore[return-value]
+    return tuple(graph.op("Concat", *parts, axis=-1) for parts in (rows, nlls, all_logits))
 
 
 def _parts(graph: Graph, value: str, sizes: Sequence[int]) -> list[str]:

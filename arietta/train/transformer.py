@@ -11,6 +11,7 @@ before its own (blocks of W / 2), so the engine and this file agree at any lengt
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -65,7 +66,8 @@ class Block(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         hidden = hidden + self.dropout(self.attention(self.norm_1(hidden)))
-        return hidden + self.dropout(self.down(functional.gelu(self.up(self.norm_2(hidden)))))
+        raised = functional.gelu(self.up(self.norm_2(hidden)))
+        return hidden + cast(Tensor, self.dropout(self.down(raised)))
 
 
 class Attention(nn.Module):
