@@ -87,15 +87,19 @@ def _label_all(folders: Sequence[str | Path], config: IngestConfig) -> Callable[
 
 def _without_failures(files: Sequence[_File], config: IngestConfig) -> list[_File]:
     """Reject what could not be read or is too short; raises CorpusError when that is most of it."""
-    broken = Counter(_kind(file.heard.reason) for file in files if file.heard.reason)
-    if broken.total() > config.largest_failure_share * len(files):
-        reason, count = broken.most_common(1)[0]
-        example = next(file.heard for file in files if file.heard.reason and _kind(file.heard.reason) == reason)
+    broken = [file.heard for file in files if file.heard.reason]
+    if len(broken) > config.largest_failure_share * len(files):
+        kinds = [_kind(_first_fault(heard, config)) for heard in broken]
+        commonest, count = Counter(kinds).most_common(1)[0]
+        example = broken[kinds.index(commonest)]
         raise CorpusError(
-            f"{example.found.folder}: {broken.total()} of {len(files)} files cannot be read, most often ({count}): "
+            f"{example.found.folder}: {len(broken)} of {len(files)} files cannot be read, most often ({count}): "
             f"{example.found.file}: {example.reason}; take the broken files out, or name a folder of music"
         )
-    return [replace(file, reason=_first_fault(file.heard, config)) for file in files]
+    checked = [replace(file, reason=_first_fault(file.heard, config)) for file in files]
+    if all(file.reason for file in checked):
+        raise CorpusError(f"{files[0].heard.found.folder}: nothing to keep: {checked[0].reason}; see --fewest-notes")
+    return checked
 
 
 def _first_fault(heard: Heard, config: IngestConfig) -> str:

@@ -93,6 +93,12 @@ def test_mostly_broken_folders_are_refused_with_an_example(tmp_path: Path) -> No
     assert not (tmp_path / "corpus").exists()
 
 
+def test_folders_with_nothing_to_keep_are_refused(tmp_path: Path) -> None:
+    write(tmp_path / "midi" / "a.mid", tune(1, 5))
+    with pytest.raises(CorpusError, match="nothing to keep: too short: 5 notes, fewer than 10; see --fewest-notes"):
+        ingest([tmp_path / "midi"], tmp_path / "corpus", ONE)
+
+
 def test_duplicates_are_dropped_in_bytes_and_in_performance(tmp_path: Path) -> None:
     first = write(tmp_path / "midi" / "a.mid", tune(1))
     shutil.copy(first, tmp_path / "midi" / "b.mid")

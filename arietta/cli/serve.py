@@ -12,6 +12,7 @@ import argparse
 import errno
 import logging
 import socket
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -54,10 +55,9 @@ def run(arguments: argparse.Namespace) -> int:
         models = Models(arguments.model)
         server = _server(models, arguments.most_notes)
         _tell(_address(listener), models)
-        try:
+        with suppress(KeyboardInterrupt):  # uvicorn stops in good order, then hands the signal on
             server.run(sockets=[listener])
-        except KeyboardInterrupt:  # uvicorn has stopped in good order, and hands the signal on
-            print("Stopped.")
+    print("Stopped.")
     return 0
 
 

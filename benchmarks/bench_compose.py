@@ -1,0 +1,77 @@
+"""Notes a second at several lengths, and what the cache is worth against recomputing the prefix for every row.
+
+    python benchmarks/bench_compose.py [--model concert] [--repeats 5] [--threads 1]
+
+Cached is what `arietta compose` does: grammar, noise, heads and sampling included, loading the model not. Uncached
+runs the same weights through the bundle's own feed graph, over all rows before each row (at most the window's), the
+heads with them, without grammar or sampling. It is timed on prefixes of about six lengths, whole chunks of the feed
+graph, and summed over every row of the 500 notes along the line between them: all 580 would take minutes to say the
+same. A recurrent model's prefix is fed row by row, as its graph has it.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+from measure import report, seconds
+
+from arietta.bundle import DEFAULT_MODEL, load_bundle
+from arietta.codec import Events
+from arietta.composing import Request, compose
+from arietta.engine import OnnxEngine, load_engine
+
+LENGTHS = (100, 500, 1000, 4000)  # notes
+COMPARED = 500  # notes at which cached and uncached are held against each other
+PREFIXES = 6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    engine = load_engine(load_bundle(arguments.model), threads=arguments.threads)
+    measure(engine, arguments.repeats, arguments.threads)
+
+
+def measure(engine: OnnxEngine, repeats: int, threads: int) -> None:
+    """Print every figure of one engine. What is compared is timed in turn, so that a busy machine slows both."""
+    compose(Request(notes=50), engine)  # the first call lays out the graph's memory
+    rounds = [[compose(Request(notes=notes, seed=1), engine) for notes in LENGTHS] for _ in range(repeats)]
+    taken = np.array([[take.seconds_taken for take in takes] for takes in rounds])  # [repeats, lengths]
+    for notes, found in zip(LENGTHS, taken.T, strict=True):
+        report(f"compose/{notes} notes", notes / found, "notes/s", threads=threads)
+    per_note = taken / LENGTHS
+    cost = per_note[:, -1] / per_note[:, -2]
+    report(f"compose/cost of a note, {LENGTHS[-1]} notes against {LENGTHS[-2]}", cost, "of it", threads=threads)
+    events = rounds[0][-1].events
+    cached, uncached = np.array([_both_ways(engine, events) for _ in range(repeats)]).T
+    report(f"compose/{COMPARED} notes uncached", COMPARED / uncached, "notes/s", threads=threads)
+    report(f"compose/cached against uncached, {COMPARED} notes", uncached / cached, "times", threads=threads)
+
+
+def _both_ways(engine: OnnxEngine, events: Events) -> tuple[float, float]:
+    take = compose(Request(notes=COMPARED, seed=1), engine)
+    return take.seconds_taken, uncached_seconds(engine, events, len(take.events))
+
+
+def uncached_seconds(engine: OnnxEngine, events: Events, row_count: int) -> float:
+    """How long `row_count` rows take where each recomputes what the window holds before it; `events` [T, F] are fed."""
+    model, chunk = engine.bundle.model, engine.bundle.feed_rows
+    most = row_count if model.kind == "lstm" else min(row_count, model.context)
+    stride = -(-most // (PREFIXES * chunk)) * chunk
+    prefixes = [*range(stride, most, stride), -(-most // chunk) * chunk]
+    costs = [_prefix_seconds(engine, events[:length]) for length in prefixes]
+    lengths = np.minimum(np.arange(1, row_count + 1), most)
+    return float(np.interp(lengths, [0, *prefixes], [0.0, *costs]).sum())
+
+
+def _prefix_seconds(engine: OnnxEngine, events: Events) -> float:
+    state = engine.start([(0, 0)])
+    return seconds(lambda: engine.feed(events, state))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,305 @@
+"""`arietta compose`: the files it writes, what it says of them, and what it refuses before any work."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from arietta import write_midi
+from arietta.cli import compose as verb
+from arietta.cli import main
+from arietta.midi import read_midi, read_texts
+from arietta.notes import Notes
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def theme(waltz: Notes, tmp_path: Path) -> Path:
+    write_midi(tmp_path / "theme.mid", waltz)
+    return tmp_path / "theme.mid"
+
+
+def run(bundle: Path, *words: str | Path) -> int:
+    return main(["compose", "--model", str(bundle), *map(str, words)])
+
+
+def refusal(capsys: Capture, bundle: Path, *words: str | Path) -> str:
+    """The one sentence that a refused call prints, without the usage that argparse puts before its own."""
+    try:
+        code = run(bundle, *words)
+    except SystemExit as left:
+        code = left.code
+    written = capsys.readouterr()
+    lines = written.err.splitlines()
+    usage = [line for line in lines if line.startswith(("usage:", " "))]
+    assert (code, written.out) == (2, "")
+    assert len(lines) - len(usage) == 1
+    return lines[-1]
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+# What it writes
+
+
+def test_by_default_it_writes_300_notes_into_pieces(tiny_bundle: Path, here: Path) -> None:
+    assert run(tiny_bundle, "--seed", "7") == 0
+    assert files(here) == ["pieces/tiny-any-0300-notes-seed-7.mid"]
+    assert len(read_midi(here / files(here)[0])) == 300
+
+
+def test_it_says_what_it_made_and_what_to_try_next(tiny_bundle: Path, here: Path, capsys: Capture) -> None:
+    run(tiny_bundle, "--notes", "40", "--seed", "7", "--style", "grieg")
+    written = capsys.readouterr()
+    made = here / "pieces" / "tiny-grieg-0040-notes-seed-7.mid"
+    seconds = read_midi(made).seconds
+    assert written.err == ""
+    assert f"Composed 40 notes, {seconds:.1f} s of music," in written.out
+    for told in (" notes/s)", "with tiny", "seed 7:", f"  {made.relative_to(here)}\n", "Hear it:", "Next:"):
+        assert told in written.out
+
+
+def test_a_drawn_seed_is_told_and_gives_the_same_piece_again(tiny_bundle: Path, here: Path) -> None:
+    run(tiny_bundle, "--notes", "30", "-o", "first.mid")
+    (text,) = [text for text in read_texts(here / "first.mid") if text.startswith("arietta")]
+    seed = text.split('"seed": ')[1].split(",")[0]
+    run(tiny_bundle, "--notes", "30", "--seed", seed, "-o", "second.mid")
+    assert (here / "first.mid").read_bytes() == (here / "second.mid").read_bytes()
+
+
+def test_the_same_call_gives_the_same_file(tiny_bundle: Path, theme: Path, here: Path) -> None:
+    for name in ("one.mid", "two.mid"):
+        run(tiny_bundle, "--notes", "30", "--seed", "3", "--style", "chopin", "--prompt", theme, "-o", name)
+    assert (here / "one.mid").read_bytes() == (here / "two.mid").read_bytes()
+
+
+def test_seconds_are_kept(tiny_bundle: Path, here: Path) -> None:
+    run(tiny_bundle, "--seconds", "12.5", "--seed", "1")
+    assert files(here) == ["pieces/tiny-any-12.5-seconds-seed-1.mid"]
+    assert abs(read_midi(here / files(here)[0]).seconds - 12.5) <= 0.25
+
+
+def test_count_writes_as_many_takes_with_seeds_counted_up(tiny_bundle: Path, here: Path) -> None:
+    run(tiny_bundle, "--notes", "20", "--count", "3", "--seed", "41", "-o", "takes")
+    assert files(here) == [f"takes/tiny-any-0020-notes-seed-{seed}.mid" for seed in (41, 42, 43)]
+    run(tiny_bundle, "--notes", "20", "--seed", "42", "-o", "again.mid")
+    assert (here / "again.mid").read_bytes() == (here / "takes/tiny-any-0020-notes-seed-42.mid").read_bytes()
+
+
+def test_a_prompt_is_kept_and_said(tiny_bundle: Path, theme: Path, here: Path, waltz: Notes, capsys: Capture) -> None:
+    run(tiny_bundle, "--notes", "25", "--prompt", theme, "-o", "on.mid")
+    made = read_midi(here / "on.mid")
+    assert len(made) == len(waltz) + 25
+    for name in ("onset", "pitch", "velocity"):
+        assert np.allclose(getattr(made, name)[: len(waltz)], getattr(waltz, name), atol=0.001)
+    assert f"Composed 25 notes after {len(waltz)} of the prompt" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("asked", "kept"), [(3, 3), (12, 12), (500, 12)])
+def test_prompt_notes_takes_the_first(tiny_bundle: Path, theme: Path, here: Path, asked: int, kept: int) -> None:
+    run(tiny_bundle, "--notes", "10", "--prompt", theme, "--prompt-notes", str(asked), "-o", "on.mid")
+    assert len(read_midi(here / "on.mid")) == kept + 10
+
+
+def test_roll_draws_a_picture_beside_each_file(tiny_bundle: Path, here: Path) -> None:
+    run(tiny_bundle, "--notes", "15", "--seed", "1", "--count", "2", "--roll")
+    stems = [f"pieces/tiny-any-0015-notes-seed-{seed}" for seed in (1, 2)]
+    assert files(here) == [f"{stem}{suffix}" for stem in stems for suffix in (".mid", ".png")]
+
+
+@pytest.mark.parametrize("name", ["cue.mid", "CUE.MID", "cue.midi", "new/folder/cue.mid"])
+def test_a_name_that_ends_in_mid_is_a_file(tiny_bundle: Path, here: Path, name: str) -> None:
+    run(tiny_bundle, "--notes", "5", "-o", name)
+    assert files(here) == [name]
+
+
+@pytest.mark.parametrize("name", ["takes", "takes/", "new/takes", "takes.v2", "takes.txt", "."])
+def test_any_other_name_is_a_folder(tiny_bundle: Path, here: Path, name: str) -> None:
+    run(tiny_bundle, "--notes", "5", "--seed", "1", "-o", name)
+    assert files(here) == [str(Path(name) / "tiny-any-0005-notes-seed-1.mid")]
+
+
+def test_a_folder_that_ends_in_mid_is_a_folder(tiny_bundle: Path, here: Path) -> None:
+    (here / "old.mid").mkdir()
+    run(tiny_bundle, "--notes", "5", "--seed", "1", "-o", "old.mid")
+    assert files(here) == ["old.mid/tiny-any-0005-notes-seed-1.mid"]
+
+
+def test_a_style_with_an_accent_and_spaces_is_a_plain_file_name(tiny_bundle: Path, here: Path) -> None:
+    run(tiny_bundle, "--notes", "5", "--seed", "1", "--style", "Frédéric Chopin")
+    assert files(here) == ["pieces/tiny-frederic-chopin-0005-notes-seed-1.mid"]
+
+
+def test_an_older_file_of_that_name_is_replaced(tiny_bundle: Path, here: Path) -> None:
+    (here / "cue.mid").write_text("old")
+    run(tiny_bundle, "--notes", "5", "-o", "cue.mid")
+    assert len(read_midi(here / "cue.mid")) == 5
+
+
+# What it refuses
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--notes", "0"], "arietta: notes must lie in 1-100000, not 0"),
+        (["--notes", "-1"], "arietta: notes must lie in 1-100000, not -1"),
+        (["--notes", "1000000"], "arietta: notes must lie in 1-100000, not 1000000"),
+        (["--notes", "abc"], "arietta compose: error: argument --notes: 'abc' is not a whole number"),
+        (["--notes", "2.5"], "arietta compose: error: argument --notes: '2.5' is not a whole number"),
+        (["--seconds", "0"], "arietta: seconds must lie in 1-21600, not 0.0"),
+        (["--seconds", "long"], "arietta compose: error: argument --seconds: 'long' is not a number"),
+        (["--seconds", "nan"], "arietta: seconds must lie in 1-21600, not nan"),
+        (["--notes", "5", "--seconds", "5"], "argument --seconds: not allowed with argument --notes"),
+        (["--seed", "-1"], "arietta: seed must lie in 0-4294967295, not -1"),
+        (["--seed", "x"], "arietta compose: error: argument --seed: 'x' is not a whole number"),
+        (["--seed", "4294967295", "--count", "2"], "arietta: seed must lie in 0-4294967295, not 4294967296"),
+        (["--temperature", "0"], "arietta: temperature must lie in 0.05-3.0, not 0.0"),
+        (["--top-p", "1.5"], "arietta: top_p must lie above 0 and at most at 1, not 1.5"),
+        (["--min-p", "-1"], "arietta: min_p must lie at 0 or above and below 1, not -1.0"),
+        (["--count", "0"], "arietta: --count must lie in 1-100, not 0"),
+        (["--count", "101"], "arietta: --count must lie in 1-100, not 101"),
+        (["--style", "greig"], "arietta: tiny does not know the style 'greig'; nearest: Edvard Grieg"),
+        (["--style", "bach"], "style 'bach' may be Carl Philipp Emanuel Bach or Johann Sebastian Bach"),
+        (["--prompt", "none.mid"], "arietta: none.mid: there is no such file"),
+        (["--prompt-notes", "5"], "arietta: --prompt-notes says how much of --prompt FILE to take: name the file"),
+        (["--count", "2", "-o", "one.mid"], "arietta: one.mid: 2 takes need a folder, not one file"),
+    ],
+)
+def test_bad_values_are_one_sentence_and_code_2(
+    tiny_bundle: Path, here: Path, capsys: Capture, words: list[str], sentence: str
+) -> None:
+    assert sentence in refusal(capsys, tiny_bundle, *words)
+    assert not list(here.iterdir())
+
+
+@pytest.mark.parametrize("count", ["0", "-4"])
+def test_a_prompt_of_no_notes_cannot_be_asked(
+    tiny_bundle: Path, theme: Path, here: Path, capsys: Capture, count: str
+) -> None:
+    sentence = refusal(capsys, tiny_bundle, "--prompt", theme, "--prompt-notes", count)
+    assert sentence == f"arietta: --prompt-notes must be 1 or more, not {count}"
+
+
+def test_a_prompt_without_notes_is_refused(tiny_bundle: Path, here: Path, capsys: Capture) -> None:
+    write_midi(here / "silence.mid", Notes.of())
+    sentence = refusal(capsys, tiny_bundle, "--prompt", "silence.mid")
+    assert sentence == "arietta: silence.mid: has no notes to go on from"
+
+
+def test_a_prompt_that_is_too_long_is_refused_with_the_way_out(tiny_bundle: Path, here: Path, capsys: Capture) -> None:
+    count = np.arange(10_001)
+    long = Notes.of(count * 0.05, np.full(10_001, 0.04), 60 + count % 12, np.full(10_001, 64))
+    write_midi(here / "long.mid", long)
+    sentence = refusal(capsys, tiny_bundle, "--prompt", "long.mid")
+    assert "the prompt has 10001 notes" in sentence and "--prompt-notes" in sentence
+    assert run(tiny_bundle, "--prompt", "long.mid", "--prompt-notes", "50", "--notes", "5", "-o", "on.mid") == 0
+
+
+def test_a_prompt_that_is_no_midi_file_is_refused(tiny_bundle: Path, here: Path, capsys: Capture) -> None:
+    (here / "song.mp3").write_bytes(os.urandom(500))
+    assert "song.mp3: not a MIDI file" in refusal(capsys, tiny_bundle, "--prompt", "song.mp3")
+
+
+@pytest.mark.parametrize("out", ["notes.txt", "notes.txt/piece.mid", "notes.txt/deep/er"])
+def test_a_file_where_a_folder_is_needed_is_refused(tiny_bundle: Path, here: Path, capsys: Capture, out: str) -> None:
+    (here / "notes.txt").write_text("mine")
+    assert "is a file; -o takes a .mid file or a folder" in refusal(capsys, tiny_bundle, "-o", out)
+    assert (here / "notes.txt").read_text() == "mine"
+
+
+def test_an_unknown_model_is_refused(here: Path, capsys: Capture) -> None:
+    assert "arietta: conzerto: no model of that name and no such folder" in refusal(capsys, Path("conzerto"))
+
+
+def test_a_damaged_model_is_refused(here: Path, capsys: Capture) -> None:
+    (here / "mine").mkdir()
+    assert "mine/model.json: missing" in refusal(capsys, here / "mine")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission_is_refused_before_any_work(tiny_bundle: Path, here: Path, capsys: Capture) -> None:
+    (here / "closed").mkdir(mode=0o555)
+    assert "closed: you may not write there" in refusal(capsys, tiny_bundle, "-o", "closed")
+    assert "closed/new" in refusal(capsys, tiny_bundle, "-o", "closed/new")
+
+
+def test_permission_is_asked_before_any_work(
+    tiny_bundle: Path, here: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert "pieces: you may not write there; -o takes another folder" in refusal(capsys, tiny_bundle)
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(
+    tiny_bundle: Path, here: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    (here / "cue.mid").write_text("old")
+    monkeypatch.setattr(os, "fsync", full)
+    sentence = refusal(capsys, tiny_bundle, "--notes", "5", "-o", "cue.mid")
+    assert sentence == "arietta: cue.mid: cannot be written (no space left on device)"
+    assert files(here) == ["cue.mid"] and (here / "cue.mid").read_text() == "old"
+
+
+def test_an_interruption_leaves_nothing_half_written(
+    tiny_bundle: Path, here: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("arietta.composing.Piece.push", interrupted)
+    assert run(tiny_bundle, "--notes", "5") == 130
+    assert "interrupted" in capsys.readouterr().err
+    assert files(here) == []
+
+
+# How it is met
+
+
+def test_help_teaches_with_examples(capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["compose", "--help"])
+    assert left.value.code == 0
+    text = capsys.readouterr().out
+    flags = "--notes --seconds --model --style --prompt --prompt-notes --seed --temperature --top-p --min-p --count -o"
+    assert all(flag in text for flag in flags.split())
+    assert text.count("arietta compose") >= 4
+    assert "(300)" in text and "within 2 %" in text
+
+
+def test_every_example_of_the_help_can_be_asked() -> None:
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    verb.add_arguments(parser)
+    examples = re.findall(r"^  arietta compose((?: \S+)*)", verb.__doc__, re.MULTILINE)
+    assert len(examples) == 4
+    for example in examples:
+        parser.parse_args(example.split())
+
+
+def test_the_command_itself_composes(tiny_bundle: Path, here: Path) -> None:
+    call = [sys.executable, "-m", "arietta", "compose", "--model", str(tiny_bundle), "--notes", "5", "--seed", "1"]
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert files(here) == ["pieces/tiny-any-0005-notes-seed-1.mid"]
