@@ -134,12 +134,17 @@ def _is_one_time(matched: NDArray[np.float64], quantile: float = 0.9) -> bool:
     if not len(matched):
         return False
     quarter = max(1, len(matched) // 4)
-    early, late = np.median(matched[:quarter], axis=0), np.median(matched[-quarter:], axis=0)
+    early, late = (_middle(part) for part in (matched[:quarter], matched[-quarter:]))
     passed = np.maximum(late - early, 1e-9)
     stretch = float(passed[1] / passed[0]) if passed.max() > LARGEST_DEVIATION else 1.0
     deviation = matched[:, 1] - stretch * matched[:, 0]
-    spread = np.quantile(np.abs(deviation - np.median(deviation)), quantile)
+    spread = _middle(np.abs(deviation - _middle(deviation)), quantile)
     return bool(abs(stretch - 1) <= LARGEST_STRETCH and spread <= LARGEST_DEVIATION)
+
+
+def _middle(values: NDArray[np.float64], quantile: float = 0.5) -> NDArray[np.float64]:
+    """Give the value at this place in the order of each column: np.quantile takes twenty times as long on so few."""
+    return np.asarray(np.sort(values, axis=0)[int(quantile * (len(values) - 1))])
 
 
 def _short_repeats(pieces: Mapping[int, Notes]) -> Iterator[tuple[int, int]]:

@@ -310,7 +310,8 @@ def _between(pedal: NDArray[Any], low: float, high: float) -> NDArray[np.float64
     """Clip pedal intervals [P, 2] to [low, high) and leave out what lies outside."""
     first = int(np.searchsorted(pedal[:, 1], low, side="right"))
     last = int(np.searchsorted(pedal[:, 0], high, side="left"))
-    return np.asarray(np.clip(pedal[first : max(first, last)], low, high), dtype=np.float64)
+    cut = np.clip(pedal[first : max(first, last)], low, high)
+    return np.asarray(cut[cut[:, 1] > cut[:, 0]], dtype=np.float64)  # nothing is left where low is high: in a chord
 
 
 def _frozen(values: NDArray[Any]) -> NDArray[Any]:

@@ -58,6 +58,11 @@ def test_the_pedal_is_cut_to_the_range(tmp_path: Path) -> None:
     assert store.notes(0, 2).pedal.tolist() == [[2.0, 2.5], [3.5, 4.0]]
 
 
+def test_a_range_within_a_chord_has_no_pedal(tmp_path: Path) -> None:
+    notes = Notes.of([0.0, 1.0, 1.0, 2.0], [0.5] * 4, [60, 60, 64, 60], [64] * 4, pedal=[(0.5, 1.5)])
+    assert write_store(tmp_path, notes).notes(0, 1, 2).pedal.tolist() == []
+
+
 def test_the_pedal_before_the_first_note_belongs_to_the_beginning(tmp_path: Path) -> None:
     notes = Notes.of([1.0, 2.0], [0.5] * 2, [60] * 2, [64] * 2, pedal=[(0.1, 0.9)])
     assert write_store(tmp_path, notes).notes(0, 0, 1).pedal.tolist() == [[0.1, 0.9]]
