@@ -20,7 +20,7 @@ from .notes import Notes
 from .store import ColumnReader
 
 FREQUENT = 100  # a passage in more files than this is a figure; the most recorded work here has 41 files
-PARTITIONS = 16  # of the hashes, to bound memory: 10,000 files' passages are 0.3 GB
+PASSAGES_AT_ONCE = 3_000_000  # to bound memory: the passages of 11,346 files are 0.3 GB, and sorting takes copies
 SHARE_OF_A_PERFORMANCE = 0.3  # of the smaller file: two transcriptions of one recording share 0.4 to 0.8
 LENGTH_RATIO = 0.8
 FEWEST_MATCHES = 20  # passages, so that the line is not drawn through a coincidence
@@ -56,10 +56,11 @@ class Shares:
 
 def measure_shares(column: ColumnReader, ranges: Sequence[tuple[int, int]]) -> Shares:
     """Count the passages that files share; `ranges[i]` is where file i's sorted fingerprint stands in `column`."""
-    bounds = np.arange(PARTITIONS, dtype=np.uint64) << np.uint64(60)
+    parts = 1 + sum(stop - start for start, stop in ranges) // PASSAGES_AT_ONCE
+    bounds = np.array([part * 2**64 // parts for part in range(parts)], dtype=np.uint64)
     cuts = [np.append(np.searchsorted(column.rows(*span), bounds), span[1] - span[0]) for span in ranges]
     keys, counts = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
-    for part in range(PARTITIONS):
+    for part in range(parts):
         rows = [
             column.rows(start + int(cut[part]), start + int(cut[part + 1]))
             for (start, _), cut in zip(ranges, cuts, strict=True)

@@ -74,15 +74,14 @@ def test_it_prints_its_address_and_two_calls_that_work_and_ctrl_c_stops_it(tiny_
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_server_does_not_wait_for_a_long_piece(tiny_bundle: Path, number: int) -> None:
-    with served("--model", str(tiny_bundle), "--most-notes", "100000") as server:
-        with ThreadPoolExecutor(1) as callers:
-            asked = callers.submit(httpx.get, f"{server.address}/midi/100000", timeout=PATIENCE)
-            while not asked.done() and httpx.get(f"{server.address}/healthz").json()["pieces"] == 0:
-                time.sleep(0.01)
-            begun = time.monotonic()
-            _, _, complaints = server.stop(number)
-            assert time.monotonic() - begun < 15  # the piece takes minutes
-            assert asked.result().status_code == 503
+    with served("--model", str(tiny_bundle), "--most-notes", "100000") as server, ThreadPoolExecutor(1) as callers:
+        asked = callers.submit(httpx.get, f"{server.address}/midi/100000", timeout=PATIENCE)
+        while not asked.done() and httpx.get(f"{server.address}/healthz").json()["pieces"] == 0:
+            time.sleep(0.01)
+        begun = time.monotonic()
+        _, _, complaints = server.stop(number)
+        assert time.monotonic() - begun < 15  # the piece takes minutes
+        assert asked.result().status_code == 503
     assert complaints == ""
 
 

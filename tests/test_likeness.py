@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tunes import play_again, play_all, tune
 
+from arietta import likeness
 from arietta.fingerprint import fingerprint, landmarks
 from arietta.likeness import Shares, find_repeats, is_same_performance, measure_shares
 from arietta.notes import Notes, shift, stretch, take, transpose
@@ -64,7 +65,11 @@ def test_different_pieces_are_different_performances() -> None:
     assert not is_same_performance(tune(1), Notes.of())
 
 
-def test_shares_are_measured_over_all_parts_of_the_hashes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("at_once", [10, 100, 10**6])
+def test_shares_are_the_same_however_many_passages_are_counted_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(likeness, "PASSAGES_AT_ONCE", at_once)
     shares = measure(tmp_path, [tune(1), play_all(tune(1), tune(2)), tune(3), tune(2)])
     assert shares.at_least(0.9, 20) == [(0, 1), (1, 3)]
     assert shares.counts.tolist() == [len(fingerprint(tune(1))), len(fingerprint(tune(2)))]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from ..bundle import DEFAULT_MODEL, list_bundles
 from ..errors import RequestError
+from ..sampling import Sampling
 
 if TYPE_CHECKING:
     from ..composing import Request, Take
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 
 MOST_TAKES = 100
 _DICE = (
-    ("--temperature", "T", 1.0, "below 1 tamer, above 1 bolder"),
-    ("--top-p", "P", 1.0, "draw from the likeliest values up to this share"),
-    ("--min-p", "P", 0.0, "drop values less likely than this share of the likeliest"),
+    ("--temperature", "T", Sampling.temperature, "below 1 tamer, above 1 bolder"),
+    ("--top-p", "P", Sampling.top_p, "draw from the likeliest values up to this share"),
+    ("--min-p", "P", Sampling.min_p, "drop values less likely than this share of the likeliest"),
 )
 
 
@@ -70,7 +71,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _requests(arguments: argparse.Namespace) -> list[Request]:
     from ..composing import Request, draw_seed
-    from ..sampling import Sampling
 
     if not 1 <= arguments.count <= MOST_TAKES:
         raise RequestError(f"--count must lie in 1-{MOST_TAKES}, not {arguments.count}")

@@ -1,0 +1,1 @@
+"""Composing over HTTP; fastapi lives in this package only."""

@@ -65,7 +65,7 @@ class Jobs:
 
     def _compose(self, request: Request, engine: Callable[[], Engine], stop: threading.Event) -> Composed | None:
         def is_over() -> bool:
-            return stop.is_set()
+            return stop.is_set() or self._is_stopping()
 
         try:
             take = compose(request, engine(), cancelled=is_over)
