@@ -66,7 +66,7 @@ def compose(
     """
     from .composing import Request, draw_seed
     from .composing import compose as compose_with
-    from .sampling import Sampling
+    from .sampling import USUAL
 
     request = Request(
         notes=300 if notes is None and seconds is None else notes,
@@ -74,7 +74,7 @@ def compose(
         style=style,
         prompt=prompt,
         seed=draw_seed() if seed is None else seed,
-        sampling=sampling or Sampling(),
+        sampling=sampling or USUAL,
     )
     return compose_with(request, _engine(model))
 

@@ -37,6 +37,7 @@ class ChordCodec:
 
     name = "chord"
     can_continue = False
+    diced = 0
     field_names = ("symbol",)
 
     def __init__(self, symbols: Sequence[Symbol]) -> None:

@@ -118,6 +118,14 @@ class Codec(Protocol):
     def field_sizes(self) -> tuple[int, ...]: ...
 
     @property
+    def diced(self) -> int:
+        """The field that temperature, top-p and min-p act on: which key is struck. The others are drawn as they are.
+
+        Cutting the tails of times and durations makes music denser and shorter, not truer.
+        """
+        ...
+
+    @property
     def tables(self) -> Mapping[int, tuple[int, Booleans]]:
         """Field -> (the earlier field it depends on, allowed bool [V_earlier, V_field]); fixed for the codec."""
         ...

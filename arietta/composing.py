@@ -31,7 +31,7 @@ from .midi import write_midi
 from .names import fold_name, nearest, same_name
 from .note_grid import LONGEST_CODA, SHORTEST_CODA
 from .notes import Note, Notes, Pedal
-from .sampling import Sampling, gumbel
+from .sampling import USUAL, Sampling, gumbel
 
 MOST_NOTES = 100_000
 MOST_SECONDS = 6 * 3600.0
@@ -55,7 +55,7 @@ class Request:
     style: str = ANY
     prompt: Notes | None = field(default=None, repr=False)
     seed: int = 0
-    sampling: Sampling = field(default_factory=Sampling)
+    sampling: Sampling = USUAL
 
     def __post_init__(self) -> None:
         if (self.notes is None) == (self.seconds is None):

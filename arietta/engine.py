@@ -116,9 +116,10 @@ class OnnxEngine:
             inputs["allowed"][piece] = mask.allowed
             if "earliest" in inputs:
                 inputs["earliest"][piece] = mask.earliest
-            inputs["temperature"][piece] = draw.temperature
-            inputs["top_p"][piece] = draw.top_p
-            inputs["min_p"][piece] = draw.min_p
+            diced = self.bundle.codec.diced
+            inputs["temperature"][piece, diced] = draw.temperature
+            inputs["top_p"][piece, diced] = draw.top_p
+            inputs["min_p"][piece, diced] = draw.min_p
         if "last_key" in inputs:
             inputs["last_key"][:] = state.filled[:, 0, 0]
             inputs["key_count"][...] = state.filled.max() + 1
@@ -185,7 +186,8 @@ class OnnxEngine:
             "inputs": np.zeros((batch, 1, len(sizes) + 2), dtype=np.int64),
             "allowed": np.zeros((batch, sum(sizes)), dtype=np.bool_),
             "noise": np.zeros((batch, sum(sizes)), dtype=np.float32),
-            **{name: np.zeros((batch, 1), dtype=np.float32) for name in ("temperature", "top_p", "min_p")},
+            **{name: np.ones((batch, len(sizes)), dtype=np.float32) for name in ("temperature", "top_p")},
+            "min_p": np.zeros((batch, len(sizes)), dtype=np.float32),
             **self._place_values(state, 1),
         }
         if len(sizes) > 1:

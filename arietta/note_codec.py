@@ -54,6 +54,7 @@ class NoteCodec:
 
     name = "note"
     can_continue = True
+    diced = 1
     field_names = ("time", "what", "duration", "velocity")
     field_sizes = FIELD_SIZES
 

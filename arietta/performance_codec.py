@@ -40,6 +40,7 @@ class PerformanceCodec:
 
     name = "performance"
     can_continue = False
+    diced = 0
     field_names = ("event",)
     field_sizes = (EVENT_COUNT,)
 

@@ -34,6 +34,10 @@ class Sampling:
             raise RequestError(f"min_p must lie at 0 or above and below 1, not {self.min_p}")
 
 
+USUAL = Sampling(temperature=0.95, top_p=0.95)
+"""What pieces are composed with unless asked otherwise: `concert` then keeps to its keys nearly as real music does."""
+
+
 def gumbel(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
     """Draw standard Gumbel noise, float32 [size]."""
     return rng.gumbel(size=size).astype(np.float32)

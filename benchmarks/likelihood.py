@@ -39,8 +39,15 @@ def main() -> None:
     begun = time.perf_counter()
     scores = [_score(store, piece, engine, arguments.without_composer) for piece in tqdm(chosen, unit="piece")]
     figures = _summary(scores) | {"seconds_taken": round(time.perf_counter() - begun, 1)}
-    labels = {"name": f"likelihood/{arguments.model}/{arguments.split}", "bundle": engine.bundle.fingerprint}
-    labels |= {"composer_told": not arguments.without_composer, "pieces": len(chosen), "corpus": store.fingerprint}
+    corpora = " and ".join(sorted({piece.corpus for piece in chosen}))
+    told = ", composer not told" if arguments.without_composer else ""
+    name = f"likelihood/{engine.bundle.name}, {engine.bundle.bits} bit, {corpora} {arguments.split}{told}"
+    labels: dict[str, object] = {
+        "name": name,
+        "bundle": engine.bundle.fingerprint,
+        "corpus": store.fingerprint,
+        "pieces": len(chosen),
+    }
     print(json.dumps(labels | figures))
 
 

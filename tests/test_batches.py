@@ -176,4 +176,6 @@ def test_padding_never_counts() -> None:
     rows = CODEC.encode(Notes.of([0.0], [1.0], [60], [80]))
     events, counted = pad([rows, rows[:1]], CODEC, 8)
     assert events.shape == counted.shape == (2, 8, 4)
-    assert counted.sum(axis=(1, 2)).tolist() == [4 + 2, 0], "a note has four fields that count, an end two, a start none"
+    assert counted.sum(axis=(1, 2)).tolist() == [4 + 2, 0], (
+        "a note has four fields that count, an end two, a start none"
+    )

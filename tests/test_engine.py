@@ -278,7 +278,8 @@ def assert_drawn(
         if field in codec.tables:
             on, table = codec.tables[field]
             mask &= table[row[on]]
-        assert row[field] in accepted(logits[part], mask, draw[0][part], draw[1]), f"field {field} of {row}"
+        sampling = draw[1] if field == codec.diced else Sampling()
+        assert row[field] in accepted(logits[part], mask, draw[0][part], sampling), f"field {field} of {row}"
 
 
 def any_sampling(rng: np.random.Generator) -> Sampling:

@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -268,7 +269,7 @@ def test_the_rate_warms_up_then_falls_along_a_cosine_to_a_tenth() -> None:
     assert rates[0] == pytest.approx(0.05) and rates[9] == rates[10] == pytest.approx(0.5)
     assert rates[60] == pytest.approx(0.5 * (1 + LAST_RATE) / 2)
     assert rates[110] == pytest.approx(0.05)
-    assert all(one >= other for one, other in zip(rates[10:], rates[11:], strict=False))
+    assert all(one >= other for one, other in pairwise(rates[10:]))
 
 
 def test_only_matrices_are_pulled_towards_zero(store: Store) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from ..bundle import DEFAULT_MODEL, list_bundles
 from ..errors import RequestError
-from ..sampling import Sampling
+from ..sampling import USUAL, Sampling
 
 if TYPE_CHECKING:
     from ..composing import Request, Take
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 MOST_TAKES = 100
 _DICE = (
-    ("--temperature", "T", Sampling.temperature, "below 1 tamer, above 1 bolder"),
-    ("--top-p", "P", Sampling.top_p, "draw from the likeliest values up to this share"),
-    ("--min-p", "P", Sampling.min_p, "drop values less likely than this share of the likeliest"),
+    ("--temperature", "T", USUAL.temperature, "below 1 tamer, above 1 bolder"),
+    ("--top-p", "P", USUAL.top_p, "draw from the likeliest values up to this share"),
+    ("--min-p", "P", USUAL.min_p, "drop values less likely than this share of the likeliest"),
 )
 
 

@@ -22,7 +22,7 @@ from .. import __version__
 from ..bundle import DEFAULT_MODEL
 from ..composing import ANY, Piece, Request, Take, draw_seed
 from ..errors import RequestError
-from ..sampling import COOLEST, HOTTEST, Sampling
+from ..sampling import COOLEST, HOTTEST, USUAL, Sampling
 from .jobs import Jobs
 from .models import Models
 from .problems import add_problems, responses
@@ -75,19 +75,19 @@ class Choices(BaseModel):
         ANY, description="A composer whom the model knows, by surname or full name.", examples=["chopin"]
     )
     temperature: float = Field(
-        Sampling.temperature,
+        USUAL.temperature,
         description="Below 1 tamer, above 1 bolder.",
         examples=[0.95],
         json_schema_extra={"minimum": COOLEST, "maximum": HOTTEST},
     )
     top_p: float = Field(
-        Sampling.top_p,
+        USUAL.top_p,
         description="Draw from the likeliest values, up to this share of all chance.",
         examples=[0.98],
         json_schema_extra={"exclusiveMinimum": 0, "maximum": 1},
     )
     min_p: float = Field(
-        Sampling.min_p,
+        USUAL.min_p,
         description="Drop values less likely than this share of the likeliest.",
         examples=[0.02],
         json_schema_extra={"minimum": 0, "exclusiveMaximum": 1},

@@ -342,8 +342,8 @@ def _sampled_heads(graph: Graph, config: ModelConfig, codec: Codec, hidden: str)
     sizes = config.field_sizes
     allowed = graph.input("allowed", TensorProto.BOOL, ["B", sum(sizes)])
     noise = graph.input("noise", TensorProto.FLOAT, ["B", sum(sizes)])
-    for name in ("temperature", "top_p", "min_p"):
-        graph.input(name, TensorProto.FLOAT, ["B", 1])
+    dice = [graph.input(name, TensorProto.FLOAT, ["B", len(sizes)]) for name in ("temperature", "top_p", "min_p")]
+    by_field = list(zip(*(_parts(graph, name, [1] * len(sizes)) for name in dice), strict=True))
     if len(sizes) > 1:
         graph.input("earliest", TensorProto.INT64, ["B", sizes[1]])
     permitted, gumbel = _parts(graph, allowed, sizes), _parts(graph, noise, sizes)
@@ -354,7 +354,7 @@ def _sampled_heads(graph: Graph, config: ModelConfig, codec: Codec, hidden: str)
     for field in range(len(sizes)):
         logits = _head(graph, field, hidden, mixed, values)
         mask = _mask(graph, codec, field, permitted[field], values)
-        values.append(_sample(graph, logits, mask, gumbel[field], sizes[field]))
+        values.append(_sample(graph, logits, mask, gumbel[field], sizes[field], by_field[field]))
         nlls.append(_nll_of(graph, logits, values[-1]))
         all_logits.append(logits)
     rows = [graph.op("Unsqueeze", value, graph.constant("axis_last", [-1])) for value in values]
@@ -362,10 +362,14 @@ def _sampled_heads(graph: Graph, config: ModelConfig, codec: Codec, hidden: str)
 
 
 def _parts(graph: Graph, value: str, sizes: Sequence[int]) -> list[str]:
-    """Cut [B, sum V] into one [B, V_f] a field."""
+    """Cut [B, sum of sizes] into one [B, size] a field."""
     if len(sizes) == 1:
         return [value]
-    return list(graph.op("Split", value, graph.constant("field_sizes", sizes), outputs=len(sizes), axis=-1))
+    return list(
+        graph.op(
+            "Split", value, graph.constant("sizes_" + "_".join(map(str, sizes)), sizes), outputs=len(sizes), axis=-1
+        )
+    )
 
 
 def _mask(graph: Graph, codec: Codec, field: int, allowed: str, values: Sequence[str]) -> str:
@@ -380,17 +384,18 @@ def _mask(graph: Graph, codec: Codec, field: int, allowed: str, values: Sequence
     return allowed
 
 
-def _sample(graph: Graph, logits: str, mask: str, noise: str, size: int) -> str:
+def _sample(graph: Graph, logits: str, mask: str, noise: str, size: int, dice: tuple[str, str, str]) -> str:
     """Choose a value int64 [B]: temperature, then min-p and top-p, then Gumbel noise; `sampling.choose` in numpy."""
+    temperature, top_p, min_p = dice
     hidden = graph.constant("hidden_logit", HIDDEN_LOGIT, np.float32)
-    scaled = graph.op("Where", mask, graph.op("Div", logits, "temperature"), hidden)
+    scaled = graph.op("Where", mask, graph.op("Div", logits, temperature), hidden)
     chance = graph.op("Softmax", scaled, axis=-1)
     ordered = graph.op("TopK", chance, graph.constant(f"size_{size}", [size]), outputs=2, axis=-1)[0]
     last = graph.constant("axis_last", [-1])
     best = graph.op("Slice", ordered, graph.constant("from_0", [0]), graph.constant("to_1", [1]), last)
     before = graph.op("CumSum", ordered, graph.constant("last_axis", -1), exclusive=1)
-    inside = graph.op("Less", before, "top_p")
+    inside = graph.op("Less", before, top_p)
     least = graph.op("ReduceMin", graph.op("Where", inside, ordered, best), last)
-    floor = graph.op("Max", least, graph.op("Mul", best, "min_p"))
+    floor = graph.op("Max", least, graph.op("Mul", best, min_p))
     kept = graph.op("Where", graph.op("GreaterOrEqual", chance, floor), scaled, hidden)
     return str(graph.op("ArgMax", graph.op("Add", kept, noise), axis=-1, keepdims=0))

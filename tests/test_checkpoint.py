@@ -1,0 +1,133 @@
+"""A run's folder: files are whole or as they were, only our own checkpoints are read, differences are named."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from arietta.errors import ConfigError
+from arietta.train.checkpoint import (
+    append_metrics,
+    check_same_run,
+    read_checkpoint,
+    read_metrics,
+    take_back_metrics,
+    versions,
+    write_checkpoint,
+    write_file,
+    write_json,
+)
+from arietta.train.curve import draw_curve
+
+CONTENT = {"model": {"weight": torch.arange(3.0)}, "config": {}, "codec": {}, "store": "s", "step": 7}
+
+
+class Trap:
+    """Unpickling this would call a function."""
+
+    def __reduce__(self) -> tuple[Callable[[str], object], tuple[str]]:
+        return os.mkdir, ("sprung",)
+
+
+def test_a_checkpoint_is_read_as_it_was_written(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "last.pt", CONTENT)
+    content = read_checkpoint(tmp_path / "last.pt")
+    assert content["step"] == 7 and torch.equal(content["model"]["weight"], torch.arange(3.0))
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_checkpoint(tmp_path / "last.pt", CONTENT)
+    before = (tmp_path / "last.pt").read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_checkpoint(tmp_path / "last.pt", CONTENT | {"step": 8})
+    assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
+    assert (tmp_path / "last.pt").read_bytes() == before
+
+
+def test_nothing_is_run_by_reading_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save(CONTENT | {"model": Trap()}, tmp_path / "zip.pt")
+    (tmp_path / "plain.pt").write_bytes(pickle.dumps(Trap(), protocol=2))
+    for name in ("zip.pt", "plain.pt"):
+        with pytest.raises(ConfigError, match="not a checkpoint"):
+            read_checkpoint(tmp_path / name)
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_file_of_torchs_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
+    torch.save({"weight": torch.zeros(2)}, tmp_path / "other.pt")
+    with pytest.raises(ConfigError, match=r"other\.pt: not a checkpoint of `arietta train`"):
+        read_checkpoint(tmp_path / "other.pt")
+
+
+def test_a_missing_checkpoint_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"best\.pt: no such checkpoint"):
+        read_checkpoint(tmp_path / "best.pt")
+
+
+def test_runs_that_differ_only_in_their_length_are_the_same() -> None:
+    old = {"settings": {"train": {"steps": 10, "rate": 0.1, "patience": 0}}, "store": "s"}
+    new = {"settings": {"train": {"steps": 20, "rate": 0.1, "patience": 3}}, "store": "s"}
+    check_same_run(Path("run"), old, new)
+
+
+@pytest.mark.parametrize(
+    ("name", "new"),
+    [
+        ("store = s, and this one has t", {"settings": {"train": {"rate": 0.1}}, "store": "t"}),
+        ("settings.train.rate = 0.1, and this one has 0.2", {"settings": {"train": {"rate": 0.2}}, "store": "s"}),
+        ("settings.train.rate = 0.1, and this one has None", {"settings": {"train": {}}, "store": "s"}),
+    ],
+)
+def test_runs_that_differ_are_told_apart_by_name_and_both_values(name: str, new: dict[str, object]) -> None:
+    with pytest.raises(ConfigError) as error:
+        check_same_run(Path("run"), {"settings": {"train": {"rate": 0.1}}, "store": "s"}, new)
+    assert name in str(error.value) and str(error.value).startswith("run: ")
+
+
+def test_metrics_are_read_back_without_a_line_that_was_cut(tmp_path: Path) -> None:
+    for step in (1, 2, 3):
+        append_metrics(tmp_path, {"kind": "training", "step": step})
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"kind": "trai')
+    assert [line["step"] for line in read_metrics(tmp_path)] == [1, 2, 3]
+    take_back_metrics(tmp_path, 2)
+    assert [line["step"] for line in read_metrics(tmp_path)] == [1, 2]
+    assert (tmp_path / "metrics.jsonl").read_text().endswith("}\n")
+
+
+def test_a_folder_without_metrics_has_none(tmp_path: Path) -> None:
+    assert read_metrics(tmp_path) == []
+
+
+def test_files_are_replaced_whole(tmp_path: Path) -> None:
+    write_file(tmp_path / "a", b"long content")
+    write_file(tmp_path / "a", b"short")
+    assert (tmp_path / "a").read_bytes() == b"short"
+    write_json(tmp_path / "b", {"name": "Frédéric"})
+    assert "Frédéric" in (tmp_path / "b").read_text() and json.loads((tmp_path / "b").read_text())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_versions_name_what_computes() -> None:
+    assert {"python", "torch", "numpy"} <= set(versions())
+
+
+@pytest.mark.parametrize("has_validation", [False, True])
+def test_the_curve_is_a_picture_with_or_without_validation(*, has_validation: bool) -> None:
+    lines: list[dict[str, object]] = [{"kind": "training", "step": k, "loss": 10.0 - k} for k in range(3)]
+    if has_validation:
+        lines.append({"kind": "validation", "step": 2, "nats_per_row": 8.0, "accuracy": 0.3})
+    lines.append({"kind": "planned", "step": 2, "steps": 5, "before": 2})
+    assert draw_curve(lines).startswith(b"\x89PNG\r\n")
