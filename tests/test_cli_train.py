@@ -50,10 +50,10 @@ def finish(process: subprocess.Popen[str]) -> str:
 
 def wait_for_step(run: Path, process: subprocess.Popen[str], step: int) -> None:
     """Wait until the run has logged that step."""
-    for _ in range(2400):
+    for _ in range(12_000):
         if process.poll() is not None or any(line["step"] >= step for line in read_metrics(run)):
             break
-        time.sleep(0.05)
+        time.sleep(0.01)
     assert process.poll() is None, process.communicate()
 
 

@@ -21,7 +21,8 @@ from arietta.note_codec import NoteCodec
 from arietta.notes import Notes
 from arietta.train.export import torch_nll
 from arietta.train.fields import build_model, row_nll, shifted
-from arietta.train.graph import BLOCK, OPSET, SMALLEST_EXTERNAL, Graph, build_graphs, quantise_blocks
+from arietta.train.graph import build_graphs
+from arietta.train.onnx_graph import BLOCK, OPSET, SMALLEST_EXTERNAL, Graph, quantise_blocks
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 CODEC = NoteCodec()

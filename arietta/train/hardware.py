@@ -98,7 +98,7 @@ def hardware(device: str = "auto", precision: str = "auto", *, threads: int = 0)
 
 
 def has_fast_bfloat16(*, is_cuda: bool) -> bool:
-    """True where bfloat16 is multiplied by the hardware itself: 3 times faster here than float32 (bench_train)."""
+    """True where bfloat16 is multiplied by the hardware itself: a step then takes half as long (bench_train)."""
     if is_cuda:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
