@@ -1,6 +1,7 @@
 # The front door. Nothing is installed twice: a stamp in .venv remembers each set of packages until pyproject.toml changes.
 #
 #   NOTES=500                 how many notes `make run` composes
+#   MAESTRO=/path/to/maestro  lets `make bench` measure ingest too
 #   PYTHON=/path/to/python    another Python, 3.11 or newer
 #   PIP_FLAGS="..."           handed to pip: on a machine without a GPU, --extra-index-url with
 #                             PyTorch's own index of CPU builds saves gigabytes
@@ -8,6 +9,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 NOTES ?= 300
+MAESTRO ?=
 PYTHON ?=
 PIP_FLAGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -43,7 +45,9 @@ fix: $(VENV)/.with-check ## mend what lint and formatting can mend by themselves
 	@$(BIN)/ruff format .
 
 bench: $(VENV)/.with-bench ## measure; one JSON line a case
-	@for bench in benchmarks/bench_*.py; do $(BIN)/python $$bench || exit 1; done
+	@$(BIN)/python benchmarks/bench_compose.py
+	@$(BIN)/python benchmarks/bench_train.py
+	@if [ -n "$(MAESTRO)" ]; then $(BIN)/python benchmarks/bench_ingest.py "$(MAESTRO)"; fi
 
 clean: ## remove .venv and what tools left behind; pieces, corpora and runs stay
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -20,7 +20,8 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 FIGURES, DOCUMENTS = ROOT / "docs" / "figures.jsonl", (ROOT / "README.md",)
 MARK = re.compile(r"(<!-- figures: (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
-HIDDEN = {"name", "commit", "bundle", "corpus", "repeats", "threads", "p95", "rows", "seconds_taken", "note"}
+HIDDEN = {"name", "commit", "bundle", "corpus", "repeats", "threads", "p95", "rows", "seconds_taken"}
+HIDDEN |= {"nats_per_note_by_field"}
 
 
 def main() -> int:
@@ -71,7 +72,7 @@ def spell(value: Any) -> str:
     if isinstance(value, list):
         return "(" + ", ".join(spell(item) for item in value) + ")"
     if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.5g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

@@ -42,6 +42,6 @@ def test_a_mark_is_filled_with_the_lines_of_its_prefix_only() -> None:
 
 def test_figures_are_spelled_for_people() -> None:
     assert tables.spell(1234.56) == "1,235"
-    assert tables.spell(0.123456) == "0.1235"
+    assert tables.spell(0.123456) == "0.12346"
     assert tables.spell([1, 2.5]) == "(1, 2.5)"
     assert tables.described({"name": "n", "nats_per_note": 9.5, "commit": "abc"}) == "nats per note 9.5"
