@@ -140,8 +140,13 @@ def first(notes: Notes, note_count: int) -> Notes:
 
 
 def shift(notes: Notes, seconds: float) -> Notes:
-    """Move everything later by `seconds` (earlier when negative); raises ValueError if that begins before 0."""
-    return Notes.of(notes.onset + seconds, notes.duration, notes.pitch, notes.velocity, notes.pedal + seconds)
+    """Move everything later by `seconds` (earlier when negative); raises ValueError if that begins before 0.
+
+    A pedal too short to be told apart at its new time is left out.
+    """
+    pedal = notes.pedal + seconds
+    pedal = pedal[pedal[:, 1] > pedal[:, 0]]
+    return Notes.of(notes.onset + seconds, notes.duration, notes.pitch, notes.velocity, pedal)
 
 
 def trim(notes: Notes) -> Notes:

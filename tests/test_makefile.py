@@ -24,7 +24,8 @@ def house(tmp_path: Path) -> Path:
 
 
 def make(house: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["make", *words], cwd=house, capture_output=True, text=True, check=False)
+    outside = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    return subprocess.run(["make", *words], cwd=house, env=outside, capture_output=True, text=True, check=False)
 
 
 def installed(house: Path, extras: str) -> None:

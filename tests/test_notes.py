@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import pieces
 
@@ -139,7 +139,7 @@ def test_two_crops_hold_each_note_once(notes: Notes, middle: float, later: float
     end = middle + later
     begins = notes.onset
     assert len(crop(notes, 0, middle)) + len(crop(notes, middle, end)) == (begins < end).sum()
-    assert crop(notes, middle, end).pedal.max(initial=0) <= later * (1 + 1e-9)
+    assert crop(notes, middle, end).pedal.max(initial=0) <= later + 1e-9
 
 
 def test_first_keeps_so_many_notes_and_the_pedal_they_were_played_with() -> None:
@@ -173,6 +173,7 @@ def test_join_plays_the_second_piece_after_the_last_release_of_the_first() -> No
 
 @given(pieces(), pieces())
 def test_joined_pieces_lose_nothing(before: Notes, after: Notes) -> None:
+    assume((np.diff(after.pedal) > 1e-9).all())
     both = join(before, after)
     assert (len(both), len(both.pedal)) == (len(before) + len(after), len(before.pedal) + len(after.pedal))
     assert both.seconds == pytest.approx(before.seconds + after.seconds)

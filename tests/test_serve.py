@@ -21,7 +21,7 @@ from arietta.composing import Request, compose
 from arietta.engine import OnnxEngine
 from arietta.errors import BundleError, RequestError
 from arietta.midi import midi_bytes, read_midi, read_texts
-from arietta.sampling import Sampling
+from arietta.sampling import USUAL, Sampling
 from arietta.serve.app import create_app
 from arietta.serve.jobs import Jobs
 from arietta.serve.models import Models
@@ -263,7 +263,8 @@ def test_the_document_explains_every_parameter_with_its_range_and_an_example(cli
         assert len(parameter["schema"]["examples"]) == 1
     assert parameters["notes"]["schema"].items() >= {"type": "integer", "minimum": 1, "maximum": MOST_NOTES}.items()
     assert parameters["seed"]["schema"].items() >= {"type": "integer", "minimum": 0, "maximum": 2**32 - 1}.items()
-    assert parameters["temperature"]["schema"].items() >= {"type": "number", "default": 1.0, "maximum": 3.0}.items()
+    usual = {"type": "number", "default": USUAL.temperature, "maximum": 3.0}
+    assert parameters["temperature"]["schema"].items() >= usual.items()
 
 
 def test_the_examples_of_the_document_are_answered(client: httpx.Client) -> None:
