@@ -12,16 +12,18 @@ same. A recurrent model's prefix is fed row by row, as its graph has it.
 from __future__ import annotations
 
 import argparse
+from time import perf_counter
 
 import numpy as np
 from measure import report, seconds
 
 from arietta.bundle import DEFAULT_MODEL, load_bundle
 from arietta.codec import Events
-from arietta.composing import Request, compose
+from arietta.composing import Request, Take, compose
 from arietta.engine import OnnxEngine, load_engine
 
 LENGTHS = (100, 500, 1000, 4000)  # notes
+LAST = 250  # notes at the end of a piece: where the window is full, and costs no longer grow
 COMPARED = 500  # notes at which cached and uncached are held against each other
 PREFIXES = 6
 
@@ -39,17 +41,27 @@ def main() -> None:
 def measure(engine: OnnxEngine, repeats: int, threads: int) -> None:
     """Print every figure of one engine. What is compared is timed in turn, so that a busy machine slows both."""
     compose(Request(notes=50), engine)  # the first call lays out the graph's memory
-    rounds = [[compose(Request(notes=notes, seed=1), engine) for notes in LENGTHS] for _ in range(repeats)]
-    taken = np.array([[take.seconds_taken for take in takes] for takes in rounds])  # [repeats, lengths]
+    rounds = [[_compose(engine, notes) for notes in LENGTHS] for _ in range(repeats)]
+    taken, last = (
+        np.array([[timed[kind] for timed in one] for one in rounds]) for kind in (1, 2)
+    )  # [repeats, lengths]
     for notes, found in zip(LENGTHS, taken.T, strict=True):
         report(f"compose/{notes} notes", notes / found, "notes/s", threads=threads)
-    per_note = taken / LENGTHS
-    cost = per_note[:, -1] / per_note[:, -2]
-    report(f"compose/cost of a note, {LENGTHS[-1]} notes against {LENGTHS[-2]}", cost, "of it", threads=threads)
-    events = rounds[0][-1].events
+    per_note, long = taken / LENGTHS, f"{LENGTHS[-1]} notes against {LENGTHS[-2]}"
+    report(f"compose/cost of a note, {long}", per_note[:, -1] / per_note[:, -2], "of it", threads=threads)
+    report(f"compose/cost of the last {LAST} notes, {long}", last[:, -1] / last[:, -2], "of it", threads=threads)
+    events = rounds[0][-1][0].events
     cached, uncached = np.array([_both_ways(engine, events) for _ in range(repeats)]).T
     report(f"compose/{COMPARED} notes uncached", COMPARED / uncached, "notes/s", threads=threads)
     report(f"compose/cached against uncached, {COMPARED} notes", uncached / cached, "times", threads=threads)
+
+
+def _compose(engine: OnnxEngine, notes: int) -> tuple[Take, float, float]:
+    """Compose so many notes: the take, and the seconds that all of them and the last of them took."""
+    told: list[tuple[float, float]] = []
+    take = compose(Request(notes=notes, seed=1), engine, progress=lambda done, _: told.append((done, perf_counter())))
+    last = next(when for done, when in told if done >= notes - LAST)
+    return take, take.seconds_taken, told[-1][1] - last
 
 
 def _both_ways(engine: OnnxEngine, events: Events) -> tuple[float, float]:

@@ -21,6 +21,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
     monkeypatch.setattr(bench_compose, "LENGTHS", (10, 40, 60, 240))
     monkeypatch.setattr(bench_compose, "COMPARED", 40)
+    monkeypatch.setattr(bench_compose, "LAST", 8)
     return bench_compose
 
 
@@ -30,7 +31,7 @@ def test_it_prints_a_line_a_case(
 ) -> None:
     bench.measure(engine_of(request.getfixturevalue(kind)), repeats=2, threads=1)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert len(lines) == 7
+    assert len(lines) == 8
     for line in lines:
         assert line["name"].startswith("compose/") and line["median"] > 0 and line["p95"] > 0
         assert (line["repeats"], line["threads"]) == (2, 1)
