@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bundle import Bundle
-from .codec import Events, Masks, fingerprint
+from .codec import Events, Masks
 from .errors import BundleError
 from .model_config import ModelConfig
 from .sampling import Sampling
@@ -252,10 +252,3 @@ def _bind_input(bound: Any, name: str, value: NDArray[Any]) -> None:
 
 def _bind_output(bound: Any, name: str, value: NDArray[Any]) -> None:
     bound.bind_output(name, "cpu", 0, value.dtype.type, value.shape, value.ctypes.data)
-
-
-def same_codec(bundle: Bundle, description_fingerprint: str) -> None:
-    """Raise BundleError where events of another codec are brought to a bundle."""
-    own = fingerprint(bundle.codec)
-    if own != description_fingerprint:
-        raise BundleError(f"{bundle.path}: speaks codec {own}, the events are of codec {description_fingerprint}")
