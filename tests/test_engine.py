@@ -16,8 +16,8 @@ from strategies import SEEDS, sample_row, uneven
 from tiny_bundle import TINY, TINY_LSTM, SymbolCodec, engine_of, forcing, graphs_of, random_model
 
 from arietta.bundle import list_bundles, load_bundle
-from arietta.codec import Codec, Masks, field_slices, fingerprint, permits
-from arietta.engine import OnnxEngine, State, cache_shapes, load_engine, same_codec
+from arietta.codec import Codec, Masks, field_slices, permits
+from arietta.engine import OnnxEngine, State, cache_shapes, load_engine
 from arietta.errors import BundleError
 from arietta.model_config import ModelConfig
 from arietta.note_codec import NoteCodec
@@ -328,9 +328,3 @@ def test_a_graph_that_cannot_be_loaded_is_named(tiny_bundle: Path, tmp_path: Pat
     (tmp_path / "step.onnx").write_bytes(b"no graph")
     with pytest.raises(BundleError, match=r"step\.onnx: ONNX Runtime cannot load it"):
         load_engine(replace(load_bundle(tiny_bundle), path=tmp_path))
-
-
-def test_events_of_another_codec_are_refused(engine: OnnxEngine) -> None:
-    same_codec(engine.bundle, fingerprint(NOTE_CODEC))
-    with pytest.raises(BundleError, match="speaks codec"):
-        same_codec(engine.bundle, "0123456789abcdef")
