@@ -57,22 +57,39 @@ def test_an_unknown_source_is_refused_with_the_choices(tmp_path: Path, capsys: p
 
 
 def test_ctrl_c_ends_all_processes_and_leaves_the_old_corpus(tmp_path: Path) -> None:
+    for attempt in range(3):  # a fast machine may be done before the signal arrives
+        folder = tmp_path / str(attempt)
+        before, code, error = _interrupt_ingest(folder)
+        if code:
+            break
+    assert code == 130
+    assert error == "arietta: interrupted; nothing was left half-written\n"
+    assert open_store(folder / "corpus").fingerprint == before
+    assert sorted(path.name for path in folder.iterdir()) == ["corpus", "midi"]
+
+
+def _interrupt_ingest(folder: Path) -> tuple[str, int, str]:
+    """Interrupt a second ingest into a corpus: (the first one's fingerprint, exit code, what was said on stderr)."""
     for seed in range(6):
-        write(tmp_path / "midi" / f"{seed:02}.mid", tune(seed, 20))
-    words = [sys.executable, "-m", "arietta", "ingest", str(tmp_path / "midi"), "--out", str(tmp_path / "corpus")]
+        write(folder / "midi" / f"{seed:02}.mid", tune(seed, 20))
+    words = [sys.executable, "-m", "arietta", "ingest", str(folder / "midi"), "--out", str(folder / "corpus")]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
     subprocess.run([*words, "--workers", "1"], check=True, env=environment, stdout=subprocess.DEVNULL)
-    before = open_store(tmp_path / "corpus").fingerprint
+    before = open_store(folder / "corpus").fingerprint
     for seed in range(6, 160):
-        write(tmp_path / "midi" / f"{seed:02}.mid", tune(seed, 2000))
-    running = subprocess.Popen([*words, "--workers", "2"], env=environment, stderr=subprocess.PIPE, text=True)
-    _wait_for_unfinished(tmp_path)
+        write(folder / "midi" / f"{seed:02}.mid", tune(seed, 2000))
+    running = subprocess.Popen(
+        [*words, "--workers", "2"], env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=_hear_interrupts
+    )
+    _wait_for_unfinished(folder)
     running.send_signal(signal.SIGINT)
     _, error = running.communicate(timeout=30)
-    assert running.returncode == 130
-    assert error == "arietta: interrupted; nothing was left half-written\n"
-    assert open_store(tmp_path / "corpus").fingerprint == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus", "midi"]
+    return before, running.returncode, error
+
+
+def _hear_interrupts() -> None:
+    """Undo what a shell does to the signals of what it runs in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _wait_for_unfinished(folder: Path) -> None:

@@ -113,8 +113,12 @@ def test_a_run_asked_to_stop_saves_and_says_how_to_go_on(
 def test_two_processes_under_torchrun_train_the_same_model_as_one(corpus: Path, tmp_path: Path) -> None:
     both = ["--steps", "6", "--set", "train.accumulate=2", "--set", "train.precision=float32", "--set", "train.batch=2"]
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    said = finish(start(words(corpus, tmp_path / "two", *both), *launcher))
-    assert said.count("finished at step 6") == 1, "only the first process speaks"
+    for attempt in range(3):  # gloo's own threads now and then abort a process that has finished its work
+        said, complained = start(words(corpus, tmp_path / f"two-{attempt}", *both), *launcher).communicate(timeout=240)
+        if "terminate called without an active exception" not in complained:
+            break
+    (tmp_path / f"two-{attempt}").rename(tmp_path / "two")
+    assert said.count("finished at step 6") == 1, complained
     finish(start(words(corpus, tmp_path / "one", *both)))
     one, two = weights_of(tmp_path / "one" / "last.pt"), weights_of(tmp_path / "two" / "last.pt")
     assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-4
