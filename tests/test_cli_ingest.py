@@ -79,7 +79,11 @@ def _interrupt_ingest(folder: Path) -> tuple[str, int, str]:
     for seed in range(6, 160):
         write(folder / "midi" / f"{seed:02}.mid", tune(seed, 2000))
     running = subprocess.Popen(
-        [*words, "--workers", "2"], env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=_hear_interrupts
+        [*words, "--workers", "2"],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_hear_interrupts,  # noqa: PLW1509 - no threads here
     )
     _wait_for_unfinished(folder)
     running.send_signal(signal.SIGINT)
