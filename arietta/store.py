@@ -80,14 +80,23 @@ class Store:
         """Notes of all kept pieces together."""
         return sum(piece.notes for piece in self.pieces)
 
+    def only(self, corpora: Sequence[str]) -> Store:
+        """The same store with the pieces of `corpora` alone; raises CorpusError where one of them has none."""
+        here = sorted({piece.corpus for piece in self.pieces})
+        for name in corpora:
+            if name not in here:
+                raise CorpusError(f"{self.path}: no pieces of a corpus {name!r}; it has {', '.join(here)}")
+        pieces = [piece for piece in self.pieces if piece.corpus in corpora]
+        return Store(self.path, pieces, self.fingerprint, self._columns)
+
     def notes(self, index: int, start: int = 0, stop: int | None = None) -> Notes:
         """Read notes [start, stop) of piece `index`, at their times in the piece.
 
         The pedal is cut to [onset of note `start`, onset of note `stop`), and not cut where the range begins or ends
         with the piece. Raises IndexError when there is no such piece.
         """
-        if not 0 <= index < len(self.pieces):
-            raise IndexError(f"piece {index} of a store with {len(self.pieces)}")
+        if not 0 <= index < len(self._spans):
+            raise IndexError(f"piece {index} of a store with {len(self._spans)}")
         span = Span(*(int(value) for value in self._spans[index]))
         count = span.note_stop - span.note_start
         start, stop, _ = slice(start, stop).indices(count)

@@ -75,12 +75,11 @@ class Crops:
         """Raises CorpusError where the split has no notes."""
         self._store, self._codec, self._model, self._settings, self._seed = store, codec, model, settings, seed
         self._pieces = pieces_of(store, split)
-        counts = np.array([piece.notes for piece in self._pieces], dtype=np.float64)
-        self._edges = np.cumsum(counts / counts.sum())
+        self._edges = np.cumsum(_chances(self._pieces, settings))
         self._rows_per_note = rows_per_note(codec, store, self._pieces)
 
     def batch(self, number: int, size: int) -> Batch:
-        """Draw batch `number` of this seed: `size` crops, pieces in proportion to their notes."""
+        """Draw batch `number` of this seed: `size` crops, a corpus's pieces in proportion to their notes."""
         rng = np.random.default_rng([self._seed, number])
         chosen = np.minimum(np.searchsorted(self._edges, rng.random(size), side="right"), len(self._pieces) - 1)
         pieces = [self._pieces[int(index)] for index in chosen]
@@ -118,6 +117,15 @@ class Crops:
             if is_whole or len(rows) >= self._settings.length + LEAD_ROWS:
                 return rows
             note_count *= 2
+
+
+def _chances(pieces: list[Piece], settings: DataSettings) -> NDArray[np.float64]:
+    """How likely a crop is from each of the pieces: by notes, inside its corpus where these have shares."""
+    chances = np.array([piece.notes for piece in pieces], dtype=np.float64)
+    for corpus, share in zip(settings.corpora, settings.shares, strict=False):
+        inside = np.array([piece.corpus == corpus for piece in pieces])
+        chances[inside] *= share / max(chances[inside].sum(), 1.0)
+    return chances / chances.sum()
 
 
 def pieces_of(store: Store, split: str) -> list[Piece]:

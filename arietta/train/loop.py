@@ -15,6 +15,7 @@ import math
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -78,19 +79,24 @@ class Outcome:
 
 def plan_run(settings: RunSettings, store: Store) -> Plan:
     """Learn from the training split what the model needs to know of it; raises CorpusError where it is empty."""
+    data = settings.data
+    store = store.only(data.corpora) if data.corpora else store
     pieces = pieces_of(store, "train")
     codec = _find_codec(settings.data.codec, store, pieces)
-    counts: dict[str, int] = {}
-    for piece in pieces:
-        counts[piece.composer] = counts.get(piece.composer, 0) + 1
-    least = settings.data.min_composer_pieces
     model = ModelConfig(
         **asdict(settings.model),
         field_sizes=codec.field_sizes,
-        composers=tuple(sorted(name for name, count in counts.items() if name and count >= least)),
+        composers=_composers(pieces, data.min_composer_pieces, data.max_composers),
         sources=tuple(sorted({piece.source for piece in pieces if piece.source})),
     )
     return Plan(settings, store, codec, model)
+
+
+def _composers(pieces: list[Piece], least: int, most: int) -> tuple[str, ...]:
+    """Those with `least` pieces or more, the `most` best represented of them (0: all), by name."""
+    counts = Counter(piece.composer for piece in pieces if piece.composer)
+    known = [name for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if count >= least]
+    return tuple(sorted(known[: most or None]))
 
 
 def train(plan: Plan, folder: Path, hardware: Hardware, *, report: Callable[[Progress], None] | None = None) -> Outcome:

@@ -40,7 +40,9 @@ class DataSettings:
     """What a crop is: `length` rows, moved by `transpose` semitones and made `stretch` times as long.
 
     `any_share` is how often each condition is replaced by "any". Composers with fewer than `min_composer_pieces`
-    pieces in the training split are "any" always.
+    pieces in the training split, or beyond the `max_composers` best represented (0: no bound), are "any" always.
+    `corpora` names the parts of the store to learn from (empty: all), `shares` how many crops come from each
+    (empty: in proportion to notes).
     """
 
     codec: str = "note"
@@ -49,12 +51,21 @@ class DataSettings:
     stretch: tuple[float, float] = (0.95, 1.05)
     any_share: float = 0.1
     min_composer_pieces: int = 5
+    max_composers: int = 0
+    corpora: tuple[str, ...] = ()
+    shares: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         _choose("data.codec", self.codec, CODECS)
         _at_least("data.length", self.length, 8)
         _at_least("data.min_composer_pieces", self.min_composer_pieces, 1)
+        _at_least("data.max_composers", self.max_composers, 0)
         _share("data.any_share", self.any_share)
+        if self.shares and (len(self.shares) != len(self.corpora) or not all(share > 0 for share in self.shares)):
+            raise ConfigError(
+                f"data.shares must be a number above 0 for each of data.corpora, "
+                f"not {list(self.shares)} for {list(self.corpora)}"
+            )
         if not self.transpose[0] <= 0 <= self.transpose[1]:
             raise ConfigError(f"data.transpose must be a range around 0, as in [-3, 3], not {list(self.transpose)}")
         if not 0.5 <= self.stretch[0] <= 1 <= self.stretch[1] <= 2:
