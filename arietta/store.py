@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import CorpusError
+from .names import nearest
 from .notes import Notes
 
 MANIFEST, SPANS = "manifest.jsonl", "spans.npy"
@@ -80,14 +81,23 @@ class Store:
         """Notes of all kept pieces together."""
         return sum(piece.notes for piece in self.pieces)
 
-    def only(self, corpora: Sequence[str]) -> Store:
-        """The same store with the pieces of `corpora` alone; raises CorpusError where one of them has none."""
-        here = sorted({piece.corpus for piece in self.pieces})
-        for name in corpora:
-            if name not in here:
-                raise CorpusError(f"{self.path}: no pieces of a corpus {name!r}; it has {', '.join(here)}")
-        pieces = [piece for piece in self.pieces if piece.corpus in corpora]
-        return Store(self.path, pieces, self.fingerprint, self._columns)
+    def only(self, corpora: Sequence[str] = (), composers: Sequence[str] = ()) -> Store:
+        """The same store with the pieces of `corpora` and `composers` alone (empty: of all).
+
+        Raises CorpusError where one of them has no pieces.
+        """
+        pieces = self.pieces
+        for kind, wanted in (("corpus", corpora), ("composer", composers)):
+            here = sorted({str(getattr(piece, kind)) for piece in pieces})
+            for name in wanted:
+                if name not in here:
+                    raise CorpusError(f"{self.path}: no pieces of {kind} {name!r}; nearest: {nearest(name, here)}")
+            pieces = [piece for piece in pieces if not wanted or getattr(piece, kind) in wanted]
+        return self.with_pieces(pieces)
+
+    def with_pieces(self, pieces: Sequence[Piece]) -> Store:
+        """The same columns with these of the pieces, perhaps on other sides of the split."""
+        return Store(self.path, list(pieces), self.fingerprint, self._columns)
 
     def notes(self, index: int, start: int = 0, stop: int | None = None) -> Notes:
         """Read notes [start, stop) of piece `index`, at their times in the piece.

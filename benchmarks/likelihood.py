@@ -13,7 +13,7 @@ import json
 import time
 
 import numpy as np
-from numpy.typing import NDArray
+from measure import interval_by_piece
 from tqdm import tqdm
 
 from arietta.bundle import load_bundle
@@ -66,20 +66,12 @@ def _summary(scores: list[Likelihood]) -> dict[str, object]:
     per_note = sums.sum() / notes.sum()
     return {
         "nats_per_note": round(float(per_note), 4),
-        "interval_95": [round(value, 4) for value in _bootstrap(sums.sum(axis=1), notes)],
+        "interval_95": [round(value, 4) for value in interval_by_piece(sums.sum(axis=1), notes)],
         "nats_per_second": round(float(sums.sum() / seconds.sum()), 3),
         "nats_per_note_by_field": [round(float(value), 4) for value in sums.sum(axis=0) / notes.sum()],
         "notes": int(notes.sum()),
         "rows": rows,
     }
-
-
-def _bootstrap(sums: NDArray[np.float64], notes: NDArray[np.float64]) -> tuple[float, float]:
-    rng = np.random.default_rng(0)
-    picks = rng.integers(0, len(sums), (2000, len(sums)))
-    ratios = sums[picks].sum(axis=1) / notes[picks].sum(axis=1)
-    low, high = np.percentile(ratios, [2.5, 97.5])
-    return float(low), float(high)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from made_corpus import made_store, scale
 from strategies import pieces
 
 from arietta.codec import Events
-from arietta.errors import CorpusError
+from arietta.errors import ConfigError, CorpusError
 from arietta.model_config import ModelConfig
 from arietta.note_codec import CODA, END, KEY_COUNT, START, NoteCodec
 from arietta.notes import Notes, trim
@@ -127,6 +128,20 @@ def test_pieces_are_drawn_in_proportion_to_their_notes(tmp_path: Path) -> None:
     crops = crops_of(store, DataSettings(length=16, any_share=0.0))
     composers = np.concatenate([crops.batch(k, 8).composer for k in range(100)])
     assert 0.85 < (composers == 1).mean() < 0.95
+
+
+def test_shares_say_how_many_crops_come_from_each_corpus(tmp_path: Path) -> None:
+    store = made_store(tmp_path, pieces=[scale(0, 900), scale(1, 100)], splits=("train", "train"))
+    pieces = [replace(piece, corpus=name) for piece, name in zip(store.pieces, ("large", "small"), strict=True)]
+    settings = DataSettings(length=16, any_share=0.0, corpora=("small", "large"), shares=(3.0, 1.0))
+    crops = crops_of(store.with_pieces(pieces), settings)
+    composers = np.concatenate([crops.batch(k, 8).composer for k in range(100)])
+    assert 0.7 < (composers == 2).mean() < 0.8, "the small corpus is the second composer's"
+
+
+def test_shares_without_their_corpora_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"data\.shares must be a number above 0 for each of data\.corpora"):
+        DataSettings(shares=(1.0,))
 
 
 def test_conditions_are_the_pieces_own_or_any(store: Store) -> None:

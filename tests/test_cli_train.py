@@ -220,7 +220,7 @@ def test_progress_on_a_terminal_is_one_line_drawn_again(
 
 def test_the_last_sentence_says_how_it_ended_and_what_is_next() -> None:
     outcome = Outcome("no longer improving", 900, 5.25, 600, 10**6, 3725.0)
-    assert _sentence(Path("runs/a"), outcome) == (
+    assert _sentence(Path("runs/a"), outcome, "arietta export runs/a") == (
         "runs/a: no longer improving at step 900, 1:02:05 of training, best 5.2500 nats a row at step 600; "
         "next: arietta export runs/a"
     )

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_corpus import made_store
 from strategies import pieces
 from tunes import tune
 
@@ -217,3 +218,20 @@ def test_a_place_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(CorpusError, match="cannot be written"), replacing(tmp_path / "file" / "corpus"):
         pass
+
+
+def test_parts_of_a_store_keep_their_places_in_the_columns(tmp_path: Path) -> None:
+    store = made_store(tmp_path)
+    part = store.only(composers=["Frédéric Chopin"])
+    assert {piece.composer for piece in part.pieces} == {"Frédéric Chopin"} and len(part) == 3
+    assert all(part.notes(piece.index) == store.notes(piece.index) for piece in part.pieces)
+    assert part.fingerprint == store.fingerprint
+    assert store.only().pieces == store.pieces
+
+
+def test_a_part_that_is_not_there_is_refused_with_the_nearest(tmp_path: Path) -> None:
+    store = made_store(tmp_path)
+    with pytest.raises(CorpusError, match="no pieces of composer 'Chopin'; nearest: "):
+        store.only(composers=["Chopin"])
+    with pytest.raises(CorpusError, match="no pieces of corpus 'maestro'"):
+        store.only(["maestro"])

@@ -22,6 +22,7 @@ VERBS = {
     "ingest": "turn folders of MIDI files into a corpus",
     "download": "fetch a public corpus (maestro, giantmidi)",
     "train": "train a model on a corpus (needs the train extra)",
+    "finetune": "teach a model your own pieces (needs the train extra)",
     "export": "turn a training run into a model that composes (needs the train extra)",
 }
 

@@ -4,6 +4,7 @@
     arietta train configs/maestro-transformer.toml --corpus corpus --out runs/concert --steps 20000
     arietta train configs/tiny.toml --corpus corpus --out runs/slow --set train.rate=0.0005 --set model.layers=2
     arietta train configs/tiny.toml --corpus corpus --out runs/tiny --evaluate test
+    arietta train configs/concert.toml --corpus corpus --out runs/concert --from runs/piano/best.pt
     torchrun --nproc-per-node 2 -m arietta train configs/piano.toml --corpus corpus --out runs/piano \\
         --set train.accumulate=2
 
@@ -37,29 +38,33 @@ QUIET_SECONDS = 30  # between lines where stderr is a file
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, help="a TOML file of settings, as in configs/")
     parser.add_argument("--corpus", type=Path, required=True, help="the folder that `arietta ingest` made")
+    parser.add_argument("--from", dest="start", metavar="MODEL", help="begin with the weights of a model or a best.pt")
+    parser.add_argument("--evaluate", metavar="SPLIT", help="score best.pt on train, validation or test; no training")
+    add_run_arguments(parser)
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """What every verb that trains can be told."""
     parser.add_argument("--out", type=Path, required=True, help="the run's folder, made or gone on with")
     parser.add_argument("--steps", type=int, help="updates in all, instead of the config's train.steps")
     parser.add_argument("--seed", type=int, help="instead of the config's train.seed")
     parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="any setting, repeatable")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (0: all)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--evaluate", metavar="SPLIT", help="score best.pt on train, validation or test; no training")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, or score a trained model; returns 130 where it was stopped before its end."""
-    _need_torch()
+    need_torch()
     from ..train.checkpoint import BEST, load_trained
     from ..train.evaluation import evaluate
     from ..train.hardware import Hardware, hardware
     from ..train.loop import plan_run, train
     from ..train.settings import RunSettings
+    from ..train.start import read_start
 
-    if arguments.threads < 0:
-        raise ConfigError(f"--threads must be 0 or more, not {arguments.threads}")
-    logging.basicConfig(format="%(message)s", stream=sys.stderr)
-    logging.getLogger("arietta").setLevel(logging.INFO)
-    settings = load_config(RunSettings, arguments.config, _overrides(arguments))
+    tell_log()
+    settings = load_config(RunSettings, arguments.config, overrides(arguments))
     store = open_store(arguments.corpus)
     with hardware(arguments.device, settings.train.precision, threads=arguments.threads) as place:
         if arguments.evaluate:
@@ -69,15 +74,17 @@ def run(arguments: argparse.Namespace) -> int:
             )
             print(json.dumps(figures, indent=1))
             return 0
-        outcome = train(plan_run(settings, store), arguments.out, place, report=progress_line())
-        if sys.stderr.isatty():
-            print(file=sys.stderr)  # leave the line as it stands
+        start = read_start(arguments.start) if arguments.start else None
+        outcome = train(plan_run(settings, store, start), arguments.out, place, report=progress_line())
         if place.is_first:
-            print(_sentence(arguments.out, outcome))
+            ended(arguments.out, outcome, next_words=f"arietta export {arguments.out}")
     return 130 if outcome.reason == "interrupted" else 0
 
 
-def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
+def overrides(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Settings that the command line gives, by dotted name; raises ConfigError where one is impossible."""
+    if arguments.threads < 0:
+        raise ConfigError(f"--threads must be 0 or more, not {arguments.threads}")
     found = dict(parse_override(text) for text in arguments.set)
     for name in ("steps", "seed"):
         if getattr(arguments, name) is not None:
@@ -85,7 +92,13 @@ def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
-def _need_torch() -> None:
+def tell_log() -> None:
+    """Let the library's log be seen."""
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger("arietta").setLevel(logging.INFO)
+
+
+def need_torch() -> None:
     try:
         import matplotlib as mpl  # noqa: F401
         import torch  # noqa: F401
@@ -93,12 +106,19 @@ def _need_torch() -> None:
         raise ConfigError(f"training needs {error.name}: pip install 'arietta[train]'") from error
 
 
-def _sentence(folder: Path, outcome: Outcome) -> str:
+def ended(folder: Path, outcome: Outcome, *, next_words: str) -> None:
+    """Say how a run ended, and which command comes next."""
+    if sys.stderr.isatty():
+        print(file=sys.stderr)  # leave the line of progress as it stands
+    print(_sentence(folder, outcome, next_words))
+
+
+def _sentence(folder: Path, outcome: Outcome, next_words: str) -> str:
     said = f"{folder}: {outcome.reason} at step {outcome.step}, {_clock(outcome.seconds)} of training"
     if outcome.reason == "interrupted":
         return f"{said}; the same command goes on from here"
     best = "" if math.isnan(outcome.best) else f", best {outcome.best:.4f} nats a row at step {outcome.best_step}"
-    return f"{said}{best}; next: arietta export {folder}"
+    return f"{said}{best}; next: {next_words}"
 
 
 def progress_line() -> Callable[[Progress], None]:

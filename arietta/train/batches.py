@@ -125,7 +125,8 @@ def _chances(pieces: list[Piece], settings: DataSettings) -> NDArray[np.float64]
     for corpus, share in zip(settings.corpora, settings.shares, strict=False):
         inside = np.array([piece.corpus == corpus for piece in pieces])
         chances[inside] *= share / max(chances[inside].sum(), 1.0)
-    return chances / chances.sum()
+    normed: NDArray[np.float64] = chances / chances.sum()
+    return normed
 
 
 def pieces_of(store: Store, split: str) -> list[Piece]:

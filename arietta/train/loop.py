@@ -48,6 +48,7 @@ from .curve import draw_curve
 from .evaluation import Windows, cut_windows, score, summarise
 from .hardware import Hardware, describe_machine
 from .settings import RunSettings
+from .start import Start
 from .trainer import Plan, Trainer, rate
 
 LOG = logging.getLogger(__name__)
@@ -77,26 +78,33 @@ class Outcome:
     seconds: float
 
 
-def plan_run(settings: RunSettings, store: Store) -> Plan:
-    """Learn from the training split what the model needs to know of it; raises CorpusError where it is empty."""
+def plan_run(settings: RunSettings, store: Store, start: Start | None = None) -> Plan:
+    """Learn from the training split what the model needs to know of it; raises CorpusError where it is empty.
+
+    A model that begins from `start` knows that model's composers and sources too.
+    """
     data = settings.data
-    store = store.only(data.corpora) if data.corpora else store
+    store = store.only(data.corpora, data.only_composers)
     pieces = pieces_of(store, "train")
     codec = _find_codec(settings.data.codec, store, pieces)
+    composers = _composers(pieces, data.min_composer_pieces, data.max_composers)
+    sources = {piece.source for piece in pieces if piece.source}
+    if start:
+        composers, sources = composers | set(start.config.composers), sources | set(start.config.sources)
     model = ModelConfig(
         **asdict(settings.model),
         field_sizes=codec.field_sizes,
-        composers=_composers(pieces, data.min_composer_pieces, data.max_composers),
-        sources=tuple(sorted({piece.source for piece in pieces if piece.source})),
+        composers=tuple(sorted(composers)),
+        sources=tuple(sorted(sources)),
     )
-    return Plan(settings, store, codec, model)
+    return Plan(settings, store, codec, model, start)
 
 
-def _composers(pieces: list[Piece], least: int, most: int) -> tuple[str, ...]:
-    """Those with `least` pieces or more, the `most` best represented of them (0: all), by name."""
+def _composers(pieces: list[Piece], least: int, most: int) -> set[str]:
+    """Those with `least` pieces or more, the `most` best represented of them (0: all)."""
     counts = Counter(piece.composer for piece in pieces if piece.composer)
     known = [name for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if count >= least]
-    return tuple(sorted(known[: most or None]))
+    return set(known[: most or None])
 
 
 def train(plan: Plan, folder: Path, hardware: Hardware, *, report: Callable[[Progress], None] | None = None) -> Outcome:
@@ -153,6 +161,8 @@ class Run:
         trainer, settings = self.trainer, self.settings
         self._clock = self._began = self._saved = time.monotonic()
         is_stopped = False
+        if self.plan.start and not trainer.step:
+            self._validate()  # what it begins from is the first to beat
         while not self._ending() and not is_stopped:
             loss, length = trainer.advance()
             self._losses.append(loss)

@@ -42,7 +42,7 @@ class DataSettings:
     `any_share` is how often each condition is replaced by "any". Composers with fewer than `min_composer_pieces`
     pieces in the training split, or beyond the `max_composers` best represented (0: no bound), are "any" always.
     `corpora` names the parts of the store to learn from (empty: all), `shares` how many crops come from each
-    (empty: in proportion to notes).
+    (empty: in proportion to notes); `only_composers` leaves out the pieces of all others.
     """
 
     codec: str = "note"
@@ -54,6 +54,7 @@ class DataSettings:
     max_composers: int = 0
     corpora: tuple[str, ...] = ()
     shares: tuple[float, ...] = ()
+    only_composers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _choose("data.codec", self.codec, CODECS)

@@ -29,6 +29,7 @@ from .checkpoint import Content
 from .fields import build_model, row_nll, shifted
 from .hardware import Hardware
 from .settings import RunSettings, TrainSettings
+from .start import Start, carry_over
 
 BETAS = (0.9, 0.95)
 LONGEST_GRADIENT = 1.0
@@ -43,6 +44,7 @@ class Plan:
     store: Store
     codec: Codec
     model: ModelConfig
+    start: Start | None = None  # the model whose weights it begins from; None for fresh ones
 
     def identity(self) -> Content:
         """What two runs must share to be the same run."""
@@ -50,7 +52,7 @@ class Plan:
             "settings": describe_config(self.settings),
             "store": self.store.fingerprint,
             "codec": codec_fingerprint(self.codec),
-        }
+        } | ({"start": self.start.fingerprint} if self.start else {})
 
 
 class Trainer:
@@ -69,7 +71,10 @@ class Trainer:
                 f"{hardware.world} processes; make it a multiple"
             )
         torch.manual_seed(self.settings.seed)
-        self.model = build_model(plan.model).to(hardware.device)
+        self.model = build_model(plan.model)
+        if plan.start:
+            carry_over(plan.start, self.model, plan.model)
+        self.model.to(hardware.device)
         self.averaged = copy.deepcopy(self.model) if self.settings.average else self.model
         self.network = _network(self.model, self.settings, hardware)
         self.optimiser = _optimiser(self.model, self.settings)

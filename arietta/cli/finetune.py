@@ -1,0 +1,101 @@
+"""Teach a model your own pieces: minutes on a processor for 10 to 50 MIDI files (needs the train extra).
+
+    arietta finetune my-midi --out runs/mine --composer "Clara Schumann"
+    arietta compose --model runs/mine/bundle --style schumann
+    arietta finetune my-midi --out runs/mine --from concert --steps 200
+    arietta finetune corpus --out runs/grieg --set 'data.only_composers=["Edvard Grieg"]'     (of a corpus)
+
+Some works are held out, and the weights that find them likeliest are kept: it ends by itself when they no longer get
+likelier. What came before is not forgotten at once, and `--style any` mixes both. The licence of the model it begins
+from goes on to hold, besides that of your files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..bundle import DEFAULT_MODEL
+from ..store import MANIFEST, open_store
+from .bar import bar
+from .train import add_run_arguments, ended, need_torch, overrides, progress_line, tell_log
+
+if TYPE_CHECKING:
+    from ..store import Store
+    from ..train.start import Start
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "folder", type=Path, metavar="DIR", help="folder of MIDI files, or a corpus of `arietta ingest`"
+    )
+    parser.add_argument("--from", dest="start", default=DEFAULT_MODEL, metavar="MODEL",
+                        help="a model's name, its folder, or a run's best.pt (%(default)s)")  # fmt: skip
+    parser.add_argument("--composer", default="", help="composer of all the files, where their names do not say it")
+    parser.add_argument("--licence", default="", help="what all the files may be used for")
+    add_run_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Fine-tune and export; returns 130 where it was stopped before its end."""
+    need_torch()
+    from ..train.checkpoint import BEST, read_metrics
+    from ..train.export import export
+    from ..train.finetune import finetune_settings, warnings, with_held_out
+    from ..train.hardware import hardware
+    from ..train.loop import plan_run, train
+    from ..train.start import read_start
+
+    tell_log()
+    start = read_start(arguments.start)
+    settings = finetune_settings(start, overrides(arguments))
+    store = with_held_out(_corpus(arguments).only(settings.data.corpora, settings.data.only_composers))
+    for warning in warnings(store):
+        print(f"arietta: {warning}", file=sys.stderr)
+    with hardware(arguments.device, settings.train.precision, threads=arguments.threads) as place:
+        outcome = train(plan_run(settings, store, start), arguments.out, place, report=progress_line())
+    ended(arguments.out, outcome, next_words=f"arietta compose --model {arguments.out / 'bundle'}")
+    if outcome.reason == "interrupted":
+        return 130
+    scores = [line for line in read_metrics(arguments.out) if line["kind"] == "validation"]
+    before, after = scores[0]["nats_per_note"], min(line["nats_per_note"] for line in scores)
+    print(f"Held-out pieces: {before:.3f} nats a note before, {after:.3f} after.")
+    if not outcome.best_step:
+        print("They got no likelier: the model is as it was. More pieces, or a lower train.rate, may help.")
+    export(arguments.out / BEST, arguments.out / "bundle", _card(arguments, start, store))
+    return 0
+
+
+def _corpus(arguments: argparse.Namespace) -> Store:
+    """Open the corpus, or make one of a folder of MIDI files, inside the run's folder."""
+    if (arguments.folder / MANIFEST).exists():
+        return open_store(arguments.folder)
+    from ..corpus import IngestConfig, ingest
+
+    made = arguments.out / "corpus"
+    with bar("reading", "file") as progress:
+        ingest([arguments.folder], made, IngestConfig(arguments.composer, "", arguments.licence), progress)
+    return open_store(made)
+
+
+def _card(arguments: argparse.Namespace, start: Start, store: Store) -> dict[str, Any]:
+    from ..bundle import load_bundle
+    from ..errors import BundleError
+    from ..train.finetune import describe_data, describe_start
+    from .export import describe_training
+
+    try:
+        card = load_bundle(arguments.start).card
+    except BundleError:  # it began from a checkpoint, which has no card
+        card = {}
+    began = describe_start(start, card)
+    return {
+        "title": f"{arguments.out.name}, from {start.name}",
+        "data": describe_data(store),
+        "licence": " and ".join(filter(None, [card.get("licence"), arguments.licence])),
+        "split": "One side for each work; the model keeps to the split of the one it began from.",
+        "began_from": began,
+        "training": describe_training(arguments.out),
+    }
