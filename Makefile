@@ -44,10 +44,10 @@ fix: $(VENV)/.with-check ## mend what lint and formatting can mend by themselves
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(VENV)/.with-bench ## measure; one JSON line a case
-	@$(BIN)/python benchmarks/bench_compose.py
-	@$(BIN)/python benchmarks/bench_train.py
-	@if [ -n "$(MAESTRO)" ]; then $(BIN)/python benchmarks/bench_ingest.py "$(MAESTRO)"; fi
+bench: $(VENV)/.with-bench ## measure; one JSON line a case, and bench.json of them all
+	@$(BIN)/python benchmarks/together.py bench.json bench_step.py bench_compose.py "bench_compose.py --long" \
+	  bench_batch.py bench_train.py $(if $(MAESTRO),'bench_ingest.py "$(MAESTRO)"')
+	@$(BIN)/python benchmarks/guard.py
 
 clean: ## remove .venv and what tools left behind; pieces, corpora and runs stay
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

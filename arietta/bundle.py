@@ -4,6 +4,9 @@ model.json    format, network, codec, and the SHA-256 of each file below: its ow
 step.onnx, feed.onnx, weights.bin    the graphs of train/graph.py and the weights they share
 golden.npz    a short piece with the likelihoods that torch gave it, to prove the engine wherever it runs
 card.json     data, licence, split, training, figures, limits; may be completed after export
+
+The default model comes inside the package. The others are looked for by name in `models/` of a checkout, and on the
+user's own shelf, where `arietta download NAME` puts them.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import contextlib
 import difflib
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +28,12 @@ from .codec import Codec, Events, load_codec
 from .errors import AriettaError, BundleError
 from .model_config import ModelConfig
 
-FORMAT = 1
+FORMAT = 2
 FILES = ("step.onnx", "feed.onnx", "weights.bin", "golden.npz")
-DEFAULT_MODEL = "concert"
+DEFAULT_MODEL = "piano"
 SHIPPED = Path(__file__).parent / "models"
+CHECKOUT = Path(__file__).parents[1]
+OWN_SHELF = "ARIETTA_MODELS"  # names another folder than the usual one
 
 
 @dataclass(frozen=True)
@@ -63,16 +69,34 @@ class Bundle:
             return Golden(arrays["events"], arrays["nll"], (composer, source), float(arrays["tolerance"]))
 
 
-def list_bundles(folder: Path = SHIPPED) -> list[str]:
-    """Names of the models that came with the program."""
-    return sorted(path.parent.name for path in folder.glob("*/model.json"))
+def own_shelf() -> Path:
+    """Where a user's own copies of models are kept."""
+    home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(os.environ.get(OWN_SHELF) or Path(home) / "arietta" / "models")
+
+
+def shelves() -> list[Path]:
+    """Folders of models, in the order in which names are looked up: the package, its checkout, the user's own."""
+    beside = [CHECKOUT / "models"] if (CHECKOUT / "pyproject.toml").exists() else []
+    return [SHIPPED, *beside, own_shelf()]
+
+
+def known_models() -> dict[str, str]:
+    """Fingerprints of the models that belong to this version, by name; one of them may be missing here."""
+    known: dict[str, str] = json.loads((SHIPPED / "known.json").read_text())
+    return known
+
+
+def list_bundles() -> list[str]:
+    """Names of the models that are here."""
+    return sorted({path.parent.name for shelf in shelves() for path in shelf.glob("*/model.json")})
 
 
 def find_bundle(name_or_path: str | Path) -> Path:
-    """Return the folder of a shipped model or of a path; raises BundleError with the nearest names."""
-    shipped = SHIPPED / str(name_or_path)
+    """Return the folder of a model by name, or of a path; raises BundleError with the nearest names."""
     if str(name_or_path) in list_bundles():
-        return shipped
+        here = (shelf / str(name_or_path) for shelf in shelves())
+        return next(folder for folder in here if (folder / "model.json").exists())
     path = Path(name_or_path)
     with contextlib.suppress(OSError):  # a name too long, or a folder above that may not be looked into
         if path.is_dir():

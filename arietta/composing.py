@@ -40,6 +40,7 @@ ANY = "any"
 LOOP_PERIODS = range(1, 9)  # in notes
 LOOP_REPEATS = 8  # 0.08 % of MAESTRO's windows of 500 notes repeat a pattern more often than this
 LOOP_TOLERANCE = 0.3
+ROWS_SUMMED = 64
 LAST_NOTES = 16  # how many a piece of so many seconds has before its pace is judged
 
 
@@ -139,7 +140,7 @@ class Piece:
         self.loops = LoopGuard()
         self.rows: list[list[int]] = []
         self.found: list[Note | Pedal] = []
-        self.nll = 0.0
+        self._nll, self._unlikely = 0.0, list[list[float]]()  # the sum so far, and the rows not yet in it
         self._noise_width = sum(self.codec.field_sizes)
         self._coda_at = int(self.rng.integers(SHORTEST_CODA, LONGEST_CODA + 1))
         self._is_announced = False
@@ -220,8 +221,9 @@ class Piece:
         row = list(self.decoder.fit(row))
         made = [self._placed(event) for event in self.decoder.push(row)]
         self.rows.append(row)
-        counted = self.codec.counted(np.array([row], dtype=np.uint16))[0]
-        self.nll += float(nll[counted].sum())
+        self._unlikely.append(nll.tolist())
+        if len(self._unlikely) == ROWS_SUMMED:
+            self._sum_nll()
         for event in made:
             if isinstance(event, Note):
                 self.loops.hear(event)
@@ -229,6 +231,19 @@ class Piece:
             made += [self._placed(event) for event in self.decoder.finish()]
         self.found += made
         return row, made
+
+    @property
+    def nll(self) -> float:
+        """Nats that the composed rows cost under the model, fields that the grammar fixes not counted."""
+        self._sum_nll()
+        return self._nll
+
+    def _sum_nll(self) -> None:
+        """Add up many rows at once: one by one took as long as decoding them."""
+        if self._unlikely:
+            counted = self.codec.counted(np.array(self.rows[-len(self._unlikely) :], dtype=np.uint16))
+            self._nll += float(np.array(self._unlikely)[counted].sum())
+            self._unlikely.clear()
 
     def take(self, seconds_taken: float) -> Take:
         """Close the piece and gather it."""
@@ -263,16 +278,19 @@ class LoopGuard:
         self._intervals.append(interval)
         self.repeated = None
         for period in LOOP_PERIODS:
-            is_same = len(self._pitches) > period and self._repeats(period)
-            self._runs[period] = self._runs[period] + 1 if is_same else 0
-            if self._runs[period] >= (LOOP_REPEATS - 1) * period:
-                self.repeated = self._pitches[-period]
+            if self._repeats(period):
+                self._runs[period] += 1
+                if self._runs[period] >= (LOOP_REPEATS - 1) * period:
+                    self.repeated = self._pitches[-period]
+            else:
+                self._runs[period] = 0
         del self._pitches[: -LOOP_PERIODS.stop], self._intervals[: -LOOP_PERIODS.stop]
 
     def _repeats(self, period: int) -> bool:
+        if len(self._pitches) <= period or self._pitches[-1] != self._pitches[-1 - period]:
+            return False
         then, now = self._intervals[-1 - period], self._intervals[-1]
-        is_timed = abs(now - then) <= LOOP_TOLERANCE * max(now, then)
-        return is_timed and self._pitches[-1] == self._pitches[-1 - period]
+        return abs(now - then) <= LOOP_TOLERANCE * max(now, then)
 
 
 def compose(
@@ -300,8 +318,7 @@ def stream(request: Request, engine: Engine) -> Generator[tuple[list[Note | Peda
     """Yield, after every step, what it completed and how far the piece is; the generator's value is the take."""
     begun = time.perf_counter()
     piece = Piece(request, engine.bundle)
-    state = engine.start([piece.condition])
-    engine.feed(piece.prompt_events, state)
+    state = engine.begin(piece.condition, piece.prompt_events)
     while not piece.is_done:
         (composed,) = engine.next(state, piece.noise()[None], [piece.masks()], [request.sampling])
         row, made = piece.push(composed.tolist(), state.nll[0])

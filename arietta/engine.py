@@ -1,18 +1,20 @@
-"""The engine: a bundle's graphs on ONNX Runtime, and the state of the pieces it is composing.
+"""The engine: a bundle's graphs on ONNX Runtime, and the steps of the pieces it is composing.
 
 A `State` holds B pieces side by side: the cache (keys and values of the last rows, at most W) or the LSTM's state,
-bound once to the graph, which updates it in place; a step allocates nothing here. When a piece's cache is full its
-older half leaves by one memmove, and the kept keys keep what they saw (design: the rule of train/transformer.py).
+bound to the graph, which updates it in place, until pieces join or leave; a step allocates nothing here. When a
+piece's cache is full its older half leaves by one memmove, and the kept keys keep what they saw (design: the rule of
+train/transformer.py).
 
-Prompts are fed alone, in chunks of a fixed size counted from the piece's first row, what remains row by row: the
-size of a product can change its last bits, so one history has one way through the graphs.
+Prompts are fed alone, in chunks of fixed sizes counted from the piece's first row, what remains row by row: the size
+of a product can change its last bits, so one history has one way through the graphs.
 """
 
 from __future__ import annotations
 
 import functools
 import os
-from dataclasses import dataclass, field
+import threading
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,11 +23,13 @@ from numpy.typing import NDArray
 from .bundle import Bundle
 from .codec import Events, Masks
 from .errors import BundleError
-from .model_config import ModelConfig
 from .sampling import Sampling
+from .state import State
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
+PROMPTS_KEPT = 8
+SHORT_FEED = 16  # rows, where too few are left for a whole chunk: 127 one by one took as long as 300 in chunks
 
 
 class Engine(Protocol):
@@ -54,87 +58,108 @@ class Engine(Protocol):
         """Likelihood of a whole piece [T, F] from its first row: nll in nats, float32 [T, F]."""
         ...
 
+    def begin(self, condition: tuple[int, int], prompt: Events) -> Any:
+        """Begin one piece that has heard `prompt` [T, F]; a prompt heard lately costs a copy."""
+        ...
+
     def fork(self, state: Any, count: int) -> Any:
         """Continue one piece `count` ways."""
         ...
 
+    def join(self, state: Any, other: Any) -> None:
+        """Put the pieces of `other` behind those of `state`, which go on unchanged, bit for bit."""
+        ...
 
-@dataclass
-class State:
-    """B pieces in progress; `last` int64 [B, F + 2] is the row to go in next, with the condition ids."""
+    def leave(self, state: Any, piece: int) -> None:
+        """Drop a piece; the last one takes its place."""
+        ...
 
-    last: Rows
-    filled: Rows  # [B, 1, 1] rows in the cache
-    position: Rows  # [B, 1] rows ever taken in
-    cache: dict[str, Floats]
-    nll: Floats  # [B, F] of the row composed last, under the model before masks
-    logits: Floats  # [B, sum V] of that row
-    bound: Any = None
-    inputs: dict[str, NDArray[Any]] = field(default_factory=dict)
 
-    def __len__(self) -> int:
-        return len(self.last)
+@dataclass(frozen=True)
+class Bound:
+    """What the step graph reads and writes for the pieces of one state: its binding, the arrays behind it, and the
+    sampling that stands in them."""
+
+    binding: Any
+    arrays: dict[str, NDArray[Any]]
+    sampling: list[Sampling]
 
 
 class OnnxEngine:
-    """Engine on ONNX Runtime: one graph a step."""
+    """Engine on ONNX Runtime: one graph a step, in the session `step`, which benchmarks replace by one that counts."""
 
     def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
         self.bundle = bundle
-        self._step = _session(bundle, "step.onnx", threads)
+        self.step = _session(bundle, "step.onnx", threads)
         self._threads = threads
+        self._heard: dict[Any, State] = {}  # pieces that took in a prompt and nothing else, the latest used last
+        self._lock = threading.Lock()
 
     @functools.cached_property
     def _feed(self) -> Any:
         return _session(self.bundle, "feed.onnx", self._threads)
 
     def start(self, conditions: list[tuple[int, int]]) -> State:
-        model, batch = self.bundle.model, len(conditions)
-        none_row = np.tile(np.array(model.field_sizes, dtype=np.int64), (batch, 1))
-        return State(
-            last=np.concatenate([none_row, np.array(conditions, dtype=np.int64).reshape(batch, 2)], axis=1),
-            filled=np.zeros((batch, 1, 1), dtype=np.int64),
-            position=np.zeros((batch, 1), dtype=np.int64),
-            cache={name: np.zeros((batch, *shape), dtype=np.float32) for name, shape in cache_shapes(model).items()},
-            nll=np.zeros((batch, len(model.field_sizes)), dtype=np.float32),
-            logits=np.zeros((batch, sum(model.field_sizes)), dtype=np.float32),
-        )
+        bundle, fields = self.bundle, len(self.bundle.model.field_sizes)
+        state = State(bundle.model, len(conditions), bits=bundle.bits)
+        state.last[:, :fields] = bundle.model.field_sizes  # "no row yet" is each field's size
+        state.last[:, fields:] = np.array(conditions, dtype=np.int64).reshape(-1, 2)
+        return state
+
+    def begin(self, condition: tuple[int, int], prompt: Events) -> State:
+        if not len(prompt):
+            return self.start([condition])
+        key = (condition, prompt.shape, prompt.tobytes())
+        with self._lock:
+            kept = self._heard.pop(key, None)
+        if kept is None:
+            kept = self.start([condition])
+            self.feed(prompt, kept)
+        with self._lock:
+            self._heard[key] = kept
+            if len(self._heard) > PROMPTS_KEPT:
+                del self._heard[next(iter(self._heard))]
+        return self.fork(kept, 1)
 
     def fork(self, state: State, count: int) -> State:
-        names = ("last", "filled", "position", "nll", "logits")
-        copies: dict[str, Any] = {name: np.repeat(getattr(state, name), count, axis=0) for name in names}
-        return State(cache={name: np.repeat(value, count, axis=0) for name, value in state.cache.items()}, **copies)
+        return state.repeated(count)
+
+    def join(self, state: State, other: State) -> None:
+        state.join(other)
+
+    def leave(self, state: State, piece: int) -> None:
+        state.leave(piece)
 
     def next(self, state: State, noise: Floats, masks: list[Masks], sampling: list[Sampling]) -> Rows:
-        if state.bound is None:
-            self._bind(state)
-        inputs = state.inputs
-        self._make_room(state)
-        inputs["noise"][:] = noise
-        inputs["inputs"][:, 0] = state.last
-        for piece, (mask, draw) in enumerate(zip(masks, sampling, strict=True)):
-            inputs["allowed"][piece] = mask.allowed
-            if "earliest" in inputs:
-                inputs["earliest"][piece] = mask.earliest
-            diced = self.bundle.codec.diced
-            inputs["temperature"][piece, diced] = draw.temperature
-            inputs["top_p"][piece, diced] = draw.top_p
-            inputs["min_p"][piece, diced] = draw.min_p
-        if "last_key" in inputs:
-            inputs["last_key"][:] = state.filled[:, 0, 0]
-            inputs["key_count"][...] = state.filled.max() + 1
-        self._step.run_with_iobinding(state.bound)
-        rows = inputs["rows"].copy()
+        last_place = self._make_room(state)
+        bound = state.bound or self._bind(state)
+        arrays = bound.arrays
+        arrays["noise"][:, 0] = noise
+        arrays["inputs"][:, 0] = state.last
+        for piece, mask in enumerate(masks):
+            arrays["allowed"][piece, 0] = mask.allowed
+            if "earliest" in arrays:
+                arrays["earliest"][piece, 0] = mask.earliest
+        if sampling != bound.sampling:
+            for name in ("temperature", "top_p", "min_p"):
+                arrays[name][:, 0, 0] = [getattr(draw, name) for draw in sampling]
+            bound.sampling[:] = sampling
+        if "last_key" in arrays:
+            arrays["last_key"][:] = state.filled[:, 0, 0]
+            arrays["key_count"][()] = last_place + 1
+        self.step.run_with_iobinding(bound.binding)
+        rows: Rows = arrays["rows"].copy()
         self._advance(state, rows, 1)
         return rows
 
     def feed(self, events: Events, state: State) -> Floats:
         if len(state) != 1:
             raise ValueError("prompts are fed alone: start one piece, feed it, then fork it")
-        size, nll, place = self.bundle.feed_rows, [], 0
+        sizes = [size for size in (self.bundle.feed_rows, SHORT_FEED, 1) if size <= self.bundle.feed_rows]
+        nll, place = [], 0
         while place < len(events):
-            is_aligned = int(state.position[0, 0]) % size == 0 and len(events) - place >= size
-            count = size if is_aligned else 1
+            position, left = int(state.position[0, 0]), len(events) - place
+            count = next(size for size in sizes if position % size == 0 and size <= left)
             nll.append(self._feed_rows(events[place : place + count], state))
             place += count
         return np.concatenate(nll) if nll else np.zeros((0, len(self.bundle.model.field_sizes)), dtype=np.float32)
@@ -168,68 +193,68 @@ class OnnxEngine:
         return only
 
     def _place_values(self, state: State, count: int) -> dict[str, NDArray[Any]]:
-        """Inputs that say where `count` rows stand."""
-        model = self.bundle.model
+        """Inputs that say where `count` rows stand; for one row they share its memory, which every step writes."""
+        model, batch = self.bundle.model, len(state)
         if model.kind == "lstm":
             return {}
-        last_key = (state.filled[:, 0, 0] + count - 1).astype(np.int32)
-        values: dict[str, NDArray[Any]] = {"filled": state.filled, "last_key": last_key}
-        values["key_count"] = np.array(last_key.max() + 1, dtype=np.int32)
+        places = (state.filled[:, 0] + np.arange(count)).astype(np.int32)  # [B, S]
+        last_key = np.ascontiguousarray(places[:, -1])
+        values: dict[str, NDArray[Any]] = {"last_key": last_key, "key_count": np.array(last_key.max() + 1, np.int32)}
+        own = last_key if count == 1 else places
         if model.positions == "rotary":
-            values["position"] = state.position
+            position = state.position if count == 1 else state.position + np.arange(count)
+            values["position"] = position.reshape(batch, count, 1, 1)
+        elif model.positions == "absolute":
+            values["places"] = own.reshape(batch, count)
+        else:
+            values["places"] = own.reshape(batch, 1, count, 1)
         return values
 
-    def _bind(self, state: State) -> None:
-        """Give the step graph the buffers it reads and writes, once for the life of the state."""
+    def _bind(self, state: State) -> Bound:
+        """Give the step graph the arrays it reads and writes, until the number of pieces changes."""
         batch, sizes = len(state), self.bundle.model.field_sizes
         inputs: dict[str, NDArray[Any]] = {
             "inputs": np.zeros((batch, 1, len(sizes) + 2), dtype=np.int64),
-            "allowed": np.zeros((batch, sum(sizes)), dtype=np.bool_),
-            "noise": np.zeros((batch, sum(sizes)), dtype=np.float32),
-            **{name: np.ones((batch, len(sizes)), dtype=np.float32) for name in ("temperature", "top_p")},
-            "min_p": np.zeros((batch, len(sizes)), dtype=np.float32),
+            "allowed": np.zeros((batch, 1, sum(sizes)), dtype=np.bool_),
+            "noise": np.zeros((batch, 1, sum(sizes)), dtype=np.float32),
+            **{name: np.zeros((batch, 1, 1), dtype=np.float32) for name in ("temperature", "top_p", "min_p")},
             **self._place_values(state, 1),
         }
         if len(sizes) > 1:
-            inputs["earliest"] = np.zeros((batch, sizes[1]), dtype=np.int64)
-        bound = self._step.io_binding()
+            inputs["earliest"] = np.zeros((batch, 1, sizes[1]), dtype=np.int64)
+        bound = self.step.io_binding()
         for name, value in inputs.items():
             _bind_input(bound, name, value)
         for name, value in state.cache.items():
             _bind_input(bound, f"past_{name}", value)
             _bind_output(bound, name, value)
         inputs["rows"] = np.zeros((batch, len(sizes)), dtype=np.int64)
-        for name, value in (("rows", inputs["rows"]), ("nll", state.nll), ("logits", state.logits)):
+        for name, value in (("rows", inputs["rows"]), ("nll", state.nll), ("logits", state.logits[:, None])):
             _bind_output(bound, name, value)
-        state.bound, state.inputs = bound, inputs
+        state.bound = made = Bound(bound, inputs, [])
+        return made
 
     def _advance(self, state: State, rows: Rows, count: int) -> None:
         state.last[:, : rows.shape[1]] = rows
         state.filled += count
         state.position += count
 
-    def _make_room(self, state: State) -> None:
-        """Let the older half of each full cache leave."""
-        if self.bundle.model.kind == "lstm":
-            return
+    def _make_room(self, state: State) -> int:
+        """Let the older half of each full cache leave; return the highest place that a next row will take."""
+        highest = int(state.filled.max())
+        if self.bundle.model.kind == "lstm" or highest < self.bundle.model.context:
+            return highest
         context = self.bundle.model.context
         for piece in np.flatnonzero(state.filled[:, 0, 0] == context):
             for buffer in state.cache.values():
                 buffer[piece, :, : context // 2] = buffer[piece, :, context // 2 :]
             state.filled[piece] = context // 2
+        return int(state.filled.max())
 
 
 def load_engine(bundle: Bundle, *, threads: int = 1) -> OnnxEngine:
     """Make an engine for `bundle`; raises BundleError where its graphs cannot be loaded."""
     return OnnxEngine(bundle, threads=threads)
-
-
-def cache_shapes(model: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """The buffers of one piece's state, by name: keys and values [Hkv, W, D] a layer, or an LSTM's two [width]."""
-    if model.kind == "lstm":
-        return {f"{kind}.{layer}": (model.width,) for layer in range(model.layers) for kind in ("hidden", "cell")}
-    shape = (model.kv_heads, model.context, model.head_width)
-    return {f"{kind}.{layer}": shape for layer in range(model.layers) for kind in ("key", "value")}
 
 
 def _session(bundle: Bundle, name: str, threads: int) -> Any:

@@ -1,12 +1,13 @@
 """Notes a second at several lengths, and what the cache is worth against recomputing the prefix for every row.
 
-    python benchmarks/bench_compose.py [--model concert] [--repeats 5] [--threads 1]
+    python benchmarks/bench_compose.py [--model concert] [--repeats 5] [--threads 1] [--long]
 
 Cached is what `arietta compose` does: grammar, noise, heads and sampling included, loading the model not. Uncached
 runs the same weights through the bundle's own feed graph, over all rows before each row (at most the window's), the
 heads with them, without grammar or sampling. It is timed on prefixes of about six lengths, whole chunks of the feed
 graph, and summed over every row of the 500 notes along the line between them: all 580 would take minutes to say the
-same. A recurrent model's prefix is fed row by row, as its graph has it.
+same. A recurrent model's prefix is fed row by row, as its graph has it. --long composes an hour of music once, about
+30,000 notes: the memory it ends with, and what its last 1,000 notes cost against its third thousand.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import argparse
 from time import perf_counter
 
 import numpy as np
+import psutil
 from measure import report, seconds
 
 from arietta.bundle import DEFAULT_MODEL, load_bundle
@@ -26,6 +28,7 @@ LENGTHS = (100, 500, 1000, 4000)  # notes
 LAST = 250  # notes at the end of a piece: where the window is full, and costs no longer grow
 COMPARED = 500  # notes at which cached and uncached are held against each other
 PREFIXES = 6
+LONG_NOTES, EARLY, SPAN = 30_000, 2000, 1000
 
 
 def main() -> None:
@@ -33,9 +36,13 @@ def main() -> None:
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--long", action="store_true", help="an hour of music, and nothing else")
     arguments = parser.parse_args()
     engine = load_engine(load_bundle(arguments.model), threads=arguments.threads)
-    measure(engine, arguments.repeats, arguments.threads)
+    if arguments.long:
+        measure_long(engine, arguments.threads)
+    else:
+        measure(engine, arguments.repeats, arguments.threads)
 
 
 def measure(engine: OnnxEngine, repeats: int, threads: int) -> None:
@@ -54,6 +61,28 @@ def measure(engine: OnnxEngine, repeats: int, threads: int) -> None:
     cached, uncached = np.array([_both_ways(engine, events) for _ in range(repeats)]).T
     report(f"compose/{COMPARED} notes uncached", COMPARED / uncached, "notes/s", threads=threads)
     report(f"compose/cached against uncached, {COMPARED} notes", uncached / cached, "times", threads=threads)
+
+
+def measure_long(engine: OnnxEngine, threads: int) -> None:
+    """Print what the end of a very long piece costs against its beginning, in time and in memory."""
+    memory, told = [], []
+    process = psutil.Process()
+
+    def progress(done: float, _: float) -> None:
+        if len(told) == done:  # the row that completed this note, not the pedal rows after it
+            return
+        told.append(perf_counter())
+        if len(told) in (EARLY, LONG_NOTES):
+            memory.append(process.memory_info().rss / 2**20)
+
+    take = compose(Request(notes=LONG_NOTES, seed=1), engine, progress=progress)
+    early, late = told[EARLY + SPAN - 1] - told[EARLY - 1], told[-1] - told[-1 - SPAN]
+    name, spans = f"compose/{LONG_NOTES} notes", f"the last {SPAN} against notes {EARLY}-{EARLY + SPAN}"
+    report(name, [LONG_NOTES / take.seconds_taken], "notes/s", threads=threads)
+    report(f"{name}, length", [take.notes.seconds / 60], "minutes of music", threads=threads)
+    report(f"{name}, cost of {spans}", [late / early], "of it", threads=threads)
+    report(f"{name}, memory at the end", memory[1:], "MB", threads=threads)
+    report(f"{name}, memory gained since note {EARLY}", [memory[1] - memory[0]], "MB", threads=threads)
 
 
 def _compose(engine: OnnxEngine, notes: int) -> tuple[Take, float, float]:

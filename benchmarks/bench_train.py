@@ -2,7 +2,7 @@
 
     python benchmarks/bench_train.py [--repeats 5] [--threads 1] [--device cpu]
 
-The model is that of `concert` (configs/maestro-transformer.toml); a step is the whole of it, crops drawn and encoded,
+The model is that of `piano` (configs/piano.toml); a step is the whole of it, crops drawn and encoded,
 4 of 1,024 rows. The music is made, so no corpus is needed. Cases are timed in turn, so that a busy machine slows all
 alike. Peak memory is of a process that makes two steps of one crop, torch itself (about 0.3 GB) included.
 """
@@ -27,7 +27,7 @@ from arietta.train.loop import plan_run
 from arietta.train.settings import RunSettings
 from arietta.train.trainer import Trainer
 
-CONFIG = ROOT / "configs" / "maestro-transformer.toml"
+CONFIG = ROOT / "configs" / "piano.toml"
 POSITIONS = {"relative": "relative", "rotary": "rotary", "plain": "absolute"}
 LONG = 2048
 
@@ -72,8 +72,8 @@ def measure(settings: RunSettings, hardware: Hardware, repeats: int, threads: in
 
 
 def trainer_of(settings: RunSettings, name: str, hardware: Hardware) -> Trainer:
-    model = replace(settings.model, positions=POSITIONS[name])
-    return Trainer(plan_run(replace(settings, model=model), made_store()), hardware)
+    model, data = replace(settings.model, positions=POSITIONS[name]), replace(settings.data, corpora=())
+    return Trainer(plan_run(replace(settings, model=model, data=data), made_store()), hardware)
 
 
 def rows_per_second(trainer: Trainer) -> float:

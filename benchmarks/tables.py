@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
-FIGURES, DOCUMENTS = ROOT / "docs" / "figures.jsonl", (ROOT / "README.md",)
+FIGURES, DOCUMENTS = ROOT / "docs" / "figures.jsonl", (ROOT / "README.md", ROOT / "docs" / "figures.md")
 MARK = re.compile(r"(<!-- figures: (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 HIDDEN = {"name", "commit", "bundle", "corpus", "repeats", "threads", "p95", "rows", "seconds_taken"}
 HIDDEN |= {"nats_per_note_by_field"}
@@ -54,16 +54,14 @@ def filled(document: str, lines: dict[str, dict[str, Any]]) -> str:
 def table(prefix: str, lines: dict[str, dict[str, Any]]) -> str:
     """Make a Markdown table of the figures whose names begin with `prefix`."""
     rows = [(name.removeprefix(prefix).lstrip("/"), line) for name, line in lines.items() if name.startswith(prefix)]
-    body = [f"| {name} | {described(line)} |" for name, line in rows]
-    return "\n".join(["| case | figure |", "|---|---|", *body]) + "\n"
-
-
-def described(line: dict[str, Any]) -> str:
-    """Say a line's figure in words: the median with its unit, or each value with its name."""
-    if "median" in line:
-        return f"{spell(line['median'])} {line.get('unit', '')}".rstrip()
-    shown = {name: value for name, value in line.items() if name not in HIDDEN}
-    return ", ".join(f"{name.replace('_', ' ')} {spell(value)}" for name, value in shown.items())
+    names = list(dict.fromkeys(key for _, line in rows for key in line if key not in HIDDEN))
+    if all("median" in line for _, line in rows):
+        names, body = ["figure"], [[f"{spell(line['median'])} {line.get('unit', '')}".rstrip()] for _, line in rows]
+    else:
+        body = [[spell(line.get(key, "")) for key in names] for _, line in rows]
+    head = ["case", *(name.replace("_", " ") for name in names)]
+    cells = [head, ["---"] * len(head), *([name, *values] for (name, _), values in zip(rows, body, strict=True))]
+    return "".join(f"| {' | '.join(row)} |\n" for row in cells).replace(" --- ", "---")
 
 
 def spell(value: Any) -> str:

@@ -83,10 +83,34 @@ def test_shipped_models_are_listed_by_name_and_found_by_it(
     copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "aside").mkdir()
-    monkeypatch.setattr(bundles, "SHIPPED", tmp_path)
-    monkeypatch.setattr(list_bundles, "__defaults__", (tmp_path,))
+    monkeypatch.setattr(bundles, "shelves", lambda: [tmp_path / "aside", tmp_path])
     assert list_bundles() == ["copy"]
     assert find_bundle("copy") == copy
+    shutil.copytree(copy, tmp_path / "aside" / "copy")
+    assert list_bundles() == ["copy"]
+    assert find_bundle("copy") == tmp_path / "aside" / "copy", "the first shelf wins"
+
+
+def test_models_are_looked_for_in_the_package_its_checkout_and_on_the_users_shelf(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundles, "CHECKOUT", tmp_path)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.delenv("ARIETTA_MODELS", raising=False)
+    assert bundles.shelves() == [bundles.SHIPPED, tmp_path / "data" / "arietta" / "models"], (
+        "installed, not checked out"
+    )
+    (tmp_path / "pyproject.toml").touch()
+    assert bundles.shelves()[1] == tmp_path / "models"
+    monkeypatch.setenv("ARIETTA_MODELS", str(tmp_path / "mine"))
+    assert bundles.shelves()[2] == tmp_path / "mine"
+
+
+def test_the_models_of_this_checkout_are_the_ones_this_version_knows() -> None:
+    known = bundles.known_models()
+    here = [folder for shelf in bundles.shelves()[:2] for folder in shelf.glob("*") if folder.is_dir()]
+    assert {folder.name: load_bundle(folder).fingerprint for folder in here} == known
+    assert bundles.DEFAULT_MODEL in known
 
 
 def test_an_unknown_name_is_answered_with_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,8 +171,8 @@ def test_a_description_with_an_impossible_value_is_refused_in_a_sentence(key: st
 
 
 def test_another_format_is_told_from_damage(copy: Path) -> None:
-    redescribe(copy, lambda description: description.update(format=2))
-    assert refusal(copy) == f"{copy}: format 2, this version reads format 1"
+    redescribe(copy, lambda description: description.update(format=99))
+    assert refusal(copy) == f"{copy}: format 99, this version reads format {bundles.FORMAT}"
 
 
 def test_another_version_of_the_codec_is_refused(copy: Path) -> None:

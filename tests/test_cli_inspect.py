@@ -213,8 +213,7 @@ def test_a_model_that_came_with_the_program_is_found_by_its_name(
 ) -> None:
     shipped = tmp_path / "models"
     shutil.copytree(model, shipped / "small-grand")
-    monkeypatch.setattr(bundle, "SHIPPED", shipped)
-    monkeypatch.setattr(bundle.list_bundles, "__defaults__", (shipped,))
+    monkeypatch.setattr(bundle, "shelves", lambda: [shipped])
     assert shown(capsys, "small-grand").startswith("small-grand (")
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -192,7 +193,10 @@ def test_every_shipped_config_loads_and_plans_a_model(path: Path, corpus: Path) 
     from arietta.store import open_store
 
     settings = load_config(RunSettings, path)
-    plan = plan_run(settings, open_store(corpus))
+    store = open_store(corpus)
+    corpora = settings.data.corpora or ("own",)
+    pieces = [replace(piece, corpus=corpora[piece.index % len(corpora)]) for piece in store.pieces]
+    plan = plan_run(settings, store.with_pieces(pieces))
     assert plan.model.kind == settings.model.kind
 
 

@@ -17,11 +17,12 @@ from tiny_bundle import TINY, TINY_LSTM, SymbolCodec, engine_of, forcing, graphs
 
 from arietta.bundle import list_bundles, load_bundle
 from arietta.codec import Codec, Masks, field_slices, permits
-from arietta.engine import OnnxEngine, State, cache_shapes, load_engine
+from arietta.engine import PROMPTS_KEPT, OnnxEngine, load_engine
 from arietta.errors import BundleError
 from arietta.model_config import ModelConfig
 from arietta.note_codec import NoteCodec
 from arietta.sampling import Sampling, choose, gumbel
+from arietta.state import State
 from arietta.train.export import torch_nll
 from arietta.train.fields import shifted
 
@@ -112,12 +113,13 @@ def test_any_split_into_feeds_and_steps_gives_torchs_likelihoods(pair: Pair, spl
     assert np.abs(np.concatenate(found) - pair.nll).max() <= EXACT
 
 
-def test_the_logits_of_every_step_are_torchs(pair: Pair) -> None:
+def test_the_logits_of_every_step_are_torchs_less_a_constant_a_field(pair: Pair) -> None:
     _, logits = step_through(pair.engine, pair.engine.start([CONDITION]), pair.events)
     rows = torch.from_numpy(pair.events.astype(np.int64))[None]
     ids = (torch.tensor([value]) for value in CONDITION)
     with torch.no_grad():
-        expected = torch.cat(pair.model(shifted(rows, pair.codec.field_sizes), rows, *ids), dim=-1)[0].numpy()
+        fields = pair.model(shifted(rows, pair.codec.field_sizes), rows, *ids)
+        expected = torch.cat([field.log_softmax(dim=-1) for field in fields], dim=-1)[0].numpy()
     assert np.abs(logits - expected).max() <= EXACT
 
 
@@ -161,16 +163,12 @@ def fed(engine: OnnxEngine, piece: int) -> tuple[State, Any, np.random.Generator
     return state, decoder, np.random.default_rng(piece)
 
 
-def beside(states: list[State]) -> State:
-    names = ("last", "filled", "position", "nll", "logits")
-    together = {name: np.concatenate([getattr(state, name) for state in states]) for name in names}
-    return State(cache={k: np.concatenate([state.cache[k] for state in states]) for k in states[0].cache}, **together)
-
-
 def composed(engine: OnnxEngine, pieces: list[int], steps: int = 36) -> tuple[np.ndarray, np.ndarray]:
     """Rows [B, steps, F] and logits [B, steps, sum V] of pieces composed together."""
     states, decoders, rngs = zip(*(fed(engine, piece) for piece in pieces), strict=True)
-    state, rows, logits = beside(list(states)), [], []
+    state, rows, logits = engine.start([]), [], []
+    for other in states:
+        engine.join(state, other)
     ways = [(Sampling(), Sampling(0.8, 0.9), Sampling(1.2, 1.0, 0.05))[piece % 3] for piece in pieces]
     for _ in range(steps):
         noise = np.concatenate([noise_for(rng, NOTE_CODEC) for rng in rngs])
@@ -235,6 +233,17 @@ def test_prompts_are_fed_alone(engine: OnnxEngine) -> None:
         engine.feed(grammatical_rows(3), engine.start([(0, 0), (0, 0)]))
 
 
+def test_a_prompt_goes_in_by_chunks_counted_from_the_first_row(
+    engine: OnnxEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, through = [], engine._feed_rows
+    monkeypatch.setattr(engine, "_feed_rows", lambda rows, state: (calls.append(len(rows)), through(rows, state))[1])
+    state, rows = engine.start([(0, 0)]), grammatical_rows(ROWS)
+    for length in (2 * 32 + 16 + 3, 15, 33, 8):  # chunks of 32 and 16 begin at multiples of themselves
+        engine.feed(rows[:length], state)
+    assert calls == [32, 32, 16, 1, 1, 1] + [1] * 13 + [1, 1] + [1] * 14 + [16, 1, 1, 1] + [1] * 8
+
+
 def test_the_same_feed_gives_the_same_bits_however_it_is_cut_at_chunks(engine: OnnxEngine) -> None:
     size, rows = engine.bundle.feed_rows, grammatical_rows(ROWS)
     whole, state = engine.score(rows), engine.start([(0, 0)])
@@ -252,9 +261,48 @@ def test_an_amended_row_is_what_the_next_step_hears(engine: OnnxEngine) -> None:
     assert np.array_equal(step_through(engine, state, rows[2:])[1], step_through(engine, other, rows[2:])[1])
 
 
-def test_a_state_holds_the_window_and_no_more() -> None:
-    assert cache_shapes(TINY) == dict.fromkeys(("key.0", "value.0", "key.1", "value.1"), (2, 64, 16))
-    assert cache_shapes(TINY_LSTM) == dict.fromkeys(("hidden.0", "cell.0", "hidden.1", "cell.1"), (64,))
+# Prompts that were heard before
+
+
+def caches(state: State) -> list[np.ndarray]:
+    """What one piece goes on from: of its cache the rows in use."""
+    used = int(state.filled[0, 0, 0])
+    return [state.last, state.filled, state.position, *(value[:, :, :used] for value in state.cache.values())]
+
+
+def test_a_prompt_begun_again_is_not_fed_again(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, rows, fed_rows = engine_of(tiny_bundle), grammatical_rows(70), []
+    feed = engine.feed
+    monkeypatch.setattr(engine, "feed", lambda events, state: (fed_rows.append(len(events)), feed(events, state))[1])
+    first, second = (engine.begin(CONDITION, rows) for _ in range(2))
+    assert fed_rows == [70]
+    engine.begin((0, 0), rows)
+    engine.begin(CONDITION, rows[:-1])
+    engine.begin(CONDITION, rows[:0])
+    assert fed_rows == [70, 70, 69]
+    plain = engine.start([CONDITION])
+    feed(rows, plain)
+    for kept in (first, second):
+        assert all(np.array_equal(one, other) for one, other in zip(caches(kept), caches(plain), strict=True))
+
+
+def test_what_is_composed_after_a_prompt_does_not_reach_the_kept_one(engine: OnnxEngine) -> None:
+    prompt, after = np.split(grammatical_rows(60), [40])
+    gone_on, beside = engine.begin(CONDITION, prompt), engine.begin(CONDITION, prompt)
+    step_through(engine, gone_on, after)
+    again = engine.begin(CONDITION, prompt)
+    assert all(np.array_equal(one, other) for one, other in zip(caches(beside), caches(again), strict=True))
+
+
+def test_only_the_prompts_used_latest_are_kept(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, rows, fed_rows = engine_of(tiny_bundle), grammatical_rows(PROMPTS_KEPT + 2), []
+    monkeypatch.setattr(engine, "feed", lambda events, state: fed_rows.append(len(events)))
+    for length in [*range(1, PROMPTS_KEPT + 1), 1, PROMPTS_KEPT + 1]:  # 1 is used again, so 2 has to leave
+        engine.begin(CONDITION, rows[:length])
+    assert fed_rows == list(range(1, PROMPTS_KEPT + 2))
+    for length in (1, 3, 2):
+        engine.begin(CONDITION, rows[:length])
+    assert fed_rows[PROMPTS_KEPT + 1 :] == [2]
 
 
 # Sampling inside the graph

@@ -21,7 +21,7 @@ from arietta.note_codec import NoteCodec
 from arietta.notes import Notes
 from arietta.train.export import torch_nll
 from arietta.train.fields import build_model, row_nll, shifted
-from arietta.train.graph import build_graphs
+from arietta.train.graph import build_graphs, cache_scales
 from arietta.train.onnx_graph import BLOCK, OPSET, SMALLEST_EXTERNAL, Graph, quantise_blocks
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
@@ -120,6 +120,67 @@ def test_nothing_is_summed_in_an_order_that_depends_on_the_batch(tmp_path: Path)
         assert all("ReduceSum" not in kinds(model) for model in exported(tmp_path, config, bits=8).values())
 
 
+# The cache
+
+
+def rows_through(model: torch.nn.Module, count: int = 300) -> tuple[np.ndarray, np.ndarray]:
+    """Keys and values of the first layer, [count, Hkv, D] each, for rows normed as the layer norms them."""
+    torch.manual_seed(1)
+    block, config = model.blocks[0], model.config
+    # Long and lopsided inputs: what a channel can hold shows where one channel carries the row.
+    hidden = torch.randn(count, config.width) * torch.logspace(-2, 3, config.width)[torch.randperm(config.width)]
+    with torch.no_grad():
+        qkv = block.attention.qkv(block.norm_1(hidden))
+    both = qkv[:, config.heads * config.head_width :].view(count, 2, config.kv_heads, config.head_width).numpy()
+    return both[:, 0], both[:, 1]
+
+
+@pytest.mark.parametrize("positions", ["relative", "rotary"])
+def test_the_8_bit_cache_holds_half_of_what_a_channel_can_reach(positions: str) -> None:
+    config = replace(TINY, positions=positions)
+    model = random_model(config)
+    weights = {name: value.detach().numpy() for name, value in model.state_dict().items()}
+    scales = cache_scales(weights, config, 0)
+    for scale, reached in zip(scales, rows_through(model), strict=True):
+        assert scale.shape == (1, config.kv_heads, 1, config.head_width)
+        most = 2 * 127 * scale[0, :, 0]
+        assert (np.abs(reached) <= most * 1.0001).all()
+        assert (np.abs(reached).max(axis=0) > most / 20).all(), "no channel has steps far too coarse for it"
+
+
+def test_rotation_gives_the_two_channels_of_a_pair_one_scale() -> None:
+    weights = {name: value.detach().numpy() for name, value in random_model(TINY).state_dict().items()}
+    still, turned = (cache_scales(weights, replace(TINY, positions=name), 0) for name in ("relative", "rotary"))
+    low, high = np.split(still[0], 2, axis=3)
+    assert np.allclose(turned[0], np.tile(np.hypot(low, high), 2)) and np.array_equal(turned[1], still[1])
+
+
+@pytest.mark.parametrize("bits", [8, 32])
+def test_the_cache_is_as_wide_as_the_weights(bits: int, tmp_path: Path) -> None:
+    kind = onnx.TensorProto.INT8 if bits == 8 else onnx.TensorProto.FLOAT
+    for model in exported(tmp_path, TINY, bits=bits).values():
+        cached = [value for value in model.graph.input if value.name.startswith("past_")]
+        assert len(cached) == 2 * TINY.layers
+        assert {value.type.tensor_type.elem_type for value in cached} == {kind}
+
+
+# The step
+
+
+def test_the_step_sorts_only_the_field_that_is_diced(tmp_path: Path) -> None:
+    graph = exported(tmp_path, TINY, bits=8)["step"].graph
+    assert [node.op_type for node in graph.node].count("TopK") == 1
+    kept = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    assert f"size_{CODEC.field_sizes[CODEC.diced]}" in kept
+
+
+def test_the_step_copies_no_table_of_distances(tmp_path: Path) -> None:
+    graph = exported(tmp_path, TINY, bits=8)["step"].graph
+    tables = {f"blocks.{layer}.attention.relative" for layer in range(TINY.layers)}
+    readers = {node.op_type for node in graph.node if tables & set(node.input)}
+    assert readers == {"MatMul"}
+
+
 # Rounding
 
 
@@ -140,6 +201,13 @@ def test_rounding_keeps_zeros_and_extremes() -> None:
     assert (packed[0] == 128).all()
     assert packed[1, 0, :3].tolist() == [1, 255, 128]
     assert np.isclose(scales[1, 0] * 127, 0.5)
+
+
+def test_an_8_bit_layer_adds_its_own_bias() -> None:
+    graph = Graph({}, bits=8)
+    graph.linear("x", "layer", np.ones((4, 32), dtype=np.float32), np.ones(4, dtype=np.float32))
+    assert [node.op_type for node in graph.nodes] == ["MatMulNBits"]
+    assert list(graph.nodes[0].input) == ["x", "layer.packed", "layer.scales", "", "", "layer.bias"]
 
 
 def test_large_tensors_are_laid_out_by_name_at_multiples_of_64() -> None:

@@ -36,8 +36,8 @@ class Wilful:
         state.nll = np.zeros((len(conditions), 4), dtype=np.float32)
         return state
 
-    def feed(self, events: np.ndarray, state: Any) -> np.ndarray:
-        return np.zeros(events.shape, dtype=np.float32)
+    def begin(self, condition: tuple[int, int], prompt: np.ndarray) -> Any:
+        return self.start([condition])
 
     def next(self, state: Any, noise: np.ndarray, masks: list[Masks], sampling: list[Sampling]) -> np.ndarray:
         row: list[int] = []

@@ -6,6 +6,7 @@ examples:
   arietta compose --seconds 60 --seed 7 -o cue.mid    one minute; the same seed gives the same file
   arietta compose --prompt theme.mid --prompt-notes 40 --count 4 -o takes/
                                                       four ways to go on from a theme's first 40 notes
+  arietta compose --server http://127.0.0.1:8000      the same, composed by a server (arietta serve)
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,9 +23,12 @@ from ..errors import RequestError
 from ..sampling import USUAL, Sampling
 
 if TYPE_CHECKING:
+    from ..client import ServedTake
     from ..composing import Request, Take
-    from ..engine import OnnxEngine
     from ..notes import Notes
+    from .bar import Progress
+
+    Work = Callable[[list[Request], Progress], Iterable[Take | ServedTake]]
 
 MOST_TAKES = 100
 _DICE = (
@@ -38,7 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     length.add_argument("--notes", metavar="N", type=_whole, help="compose exactly N notes (300)")
     length.add_argument("--seconds", metavar="S", type=_number, help="or S seconds of music, within 2 %%")
     models = ", ".join(list_bundles())
-    parser.add_argument("--model", default=DEFAULT_MODEL, help=f"one of {models}, or a folder (%(default)s)")
+    parser.add_argument("--model", metavar="NAME", help=f"one of {models}, or a folder ({DEFAULT_MODEL})")
+    parser.add_argument("--server", metavar="URL", help="let a server compose, with its models ($ARIETTA_API_KEY)")
     parser.add_argument("--style", default="any", metavar="COMPOSER", help="a composer the model knows (%(default)s)")
     parser.add_argument("--prompt", metavar="FILE", type=Path, help="a MIDI file to go on from; its notes are kept")
     parser.add_argument("--prompt-notes", metavar="K", type=_whole, help="take only the first K notes of the prompt")
@@ -54,19 +60,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     requests = _requests(arguments)
-    from ..bundle import load_bundle
-    from ..composing import Piece
-    from ..engine import load_engine
-
-    bundle = load_bundle(arguments.model)
-    Piece(requests[0], bundle)  # refuses what this model cannot do before any work is done
-    paths = _paths(arguments, len(requests))
-    engine = load_engine(bundle)
-    for request, path in zip(requests, paths, strict=True):
-        _compose_one(request, engine, path, has_roll=arguments.roll)
+    work = _elsewhere(arguments) if arguments.server else _here(arguments, requests[0])
+    _compose(requests, work, _out(arguments, len(requests)), has_roll=arguments.roll)
     print("Hear it: open the file in any player or DAW with a piano sound.")
     print("Next:    arietta compose --style chopin --notes 600      arietta compose --help")
     return 0
+
+
+def _here(arguments: argparse.Namespace, request: Request) -> Work:
+    """Compose on this machine; refuses what the model cannot do before any work is done."""
+    from ..bundle import load_bundle
+    from ..composing import Piece
+    from ..engine import load_engine
+    from ..ensemble import compose_together
+
+    bundle = load_bundle(arguments.model or DEFAULT_MODEL)
+    Piece(request, bundle)
+    engine = load_engine(bundle)
+    return lambda requests, progress: compose_together(requests, engine, progress=progress)
+
+
+def _elsewhere(arguments: argparse.Namespace) -> Work:
+    """Let a server compose."""
+    from ..client import Client
+
+    client = Client(arguments.server, api_key=os.environ.get("ARIETTA_API_KEY") or None)
+    return lambda requests, progress: client.perform(requests, model=arguments.model, progress=progress)
 
 
 def _requests(arguments: argparse.Namespace) -> list[Request]:
@@ -100,8 +119,8 @@ def _prompt(arguments: argparse.Namespace) -> Notes | None:
     return notes if arguments.prompt_notes is None else first(notes, arguments.prompt_notes)
 
 
-def _paths(arguments: argparse.Namespace, count: int) -> list[Path]:
-    """Where each take goes: the file named by -o, or its folder, where files are named after their takes."""
+def _out(arguments: argparse.Namespace, count: int) -> Path:
+    """Where takes go: the file named by -o, or its folder, where files are named after their takes."""
     out = Path(arguments.out)
     is_file = _is_file(out)
     if is_file and count > 1:
@@ -113,35 +132,40 @@ def _paths(arguments: argparse.Namespace, count: int) -> list[Path]:
         raise RequestError(f"{folder}: is a file; -o takes a .mid file or a folder") from error
     if not os.access(folder, os.W_OK):
         raise RequestError(f"{folder}: you may not write there; -o takes another folder")
-    return [out] * count
+    return out
 
 
 def _is_file(out: Path) -> bool:
     return out.suffix.lower() in (".mid", ".midi") and not out.is_dir()
 
 
-def _compose_one(request: Request, engine: OnnxEngine, path: Path, *, has_roll: bool) -> None:
-    from ..composing import compose
+def _compose(requests: list[Request], work: Work, out: Path, *, has_roll: bool) -> None:
+    """Let all of them be composed, save each as it is done, and tell of them in their order."""
     from .bar import bar
 
-    begun = time.perf_counter()
-    with bar("composing", "note" if request.notes else "s") as progress:
-        take = compose(request, engine, progress=progress)
-    path = path if _is_file(path) else path / f"{take.title}.mid"
+    begun, made = time.perf_counter(), []
+    with bar("composing", "note" if requests[0].notes else "s") as progress:
+        for take in work(requests, progress):
+            made.append((take, _save(take, out, has_roll=has_roll)))
+    seconds = time.perf_counter() - begun
+    spent = made[0][0].seconds_taken if len(made) == 1 else seconds
+    speed = sum(take.note_count for take, _ in made) / spent
+    company = f"beside {len(made) - 1} more " if len(made) > 1 else ""
+    for take, path in sorted(made, key=lambda one: one[0].request.seed):
+        before = f" after {take.prompt_notes} of the prompt" if take.prompt_notes else ""
+        print(f"Composed {take.note_count} notes{before}, {take.notes.seconds:.1f} s of music,")
+        print(f"{company}in {seconds:.2f} s ({speed:.0f} notes/s), with {take.model}, seed {take.request.seed}:")
+        print(f"  {path}")
+
+
+def _save(take: Take | ServedTake, out: Path, *, has_roll: bool) -> Path:
+    path = out if _is_file(out) else out / f"{take.title}.mid"
     take.save(path)
     if has_roll:
         from ..render import write_roll
 
         write_roll(path.with_suffix(".png"), take.notes, title=take.title, prompt_seconds=take.prompt_seconds)
-    _tell(take, path, time.perf_counter() - begun)
-
-
-def _tell(take: Take, path: Path, seconds: float) -> None:
-    before = f" after {take.prompt_notes} of the prompt" if take.prompt_notes else ""
-    print(f"Composed {take.note_count} notes{before}, {take.notes.seconds:.1f} s of music,")
-    speed = take.note_count / take.seconds_taken
-    print(f"in {seconds:.2f} s ({speed:.0f} notes/s), with {take.model}, seed {take.request.seed}:")
-    print(f"  {path}")
+    return path
 
 
 def _whole(text: str) -> int:

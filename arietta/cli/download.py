@@ -1,22 +1,29 @@
-"""Fetch a public corpus, check it and unpack it.
+"""Fetch a public corpus, or a model that did not come with the program, and check it.
 
     arietta download maestro                 (58 MB; CC BY-NC-SA 4.0)
     arietta download giantmidi               (says where to fetch it by hand: its publisher asks for consent)
     arietta download giantmidi --archive midis_v1.2.zip
+    arietta download concert --url https://example.org/models     (any folder on the web that holds the models)
 
-A broken download goes on where it stopped when the command is run again.
+A model goes to the shelf where `arietta compose --model NAME` finds it, and is checked by the fingerprint that this
+version knows. A broken download goes on where it stopped when the command is run again.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 from pathlib import Path
 
+from ..errors import BundleError
 from .bar import bar
+
+CORPORA = ("maestro", "giantmidi")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("corpus", choices=("maestro", "giantmidi"))
+    parser.add_argument("name", help=f"{', '.join(CORPORA)}, or a model's name")
+    parser.add_argument("--url", default="", help="where a model is: URL/NAME/model.json and the files beside it")
     parser.add_argument("--out", default="corpora", metavar="DIR", help="folder to unpack into (default corpora)")
     parser.add_argument("--archive", metavar="ZIP", help="an archive fetched by hand, instead of downloading it")
     parser.add_argument(
@@ -28,11 +35,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    """Fetch what is named; raises CorpusError or BundleError where that fails."""
+    if arguments.name not in CORPORA:
+        _fetch_model(arguments.name, arguments.url.rstrip("/"))
+        return
     from ..download import DATASETS, download
 
-    dataset = DATASETS[arguments.corpus]
+    dataset = DATASETS[arguments.name]
     with bar(f"fetching {dataset.name}", "B") as progress:
         folder = download(dataset, arguments.out, progress, archive=arguments.archive, checksum=arguments.checksum)
     count = sum(path.suffix.lower() in (".mid", ".midi") for path in Path(folder).rglob("*"))
     print(f"{folder}: {count} MIDI files, licence {dataset.licence}")
     print(f"next: arietta ingest {folder} --out corpus")
+
+
+def _fetch_model(name: str, url: str) -> None:
+    """Fetch a model's files onto the user's shelf, whole or not at all."""
+    from ..bundle import FILES, known_models, load_bundle, own_shelf
+    from ..download import fetch
+
+    known = known_models()
+    if name not in known:
+        raise BundleError(f"{name}: neither a corpus ({', '.join(CORPORA)}) nor a model ({', '.join(known)})")
+    if not url:
+        raise BundleError(
+            f"{name}: say where it is kept, as in --url https://example.org/models; "
+            f"a checkout of the source has it in models/{name}, which may be copied to {own_shelf() / name}"
+        )
+    unfinished = own_shelf() / f".{name}.part" / name
+    unfinished.mkdir(parents=True, exist_ok=True)
+    for file in ("model.json", "card.json", *FILES):
+        with bar(f"fetching {file}", "B") as progress:
+            fetch(f"{url}/{name}/{file}", unfinished / file, progress)
+    try:
+        found = load_bundle(unfinished).fingerprint
+        if found != known[name]:
+            raise BundleError(f"{url}/{name}: has fingerprint {found}, and this version knows {name} as {known[name]}")
+        shutil.rmtree(own_shelf() / name, ignore_errors=True)
+        unfinished.rename(own_shelf() / name)
+    finally:
+        shutil.rmtree(unfinished.parent)
+    print(f"{own_shelf() / name}: fetched and checked; try it: arietta compose --model {name}")

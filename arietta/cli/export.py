@@ -51,7 +51,7 @@ def describe_training(folder: Path) -> dict[str, Any]:
         raise ConfigError(f"{folder}: not a run of `arietta train` ({Path(error.filename).name} is missing)") from error
     except ValueError as error:
         raise ConfigError(f"{folder}: run.json or metrics.jsonl is damaged ({error})") from error
-    names = ("settings", "parameters", "precision", "machine", "versions", "store", "corpus", "outcome")
+    names = ("settings", "parameters", "precision", "machine", "versions", "store", "corpus", "begun_from", "outcome")
     best = [line for line in lines if line.get("is_best")]
     return {name: described[name] for name in names if name in described} | {"validation": best[-1] if best else {}}
 

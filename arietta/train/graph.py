@@ -3,16 +3,20 @@
     step.onnx  one row in; torso, chained heads and the sampling of every field inside; the next row out
     feed.onnx  S rows in, with the rows they should predict: the likelihood of each field, and the state moved on
 
-Both share `weights.bin`. Keys and values live in buffers of the caller's, float32 [B, Hkv, W, D] a layer, that
-GroupQueryAttention updates in place; an LSTM's state is float32 [B, width] twice a layer. Linear layers are float32
-or 8 bit in blocks of 32 (MatMulNBits, accuracy_level 4: 8-bit products; level 0 took ten times as long).
+Both share `weights.bin`. Keys and values live in buffers of the caller's, [B, Hkv, W, D] a layer, that
+GroupQueryAttention updates in place; an LSTM's state is float32 [B, width] twice a layer. Linear layers and the cache
+are float32, or 8 bit: layers in blocks of 32 (MatMulNBits, accuracy_level 4: 8-bit products; level 0 took ten times
+as long), keys and values with a fixed scale a channel. Tables of which one row is read, and that of the distances,
+which 8 bits made slower, stay float32.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from ..codec import Codec
@@ -26,32 +30,32 @@ HIDDEN_LOGIT = -1e30
 def build_graphs(config: ModelConfig, codec: Codec, weights: Weights, *, bits: int) -> tuple[Graph, Graph]:
     """Return (step, feed) for the checkpoint's `weights`; both hold the same tensors, so one data file serves."""
     step, feed = Graph(weights, bits=bits), Graph(weights, bits=bits)
-    step_hidden = _torso(step, config)
-    chosen = _sampled_heads(step, config, codec, step_hidden)
-    step.output("rows", TensorProto.INT64, ["B", len(config.field_sizes)], chosen[0])
-    step.output("nll", TensorProto.FLOAT, ["B", len(config.field_sizes)], chosen[1])
-    step.output("logits", TensorProto.FLOAT, ["B", sum(config.field_sizes)], chosen[2])
-    nll = _scored_heads(feed, config, _torso(feed, config))
-    feed.output("nll", TensorProto.FLOAT, ["B", "S", len(config.field_sizes)], nll)
+    fields = len(config.field_sizes)
+    rows, nll, logits = _sampled_heads(step, config, codec, _torso(step, config, rows=1))
+    step.output("rows", TensorProto.INT64, ["B", fields], rows)
+    step.output("nll", TensorProto.FLOAT, ["B", fields], nll)
+    step.output("logits", TensorProto.FLOAT, ["B", 1, sum(config.field_sizes)], logits)
+    nll = _scored_heads(feed, config, _torso(feed, config, rows=-1))
+    feed.output("nll", TensorProto.FLOAT, ["B", "S", fields], nll)
     shared = {**step.tensors, **feed.tensors}
     large = {name: value for name, value in shared.items() if value.nbytes >= SMALLEST_EXTERNAL}
     step.tensors, feed.tensors = large | step.tensors, large | feed.tensors
     return step, feed
 
 
-def _torso(graph: Graph, config: ModelConfig) -> str:
-    """Inputs, embeddings and layers; returns the hidden states [B, S, width]."""
+def _torso(graph: Graph, config: ModelConfig, *, rows: int) -> str:
+    """Inputs, embeddings and layers over so many rows (-1: any number S); returns the hidden states [B, S, width]."""
     fields = len(config.field_sizes)
-    rows = graph.input("inputs", TensorProto.INT64, ["B", "S", fields + 2])
+    inputs = graph.input("inputs", TensorProto.INT64, ["B", "S", fields + 2])
     names = [f"embedding.tables.{field}.weight" for field in range(fields)]
     tables = [graph.weights[name] for name in (*names, "embedding.composer.weight", "embedding.source.weight")]
     offsets = np.cumsum([0, *(len(table) for table in tables[:-1])])
     table = graph.constant("embeddings", np.concatenate(tables), np.float32)
-    places = graph.add(rows, graph.constant("embedding_offsets", offsets))
+    places = graph.add(inputs, graph.constant("embedding_offsets", offsets))
     # Not ReduceSum: it adds in another order for one piece than for several, and batches must give the same bits.
     parts = graph.op("Split", graph.op("Gather", table, places), outputs=len(tables), axis=2, num_outputs=len(tables))
     hidden = graph.op("Squeeze", graph.op("Sum", *parts), graph.constant("axis_2", [2]))
-    return _lstm(graph, config, hidden) if config.kind == "lstm" else _transformer(graph, config, hidden)
+    return _lstm(graph, config, hidden) if config.kind == "lstm" else _transformer(graph, config, hidden, rows)
 
 
 def _lstm(graph: Graph, config: ModelConfig, hidden: str) -> str:
@@ -74,12 +78,10 @@ def _lstm(graph: Graph, config: ModelConfig, hidden: str) -> str:
     return str(graph.op("Unsqueeze", hidden, graph.constant("axis_1", [1])))
 
 
-def _transformer(graph: Graph, config: ModelConfig, hidden: str) -> str:
-    """The blocks. Inputs: `filled` int64 [B, 1, 1], rows in the cache before these; `position`, rows ever taken in."""
-    filled = graph.input("filled", TensorProto.INT64, ["B", 1, 1])
-    count = graph.input("last_key", TensorProto.INT32, ["B"])
-    total = graph.input("key_count", TensorProto.INT32, [])
-    aids = _position_aids(graph, config, hidden, filled, total)
+def _transformer(graph: Graph, config: ModelConfig, hidden: str, rows: int) -> str:
+    """The blocks. `last_key` int32 [B]: the cache's place of a piece's last row; `key_count` int32: the largest + 1."""
+    lengths = graph.input("last_key", TensorProto.INT32, ["B"]), graph.input("key_count", TensorProto.INT32, [])
+    aids = _position_aids(graph, config, lengths[1])
     if config.positions == "absolute":
         table = graph.constant("position.weight", graph.weights["position.weight"], np.float32)
         hidden = graph.add(hidden, graph.op("Gather", table, aids["places"]))
@@ -87,7 +89,10 @@ def _transformer(graph: Graph, config: ModelConfig, hidden: str) -> str:
     for layer in range(config.layers):
         name = f"blocks.{layer}"
         normed, hidden = _norm(graph, f"{name}.norm_1", hidden, added)
-        added = graph.layer(_attention(graph, config, layer, normed, aids, (count, total)), f"{name}.attention.out")
+        qkv = graph.layer(normed, f"{name}.attention.qkv")
+        bias = _relative_logits(graph, config, f"{name}.attention", qkv, aids, rows) if "distance" in aids else ""
+        qkv = _rotate(graph, qkv, config, aids) if "cos" in aids else qkv
+        added = graph.layer(_attention(graph, config, layer, (qkv, *lengths, bias)), f"{name}.attention.out")
         normed, hidden = _norm(graph, f"{name}.norm_2", hidden, added)
         raised = graph.op("Gelu", graph.layer(normed, f"{name}.up"))
         added = graph.layer(raised, f"{name}.down")
@@ -104,95 +109,100 @@ def _norm(graph: Graph, name: str, hidden: str, added: str) -> tuple[str, str]:
     return made[0], made[3]
 
 
-def _position_aids(graph: Graph, config: ModelConfig, hidden: str, filled: str, total: str) -> dict[str, str]:
-    """What all layers share of positions: key places by distance, rotary angles, or absolute places."""
-    zero, one = graph.constant("zero", 0), graph.constant("one", 1)
-    rows = graph.op("Gather", graph.op("Shape", hidden), one)
-    steps = graph.op("Range", zero, rows, one)  # [S]
-    if config.positions == "absolute":
-        return {"places": graph.op("Add", graph.op("Squeeze", filled, graph.constant("axis_2", [2])), steps)}
+def _position_aids(graph: Graph, config: ModelConfig, total: str) -> dict[str, str]:
+    """What all layers share of positions: distances to the keys, rotary angles, or absolute places."""
     if config.positions == "rotary":
-        return _rotary_angles(graph, config, steps)
-    keys = graph.op("Cast", total, to=TensorProto.INT64)
-    column = graph.op("Unsqueeze", steps, graph.constant("axis_1", [1]))
-    own = graph.op("Unsqueeze", graph.op("Add", filled, column), graph.constant("axis_1", [1]))  # [B, 1, S, 1]
-    distance = graph.op("Max", graph.op("Sub", own, graph.op("Range", zero, keys, one)), zero)  # [B, 1, S, T]
-    shape = graph.op("Concat", *_lengths(graph, distance, config.heads), axis=0)
-    return {
-        "distance": graph.op("Expand", distance, shape),
-        "keys": graph.op("Reshape", keys, graph.constant("minus_one", [-1])),
-    }
+        return _rotary_angles(graph, config)
+    if config.positions == "absolute":
+        return {"places": graph.input("places", TensorProto.INT32, ["B", "S"])}
+    own = graph.input("places", TensorProto.INT32, ["B", 1, "S", 1])
+    zero, one = graph.constant("zero", 0, np.int32), graph.constant("one", 1, np.int32)
+    distance = graph.op("Max", graph.op("Sub", own, graph.op("Range", zero, total, one)), zero)  # [B, 1, S, T]
+    return {"distance": graph.op("Expand", distance, graph.constant("by_heads", [1, config.heads, 1, 1]))}
 
 
-def _lengths(graph: Graph, distance: str, heads: int) -> list[str]:
-    """The shape [B, H, S, T] for a tensor [B, 1, S, T], as four one-number vectors."""
-    shape = graph.op("Shape", distance)
-    pick = [graph.op("Gather", shape, graph.constant(f"only_{axis}", [axis])) for axis in (0, 2, 3)]
-    return [pick[0], graph.constant("head_count", [heads]), pick[1], pick[2]]
-
-
-def _rotary_angles(graph: Graph, config: ModelConfig, steps: str) -> dict[str, str]:
+def _rotary_angles(graph: Graph, config: ModelConfig) -> dict[str, str]:
     """cos and sin [B, S, 1, D / 2] of the rows' positions, counted from the piece's first row."""
-    position = graph.input("position", TensorProto.INT64, ["B", 1])
+    position = graph.input("position", TensorProto.INT64, ["B", "S", 1, 1])
     rates = ROTARY_BASE ** (-np.arange(0, config.head_width, 2, dtype=np.float32) / config.head_width)
-    where = graph.op("Cast", graph.op("Add", position, steps), to=TensorProto.FLOAT)
-    where = graph.op("Unsqueeze", where, graph.constant("axes_2_3", [2, 3]))
+    where = graph.op("Cast", position, to=TensorProto.FLOAT)
     angles = graph.op("Mul", where, graph.constant("rotary_rates", rates, np.float32))
     return {"cos": graph.op("Cos", angles), "sin": graph.op("Sin", angles)}
 
 
-def _attention(
-    graph: Graph, config: ModelConfig, layer: int, normed: str, aids: Mapping[str, str], lengths: tuple[str, str]
-) -> str:
-    """Attention of one layer over the cache, [B, S, width] -> [B, S, width], keys and values kept in place."""
-    name, width = f"blocks.{layer}.attention", config.head_width
-    sizes = graph.constant("qkv_sizes", [config.heads * width, config.kv_heads * width, config.kv_heads * width])
-    query, key, value = graph.op("Split", graph.layer(normed, f"{name}.qkv"), sizes, outputs=3, axis=-1)
-    bias = ""
-    if "cos" in aids:
-        query, key = (_rotate(graph, part, config, aids) for part in (query, key))
-    elif "distance" in aids:
-        bias = _relative_logits(graph, config, name, query, aids)
-    shape: list[int | str] = ["B", config.kv_heads, config.context, width]
-    past = [graph.input(f"past_{kind}.{layer}", TensorProto.FLOAT, shape) for kind in ("key", "value")]
-    nothing = ["", "", ""]  # cosines, sines and position ids: rotation is done above
-    inputs = [query, key, value, *past, *lengths, *nothing, bias]
+def _attention(graph: Graph, config: ModelConfig, layer: int, parts: tuple[str, str, str, str]) -> str:
+    """Attention of one layer over the cache, [B, S, width], keys and values kept in place.
+
+    `parts`: queries, keys and values side by side [B, S, (H + 2 Hkv) D], the two lengths, and the bias or "".
+    """
+    name = f"blocks.{layer}.attention"
+    shape: list[int | str] = ["B", config.kv_heads, config.context, config.head_width]
+    kind = TensorProto.INT8 if graph.bits == 8 else TensorProto.FLOAT
+    past = [graph.input(f"past_{part}.{layer}", kind, shape) for part in ("key", "value")]
+    qkv, last_key, key_count, bias = parts
+    inputs = [qkv, "", "", *past, last_key, key_count, "", "", "", bias]  # no cosines: rotation is done above
+    settings: dict[str, Any] = {"num_heads": config.heads, "kv_num_heads": config.kv_heads}
+    if graph.bits == 8:
+        scales = zip(("key_scale", "value_scale"), cache_scales(graph.weights, config, layer), strict=True)
+        inputs += ["", *(graph.constant(f"{name}.{part}", scale, np.float32) for part, scale in scales)]
+        settings |= dict.fromkeys(("k_quant_type", "v_quant_type"), "PER_CHANNEL") | {"kv_cache_bit_width": 8}
+    while not inputs[-1]:
+        inputs.pop()
     names = [f"{name}.mixed", f"key.{layer}", f"value.{layer}"]
-    self_attention = helper.make_node(
-        "GroupQueryAttention",
-        inputs if bias else inputs[:7],
-        names,
-        domain=MICROSOFT,
-        num_heads=config.heads,
-        kv_num_heads=config.kv_heads,
-        scale=width**-0.5,
+    scale = config.head_width**-0.5
+    graph.nodes.append(
+        helper.make_node("GroupQueryAttention", inputs, names, domain=MICROSOFT, scale=scale, **settings)
     )
-    graph.nodes.append(self_attention)
-    graph.outputs += [helper.make_tensor_value_info(made, TensorProto.FLOAT, shape) for made in names[1:]]
+    graph.outputs += [helper.make_tensor_value_info(made, kind, shape) for made in names[1:]]
     return names[0]
 
 
-def _rotate(graph: Graph, part: str, config: ModelConfig, aids: Mapping[str, str]) -> str:
-    """Rotate [B, S, heads * D] by the rows' angles, as `transformer.rotate` does."""
-    split = graph.op("Reshape", part, graph.constant("by_head", [0, 0, -1, config.head_width]))
-    low, high = graph.op("Split", split, outputs=2, axis=-1, num_outputs=2)
+def cache_scales(weights: Weights, config: ModelConfig, layer: int) -> list[NDArray[np.float32]]:
+    """One step of 8-bit keys and of values, float32 [1, Hkv, 1, D], from the most that a channel can ever hold.
+
+    A normed row is at most sqrt(width) long, so w (g x) is at most |w g| sqrt(width). Music reaches a third of that
+    at most, so the steps divide half of it: it cost `concert` 0.0001 of its 10.86 nats a note, and needs no music.
+    """
+    block, heads = f"blocks.{layer}", config.heads * config.head_width
+    matrix = weights[f"{block}.attention.qkv.weight"][heads:] * weights[f"{block}.norm_1.weight"]
+    most = np.linalg.norm(matrix, axis=1).reshape(2, 1, config.kv_heads, 1, config.head_width) * config.width**0.5
+    if config.positions == "rotary":  # turning a pair of channels may put all of it into one of them
+        pairs = most[0].reshape(1, config.kv_heads, 1, 2, -1)
+        most[0] = np.tile(np.linalg.norm(pairs, axis=3), 2)
+    return list(np.maximum(most / 2, 1e-12).astype(np.float32) / 127)
+
+
+def _rotate(graph: Graph, qkv: str, config: ModelConfig, aids: Mapping[str, str]) -> str:
+    """Rotate queries and keys by the rows' angles, as `transformer.rotate` does; values stay as they are."""
+    heads = graph.op("Reshape", qkv, graph.constant("rows_and_heads", [0, 0, -1, config.head_width]))
+    sizes = graph.constant("turned_sizes", [config.heads + config.kv_heads, config.kv_heads])
+    turning, values = graph.op("Split", heads, sizes, outputs=2, axis=2)
+    low, high = graph.op("Split", turning, outputs=2, axis=-1, num_outputs=2)
     turned = [
         graph.op("Sub", graph.op("Mul", low, aids["cos"]), graph.op("Mul", high, aids["sin"])),
         graph.op("Add", graph.op("Mul", high, aids["cos"]), graph.op("Mul", low, aids["sin"])),
     ]
-    joined = graph.op("Concat", *turned, axis=-1)
+    joined = graph.op("Concat", graph.op("Concat", *turned, axis=-1), values, axis=2)
     return str(graph.op("Reshape", joined, graph.constant("flat_heads", [0, 0, -1])))
 
 
-def _relative_logits(graph: Graph, config: ModelConfig, name: str, query: str, aids: Mapping[str, str]) -> str:
-    """q E_d / sqrt(D) laid out by key, float32 [B, H, S, T]: one product with the distances in use, then a gather."""
-    relative = graph.weights[f"{name}.relative"] * np.float32(config.head_width**-0.5)
-    table = graph.constant(f"{name}.relative", relative.transpose(0, 2, 1).copy(), np.float32)  # [1 or H, D, W]
-    starts, axes = graph.constant("from_0", [0]), graph.constant("axis_2", [2])
-    in_use = graph.op("Slice", table, starts, aids["keys"], axes)
-    heads = graph.op("Reshape", query, graph.constant("by_head", [0, 0, -1, config.head_width]))
-    by_head = graph.op("Transpose", heads, perm=[0, 2, 1, 3])  # [B, H, S, D]
-    return str(graph.op("GatherElements", graph.op("MatMul", by_head, in_use), aids["distance"], axis=3))
+def _relative_logits(graph: Graph, config: ModelConfig, name: str, qkv: str, aids: Mapping[str, str], rows: int) -> str:
+    """q E_d / sqrt(D) laid out by key, float32 [B, H, S, T]: one product with all W distances, then a gather.
+
+    The whole table is packed once, in float32; a slice of the distances in use would be a copy at every step, and 8
+    bits took 1.6 times as long.
+    """
+    relative = graph.weights[f"{name}.relative"] * np.float32(config.head_width**-0.5)  # [1 or H, W, D]
+    if rows == 1:
+        heads = graph.op("Reshape", qkv, graph.constant("heads_of_a_row", [0, -1, 1, config.head_width]))
+    else:
+        split = graph.op("Reshape", qkv, graph.constant("rows_and_heads", [0, 0, -1, config.head_width]))
+        heads = graph.op("Transpose", split, perm=[0, 2, 1, 3])  # [B, H + 2 Hkv, S, D]
+    starts, ends = graph.constant("from_0", [0]), graph.constant("head_count", [config.heads])
+    queries = graph.op("Slice", heads, starts, ends, graph.constant("axis_1", [1]))
+    by_distance = relative.transpose(0, 2, 1).copy()  # [1 or H, D, W]
+    table = graph.constant(f"{name}.relative", by_distance[0] if len(by_distance) == 1 else by_distance, np.float32)
+    return str(graph.op("GatherElements", graph.op("MatMul", queries, table), aids["distance"], axis=3))
 
 
 def _mixed_hidden(graph: Graph, config: ModelConfig, hidden: str) -> list[str]:
@@ -208,14 +218,13 @@ def _mixed_hidden(graph: Graph, config: ModelConfig, hidden: str) -> list[str]:
 
 
 def _head(graph: Graph, field: int, hidden: str, mixed: Sequence[str], earlier: Sequence[str]) -> str:
-    """Logits of one field, given the earlier fields' values."""
-    if field == 0:
-        return graph.layer(hidden, "heads.out.0")
-    summed = mixed[field - 1]
-    for place, value in enumerate(earlier):
-        name = f"heads.chain.{field - 1}.{place}.weight"
-        summed = graph.add(summed, graph.op("Gather", graph.constant(name, graph.weights[name], np.float32), value))
-    return graph.layer(graph.op("Gelu", summed), f"heads.out.{field}")
+    """Log-likelihood of one field's values, given the earlier fields' values."""
+    if field > 0:
+        names = [f"heads.chain.{field - 1}.{place}.weight" for place in range(len(earlier))]
+        tables = [graph.constant(name, graph.weights[name], np.float32) for name in names]
+        heard = [graph.op("Gather", table, value) for table, value in zip(tables, earlier, strict=True)]
+        hidden = graph.op("Gelu", graph.op("Sum", mixed[field - 1], *heard))
+    return str(graph.op("LogSoftmax", graph.layer(hidden, f"heads.out.{field}"), axis=-1))
 
 
 def _scored_heads(graph: Graph, config: ModelConfig, hidden: str) -> str:
@@ -224,46 +233,46 @@ def _scored_heads(graph: Graph, config: ModelConfig, hidden: str) -> str:
     targets = graph.input("targets", TensorProto.INT64, ["B", "S", fields])
     columns = [graph.op("Gather", targets, graph.constant(f"field_{field}", field), axis=2) for field in range(fields)]
     mixed = _mixed_hidden(graph, config, hidden)
-    parts = []
-    for field in range(fields):
-        logits = _head(graph, field, hidden, mixed, columns[:field])
-        parts.append(_nll_of(graph, logits, columns[field]))
-    return str(graph.op("Concat", *parts, axis=-1))
+    likely = [_head(graph, field, hidden, mixed, columns[:field]) for field in range(fields)]
+    return _nll_of(graph, config, graph.op("Concat", *likely, axis=-1), targets)
 
 
-def _nll_of(graph: Graph, logits: str, value: str) -> str:
-    """-log softmax(logits)[value] with one column, for logits [.., V] and values [..]."""
-    place = graph.op("Unsqueeze", value, graph.constant("axis_last", [-1]))
-    chosen = graph.op("GatherElements", graph.op("LogSoftmax", logits, axis=-1), place, axis=-1)
-    return str(graph.op("Neg", chosen))
+def _nll_of(graph: Graph, config: ModelConfig, likely: str, rows: str) -> str:
+    """-log p of each field's value, [.., F], for the fields' log p side by side [.., sum V] and rows [.., F]."""
+    starts = graph.constant("field_starts", np.cumsum([0, *config.field_sizes[:-1]]))
+    return str(graph.op("Neg", graph.op("GatherElements", likely, graph.add(rows, starts), axis=-1)))
 
 
 def _sampled_heads(graph: Graph, config: ModelConfig, codec: Codec, hidden: str) -> tuple[str, str, str]:
-    """Choose the next row field by field: (rows [B, F], nll [B, F] under the model itself, logits [B, sum V])."""
+    """Choose the next row field by field: (rows [B, F], nll [B, F] under the model itself, log p [B, 1, sum V]).
+
+    Everything keeps the axis of the one row, so that a value chosen, [B, 1], is an index and a column at once.
+    """
     sizes = config.field_sizes
-    allowed = graph.input("allowed", TensorProto.BOOL, ["B", sum(sizes)])
-    noise = graph.input("noise", TensorProto.FLOAT, ["B", sum(sizes)])
-    dice = [graph.input(name, TensorProto.FLOAT, ["B", len(sizes)]) for name in ("temperature", "top_p", "min_p")]
-    by_field = list(zip(*(_parts(graph, name, [1] * len(sizes)) for name in dice), strict=True))
+    allowed = graph.input("allowed", TensorProto.BOOL, ["B", 1, sum(sizes)])
+    noise = graph.input("noise", TensorProto.FLOAT, ["B", 1, sum(sizes)])
     if len(sizes) > 1:
-        graph.input("earliest", TensorProto.INT64, ["B", sizes[1]])
+        graph.input("earliest", TensorProto.INT64, ["B", 1, sizes[1]])
+    dice = tuple(graph.input(name, TensorProto.FLOAT, ["B", 1, 1]) for name in ("temperature", "top_p", "min_p"))
     permitted, gumbel = _parts(graph, allowed, sizes), _parts(graph, noise, sizes)
-    hidden = graph.op("Squeeze", hidden, graph.constant("axis_1", [1]))
     mixed = _mixed_hidden(graph, config, hidden)
     values: list[str] = []
-    all_logits, nlls = [], []
+    likely: list[str] = []
     for field in range(len(sizes)):
-        logits = _head(graph, field, hidden, mixed, values)
+        likely.append(_head(graph, field, hidden, mixed, values))
         mask = _mask(graph, codec, field, permitted[field], values)
-        values.append(_sample(graph, logits, mask, gumbel[field], sizes[field], by_field[field]))
-        nlls.append(_nll_of(graph, logits, values[-1]))
-        all_logits.append(logits)
-    rows = [graph.op("Unsqueeze", value, graph.constant("axis_last", [-1])) for value in values]
-    return tuple(graph.op("Concat", *parts, axis=-1) for parts in (rows, nlls, all_logits))
+        kept = graph.op("Where", mask, likely[-1], graph.constant("hidden_logit", HIDDEN_LOGIT, np.float32))
+        if field == codec.diced:
+            kept = _diced(graph, kept, sizes[field], dice)
+        values.append(graph.op("ArgMax", graph.op("Add", kept, gumbel[field]), axis=-1, keepdims=0))
+    rows, together = (graph.op("Concat", *parts, axis=-1) for parts in (values, likely))
+    by_row = graph.op("Unsqueeze", rows, graph.constant("axis_1", [1]))
+    nll = graph.op("Squeeze", _nll_of(graph, config, together, by_row), graph.constant("axis_1", [1]))
+    return rows, nll, together
 
 
 def _parts(graph: Graph, value: str, sizes: Sequence[int]) -> list[str]:
-    """Cut [B, sum of sizes] into one [B, size] a field."""
+    """Cut [B, 1, sum of sizes] into one [B, 1, size] a field."""
     if len(sizes) == 1:
         return [value]
     return list(
@@ -274,7 +283,7 @@ def _parts(graph: Graph, value: str, sizes: Sequence[int]) -> list[str]:
 
 
 def _mask(graph: Graph, codec: Codec, field: int, allowed: str, values: Sequence[str]) -> str:
-    """Which values of a field may be chosen, bool [B, V]: `codec.Masks` and the codec's tables."""
+    """Which values of a field may be chosen, bool [B, 1, V]: `codec.Masks` and the codec's tables."""
     if field == 1:
         time = graph.op("Unsqueeze", values[0], graph.constant("axis_last", [-1]))
         allowed = graph.op("And", allowed, graph.op("GreaterOrEqual", time, "earliest"))
@@ -285,11 +294,11 @@ def _mask(graph: Graph, codec: Codec, field: int, allowed: str, values: Sequence
     return allowed
 
 
-def _sample(graph: Graph, logits: str, mask: str, noise: str, size: int, dice: tuple[str, str, str]) -> str:
-    """Choose a value int64 [B]: temperature, then min-p and top-p, then Gumbel noise; `sampling.choose` in numpy."""
+def _diced(graph: Graph, logits: str, size: int, dice: tuple[str, ...]) -> str:
+    """Temperature, then min-p and top-p over masked logits [B, 1, V]; `sampling.choose` says the same in numpy."""
     temperature, top_p, min_p = dice
     hidden = graph.constant("hidden_logit", HIDDEN_LOGIT, np.float32)
-    scaled = graph.op("Where", mask, graph.op("Div", logits, temperature), hidden)
+    scaled = graph.op("Div", logits, temperature)
     chance = graph.op("Softmax", scaled, axis=-1)
     ordered = graph.op("TopK", chance, graph.constant(f"size_{size}", [size]), outputs=2, axis=-1)[0]
     last = graph.constant("axis_last", [-1])
@@ -298,5 +307,4 @@ def _sample(graph: Graph, logits: str, mask: str, noise: str, size: int, dice: t
     inside = graph.op("Less", before, top_p)
     least = graph.op("ReduceMin", graph.op("Where", inside, ordered, best), last)
     floor = graph.op("Max", least, graph.op("Mul", best, min_p))
-    kept = graph.op("Where", graph.op("GreaterOrEqual", chance, floor), scaled, hidden)
-    return str(graph.op("ArgMax", graph.op("Add", kept, noise), axis=-1, keepdims=0))
+    return str(graph.op("Where", graph.op("GreaterOrEqual", chance, floor), scaled, hidden))

@@ -271,6 +271,8 @@ class Run:
             "machine": describe_machine(self.hardware.device),
             "versions": versions(),
         }
+        if self.plan.start:
+            description["begun_from"] = self.plan.start.name
         write_json(self.folder / RUN, description | ({"outcome": asdict(outcome)} if outcome else {}))
 
 

@@ -15,7 +15,9 @@ from onnx import helper
 
 Weights = Mapping[str, NDArray[np.float32]]
 MICROSOFT = "com.microsoft"
-BLOCK = 32
+BLOCK = (
+    32  # weights of a row that share a scale: with 128 and more, other bits came out for several pieces than for one
+)
 OPSET = 21
 SMALLEST_EXTERNAL = 1024  # bytes from which a tensor goes to the data file
 
@@ -57,23 +59,16 @@ class Graph:
     def linear(self, value: str, name: str, matrix: NDArray[np.float32], bias: NDArray[np.float32] | None) -> str:
         """value [.., K] times matrix [N, K] transposed, plus bias [N]."""
         columns, width = matrix.shape
+        added = [] if bias is None else [self.constant(f"{name}.bias", bias, np.float32)]
         if self.bits == 8 and width % BLOCK == 0:
             packed, scales = quantise_blocks(matrix)
-            made = self.op(
-                "MatMulNBits",
-                value,
-                self.constant(f"{name}.packed", packed, np.uint8),
-                self.constant(f"{name}.scales", scales, np.float32),
-                domain=MICROSOFT,
-                K=width,
-                N=columns,
-                bits=8,
-                block_size=BLOCK,
-                accuracy_level=4,
-            )
-        else:
-            made = self.op("MatMul", value, self.constant(name, matrix.T.copy(), np.float32))
-        return self.add(made, self.constant(f"{name}.bias", bias, np.float32)) if bias is not None else str(made)
+            inputs = [self.constant(f"{name}.packed", packed, np.uint8)]
+            inputs += [self.constant(f"{name}.scales", scales, np.float32)]
+            inputs += ["", "", *added] if added else []  # no zero points and no order of columns
+            settings = {"K": width, "N": columns, "bits": 8, "block_size": BLOCK, "accuracy_level": 4}
+            return str(self.op("MatMulNBits", value, *inputs, domain=MICROSOFT, **settings))
+        made = self.op("MatMul", value, self.constant(name, matrix.T.copy(), np.float32))
+        return self.add(made, *added)
 
     def layer(self, value: str, name: str) -> str:
         """A linear layer under its name in the checkpoint."""

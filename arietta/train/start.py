@@ -47,7 +47,8 @@ def read_start(source: str | Path) -> Start:
     if Path(source).suffix == ".pt":
         trained = load_trained(Path(source))
         digest = hashlib.sha256(Path(source).read_bytes()).hexdigest()[:16]
-        return Start(str(source), trained.config, trained.codec, trained.model.state_dict(), digest)
+        name = Path(source).resolve().parent.name
+        return Start(name, trained.config, trained.codec, trained.model.state_dict(), digest)
     bundle = load_bundle(source)
     return Start(bundle.name, bundle.model, bundle.codec, read_weights(bundle), bundle.fingerprint)
 
@@ -94,7 +95,8 @@ def _weights(bundle: Bundle, tensors: Arrays) -> dict[str, NDArray[np.float32]]:
         if re.fullmatch(r"(blocks\.\d+\.norm_[12]|norm|heads\.chain\.\d+\.\d+|position)\.weight", name):
             found[name] = value
         elif name.endswith(".relative"):
-            found[name] = (value * np.float32(config.head_width**0.5)).transpose(0, 2, 1)
+            by_head = value.reshape(-1, *value.shape[-2:])  # a table that the heads share stands alone
+            found[name] = (by_head * np.float32(config.head_width**0.5)).transpose(0, 2, 1)
     linear = {re.sub(r"\.(packed|scales|bias)$", "", name) for name in tensors if _is_linear(name)}
     for name in linear:
         matrix, bias = _matrix(tensors, name), tensors.get(f"{name}.bias")

@@ -1,0 +1,90 @@
+"""Pieces composed together on one engine, a row of each at a time: they join and leave between steps.
+
+    ensemble = Ensemble(engine)
+    ensemble.add(Piece(Request(notes=300), engine.bundle))
+    while ensemble:
+        for piece, made in ensemble.step(): ...
+
+What a piece becomes does not depend on its company: byte for byte it is the piece that `compose` makes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from .composing import Piece, Request, Take
+from .engine import Engine
+from .notes import Note, Pedal
+
+MOST_TOGETHER = 16  # twice as many gained little, and each holds a cache (benchmarks/bench_batch.py)
+
+
+class Ensemble:
+    """The pieces in progress, in places of one engine's state."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._pieces: list[Piece] = []
+        self._state = engine.start([])
+
+    def __len__(self) -> int:
+        return len(self._pieces)
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """Those still being composed."""
+        return tuple(self._pieces)
+
+    def add(self, piece: Piece) -> None:
+        """Let a piece join, once its prompt is taken in; it must be of the engine's own model."""
+        self._engine.join(self._state, self._engine.begin(piece.condition, piece.prompt_events))
+        self._pieces.append(piece)
+
+    def drop(self, piece: Piece) -> None:
+        """Let a piece go unfinished; raises ValueError where it is not here."""
+        place = self._pieces.index(piece)
+        self._engine.leave(self._state, place)
+        self._pieces[place] = self._pieces[-1]
+        self._pieces.pop()
+        if not self._pieces:
+            self._state = self._engine.start([])  # what many pieces needed is given back
+
+    def step(self) -> list[tuple[Piece, list[Note | Pedal]]]:
+        """Compose one row of every piece: each with what its row completed. Pieces that are done have left."""
+        if not self._pieces:
+            return []
+        pieces = self.pieces
+        noise, masks = np.stack([piece.noise() for piece in pieces]), [piece.masks() for piece in pieces]
+        rows = self._engine.next(self._state, noise, masks, [piece.request.sampling for piece in pieces])
+        stepped = []
+        for place, (piece, composed) in enumerate(zip(pieces, rows.tolist(), strict=True)):
+            row, made = piece.push(composed, self._state.nll[place])
+            self._engine.amend(self._state, place, row)
+            stepped.append((piece, made))
+        for piece in pieces:
+            if piece.is_done:
+                self.drop(piece)
+        return stepped
+
+
+def compose_together(
+    requests: Sequence[Request], engine: Engine, *, progress: Callable[[float, float], None] | None = None
+) -> Iterator[Take]:
+    """Yield each request's take as it is done; `progress` is told how much of all of them is, in notes or seconds.
+
+    Raises RequestError before any work where one of them cannot be met.
+    """
+    pieces = [Piece(request, engine.bundle) for request in requests]
+    waiting, ensemble, begun = pieces[::-1], Ensemble(engine), dict[Piece, float]()
+    while waiting or ensemble:
+        while waiting and len(ensemble) < MOST_TOGETHER:
+            begun[waiting[-1]] = time.perf_counter()
+            ensemble.add(waiting.pop())
+        done = [piece for piece, _ in ensemble.step() if piece.is_done]
+        if progress is not None:
+            progress(*np.sum([piece.progress for piece in pieces], axis=0).tolist())
+        for piece in done:
+            yield piece.take(time.perf_counter() - begun[piece])

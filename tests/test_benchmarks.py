@@ -1,0 +1,178 @@
+"""The benchmarks of a step, of company and of all together, and the guard, on models that take no time."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny_bundle import TINY, TINY_LSTM, engine_of
+
+from arietta.bundle import load_bundle
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def benchmark(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Import a benchmark by its name, as it runs from its own folder."""
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    return import_module
+
+
+def printed(capsys: pytest.CaptureFixture[str]) -> dict[str, float]:
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    return {line["name"]: line["median"] for line in lines}
+
+
+# A step and its floor
+
+
+@pytest.mark.parametrize("kind", ["tiny_bundle", "tiny_lstm"])
+def test_a_step_is_told_with_its_floor_and_its_parts(
+    kind: str, benchmark: Any, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = benchmark("bench_step")
+    bundle = load_bundle(request.getfixturevalue(kind))
+    bench.measure(bundle, 2, 1)
+    found = printed(capsys)
+    assert all(value > 0 for value in found.values())
+    for at in bench.ROWS:
+        names = (f"row {at}", f"floor of row {at}", f"row {at} against its floor")
+        assert {f"step/{bundle.name}, {name}" for name in names} <= set(found)
+    whole = found[f"step/{bundle.name}, row {bench.SHOWN}: graph"]
+    parts = [value for name, value in found.items() if ": graph, " in name]
+    assert sum(parts) == pytest.approx(whole, rel=0.01)
+
+
+def test_the_floor_counts_every_weight_and_the_rows_in_the_cache(benchmark: Any) -> None:
+    bench = benchmark("bench_step")
+    weights, kept, operations = bench.needs(TINY, 10)
+    width, sizes = 64, sum(TINY.field_sizes)
+    layer = width * (4 + 2 * 2) * 16 + width * width + 2 * 4 * width * width
+    assert weights == 2 * layer + 3 * width * width + width * sizes
+    assert kept == 2 * 10 * (2 * 2 * 16 + 16)  # keys, values and distances of two layers
+    assert operations == 2 * (weights + 2 * 10 * width * 3)
+    assert bench.needs(replace(TINY, positions="rotary"), 10)[1] == 2 * 10 * 2 * 2 * 16
+    assert bench.needs(TINY_LSTM, 10) == bench.needs(TINY_LSTM, 900)
+
+
+def test_beyond_the_window_a_row_stands_anywhere_in_its_newer_half(benchmark: Any) -> None:
+    bench = benchmark("bench_step")
+    assert [bench.filled_at(TINY, at, 0) for at in (5, 63)] == [5, 63]
+    beyond = [bench.filled_at(TINY, 2048, step) for step in range(bench.STEPS)]
+    assert min(beyond) == 32 and max(beyond) < 64 and beyond == sorted(beyond)
+
+
+# Company and prompts
+
+
+def test_company_is_told_and_changes_no_piece(
+    benchmark: Any, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = benchmark("bench_batch")
+    monkeypatch.setattr(bench, "BATCHES", (1, 3))
+    monkeypatch.setattr(bench, "NOTES", 8)
+    monkeypatch.setattr(bench, "PROMPT_NOTES", 70)
+    engine = engine_of(tiny_bundle)
+    bench.measure_batches(engine, 1, 1)
+    bench.measure_prompts(engine, 2, 1)
+    found = printed(capsys)
+    assert len(found) == 8 and all(value > 0 for value in found.values())
+    assert found["batch/the same prompt again, of 70 notes"] < found["batch/a prompt of 70 notes"]
+
+
+def test_a_piece_that_its_company_changed_ends_the_run(benchmark: Any, tiny_bundle: Path) -> None:
+    from arietta.composing import Request, compose
+
+    bench, engine = benchmark("bench_batch"), engine_of(tiny_bundle)
+    take, other = (compose(Request(notes=5, seed=seed), engine) for seed in (0, 1))
+    bench.assert_same(take, take)
+    with pytest.raises(SystemExit, match="seed 0"):
+        bench.assert_same(take, other)
+
+
+def test_a_long_piece_tells_its_memory_and_what_its_end_costs(
+    benchmark: Any, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = benchmark("bench_compose")
+    for name, value in (("LONG_NOTES", 60), ("EARLY", 20), ("SPAN", 10)):
+        monkeypatch.setattr(bench, name, value)
+    bench.measure_long(engine_of(tiny_bundle), 1)
+    found = printed(capsys)
+    assert len(found) == 5 and found["compose/60 notes, memory at the end"] > 1
+    assert found["compose/60 notes, cost of the last 10 against notes 20-30"] > 0
+
+
+# The guard
+
+
+@pytest.fixture
+def guard(benchmark: Any) -> ModuleType:
+    module: ModuleType = benchmark("guard")
+    return module
+
+
+def test_the_guard_knows_the_ratios_that_are_expected(guard: ModuleType) -> None:
+    expected = json.loads(guard.EXPECTED.read_text())
+    assert set(expected) == set(guard.RATIOS)
+    assert all(0 < kept["tolerance"] < 1 and kept["expected"] > 0 for kept in expected.values())
+
+
+def test_a_ratio_may_fall_within_its_tolerance_and_no_further(guard: ModuleType) -> None:
+    expected = {"a": {"expected": 2.0, "tolerance": 0.25}, "b": {"expected": 10.0, "tolerance": 0.5}}
+    assert guard.judge({"a": 1.5, "b": 5.0}, expected) == []
+    assert guard.judge({"a": 90.0, "b": 5.0}, expected) == []
+    assert guard.judge({"a": 1.49, "b": 5.0}, expected) == ["a: 1.49, expected 2, at least 1.5"]
+
+
+def test_a_ratio_on_one_side_only_is_told(guard: ModuleType) -> None:
+    sentences = guard.judge({"new": 1.0}, {"old": {"expected": 1.0, "tolerance": 0.5}})
+    assert [sentence.split(":")[0] for sentence in sentences] == ["new", "old"]
+
+
+def test_a_ratio_is_that_of_the_best_times(guard: ModuleType) -> None:
+    assert guard.ratio([(6.0, 9.0), (8.0, 2.0)]) == 3.0
+
+
+def test_every_ratio_of_the_guard_can_be_measured(
+    guard: ModuleType, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = engine_of(tiny_bundle)
+    monkeypatch.setattr(guard, "_steps_seconds", lambda engine, filled: float(filled))  # 900 rows do not fit here
+    assert all(np.min(timed(engine)) > 0 for timed in guard.RATIOS.values())
+
+
+# All together
+
+
+def test_what_benchmarks_print_becomes_one_file(
+    benchmark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = benchmark("together")
+    monkeypatch.setattr(together, "FOLDER", tmp_path)
+    (tmp_path / "bench_a.py").write_text("import sys\nprint('words')\nprint('{\"name\": \"' + sys.argv[1] + '\"}')")
+    monkeypatch.setattr(
+        sys, "argv", ["together.py", str(tmp_path / "out.json"), "bench_a.py 'one two'", "bench_a.py 3"]
+    )
+    assert together.main() == 0
+    content = json.loads((tmp_path / "out.json").read_text())
+    assert [line["name"] for line in content["figures"]] == ["one two", "3"] and content["machine"]
+
+
+def test_a_benchmark_that_fails_leaves_no_file(benchmark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    together = benchmark("together")
+    monkeypatch.setattr(together, "FOLDER", tmp_path)
+    (tmp_path / "bench_a.py").write_text("raise SystemExit(3)")
+    monkeypatch.setattr(sys, "argv", ["together.py", str(tmp_path / "out.json"), "bench_a.py"])
+    with pytest.raises(subprocess.CalledProcessError):
+        together.main()
+    assert not (tmp_path / "out.json").exists()
