@@ -4,8 +4,10 @@ Notes struck together (each within 40 ms of the one before) are put in order of 
 strike a chord's notes in the same order; the 11 intervals between 12 successive pitches are then hashed. Figures that
 everybody writes (trills, scales, broken chords: intervals that repeat after at most seven) are left out of a
 fingerprint. On MAESTRO two performances under one title share 34 % of their passages (median; 5 % without the
-ordering), two pieces by different composers never 1 %. Used to find duplicates and works in a corpus, and copied
-passages in a take.
+ordering), two pieces by different composers never 1 %. Used to find duplicates and works in a corpus.
+
+Words are the same thing with 6 pitches: of a copy with a fifth of its notes changed a quarter of the words are left,
+and 7 % of the passages. Single words tell nothing, rows of them do; used to find copied passages in a take.
 """
 
 from __future__ import annotations
@@ -17,9 +19,10 @@ from numpy.typing import NDArray
 
 from .notes import Notes
 
-PASSAGE_LENGTH = 12  # pitches
+PASSAGE_LENGTH, WORD_LENGTH = 12, 6  # pitches
 TOGETHER = 0.04  # seconds: two notes this close belong to one chord
 LONGEST_FIGURE = 7  # intervals, those of a major scale
+LONGEST_FIGURE_OF_A_WORD = 3  # a word of five intervals repeats after four of them one time in ten, by chance
 
 Hashes = NDArray[np.uint64]
 Indices = NDArray[np.int64]
@@ -33,6 +36,17 @@ def passages(notes: Notes) -> tuple[Hashes, Indices]:
     order = by_chord(notes)
     count = max(0, len(notes) - PASSAGE_LENGTH + 1)
     return _hash(_intervals(notes, order), count), order[:count]
+
+
+def words(notes: Notes) -> tuple[Hashes, Indices]:
+    """Hash every word but trills, broken triads and repeated notes: uint64 [W], and its first note's place, int64 [W].
+
+    Places count the notes in the order that `by_chord` gives; they rise.
+    """
+    intervals = _intervals(notes, by_chord(notes))
+    count = max(0, len(notes) - WORD_LENGTH + 1)
+    places = np.flatnonzero(~_is_figure(intervals, count, WORD_LENGTH, LONGEST_FIGURE_OF_A_WORD))
+    return _hash(intervals, count, WORD_LENGTH)[places], places
 
 
 def fingerprint(notes: Notes) -> Hashes:
@@ -98,20 +112,22 @@ def _intervals(notes: Notes, order: Indices) -> NDArray[np.int64]:
     return np.asarray(np.diff(notes.pitch[order].astype(np.int64)), dtype=np.int64)
 
 
-def _hash(intervals: NDArray[np.int64], count: int) -> Hashes:
+def _hash(intervals: NDArray[np.int64], count: int, length: int = PASSAGE_LENGTH) -> Hashes:
     digits = (intervals + 128).astype(np.uint64)
     hashes = np.zeros(count, dtype=np.uint64)
-    for place in range(PASSAGE_LENGTH - 1):
+    for place in range(length - 1):
         hashes = hashes * _MULTIPLIER + digits[place : place + count]
     hashes = (hashes ^ hashes >> np.uint64(29)) * _MIXER
     return hashes ^ hashes >> np.uint64(32)
 
 
-def _is_figure(intervals: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
-    """Tell for each passage whether its intervals repeat after 1 to 7 of them: bool [count]."""
+def _is_figure(
+    intervals: NDArray[np.int64], count: int, length: int = PASSAGE_LENGTH, longest: int = LONGEST_FIGURE
+) -> NDArray[np.bool_]:
+    """Tell for each passage whether its intervals repeat after 1 to `longest` of them: bool [count]."""
     found = np.zeros(count, dtype=np.bool_)
-    for period in range(1, LONGEST_FIGURE + 1):
+    for period in range(1, longest + 1):
         differs = np.cumsum(np.concatenate([[0], intervals[period:] != intervals[:-period]]))
-        compared = PASSAGE_LENGTH - 1 - period
+        compared = length - 1 - period
         found |= differs[compared : compared + count] == differs[:count]
     return found

@@ -1,4 +1,5 @@
-"""How likely music is under a model: the figure by which models are compared, and takes judged."""
+"""How likely music is under a model: the figure by which models are compared, and takes judged; and which of its
+notes the model would not have expected."""
 
 from __future__ import annotations
 
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 from .codec import Events
 from .composing import condition_of
 from .engine import Engine
-from .notes import Notes, trim
+from .note_codec import NoteCodec
+from .note_grid import KEY_COUNT
+from .notes import Note, Notes, trim
 
 
 @dataclass(frozen=True)
@@ -45,3 +48,33 @@ def likelihood(notes: Notes, engine: Engine, *, style: str = "any", source: str 
     nll = engine.score(events, condition).astype(np.float64) * counted
     kept = bundle.codec.quantise(trim(notes))
     return Likelihood(events, nll, len(kept), kept.seconds)
+
+
+@dataclass(frozen=True)
+class Surprise:
+    """A note and how unlikely it was, in nats: its time, pitch, length and velocity together, and its `pitch` alone.
+
+    `place` counts the notes of the piece on the codec's grid, which lie within milliseconds of the file's own.
+    """
+
+    place: int
+    note: Note
+    nats: float
+    pitch_nats: float
+
+
+def surprises(notes: Notes, scored: Likelihood, engine: Engine, *, most: int = 10) -> list[Surprise]:
+    """List the notes that were least likely, the most surprising first; none where a row is not a note.
+
+    The first note is left out: nothing came before it.
+    """
+    codec = engine.bundle.codec
+    if not isinstance(codec, NoteCodec):
+        return []
+    kept = codec.quantise(trim(notes))
+    rows = np.flatnonzero(scored.events[:, 1] < KEY_COUNT)
+    nats = scored.nll[rows].sum(axis=1)
+    order = [int(place) for place in np.argsort(-nats, kind="stable") if place > 0]
+    return [
+        Surprise(place, kept[place], float(nats[place]), float(scored.nll[rows[place], 1])) for place in order[:most]
+    ]

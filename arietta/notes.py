@@ -139,6 +139,13 @@ def first(notes: Notes, note_count: int) -> Notes:
     return take(notes, np.arange(note_count), kept)
 
 
+def excerpt(notes: Notes, start: int, stop: int) -> Notes:
+    """Keep notes [start, stop) without the pedal, moved so that the first begins at 0."""
+    chosen = slice(start, stop)
+    columns = notes.duration[chosen], notes.pitch[chosen], notes.velocity[chosen]
+    return Notes.of(notes.onset[chosen] - notes.onset[chosen][:1], *columns)
+
+
 def shift(notes: Notes, seconds: float) -> Notes:
     """Move everything later by `seconds` (earlier when negative); raises ValueError if that begins before 0.
 

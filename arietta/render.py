@@ -11,7 +11,7 @@ Audio and scores are none of its business.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -35,6 +35,7 @@ BLACK_KEYS = (1, 3, 6, 8, 10)
 
 IVORY, WHITE_ROW, BLACK_ROW = "#ffffff", "#fbfaf8", "#f1efeb"
 INK, GREY, OCTAVE_LINE, SECOND_LINE, LABELLED_LINE = "#26222b", "#7a7580", "#d5d1ca", "#eeece7", "#dedad3"
+MARK_INK = "#1565c0"
 PROMPT_WHITE, PROMPT_BLACK, PROMPT_INK, PEDAL_INK, PEDAL_ROW = "#e4edf6", "#d8e4f0", "#4d7299", "#8b93a1", "#f4f3f0"
 KEY_EDGE, EBONY = "#b9b4ac", "#3a363f"
 
@@ -60,9 +61,14 @@ class _Scale:
         return self.roll_height + PEDAL_GAP + PEDAL_HEIGHT + AXIS_HEIGHT
 
 
-def roll_svg(notes: Notes, *, title: str = "", prompt_seconds: float = 0.0) -> str:
-    """Draw a piano roll as an SVG document; what begins before `prompt_seconds` is shaded as the prompt."""
-    return page_svg(layout(notes, title=title, prompt_seconds=prompt_seconds))
+def roll_svg(
+    notes: Notes, *, title: str = "", prompt_seconds: float = 0.0, marked: Collection[int] = frozenset()
+) -> str:
+    """Draw a piano roll as an SVG document; what begins before `prompt_seconds` is shaded as the prompt.
+
+    Notes whose number is in `marked` stand in a blue frame.
+    """
+    return page_svg(layout(notes, title=title, prompt_seconds=prompt_seconds, marked=marked))
 
 
 def roll_png(notes: Notes, *, title: str = "", prompt_seconds: float = 0.0) -> bytes:
@@ -127,7 +133,9 @@ def velocity_colours() -> tuple[str, ...]:
 # Layout
 
 
-def layout(notes: Notes, *, title: str = "", prompt_seconds: float = 0.0) -> Page:
+def layout(
+    notes: Notes, *, title: str = "", prompt_seconds: float = 0.0, marked: Collection[int] = frozenset()
+) -> Page:
     """Place everything on a page: heading, legend, and one system below the other."""
     scale = _choose_scale(notes)
     shapes: list[Shape] = [*_heading(notes, title), *_legend()]
@@ -138,7 +146,7 @@ def layout(notes: Notes, *, title: str = "", prompt_seconds: float = 0.0) -> Pag
         shapes += _prompt_edge(scale, system, top, prompt_seconds)
         shapes += _keyboard(scale, top)
         shapes += _pedal(notes, scale, system, top)
-        shapes += _bars(notes, scale, system, top)
+        shapes += _bars(notes, scale, system, top, marked)
     height = HEADER + scale.systems * (scale.system_height + SYSTEM_GAP) - SYSTEM_GAP + FOOTER
     return Page(PAGE_WIDTH, math.ceil(height), tuple(shapes))
 
@@ -262,15 +270,17 @@ def _pedal(notes: Notes, scale: _Scale, system: int, top: float) -> Iterator[Sha
         yield Box(x, y, max(_x(scale, system, up) - x - 0.5, 1.0), PEDAL_HEIGHT, PEDAL_INK, 1.5)
 
 
-def _bars(notes: Notes, scale: _Scale, system: int, top: float) -> Iterator[Shape]:
+def _bars(notes: Notes, scale: _Scale, system: int, top: float, marked: Collection[int]) -> Iterator[Shape]:
     colours = velocity_colours()
     start, stop = system * scale.seconds, (system + 1) * scale.seconds
     inside = np.flatnonzero((notes.release > start) & (notes.onset < stop))
     left = LEFT + (np.maximum(notes.onset[inside], start) - start) * scale.per_second
     right = LEFT + (np.minimum(notes.release[inside], stop) - start) * scale.per_second
     width = np.maximum(right - left - 0.4, 1.5)
-    columns = (left, width, notes.pitch[inside], notes.velocity[inside])
-    for x, w, pitch, velocity in zip(*(column.tolist() for column in columns), strict=True):
+    columns = (inside, left, width, notes.pitch[inside], notes.velocity[inside])
+    for number, x, w, pitch, velocity in zip(*(column.tolist() for column in columns), strict=True):
+        if number in marked:
+            yield Box(x - 2, _y(scale, top, pitch) - 1.75, w + 4, scale.key + 3.5, MARK_INK, 2.0)
         yield Box(x, _y(scale, top, pitch) + 0.25, w, scale.key - 0.5, colours[velocity], 1.0)
 
 

@@ -8,9 +8,9 @@ import pytest
 from arietta.composing import Request, compose
 from arietta.engine import OnnxEngine
 from arietta.errors import RequestError
-from arietta.judge import likelihood
+from arietta.judge import likelihood, surprises
 from arietta.note_grid import KEY_COUNT, START
-from arietta.notes import Notes, shift
+from arietta.notes import Note, Notes, shift
 
 
 def test_the_likelihood_is_the_engines_score_of_the_counted_fields(tiny_engine: OnnxEngine, waltz: Notes) -> None:
@@ -52,3 +52,25 @@ def test_an_empty_piece_has_a_likelihood_and_no_division_by_zero(tiny_engine: On
     scored = likelihood(Notes.of(), tiny_engine)
     assert scored.note_count == 0
     assert np.isfinite(scored.per_note)
+
+
+def test_the_most_surprising_notes_are_those_whose_rows_cost_most(tiny_engine: OnnxEngine, waltz: Notes) -> None:
+    scored = likelihood(waltz, tiny_engine)
+    found = surprises(waltz, scored, tiny_engine, most=5)
+    rows = scored.nll[scored.events[:, 1] < KEY_COUNT]
+    assert [one.nats for one in found] == sorted(rows.sum(axis=1)[1:], reverse=True)[:5]
+    kept = tiny_engine.bundle.codec.quantise(waltz)
+    for one in found:
+        assert one.note == kept[one.place]
+        assert (one.nats, one.pitch_nats) == (rows[one.place].sum(), rows[one.place, 1])
+
+
+def test_a_surprise_is_told_at_its_own_time_and_pitch(tiny_engine: OnnxEngine) -> None:
+    notes = Notes.of([1.0, 1.5, 2.0], [0.4] * 3, [60, 61, 62], [64] * 3)
+    found = surprises(notes, likelihood(notes, tiny_engine), tiny_engine)
+    assert {(round(one.note.onset, 2), one.note.pitch) for one in found} == {(0.5, 61), (1.0, 62)}
+    assert all(isinstance(one.note, Note) for one in found)
+
+
+def test_nothing_surprises_where_there_is_nothing(tiny_engine: OnnxEngine) -> None:
+    assert surprises(Notes.of(), likelihood(Notes.of(), tiny_engine), tiny_engine) == []

@@ -15,6 +15,7 @@ from arietta.notes import (
     Notes,
     Pedal,
     crop,
+    excerpt,
     first,
     fold_pedal,
     join,
@@ -250,3 +251,11 @@ def test_both_notes_of_a_twin_are_struck_again_at_the_same_time() -> None:
     twins = Notes.of([0, 0, 1], [5, 6, 1], [60, 60, 60], [1, 2, 3])
     assert next_strike(twins).tolist() == [1, 1, np.inf]
     assert next_strike(Notes.of()).tolist() == []
+
+
+def test_an_excerpt_begins_at_nought_without_the_pedal(waltz: Notes) -> None:
+    part = excerpt(waltz, 4, 8)
+    assert part.onset.tolist() == (waltz.onset[4:8] - waltz.onset[4]).tolist()
+    assert part.pitch.tolist() == waltz.pitch[4:8].tolist()
+    assert len(part.pedal) == 0
+    assert len(excerpt(waltz, 5, 5)) == 0

@@ -1,0 +1,249 @@
+"""Find what a piece shares with a corpus: which passages, of which work, and whether people's works share as much.
+
+examples:
+  arietta originality --build corpus --out index              an index of a corpus's training pieces, once
+  arietta originality piece.mid --index index                 what the piece shares with them
+  arietta originality piece.mid --index index --corpus corpus --roll shared.svg
+                                                              the longest passage and its source, as two piano rolls
+  arietta originality --build corpus --out small --at-most 8  an index of 8 MB, which finds less: it says how much
+
+Passages are found in any key and tempo, with notes changed or added. The figures are held against what works of people
+share with each other: they say how usual a likeness is, not whether anybody copied.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import RequestError
+from .bar import bar
+from .table import table
+
+if TYPE_CHECKING:
+    from ..human_baseline import Standing
+    from ..notes import Notes
+    from ..originality import Likeness, Passage
+    from ..passage_index import PassageIndex
+    from ..store import Piece, Store
+
+MOST_LISTED = 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", metavar="FILE", nargs="?", type=Path, help="the MIDI file to look into")
+    parser.add_argument("--index", metavar="INDEX", type=Path, help="the index to look it up in")
+    parser.add_argument("--corpus", metavar="CORPUS", type=Path, help="the indexed corpus, for exact counts and rolls")
+    parser.add_argument("--roll", metavar="FILE", type=Path, help="draw the longest passage and its source (.svg)")
+    parser.add_argument("--json", action="store_true", help="print all as JSON")
+    parser.add_argument("--build", metavar="CORPUS", type=Path, help="build an index of this corpus instead")
+    parser.add_argument("--out", metavar="INDEX", type=Path, help="the index to write")
+    parser.add_argument("--split", default="train", metavar="S,S", help="index pieces of these splits (%(default)s)")
+    parser.add_argument("--at-most", default=150.0, type=float, metavar="MB", help="its size on disk (%(default)g MB)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    if arguments.build is not None:
+        if arguments.path is not None or arguments.out is None:
+            raise RequestError("--build CORPUS makes an index: it takes --out INDEX and no MIDI file")
+        _build(arguments.build, arguments.out, arguments.split.split(","), arguments.at_most)
+    elif arguments.path is None or arguments.index is None:
+        raise RequestError("name a MIDI file and the --index to look it up in, or make one with --build")
+    else:
+        _report(arguments)
+
+
+# An index
+
+
+def _build(corpus: Path, out: Path, splits: list[str], megabytes: float) -> None:
+    from ..human_baseline import measure_baseline
+    from ..passage_index import THINNED_BYTES, IndexedPiece, build_index, describe_more
+    from ..planting import measure_recall
+    from ..store import open_store
+
+    store = open_store(corpus)
+    chosen = _chosen(store, splits, is_thinned=megabytes * 1e6 < THINNED_BYTES)
+    names = ("index", "file", "corpus", "composer", "title", "work")
+    pieces = [
+        IndexedPiece(**{name: getattr(piece, name) for name in names}, start=0, notes=piece.notes, first=0.0, last=0.0)
+        for piece in chosen
+    ]
+
+    def read(place: int) -> Notes:
+        return store.notes(chosen[place].index)
+
+    with bar("indexing", "piece") as progress:
+        size = round(megabytes * 1e6)
+        index = build_index(out, pieces, read, corpus=store.fingerprint, at_most=size, progress=progress)
+    with bar("comparing people's works", "window") as progress:
+        works = [piece.work for piece in store.pieces]
+        baseline = measure_baseline(index, works, lambda i: store.notes(store.pieces[i].index), progress=progress)
+    measured = measure_recall(index, read)
+    recall = {kind: {str(size): asdict(one) for size, one in row.items()} for kind, row in measured.items()}
+    index = describe_more(index, {"baseline": baseline, "recall": recall, "splits": splits})
+    print("\n".join(_index_lines(index)))
+
+
+def _chosen(store: Store, splits: list[str], *, is_thinned: bool) -> list[Piece]:
+    """The pieces to index; a thinned index has one recording of each work, the longest."""
+    from ..errors import CorpusError
+
+    chosen = [piece for piece in store.pieces if piece.split in splits]
+    if not chosen:
+        known = ", ".join(sorted({piece.split for piece in store.pieces}))
+        raise CorpusError(f"{store.path}: no pieces in split {','.join(splits)}; it has {known}")
+    longest = {piece.work: piece for piece in sorted(chosen, key=lambda piece: piece.notes)}
+    return sorted(longest.values(), key=lambda piece: piece.index) if is_thinned else chosen
+
+
+def _index_lines(index: PassageIndex) -> Iterator[str]:
+    size = sum(file.stat().st_size for file in index.path.iterdir())
+    yield f"{index.path}: {len(index.pieces):,} pieces, {size / 1e6:.1f} MB"
+    lengths = sorted({int(length) for row in index.description["recall"].values() for length in row})
+    if lengths:
+        yield "planted copies found, and in brackets what of all that was reported there was right"
+        rows = [
+            [kind, *(_harvest(row.get(str(length))) for length in lengths)]
+            for kind, row in index.description["recall"].items()
+        ]
+        yield table(["copy", *(f"{length} notes" for length in lengths)], rows)
+    for window, figures in index.description["baseline"].items():
+        middle, most = (figures["longest"][place] for place in (100, 195))
+        yield f"of people's works, {window} notes share {middle:.0f} with another work (median), seldom over {most:.0f}"
+
+
+def _harvest(figures: dict[str, float] | None) -> str:
+    return f"{figures['found']:.0%} ({figures['right']:.0%})" if figures else ""
+
+
+# A piece
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from ..human_baseline import standing
+    from ..midi import read_midi
+    from ..originality import find_passages
+    from ..passage_index import open_index
+
+    index = open_index(arguments.index)
+    store = _corpus_of(index, arguments.corpus)
+    notes = read_midi(arguments.path)
+    likeness = find_passages(notes, index)
+    placed = standing(likeness, index)
+    if arguments.json:
+        print(json.dumps(describe(likeness, placed), ensure_ascii=False, indent=2))
+    else:
+        print(arguments.path)
+        print("\n".join(_piece_lines(notes, likeness, placed, store)))
+    if arguments.roll is not None:
+        _draw(arguments.roll, notes, likeness, store)
+
+
+def _corpus_of(index: PassageIndex, path: Path | None) -> Store | None:
+    """Open the corpus; raises CorpusError where the index was made from another."""
+    from ..errors import CorpusError
+    from ..store import open_store
+
+    if path is None:
+        return None
+    store = open_store(path)
+    if store.fingerprint != index.corpus:
+        raise CorpusError(f"{path}: is corpus {store.fingerprint}, and {index.path} was built from {index.corpus}")
+    return store
+
+
+def describe(likeness: Likeness, placed: Standing | None) -> dict[str, Any]:
+    """All that was found, as JSON values."""
+    passages = [asdict(passage) | {"shared": passage.shared} for passage in likeness.passages]
+    people = asdict(placed) | {"is_inside": placed.is_inside} if placed else None
+    notes = len(likeness.is_covered)
+    return {
+        "notes": notes,
+        "longest": likeness.longest,
+        "share": likeness.share,
+        "people": people,
+        "passages": passages,
+    }
+
+
+def _piece_lines(notes: Notes, likeness: Likeness, placed: Standing | None, store: Store | None) -> Iterator[str]:
+    if not len(notes):
+        yield "  It has no notes, so it shares none."
+        return
+    if not likeness.passages:
+        yield f"  None of its {len(notes):,} notes stand in a passage of 16 notes or more that the corpus has."
+        return
+    best = likeness.passages[0]
+    yield f"  Its longest shared passage has {best.shared} notes or more, from {_where(best)}"
+    yield f"  {likeness.share:.0%} of its {len(notes):,} notes stand in passages that the corpus has too."
+    yield from sentences(placed)
+    rows = [_row(passage, notes, store) for passage in likeness.passages[:MOST_LISTED]]
+    same = "same" if store else "same, at least"
+    yield "\n" + table(["work", "here", "notes", "there", "notes", same, "key", "elsewhere"], rows)
+    if len(likeness.passages) > MOST_LISTED:
+        yield f"  and {len(likeness.passages) - MOST_LISTED} shorter ones (--json has them all)"
+
+
+def sentences(placed: Standing | None) -> Iterator[str]:
+    """What the figures mean among people's works."""
+    if placed is None:
+        return
+    yield f"  Of windows of {placed.window} notes from works of people, {placed.longest:.1f} % have only shorter"
+    yield f"  passages in common with other works, and {placed.share:.1f} % have fewer of their notes in such passages."
+    if placed.is_inside:
+        yield "  So it lies within what people share with each other (their 95 % interval)."
+    else:
+        yield "  So it shares more than people's works do (above their 95 % interval): listen to both before using it."
+
+
+def _where(passage: Passage) -> str:
+    from ..render import clock
+
+    return f"{passage.piece.name} at {clock(passage.there_seconds[0])}."
+
+
+def _row(passage: Passage, notes: Notes, store: Store | None) -> list[str]:
+    from ..render import clock
+    from ..side_by_side import shared_notes
+
+    same = passage.shared
+    if store is not None:
+        same = len(shared_notes(*_both(passage, notes, store), passage.semitones))
+    spans = [
+        ["-".join(clock(moment) for moment in span), f"{first + 1}-{last}"]
+        for span, first, last in (
+            (passage.seconds, passage.start, passage.stop),
+            (passage.there_seconds, passage.there_start, passage.there_stop),
+        )
+    ]
+    key = f"{passage.semitones:+d}" if passage.semitones else "same"
+    return [passage.piece.name, *spans[0], *spans[1], str(same), key, str(passage.elsewhere or "")]
+
+
+def _both(passage: Passage, notes: Notes, store: Store) -> tuple[Notes, Notes]:
+    from ..notes import excerpt
+
+    here = excerpt(notes, passage.start, passage.stop)
+    return here, excerpt(store.notes(passage.piece.index), passage.there_start, passage.there_stop)
+
+
+def _draw(path: Path, notes: Notes, likeness: Likeness, store: Store | None) -> None:
+    from ..files import write_file
+    from ..side_by_side import pair_svg
+
+    if store is None:
+        raise RequestError(f"{path}: to draw what is shared, give the indexed corpus with --corpus")
+    if path.suffix.lower() != ".svg":
+        raise RequestError(f"{path}: two passages are drawn as .svg")
+    if not likeness.passages:
+        print("  Nothing is shared, so nothing was drawn.")
+        return
+    best = likeness.passages[0]
+    titles = f"This piece, from note {best.start + 1}", f"{best.piece.name}, from note {best.there_start + 1}"
+    write_file(path, pair_svg(*_both(best, notes, store), best.semitones, titles).encode())
+    print(f"\n  the longest passage and its source in {path}; framed notes differ")

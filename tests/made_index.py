@@ -1,0 +1,26 @@
+"""A small corpus of tunes with its index of passages: what originality is tested on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tunes import tune
+
+from arietta.notes import Notes
+from arietta.passage_index import USUAL_BYTES, IndexedPiece, PassageIndex, build_index
+
+TUNES = [tune(seed, 300 + 40 * seed) for seed in range(8)]
+
+
+def about(place: int, notes: Notes, work: str = "") -> IndexedPiece:
+    """Name piece `place`; what the index fills in is left at 0."""
+    work = work or f"work {place}"
+    return IndexedPiece(place, 0, len(notes), 0.0, 0.0, f"{place}.mid", "own", "Nobody", f"Tune {place}", work)
+
+
+def indexed(
+    folder: Path, tunes: list[Notes] = TUNES, *, works: list[str] | None = None, at_most: int = USUAL_BYTES
+) -> PassageIndex:
+    """Build the index of some tunes, piece i playing `works[i]`."""
+    pieces = [about(place, notes, works[place] if works else "") for place, notes in enumerate(tunes)]
+    return build_index(folder, pieces, tunes.__getitem__, corpus="0" * 16, at_most=at_most)
