@@ -15,7 +15,7 @@ PIP_FLAGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check fix bench clean
+.PHONY: help run serve test check fix bench guard clean
 .DELETE_ON_ERROR:
 
 help: ## say what there is
@@ -49,6 +49,9 @@ bench: $(VENV)/.with-bench ## measure; one JSON line a case, and bench.json of t
 	  bench_batch.py bench_train.py $(if $(MAESTRO),'bench_ingest.py "$(MAESTRO)"')
 	@$(BIN)/python benchmarks/guard.py
 
+guard: $(VENV)/.with-bench ## half a minute of measuring: fails when a ratio falls below benchmarks/expected.json
+	@$(BIN)/python benchmarks/guard.py
+
 clean: ## remove .venv and what tools left behind; pieces, corpora and runs stay
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find arietta tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -58,11 +61,11 @@ $(VENV)/.with-runtime: EXTRAS :=
 $(VENV)/.with-runtime: SIZE := about 170 MB, no torch
 $(VENV)/.with-serve: EXTRAS := [serve]
 $(VENV)/.with-serve: SIZE := about 190 MB, no torch
-$(VENV)/.with-test: EXTRAS := [serve,train,test]
+$(VENV)/.with-test: EXTRAS := [serve,train,score,test]
 $(VENV)/.with-test: SIZE := about 1.2 GB, with torch for the CPU
-$(VENV)/.with-check: EXTRAS := [serve,train,test,check]
+$(VENV)/.with-check: EXTRAS := [serve,train,score,test,check]
 $(VENV)/.with-check: SIZE := about 1.3 GB, with torch for the CPU
-$(VENV)/.with-bench: EXTRAS := [serve,train,test,bench]
+$(VENV)/.with-bench: EXTRAS := [serve,train,score,test,bench]
 $(VENV)/.with-bench: SIZE := about 1.2 GB, with torch for the CPU
 
 $(VENV)/.with-%: pyproject.toml | $(VENV)/.made

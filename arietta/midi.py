@@ -7,11 +7,12 @@ time on two tracks is one note, the longer and louder. The format itself stands 
 
     notes = read_midi("piece.mid")
     write_midi("copy.mid", notes, title="Copy")
+    meter = read_meter("piece.mid")
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby
 from pathlib import Path
@@ -22,8 +23,24 @@ from numpy.typing import NDArray
 
 from .errors import MidiError
 from .files import write_file
+from .meter import Key, Meter, Signature, Tempo, are_written, follow
 from .notes import Notes, Seconds, next_strike, shift
-from .smf import NAME, TEMPO, TEXT, Bytes, File, Integers, Message, Ticks, Track, compose_file, meta, parse
+from .smf import (
+    KEY_SIGNATURE,
+    NAME,
+    TEMPO,
+    TEXT,
+    TIME_SIGNATURE,
+    Bytes,
+    File,
+    Integers,
+    Message,
+    Ticks,
+    Track,
+    compose_file,
+    meta,
+    parse,
+)
 
 LARGEST_FILE = 4 * 2**20  # bytes; the largest of 11,330 piano files in two corpora has 0.8 MB
 LONGEST = 24 * 3600.0  # seconds
@@ -90,6 +107,39 @@ def read_texts(source: str | Path | bytes, *, name: str | None = None) -> list[s
     except MidiError as error:
         raise MidiError(f"{name}: {error}") from error
     return [payload.decode("utf-8", errors="replace") for _, kind, payload in metas if kind == TEXT]
+
+
+def read_meter(source: str | Path | bytes, *, name: str | None = None) -> Meter | None:
+    """Read the metre that a file carries, its times counted as `read_midi` counts them; None where it has none.
+
+    It has none where it sets neither time signature nor tempo, where its tracks stand alone (format 2), and where its
+    notes ignore what it sets (`meter.follow`). Raises MidiError as `read_midi` does.
+    """
+    data, name = _load(source, name)
+    try:
+        file = parse(data)
+        tempos = _tempo_changes(file.tracks)
+        seconds = _tempo_map(file.tracks, file.ticks_per_beat)
+    except MidiError as error:
+        raise MidiError(f"{name}: {error}") from error
+    metas = sorted((found for track in file.tracks for found in track.metas), key=lambda found: found[0])
+    signatures = {tick: (data[0], 2 ** data[1]) for tick, kind, data in metas if kind == TIME_SIGNATURE and data[1:]}
+    keys = {tick: data for tick, kind, data in metas if kind == KEY_SIGNATURE and len(data) == 2}
+    messages = _gather(file.tracks)
+    onset = np.unique(messages.tick[(messages.kind == _NOTE_ON) & (messages.second > 0)]) / file.ticks_per_beat
+    is_impossible = any(not 0 < beats <= 64 or unit > 32 for beats, unit in signatures.values())
+    is_set = bool(signatures) or len(tempos) > 1
+    if file.format == 2 or not is_set or is_impossible or not follow(onset):
+        return None
+    if 0 not in signatures:
+        signatures = {0: (4, 4), **signatures}  # until told otherwise (SMF 1.0)
+    pace = dict(tempos)
+    return Meter(
+        tuple(Signature(at, *signatures[tick]) for tick, at in _timed(signatures, seconds)),
+        tuple(Tempo(at, pace[tick] / 1e6) for tick, at in _timed(pace, seconds)),
+        tuple(Key(at, _signed(keys[tick][0]), keys[tick][1] == 1) for tick, at in _timed(keys, seconds)),
+        is_exact=are_written(onset),
+    )
 
 
 def write_midi(path: str | Path, notes: Notes, *, title: str = "", texts: Sequence[str] = ()) -> None:
@@ -207,14 +257,8 @@ def _gather(tracks: Sequence[Track]) -> _Messages:
 
 
 def _tempo_map(tracks: Sequence[Track], ticks_per_beat: int) -> Callable[[Ticks], Seconds]:
-    """Make the function from ticks to seconds; a tempo counts on whichever track it stands."""
-    changes = [(0, 500_000)]  # 120 beats a minute until told otherwise (SMF 1.0)
-    metas = (found for track in tracks for found in track.metas if found[1] == TEMPO)
-    for tick, _, payload in sorted(metas, key=lambda found: found[0]):
-        tempo = int.from_bytes(payload, "big")
-        if len(payload) != 3 or tempo == 0:
-            raise MidiError(f"the tempo at tick {tick} is {tempo} in {len(payload)} bytes; above 0 in 3 is right")
-        changes.append((tick, tempo))
+    """Make the function from ticks to seconds."""
+    changes = _tempo_changes(tracks)
     places = np.array([tick for tick, _ in changes], dtype=np.int64)
     rate = np.array([tempo for _, tempo in changes]) / (ticks_per_beat * 1e6)
     times = np.concatenate([[0.0], np.cumsum(np.diff(places) * rate[:-1])])
@@ -224,6 +268,28 @@ def _tempo_map(tracks: Sequence[Track], ticks_per_beat: int) -> Callable[[Ticks]
         return np.asarray(times[change] + (ticks - places[change]) * rate[change], dtype=np.float64)
 
     return seconds
+
+
+def _tempo_changes(tracks: Sequence[Track]) -> list[tuple[int, int]]:
+    """Find every tempo, as ticks and microseconds a beat; it counts on whichever track it stands."""
+    changes = [(0, 500_000)]  # 120 beats a minute until told otherwise (SMF 1.0)
+    metas = (found for track in tracks for found in track.metas if found[1] == TEMPO)
+    for tick, _, payload in sorted(metas, key=lambda found: found[0]):
+        tempo = int.from_bytes(payload, "big")
+        if len(payload) != 3 or tempo == 0:
+            raise MidiError(f"the tempo at tick {tick} is {tempo} in {len(payload)} bytes; above 0 in 3 is right")
+        changes.append((tick, tempo))
+    return changes
+
+
+def _timed(places: Mapping[int, object], seconds: Callable[[Ticks], Seconds]) -> list[tuple[int, float]]:
+    """Pair ticks, in their order, with their times."""
+    ticks = sorted(places)
+    return list(zip(ticks, seconds(np.array(ticks, dtype=np.int64)).tolist(), strict=True))
+
+
+def _signed(byte: int) -> int:
+    return max(-7, min(byte - 256 if byte > 127 else byte, 7))
 
 
 def _strikes(messages: _Messages, end: int) -> _Strikes:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .errors import MidiError
 
-TEXT, NAME, END_OF_TRACK, TEMPO = 0x01, 0x03, 0x2F, 0x51  # meta events
+TEXT, NAME, END_OF_TRACK, TEMPO, TIME_SIGNATURE, KEY_SIGNATURE = 0x01, 0x03, 0x2F, 0x51, 0x58, 0x59  # meta events
 
 MOST_TRACKS = 1000
 

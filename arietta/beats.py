@@ -1,0 +1,165 @@
+"""Beats and bars found in expressive timing.
+
+Beats are the chain of moments, 40 to 200 a minute, that meets the most accented onsets at the steadiest pace: Ellis
+2007, "Beat tracking by dynamic programming", with the pace as a state beside the time, so that it may drift as a
+pianist's does. What accents an onset follows Dixon 2001, "Automatic extraction of tempo and beat from expressive
+performances": loudness, depth, length, and the time until the next. Bars are where accents and changes of harmony
+repeat (autocorrelation over beats), 4/4 where nothing does.
+
+    find_meter(notes)   the beats and bars as a Meter
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .meter import Meter, Signature, Tempo
+from .notes import Notes, Seconds
+
+FRAMES = 50  # a second
+PERIODS = np.arange(15, 76)  # frames from beat to beat: 200 to 40 a minute
+LONGEST = int(PERIODS[-1])
+# Chosen on eight sequenced pieces with tempo maps; benchmarks/beats.py tells how beats are found in those and others.
+BLUR = 0.02  # seconds around an onset that count as on it
+NEAR = 8.0  # seconds either side whose mean salience is the measure of what is accented
+LOUD, DEEP, WAIT, LONG = 0.5, 1.0, 1.0, 1.0  # weights of velocity (a power), depth, time to the next onset, length
+CROWD = 0.7  # power of the sum over notes struck together: a chord of four counts 2.6 times, not four
+STEADY = 150.0  # cost of a change of pace: per squared natural logarithm of the ratio
+USUAL, TASTE = 0.65, 1.0  # seconds of a usual beat, and the cost of others: per squared octave
+FLOOR = 1.0  # of the mean salience: a beat that meets less costs something
+RARE = 0.7  # power of its period that a beat counts by: 0 would favour fast beats, 1 slow ones
+FEWEST = 8  # onsets of which beats are asked
+CONTRAST = 0.08  # of the beats' correlation: bars that repeat no better are taken for four beats
+TERNARY = 0.6  # share of the onsets inside beats that lie on thirds where beats are dotted
+
+Floats = NDArray[np.float64]
+
+
+def find_meter(notes: Notes) -> Meter:
+    """Find the metre of a performance: a tempo for every beat, 2/4, 3/4, 4/4 or 6/8, and a pickup if there is one."""
+    beats = find_beats(notes)
+    if len(beats) < 3:
+        return Meter((Signature(0.0, 4, 4),), (Tempo(0.0, 0.5),))
+    beats = _cover(beats, notes)
+    is_ternary = _is_ternary(notes.onset, beats)
+    size, downbeat = (2, _downbeat(_accents(notes, beats), 2)) if is_ternary else _bar(_accents(notes, beats))
+    length = np.append(np.diff(beats), beats[-1] - beats[-2]) / (1.5 if is_ternary else 1.0)
+    parts, unit = (3, 8) if is_ternary else (1, 4)
+    signatures = [Signature(float(beats[downbeat]), size * parts, unit)]
+    if downbeat:
+        signatures.insert(0, Signature(float(beats[0]), downbeat * parts, unit))
+    return Meter(tuple(signatures), tuple(map(Tempo, beats.tolist(), length.tolist())))
+
+
+def find_beats(notes: Notes) -> Seconds:
+    """Find the beats, float64 [B] s, rising; none in fewer than eight onsets."""
+    if len(np.unique(notes.onset)) < FEWEST:
+        return np.zeros(0)
+    salience = salience_of(notes)
+    weight = (PERIODS / FRAMES) ** RARE
+    change = STEADY * np.log(PERIODS[:, None] / PERIODS[None, :]) ** 2
+    worth = -TASTE * np.log2(PERIODS / FRAMES / USUAL) ** 2 - FLOOR
+    best = np.zeros((LONGEST + len(salience), len(PERIODS)), dtype=np.float32)
+    origin = np.zeros((len(salience), len(PERIODS)), dtype=np.int8)
+    every = np.arange(len(PERIODS))
+    for frame, met in enumerate(salience.tolist()):
+        course = best[frame + LONGEST - PERIODS] - change
+        origin[frame] = came = course.argmax(axis=1)
+        best[frame + LONGEST] = course[every, came] + (met + worth) * weight
+    return _backwards(best, origin)
+
+
+def _backwards(best: NDArray[np.float32], origin: NDArray[np.int8]) -> Seconds:
+    """Follow the best chain from its last beat to its first."""
+    tail = best[-LONGEST:]
+    frame, period = np.unravel_index(int(tail.argmax()), tail.shape)
+    place, now = int(frame) + len(origin) - LONGEST, int(period)
+    beats = []
+    while place >= 0:
+        beats.append(place / FRAMES)
+        place, now = place - int(PERIODS[now]), int(origin[place, now])
+    return np.array(beats[::-1])
+
+
+def salience_of(notes: Notes) -> Floats:
+    """How accented every fiftieth of a second is, float64 [frames]; about 1 on average wherever there is music."""
+    following = np.searchsorted(notes.onset, notes.onset + 0.06)
+    wait = np.append(notes.onset, np.inf)[following] - notes.onset
+    weight = (notes.velocity / 64.0) ** LOUD * (1 + DEEP * np.clip((60.0 - notes.pitch) / 24, 0, 1))
+    weight = weight * (1 + WAIT * np.minimum(wait, 1)) * (1 + LONG * np.minimum(notes.duration, 1))
+    place = notes.onset * FRAMES
+    salience = np.zeros(int(notes.onset[-1] * FRAMES) + LONGEST)
+    for step in range(-4, 5):
+        frame = np.rint(place).astype(np.int64) + step
+        share = weight * np.exp(-0.5 * ((frame - place) / FRAMES / BLUR) ** 2)
+        inside = (frame >= 0) & (frame < len(salience))
+        np.add.at(salience, frame[inside], share[inside])
+    salience = salience**CROWD
+    reach = int(NEAR * FRAMES)
+    total = np.cumsum(np.pad(salience, (reach + 1, reach)))
+    local = (total[2 * reach + 1 :] - total[: -2 * reach - 1]) / (2 * reach)
+    return np.asarray(salience / (local + 0.1 * salience.mean()), dtype=np.float64)
+
+
+# Bars
+
+
+def _cover(beats: Seconds, notes: Notes) -> Seconds:
+    """Go on at the first and last pace until all notes lie between the first beat and the last."""
+    first, last = float(notes.onset[0]), float(notes.release.max())
+    before = int(max(np.ceil((beats[0] - first) / (beats[1] - beats[0]) - 0.15), 0))
+    after = int(max(np.ceil((last - beats[-1]) / (beats[-1] - beats[-2])), 0))
+    early = beats[0] - (beats[1] - beats[0]) * np.arange(before, 0, -1)
+    late = beats[-1] + (beats[-1] - beats[-2]) * np.arange(1, after + 1)
+    covered = np.concatenate([early, beats, late])
+    return np.asarray(covered[max(int(np.searchsorted(covered, first + 0.05)) - 1, 0) :], dtype=np.float64)
+
+
+def _is_ternary(onset: Seconds, beats: Seconds) -> bool:
+    """Tell whether what happens inside beats lies on their thirds rather than on halves and quarters."""
+    beat = np.clip(np.searchsorted(beats, onset, side="right") - 1, 0, len(beats) - 2)
+    within = (onset - beats[beat]) / (beats[beat + 1] - beats[beat])
+    inside = within[(within > 0.15) & (within < 0.85)]
+    thirds = np.abs(inside - np.rint(inside * 3) / 3)
+    quarters = np.abs(inside - np.rint(inside * 4) / 4)
+    return len(inside) > 0 and bool(np.mean(thirds < quarters) > TERNARY)
+
+
+def _accents(notes: Notes, beats: Seconds) -> Floats:
+    """How much each beat sounds like the first of a bar, float64 [B]: its accent, depth, and how new its harmony is."""
+    salience = salience_of(notes)
+    frames = np.clip(np.rint(beats * FRAMES).astype(np.int64), 0, len(salience) - 1)
+    accent = np.max([salience[np.clip(frames + step, 0, len(salience) - 1)] for step in (-2, -1, 0, 1, 2)], axis=0)
+    owner = np.clip(np.searchsorted(beats, notes.onset + 0.05, side="right") - 1, 0, len(beats) - 1)
+    harmony = np.zeros((len(beats), 12))
+    np.add.at(harmony, (owner, notes.pitch.astype(np.int64) % 12), np.minimum(notes.duration, 1))
+    harmony /= np.linalg.norm(harmony, axis=1, keepdims=True) + 1e-9
+    moves = np.append(0.0, 1 - np.sum(harmony[1:] * harmony[:-1], axis=1))
+    lowest = np.full(len(beats), 127.0)
+    np.minimum.at(lowest, owner, notes.pitch)
+    return _standard(accent) + _standard(moves) - _standard(np.where(lowest < 127, lowest, lowest[lowest < 127].mean()))
+
+
+def _standard(values: Floats) -> Floats:
+    return np.asarray((values - values.mean()) / (values.std() + 1e-9), dtype=np.float64)
+
+
+def _bar(accents: Floats) -> tuple[int, int]:
+    """Choose 2, 3 or 4 beats a bar by how well accents repeat, and the beat that bars begin with."""
+    repeats = {lag: _repeats(accents, lag) for lag in (2, 3, 4, 6, 8)}
+    fits = {3: repeats[3] + repeats[6], 2: 2 * repeats[2], 4: repeats[4] + repeats[8]}
+    size = max(fits, key=fits.__getitem__)
+    if fits[size] < 2 * CONTRAST:
+        size = 4
+    return size, _downbeat(accents, size)
+
+
+def _repeats(accents: Floats, lag: int) -> float:
+    if len(accents) < 2 * lag:
+        return 0.0
+    return float(np.mean(accents[lag:] * accents[:-lag]) / (np.mean(accents**2) + 1e-9))
+
+
+def _downbeat(accents: Floats, size: int) -> int:
+    return int(np.argmax([accents[phase::size].mean() if len(accents) > phase else -np.inf for phase in range(size)]))

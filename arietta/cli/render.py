@@ -1,0 +1,104 @@
+"""Make sound, a score or a picture of a MIDI file.
+
+examples:
+  arietta render piece.mid --to wav                  the sound of a sampled piano, as piece.wav beside the file
+  arietta render piece.mid --to ogg,musicxml,png     several at once: sound to send, score to edit, picture to print
+  arietta render piece.mid -o score.pdf              the engraved score (needs the score extra)
+  arietta render takes/*.mid --to wav -o sounds/     many files into one folder
+
+docs/files.md tells what each is good for, and what a score of a performance can and cannot be.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import RequestError
+
+if TYPE_CHECKING:
+    from ..meter import Meter
+    from ..notes import Notes
+
+KINDS = ("wav", "ogg", "musicxml", "pdf", "svg", "png")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", metavar="FILE", nargs="+", type=Path, help="MIDI files")
+    parser.add_argument(
+        "--to", metavar="KINDS", type=_kinds, default=(), help=f"some of {', '.join(KINDS)}: --to wav,png"
+    )
+    parser.add_argument("-o", "--out", metavar="PATH", type=Path, help="a file, or a folder (beside each MIDI file)")
+    parser.add_argument("--title", help="the title of scores and pictures (the file's name)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    plan = _plan(arguments.files, arguments.to, arguments.out)
+    for source, targets in plan:
+        _render(source, targets, arguments.title or source.stem)
+    return 0
+
+
+def _kinds(text: str) -> tuple[str, ...]:
+    kinds = tuple(dict.fromkeys(part.strip().lower().removeprefix(".") for part in text.split(",")))
+    unknown = [kind for kind in kinds if kind not in KINDS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(KINDS)}")
+    return kinds
+
+
+def _plan(files: list[Path], kinds: tuple[str, ...], out: Path | None) -> list[tuple[Path, list[Path]]]:
+    """Pair each MIDI file with the files to make of it."""
+    ending = out.suffix.lower().removeprefix(".") if out and not out.is_dir() else ""
+    if out and ending in KINDS:
+        if len(files) > 1 or kinds not in ((), (ending,)):
+            raise RequestError(f"{out}: is one file; several need a folder: give -o a folder")
+        return [(files[0], [out])]
+    if not kinds:
+        raise RequestError(f"say what to make: --to KINDS or -o FILE, with {', '.join(KINDS)}")
+    if out and ending:
+        raise RequestError(f"{out}: ends in none of {', '.join('.' + kind for kind in KINDS)}")
+    if out:
+        _make_folder(out)
+    return [(source, [(out or source.parent) / f"{source.stem}.{kind}" for kind in kinds]) for source in files]
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise RequestError(f"{folder}: is a file; several files need a folder") from error
+
+
+def _render(source: Path, targets: list[Path], title: str) -> None:
+    from ..midi import read_meter, read_midi
+
+    notes = read_midi(source)
+    meter = read_meter(source) if any(_is_score(path) for path in targets) else None
+    for path in targets:
+        _write(path, notes, meter, title)
+        how = f"  {'bars of the file' if meter else 'beats and bars found: a first draft'}" if _is_score(path) else ""
+        print(f"{path}{how}")
+
+
+def _is_score(path: Path) -> bool:
+    return path.suffix.lower() in (".musicxml", ".pdf")
+
+
+def _write(path: Path, notes: Notes, meter: Meter | None, title: str) -> None:
+    kind = path.suffix.lower()
+    if kind in (".wav", ".ogg"):
+        from ..audio import write_audio
+        from .bar import bar
+
+        with bar(path.name, "s") as progress:
+            write_audio(path, notes, progress=progress)
+    elif kind in (".svg", ".png"):
+        from ..render import write_roll
+
+        write_roll(path, notes, title=title)
+    else:
+        from ..score import write_score
+
+        write_score(path, notes, title=title, meter=meter)
