@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .bundle import Bundle, list_bundles, load_bundle
+    from .client import Client
     from .composing import Request, Take, stream
     from .engine import OnnxEngine, load_engine
     from .midi import read_midi, write_midi
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Bundle",
+    "Client",
     "Note",
     "Notes",
     "Pedal",
@@ -41,6 +43,7 @@ __all__ = [
 
 _HOMES = {
     "bundle": ("Bundle", "list_bundles", "load_bundle"),
+    "client": ("Client",),
     "composing": ("Request", "Take", "stream"),
     "engine": ("load_engine",),
     "midi": ("read_midi", "write_midi"),

@@ -29,5 +29,9 @@ class RequestError(AriettaError):
     """What was asked cannot be composed: refused before any work is done."""
 
 
+class HistoryError(AriettaError):
+    """The folder in which a server keeps its pieces cannot be used."""
+
+
 class ConfigError(AriettaError):
     """A setting is unknown or has an impossible value."""

@@ -45,4 +45,7 @@ def test_figures_are_spelled_for_people_in_columns_of_their_own() -> None:
     assert tables.spell(0.123456) == "0.12346"
     assert tables.spell([1, 2.5]) == "(1, 2.5)"
     lines = {"n/a": {"name": "n/a", "nats_per_note": 9.5, "commit": "abc"}, "n/b": {"name": "n/b", "notes": 1200}}
-    assert tables.table("n", lines) == "| case | nats per note | notes |\n|---|---|---|\n| a | 9.5 |  |\n| b |  | 1,200 |\n"
+    assert (
+        tables.table("n", lines)
+        == "| case | nats per note | notes |\n|---|---|---|\n| a | 9.5 |  |\n| b |  | 1,200 |\n"
+    )

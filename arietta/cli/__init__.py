@@ -16,8 +16,12 @@ from ..errors import AriettaError
 
 VERBS = {
     "compose": "compose a piece of exactly the length you ask for",
+    "render": "make sound, a score or a picture of a MIDI file",
     "serve": "offer composing over HTTP",
     "inspect": "show a MIDI file, a corpus or a model",
+    "judge": "say what can be said of a piece: how likely, how usual, how original",
+    "compare": "hold two sets of pieces against each other",
+    "originality": "find what a piece shares with a corpus",
     "roundtrip": "measure what the codecs keep of your MIDI files",
     "ingest": "turn folders of MIDI files into a corpus",
     "download": "fetch a public corpus (maestro, giantmidi)",

@@ -1,19 +1,22 @@
-"""Offer composing over HTTP: GET /midi/300 answers with a piece of 300 notes, /docs tells the rest.
+"""Offer composing over HTTP: a studio for browsers at /, GET /midi/300 for a piece of 300 notes, /docs for the rest.
 
 examples:
   arietta serve                                       every model that came with the program, on port 8000
   arietta serve --port 9000 --most-notes 2000         another port, shorter pieces
   arietta serve --model runs/mine concert             your own model first, which makes it the default
+  arietta serve --data pieces/ --keep-pieces 500      keep pieces there, the newest 500 and all favourites
 """
 
 from __future__ import annotations
 
 import argparse
 import errno
-import logging
+import os
 import socket
+import sys
 from contextlib import suppress
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -24,11 +27,24 @@ from ..names import fold_name
 if TYPE_CHECKING:
     import uvicorn
 
+    from ..serve.limits import Limits
     from ..serve.models import Models
 
 LARGEST_PORT = 65_535
 GRACE_SECONDS = 10  # for answers on their way when the server stops; pieces end at once
-EXTRA = ("fastapi", "uvicorn")
+EXTRA = {"fastapi": "fastapi", "uvicorn": "uvicorn", "prometheus_client": "prometheus-client"}
+EXTRA |= {"python_multipart": "python-multipart"}
+KEY_VARIABLE = "ARIETTA_API_KEY"
+_LIMITS = (
+    ("--most-notes", 10_000, "refuse longer pieces"),
+    ("--most-seconds", 3_600, "refuse longer pieces asked for in seconds"),
+    ("--most-prompt-notes", 4_000, "refuse longer prompts"),
+    ("--seats", 32, "compose so many pieces at once"),
+    ("--places", 64, "let so many more wait"),
+    ("--most-per-client", 64, "pieces that one client may have under way"),
+    ("--keep-pieces", 10_000, "keep the newest so many pieces, and all favourites"),
+    ("--keep-megabytes", 1_024, "and of those as many as fit"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,47 +59,82 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"models to offer, names or folders, the default first (all: {', '.join(list_bundles()) or 'none yet'})",
     )
     parser.add_argument(
-        "--most-notes", type=int, default=10_000, metavar="N", help="refuse longer pieces (%(default)s)"
+        "--data", type=Path, metavar="DIR", help="keep pieces there (your data folder, or $XDG_DATA_HOME)"
     )
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads a model composes on (%(default)s)")
+    parser.add_argument(
+        "--api-key", metavar="KEY", help=f"ask every client for this key; better said in ${KEY_VARIABLE}"
+    )
+    parser.add_argument(
+        "--allow-origin", nargs="+", action="extend", default=[], metavar="URL", help="let pages from there ask, too"
+    )
+    for name, default, tells in _LIMITS:
+        parser.add_argument(name, type=int, default=default, metavar="N", help=f"{tells} (%(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    _check(arguments)
+    limits = _check(arguments)
+    from ..serve.log import write_log
     from ..serve.models import Models
 
     with _listen(arguments.host, arguments.port) as listener:
-        models = Models(arguments.model)
-        server = _server(models, arguments.most_notes)
+        models = Models(arguments.model, threads=arguments.threads)
+        server = _server(models, limits, arguments)
         _tell(_address(listener), models)
+        write_log(sys.stdout)
         with suppress(KeyboardInterrupt):  # uvicorn stops in good order, then hands the signal on
             server.run(sockets=[listener])
     print("Stopped.")
     return 0
 
 
-def _check(arguments: argparse.Namespace) -> None:
-    from ..composing import MOST_NOTES
-
-    missing = [name for name in EXTRA if find_spec(name) is None]
+def _check(arguments: argparse.Namespace) -> Limits:
+    missing = [package for name, package in EXTRA.items() if find_spec(name) is None]
     if missing:
         raise AriettaError(f"serving needs {' and '.join(missing)} too: pip install 'arietta[serve]'")
     if not 0 <= arguments.port <= LARGEST_PORT:
         raise RequestError(f"--port must lie in 0-{LARGEST_PORT}, not {arguments.port}")
-    if not 1 <= arguments.most_notes <= MOST_NOTES:
-        raise RequestError(f"--most-notes must lie in 1-{MOST_NOTES}, not {arguments.most_notes}")
+    if not 1 <= arguments.threads <= 64:
+        raise RequestError(f"--threads must lie in 1-64, not {arguments.threads}")
+    if any("://" not in origin or origin.endswith("/") for origin in arguments.allow_origin):
+        raise RequestError("--allow-origin takes addresses without a path, as https://music.example.org")
+    from ..serve.limits import Limits
+
+    return Limits(
+        most_notes=arguments.most_notes,
+        most_seconds=float(arguments.most_seconds),
+        most_prompt_notes=arguments.most_prompt_notes,
+        seats=arguments.seats,
+        places=arguments.places,
+        most_per_client=arguments.most_per_client,
+        keep_pieces=arguments.keep_pieces,
+        keep_megabytes=arguments.keep_megabytes,
+    )
 
 
-def _server(models: Models, most_notes: int) -> uvicorn.Server:
-    """Make the server; when it is told to stop, the pieces being composed end too."""
+def _server(models: Models, limits: Limits, arguments: argparse.Namespace) -> uvicorn.Server:
+    """Make the server; when it is told to stop, the pieces being composed stay as they are until it starts again."""
     import uvicorn
 
-    from ..serve.app import create_app
-    from ..serve.jobs import Jobs
+    from ..serve.app import Door, create_app
+    from ..serve.history import History
+    from ..serve.service import Service
 
-    app = create_app(models, Jobs(is_stopping=lambda: server.should_exit), most_notes=most_notes)
-    server = uvicorn.Server(uvicorn.Config(app, timeout_graceful_shutdown=GRACE_SECONDS))
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # requests are told, its own doings are not
+    service = Service(models, History(_data_folder(arguments.data)), limits, is_stopping=lambda: server.should_exit)
+    door = Door(arguments.api_key or os.environ.get(KEY_VARIABLE) or None, tuple(arguments.allow_origin))
+    config = uvicorn.Config(
+        create_app(service, door), timeout_graceful_shutdown=GRACE_SECONDS, access_log=False, log_config=None
+    )
+    server: uvicorn.Server = uvicorn.Server(config)
     return server
+
+
+def _data_folder(chosen: Path | None) -> Path:
+    """Where pieces are kept unless the caller says: the folder of the XDG Base Directory Specification."""
+    if chosen is not None:
+        return chosen
+    base = os.environ.get("XDG_DATA_HOME", "")
+    return (Path(base) if Path(base).is_absolute() else Path.home() / ".local" / "share") / "arietta"
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -110,7 +161,7 @@ def _tell(address: str, models: Models) -> None:
     print(f"Arietta listens on {address}, with {', '.join(models.names)}. Ctrl-C stops it. Try:")
     print(f"  curl -OJ '{address}/midi/300'")
     print(f"  curl -OJ '{address}/midi/100?{_style(models)}seed=7'")
-    print(f"All that it can do: {address}/docs", flush=True)
+    print(f"The studio: {address}    All that it can do: {address}/docs", flush=True)
 
 
 def _style(models: Models) -> str:

@@ -18,14 +18,17 @@ from ..names import nearest
 class Models:
     """Models and, from their first use on, their engines, which several threads may use at once."""
 
-    def __init__(self, chosen: Sequence[str | Path] = ()) -> None:
+    def __init__(self, chosen: Sequence[str | Path] = (), *, threads: int = 1) -> None:
         """Check the chosen models, or all that came with the program, and make the first, the default, ready.
+
+        Engines run on so many threads; their notes are the same on any number.
 
         Raises BundleError where one is missing or damaged, where two have one name, or where there is none.
         """
         self._bundles: dict[str, Bundle] = {}
         self._engines: dict[str, Engine] = {}
         self._loading = threading.Lock()
+        self._threads = threads
         for name in chosen or sorted(list_bundles(), key=lambda name: name != DEFAULT_MODEL):
             self._add(load_bundle(find_bundle(name).resolve()))
         if not self._bundles:
@@ -57,5 +60,5 @@ class Models:
         """Return a model's engine, the same for everyone; waits while it is made ready at its first use."""
         with self._loading:
             if name not in self._engines:
-                self._engines[name] = load_engine(self.bundle(name))
+                self._engines[name] = load_engine(self.bundle(name), threads=self._threads)
             return self._engines[name]

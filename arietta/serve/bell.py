@@ -1,0 +1,51 @@
+"""Threads have news, coroutines wait for it.
+
+seen = bell.rung
+if not there_yet():
+    await bell.wait(seen, 15.0)      # returns at once if it rang since `seen`
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+
+
+class Bell:
+    """Wakes everyone who waits, each time it rings."""
+
+    def __init__(self) -> None:
+        self.rung = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._lock = threading.Lock()
+
+    def hang(self) -> None:
+        """Serve the event loop that runs; called in it, before anyone waits."""
+        self._loop = asyncio.get_running_loop()
+
+    def ring(self) -> None:
+        """Tell that something changed; any thread may."""
+        with self._lock:
+            self.rung += 1
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
+                self._loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
+        self._waiting.clear()
+
+    async def wait(self, seen: int, seconds: float) -> None:
+        """Wait until it has rung more often than `seen`, at most so many seconds."""
+        if self.rung != seen:
+            return
+        waiting = asyncio.get_running_loop().create_future()
+        self._waiting.add(waiting)
+        try:
+            await asyncio.wait({waiting}, timeout=max(seconds, 0.0))
+        finally:
+            self._waiting.discard(waiting)

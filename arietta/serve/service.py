@@ -1,0 +1,250 @@
+"""The service behind the endpoints: orders become records and turns, turns that are over become kept pieces.
+
+What calls it comes from the event loop's side threads; what ends a turn runs in a thread of its own, the keeper's,
+so that neither the stage nor a client ever waits for the disk of another.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from ..bundle import Bundle
+from ..composing import Piece, Request, Take
+from ..errors import AriettaError, RequestError
+from ..notes import Notes
+from ..sampling import Sampling
+from .bell import Bell
+from .history import DONE, FAILED, INTERRUPTED, WAITING, History, Outcome, Record
+from .limits import Limits
+from .metrics import Metrics
+from .models import Models
+from .problems import FAILURE, problem_of
+from .stage import COMPOSING, Stage, Turn
+from .transcript import Event, events_of, gather
+
+log = logging.getLogger(__name__)
+
+
+class UnknownPieceError(AriettaError):
+    """There is no piece of that id, or no longer."""
+
+
+class UnfinishedError(AriettaError):
+    """The piece has no notes to give, not yet or never."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A piece to compose: the request, with which model, under which name (the title if None), going on from which
+    kept piece (its id)."""
+
+    request: Request
+    model: str | None = None
+    name: str | None = None
+    continues: str | None = None
+
+
+class Service:
+    """Everything that a server remembers and does; `open` it before use."""
+
+    def __init__(
+        self, models: Models, history: History, limits: Limits, *, is_stopping: Callable[[], bool] = lambda: False
+    ) -> None:
+        self.models, self.history, self.limits = models, history, limits
+        self.bell, self.metrics = Bell(), Metrics()
+        self.stage = Stage(limits, self.bell, self.metrics, ended=self._end, is_stopping=is_stopping)
+        self.metrics.watch(lambda: self.stage.counts)
+        self._turns: dict[str, Turn] = {}
+        self._over: queue.SimpleQueue[Turn | None] = queue.SimpleQueue()
+        self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
+
+    def open(self) -> None:
+        """Start, and go on with what an earlier server left."""
+        self._keeper.start()
+        for record in self.history.waiting():
+            self._resume(record)
+        self.stage.open()
+
+    def close(self) -> None:
+        """Stop in good order: what is over is kept, what is not is composed when the next server starts."""
+        self.stage.close()
+        self._over.put(None)
+        if self._keeper.is_alive():
+            self._keeper.join()
+        self.history.close()
+
+    def submit(self, orders: Sequence[Order], client: str) -> list[Record]:
+        """Keep orders and let them wait for their seats, all or none; raises RequestError where a model cannot do what
+        is asked, FullError or StoppingError where there is no place."""
+        self.stage.check_room(client, len(orders))  # before any work; once more when they are put there
+        pieces = [Piece(order.request, self.models.bundle(order.model)) for order in orders]
+        records = [_record(order, piece) for order, piece in zip(orders, pieces, strict=True)]
+        turns = [self._turn(record.id, piece, client) for record, piece in zip(records, pieces, strict=True)]
+        self.history.add(records, [_events(order.request.prompt) for order in orders])
+        self._turns |= {turn.key: turn for turn in turns}
+        try:
+            self.stage.submit(turns)
+        except AriettaError:
+            for record in records:
+                del self._turns[record.id]
+                self.history.delete(record.id)
+            raise
+        return records
+
+    def compose(self, order: Order, client: str) -> Turn:
+        """Let a piece wait for its seat that is not kept; raises as `submit` does."""
+        piece = Piece(order.request, self.models.bundle(order.model))
+        turn = self._turn(secrets.token_hex(8), piece, client)
+        turn.is_kept = False
+        self.stage.submit([turn])
+        return turn
+
+    def _turn(self, key: str, piece: Piece, client: str) -> Turn:
+        return Turn(key, piece, self.models.engine(piece.bundle.name), client)
+
+    def find(self, key: str) -> Record:
+        """Return a piece as it stands; raises UnknownPieceError."""
+        turn = self._turns.get(key)  # looked up first: the history knows of those that are no longer there
+        record = self.history.find(key)
+        if record is None:
+            raise UnknownPieceError(f"there is no piece {key[:40]!r} here, or no longer")
+        return _current(record, turn)
+
+    def page(self, limit: int, *, before: int | None = None, only_favourites: bool = False) -> list[Record]:
+        """Return kept pieces as they stand, the newest first, below a number if one is given."""
+        turns = dict(self._turns)
+        records = self.history.page(limit, before=before, only_favourites=only_favourites)
+        return [_current(record, turns.get(record.id)) for record in records]
+
+    def turn(self, key: str) -> Turn | None:
+        """Return a piece's turn while it is under way."""
+        return self._turns.get(key)
+
+    def delete(self, key: str) -> Turn | None:
+        """Forget a piece; one under way is cancelled, which its turn, returned, will tell. Raises as `find` does."""
+        record, turn = self.find(key), self._turns.get(key)
+        if turn is not None and record.state in (WAITING, COMPOSING):
+            self.stage.cancel(turn)
+            return turn
+        self.history.delete(key)
+        return None
+
+    def change(self, key: str, *, name: str | None, is_favourite: bool | None) -> Record:
+        """Name a piece anew, or make it a favourite or none; raises as `find` does."""
+        self.find(key)
+        self.history.change(key, name=name, is_favourite=is_favourite)
+        return self.find(key)
+
+    def told(self, key: str) -> tuple[Record, list[Event]]:
+        """Return a finished piece and its events; raises UnknownPieceError, or UnfinishedError where there are none."""
+        record = self.find(key)
+        if record.state != DONE:
+            why = (
+                ": its files are there when it is done"
+                if record.state in (WAITING, COMPOSING)
+                else ", so it has no files"
+            )
+            raise UnfinishedError(f"the piece {key} is {record.state}{why}")
+        return record, self.history.told(key)
+
+    def notes(self, key: str) -> Notes:
+        """Return the notes of a finished piece; raises as `told` does."""
+        return gather(self.told(key)[1])
+
+    def _end(self, turn: Turn) -> None:
+        """Take a turn from the stage's thread."""
+        if turn.is_kept:
+            self._over.put(turn)
+            return
+        turn.is_over = True
+        self.bell.ring()
+
+    def _keep(self) -> None:
+        """Keep what is over, piece by piece, until None comes."""
+        while (turn := self._over.get()) is not None:
+            try:
+                self._write(turn)
+            except sqlite3.Error:
+                log.exception("the piece %s could not be kept; it is composed again at the next start", turn.key)
+                turn.state = FAILED
+            turn.is_over = True
+            self._turns.pop(turn.key, None)
+            self.bell.ring()
+
+    def _write(self, turn: Turn) -> None:
+        problem = problem_of(500, FAILURE) if turn.state == FAILED else None
+        figures = None if turn.take is None else _figures(turn.take)
+        told = turn.transcript.events if turn.state == DONE else ()
+        self.history.end(turn.key, turn.state, Outcome(turn.timing(), figures, problem), told)
+        self.history.trim(self.limits.keep_pieces, self.limits.keep_bytes)
+
+    def _resume(self, record: Record) -> None:
+        """Compose what an earlier server left again, from its seed, or say why that cannot be."""
+        try:
+            bundle = self.models.bundle(record.asked["model"])
+            _check_same(bundle, record)
+            piece = Piece(_request(record, self.history.prompt(record.id)), bundle)
+            turn = self._turn(record.id, piece, "")
+        except AriettaError as error:
+            reason = f"the server stopped before the piece was done, and cannot go on: {error}"
+            self.history.end(record.id, INTERRUPTED, Outcome(problem=problem_of(409, reason)))
+            return
+        self._turns[turn.key] = turn
+        self.stage.submit([turn], is_resumed=True)
+
+
+def _current(record: Record, turn: Turn | None) -> Record:
+    """Return a record with what only memory knows of a piece under way."""
+    if turn is None or record.state != WAITING:
+        return record
+    state = WAITING if turn.seated is None else COMPOSING
+    return replace(record, state=state, outcome=Outcome(timing=turn.timing()))
+
+
+def _check_same(bundle: Bundle, record: Record) -> None:
+    if bundle.fingerprint != record.asked["bundle"]:
+        raise RequestError(f"{bundle.name} has other weights now")
+
+
+def _record(order: Order, piece: Piece) -> Record:
+    request, bundle = order.request, piece.bundle
+    blank = piece.take(0.0)  # knows what the finished take will be called
+    asked = {"model": bundle.name, "bundle": bundle.fingerprint} | request.describe()
+    if order.continues is not None:
+        asked["continues"] = order.continues
+    return Record(
+        id=secrets.token_hex(8),
+        name=order.name or blank.title,
+        state=WAITING,
+        created=time.time(),
+        asked=asked,
+        title=blank.title,
+        texts=blank.texts(),
+    )
+
+
+def _request(record: Record, prompt: Sequence[Event]) -> Request:
+    asked = record.asked
+    return Request(
+        notes=asked.get("notes"),
+        seconds=asked.get("seconds"),
+        style=asked["style"],
+        prompt=Notes.from_events(prompt) if prompt else None,
+        seed=asked["seed"],
+        sampling=Sampling(asked["temperature"], asked["top_p"], asked["min_p"]),
+    )
+
+
+def _events(prompt: Notes | None) -> list[Event]:
+    return [] if prompt is None else events_of(prompt)
+
+
+def _figures(take: Take) -> dict[str, float]:
+    return {"notes": take.note_count, "seconds": round(take.notes.seconds, 3), "nll_per_note": round(take.nll, 4)}

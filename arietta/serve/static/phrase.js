@@ -1,0 +1,62 @@
+/**
+ * A phrase as it is played: keys and pedal with their times, from the first key on.
+ *
+ * It takes presses and releases with clock times in seconds and gives what the HTTP API calls a prompt.
+ */
+
+const SHORTEST = 0.03; // seconds, of a key touched and left at once
+
+export class Phrase {
+  #notes = []; // [onset, duration, pitch, velocity], in the order they were let go
+  #pedal = [];
+  #down = new Map(); // pitch -> {onset, velocity}
+  #pedalDown = null;
+  #start = null;
+
+  press(pitch, velocity, time) {
+    this.release(pitch, time);
+    this.#start ??= time;
+    this.#down.set(pitch, { onset: time - this.#start, velocity });
+  }
+
+  release(pitch, time) {
+    const key = this.#down.get(pitch);
+    if (!key) return;
+    this.#down.delete(pitch);
+    this.#notes.push([key.onset, Math.max(SHORTEST, time - this.#start - key.onset), pitch, key.velocity]);
+  }
+
+  /** Move the pedal; before the first key it has no time yet, and is down from the start. */
+  movePedal(isDown, time) {
+    const now = this.#start === null ? 0 : time - this.#start;
+    if (isDown) this.#pedalDown ??= now;
+    if (isDown || this.#pedalDown === null) return;
+    if (now > this.#pedalDown) this.#pedal.push([this.#pedalDown, now]);
+    this.#pedalDown = null;
+  }
+
+  get noteCount() {
+    return this.#notes.length + this.#down.size;
+  }
+
+  get seconds() {
+    return Math.max(0, ...this.#notes.map(([onset, duration]) => onset + duration));
+  }
+
+  clear() {
+    this.#notes = [];
+    this.#pedal = [];
+    this.#down.clear();
+    this.#pedalDown = this.#start = null;
+  }
+
+  /** The phrase as a prompt, with all keys and the pedal let go at `time`. */
+  prompt(time) {
+    for (const pitch of [...this.#down.keys()]) this.release(pitch, time);
+    this.movePedal(false, time);
+    const notes = [...this.#notes].sort((a, b) => a[0] - b[0] || a[2] - b[2]);
+    return { notes: notes.map(([onset, duration, ...key]) => [tidy(onset), tidy(duration), ...key]), pedal: this.#pedal.map((span) => span.map(tidy)) };
+  }
+}
+
+const tidy = (seconds) => Math.round(seconds * 1000) / 1000;

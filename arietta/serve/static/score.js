@@ -1,0 +1,102 @@
+/**
+ * The notes and the pedal of one piece, in order, while they arrive and afterwards.
+ *
+ * A note is {onset, duration, pitch, velocity, release}, in seconds from the piece's beginning; a pedal span is
+ * {down, up}. Everything that asks "which notes are near this moment" is a binary search, so that rolls of
+ * 20,000 notes cost no more than short ones. It draws nothing and plays nothing.
+ */
+
+/** Index of the first of `count` items for which `isPast` holds; `isPast` must not turn back to false. */
+export function firstWhere(count, isPast) {
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (isPast(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+export class Score {
+  notes = [];
+  pedal = [];
+  promptCount = 0;
+  isComplete = false;
+  /** Grows with every change, so that pictures know when to be drawn again. */
+  version = 0;
+  lowest = 127;
+  highest = 0;
+  #reach = []; // the latest release among the notes up to each index
+  #lastUp = 0;
+
+  /** Take in a note as the server sends it: [onset, duration, pitch, velocity]. */
+  addNote([onset, duration, pitch, velocity]) {
+    const note = { onset, duration, pitch, velocity, release: onset + duration };
+    const isAfter = (i) => this.notes[i].onset > onset || (this.notes[i].onset === onset && this.notes[i].pitch > pitch);
+    const place = firstWhere(this.notes.length, isAfter);
+    this.notes.splice(place, 0, note);
+    this.#reach.length = place;
+    for (let i = place; i < this.notes.length; i++) {
+      this.#reach.push(Math.max(this.notes[i].release, this.#reach[i - 1] ?? 0));
+    }
+    this.lowest = Math.min(this.lowest, pitch);
+    this.highest = Math.max(this.highest, pitch);
+    this.version++;
+  }
+
+  /** Take in a pedal span as the server sends it: [down, up]. */
+  addPedal([down, up]) {
+    const place = firstWhere(this.pedal.length, (i) => this.pedal[i].down > down);
+    this.pedal.splice(place, 0, { down, up });
+    this.#lastUp = Math.max(this.#lastUp, up);
+    this.version++;
+  }
+
+  /** Say that nothing more will come. */
+  complete() {
+    this.isComplete = true;
+    this.version++;
+  }
+
+  /** Up to here all notes are known: before this moment none will be added. */
+  get frontier() {
+    return this.isComplete ? Infinity : (this.notes.at(-1)?.onset ?? 0);
+  }
+
+  /** When the last key and the pedal are up. */
+  get end() {
+    return Math.max(this.#reach.at(-1) ?? 0, this.#lastUp);
+  }
+
+  /** Index of the first note that begins at `time` or later. */
+  indexFrom(time) {
+    return firstWhere(this.notes.length, (i) => this.notes[i].onset >= time);
+  }
+
+  /** Index of the first note that may still be held at `time`; none before it is. */
+  indexSounding(time) {
+    return firstWhere(this.notes.length, (i) => this.#reach[i] > time);
+  }
+
+  /** Index of the first pedal span that ends after `time`. */
+  pedalFrom(time) {
+    return firstWhere(this.pedal.length, (i) => this.pedal[i].up > time);
+  }
+
+  /** When a key let go at `time` falls silent: at once, or when the pedal comes up. */
+  dampedAt(time) {
+    const span = this.pedal[this.pedalFrom(time)];
+    return span && span.down <= time ? span.up : time;
+  }
+}
+
+/** Make a finished score of what `/v1/pieces/{id}.json` answers. */
+export function scoreOf({ notes, pedal, prompt_notes: promptCount = 0 }) {
+  const score = new Score();
+  score.promptCount = promptCount;
+  for (const note of notes) score.addNote(note);
+  for (const span of pedal) score.addPedal(span);
+  score.complete();
+  return score;
+}

@@ -1,0 +1,168 @@
+"""Servers for tests: in a process of its own, as users start it, or in a thread, where a test may reach inside.
+
+Fixtures: `server` is a client of one process that all tests share, with the models `tiny` and `tiny-lstm`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from arietta.serve.app import Door, create_app
+from arietta.serve.history import History
+from arietta.serve.limits import Limits
+from arietta.serve.models import Models
+from arietta.serve.service import Service
+
+PATIENCE = 60.0  # seconds that a test waits for what takes one or two on an idle machine
+MOST_NOTES = 10_000
+LIFE_SIGNS = 4  # lines that a server says when it is ready
+
+
+class Server:
+    """`arietta serve` in its own process, and what it said when it was ready. Its log is read all the while: one that
+    nobody reads would stop it when the pipe is full."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        self.process = process
+        self.said = [process.stdout.readline() for _ in range(LIFE_SIGNS)]
+        found = re.search(r"http://127\.0\.0\.1:\d+", self.said[0])
+        assert found, process.communicate(timeout=PATIENCE)
+        self.address = found[0]
+        self._log: list[str] = []
+        self._reading = threading.Thread(target=self._log.extend, args=(process.stdout,), daemon=True)
+        self._reading.start()
+
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str, str]:
+        """Send a signal: (exit code, what else it said, what it complained of)."""
+        self.process.send_signal(number)
+        code = self.process.wait(PATIENCE)
+        self._reading.join(PATIENCE)
+        assert self.process.stderr is not None
+        return code, "".join(self._log), self.process.stderr.read()
+
+    def kill(self) -> None:
+        self.stop(signal.SIGKILL)
+
+
+@contextmanager
+def served(data: Path, *words: str) -> Iterator[Server]:
+    """Start a server that keeps its pieces in `data`."""
+    call = [sys.executable, "-m", "arietta", "serve", "--port", "0", "--data", str(data), *words]
+    with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield Server(process)
+        finally:
+            process.kill()
+            process.wait(PATIENCE)
+
+
+@contextmanager
+def serving(
+    models: Models,
+    data: Path,
+    limits: Limits | None = None,
+    door: Door | None = None,
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> Iterator[httpx.Client]:
+    """Serve over real HTTP on a free port, in a thread; the client's `service` is what is behind it."""
+    service = Service(models, History(data), limits or Limits(), is_stopping=is_stopping)
+    server = uvicorn.Server(uvicorn.Config(create_app(service, door), log_config=None))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=PATIENCE) as client:
+                client.service = service  # type: ignore[attr-defined]
+                yield client
+        finally:
+            server.should_exit = True
+            thread.join(PATIENCE)
+    assert not thread.is_alive()
+
+
+@pytest.fixture(scope="session")
+def server(tiny_bundle: Path, tiny_lstm: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    data = tmp_path_factory.mktemp("data")
+    with (
+        served(data, "--model", str(tiny_bundle), str(tiny_lstm)) as process,
+        httpx.Client(base_url=process.address, timeout=PATIENCE) as client,
+    ):
+        yield client
+
+
+@pytest.fixture(scope="session")
+def models(tiny_bundle: Path, tiny_lstm: Path) -> Models:
+    return Models([tiny_bundle, tiny_lstm])
+
+
+def until(claim: Callable[[], Any]) -> None:
+    """Wait for a claim to come true."""
+    deadline = time.monotonic() + PATIENCE
+    while not claim():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def problem(answer: httpx.Response, status: int) -> str:
+    """The sentence of a refusal, whose form is checked."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    content = answer.json()
+    assert set(content) == {"type", "title", "status", "detail"}
+    assert content["status"] == status
+    assert "Traceback" not in answer.text
+    detail: str = content["detail"]
+    return detail
+
+
+def ask(client: httpx.Client, wait: float = 0, **asked: Any) -> list[dict[str, Any]]:
+    """Ask for pieces, which must be taken on."""
+    answer = client.post("/v1/pieces", json=asked, params={"wait": wait})
+    assert answer.status_code == 202, answer.text
+    pieces: list[dict[str, Any]] = answer.json()["pieces"]
+    return pieces
+
+
+def composed(client: httpx.Client, **asked: Any) -> dict[str, Any]:
+    """Ask for one piece and wait until it is done."""
+    (piece,) = ask(client, wait=PATIENCE, **asked)
+    assert piece["state"] == "done", piece
+    return piece
+
+
+def look(client: httpx.Client, piece: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = client.get(piece["links"]["self"]).raise_for_status().json()
+    return found
+
+
+def busy(client: httpx.Client) -> int:
+    """Pieces under way."""
+    count: int = client.get("/healthz").json()["pieces"]
+    return count
+
+
+def events(text: str) -> list[tuple[int | None, str, Any]]:
+    """Read server-sent events: (number, kind, data) each."""
+    found = []
+    for block in text.split("\n\n"):
+        lines = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
+        if lines:
+            number = int(lines["id"]) if "id" in lines else None
+            found.append((number, lines["event"], json.loads(lines["data"])))
+    return found

@@ -1,0 +1,243 @@
+"""The client, against a real server: the same words as the library, and the same files."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import ClassVar
+
+import httpx
+import pytest
+from serving import look, serving
+
+import arietta
+from arietta.cli import main
+from arietta.client import Client, ServedTake
+from arietta.errors import MidiError, RequestError
+from arietta.midi import midi_bytes, read_midi, write_midi
+from arietta.notes import Notes, first
+from arietta.sampling import Sampling
+from arietta.serve.app import Door
+from arietta.serve.models import Models
+
+
+@pytest.fixture(scope="module")
+def client(server: httpx.Client) -> Client:
+    return Client(str(server.base_url))
+
+
+def test_it_composes_what_the_library_composes(client: Client, tiny_bundle: Path, tmp_path: Path, waltz: Notes) -> None:
+    asked = {"seed": 5, "style": "grieg", "sampling": Sampling(0.8, 0.9, 0.01), "prompt": first(waltz, 7)}
+    take = client.compose(30, **asked)
+    local = arietta.compose(30, model=str(tiny_bundle), **asked)
+    assert isinstance(take, ServedTake)
+    assert take.notes == local.notes
+    assert (take.title, take.request, take.bundle) == (local.title, local.request, local.bundle)
+    assert (take.model, take.note_count, take.prompt_notes) == ("tiny", 30, 7)
+    assert take.prompt_seconds == local.prompt_seconds
+    assert take.nll == pytest.approx(local.nll, abs=1e-4) and take.seconds_taken > 0
+    take.save(tmp_path / "there.mid")
+    local.save(tmp_path / "here.mid")
+    assert (tmp_path / "there.mid").read_bytes() == (tmp_path / "here.mid").read_bytes()
+
+
+def test_without_a_length_it_composes_300_notes_and_draws_a_seed(client: Client) -> None:
+    takes = [client.compose(), client.compose()]
+    assert [take.note_count for take in takes] == [300, 300]
+    assert takes[0].file != takes[1].file
+
+
+def test_seconds_a_model_and_a_prompts_file_may_be_asked_for(client: Client, tmp_path: Path, waltz: Notes) -> None:
+    write_midi(tmp_path / "theme.mid", waltz)
+    take = client.compose(seconds=6, prompt=tmp_path / "theme.mid", model="tiny-lstm", seed=1)
+    assert take.model == "tiny-lstm" and take.prompt_notes == 12
+    assert take.request.seconds == 6 and take.request.notes is None
+
+
+def test_events_come_as_notes_and_pedals_and_end_with_the_piece(client: Client) -> None:
+    (piece,) = client.submit(arietta.Request(notes=80, seed=2), name="Heard")
+    told: list[tuple[float, float]] = []
+    heard, events = [], client.events(piece["id"], progress=lambda done, whole: told.append((done, whole)))
+    while True:
+        try:
+            heard.append(next(events))
+        except StopIteration as stopped:
+            ended = stopped.value
+            break
+    assert ended["state"] == "done" and ended["name"] == "Heard"
+    assert told[-1] == (80, 80)
+    assert sum(isinstance(event, arietta.Note) for event in heard) == 80
+    assert list(client.events(piece["id"], after=len(heard) - 3)) == heard[-3:]
+    assert client.take(piece["id"]).request.seed == 2
+
+
+def test_pieces_are_listed_named_loved_and_deleted(client: Client) -> None:
+    (one, two) = client.submit(arietta.Request(notes=4, seed=8), count=2, name="Pair")
+    list(client.events(two["id"]))
+    assert [piece["id"] for piece, _ in zip(client.pieces(), range(2), strict=False)] == [two["id"], one["id"]]
+    assert client.change(one["id"], name="One", is_favourite=True)["name"] == "One"
+    assert one["id"] in [piece["id"] for piece in client.pieces(only_favourites=True)]
+    client.delete(one["id"])
+    with pytest.raises(RequestError, match="there is no piece"):
+        client.piece(one["id"])
+    assert [model["name"] for model in client.models()] == ["tiny", "tiny-lstm"]
+
+
+def test_all_pieces_are_listed_over_pages(models: Models, tmp_path: Path) -> None:
+    with serving(models, tmp_path) as server:
+        client = Client(str(server.base_url))
+        keys = []
+        for seed in range(8):
+            keys += [piece["id"] for piece in client.submit(arietta.Request(notes=1, seed=seed), count=8)]
+            list(client.events(keys[-1]))
+        assert [piece["id"] for piece in client.pieces()] == keys[::-1]
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"notes": 10_001}, "notes must lie in 1-10000, not 10001"),
+        ({"style": "chopn"}, "tiny does not know the style 'chopn'; nearest: Frédéric Chopin"),
+        ({"model": "no/such"}, "there is no model 'no/such' here"),
+        ({"notes": 5, "seconds": 5}, "either a number of notes or of seconds"),
+    ],
+)
+def test_what_the_server_refuses_is_its_sentence(client: Client, asked: dict[str, object], sentence: str) -> None:
+    with pytest.raises(RequestError, match=sentence):
+        client.compose(**asked)
+
+
+@pytest.mark.parametrize("address", ["", "127.0.0.1:8000", "ftp://here", "http://"])
+def test_an_address_that_is_none_is_refused(address: str) -> None:
+    with pytest.raises(RequestError, match="no address of a server"):
+        Client(address)
+
+
+def test_a_server_that_is_not_there_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    with pytest.raises(RequestError, match=rf"{address}: no server answers there \(Connection refused\)"):
+        Client(address).models()
+
+
+def test_a_key_is_sent(models: Models, tmp_path: Path) -> None:
+    with serving(models, tmp_path, door=Door(key="clé")) as server:
+        address = str(server.base_url)
+        assert Client(address, api_key="clé").compose(3).note_count == 3
+        with pytest.raises(RequestError, match="this server asks for its key"):
+            Client(address).models()
+
+
+def test_a_piece_that_is_cancelled_elsewhere_is_an_error(client: Client) -> None:
+    (piece,) = client.submit(arietta.Request(notes=10_000))
+    threading.Timer(0.5, client.delete, [piece["id"]]).start()
+    with pytest.raises(RequestError, match=f"the piece {piece['id']} is cancelled"):
+        list(client.events(piece["id"]))
+
+
+def test_an_interrupted_call_cancels_its_pieces(client: Client, server: httpx.Client) -> None:
+    def interrupt(done: float, whole: float) -> None:
+        raise KeyboardInterrupt
+
+    takes = client.perform([arietta.Request(notes=10_000, seed=seed) for seed in (1, 2)], progress=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        next(takes)
+    states = [look(server, piece)["state"] for piece, _ in zip(client.pieces(), range(2), strict=False)]
+    assert states == ["cancelled", "cancelled"]
+
+
+def test_a_take_that_cannot_be_written_names_the_path(client: Client, tmp_path: Path) -> None:
+    with pytest.raises(MidiError, match=r"nowhere/a\.mid: cannot be written"):
+        client.compose(2).save(tmp_path / "nowhere" / "a.mid")
+
+
+class Stutterer(BaseHTTPRequestHandler):
+    """A server whose stream breaks after every event, as one does that is started anew."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        heard = int(self.headers["Last-Event-ID"])
+        self.asked.append(str(heard))
+        self.send_response(200)
+        self.end_headers()
+        if heard < 3:
+            note = json.dumps([heard, 0.5, 60 + heard, 64])
+            self.wfile.write(f": hello\n\nid: {heard + 1}\nevent: note\ndata: {note}\n\nid: 99\nevent: no".encode())
+        else:
+            self.wfile.write(b'event: end\ndata: {"id": "a", "state": "done"}\n\n')
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def answering(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/behind/a/proxy/"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_stream_that_breaks_is_taken_up_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("arietta.client.PAUSE", 0.0)
+    with answering(Stutterer) as address:
+        heard = list(Client(address).events("a"))
+    assert [event[2] for event in heard] == [60, 61, 62]
+    assert Stutterer.asked == ["0", "1", "2", "3"]
+
+
+class Stranger(BaseHTTPRequestHandler):
+    """A server of another kind."""
+
+    def do_GET(self) -> None:
+        self.send_error(418)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_server_of_another_kind_is_told_apart() -> None:
+    with answering(Stranger) as address, pytest.raises(RequestError, match="the server answered 418"):
+        Client(address).models()
+
+
+def test_the_client_needs_nothing_but_the_standard_library_and_our_notes() -> None:
+    code = "import sys, arietta; arietta.Client; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"fastapi", "httpx", "requests", "onnxruntime", "torch"} & set(done.stdout.split())
+
+
+def test_the_command_writes_the_same_files_with_a_server_as_without(
+    server: httpx.Client, tiny_bundle: Path, tmp_path: Path, waltz: Notes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "theme.mid").write_bytes(midi_bytes(waltz))
+    words = ["compose", "--notes", "25", "--seed", "7", "--style", "chopin", "--count", "2"]
+    words += ["--prompt", str(tmp_path / "theme.mid"), "--prompt-notes", "5"]
+    assert main([*words, "--server", str(server.base_url), "-o", str(tmp_path / "there")]) == 0
+    said = capsys.readouterr().out
+    assert main([*words, "--model", str(tiny_bundle), "-o", str(tmp_path / "here")]) == 0
+    here = {path.name: path.read_bytes() for path in (tmp_path / "here").iterdir()}
+    assert {path.name: path.read_bytes() for path in (tmp_path / "there").iterdir()} == here
+    assert len(here) == 2
+    assert "after 5 of the prompt" in said and "with tiny, seed 8" in said
+
+
+def test_the_command_says_what_the_server_refuses(
+    server: httpx.Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["compose", "--server", str(server.base_url), "-o", str(tmp_path / "a.mid")]
+    assert main([*words, "--model", "nothing"]) == 2
+    assert "arietta: there is no model 'nothing' here" in capsys.readouterr().err
+    assert not (tmp_path / "a.mid").exists()
+    assert main([*words, "--model", "tiny-lstm", "--seconds", "5"]) == 0
+    assert len(read_midi(tmp_path / "a.mid")) > 0
