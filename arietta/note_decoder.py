@@ -38,6 +38,9 @@ from .notes import LOWEST_PITCH, Note, Pedal
 
 NEVER = TIME_COUNT
 LONGEST_IDLENESS = 32  # rows without a note after which a planned piece must go on with one
+MARKS = (PEDAL_DOWN, PEDAL_UP, REST, END)
+# Transcribed recordings begin with a room's noises, heard as a pedal or a stray note, and then seconds of silence.
+OPENING_NOTES = 8
 LATEST_GAP = 5  # steps of silence that a piece of so many seconds may have before its end, and at most 1 % of it
 
 
@@ -107,7 +110,8 @@ class NoteDecoder:
             if self._avoided >= 0:
                 earliest[self._avoided] = NEVER
         is_idle = self._rows_since_note >= LONGEST_IDLENESS and self._is_planned() and bool((earliest < NEVER).any())
-        for what in (END,) if is_idle else (PEDAL_DOWN, PEDAL_UP, REST, END):
+        marks = (END,) if is_idle else (PEDAL_DOWN, PEDAL_UP, END) if self._is_opening() else MARKS
+        for what in marks:
             earliest[what] = self._earliest_mark(what)
         allowed = np.ones(sum(FIELD_SIZES), dtype=np.bool_)
         time = allowed[:TIME_COUNT]
@@ -132,6 +136,10 @@ class NoteDecoder:
 
     def _is_planned(self) -> bool:
         return self._notes_left is not None or self._until is not None
+
+    def _is_opening(self) -> bool:
+        """True for the first notes of a planned piece, which follow one another without a long wait."""
+        return self._is_planned() and self._notes_left != 0 and self._note_count < OPENING_NOTES
 
     def _is_rest_idle(self) -> bool:
         """True where a rest would only delay the end: nothing is left to play but to lift the pedal once."""

@@ -13,7 +13,7 @@ from strategies import pieces, random_numbers, sample, sample_row, uneven, walk
 from arietta.codec import permits
 from arietta.errors import CodecError
 from arietta.note_codec import NoteCodec
-from arietta.note_decoder import LONGEST_IDLENESS, NEVER
+from arietta.note_decoder import LONGEST_IDLENESS, NEVER, OPENING_NOTES
 from arietta.note_grid import (
     CODA,
     END,
@@ -75,9 +75,17 @@ def test_push_takes_exactly_the_rows_that_the_masks_offer(rng, free_rows, notes_
     for taken, decoder in walk(CODEC, rng, free_rows=free_rows, notes_left=notes_left):
         for row in _probes(rng):
             is_offered = permits(decoder.masks(), CODEC, row)
-            is_hurried = idle_rows >= LONGEST_IDLENESS  # a planned piece is then offered notes only
+            # A planned piece is then offered notes only, and no long wait among its first notes.
+            is_hurried = idle_rows >= LONGEST_IDLENESS or (row[1] == REST and decoder.note_count < OPENING_NOTES)
             assert _is_taken(decoder, row) == is_offered or (is_hurried and not is_offered), row
         idle_rows = 0 if taken[1] < KEY_COUNT else idle_rows + 1
+
+
+@given(random_numbers())
+def test_the_first_notes_of_a_planned_piece_follow_without_a_long_wait(rng):
+    events = sample(CODEC, rng, free_rows=0, notes_left=OPENING_NOTES + 4)
+    notes = np.cumsum(events[:, 1] < KEY_COUNT)
+    assert not (events[notes < OPENING_NOTES, 1] == REST).any()
 
 
 def _is_taken(decoder, row: list[int]) -> bool:

@@ -9,13 +9,14 @@ from typing import Any
 
 import httpx
 import pytest
+from serving import served
 from studio import PHONE, Studio, Visit, until
 
 from arietta.serve.gate import CONTENT_POLICY
 
 ROOT = Path(__file__).parents[1]
 STATIC = ROOT / "arietta" / "serve" / "static"
-PICTURES = "ARIETTA_SCREENSHOTS"  # set to take the pictures of docs/ again
+PICTURES = "ARIETTA_SCREENSHOTS"  # set to 1 to take the pictures of docs/ again
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
@@ -235,12 +236,9 @@ def test_files_are_short_say_what_they_are_for_and_name_no_other_origin(path: Pa
         ("phone", {"viewport": PHONE, "device_scale_factor": 2}),
     ],
 )
-def test_pictures_of_the_studio_are_taken(studio: Studio, name: str, options: dict[str, Any]) -> None:
-    """With the model that ships, at a piece that everyone can ask for again: its seed is in the picture's test."""
-    from serving import served
-
-    folder = Path(os.environ[PICTURES])
-    with served(folder / "pieces") as process:
+def test_pictures_of_the_studio_are_taken(studio: Studio, tmp_path: Path, name: str, options: dict[str, Any]) -> None:
+    """With the models that ship, and pieces that everyone can ask for again."""
+    with served(tmp_path) as process:
         asked = {"notes": 400, "style": "Frédéric Chopin", "seed": 11, "name": "Barcarolle"}
         httpx.post(
             f"{process.address}/v1/pieces?wait=60", json={"notes": 300, "style": "Franz Liszt", "seed": 3}, timeout=90
@@ -250,7 +248,9 @@ def test_pictures_of_the_studio_are_taken(studio: Studio, name: str, options: di
         visit.address = process.address
         page = visit.open(piece["links"]["page"])
         visit.says("#state", "400 notes")
+        page.fill("#position", "14")
         page.click("#play")
-        until(lambda: page.text_content("#time") >= "0:08")  # type: ignore[operator]
+        until(lambda: page.text_content("#time") >= "0:17")  # type: ignore[operator]
         page.mouse.move(0, 0)
+        visit.run("(name) => document.querySelector(name).scrollIntoView()", ".stage" if name == "phone" else "body")
         page.screenshot(path=ROOT / "docs" / f"studio-{name}.png")

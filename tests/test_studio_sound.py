@@ -95,6 +95,20 @@ def test_the_player_waits_for_notes_that_are_not_written_yet_and_plays_each_once
     assert onsets == list(range(60, 80))
 
 
+def test_silence_before_the_first_note_is_not_waited_for(modules: Visit) -> None:
+    first, position = played(
+        modules,
+        """
+        player.load(scoreOf({ notes: [[6.4, 1, 60, 80], [7, 1, 62, 80]], pedal: [[0, 2]] }));
+        player.play();
+        run(0.3);
+        return [strikes()[0].when - 10, player.position];
+        """,
+    )
+    assert 0.1 <= first <= 0.3
+    assert 6.3 <= position <= 6.6
+
+
 def test_the_pedal_holds_notes_until_it_comes_up_and_a_new_stroke_damps_the_old(modules: Visit) -> None:
     strikes, releases = played(
         modules,

@@ -10,6 +10,7 @@ const LOOKAHEAD = 0.4; // seconds planned ahead of the clock
 const LOOKAHEAD_HIDDEN = 1.6; // a page in the background is woken once a second
 const TICK_MS = 60;
 const LEAD = 0.06; // seconds between "play" and the first note
+const LEAD_IN = 0.1; // seconds before the first note: silence before the music is not waited for
 const HEADROOM = 0.4; // seconds of music that must be known before an unfinished piece begins
 const HEADROOM_AGAIN = 2; // and before it goes on, where the composer is the slower one
 const RING = 1.2; // seconds for the last note to fade
@@ -113,6 +114,7 @@ export class Player extends EventTarget {
 
   /** Start, or start again after waiting, if enough of the music is known. */
   #goOn(now) {
+    this.#cursor = Math.max(this.#cursor, (this.score.notes[0]?.onset ?? 0) - LEAD_IN);
     const known = this.score.frontier - this.#cursor;
     if (known < this.#headroom * this.#rate) return;
     this.#headroom = HEADROOM_AGAIN;

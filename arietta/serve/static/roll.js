@@ -233,6 +233,12 @@ export class Roll {
     pen.fillRect(0, 0, gutter, height);
     pen.font = `${gutter < 40 ? 8 : 9}px ${this.#colours.font}`;
     for (let pitch = this.#range.low; pitch <= this.#range.high; pitch++) this.#drawKey(pitch, sounding.has(pitch));
+    pen.textAlign = "right";
+    for (let pitch = this.#range.low; pitch <= this.#range.high; pitch += 12) {
+      pen.fillStyle = sounding.has(pitch) ? this.#colours["white-key"] : this.#colours.letter;
+      pen.fillText(keyName(pitch), gutter - 6, this.#yOf(pitch) + this.#row / 2 + 0.5);
+    }
+    pen.textAlign = "left";
   }
 
   #drawKey(pitch, isSounding) {
@@ -246,11 +252,6 @@ export class Roll {
     pen.fillStyle = this.#colours.edge;
     if (black) pen.fillRect(wide * 0.6, y + row / 2, wide * 0.4, 0.75);
     else if ([0, 5].includes(pitch % 12)) pen.fillRect(0, y + row - 0.5, wide, 0.75);
-    if (pitch % 12) return;
-    pen.fillStyle = isSounding ? this.#colours["white-key"] : this.#colours.letter;
-    pen.textAlign = "right";
-    pen.fillText(keyName(pitch), wide - 3, y + row / 2 + 0.5);
-    pen.textAlign = "left";
   }
 
   #sounding(position) {
