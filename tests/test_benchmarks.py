@@ -176,3 +176,20 @@ def test_a_benchmark_that_fails_leaves_no_file(benchmark: Any, tmp_path: Path, m
     with pytest.raises(subprocess.CalledProcessError):
         together.main()
     assert not (tmp_path / "out.json").exists()
+
+
+def test_the_peer_in_eager_torch_is_the_same_network(
+    benchmark: Any, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from arietta.train.fields import shifted
+
+    eager = benchmark("bench_peers").Eager(load_bundle(tiny_bundle))
+    sizes, nobody = torch.tensor(TINY.field_sizes), torch.zeros(1, dtype=torch.int64)
+    rows = eager.compose(20)
+    found = torch.stack([eager.step(row, place) for place, row in enumerate([sizes, *rows[:-1]])])
+    hidden = eager.model.embedding(shifted(rows[None], TINY.field_sizes), nobody, nobody)
+    for block in eager.model.blocks:
+        hidden = block(hidden)
+    torch.testing.assert_close(found, eager.model.norm(hidden)[0], atol=1e-4, rtol=1e-4)
