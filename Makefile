@@ -49,7 +49,7 @@ bench: $(VENV)/.with-bench ## measure; one JSON line a case, and bench.json of t
 	  bench_batch.py bench_train.py $(if $(MAESTRO),'bench_ingest.py "$(MAESTRO)"')
 	@$(BIN)/python benchmarks/guard.py
 
-guard: $(VENV)/.with-bench ## half a minute of measuring: fails when a ratio falls below benchmarks/expected.json
+guard: $(VENV)/.with-test ## half a minute of measuring: fails when a ratio falls below benchmarks/expected.json
 	@$(BIN)/python benchmarks/guard.py
 
 clean: ## remove .venv and what tools left behind; pieces, corpora and runs stay

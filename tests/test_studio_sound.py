@@ -95,6 +95,33 @@ def test_the_player_waits_for_notes_that_are_not_written_yet_and_plays_each_once
     assert onsets == list(range(60, 80))
 
 
+def test_planning_ends_at_every_place_and_time_however_numbers_round(modules: Visit) -> None:
+    wrong = played(
+        modules,
+        """
+        const score = scoreOf({ notes: Array.from({ length: 900 }, (_, i) => [i * 0.1, 0.1, 60, 80]), pedal: [] });
+        let asked = 0;
+        const stuck = () => { if (++asked > 20) throw new Error("stuck"); return Infinity; };
+        Object.defineProperty(score, "frontier", { get: stuck });
+        player.loop = { start: 2, end: 2 };
+        const wrong = [];
+        for (let i = 0; i < 3000 && wrong.length < 5; i++) {
+          clock.now = 10 + 7 * Math.random();
+          [asked, player.rate] = [0, [1, 0.85, 1.3][i % 3]];
+          try {
+            player.load(score, i % 50 ? 80 * Math.random() : 1.9);
+            asked = 0;
+            player.play();
+            for (let step = 0; step < 4; step++, asked = 0) { clock.now += 0.05 * Math.random(); player.tick(); }
+          } catch (error) { wrong.push(`${error.message} at ${clock.now}`); }
+          player.pause();
+        }
+        return wrong;
+        """,
+    )
+    assert wrong == []
+
+
 def test_silence_before_the_first_note_is_not_waited_for(modules: Visit) -> None:
     first, position = played(
         modules,

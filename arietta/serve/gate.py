@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hmac
 import json
 import logging
@@ -72,6 +73,9 @@ class Diary:
             self._metrics.errors.labels(str(status)).inc()
 
 
+LINGER_BYTES, LINGER_SECONDS = 1 << 18, 1.0
+
+
 class Gate:
     """Refuses requests without the key, from other sites' pages, or too large or slow; in this order."""
 
@@ -92,6 +96,7 @@ class Gate:
         elif _length(headers) > self._limits.most_body:
             refusal = problem(413, _too_large(self._limits), {"Connection": "close"})
         if refusal is not None:
+            await _let_finish(receive)
             await refusal(scope, receive, send)
             return
         await self._app(scope, _counted(receive, self._limits), send)
@@ -145,6 +150,18 @@ def _given_key(headers: Headers) -> bytes:
 def _length(headers: Headers) -> int:
     value = headers.get("content-length", "0")
     return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else 2**62
+
+
+async def _let_finish(receive: Receive) -> None:
+    """Take in what a refused client still sends, within limits: a connection closed before loses it the answer."""
+    got = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            while got < LINGER_BYTES:
+                message = await receive()
+                got += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
 
 
 def _too_large(limits: Limits) -> str:

@@ -10,6 +10,7 @@ const LOOKAHEAD = 0.4; // seconds planned ahead of the clock
 const LOOKAHEAD_HIDDEN = 1.6; // a page in the background is woken once a second
 const TICK_MS = 60;
 const LEAD = 0.06; // seconds between "play" and the first note
+const SHORTEST_LOOP = 0.05; // seconds
 const LEAD_IN = 0.1; // seconds before the first note: silence before the music is not waited for
 const HEADROOM = 0.4; // seconds of music that must be known before an unfinished piece begins
 const HEADROOM_AGAIN = 2; // and before it goes on, where the composer is the slower one
@@ -136,12 +137,12 @@ export class Player extends EventTarget {
 
   /** Plan up to the horizon, or to where the music turns: the loop's end, the last known note, the end. */
   #advance(horizon) {
-    const isLooping = this.loop && this.#cursor < this.loop.end;
+    const isLooping = this.loop && this.#cursor < this.loop.end && this.loop.end - this.loop.start > SHORTEST_LOOP;
     const edge = Math.min(isLooping ? this.loop.end : Infinity, this.score.frontier);
     const until = Math.min(edge, this.#cursor + (horizon - this.#at) * this.#rate);
     this.#strike(until);
     this.#damp(until);
-    this.#at += (until - this.#cursor) / this.#rate;
+    this.#at = until < edge ? horizon : this.#when(until); // adding up could round to just below the horizon, for ever
     this.#cursor = until;
     if (until < edge) return;
     if (isLooping && until >= this.loop.end) this.#turnBack();
