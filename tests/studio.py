@@ -162,3 +162,12 @@ def studio_server(
 def studio(browser: Browser, studio_server: httpx.Client) -> Iterator[Studio]:
     with ExitStack() as stack:
         yield Studio(browser, studio_server, stack)
+
+
+@pytest.fixture
+def modules(studio: Studio) -> Visit:
+    """A page on which the studio's modules may be imported."""
+    visit = studio.visit()
+    visit.expected = "status of 404"  # browsers look for /favicon.ico beside a picture
+    visit.page.goto(f"{visit.address}/static/icon.svg")
+    return visit

@@ -50,7 +50,7 @@ def test_all_can_be_done_with_the_keyboard_alone(studio: Studio) -> None:
     ] == []
     page.keyboard.press("Enter")
     page.wait_for_url("**/p/*")
-    visit.says("#state", "300 notes")
+    visit.says("#state", "300 notes ·")
     page.keyboard.press("m")
     assert page.input_value("#volume") == "0"
     page.locator("#play").focus()
@@ -164,7 +164,7 @@ def test_axe_finds_nothing_to_complain_of(studio: Studio, options: dict[str, Any
     page.fill("#length", "60")
     page.click("#compose")
     page.wait_for_url("**/p/*")
-    visit.says("#state", "60 not")
+    visit.says("#state", "60 notas ·" if "locale" in options else "60 notes ·")
     page.click("#more summary")
     page.check("[name=beginning][value=file]")
     assert offences(visit) == []
