@@ -55,7 +55,7 @@ def test_notes_arrive_while_the_piece_is_being_written_and_are_all_there_in_the_
         return "written in" in said
 
     until(is_done)
-    assert len(counts) > 5, counts  # it was seen growing
+    assert len(counts) > 2, counts  # it was seen growing
     visit.says("#state", "800 notes ·")
     assert visit.page.get_attribute("#roll", "aria-label").startswith("Piano roll: 800 notes")  # type: ignore[union-attr]
     with visit.page.expect_download() as download:
