@@ -89,14 +89,19 @@ def known_models() -> dict[str, str]:
 
 def list_bundles() -> list[str]:
     """Names of the models that are here."""
-    return sorted({path.parent.name for shelf in shelves() for path in shelf.glob("*/model.json")})
+    return sorted(_here())
+
+
+def _here() -> dict[str, Path]:
+    """The models that are here, by name: of one name the one on the first shelf."""
+    return {path.parent.name: path.parent for shelf in reversed(shelves()) for path in shelf.glob("*/model.json")}
 
 
 def find_bundle(name_or_path: str | Path) -> Path:
     """Return the folder of a model by name, or of a path; raises BundleError with the nearest names."""
-    if str(name_or_path) in list_bundles():
-        here = (shelf / str(name_or_path) for shelf in shelves())
-        return next(folder for folder in here if (folder / "model.json").exists())
+    here = _here()
+    if str(name_or_path) in here:
+        return here[str(name_or_path)]
     path = Path(name_or_path)
     with contextlib.suppress(OSError):  # a name too long, or a folder above that may not be looked into
         if path.is_dir():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,3 +29,35 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Give an empty folder to build in; it takes the place of `folder` when the block ends without an error.
+
+    Until then an older one stays whole, and one whose replacement was killed between two renamings is put back.
+    """
+    unfinished = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
+    replaced = folder.with_name(f".{folder.name}.replaced")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if replaced.exists() and not folder.exists():
+            replaced.rename(folder)
+        shutil.rmtree(replaced, ignore_errors=True)
+        unfinished.mkdir()
+        yield unfinished
+        _swap(folder, unfinished, replaced)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _swap(folder: Path, unfinished: Path, replaced: Path) -> None:
+    try:
+        if folder.exists():
+            folder.rename(replaced)
+        unfinished.rename(folder)
+    except BaseException:
+        if replaced.exists() and not folder.exists():
+            replaced.rename(folder)
+        raise
+    shutil.rmtree(replaced, ignore_errors=True)

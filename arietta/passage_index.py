@@ -17,8 +17,6 @@ times, since the fewer there are the more each must tell.
 from __future__ import annotations
 
 import json
-import shutil
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -28,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import CorpusError
-from .files import write_file
+from .files import whole_folder, write_file
 from .fingerprint import Hashes, by_chord, words
 from .notes import Notes
 
@@ -260,20 +258,15 @@ def _fill(
 
 
 def _write(folder: Path, description: Mapping[str, Any], columns: Mapping[str, NDArray[Any]]) -> None:
-    """Write all into a folder beside, and put it in place when it is whole."""
-    unfinished = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
+    """Write all into a folder that takes its place when it is whole."""
     try:
-        unfinished.mkdir(parents=True)
-        for name, column in columns.items():
-            np.save(unfinished / name, column)
-        _write_description(unfinished, description)
-        shutil.rmtree(folder, ignore_errors=True)
-        unfinished.rename(folder)
+        with whole_folder(folder) as unfinished:
+            for name, column in columns.items():
+                np.save(unfinished / name, column)
+            _write_description(unfinished, description)
     except OSError as error:
         why = error.strerror or str(error)
         raise CorpusError(f"{folder}: cannot be written ({why}); free some room or choose another --out") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _write_description(folder: Path, description: Mapping[str, Any]) -> None:

@@ -14,8 +14,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -27,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import CorpusError
+from .files import whole_folder
 from .names import nearest
 from .notes import Notes
 
@@ -265,40 +264,14 @@ def replacing(folder: Path) -> Iterator[Path]:
     Until then an older corpus stays whole, and whatever interrupts leaves it so. Raises CorpusError when `folder` is
     something else than a corpus, or when there is no room or no permission to write.
     """
-    unfinished = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
-    replaced = folder.with_name(f".{folder.name}.replaced")
     try:
-        _prepare(folder, replaced)
-        unfinished.mkdir()
-        yield unfinished
-        _swap(folder, unfinished, replaced)
+        if folder.exists() and not (folder / MANIFEST).exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise CorpusError(f"{folder}: is there already and is no corpus; choose another --out")
+        with whole_folder(folder) as unfinished:
+            yield unfinished
     except OSError as error:
         why = error.strerror or str(error)
         raise CorpusError(f"{folder}: cannot be written ({why}); free some room or choose another --out") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _prepare(folder: Path, replaced: Path) -> None:
-    """Make room for a corpus; put back an older one whose replacement was killed between two renamings."""
-    if folder.exists() and not (folder / MANIFEST).exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise CorpusError(f"{folder}: is there already and is no corpus; choose another --out")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    if replaced.exists() and not folder.exists():
-        replaced.rename(folder)
-    shutil.rmtree(replaced, ignore_errors=True)
-
-
-def _swap(folder: Path, unfinished: Path, replaced: Path) -> None:
-    try:
-        if folder.exists():
-            folder.rename(replaced)
-        unfinished.rename(folder)
-    except BaseException:
-        if replaced.exists() and not folder.exists():
-            replaced.rename(folder)
-        raise
-    shutil.rmtree(replaced, ignore_errors=True)
 
 
 def _open_column(folder: Path, name: str) -> NDArray[Any]:

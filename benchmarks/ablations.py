@@ -33,7 +33,7 @@ from arietta.config import load_config
 from arietta.note_grid import DURATION_STEPS
 from arietta.notes import trim
 from arietta.performance_codec import PerformanceCodec
-from arietta.store import PEDAL, SPANS, Store, StoreWriter, open_store, read_manifest
+from arietta.store import SPANS, Store, StoreWriter, open_store, read_manifest
 from arietta.train.batches import pieces_of
 from arietta.train.checkpoint import BEST, RUN, load_trained
 from arietta.train.evaluation import Scores, Windows, cut_windows, score
@@ -88,13 +88,11 @@ def main() -> None:
     chosen = [case for case in CASES if not arguments.only or any(text in case.name for text in arguments.only)]
     if not arguments.only or any(text in "event/unigram event/bigram" for text in arguments.only):
         count_tokens(store)
-    folded = None
     with hardware(threads=arguments.threads) as place:
         for case in chosen:
             print(f"\n{case.name}", file=sys.stderr)
-            if case.is_folded and folded is None:
-                folded = fold(store, arguments.runs / "folded")
-            measure(case, folded if case.is_folded and folded else store, arguments.runs, arguments.steps, place)
+            part = fold(store, arguments.runs / "folded") if case.is_folded else store
+            measure(case, part, arguments.runs, arguments.steps, place)
 
 
 def measure(case: Case, store: Store, runs: Path, steps: int, place: Hardware) -> None:
@@ -158,7 +156,7 @@ def fold(store: Store, folder: Path) -> Store:
     codec, lines, spans = PerformanceCodec(), [], []
     kept = {line["index"]: line for line in read_manifest(store.path) if line["state"] == "kept"}
     with StoreWriter(folder) as writer:
-        for piece in tqdm(store.pieces, unit="piece", desc=PEDAL + " folded", file=sys.stderr):
+        for piece in tqdm(store.pieces, unit="piece", desc="folding the pedal", file=sys.stderr):
             notes = codec.quantise(trim(store.notes(piece.index)))
             lines.append(kept[piece.index] | {"index": len(spans), "notes": len(notes)})
             spans.append(writer.append(notes))

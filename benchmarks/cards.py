@@ -25,7 +25,6 @@ from arietta.engine import load_engine
 from arietta.render import write_roll
 
 PAGE, PICTURES = ROOT / "docs" / "models.md", ROOT / "docs" / "models"
-FOLDERS = (SHIPPED / DEFAULT_MODEL, *(ROOT / "models" / name for name in ("concert", "grieg", "grieg-lstm")))
 SEEDS, SAMPLE_NOTES = (1, 2, 3), 300
 SHOWN = ("nats_per_note", "interval_95", "nats_per_second", "next_key_accuracy", "pieces", "notes")
 INTRODUCTION = """# The models
@@ -43,7 +42,7 @@ def main() -> None:
     arguments = parser.parse_args()
     PICTURES.mkdir(exist_ok=True)
     lines = read_figures(FIGURES.read_text(encoding="utf-8"))
-    bundles = [load_bundle(folder) for folder in FOLDERS if folder.exists()]
+    bundles = [load_bundle(folder) for folder in (SHIPPED / DEFAULT_MODEL, *sorted((ROOT / "models").iterdir()))]
     known = {bundle.name: bundle.fingerprint for bundle in bundles}
     (SHIPPED / "known.json").write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
     for bundle in bundles:

@@ -120,7 +120,7 @@ def test_an_unknown_name_is_answered_with_the_nearest(monkeypatch: pytest.Monkey
 
 
 def test_where_no_model_came_with_the_program_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundles, "list_bundles", list)
+    monkeypatch.setattr(bundles, "shelves", list)
     assert refusal("concert").endswith("the models here are: none")
 
 

@@ -81,21 +81,14 @@ def _corpus(arguments: argparse.Namespace) -> Store:
 
 
 def _card(arguments: argparse.Namespace, start: Start, store: Store) -> dict[str, Any]:
-    from ..bundle import load_bundle
-    from ..errors import BundleError
     from ..train.finetune import describe_data, describe_start
     from .export import describe_training
 
-    try:
-        card = load_bundle(arguments.start).card
-    except BundleError:  # it began from a checkpoint, which has no card
-        card = {}
-    began = describe_start(start, card)
     return {
         "title": f"{arguments.out.name}, from {start.name}",
         "data": describe_data(store),
-        "licence": " and ".join(filter(None, [card.get("licence"), arguments.licence])),
+        "licence": " and ".join(filter(None, [start.card.get("licence"), arguments.licence])),
         "split": "One side for each work; the model keeps to the split of the one it began from.",
-        "began_from": began,
+        "began_from": describe_start(start),
         "training": describe_training(arguments.out),
     }

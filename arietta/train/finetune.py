@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from ..config import load_config
@@ -87,6 +87,25 @@ def warnings(store: Store) -> Iterator[str]:
         )
 
 
+def describe_start(start: Start) -> dict[str, Any]:
+    """What a fine-tuned model's card says of the model it began from."""
+    kept = ("title", "data", "licence", "licence_url", "split")
+    words = {name: start.card[name] for name in kept if name in start.card}
+    return {"model": start.name, "fingerprint": start.fingerprint} | words
+
+
+def describe_data(store: Store) -> str:
+    """The training pieces in a sentence: how many, whose, under which licences."""
+    train = [piece for piece in store.pieces if piece.split == "train"]
+    composers = Counter(piece.composer for piece in train if piece.composer)
+    licences = sorted({piece.licence for piece in train if piece.licence})
+    whose = ", ".join(name for name, _ in composers.most_common(5)) or "no composer named"
+    more = f" and {len(composers) - 5} more" if len(composers) > 5 else ""
+    notes = sum(piece.notes for piece in train)
+    terms = ", ".join(licences) or "not stated"
+    return f"{len(train)} pieces, {notes:,} notes: {whose}{more}. Licences of the files: {terms}."
+
+
 def _work(piece: Piece) -> str:
     return piece.work or piece.file
 
@@ -95,21 +114,3 @@ def _placed(piece: Piece, held: set[str]) -> Piece:
     if piece.split == "test":
         return piece
     return replace(piece, split="validation" if _work(piece) in held else "train")
-
-
-def describe_start(start: Start, card: Mapping[str, Any]) -> dict[str, Any]:
-    """What a fine-tuned model's card says of the model it began from."""
-    words = {name: card[name] for name in ("title", "data", "licence", "licence_url", "split") if name in card}
-    return {"model": start.name, "fingerprint": start.fingerprint} | words
-
-
-def describe_data(store: Store) -> str:
-    """The training pieces in a sentence: how many, whose, under which licences."""
-    train = [asdict(piece) for piece in store.pieces if piece.split == "train"]
-    composers = Counter(piece["composer"] for piece in train if piece["composer"])
-    licences = sorted({piece["licence"] for piece in train if piece["licence"]})
-    whose = ", ".join(name for name, _ in composers.most_common(5)) or "no composer named"
-    more = f" and {len(composers) - 5} more" if len(composers) > 5 else ""
-    notes = sum(piece["notes"] for piece in train)
-    terms = ", ".join(licences) or "not stated"
-    return f"{len(train)} pieces, {notes:,} notes: {whose}{more}. Licences of the files: {terms}."

@@ -12,8 +12,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -40,6 +41,7 @@ class Start:
     codec: Codec
     weights: Mapping[str, Tensor]
     fingerprint: str
+    card: Mapping[str, Any] = field(default_factory=dict)  # empty of a checkpoint
 
 
 def read_start(source: str | Path) -> Start:
@@ -50,7 +52,7 @@ def read_start(source: str | Path) -> Start:
         name = Path(source).resolve().parent.name
         return Start(name, trained.config, trained.codec, trained.model.state_dict(), digest)
     bundle = load_bundle(source)
-    return Start(bundle.name, bundle.model, bundle.codec, read_weights(bundle), bundle.fingerprint)
+    return Start(bundle.name, bundle.model, bundle.codec, read_weights(bundle), bundle.fingerprint, bundle.card)
 
 
 def carry_over(start: Start, model: nn.Module, config: ModelConfig) -> None:
