@@ -46,7 +46,7 @@ fix: $(VENV)/.with-check ## mend what lint and formatting can mend by themselves
 
 bench: $(VENV)/.with-bench ## measure; one JSON line a case, and bench.json of them all
 	@$(BIN)/python benchmarks/together.py bench.json bench_step.py bench_compose.py "bench_compose.py --long" \
-	  bench_batch.py bench_train.py $(if $(MAESTRO),'bench_ingest.py "$(MAESTRO)"')
+	  bench_batch.py bench_start.py bench_train.py $(if $(MAESTRO),'bench_ingest.py "$(MAESTRO)"')
 	@$(BIN)/python benchmarks/guard.py
 
 guard: $(VENV)/.with-test ## half a minute of measuring: fails when a ratio falls below benchmarks/expected.json

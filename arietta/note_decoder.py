@@ -41,6 +41,11 @@ LONGEST_IDLENESS = 32  # rows without a note after which a planned piece must go
 MARKS = (PEDAL_DOWN, PEDAL_UP, REST, END)
 # Transcribed recordings begin with a room's noises, heard as a pedal or a stray note, and then seconds of silence.
 OPENING_NOTES = 8
+# Made once, as every row asks for them: no value of `what`, any value of any field, and the least wait before each
+# key by what came last in its moment, whose rank is -1 to 89: notes of one moment rise in pitch.
+NOTHING = np.full(WHAT_COUNT, NEVER, dtype=np.int64)
+ANYTHING = np.ones(sum(FIELD_SIZES), dtype=np.bool_)
+LEAST_WAITS = (np.arange(KEY_COUNT) < np.arange(-2, KEY_COUNT + 1)[:, None]).astype(np.int64)
 LATEST_GAP = 5  # steps of silence that a piece of so many seconds may have before its end, and at most 1 % of it
 
 
@@ -101,25 +106,24 @@ class NoteDecoder:
             return _only(0, CODA, self._coda_due)
         if self._is_late:
             return _only(*self._closing_row())
-        earliest = np.full(WHAT_COUNT, NEVER, dtype=np.int64)
+        earliest = NOTHING.copy()
         if self._notes_left != 0:
-            waits = np.maximum(self._free_at - self._step, 0)
-            passed = waits[: max(self._rank - 1, 0)]
-            np.maximum(passed, 1, out=passed)
-            earliest[:KEY_COUNT] = np.where(waits < min(self._waits_below, SHORT_WAITS), waits, NEVER)
+            waits = np.maximum(self._free_at - self._step, LEAST_WAITS[self._rank + 1])
+            waits[waits >= min(self._waits_below, SHORT_WAITS)] = NEVER
+            earliest[:KEY_COUNT] = waits
             if self._avoided >= 0:
                 earliest[self._avoided] = NEVER
         is_idle = self._rows_since_note >= LONGEST_IDLENESS and self._is_planned() and bool((earliest < NEVER).any())
         marks = (END,) if is_idle else (PEDAL_DOWN, PEDAL_UP, END) if self._is_opening() else MARKS
         for what in marks:
             earliest[what] = self._earliest_mark(what)
-        allowed = np.ones(sum(FIELD_SIZES), dtype=np.bool_)
+        allowed = ANYTHING.copy()
         time = allowed[:TIME_COUNT]
         time[: int(earliest[: PEDAL_UP + 1].min())] = False
         time[SHORT_WAITS:] = earliest[REST] < NEVER
         time[self._waits_below :] = False
         time[0] |= earliest[END] == 0
-        allowed[TIME_COUNT : TIME_COUNT + WHAT_COUNT] = earliest < NEVER
+        np.less(earliest, NEVER, out=allowed[TIME_COUNT : TIME_COUNT + WHAT_COUNT])
         return Masks(allowed, earliest)
 
     def _earliest_mark(self, what: int) -> int:

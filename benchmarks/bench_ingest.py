@@ -1,18 +1,18 @@
-"""Ingest of MAESTRO, MIDI to store on two cores, against reading and encoding the same files with pretty_midi.
+"""Ingest of a corpus, MIDI to store on two cores, against reading and encoding the same files with pretty_midi.
 
     python benchmarks/bench_ingest.py maestro-v3.0.0 [--repeats 3] [--sample 20]
+    python benchmarks/bench_ingest.py midis --repeats 1                              GiantMIDI-Piano
 
 Without a folder, takes maestro-v3.0.0 in $ARIETTA_CORPORA, and measures nothing where that is missing. Prints one
-JSON line a case: time a file (wall-clock and processor) of a first run and of a second that remembers it, the same of
-pretty_midi, how many times faster ingest is, and peak memory: resident, all processes together, so that pages they
-share count more than once.
+JSON line a case: seconds in all, time a file (wall-clock and processor) of a first run and of a second that remembers
+it, the same of pretty_midi, how many times faster ingest is, and peak memory: resident, all processes together, so
+that pages they share count more than once.
 """
 
 from __future__ import annotations
 
 import argparse
 import bisect
-import json
 import os
 import resource
 import subprocess
@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import pretty_midi
 import psutil
+from measure import report
 
 ROOT = Path(__file__).parents[1]
 WORKERS = 2
@@ -38,18 +39,23 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=20, metavar="N", help="files to encode with pretty_midi")
     arguments = parser.parse_args()
     if arguments.folder is None or not arguments.folder.is_dir():
-        sys.exit(print("bench_ingest: needs MAESTRO's folder; nothing measured", file=sys.stderr))
-    paths = sorted(arguments.folder.rglob("*.midi"))
+        sys.exit(print("bench_ingest: needs a folder of MIDI files; nothing measured", file=sys.stderr))
+    paths = sorted(path for path in arguments.folder.rglob("*") if path.suffix.lower() in (".mid", ".midi"))
     runs = [_ingest_twice(arguments.folder, len(paths)) for _ in range(arguments.repeats)]
     peers = [_time(encode, path) for path in paths[:: max(1, len(paths) // arguments.sample)][: arguments.sample]]
     first, again, peak = zip(*runs, strict=True)
+    case = f"ingest/{arguments.folder.name}"
+    report(f"{case}/{len(paths)} files", [wall * len(paths) / 1e3 for wall, _ in first], "s", threads=WORKERS)
     for name, values in (("first", first), ("again", again), ("pretty_midi", peers)):
-        _print(f"ingest/{name}/wall", [wall for wall, _ in values], "ms/file", 1 if name == "pretty_midi" else WORKERS)
-        _print(f"ingest/{name}/processor", [used for _, used in values], "ms/file", 1)
+        threads = 1 if name == "pretty_midi" else WORKERS
+        report(f"{case}/{name}/wall", [wall for wall, _ in values], "ms/file", threads=threads)
+        report(f"{case}/{name}/processor", [used for _, used in values], "ms/file", threads=1)
     for place, kind in enumerate(("wall", "processor")):
         slower = np.mean([peer[place] for peer in peers])  # ingest's time a file is a mean too
-        _print(f"ingest/faster than pretty_midi/{kind}", [slower / one[place] for one in first], "times", WORKERS)
-    _print("ingest/peak memory", list(peak), "MB", WORKERS)
+        report(
+            f"{case}/faster than pretty_midi/{kind}", [slower / one[place] for one in first], "times", threads=WORKERS
+        )
+    report(f"{case}/peak memory", list(peak), "MB", threads=WORKERS)
 
 
 def _default_folder() -> Path | None:
@@ -130,15 +136,6 @@ def _time(work: Callable[[Path], object], path: Path) -> tuple[float, float]:
     begun, used = time.perf_counter(), time.process_time()
     work(path)
     return (time.perf_counter() - begun) * 1e3, (time.process_time() - used) * 1e3
-
-
-def _print(name: str, values: Sequence[float], unit: str, threads: int) -> None:
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    figures = {"median": round(float(np.median(values)), 3), "p95": round(float(np.quantile(values, 0.95)), 3)}
-    about = {"unit": unit, "repeats": len(values), "threads": threads, "commit": commit.stdout.strip()}
-    print(json.dumps({"name": name} | figures | about), flush=True)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,10 @@ rate of a matrix product here, both on one core and in the same run. Its bytes a
 heads at 8 bits, and the rows in the cache (keys, values, distances) at 8 bits, whatever the bundle holds. A row is
 timed as `arietta compose` makes it: noise, masks, the engine's step, decoding. Beyond the window the cache holds
 between half of it and all of it; there a row is the mean over that.
+
+Two lines help to decide. "a kernel of our own gains at most": a row over the floor and what Python adds, as if one
+kernel of ours ran the whole graph at its floor. "on 2 threads": how many times as fast a row is there as on one; below
+1, more threads only cost.
 """
 
 from __future__ import annotations
@@ -63,10 +67,24 @@ def measure(bundle: Bundle, repeats: int, threads: int) -> None:
         report(f"step/{bundle.name}, floor of row {at}", 1000 * floor, "ms", threads=threads)
         report(f"step/{bundle.name}, row {at} against its floor", whole / floor, "of it", threads=threads)
     parts = 1000 * np.array([np.median(burst, axis=0) for burst in rows[SHOWN]])  # [repeats, parts]
+    ours = 1000 * np.array(floors[SHOWN]) + parts.sum(axis=1) - parts[:, PARTS.index("graph")]
+    gained = f"step/{bundle.name}, row {SHOWN}: a kernel of our own gains at most"
+    report(gained, parts.sum(axis=1) / ours, "times", threads=threads)
     for part, values in zip(PARTS, parts.T, strict=True):
         report(f"step/{bundle.name}, row {SHOWN}: {part}", values, "ms", threads=threads)
     for part, share in graph_shares(bundle, threads).items():
         report(f"step/{bundle.name}, row {SHOWN}: graph, {part}", share * parts[:, 2], "ms", threads=threads)
+    for many in sorted({2, os.cpu_count() or 2}):
+        faster = [times_faster(bundle, engine, many) for _ in range(repeats)]
+        report(f"step/{bundle.name}, row {SHOWN}: on {many} threads", faster, "times", threads=many)
+
+
+def times_faster(bundle: Bundle, engine: OnnxEngine, threads: int) -> float:
+    """How many times as fast a row is on so many threads."""
+    other = load_engine(bundle, threads=threads)
+    other.step = Timed(other.step)
+    one, several = (np.median(row_seconds(each, SHOWN).sum(axis=1)) for each in (engine, other))
+    return float(one / several)
 
 
 class Timed:

@@ -13,6 +13,7 @@ import torch
 
 from arietta.train.hardware import LAPTOP
 from arietta.train.settings import DataSettings, ModelSettings, RunSettings, TrainSettings
+from arietta.train.transformer import Attention
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SMALL = RunSettings(
@@ -31,7 +32,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return bench_train
 
 
-@pytest.mark.parametrize(("is_bfloat16", "count"), [(False, 5), (True, 6)])
+@pytest.mark.parametrize(("is_bfloat16", "count"), [(False, 6), (True, 7)])
 def test_it_prints_a_line_a_case(
     bench: ModuleType, capsys: pytest.CaptureFixture[str], *, is_bfloat16: bool, count: int
 ) -> None:
@@ -42,6 +43,13 @@ def test_it_prints_a_line_a_case(
         assert line["name"].startswith("train/") and line["median"] > 0
         assert (line["repeats"], line["threads"]) == (2, 1)
     assert [line["name"] for line in lines][:3] == ["train/step, relative", "train/step, rotary", "train/step, plain"]
+
+
+def test_attention_written_plainly_is_the_same_attention(bench: ModuleType) -> None:
+    model = bench.trainer_of(SMALL, "relative", LAPTOP).model
+    attention = next(part for part in model.modules() if isinstance(part, Attention))
+    hidden = torch.randn(2, 32, 16)
+    assert torch.allclose(attention(hidden), bench.attend_plainly(attention, hidden), atol=1e-6)
 
 
 def test_each_case_trains_with_its_own_positions(bench: ModuleType) -> None:
