@@ -61,11 +61,13 @@ def compose(
     model: str | None = None,
     seed: int | None = None,
     sampling: Sampling | None = None,
+    original: bool = False,
 ) -> Take:
     """Compose `notes` notes (300 if no length is given) or `seconds` of music, after `prompt` if there is one.
 
     `style` is a composer the model knows; `model` a shipped model's name or a folder; without `seed` one is drawn
-    and stands in the take's request. Models stay loaded between calls. Raises RequestError or BundleError.
+    and stands in the take's request. `original` composes again, with a later seed, what shares more with the model's
+    training music than works of people do. Models stay loaded between calls. Raises RequestError or BundleError.
     """
     from .composing import Request, draw_seed
     from .composing import compose as compose_with
@@ -79,7 +81,13 @@ def compose(
         seed=draw_seed() if seed is None else seed,
         sampling=sampling or USUAL,
     )
-    return compose_with(request, _engine(model))
+    engine = _engine(model)
+    if not original:
+        return compose_with(request, engine)
+    from .original import compose_original, index_of
+
+    ((take, _),) = compose_original([request], engine, index_of(engine.bundle))
+    return take
 
 
 @lru_cache(maxsize=4)

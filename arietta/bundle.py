@@ -4,6 +4,7 @@ model.json    format, network, codec, and the SHA-256 of each file below: its ow
 step.onnx, feed.onnx, weights.bin    the graphs of train/graph.py and the weights they share
 golden.npz    a short piece with the likelihoods that torch gave it, to prove the engine wherever it runs
 card.json     data, licence, split, training, figures, limits; may be completed after export
+originality/  where it came with one: a thinned index of the passages of its training music (passage_index)
 
 The default model comes inside the package. The others are looked for by name in `models/` of a checkout, and on the
 user's own shelf, where `arietta download NAME` puts them.
@@ -30,6 +31,7 @@ from .model_config import ModelConfig
 
 FORMAT = 2
 FILES = ("step.onnx", "feed.onnx", "weights.bin", "golden.npz")
+INDEX = "originality"  # a folder that the fingerprint does not count: an index may be made anew
 DEFAULT_MODEL = "piano"
 SHIPPED = Path(__file__).parent / "models"
 CHECKOUT = Path(__file__).parents[1]

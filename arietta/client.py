@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from .composing import Request
+    from .original import Originality
 
 Progress = Callable[[float, float], None]
 TRIES, PAUSE = 5, 1.0  # how often a stream that broke is taken up again, seconds in between
@@ -43,13 +44,14 @@ class Wishes(TypedDict, total=False):
     model: str
     seed: int
     sampling: Sampling
+    original: bool
 
 
 @dataclass(frozen=True)
 class ServedTake:
     """A finished piece that a server keeps as `id`: its notes, and `file`, the MIDI file that carries its request.
 
-    `nll` is in nats a note; `notes` begin with the prompt's own.
+    `nll` is in nats a note; `notes` begin with the prompt's own; `originality` is there where the model has an index.
     """
 
     id: str
@@ -62,6 +64,7 @@ class ServedTake:
     bundle: str
     nll: float
     seconds_taken: float
+    originality: Originality | None = None
 
     @property
     def note_count(self) -> int:
@@ -107,22 +110,30 @@ class Client:
             seed=wishes["seed"] if "seed" in wishes else draw_seed(),
             sampling=wishes.get("sampling", USUAL),
         )
-        (take,) = self.perform([request], model=wishes.get("model"), progress=progress)
+        original = wishes.get("original", False)
+        (take,) = self.perform([request], model=wishes.get("model"), original=original, progress=progress)
         return take
 
     def perform(
-        self, requests: Sequence[Request], *, model: str | None = None, progress: Progress | None = None
+        self,
+        requests: Sequence[Request],
+        *,
+        model: str | None = None,
+        original: bool = False,
+        progress: Progress | None = None,
     ) -> Iterator[ServedTake]:
         """Compose what requests of the library ask for, some at once, and yield each take when it is there, in order;
-        `progress` is of all. Interrupted, it cancels what is under way."""
+        `progress` is of all. With `original`, a take may come of a later seed. Interrupted, it cancels what is under
+        way."""
         for begin in range(0, len(requests), AT_ONCE):
             some = requests[begin : begin + AT_ONCE]
-            keys = [self.submit(request, model=model)[0]["id"] for request in some]
+            keys = [self.submit(request, model=model, original=original)[0]["id"] for request in some]
             try:
                 for place, (key, request) in enumerate(zip(keys, some, strict=True), begin):
                     for _ in self.events(key, progress=_part(progress, place, len(requests))):
                         pass
-                    yield replace(self.take(key), request=request)
+                    take = self.take(key)
+                    yield replace(take, request=replace(request, seed=take.request.seed))
             except (KeyboardInterrupt, GeneratorExit):
                 for key in keys:
                     if self.piece(key)["state"] in UNDER_WAY:
@@ -130,11 +141,20 @@ class Client:
                 raise
 
     def submit(
-        self, request: Request, *, model: str | None = None, count: int = 1, name: str | None = None
+        self,
+        request: Request,
+        *,
+        model: str | None = None,
+        count: int = 1,
+        name: str | None = None,
+        original: bool = False,
+        best: int | None = None,
     ) -> list[Any]:
-        """Ask for pieces with seeds counted up, and return at once with what the server tells of each."""
+        """Ask for pieces with seeds counted up, and return at once with what the server tells of each; with `original`
+        those that share more with training music than works of people do are composed again before they are done. When
+        all are, `best` of them are marked as the nearest to real music, among the figures that `piece` gives."""
         asked = {name: value for name, value in request.describe().items() if name != "prompt_notes"}
-        asked |= {"count": count, "model": model, "name": name}
+        asked |= {"count": count, "model": model, "name": name, "original": original or None, "best": best}
         if request.prompt is not None:
             asked["prompt"] = _as_json(request.prompt)
         body = {name: value for name, value in asked.items() if value is not None}
@@ -165,8 +185,10 @@ class Client:
     def take(self, key: str) -> ServedTake:
         """Fetch a finished piece."""
         from .composing import Request
+        from .original import Originality
 
         piece, music = self.piece(key), self._json("GET", f"/v1/pieces/{quote(key)}.json")
+        placed = piece["figures"].get("originality")
         asked, made = piece["request"], [Note(*row) for row in music["notes"]]
         notes = Notes.from_events([*made, *(Pedal(*row) for row in music["pedal"])])
         return ServedTake(
@@ -187,6 +209,7 @@ class Client:
             bundle=asked["bundle"],
             nll=piece["figures"]["nll_per_note"],
             seconds_taken=piece["timing"]["composing"],
+            originality=None if placed is None else Originality.from_description(placed),
         )
 
     def pieces(self, *, only_favourites: bool = False) -> Iterator[Any]:

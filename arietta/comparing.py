@@ -38,7 +38,9 @@ class Comparison:
     divergence_interval: tuple[float, float]
 
 
-def compare(pieces: Sequence[Measured], reference: Sequence[Measured], *, seed: int = 0) -> dict[str, Comparison]:
+def compare(
+    pieces: Sequence[Measured], reference: Sequence[Measured], *, seed: int = 0, resamples: int = RESAMPLES
+) -> dict[str, Comparison]:
     """Compare two sets measure by measure; left out is what fewer than four pieces of a set have.
 
     So is what is the same in all pieces of both, such as the number of notes in equal windows.
@@ -47,7 +49,7 @@ def compare(pieces: Sequence[Measured], reference: Sequence[Measured], *, seed: 
     for name in MEASURES:
         columns = [np.array([one[name] for one in several if name in one]) for several in (pieces, reference)]
         if min(map(len, columns)) >= FEWEST and any(np.ptp(column, axis=0).any() for column in columns):
-            found[name] = _compare(columns[0], columns[1], np.random.default_rng(seed))
+            found[name] = _compare(columns[0], columns[1], np.random.default_rng(seed), resamples)
     return found
 
 
@@ -94,7 +96,7 @@ def divergence(one: Column, other: Column, step: float) -> float:
     return max(float((one * np.log(one / other)).sum() * step), 0.0)
 
 
-def _compare(pieces: Column, reference: Column, rng: np.random.Generator) -> Comparison:
+def _compare(pieces: Column, reference: Column, rng: np.random.Generator, resamples: int) -> Comparison:
     intra, inter = distances(reference, reference), distances(pieces, reference)
     own = distances(pieces, pieces)
     top = max(float(intra.max()), float(inter.max()), 1e-9)
@@ -102,7 +104,7 @@ def _compare(pieces: Column, reference: Column, rng: np.random.Generator) -> Com
     even = np.ones(len(pieces)), np.ones(len(reference))
     overlap, diverged = _figures(intra, inter, grid, even)
     resampled = []
-    for _ in range(RESAMPLES):
+    for _ in range(resamples):
         drawn = [np.bincount(rng.integers(0, len(one), len(one)), minlength=len(one)) for one in even]
         resampled.append(_figures(intra, inter, grid, (drawn[0].astype(float), drawn[1].astype(float))))
     low, high = np.percentile(np.array(resampled), [2.5, 97.5], axis=0)

@@ -28,11 +28,16 @@ TIMEOUT = 30.0  # seconds without an answer
 BLOCK = 1 << 16  # bytes
 LARGEST_UNPACKED = 4 << 30  # bytes: twenty times the larger corpus; more is a broken archive, or one made to harm
 
+NOT_THERE = (404, 410)  # answers of a server that has no such file
 ALGORITHMS = ("md5", "sha1", "sha256", "sha512")
 
 logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
+
+
+class MissingError(CorpusError):
+    """The server has no such file."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,8 @@ def fetch(
 ) -> Path:
     """Fetch `url` to `path`, going on where an earlier call or a broken connection left off; return `path`.
 
-    `pause(seconds)` waits between attempts. Raises CorpusError when there is no progress after several of them.
+    `pause(seconds)` waits between attempts. Raises CorpusError when there is no progress after several of them,
+    MissingError where there is no such file.
     """
     part = path.with_name(path.name + ".part")
     failures = 0
@@ -127,6 +133,8 @@ def fetch(
             why = "the connection broke"
         except urllib.error.HTTPError as error:
             error.close()
+            if error.code in NOT_THERE:
+                raise MissingError(f"{url}: cannot be fetched (it answers {error.code} {error.reason})") from error
             if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and before:
                 part.unlink()  # longer than the file: begin again
                 continue

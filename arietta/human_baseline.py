@@ -8,8 +8,9 @@ another, is part of it: so is copying among people.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -87,6 +88,33 @@ def standing(likeness: Likeness, index: PassageIndex) -> Standing | None:
     longest = max(_longest_within(likeness, span) for span in spans)
     share = max(float(likeness.is_covered[start:stop].mean()) for start, stop in spans)
     return Standing(window, _percentile(known[window]["longest"], longest), _percentile(known[window]["share"], share))
+
+
+def sentences(placed: Standing | None) -> list[str]:
+    """What the figures mean among people's works, a line each; nothing where they cannot be placed."""
+    if placed is None:
+        return []
+    lies = (
+        "So it lies within what people share with each other (their 95 % interval)."
+        if placed.is_inside
+        else "So it shares more than people's works do (above their 95 % interval): listen to both before using it."
+    )
+    return [
+        f"Of windows of {placed.window} notes from works of people, {placed.longest:.1f} % have only shorter",
+        f"passages in common with other works, and {placed.share:.1f} % have fewer of their notes in such passages.",
+        lies,
+    ]
+
+
+def describe(likeness: Likeness, placed: Standing | None) -> dict[str, Any]:
+    """All that was found, as JSON values."""
+    return {
+        "notes": len(likeness.is_covered),
+        "longest": likeness.longest,
+        "share": likeness.share,
+        "people": asdict(placed) | {"is_inside": placed.is_inside} if placed else None,
+        "passages": [asdict(passage) | {"shared": passage.shared} for passage in likeness.passages],
+    }
 
 
 def is_inside_human_interval(notes: Notes, index: PassageIndex) -> bool:

@@ -43,6 +43,14 @@ MEASURES: Mapping[str, str] = {
     "groove": "likeness of the rhythms of any two bars of 2 s, up to 1",
     "repetition": "share of the figures of six notes that were there before, in any key",
 }
+YANG_LERCH = "Yang and Lerch 2018"
+SOURCES: Mapping[str, str] = {
+    **dict.fromkeys(["note_count", "pitch_count", "pitch_range", "average_interval", "inter_onset"], YANG_LERCH),
+    **dict.fromkeys(["pitch_classes", "pitch_class_steps", "note_lengths", "note_length_steps"], YANG_LERCH),
+    "key_clarity": "Krumhansl and Kessler 1982",
+    "scale_consistency": "Mogren 2016",
+    "groove": "Wu and Yang 2020",
+}
 
 
 def measure(notes: Notes) -> Measured:
@@ -96,20 +104,27 @@ def pedal_share(notes: Notes) -> float | None:
 def groove(notes: Notes, bar: float = BAR) -> float | None:
     """Mean likeness of any two bars' onset patterns: 1 - their differing positions / 64 (Wu and Yang 2020).
 
-    Bars begin at the first onset; None below two of them. Seconds stand for beats, which performances do not tell.
+    Bars begin at the first onset; None below two of them. Seconds stand for beats: `beat_measures` has those.
     """
     if not len(notes):
         return None
-    since = notes.onset - notes.onset[0]
-    bars = np.floor(since / bar).astype(np.int64)
-    count = int(bars[-1]) + 1
+    since = (notes.onset - notes.onset[0]) / bar
+    bars = np.floor(since).astype(np.int64)
+    return likeness_of_bars(bars, np.minimum(((since - bars) * POSITIONS).astype(np.int64), POSITIONS - 1))
+
+
+def likeness_of_bars(bars: NDArray[np.int64], places: NDArray[np.int64]) -> float | None:
+    """Mean likeness of any two bars: onsets stand in bar `bars` [N], rising from 0, at `places` [N], 0 to 63.
+
+    None below two bars; of very many, 500 are taken.
+    """
+    count = int(bars[-1]) + 1 if len(bars) else 0
     if count < 2:
         return None
     chosen = np.unique(np.linspace(0, count - 1, min(count, MOST_BARS)).astype(np.int64))
     patterns = np.zeros((len(chosen), POSITIONS), dtype=np.int64)
     inside = np.isin(bars, chosen)
-    places = np.minimum(((since[inside] / bar - bars[inside]) * POSITIONS).astype(np.int64), POSITIONS - 1)
-    patterns[np.searchsorted(chosen, bars[inside]), places] = 1
+    patterns[np.searchsorted(chosen, bars[inside]), places[inside]] = 1
     struck = patterns.sum(axis=0)  # of n bars, k struck and n - k not: k (n - k) pairs differ at a position
     pairs = len(chosen) * (len(chosen) - 1) / 2
     return float(1 - (struck * (len(chosen) - struck)).sum() / (pairs * POSITIONS))

@@ -146,6 +146,13 @@ def excerpt(notes: Notes, start: int, stop: int) -> Notes:
     return Notes.of(notes.onset[chosen] - notes.onset[chosen][:1], *columns)
 
 
+def window(notes: Notes, start: int, stop: int) -> Notes:
+    """Keep notes [start, stop) and the pedal from the first of them to what comes after, moved to begin at 0."""
+    end = notes.onset[stop] if stop < len(notes) else notes.seconds
+    pedal = np.clip(notes.pedal, notes.onset[start], end)
+    return trim(take(notes, np.arange(start, stop), pedal[pedal[:, 1] > pedal[:, 0]]))
+
+
 def shift(notes: Notes, seconds: float) -> Notes:
     """Move everything later by `seconds` (earlier when negative); raises ValueError if that begins before 0.
 

@@ -86,8 +86,7 @@ class _Reach:
 
     @classmethod
     def of(cls, index: PassageIndex) -> _Reach:
-        is_thinned = index.kept < 0.5
-        return cls(3 * GAP, 2 * SLACK, FEWEST_WORDS - 1) if is_thinned else cls(GAP, SLACK, FEWEST_WORDS)
+        return cls(3 * GAP, 2 * SLACK, FEWEST_WORDS - 1) if index.is_thinned else cls(GAP, SLACK, FEWEST_WORDS)
 
 
 @dataclass(frozen=True)

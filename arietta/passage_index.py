@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .bundle import INDEX, Bundle
 from .errors import CorpusError
 from .files import whole_folder, write_file
 from .fingerprint import Hashes, by_chord, words
@@ -83,6 +84,11 @@ class PassageIndex:
         return str(self.description["corpus"])
 
     @property
+    def is_thinned(self) -> bool:
+        """Whether it keeps so few words that it finds less; `description["recall"]` says how much."""
+        return self.kept < 0.5
+
+    @property
     def kept(self) -> float:
         """The share of all words that the index keeps, frequent ones aside: 1 unless it is thinned."""
         return len(self._counts) / (1 << self._bits)
@@ -138,6 +144,12 @@ def open_index(path: str | Path) -> PassageIndex:
     if not is_whole or int(columns[BLOCKS][-1]) != len(columns[PLACES]):
         raise CorpusError(f"{folder}: columns and {DESCRIPTION} do not belong together; build the index again")
     return index
+
+
+def originality_index(bundle: Bundle) -> PassageIndex | None:
+    """Open the index of its training music that a model came with; None where it has none. Raises as `open_index`."""
+    folder = bundle.path / INDEX
+    return open_index(folder) if folder.is_dir() else None
 
 
 def build_index(

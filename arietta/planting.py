@@ -80,7 +80,7 @@ SPOILERS: Mapping[str, Callable[[Notes, np.random.Generator], Notes]] = {
 
 
 def measure_recall(
-    index: PassageIndex, read: Read, *, copies: int = 40, lengths: Sequence[int] = LENGTHS, seed: int = 0
+    index: PassageIndex, read: Read, *, copies: int = 100, lengths: Sequence[int] = LENGTHS, seed: int = 0
 ) -> dict[str, dict[int, Harvest]]:
     """Plant copies of every kind and length; `read(i)` gives the notes of `index.pieces[i]`. {kind: {length: ...}}.
 
@@ -95,6 +95,19 @@ def measure_recall(
                 continue
             measured.setdefault(kind, {})[length] = _harvest(index, read, usable, (kind, length, copies), rng)
     return measured
+
+
+def index_sentence(index: PassageIndex) -> str:
+    """Say how many pieces an index has and, of a thinned one, how much it finds, as measured when it was built."""
+    among = f"Looked up among {len(index.pieces):,} pieces."
+    exact = index.description.get("recall", {}).get("exact", {})
+    if not index.is_thinned or not exact:
+        return among
+    lengths = sorted(exact, key=int)
+    found = " / ".join(f"{100 * exact[length]['found']:.0f}" for length in lengths)
+    return (
+        f"{among} A thinned index: of exact copies of {' / '.join(lengths)} notes it finds {found} %, of changed fewer."
+    )
 
 
 def _harvest(

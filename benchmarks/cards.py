@@ -22,6 +22,8 @@ from tables import FIGURES, read_figures, spell
 from arietta.bundle import DEFAULT_MODEL, SHIPPED, Bundle, load_bundle
 from arietta.composing import Request, compose
 from arietta.engine import load_engine
+from arietta.passage_index import originality_index
+from arietta.planting import index_sentence
 from arietta.render import write_roll
 
 PAGE, PICTURES = ROOT / "docs" / "models.md", ROOT / "docs" / "models"
@@ -85,7 +87,8 @@ def section(bundle: Bundle) -> str:
     """What is to be said of one model."""
     card, name = bundle.card, bundle.name
     default = " (the default)" if name == DEFAULT_MODEL else ""
-    size = sum(path.stat().st_size for path in bundle.path.iterdir()) / 1e6
+    size = sum(path.stat().st_size for path in bundle.path.iterdir() if path.is_file()) / 1e6
+    index = originality_index(bundle)
     limits = [f"- {limit}" for limit in card["limits"]]
     samples = [
         f"seed {seed}: [MIDI](models/{name}-seed-{seed}.mid), [piano roll](models/{name}-seed-{seed}.png)"
@@ -100,7 +103,9 @@ def section(bundle: Bundle) -> str:
             f"- **Split:** {card['split']}",
             f"- **Network:** {described(bundle)}; {size:.1f} MB in {bundle.bits} bits, `{bundle.fingerprint}`",
             f"- **Training:** {trained(card['training'])} [Its curve](models/{name}-curve.png).",
+            *([f"- **Index of its training music:** {index_sentence(index)}"] if index else []),
             f"- **Samples:** {'; '.join(samples)}",
+            *([f"- **Report:** [its takes beside real music](reports/{name}.html)"] if has_report(name) else []),
             "\nHeld-out music:\n",
             *figures(card.get("figures", {})),
             "\nKnown failings:\n",
@@ -108,6 +113,11 @@ def section(bundle: Bundle) -> str:
             "",
         ]
     )
+
+
+def has_report(name: str) -> bool:
+    """Whether benchmarks/model_reports.py has written a page of its takes."""
+    return (PAGE.parent / "reports" / f"{name}.html").is_file()
 
 
 def described(bundle: Bundle) -> str:

@@ -49,6 +49,16 @@ def interval_by_piece(sums: NDArray[Any], counts: NDArray[Any]) -> tuple[float, 
     return float(low), float(high)
 
 
+def wilson(hits: int, count: int) -> tuple[float, float]:
+    """95 % interval of a share of `hits` in `count` (Wilson 1927), which holds for shares near 0 too."""
+    if not count:
+        return 0.0, 1.0
+    square, share = 1.96**2, hits / count
+    middle = share + square / (2 * count)
+    reach = 1.96 * (share * (1 - share) / count + square / (4 * count**2)) ** 0.5
+    return max((middle - reach) / (1 + square / count), 0.0), min((middle + reach) / (1 + square / count), 1.0)
+
+
 def _rounded(value: np.floating[object]) -> float:
     """Four digits that count."""
     return float(f"{float(value):.4g}")

@@ -1,7 +1,7 @@
 """Write the figures that the benchmarks printed into the documents: no figure is typed by hand.
 
     python benchmarks/bench_compose.py | tee -a docs/figures.jsonl
-    python benchmarks/tables.py            rewrites the tables between the marks in README.md
+    python benchmarks/tables.py            rewrites the tables between the marks in README.md and docs/
     python benchmarks/tables.py --check    says whether they are up to date
 
 Every line of docs/figures.jsonl is one JSON object with a name; of lines with the same name the last one counts. A
@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
-FIGURES, DOCUMENTS = ROOT / "docs" / "figures.jsonl", (ROOT / "README.md", ROOT / "docs" / "figures.md")
+FIGURES = ROOT / "docs" / "figures.jsonl"
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "figures.md", ROOT / "docs" / "judging.md")
 MARK = re.compile(r"(<!-- figures: (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 HIDDEN = {"name", "commit", "bundle", "corpus", "repeats", "threads", "p95", "rows", "seconds_taken"}
 HIDDEN |= {"nats_per_note_by_field"}

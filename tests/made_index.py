@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from tunes import tune
 
+from arietta.bundle import INDEX, load_bundle
+from arietta.composing import Request, compose
+from arietta.engine import load_engine
+from arietta.human_baseline import PERCENTILES
 from arietta.notes import Notes
-from arietta.passage_index import USUAL_BYTES, IndexedPiece, PassageIndex, build_index
+from arietta.passage_index import USUAL_BYTES, IndexedPiece, PassageIndex, build_index, describe_more
 
 TUNES = [tune(seed, 300 + 40 * seed) for seed in range(8)]
 
@@ -24,3 +29,17 @@ def indexed(
     """Build the index of some tunes, piece i playing `works[i]`."""
     pieces = [about(place, notes, works[place] if works else "") for place, notes in enumerate(tunes)]
     return build_index(folder, pieces, tunes.__getitem__, corpus="0" * 16, at_most=at_most)
+
+
+def borrowing(folder: Path, known: list[Notes]) -> PassageIndex:
+    """Build an index of works that share nothing with each other, so that whatever is borrowed lies above people."""
+    nothing = [0.0] * len(PERCENTILES)
+    return describe_more(indexed(folder, known), {"baseline": {"100": {"longest": nothing, "share": nothing}}})
+
+
+def knowing(folder: Path, bundle: Path, *requests: Request) -> Path:
+    """Copy a model to `folder`, with an index of what it composes when asked for these."""
+    shutil.copytree(bundle, folder)
+    engine = load_engine(load_bundle(bundle))
+    borrowing(folder / INDEX, [compose(request, engine).notes for request in requests])
+    return folder

@@ -13,9 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_index import knowing
 from tiny_bundle import TINY, TINY_LSTM, engine_of
 
-from arietta.bundle import load_bundle
+from arietta.bundle import INDEX, load_bundle
+from arietta.composing import Request
+from arietta.passage_index import describe_more, open_index
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -193,3 +196,24 @@ def test_the_peer_in_eager_torch_is_the_same_network(
     for block in eager.model.blocks:
         hidden = block(hidden)
     torch.testing.assert_close(found, eager.model.norm(hidden)[0], atol=1e-4, rtol=1e-4)
+
+
+# Originality
+
+
+def test_takes_are_told_with_how_many_are_as_original_as_works_of_people(
+    tiny_bundle: Path, tmp_path: Path, benchmark: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = benchmark("bench_originality")
+    requests = [Request(notes=bench.TAKE, seed=seed) for seed in (1, 2)]
+    model = knowing(tmp_path / "knowing", tiny_bundle, *requests)
+    other = knowing(tmp_path / "other", tiny_bundle, requests[1])
+    index = describe_more(open_index(model / INDEX), {"recall": {"exact": {"100": {"found": 0.5, "right": 1.0}}}})
+    bench.measure_takes(str(model), open_index(other / INDEX), 3)
+    lines = {line["name"]: line for line in map(json.loads, capsys.readouterr().out.splitlines())}
+    first, own = lines["originality/takes of knowing"], lines["originality/takes of knowing, by its own index"]
+    assert (first["inside"], own["inside"], first["pieces"], first["notes"]) == (2, 1, 3, 300)
+    assert first["interval_95"][0] < first["inside_human_interval"] < first["interval_95"][1]
+    assert first["longest_most"] > 250 and first["bundle"] == load_bundle(model).fingerprint
+    recall = lines["originality/index of knowing, exact copy of 100 notes"]
+    assert (recall["recall"], recall["precision"], recall["pieces"]) == (0.5, 1.0, len(index.pieces))

@@ -37,8 +37,11 @@ def test_a_folder_and_a_split_are_compared_beside_real_music(
 ) -> None:
     words = [str(folder), f"{corpus}:test", "--reference", f"{corpus}:own/validation", "--notes", "50"]
     assert main(["compare", *words, "--json", str(tmp_path / "figures.json")]) == 0
-    said = capsys.readouterr().out
+    printed = capsys.readouterr()
+    said = printed.out
     assert "(12 windows of 50 notes)" in said and "(10 windows)" in said
+    assert "left out what cannot be read: broken.mid\n" in printed.err and "short.mid" not in printed.err
+    assert "no Frechet distance: it needs 40 windows of 128 notes" in said
     assert "own/validation against" in said
     assert "inter onset" in said and "mean overlapped area" in said
     assert "note count" not in said
@@ -83,3 +86,38 @@ def test_sets_that_are_none_are_refused_in_a_sentence(
 def test_an_empty_folder_has_no_set(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", str(tmp_path), str(corpus)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_frechet_distance_of_large_enough_sets_stands_beside_real_musics(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Tunes of the same make are hardly apart, the same tunes three times as slow very much."""
+    tunes = [tune(seed, 130) for seed in range(120)]
+    splits = ("train", "validation", "test") * 40
+    pieces = [stretch(notes, 3.0) if split == "test" else notes for notes, split in zip(tunes, splits, strict=True)]
+    corpus = made_store(tmp_path / "corpus", pieces=pieces, splits=splits).path
+    words = ["compare", f"{corpus}:test", f"{corpus}:train", "--reference", f"{corpus}:validation", "--notes", "130"]
+    assert main([*words, "--json", str(tmp_path / "figures.json")]) == 0
+    assert "Frechet distance" in capsys.readouterr().out
+    apart = json.loads((tmp_path / "figures.json").read_text())["frechet_distance"]
+    assert apart["found"]["interval"][0] > 2 * apart["real"]["interval"][1]
+    assert apart["real"]["interval"][0] < apart["real"]["distance"] < apart["real"]["interval"][1]
+
+
+def test_halves_that_are_too_small_leave_real_musics_distance_unknown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus = made_store(tmp_path / "corpus", pieces=[tune(seed, 130) for seed in range(40)], splits=("test",) * 40).path
+    assert main(["compare", str(corpus), str(corpus), "--notes", "130"]) == 0
+    assert "real unknown: it needs 40 windows" in capsys.readouterr().out
+
+
+def test_several_files_that_cannot_be_read_are_counted(
+    corpus: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for seed in range(8):
+        write(tmp_path / f"{seed}.mid", tune(seed, 60))
+    for name in ("one.mid", "two.mid", "three.mid"):
+        (tmp_path / name).write_bytes(b"no MIDI")
+    assert main(["compare", str(tmp_path), f"{corpus}:train", "--notes", "50"]) == 0
+    assert " and 2 more\n" in capsys.readouterr().err

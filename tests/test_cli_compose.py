@@ -155,6 +155,29 @@ def test_an_older_file_of_that_name_is_replaced(tiny_bundle: Path, here: Path) -
     assert len(read_midi(here / "cue.mid")) == 5
 
 
+# --best
+
+
+def test_best_writes_the_best_of_the_takes_and_ranks_them_all(tiny_bundle: Path, here: Path, capsys: Capture) -> None:
+    assert run(tiny_bundle, "--notes", "60", "--count", "4", "--seed", "41", "--best", "2", "-o", "takes") == 0
+    out = capsys.readouterr().out
+    table = [line.split() for line in out.splitlines() if re.match(r" +seed 4\d ", line)]
+    assert sorted(words[1] for words in table) == ["41", "42", "43", "44"]
+    scores = [float(words[2]) for words in table]
+    assert scores == sorted(scores, reverse=True)
+    assert [words[-1] == "kept" for words in table] == [True, True, False, False]
+    kept = sorted(words[1] for words in table[:2])
+    assert files(here) == [f"takes/tiny-any-0060-notes-seed-{seed}.mid" for seed in kept]
+    assert out.count("Composed 60 notes") == 2 and "beside 3 more" in out
+
+
+def test_a_take_that_is_chosen_is_what_it_is_alone(tiny_bundle: Path, here: Path) -> None:
+    run(tiny_bundle, "--notes", "60", "--count", "3", "--seed", "1", "--best", "1", "-o", "cue.mid")
+    (seed,) = [text.split('"seed": ')[1].split(",")[0] for text in read_texts(here / "cue.mid") if "seed" in text]
+    run(tiny_bundle, "--notes", "60", "--seed", seed, "-o", "alone.mid")
+    assert (here / "cue.mid").read_bytes() == (here / "alone.mid").read_bytes()
+
+
 # What it refuses
 
 
@@ -178,11 +201,19 @@ def test_an_older_file_of_that_name_is_replaced(tiny_bundle: Path, here: Path) -
         (["--min-p", "-1"], "arietta: min_p must lie at 0 or above and below 1, not -1.0"),
         (["--count", "0"], "arietta: --count must lie in 1-100, not 0"),
         (["--count", "101"], "arietta: --count must lie in 1-100, not 101"),
+        (["--count", "8", "--best", "9"], "arietta: --best must lie in 1-8, as many as --count composes, not 9"),
+        (["--best", "2"], "arietta: --best must lie in 1-1, as many as --count composes, not 2"),
+        (["--count", "3", "--best", "0"], "arietta: --best must lie in 1-3, as many as --count composes, not 0"),
+        (["--count", "3", "--best", "2", "-o", "one.mid"], "arietta: one.mid: 2 takes need a folder, not one file"),
         (["--style", "greig"], "arietta: tiny does not know the style 'greig'; nearest: Edvard Grieg"),
         (["--style", "bach"], "style 'bach' may be Carl Philipp Emanuel Bach or Johann Sebastian Bach"),
         (["--prompt", "none.mid"], "arietta: none.mid: there is no such file"),
         (["--prompt-notes", "5"], "arietta: --prompt-notes says how much of --prompt FILE to take: name the file"),
         (["--count", "2", "-o", "one.mid"], "arietta: one.mid: 2 takes need a folder, not one file"),
+        (["--original"], "arietta: tiny came without an index of its training music, which tells what is original"),
+        (["--original", "--index", "none"], "arietta: none: no index of passages here"),
+        (["--index", "none"], "arietta: --index is where --original looks: say --original too"),
+        (["--index", "none", "--server", "http://127.0.0.1:1"], "arietta: --index is a folder of this machine"),
     ],
 )
 def test_bad_values_are_one_sentence_and_code_2(
@@ -284,6 +315,7 @@ def test_help_teaches_with_examples(capsys: Capture) -> None:
     assert left.value.code == 0
     text = capsys.readouterr().out
     flags = "--notes --seconds --model --style --prompt --prompt-notes --seed --temperature --top-p --min-p --count -o"
+    flags += " --best"
     assert all(flag in text for flag in flags.split())
     assert text.count("arietta compose") >= 4
     assert "(300)" in text and "within 2 %" in text
@@ -293,7 +325,7 @@ def test_every_example_of_the_help_can_be_asked() -> None:
     parser = argparse.ArgumentParser(exit_on_error=False)
     verb.add_arguments(parser)
     examples = re.findall(r"^  arietta compose((?: \S+)*)", verb.__doc__, re.MULTILINE)
-    assert len(examples) == 5
+    assert len(examples) == 7
     for example in examples:
         parser.parse_args(example.split())
 

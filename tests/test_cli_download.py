@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -9,9 +10,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from made_index import indexed
 
 from arietta import bundle as bundles
 from arietta.cli import main
+from arietta.passage_index import PLACES, originality_index
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -23,7 +26,7 @@ class Quiet(SimpleHTTPRequestHandler):
 def url(tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Serve the tiny model as `tiny`, which this version knows; the user's shelf is empty."""
     (tmp_path / "web").mkdir()
-    (tmp_path / "web" / "tiny").symlink_to(tiny_bundle)
+    shutil.copytree(tiny_bundle, tmp_path / "web" / "tiny")
     fingerprint = bundles.load_bundle(tiny_bundle).fingerprint
     monkeypatch.setattr(bundles, "known_models", lambda: {"tiny": fingerprint})
     monkeypatch.setenv("ARIETTA_MODELS", str(tmp_path / "shelf"))
@@ -44,6 +47,25 @@ def test_a_model_is_fetched_onto_the_shelf_and_found_by_name(
     assert "arietta compose --model tiny" in capsys.readouterr().out
     assert bundles.load_bundle("tiny").path == (tmp_path / "shelf" / "tiny").resolve()
     assert [path.name for path in (tmp_path / "shelf").iterdir()] == ["tiny"]
+
+
+def test_a_models_index_comes_with_it_where_it_has_one(url: str, tmp_path: Path) -> None:
+    assert main(["download", "tiny", "--url", url]) == 0
+    assert originality_index(bundles.load_bundle("tiny")) is None
+    indexed(tmp_path / "web" / "tiny" / bundles.INDEX)
+    assert main(["download", "tiny", "--url", url]) == 0
+    index = originality_index(bundles.load_bundle("tiny"))
+    assert index is not None and len(index.pieces) == 8
+
+
+def test_an_index_of_which_a_part_is_missing_is_refused_and_the_old_model_kept(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["download", "tiny", "--url", url]) == 0
+    (indexed(tmp_path / "web" / "tiny" / bundles.INDEX).path / PLACES).unlink()
+    assert main(["download", "tiny", "--url", url]) == 2
+    assert "/originality/places.npy: cannot be fetched (it answers 404" in capsys.readouterr().err
+    assert bundles.load_bundle("tiny").path == (tmp_path / "shelf" / "tiny").resolve()
 
 
 def test_a_model_of_another_fingerprint_is_refused_and_the_old_one_kept(

@@ -208,6 +208,14 @@ def test_a_models_folder_is_described(model: Path, capsys: pytest.CaptureFixture
     assert value(text, "  nats_per_note") == "12.25"
 
 
+def test_what_lies_in_a_models_folders_is_listed_too(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (model / "originality").mkdir()
+    (model / "originality" / "places.npy").write_bytes(bytes(2_000_000))
+    text = shown(capsys, model)
+    assert value(text, "originality/places.npy") == "2.00"
+    assert value(text, "together") == "2.39"
+
+
 def test_a_model_that_came_with_the_program_is_found_by_its_name(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

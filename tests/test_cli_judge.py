@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from made_index import TUNES, indexed
 from midi_files import midi, off, on, track
 from tunes import tune, write
 
+from arietta.bundle import INDEX
 from arietta.cli import main
 from arietta.notes import Notes, excerpt
 from arietta.render import MARK_INK
@@ -59,6 +61,16 @@ def test_loops_are_counted_with_their_time(tmp_path: Path, capsys: pytest.Captur
     assert "1, in which a pattern has come eight times in a row at 0:04" in " ".join(capsys.readouterr().out.split())
 
 
+def test_without_an_index_the_models_own_is_asked(
+    tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = shutil.copytree(tiny_bundle, tmp_path / "mine")
+    indexed(model / INDEX)
+    assert judge(write(tmp_path / "tune.mid", excerpt(TUNES[3], 100, 200)), "--model", model) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Tune 3" in said and "Looked up among 8 pieces." in said
+
+
 def test_what_is_shared_is_told_where_an_index_is_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     indexed(tmp_path / "index")
     words = ["--model", "none", "--index", tmp_path / "index"]
@@ -85,7 +97,7 @@ def test_all_is_there_as_json_a_line_a_file(
     ("notes", "sentence"),
     [
         (Notes.of(), "no notes"),
-        (tune(1, 1), "1 notes"),
+        (tune(1, 1), "1 note,"),
         (tune(1, 3), "3 notes"),
         (Notes.of([0.0, 86_399.0], [1, 1], [60, 64], [64, 64]), "24:00:00"),
     ],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -12,6 +14,7 @@ from made_corpus import made_store
 from tunes import play_all, tune, write
 
 from arietta import human_baseline, planting
+from arietta.bundle import INDEX
 from arietta.cli import main
 from arietta.notes import Notes, excerpt, transpose
 from arietta.passage_index import open_index
@@ -111,15 +114,43 @@ def test_a_thinned_index_has_one_recording_of_each_work(corpus: Path, tmp_path: 
     assert sum(file.stat().st_size for file in index.path.iterdir()) <= 2_000_000
 
 
+def test_of_several_corpora_those_named_are_indexed(corpus: Path, tmp_path: Path) -> None:
+    mixed = shutil.copytree(corpus, tmp_path / "mixed")
+    manifest = (mixed / "manifest.jsonl").read_text()
+    (mixed / "manifest.jsonl").write_text(manifest.replace('"own"', '"other"', 1))
+    for words, kept in (([], 4), (["--corpora", "own"], 3), (["--corpora", "own,other"], 4)):
+        assert main(["originality", "--build", str(mixed), "--out", str(tmp_path / "index"), *words]) == 0
+        index = open_index(tmp_path / "index")
+        assert len(index.pieces) == kept
+        assert index.description["corpora"] == (words[-1].split(",") if words else [])
+
+
+def test_without_an_index_the_models_own_is_asked_which_says_what_it_finds(
+    copied: Path, index: Path, tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = shutil.copytree(tiny_bundle, tmp_path / "mine")
+    shutil.copytree(index, model / INDEX)
+    assert main(["originality", str(copied), "--model", str(model)]) == 0
+    said = capsys.readouterr().out
+    assert "100 notes or more, from Edvard Grieg: Scale 2" in said
+    assert "Looked up among 4 pieces.\n" in said
+    assert main(["originality", str(copied)]) == 0
+    assert re.search(
+        r"A thinned index: of exact copies of 50 / 100 / 200 notes it finds \d+ / \d+ / \d+ %",
+        " ".join(capsys.readouterr().out.split()),
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ([], "--index"),
-        (["FILE"], "--index"),
+        ([], "name a MIDI file"),
+        (["FILE", "--model", "BUNDLE"], "tiny came without an index of its training music"),
         (["--build", "CORPUS"], "--out"),
         (["FILE", "--build", "CORPUS", "--out", "x"], "no MIDI file"),
         (["--build", "CORPUS", "--out", "CORPUS"], "no index of passages"),
         (["--build", "CORPUS", "--out", "x", "--split", "nowhere"], "train"),
+        (["--build", "CORPUS", "--out", "x", "--corpora", "elsewhere"], "no pieces of corpus 'elsewhere'"),
         (["--build", "CORPUS", "--out", "x", "--at-most", "0.1"], "1 MB at least"),
         (["FILE", "--index", "CORPUS"], "no index of passages here"),
         (["FILE", "--index", "INDEX", "--roll", "x.svg"], "--corpus"),
@@ -128,11 +159,11 @@ def test_a_thinned_index_has_one_recording_of_each_work(corpus: Path, tmp_path: 
     ],
 )
 def test_what_cannot_be_done_is_refused_in_a_sentence(
-    words: list[str], sentence: str, copied: Path, corpus: Path, index: Path,
+    words: list[str], sentence: str, copied: Path, corpus: Path, index: Path, tiny_bundle: Path,
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
-    named = {"FILE": str(copied), "CORPUS": str(corpus), "INDEX": str(index)}
+    named = {"FILE": str(copied), "CORPUS": str(corpus), "INDEX": str(index), "BUNDLE": str(tiny_bundle)}
     assert main(["originality", *(named.get(word, word) for word in words)]) == 2
     said = capsys.readouterr().err
     assert sentence in said and said.count("\n") == 1

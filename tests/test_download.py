@@ -152,7 +152,8 @@ def test_slow_progress_is_not_given_up(server: Server, tmp_path: Path) -> None:
 def test_a_missing_file_is_given_up_at_once_and_a_busy_server_is_not(server: Server, tmp_path: Path) -> None:
     for status, asked in ((404, 1), (503, download_module.ATTEMPTS)):
         server.status, server.asked = status, []
-        with pytest.raises(CorpusError, match=f"it answers {status}"):
+        kind = download_module.MissingError if status == 404 else CorpusError
+        with pytest.raises(kind, match=f"it answers {status}"):
             fetch_now(server, tmp_path / "x.zip")
         assert len(server.asked) == asked
 

@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from made_index import indexed
 from tiny_bundle import CARD, COMPOSERS, TINY, TINY_LSTM, bundle_of, engine_of, random_model, write_checkpoint
 
-from arietta.bundle import load_bundle
+from arietta.bundle import INDEX, load_bundle
+from arietta.cli import main
 from arietta.errors import AriettaError, BundleError, ConfigError
 from arietta.model_config import POSITIONS, ModelConfig
+from arietta.passage_index import describe_more
 from arietta.performance_codec import PerformanceCodec
 from arietta.train import export as exporting
 from arietta.train.export import FEED_ROWS, export, torch_nll
@@ -106,6 +109,47 @@ def test_an_older_bundle_is_replaced_by_the_new_one(checkpoint: Path, tmp_path: 
     export(checkpoint, tmp_path / "mine", CARD, bits=8)
     assert {path.name for path in (tmp_path / "mine").iterdir()} == FILES
     assert load_bundle(tmp_path / "mine").bits == 8
+
+
+def heard(store: str, corpora: list[str]) -> dict[str, Any]:
+    """A card that says what its model was trained on."""
+    return CARD | {"training": {"store": store, "settings": {"data": {"corpora": corpora}}}}
+
+
+@pytest.mark.parametrize(
+    ("card", "is_kept"),
+    [
+        (heard("0" * 16, ["own"]), True),
+        (heard("1" * 16, ["own"]), False),
+        (heard("0" * 16, ["own", "other"]), False),
+        (CARD, False),
+    ],
+)
+def test_an_index_goes_over_to_a_newer_model_of_the_same_music_alone(
+    card: dict[str, Any], is_kept: bool, checkpoint: Path, tmp_path: Path
+) -> None:
+    export(checkpoint, tmp_path / "mine", CARD)
+    describe_more(indexed(tmp_path / "mine" / INDEX), {"corpora": ["own"]})
+    before = contents(tmp_path / "mine" / INDEX)
+    export(checkpoint, tmp_path / "mine", card)
+    assert (tmp_path / "mine" / INDEX).exists() == is_kept
+    assert not is_kept or contents(tmp_path / "mine" / INDEX) == before
+
+
+def test_the_command_says_where_an_older_index_was_left_out(
+    checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, bundle = checkpoint.parent, checkpoint.parent / "bundle"
+    (run / "run.json").write_text(json.dumps({"store": "0" * 16, "settings": {"data": {"corpora": ["own"]}}}))
+    (run / "metrics.jsonl").write_text("")
+    for corpora, is_kept in ((["own"], True), (["other"], False)):
+        assert main(["export", str(run), "--bits", "32"]) == 0
+        capsys.readouterr()
+        describe_more(indexed(bundle / INDEX), {"corpora": corpora})
+        assert main(["export", str(run), "--bits", "32"]) == 0
+        said = capsys.readouterr().out
+        assert (bundle / INDEX).exists() == is_kept
+        assert ("is of other music, and was left out" in said) != is_kept
 
 
 def test_graphs_that_differ_from_torch_are_refused_and_leave_no_trace(

@@ -51,6 +51,18 @@ def test_it_is_written_ahead_and_flushed(history: History, tmp_path: Path) -> No
     assert history._base.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
+def test_pieces_of_one_order_are_found_and_what_is_found_out_of_them_is_kept(history: History) -> None:
+    mates = [replace(record(key), asked={"seed": 7, "order": "b", "best": 1}) for key in "bc"]
+    history.add([record("a"), *mates, record("d")], [[]] * 4)
+    assert [found.id for found in history.order("b")] == ["b", "c"]
+    assert history.order("a") == []
+    history.end("c", DONE, Outcome(figures={"notes": 3}), TOLD)
+    history.judge({"c": Outcome(figures={"notes": 3, "choice": {"score": 0.5}})})
+    (_, found) = history.order("b")
+    assert (found.state, found.outcome.figures) == (DONE, {"notes": 3, "choice": {"score": 0.5}})
+    assert history.told("c") == TOLD
+
+
 def test_pieces_are_added_all_or_none(history: History) -> None:
     history.add([record("a")], [[]])
     with pytest.raises(sqlite3.IntegrityError):

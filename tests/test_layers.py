@@ -15,14 +15,16 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LAYERS = {
-    "base": "errors config files names",
+    "base": "errors config files names markup",
     "music": "notes meter smf midi codec note_grid note_codec note_decoder performance_codec chord_codec fingerprint "
     "roundtrip summary drawing render sampler audio "
-    "beats hands grid voices spelling musicxml engraving score "
-    "side_by_side tonality measures structure comparing",
+    "beats beat_measures hands grid voices spelling musicxml engraving score "
+    "side_by_side tonality measures structure comparing embedding frechet",
     "data": "corpus store intake naming catalogue works likeness download",
     "runtime": "model_config bundle state engine sampling composing ensemble",
-    "judge": "judge originality passage_index planting human_baseline loops",
+    "judge": "judge choosing originality passage_index planting human_baseline loops "
+    "original "
+    "reference report report_words page_roll page_plots page_document report_page model_report model_page",
     "train": "train",
     "serve": "serve",
     "door": "__init__ __main__ cli client",

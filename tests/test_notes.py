@@ -25,6 +25,7 @@ from arietta.notes import (
     take,
     transpose,
     trim,
+    window,
 )
 
 PIECE = Notes.of(
@@ -259,3 +260,12 @@ def test_an_excerpt_begins_at_nought_without_the_pedal(waltz: Notes) -> None:
     assert part.pitch.tolist() == waltz.pitch[4:8].tolist()
     assert len(part.pedal) == 0
     assert len(excerpt(waltz, 5, 5)) == 0
+
+
+def test_a_window_begins_at_nought_with_the_pedal_under_its_notes(waltz: Notes) -> None:
+    part = window(waltz, 3, 8)  # the last note of the first bar and all of the second
+    assert part.onset.tolist() == [0.0, *(waltz.onset[4:8] - waltz.onset[3])]
+    assert part.pedal.tolist() == [[0.0, pytest.approx(0.4)], [pytest.approx(0.5), pytest.approx(1.9)]]
+    held = window(waltz, 5, 7)
+    assert held.pedal.tolist() == [[0.0, pytest.approx(0.5)]]  # cut where the next note begins
+    assert window(waltz, 0, len(waltz)) == waltz

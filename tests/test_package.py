@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from made_index import knowing
 
 import arietta
 from arietta.notes import Notes, first
@@ -50,6 +51,12 @@ def test_it_goes_on_from_a_prompt_with_its_own_sampling(tiny_bundle: Path, waltz
     sampling = arietta.Sampling(temperature=0.8, min_p=0.05)
     take = arietta.compose(10, prompt=first(waltz, 4), model=str(tiny_bundle), seed=1, sampling=sampling)
     assert len(take.notes) == 14 and take.request.sampling == sampling
+
+
+def test_what_borrows_is_composed_again_where_that_is_wished(tiny_bundle: Path, tmp_path: Path) -> None:
+    model = str(knowing(tmp_path / "tiny", tiny_bundle, arietta.Request(notes=100, seed=7)))
+    assert arietta.compose(100, seed=7, model=model).request.seed == 7
+    assert arietta.compose(100, seed=7, model=model, original=True).request.seed == 107
 
 
 def test_a_model_stays_loaded_between_calls(tiny_bundle: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,11 @@ from made_index import TUNES, about, indexed
 from tunes import tune
 
 from arietta import passage_index
+from arietta.bundle import DEFAULT_MODEL, INDEX, load_bundle
 from arietta.errors import CorpusError
 from arietta.fingerprint import by_chord, words
 from arietta.notes import Notes
-from arietta.passage_index import DESCRIPTION, PLACES, build_index, describe_more, open_index
+from arietta.passage_index import DESCRIPTION, PLACES, build_index, describe_more, open_index, originality_index
 
 
 def test_every_word_is_found_where_it_stands_and_at_its_pitch(tmp_path: Path) -> None:
@@ -56,7 +58,7 @@ def test_a_thinned_index_keeps_within_its_size_and_a_fair_part_of_each_piece(tmp
     folder = tmp_path / "index"
     index = indexed(folder, tunes, at_most=1_900_000)
     assert sum(file.stat().st_size for file in folder.iterdir()) <= 1_900_000
-    assert 0.02 < index.kept < 0.5
+    assert 0.02 < index.kept < 0.5 and index.is_thinned
     found = [np.mean(index.look_up(words(notes)[0])[0] >= 0) for notes in tunes[:10]]
     assert np.allclose(found, index.kept, atol=0.03)
 
@@ -148,3 +150,34 @@ def test_what_is_no_index_or_not_whole_is_refused(tmp_path: Path) -> None:
     np.save(folder / PLACES, np.load(folder / PLACES)[:-1])
     with pytest.raises(CorpusError, match="do not belong together"):
         open_index(folder)
+
+
+def test_a_model_has_the_index_in_its_folder_or_none(tiny_bundle: Path, tmp_path: Path) -> None:
+    bundle = load_bundle(shutil.copytree(tiny_bundle, tmp_path / "mine"))
+    assert originality_index(bundle) is None
+    indexed(bundle.path / INDEX)
+    index = originality_index(bundle)
+    assert index is not None and len(index.pieces) == len(TUNES) and not index.is_thinned
+    (bundle.path / INDEX / PLACES).unlink()
+    with pytest.raises(CorpusError, match="no index of passages here"):
+        originality_index(bundle)
+
+
+def test_an_index_leaves_a_models_fingerprint_as_it_is(tiny_bundle: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(tiny_bundle, tmp_path / "mine")
+    indexed(copy / INDEX)
+    assert load_bundle(copy).fingerprint == load_bundle(tiny_bundle).fingerprint
+
+
+def test_the_default_model_comes_with_an_index_of_what_it_was_trained_on() -> None:
+    bundle = load_bundle(DEFAULT_MODEL)
+    index = originality_index(bundle)
+    assert index is not None and index.is_thinned
+    training = bundle.card["training"]
+    assert index.corpus == training["store"]
+    assert index.description["corpora"] == training["settings"]["data"]["corpora"]
+    assert index.description["splits"] == ["train"]
+    assert {piece.corpus for piece in index.pieces} == set(training["settings"]["data"]["corpora"])
+    assert 0.9 * training["corpus"]["train_pieces"] < len(index.pieces) <= training["corpus"]["train_pieces"]
+    assert {"found", "right"} <= set(index.description["recall"]["exact"]["100"])
+    assert sum(file.stat().st_size for file in index.path.iterdir()) <= 8_000_000

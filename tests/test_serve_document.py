@@ -21,10 +21,10 @@ from arietta.serve.limits import Limits
 from arietta.serve.models import Models
 
 CALM = list(HealthCheck)  # the machine may be slow, and requests are made, not found
-FILES = ("mid", "wav", "ogg", "musicxml", "svg", "json")
+FILES = ("mid", "wav", "ogg", "musicxml", "svg", "json", "html")
 PATHS = {
     *("/", "/healthz", "/readyz", "/metrics", "/midi/{notes}", "/v1/models", "/v1/pieces", "/v1/pieces/{id}"),
-    "/v1/pieces/{id}/events",
+    *("/v1/pieces/{id}/events", "/v1/pieces/{id}/report"),
     *(f"/v1/pieces/{{id}}.{kind}" for kind in FILES),
 }
 
@@ -86,7 +86,7 @@ def test_requests_may_be_json_or_a_form_with_a_file_and_the_limits_are_told(docu
     assert set(content) == {"application/json", "multipart/form-data"}
     asked = document["components"]["schemas"]["Asked"]
     assert asked["properties"]["notes"]["maximum"] == 10_000
-    assert asked["properties"]["count"]["maximum"] == 8
+    assert asked["properties"]["count"]["maximum"] == asked["properties"]["best"]["maximum"] == 8
     assert asked["additionalProperties"] is False
     form = document["components"]["schemas"]["AskedForm"]["properties"]
     assert form["prompt"]["contentMediaType"] == "audio/midi"

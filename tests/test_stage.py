@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from tiny_bundle import engine_of
 from arietta.composing import Piece, Request, compose
 from arietta.engine import OnnxEngine
 from arietta.notes import Notes, first
+from arietta.original import Originality, Search
 from arietta.serve.bell import Bell
+from arietta.serve.history import DONE, WAITING
 from arietta.serve.limits import Limits
 from arietta.serve.metrics import Metrics
 from arietta.serve.stage import FullError, Stage, StoppingError, Turn
@@ -168,6 +171,24 @@ def test_what_is_beyond_the_limits_is_refused_whole_and_what_is_resumed_is_not(t
         for one in (*resumed, *first_two):
             stage.cancel(one)
         wait(*resumed, *first_two)
+
+
+def test_a_piece_that_may_be_composed_again_tells_nothing_until_it_is_settled(tiny_engine: OnnxEngine) -> None:
+    borrowed = Originality(61, 0.4, 99.0, 98.0, False, "X")
+    request = Request(notes=20, seed=7)
+    piece = Turn("", Piece(request, tiny_engine.bundle), tiny_engine, search=Search(request))
+    with staged() as stage:
+        stage.submit([piece])
+        wait(piece)
+        assert piece.state == DONE and piece.transcript.note_count == 20 and not piece.told
+        assert not piece.judge(borrowed)
+        assert piece.take is None and piece.state == WAITING and piece.progress == (0, 20) and not piece.told
+        began, piece.is_over = piece.seated, False
+        stage.submit([piece])
+        wait(piece)
+        assert piece.judge(replace(borrowed, is_inside=True))
+    assert piece.take is not None and piece.take.request.seed == 107 and piece.seated == began
+    assert gather(piece.told) == piece.take.notes == compose(replace(request, seed=107), tiny_engine).notes
 
 
 def test_a_stage_that_stops_takes_nothing_more_and_leaves_what_is_unfinished_as_it_is(tiny_engine: OnnxEngine) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,27 @@ def test_pieces_are_renamed_in_place_marked_as_favourites_and_deleted(studio: St
     until(lambda: names(visit) == ["Evening by the water"])
 
 
+def test_of_several_takes_the_nearest_to_real_music_is_marked_and_said(studio: Studio) -> None:
+    visit = studio.visit()
+    page = visit.open()
+    page.get_by_label("3", exact=True).check()
+    visit.compose(30)
+    marks = page.locator(".take-mark")
+    until(lambda: sorted(marks.all_text_contents()) == ["", "", "nearest to real music"])
+    pieces = studio.server.get("/v1/pieces", params={"limit": 3}).json()["pieces"][::-1]
+    chosen = [piece["figures"]["choice"]["is_chosen"] for piece in pieces]
+    assert [bool(text) for text in marks.all_text_contents()] == chosen
+    assert page.get_by_role("button", name="nearest to real music").count() == 1
+    visit.says("#live", f"Take {chosen.index(True) + 1} is the nearest to real music.")
+    page.select_option("#language", "es")
+    until(lambda: "la más cercana a la música real" in marks.all_text_contents())
+    page.select_option("#language", "en")
+    page.get_by_label("1", exact=True).check()
+    visit.compose(20)
+    until(lambda: page.locator(".take:visible").count() == 0)
+    assert "choice" not in studio.server.get("/v1/pieces", params={"limit": 1}).json()["pieces"][0]["figures"]
+
+
 def test_several_takes_stand_side_by_side_to_keep_and_to_discard(studio: Studio) -> None:
     visit = studio.visit()
     page = visit.open()
@@ -238,6 +260,29 @@ def test_a_shared_link_shows_the_piece_and_its_request_which_can_be_asked_again(
     assert again["request"] == piece["request"] | {"style": "Frédéric Chopin"}
     notes = [studio.server.get(link).json() for link in (piece["links"]["json"], again["links"]["json"])]
     assert notes[0] == notes[1]
+
+
+@pytest.mark.parametrize(
+    ("locale", "longest", "is_inside", "words"),
+    [
+        ("en-GB", 0, True, "Originalityno longer passage was found in the music that the model learned from"),
+        ("en-GB", 20, True, "shares 20 notes with Liszt: Waltz, no more than works of people share with each other"),
+        ("en-GB", 61, False, "shares 61 notes with Liszt: Waltz, more than works of people"),
+        ("es-ES", 61, False, "Originalidadcomparte 61 notas con Liszt: Waltz, más que las obras humanas entre sí"),
+    ],
+)
+def test_how_original_a_piece_is_stands_there_in_plain_words(
+    studio: Studio, locale: str, longest: int, is_inside: bool, words: str
+) -> None:
+    (piece,) = studio.server.post("/v1/pieces?wait=60", json={"notes": 5, "seed": 1}).json()["pieces"]
+    told = {"longest": longest, "share": 0.2, "is_inside": is_inside, "work": "Liszt: Waltz" if longest else None}
+    visit = studio.visit(locale=locale)
+    visit.page.route(
+        re.compile(r"/v1/pieces/[0-9a-f]+$"),
+        lambda route: route.fulfill(json=piece | {"figures": piece["figures"] | {"originality": told}}),
+    )
+    visit.open(piece["links"]["page"])
+    visit.says("#made", words)
 
 
 def test_the_midi_file_is_carried_out_by_dragging(studio: Studio) -> None:

@@ -8,15 +8,17 @@ examples:
 
 A set is a folder of MIDI files, or a corpus with the split, or the corpus and split, that you mean. Windows of equally
 many notes are measured. The overlapped area is 1 where distances between the sets are spread as those within the
-second set are. It means nothing alone: it is printed beside the same figure for real music against real music.
+second set are; the Frechet distance is 0 where the sets lie alike in an embedding of piano music. Neither means
+anything alone: they are printed beside the same figures for real music against real music.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,13 +27,36 @@ from .bar import bar
 from .table import table
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.random import Generator
+    from numpy.typing import NDArray
 
     from ..comparing import Comparison
     from ..measures import Measured
     from ..notes import Notes
 
 NOTES, PIECES, LEAST_NOTES = 300, 100, 16
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What was measured of a set's windows, and their embeddings [N, D], where they have notes enough for one."""
+
+    measured: list[Measured]
+    embeddings: NDArray[np.float64] | None
+
+    def every_second(self, first: int) -> Gathered:
+        """One half of them."""
+        halved = None if self.embeddings is None else self.embeddings[first::2]
+        return Gathered(self.measured[first::2], halved)
+
+
+@dataclass(frozen=True)
+class Distance:
+    """A Frechet distance with its 95 % interval."""
+
+    distance: float
+    interval: tuple[float, float]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,67 +80,108 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.notes < LEAST_NOTES or arguments.most < 2 * FEWEST:
         raise RequestError(f"--notes must be {LEAST_NOTES} or more, and --pieces {2 * FEWEST} or more")
     pieces, reference = (_measured(name, arguments) for name in (arguments.pieces, arguments.reference))
-    found = compare(pieces, reference)
     if arguments.real is not None:
-        beside = compare(_measured(arguments.real, arguments), reference)
+        real = (_measured(arguments.real, arguments), reference)
         told = f"{arguments.real} against {arguments.reference}"
     else:
-        beside = compare(reference[::2], reference[1::2])
+        real = (reference.every_second(0), reference.every_second(1))
         told = f"one half of {arguments.reference} against the other"
-    print(f"{arguments.pieces} ({len(pieces)} windows of {arguments.notes} notes) against {arguments.reference}")
-    print(f"({len(reference)} windows); real: {told}\n")
-    print("\n".join(_lines(found, beside)))
-    reached, real = mean_overlap(found), mean_overlap(beside)
-    if reached is not None and real:
-        print(f"\nmean overlapped area {reached:.3f}, real {real:.3f}: {reached / real:.0%} of what real music reaches")
+    sides = {"found": (pieces, reference), "real": real}
+    figures = {side: compare(one.measured, other.measured) for side, (one, other) in sides.items()}
+    apart = {side: distance for side, sets in sides.items() if (distance := _distance(*sets))}
+    print(
+        f"{arguments.pieces} ({len(pieces.measured)} windows of {arguments.notes} notes) against {arguments.reference}"
+    )
+    print(f"({len(reference.measured)} windows); real: {told}\n")
+    print("\n".join(_lines(figures["found"], figures["real"])))
+    reached, reachable = (mean_overlap(figures[side]) for side in ("found", "real"))
+    if reached is not None and reachable:
+        share = f"{reached / reachable:.0%} of what real music reaches"
+        print(f"\nmean overlapped area {reached:.3f}, real {reachable:.3f}: {share}")
+    print(_distances_line(apart))
     if arguments.json is not None:
-        sides = {"found": found, "real": beside}
-        values = {side: {name: asdict(one) for name, one in figures.items()} for side, figures in sides.items()}
-        write_file(
-            arguments.json, json.dumps(values | {"windows": arguments.notes}, indent=2, allow_nan=False).encode()
-        )
+        write_file(arguments.json, json.dumps(_values(arguments, figures, apart), indent=2, allow_nan=False).encode())
 
 
-def _measured(name: str, arguments: argparse.Namespace) -> list[Measured]:
+def _values(
+    arguments: argparse.Namespace, figures: Mapping[str, Mapping[str, Comparison]], apart: Mapping[str, Distance]
+) -> dict[str, object]:
+    """All figures as JSON values."""
+    values: dict[str, object] = {
+        side: {name: asdict(one) for name, one in found.items()} for side, found in figures.items()
+    }
+    distances = {side: asdict(one) for side, one in apart.items()}
+    return values | {"frechet_distance": distances, "windows": arguments.notes}
+
+
+def _measured(name: str, arguments: argparse.Namespace) -> Gathered:
     """Measure a window of each piece of a set; raises RequestError where too few pieces are long enough."""
+    import numpy as np
+
     from ..comparing import FEWEST
+    from ..embedding import embed
     from ..measures import measure
 
+    unread: list[Path] = []
     with bar(f"measuring {name}", "piece") as progress:
-        windows = []
-        for notes in _windows(name, arguments.notes, arguments.most):
-            windows.append(measure(notes))
-            progress(len(windows), arguments.most)
-    if len(windows) < 2 * FEWEST:
-        long = f"{len(windows)} pieces of {arguments.notes} notes or more"
+        measured, embeddings = [], []
+        for notes in read_windows(name, arguments.notes, arguments.most, unread):
+            measured.append(measure(notes))
+            embeddings.append(embed(notes))
+            progress(len(measured), arguments.most)
+    if unread:
+        print(f"{name}: left out what cannot be read: {unread[0].name}{_and_more(len(unread) - 1)}", file=sys.stderr)
+    if len(measured) < 2 * FEWEST:
+        long = f"{len(measured)} pieces of {arguments.notes} notes or more"
         raise RequestError(f"{name}: has {long}, and {2 * FEWEST} are needed; --notes takes shorter windows")
-    return windows
+    known = [one for one in embeddings if one is not None]
+    return Gathered(measured, np.array(known) if len(known) == len(measured) else None)
 
 
-def _windows(name: str, note_count: int, most: int) -> Iterator[Notes]:
-    """Give a window from somewhere in each piece that is long enough, always the same ones."""
+def _and_more(count: int) -> str:
+    return f" and {count} more" if count else ""
+
+
+def _distance(one: Gathered, other: Gathered) -> Distance | None:
+    """Measure how far apart two sets lie in the embedding; None where that cannot be told."""
+    from ..frechet import ENOUGH, frechet_distance, frechet_interval
+
+    if one.embeddings is None or other.embeddings is None or min(len(one.measured), len(other.measured)) < ENOUGH:
+        return None
+    sets = one.embeddings, other.embeddings
+    return Distance(frechet_distance(*sets), frechet_interval(*sets))
+
+
+def _distances_line(apart: Mapping[str, Distance]) -> str:
+    """Say the distance found beside real music's."""
+    from ..embedding import WINDOW
+    from ..frechet import ENOUGH
+
+    needed = f"it needs {ENOUGH} windows of {WINDOW} notes or more of each set"
+    if "found" not in apart:
+        return f"no Frechet distance: {needed}"
+    said = {side: "{:.2f} ({:.2f} to {:.2f})".format(one.distance, *one.interval) for side, one in apart.items()}
+    return f"Frechet distance {said['found']}, real {said.get('real', f'unknown: {needed}')}"
+
+
+def read_windows(name: str, note_count: int, most: int, unread: list[Path]) -> Iterator[Notes]:
+    """Give a window from somewhere in each piece that is long enough, always the same ones.
+
+    Files that cannot be read are added to `unread`.
+    """
     from itertools import islice
 
     import numpy as np
 
+    from ..notes import window
+
     rng = np.random.default_rng(0)
-    for notes in islice(_pieces(name, note_count, rng), most):
+    for notes in islice(_pieces(name, note_count, rng, unread), most):
         start = int(rng.integers(0, len(notes) - note_count + 1))
-        yield _window(notes, start, start + note_count)
+        yield window(notes, start, start + note_count)
 
 
-def _window(notes: Notes, start: int, stop: int) -> Notes:
-    """Keep notes [start, stop) and the pedal under them, moved to begin at 0."""
-    import numpy as np
-
-    from ..notes import take, trim
-
-    end = notes.onset[stop] if stop < len(notes) else notes.seconds
-    pedal = np.clip(notes.pedal, notes.onset[start], end)
-    return trim(take(notes, np.arange(start, stop), pedal[pedal[:, 1] > pedal[:, 0]]))
-
-
-def _pieces(name: str, note_count: int, rng: Generator) -> Iterator[Notes]:
+def _pieces(name: str, note_count: int, rng: Generator, unread: list[Path]) -> Iterator[Notes]:
     """Give the pieces of a set that have so many notes, in a drawn order."""
     from ..store import MANIFEST, open_store
 
@@ -131,10 +197,10 @@ def _pieces(name: str, note_count: int, rng: Generator) -> Iterator[Notes]:
             if chosen[place].notes >= note_count:
                 yield store.notes(chosen[place].index)
     else:
-        yield from _files(Path(name), note_count, rng)
+        yield from _files(Path(name), note_count, rng, unread)
 
 
-def _files(folder: Path, note_count: int, rng: Generator) -> Iterator[Notes]:
+def _files(folder: Path, note_count: int, rng: Generator, unread: list[Path]) -> Iterator[Notes]:
     from ..errors import MidiError
     from ..intake import find
     from ..midi import read_midi
@@ -146,7 +212,8 @@ def _files(folder: Path, note_count: int, rng: Generator) -> Iterator[Notes]:
         try:
             notes = read_midi(paths[place])
         except MidiError:
-            continue  # `arietta ingest` tells which files of a folder cannot be read, and why
+            unread.append(Path(paths[place]))
+            continue
         if len(notes) >= note_count:
             yield notes
 

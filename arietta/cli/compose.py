@@ -6,6 +6,8 @@ examples:
   arietta compose --seconds 60 --seed 7 -o cue.mid    one minute; the same seed gives the same file
   arietta compose --prompt theme.mid --prompt-notes 40 --count 4 -o takes/
                                                       four ways to go on from a theme's first 40 notes
+  arietta compose --count 8 --best 2 -o takes/        eight takes, of which the two nearest to real music are kept
+  arietta compose --original                          composed again while it shares too much with what exists
   arietta compose --server http://127.0.0.1:8000      the same, composed by a server (arietta serve)
 """
 
@@ -14,21 +16,29 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..bundle import DEFAULT_MODEL, list_bundles
 from ..errors import RequestError
 from ..sampling import USUAL, Sampling
+from .ranking import check_best, rank_here, rank_served, ranking_lines
 
 if TYPE_CHECKING:
+    from ..choosing import Judged
     from ..client import ServedTake
     from ..composing import Request, Take
+    from ..engine import Engine
     from ..notes import Notes
+    from ..passage_index import PassageIndex
     from .bar import Progress
 
     Work = Callable[[list[Request], Progress], Iterable[Take | ServedTake]]
+    Save = Callable[[Take | ServedTake], Path]
+    Choice = Callable[[list[Any]], list[Judged[Any]]]
+    Rank = Callable[..., list[Judged[Any]]]  # a choice that is told how many shall be the best
 
 MOST_TAKES = 100
 _DICE = (
@@ -54,38 +64,77 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--count", metavar="M", type=_whole, default=1, help="compose M takes, with seeds counted up (%(default)s)"
     )
+    parser.add_argument("--best", metavar="K", type=_whole, help="of these keep the K nearest to real music (all)")
+    parser.add_argument(
+        "--original", action="store_true", help="compose again what shares more with other music than people's works do"
+    )
+    parser.add_argument("--index", metavar="INDEX", type=Path, help="and look it up in this index (the model's own)")
     parser.add_argument("-o", "--out", metavar="PATH", default="pieces", help="a .mid file or a folder (%(default)s)")
     parser.add_argument("--roll", action="store_true", help="also draw a piano roll beside each file (.png)")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    requests = _requests(arguments)
-    work = _elsewhere(arguments) if arguments.server else _here(arguments, requests[0])
-    _compose(requests, work, _out(arguments, len(requests)), has_roll=arguments.roll)
+    check_best(arguments.best, arguments.count)
+    requests, said = _requests(arguments), list[str]()
+    work, rank = _elsewhere(arguments, said) if arguments.server else _here(arguments, requests[0], said)
+    save = partial(_save, out=_out(arguments, arguments.best or len(requests)), has_roll=arguments.roll)
+    choice = None if arguments.best is None else partial(rank, best=arguments.best)
+    _compose(requests, work, save, choice, said)
     print("Hear it: open the file in any player or DAW with a piano sound.")
     print("Next:    arietta compose --style chopin --notes 600      arietta compose --help")
     return 0
 
 
-def _here(arguments: argparse.Namespace, request: Request) -> Work:
-    """Compose on this machine; refuses what the model cannot do before any work is done."""
+def _here(arguments: argparse.Namespace, request: Request, said: list[str]) -> tuple[Work, Rank]:
+    """Compose and rank on this machine; refuses what the model cannot do before any work is done."""
+    if arguments.index is not None and not arguments.original:
+        raise RequestError("--index is where --original looks: say --original too")
     from ..bundle import load_bundle
     from ..composing import Piece
     from ..engine import load_engine
     from ..ensemble import compose_together
+    from ..original import index_of
+    from ..passage_index import open_index, originality_index
 
     bundle = load_bundle(arguments.model or DEFAULT_MODEL)
     Piece(request, bundle)
     engine = load_engine(bundle)
-    return lambda requests, progress: compose_together(requests, engine, progress=progress)
+    if arguments.original:
+        index = open_index(arguments.index) if arguments.index else index_of(bundle)
+        return _originals(engine, index, said), partial(rank_here, bundle=bundle, index=index)
+    rank = partial(rank_here, bundle=bundle, index=originality_index(bundle) if arguments.best else None)
+    return lambda requests, progress: compose_together(requests, engine, progress=progress), rank
 
 
-def _elsewhere(arguments: argparse.Namespace) -> Work:
-    """Let a server compose."""
+def _originals(engine: Engine, index: PassageIndex, said: list[str]) -> Work:
+    """Compose again what shares too much, and put what was done into words."""
+    from ..original import compose_original, sentences
+
+    def work(requests: list[Request], progress: Progress) -> Iterator[Take]:
+        for take, found in compose_original(requests, engine, index, progress=progress):
+            said.extend(sentences(take.request.seed, found))
+            yield take
+
+    return work
+
+
+def _elsewhere(arguments: argparse.Namespace, said: list[str]) -> tuple[Work, Rank]:
+    """Let a server compose, and rank here what it made."""
+    if arguments.index is not None:
+        raise RequestError("--index is a folder of this machine: a server looks in the index of its own model")
     from ..client import Client
+    from ..original import sentences
 
     client = Client(arguments.server, api_key=os.environ.get("ARIETTA_API_KEY") or None)
-    return lambda requests, progress: client.perform(requests, model=arguments.model, progress=progress)
+    asked = {"model": arguments.model, "original": arguments.original}
+
+    def work(requests: list[Request], progress: Progress) -> Iterator[ServedTake]:
+        for take in client.perform(requests, **asked, progress=progress):
+            if arguments.original and take.originality is not None:
+                said.extend(sentences(take.request.seed, take.originality))
+            yield take
+
+    return work, partial(rank_served, client=client)
 
 
 def _requests(arguments: argparse.Namespace) -> list[Request]:
@@ -139,23 +188,38 @@ def _is_file(out: Path) -> bool:
     return out.suffix.lower() in (".mid", ".midi") and not out.is_dir()
 
 
-def _compose(requests: list[Request], work: Work, out: Path, *, has_roll: bool) -> None:
-    """Let all of them be composed, save each as it is done, and tell of them in their order."""
+def _compose(requests: list[Request], work: Work, save: Save, choice: Choice | None, said: list[str]) -> None:
+    """Let all of them be composed and save each as it is done, or in the end those of the choice, if there is one;
+    then tell of what is saved, in the order of their seeds, after what was `said`."""
     from .bar import bar
 
-    begun, made = time.perf_counter(), []
+    begun, takes, paths = time.perf_counter(), [], dict[int, Path]()
     with bar("composing", "note" if requests[0].notes else "s") as progress:
         for take in work(requests, progress):
-            made.append((take, _save(take, out, has_roll=has_roll)))
-    seconds = time.perf_counter() - begun
-    spent = made[0][0].seconds_taken if len(made) == 1 else seconds
-    speed = sum(take.note_count for take, _ in made) / spent
-    company = f"beside {len(made) - 1} more " if len(made) > 1 else ""
-    for take, path in sorted(made, key=lambda one: one[0].request.seed):
+            takes.append(take)
+            if choice is None:
+                paths[take.request.seed] = save(take)
+    seconds = takes[0].seconds_taken if len(takes) == 1 else time.perf_counter() - begun
+    takes.sort(key=lambda take: take.request.seed)
+    for line in said:
+        print(line)
+    if choice is not None:
+        judged = choice(takes)
+        paths = {one.take.request.seed: save(one.take) for one in judged if one.is_chosen}
+        print(f"{ranking_lines(judged)}\n")
+    _tell(takes, paths, seconds)
+
+
+def _tell(takes: list[Take | ServedTake], paths: dict[int, Path], seconds: float) -> None:
+    speed = sum(take.note_count for take in takes) / seconds
+    company = f"beside {len(takes) - 1} more " if len(takes) > 1 else ""
+    for take in takes:
+        if take.request.seed not in paths:
+            continue
         before = f" after {take.prompt_notes} of the prompt" if take.prompt_notes else ""
         print(f"Composed {take.note_count} notes{before}, {take.notes.seconds:.1f} s of music,")
         print(f"{company}in {seconds:.2f} s ({speed:.0f} notes/s), with {take.model}, seed {take.request.seed}:")
-        print(f"  {path}")
+        print(f"  {paths[take.request.seed]}")
 
 
 def _save(take: Take | ServedTake, out: Path, *, has_roll: bool) -> Path:

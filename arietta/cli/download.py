@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import BundleError
@@ -51,8 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _fetch_model(name: str, url: str) -> None:
     """Fetch a model's files onto the user's shelf, whole or not at all."""
-    from ..bundle import FILES, known_models, load_bundle, own_shelf
-    from ..download import fetch
+    from ..bundle import FILES, INDEX, known_models, load_bundle, own_shelf
 
     known = known_models()
     if name not in known:
@@ -64,9 +64,8 @@ def _fetch_model(name: str, url: str) -> None:
         )
     unfinished = own_shelf() / f".{name}.part" / name
     unfinished.mkdir(parents=True, exist_ok=True)
-    for file in ("model.json", "card.json", *FILES):
-        with bar(f"fetching {file}", "B") as progress:
-            fetch(f"{url}/{name}/{file}", unfinished / file, progress)
+    _fetch_files(f"{url}/{name}", unfinished, ("model.json", "card.json", *FILES))
+    _fetch_index(f"{url}/{name}/{INDEX}", unfinished / INDEX)
     try:
         found = load_bundle(unfinished).fingerprint
         if found != known[name]:
@@ -76,3 +75,26 @@ def _fetch_model(name: str, url: str) -> None:
     finally:
         shutil.rmtree(unfinished.parent)
     print(f"{own_shelf() / name}: fetched and checked; try it: arietta compose --model {name}")
+
+
+def _fetch_files(url: str, folder: Path, names: Iterable[str]) -> None:
+    from ..download import fetch
+
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        with bar(f"fetching {name}", "B") as progress:
+            fetch(f"{url}/{name}", folder / name, progress)
+
+
+def _fetch_index(url: str, folder: Path) -> None:
+    """Fetch the index of passages that some models have beside them, and see that it is whole."""
+    from ..download import MissingError
+    from ..passage_index import COLUMNS, DESCRIPTION, open_index
+
+    try:
+        _fetch_files(url, folder, (DESCRIPTION,))
+    except MissingError:
+        shutil.rmtree(folder)
+        return
+    _fetch_files(url, folder, COLUMNS)
+    open_index(folder)

@@ -14,6 +14,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from ..bundle import INDEX
 from ..errors import ConfigError
 
 CARD_WORDS = ("title", "summary", "data", "licence", "licence_url", "allows", "split", "limits")
@@ -35,9 +36,14 @@ def run(arguments: argparse.Namespace) -> int:
     out = arguments.out or arguments.run / "bundle"
     words = _read_words(arguments.card) if arguments.card else {}
     card = words | {"training": describe_training(arguments.run)}
+    had_index = (out / INDEX).is_dir()
     export(arguments.run / ("last.pt" if arguments.last else "best.pt"), out, card, bits=arguments.bits)
-    size = sum(path.stat().st_size for path in out.iterdir())
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     print(f"Exported {out} ({size / 1e6:.1f} MB, {arguments.bits} bit).")
+    if had_index and not (out / INDEX).is_dir():
+        print(
+            "The index of passages that was there is of other music, and was left out; docs/judging.md makes a new one."
+        )
     print(f"Try it:  arietta compose --model {out}")
     return 0
 

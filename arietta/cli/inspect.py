@@ -198,7 +198,8 @@ def _show_bundle(path: Path) -> None:
     bundle = load_bundle(path)
     print(f"{bundle.name} ({bundle.path})")
     print(facts(_bundle_facts(bundle)))
-    sizes = sorted((file.stat().st_size, file.name) for file in bundle.path.iterdir() if file.is_file())
+    files = [file for file in bundle.path.rglob("*") if file.is_file()]
+    sizes = sorted((file.stat().st_size, str(file.relative_to(bundle.path))) for file in files)
     rows = [(name, _megabytes(size)) for size, name in reversed(sizes)]
     print("\n" + table(("file", "MB"), [*rows, ("together", _megabytes(sum(size for size, _ in sizes)))]))
     print("\ncard")

@@ -1,6 +1,7 @@
 """Find what a piece shares with a corpus: which passages, of which work, and whether people's works share as much.
 
 examples:
+  arietta originality piece.mid                               what the piece shares with the default model's own music
   arietta originality --build corpus --out index              an index of a corpus's training pieces, once
   arietta originality piece.mid --index index                 what the piece shares with them
   arietta originality piece.mid --index index --corpus corpus --roll shared.svg
@@ -15,14 +16,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ..bundle import DEFAULT_MODEL
 from ..errors import RequestError
 from .bar import bar
-from .table import table
+from .table import WIDTH, table
 
 if TYPE_CHECKING:
     from ..human_baseline import Standing
@@ -37,12 +40,16 @@ MOST_LISTED = 20
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", metavar="FILE", nargs="?", type=Path, help="the MIDI file to look into")
     parser.add_argument("--index", metavar="INDEX", type=Path, help="the index to look it up in")
+    parser.add_argument(
+        "--model", default=DEFAULT_MODEL, help="or the model whose own index to look it up in (%(default)s)"
+    )
     parser.add_argument("--corpus", metavar="CORPUS", type=Path, help="the indexed corpus, for exact counts and rolls")
     parser.add_argument("--roll", metavar="FILE", type=Path, help="draw the longest passage and its source (.svg)")
     parser.add_argument("--json", action="store_true", help="print all as JSON")
     parser.add_argument("--build", metavar="CORPUS", type=Path, help="build an index of this corpus instead")
     parser.add_argument("--out", metavar="INDEX", type=Path, help="the index to write")
     parser.add_argument("--split", default="train", metavar="S,S", help="index pieces of these splits (%(default)s)")
+    parser.add_argument("--corpora", metavar="C,C", help="and of these of its corpora alone, as giantmidi (all)")
     parser.add_argument("--at-most", default=150.0, type=float, metavar="MB", help="its size on disk (%(default)g MB)")
 
 
@@ -50,9 +57,9 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.build is not None:
         if arguments.path is not None or arguments.out is None:
             raise RequestError("--build CORPUS makes an index: it takes --out INDEX and no MIDI file")
-        _build(arguments.build, arguments.out, arguments.split.split(","), arguments.at_most)
-    elif arguments.path is None or arguments.index is None:
-        raise RequestError("name a MIDI file and the --index to look it up in, or make one with --build")
+        _build(arguments)
+    elif arguments.path is None:
+        raise RequestError("name a MIDI file to look up, or make an index with --build CORPUS")
     else:
         _report(arguments)
 
@@ -60,14 +67,16 @@ def run(arguments: argparse.Namespace) -> None:
 # An index
 
 
-def _build(corpus: Path, out: Path, splits: list[str], megabytes: float) -> None:
+def _build(arguments: argparse.Namespace) -> None:
     from ..human_baseline import measure_baseline
     from ..passage_index import THINNED_BYTES, IndexedPiece, build_index, describe_more
     from ..planting import measure_recall
     from ..store import open_store
 
-    store = open_store(corpus)
-    chosen = _chosen(store, splits, is_thinned=megabytes * 1e6 < THINNED_BYTES)
+    splits, corpora = (words.split(",") if words else [] for words in (arguments.split, arguments.corpora))
+    size = round(arguments.at_most * 1e6)
+    store = open_store(arguments.build).only(corpora)
+    chosen = _chosen(store, splits, is_thinned=size < THINNED_BYTES)
     names = ("index", "file", "corpus", "composer", "title", "work")
     pieces = [
         IndexedPiece(**{name: getattr(piece, name) for name in names}, start=0, notes=piece.notes, first=0.0, last=0.0)
@@ -78,14 +87,13 @@ def _build(corpus: Path, out: Path, splits: list[str], megabytes: float) -> None
         return store.notes(chosen[place].index)
 
     with bar("indexing", "piece") as progress:
-        size = round(megabytes * 1e6)
-        index = build_index(out, pieces, read, corpus=store.fingerprint, at_most=size, progress=progress)
+        index = build_index(arguments.out, pieces, read, corpus=store.fingerprint, at_most=size, progress=progress)
     with bar("comparing people's works", "window") as progress:
         works = [piece.work for piece in store.pieces]
         baseline = measure_baseline(index, works, lambda i: store.notes(store.pieces[i].index), progress=progress)
     measured = measure_recall(index, read)
     recall = {kind: {str(size): asdict(one) for size, one in row.items()} for kind, row in measured.items()}
-    index = describe_more(index, {"baseline": baseline, "recall": recall, "splits": splits})
+    index = describe_more(index, {"baseline": baseline, "recall": recall, "splits": splits, "corpora": corpora})
     print("\n".join(_index_lines(index)))
 
 
@@ -125,23 +133,34 @@ def _harvest(figures: dict[str, float] | None) -> str:
 
 
 def _report(arguments: argparse.Namespace) -> None:
-    from ..human_baseline import standing
+    from ..human_baseline import describe, standing
     from ..midi import read_midi
     from ..originality import find_passages
-    from ..passage_index import open_index
+    from ..planting import index_sentence
 
-    index = open_index(arguments.index)
+    index = asked_index(arguments.index, arguments.model)
     store = _corpus_of(index, arguments.corpus)
     notes = read_midi(arguments.path)
     likeness = find_passages(notes, index)
     placed = standing(likeness, index)
     if arguments.json:
-        print(json.dumps(describe(likeness, placed), ensure_ascii=False, indent=2))
+        found = describe(likeness, placed) | {"index": index_sentence(index)}
+        print(json.dumps(found, ensure_ascii=False, indent=2))
     else:
         print(arguments.path)
         print("\n".join(_piece_lines(notes, likeness, placed, store)))
+        print("\n".join(textwrap.wrap(index_sentence(index), WIDTH, initial_indent="  ", subsequent_indent="  ")))
     if arguments.roll is not None:
         _draw(arguments.roll, notes, likeness, store)
+
+
+def asked_index(path: Path | None, model: str) -> PassageIndex:
+    """Open the index at `path`, or else the model's own; raises RequestError where it came with none."""
+    from ..bundle import load_bundle
+    from ..original import index_of
+    from ..passage_index import open_index
+
+    return index_of(load_bundle(model)) if path is None else open_index(path)
 
 
 def _corpus_of(index: PassageIndex, path: Path | None) -> Store | None:
@@ -157,21 +176,9 @@ def _corpus_of(index: PassageIndex, path: Path | None) -> Store | None:
     return store
 
 
-def describe(likeness: Likeness, placed: Standing | None) -> dict[str, Any]:
-    """All that was found, as JSON values."""
-    passages = [asdict(passage) | {"shared": passage.shared} for passage in likeness.passages]
-    people = asdict(placed) | {"is_inside": placed.is_inside} if placed else None
-    notes = len(likeness.is_covered)
-    return {
-        "notes": notes,
-        "longest": likeness.longest,
-        "share": likeness.share,
-        "people": people,
-        "passages": passages,
-    }
-
-
 def _piece_lines(notes: Notes, likeness: Likeness, placed: Standing | None, store: Store | None) -> Iterator[str]:
+    from ..human_baseline import sentences
+
     if not len(notes):
         yield "  It has no notes, so it shares none."
         return
@@ -181,24 +188,12 @@ def _piece_lines(notes: Notes, likeness: Likeness, placed: Standing | None, stor
     best = likeness.passages[0]
     yield f"  Its longest shared passage has {best.shared} notes or more, from {_where(best)}"
     yield f"  {likeness.share:.0%} of its {len(notes):,} notes stand in passages that the corpus has too."
-    yield from sentences(placed)
+    yield from (f"  {line}" for line in sentences(placed))
     rows = [_row(passage, notes, store) for passage in likeness.passages[:MOST_LISTED]]
     same = "same" if store else "same, at least"
     yield "\n" + table(["work", "here", "notes", "there", "notes", same, "key", "elsewhere"], rows)
     if len(likeness.passages) > MOST_LISTED:
         yield f"  and {len(likeness.passages) - MOST_LISTED} shorter ones (--json has them all)"
-
-
-def sentences(placed: Standing | None) -> Iterator[str]:
-    """What the figures mean among people's works."""
-    if placed is None:
-        return
-    yield f"  Of windows of {placed.window} notes from works of people, {placed.longest:.1f} % have only shorter"
-    yield f"  passages in common with other works, and {placed.share:.1f} % have fewer of their notes in such passages."
-    if placed.is_inside:
-        yield "  So it lies within what people share with each other (their 95 % interval)."
-    else:
-        yield "  So it shares more than people's works do (above their 95 % interval): listen to both before using it."
 
 
 def _where(passage: Passage) -> str:

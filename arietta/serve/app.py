@@ -28,6 +28,7 @@ from .manual import add_manual
 from .page import add_pages
 from .pieces import add_pieces
 from .problems import Problem, add_problems, responses
+from .reports import add_reports
 from .service import Service
 from .state import add_state
 
@@ -66,6 +67,7 @@ def create_app(service: Service, door: Door | None = None) -> FastAPI:
     add_problems(app)
     add_state(app, service)
     add_files(app, service, workshop)
+    add_reports(app, service, workshop)
     add_events(app, service)
     add_pieces(app, service)
     add_downloads(app, service)
@@ -111,7 +113,8 @@ def _limit(document: dict[str, Any], service: Service) -> None:
     for name in (Asked.__name__, AskedForm.__name__):
         schemas[name]["properties"]["notes"]["maximum"] = limits.most_notes
         schemas[name]["properties"]["seconds"]["maximum"] = limits.most_seconds
-        schemas[name]["properties"]["count"]["maximum"] = limits.most_count
+        for wish in ("count", "best"):
+            schemas[name]["properties"][wish]["maximum"] = limits.most_count
     count = next(each for each in document["paths"]["/midi/{notes}"]["get"]["parameters"] if each["name"] == "notes")
     count["schema"] |= {"minimum": 1, "maximum": limits.most_notes}
     wait = next(each for each in document["paths"]["/v1/pieces"]["post"]["parameters"] if each["name"] == "wait")

@@ -98,7 +98,7 @@ async def _live(service: Service, turn: Turn, heard: int) -> AsyncIterator[str]:
     place, at, bell = heard, None, service.bell
     while True:
         seen, is_over = bell.rung, turn.is_over
-        events = turn.transcript.events[place:]
+        events = turn.told[place:]
         text = _lines(events, place, place)
         place += len(events)
         if turn.progress != at:

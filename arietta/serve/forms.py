@@ -12,18 +12,20 @@ from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from ..bundle import DEFAULT_MODEL, Bundle
+from ..choosing import usual_nats
 from ..composing import ANY
 from ..sampling import COOLEST, HOTTEST, USUAL, Sampling
 from .history import DONE, Record
 from .problems import Problem
 from .stage import Turn
 
-FILES = ("mid", "wav", "ogg", "musicxml", "svg", "json")
+FILES = ("mid", "wav", "ogg", "musicxml", "svg", "json", "html")
 LONGEST_NAME = 200
 SEED = {"type": "integer", "minimum": 0, "maximum": 2**32 - 1, "examples": [7]}
 MODEL = {"type": "string", "examples": [DEFAULT_MODEL]}
 NOTES = {"type": "integer", "minimum": 1, "examples": [300]}
 SECONDS = {"type": "number", "minimum": 1, "examples": [60]}
+BEST = {"type": "integer", "minimum": 1, "maximum": 8, "examples": [1]}
 ID = {"type": "string", "pattern": "^[0-9a-f]{16}$", "examples": ["0123456789abcdef"]}
 NAME = {"type": "string", "maxLength": LONGEST_NAME, "examples": ["Evening"]}
 State = Literal["waiting", "composing", "done", "cancelled", "failed", "interrupted"]
@@ -96,6 +98,17 @@ class Asked(Choices):
         examples=[1],
         json_schema_extra={"minimum": 1, "maximum": 8},
     )
+    best: Annotated[int | None, WithJsonSchema(BEST)] = Field(
+        None,
+        description="Mark so many of these as the nearest to real music, when all of them are done: see `choice` among "
+        "the figures of each. None is deleted.",
+    )
+    original: bool = Field(
+        False,
+        description="Compose a piece again, up to eight times and with a later seed, while it shares more with the "
+        "model's training music than works of people share with each other. Its notes are told when it is settled.",
+        examples=[True],
+    )
     name: Annotated[str | None, Field(max_length=LONGEST_NAME), WithJsonSchema(NAME)] = Field(
         None, description="What to call it; without one, it is named after its request."
     )
@@ -144,10 +157,10 @@ class Progress(BaseModel):
 
     @classmethod
     def at_rest(cls, record: Record) -> Progress:
-        """How far a piece is that nobody composes just now: all there, or not at all."""
+        """How far a piece is that nobody composes just now."""
         unit: Unit = "notes" if record.asked.get("seconds") is None else "seconds"
         whole = float(record.asked[unit])
-        return cls(done=whole if record.state == DONE else 0.0, whole=whole, unit=unit)
+        return cls(done=whole if record.state == DONE else record.outcome.done, whole=whole, unit=unit)
 
 
 class Timing(BaseModel):
@@ -159,12 +172,53 @@ class Timing(BaseModel):
     notes_per_second: float | None = None
 
 
+class RejectedView(BaseModel):
+    """A try that shared too much."""
+
+    seed: int = Field(examples=[7])
+    longest: int = Field(examples=[61])
+    work: str | None = Field(examples=["Frédéric Chopin: Étude Op. 10 No. 3"])
+
+
+class OriginalityView(BaseModel):
+    """What the composed part shares with the model's training music, as far as the index that it came with finds it.
+
+    Percentiles say how many works of people share less with each other.
+    """
+
+    longest: int = Field(description="Notes of the longest passage shared.", examples=[0])
+    share: float = Field(description="Share of the notes in shared passages, 0 to 1.", examples=[0.0])
+    longest_percentile: float | None = Field(examples=[0.0])
+    share_percentile: float | None = Field(examples=[0.0])
+    is_inside: bool = Field(description="Whether it shares no more than nearly all works of people (97.5 %) do.")
+    work: str | None = Field(description="The work that has the longest passage.", examples=[None])
+    rejected: list[RejectedView] = Field(
+        default=[],
+        description="What was composed before it, where it was to be original, and itself if all shared more.",
+    )
+
+
+class ChoiceView(BaseModel):
+    """How near a piece lies to real music, and whether it is one of the best of those asked for with it."""
+
+    is_chosen: bool
+    score: float = Field(description="The geometric mean of the parts, 0 to 1.", examples=[0.93])
+    parts: dict[str, float] = Field(
+        description="Of loops, steadiness, structure, likelihood and originality those that can be told, each 0 to 1.",
+        examples=[{"loops": 1.0, "steadiness": 1.0, "structure": 0.82, "likelihood": 0.91}],
+    )
+
+
 class Figures(BaseModel):
     """Of a finished piece: notes composed, seconds with its prompt, nats a note under the model (less is likelier)."""
 
     notes: int
     seconds: float
     nll_per_note: float
+    originality: OriginalityView | None = Field(None, exclude_if=_is_none)
+    choice: ChoiceView | None = Field(
+        None, description="There when all that was asked for with it is over.", exclude_if=_is_none
+    )
 
 
 class RequestView(BaseModel):
@@ -181,6 +235,7 @@ class RequestView(BaseModel):
     min_p: float
     prompt_notes: int | None = Field(None, exclude_if=_is_none)
     continues: str | None = Field(None, exclude_if=_is_none)
+    original: bool | None = Field(None, description="There while the piece may be composed again.", exclude_if=_is_none)
 
 
 class Links(BaseModel):
@@ -195,12 +250,16 @@ class Links(BaseModel):
     musicxml: str
     svg: str
     json_: str = Field(alias="json")
+    html: str
+    report: str
 
     @classmethod
     def of(cls, key: str) -> Links:
         base = f"/v1/pieces/{key}"
         files = {name: f"{base}.{name}" for name in FILES}
-        return cls.model_validate({"self": base, "page": f"/p/{key}", "events": f"{base}/events", **files})
+        return cls.model_validate(
+            {"self": base, "page": f"/p/{key}", "events": f"{base}/events", "report": f"{base}/report", **files}
+        )
 
 
 class PieceView(BaseModel):
@@ -231,7 +290,7 @@ class PieceView(BaseModel):
             created=created.replace("+00:00", "Z"),
             timing=Timing(**(outcome.timing or {})),
             request=RequestView(**record.asked),
-            figures=None if outcome.figures is None else Figures(**outcome.figures),  # type: ignore[arg-type]
+            figures=None if outcome.figures is None else Figures(**outcome.figures),
             is_favourite=record.is_favourite,
             problem=None if outcome.problem is None else Problem(**outcome.problem),
             links=Links.of(record.id),
@@ -271,6 +330,7 @@ class ModelView(BaseModel):
     is_default: bool
     can_continue: bool = Field(description="Whether it takes prompts, and a length in seconds.")
     parameters: int | None = None
+    nats_per_note: float | None = Field(None, description="Of held-out music, when it was trained.")
 
     @classmethod
     def of(cls, bundle: Bundle, *, is_default: bool) -> ModelView:
@@ -283,6 +343,7 @@ class ModelView(BaseModel):
             is_default=is_default,
             can_continue=bundle.codec.can_continue,
             parameters=card.get("parameters"),
+            nats_per_note=usual_nats(bundle),
             **texts,
         )
 

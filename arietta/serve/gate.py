@@ -129,7 +129,7 @@ def _dress(headers: MutableHeaders, number: str) -> None:
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "same-origin"
     if headers.get("content-type", "").startswith("text/html"):
-        headers["Content-Security-Policy"] = CONTENT_POLICY
+        headers.setdefault("Content-Security-Policy", CONTENT_POLICY)  # a report's page has its own
 
 
 def _given_key(headers: Headers) -> bytes:

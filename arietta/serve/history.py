@@ -40,6 +40,9 @@ CREATE TABLE IF NOT EXISTS pieces (
 )
 """
 _COLUMNS = "number, id, name, state, created, is_favourite, asked, title, texts, outcome"
+_REQUEST = """
+UPDATE pieces SET name = CASE name WHEN title THEN ? ELSE name END, asked = ?, title = ?, texts = ? WHERE id = ?
+"""
 # Of what is no favourite and over, the newest stay, as many as both limits allow; one always does.
 _TRIM = """
 DELETE FROM pieces WHERE number IN (
@@ -53,11 +56,13 @@ DELETE FROM pieces WHERE number IN (
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a piece ended: seconds of its stages, figures of its notes, or the problem that kept it from them."""
+    """How a piece ended: seconds of its stages, figures of its notes, or the problem that kept it from them; and how
+    much had been composed, notes or seconds as was asked."""
 
     timing: Mapping[str, float | None] | None = None
-    figures: Mapping[str, float] | None = None
+    figures: Mapping[str, Any] | None = None
     problem: Mapping[str, Any] | None = None
+    done: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -137,12 +142,22 @@ class History:
                 rows,
             )
 
-    def end(self, key: str, state: str, outcome: Outcome, told: Sequence[Event] = ()) -> None:
-        """Keep what became of a piece."""
+    def end(
+        self, key: str, state: str, outcome: Outcome, told: Sequence[Event] = (), made: Record | None = None
+    ) -> None:
+        """Keep what became of a piece; `made` is its record where another request made it than was asked for first."""
         data = pack(told) if told else None
         values = (state, json.dumps(asdict(outcome)), data, len(data or b""), key)
         with self._changing() as base:
             base.execute("UPDATE pieces SET state = ?, outcome = ?, told = ?, size = ? WHERE id = ?", values)
+            if made is not None:
+                base.execute(_REQUEST, (made.title, json.dumps(made.asked), made.title, json.dumps(made.texts), key))
+
+    def judge(self, outcomes: Mapping[str, Outcome]) -> None:
+        """Keep what was found out about finished pieces later, by their ids."""
+        with self._changing() as base:
+            values = [(json.dumps(asdict(outcome)), key) for key, outcome in outcomes.items()]
+            base.executemany("UPDATE pieces SET outcome = ? WHERE id = ?", values)
 
     def change(self, key: str, *, name: str | None, is_favourite: bool | None) -> None:
         """Give a piece another name, or make it a favourite or none; None leaves it."""
@@ -174,6 +189,11 @@ class History:
         """Return what was never ended, the oldest first."""
         query = f"SELECT {_COLUMNS} FROM pieces WHERE state = ? ORDER BY number"
         return [_record(row) for row in self._read(query, (WAITING,))]
+
+    def order(self, key: str) -> list[Record]:
+        """Return the pieces that say they were asked for together with that first one, in the order of their seeds."""
+        query = f"SELECT {_COLUMNS} FROM pieces WHERE json_extract(asked, '$.order') = ? ORDER BY number"
+        return [_record(row) for row in self._read(query, (key,))]
 
     def prompt(self, key: str) -> list[Event]:
         return self._events("prompt", key)

@@ -13,6 +13,7 @@ from ..bundle import DEFAULT_MODEL, Bundle, find_bundle, list_bundles, load_bund
 from ..engine import Engine, load_engine
 from ..errors import BundleError, RequestError
 from ..names import nearest
+from ..passage_index import PassageIndex, originality_index
 
 
 class Models:
@@ -23,9 +24,11 @@ class Models:
 
         Engines run on so many threads; their notes are the same on any number.
 
-        Raises BundleError where one is missing or damaged, where two have one name, or where there is none.
+        Raises BundleError where one is missing or damaged, where two have one name, or where there is none, CorpusError
+        where a model's index is damaged.
         """
         self._bundles: dict[str, Bundle] = {}
+        self._indexes: dict[str, PassageIndex | None] = {}
         self._engines: dict[str, Engine] = {}
         self._loading = threading.Lock()
         self._threads = threads
@@ -39,6 +42,7 @@ class Models:
         other = self._bundles.setdefault(bundle.name, bundle)
         if other.path != bundle.path:
             raise BundleError(f"{bundle.path} and {other.path} have one name; rename one of the folders")
+        self._indexes[bundle.name] = originality_index(bundle)
 
     @property
     def names(self) -> list[str]:
@@ -55,6 +59,10 @@ class Models:
         if name not in self._bundles:
             raise RequestError(f"there is no model {name!r} here; nearest: {nearest(name, self.names)}")
         return self._bundles[name]
+
+    def index(self, name: str) -> PassageIndex | None:
+        """Return the index of its training music that a model came with."""
+        return self._indexes[name]
 
     def engine(self, name: str) -> Engine:
         """Return a model's engine, the same for everyone; waits while it is made ready at its first use."""

@@ -77,6 +77,8 @@ def _check(asked: Asked, limits: Limits) -> None:
         raise RequestError(f"seconds must lie in 1-{limits.most_seconds:g}, not {asked.seconds}")
     if not 1 <= asked.count <= limits.most_count:
         raise RequestError(f"count must lie in 1-{limits.most_count}, not {asked.count}")
+    if asked.best is not None and not 1 <= asked.best <= asked.count:
+        raise RequestError(f"best must lie in 1-{asked.count}, as many as count composes, not {asked.best}")
     if asked.prompt_notes is not None and asked.prompt_notes < 1:
         raise RequestError(f"prompt_notes must be 1 or more, not {asked.prompt_notes}")
 
@@ -120,4 +122,6 @@ def _orders(asked: Asked, prompt: Notes | None) -> list[Order]:
     requests = [
         Request(notes, asked.seconds, asked.style, prompt, seed + take, sampling) for take in range(asked.count)
     ]
-    return [Order(request, asked.model, asked.name, asked.continues) for request in requests]
+    return [
+        Order(request, asked.model, asked.name, asked.continues, asked.original, asked.best) for request in requests
+    ]

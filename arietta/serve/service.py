@@ -14,13 +14,16 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ..bundle import Bundle
 from ..composing import Piece, Request, Take
 from ..errors import AriettaError, RequestError
 from ..notes import Notes
+from ..original import Originality, Search, originality_of
 from ..sampling import Sampling
 from .bell import Bell
+from .choice import in_order, mark_best
 from .history import DONE, FAILED, INTERRUPTED, WAITING, History, Outcome, Record
 from .limits import Limits
 from .metrics import Metrics
@@ -29,6 +32,7 @@ from .problems import FAILURE, problem_of
 from .stage import COMPOSING, Stage, Turn
 from .transcript import Event, events_of, gather
 
+ORIGINAL = "original"  # stands in what was asked for while the piece may be composed again
 log = logging.getLogger(__name__)
 
 
@@ -43,12 +47,15 @@ class UnfinishedError(AriettaError):
 @dataclass(frozen=True)
 class Order:
     """A piece to compose: the request, with which model, under which name (the title if None), going on from which
-    kept piece (its id)."""
+    kept piece (its id), whether to compose it again while it shares more than works of people do, and how many of those
+    that are asked for with it shall be marked as the best."""
 
     request: Request
     model: str | None = None
     name: str | None = None
     continues: str | None = None
+    original: bool = False
+    best: int | None = None
 
 
 class Service:
@@ -86,7 +93,8 @@ class Service:
         self.stage.check_room(client, len(orders))  # before any work; once more when they are put there
         pieces = [Piece(order.request, self.models.bundle(order.model)) for order in orders]
         records = [_record(order, piece) for order, piece in zip(orders, pieces, strict=True)]
-        turns = [self._turn(record.id, piece, client) for record, piece in zip(records, pieces, strict=True)]
+        records = in_order(records, orders[0].best)
+        turns = [self._turn(record, piece, client) for record, piece in zip(records, pieces, strict=True)]
         self.history.add(records, [_events(order.request.prompt) for order in orders])
         self._turns |= {turn.key: turn for turn in turns}
         try:
@@ -101,13 +109,17 @@ class Service:
     def compose(self, order: Order, client: str) -> Turn:
         """Let a piece wait for its seat that is not kept; raises as `submit` does."""
         piece = Piece(order.request, self.models.bundle(order.model))
-        turn = self._turn(secrets.token_hex(8), piece, client)
-        turn.is_kept = False
+        engine = self.models.engine(piece.bundle.name)
+        turn = Turn(secrets.token_hex(8), piece, engine, client, is_kept=False)
         self.stage.submit([turn])
         return turn
 
-    def _turn(self, key: str, piece: Piece, client: str) -> Turn:
-        return Turn(key, piece, self.models.engine(piece.bundle.name), client)
+    def _turn(self, record: Record, piece: Piece, client: str) -> Turn:
+        name, is_original = piece.bundle.name, ORIGINAL in record.asked
+        if is_original and self.models.index(name) is None:
+            raise RequestError(f"{name} has no index of its training music here, which tells what is original")
+        search = Search(piece.request) if is_original else None
+        return Turn(record.id, piece, self.models.engine(name), client, search=search)
 
     def find(self, key: str) -> Record:
         """Return a piece as it stands; raises UnknownPieceError."""
@@ -162,27 +174,59 @@ class Service:
         """Take a turn from the stage's thread."""
         if turn.is_kept:
             self._over.put(turn)
-            return
+        else:
+            self._close(turn)
+
+    def _close(self, turn: Turn) -> None:
         turn.is_over = True
+        self.metrics.pieces.labels(turn.state).inc()
         self.bell.ring()
 
     def _keep(self) -> None:
-        """Keep what is over, piece by piece, until None comes."""
+        """Look up and keep what is over, piece by piece, until None comes."""
         while (turn := self._over.get()) is not None:
+            if not self._is_settled(turn):
+                self.stage.submit([turn], is_resumed=True)
+                continue
             try:
                 self._write(turn)
             except sqlite3.Error:
                 log.exception("the piece %s could not be kept; it is composed again at the next start", turn.key)
                 turn.state = FAILED
-            turn.is_over = True
+            self._mark_best(turn.key)
             self._turns.pop(turn.key, None)
-            self.bell.ring()
+            self._close(turn)
+
+    def _mark_best(self, key: str) -> None:
+        """Choose among what was asked for with a piece that is over, if it was the last."""
+        try:
+            record = self.history.find(key)
+            if record is not None:
+                name = record.asked["model"]
+                mark_best(self.history, record, self.models.bundle(name) if name in self.models.names else None)
+        except Exception:
+            log.exception("the best of those asked for with the piece %s could not be chosen", key)
+
+    def _is_settled(self, turn: Turn) -> bool:
+        """Look up how original a piece is; whether it stays as it is."""
+        index = self.models.index(turn.piece.bundle.name)
+        if turn.take is None or index is None:
+            return True
+        try:
+            return turn.judge(originality_of(turn.take, index))
+        except Exception:
+            log.exception("how original the piece %s is could not be looked up", turn.key)
+            turn.take, turn.state = None, FAILED
+            return True
 
     def _write(self, turn: Turn) -> None:
         problem = problem_of(500, FAILURE) if turn.state == FAILED else None
-        figures = None if turn.take is None else _figures(turn.take)
-        told = turn.transcript.events if turn.state == DONE else ()
-        self.history.end(turn.key, turn.state, Outcome(turn.timing(), figures, problem), told)
+        figures = None if turn.take is None else _figures(turn.take, turn.originality)
+        told = turn.told if turn.state == DONE else ()
+        record = self.history.find(turn.key) if turn.take is not None and turn.search is not None else None
+        made = None if record is None or turn.take is None else _made(record, turn.take)
+        outcome = Outcome(turn.timing(), figures, problem, round(turn.progress[0], 3))
+        self.history.end(turn.key, turn.state, outcome, told, made)
         self.history.trim(self.limits.keep_pieces, self.limits.keep_bytes)
 
     def _resume(self, record: Record) -> None:
@@ -191,10 +235,11 @@ class Service:
             bundle = self.models.bundle(record.asked["model"])
             _check_same(bundle, record)
             piece = Piece(_request(record, self.history.prompt(record.id)), bundle)
-            turn = self._turn(record.id, piece, "")
+            turn = self._turn(record, piece, "")
         except AriettaError as error:
             reason = f"the server stopped before the piece was done, and cannot go on: {error}"
             self.history.end(record.id, INTERRUPTED, Outcome(problem=problem_of(409, reason)))
+            self._mark_best(record.id)
             return
         self._turns[turn.key] = turn
         self.stage.submit([turn], is_resumed=True)
@@ -219,6 +264,8 @@ def _record(order: Order, piece: Piece) -> Record:
     asked = {"model": bundle.name, "bundle": bundle.fingerprint} | request.describe()
     if order.continues is not None:
         asked["continues"] = order.continues
+    if order.original:
+        asked[ORIGINAL] = True
     return Record(
         id=secrets.token_hex(8),
         name=order.name or blank.title,
@@ -228,6 +275,12 @@ def _record(order: Order, piece: Piece) -> Record:
         title=blank.title,
         texts=blank.texts(),
     )
+
+
+def _made(record: Record, take: Take) -> Record:
+    """The record of a piece that may be of a later seed than was asked for; to get it again, no index is needed."""
+    asked = {name: value for name, value in record.asked.items() if name != ORIGINAL}
+    return replace(record, asked=asked | {"seed": take.request.seed}, title=take.title, texts=take.texts())
 
 
 def _request(record: Record, prompt: Sequence[Event]) -> Request:
@@ -246,5 +299,7 @@ def _events(prompt: Notes | None) -> list[Event]:
     return [] if prompt is None else events_of(prompt)
 
 
-def _figures(take: Take) -> dict[str, float]:
-    return {"notes": take.note_count, "seconds": round(take.notes.seconds, 3), "nll_per_note": round(take.nll, 4)}
+def _figures(take: Take, found: Originality | None) -> dict[str, Any]:
+    placed = {} if found is None else {"originality": found.describe()}
+    seconds, nll = round(take.notes.seconds, 3), round(take.nll, 4)
+    return {"notes": take.note_count, "seconds": seconds, "nll_per_note": nll} | placed

@@ -19,11 +19,12 @@ from ..composing import Piece, Take
 from ..engine import Engine
 from ..ensemble import Ensemble
 from ..errors import AriettaError
+from ..original import Originality, Search
 from .bell import Bell
 from .history import CANCELLED, DONE, FAILED, WAITING
 from .limits import Limits
 from .metrics import Metrics
-from .transcript import Transcript
+from .transcript import Event, Transcript
 
 COMPOSING = "composing"
 POLL = 0.1  # seconds between two looks at whether the server shall stop, where there is nothing to step
@@ -42,7 +43,8 @@ class StoppingError(AriettaError):
 class Turn:
     """One piece on its way: waiting, composing, over. `is_kept` false means that its asker alone waits for it.
 
-    The stage's thread writes it and others read it; `is_over` comes last, once what there is to keep is kept.
+    The stage's thread writes it and others read it; `is_over` comes last, once what there is to keep is kept. With a
+    `search` it comes over the stage again, and tells nobody a note, until that is settled.
     Times are seconds of `time.monotonic`.
     """
 
@@ -54,6 +56,8 @@ class Turn:
     state: str = WAITING
     is_over: bool = False
     is_cancelled: bool = False
+    search: Search | None = None
+    originality: Originality | None = None
     progress: tuple[float, float] = (0.0, 0.0)
     take: Take | None = None
     came: float = field(default_factory=time.monotonic)
@@ -62,9 +66,38 @@ class Turn:
     ended: float | None = None
 
     def __post_init__(self) -> None:
+        self._begin()
+        self._settled = self.search is None
+        self._best = self.piece, self.transcript
+
+    def _begin(self) -> None:
         self.transcript = Transcript(self.piece.request.prompt)
         self.progress = self.piece.progress
         self.heard: Future[Any] | None = None  # the hearing of the prompt
+
+    @property
+    def told(self) -> Sequence[Event]:
+        """What hearers may know of the piece: all that is composed so far, but nothing that may not last."""
+        return self.transcript.events if self._settled else ()
+
+    def judge(self, found: Originality) -> bool:
+        """Take in how original the finished piece is; whether that settles it, or it has to be composed once more."""
+        self.originality = found
+        if self.search is None:
+            return True
+        assert self.take is not None
+        self.search.judge(self.take, found)
+        if self.search.take is self.take:
+            self._best = self.piece, self.transcript
+        if self.search.is_over:
+            self.take, self.originality = self.search.take, self.search.found
+            self.piece, self.transcript = self._best
+            self._settled = True
+        else:
+            self.take, self.ended, self.state = None, None, WAITING
+            self.piece = Piece(self.search.request, self.piece.bundle)
+            self._begin()
+        return self._settled
 
     @property
     def is_ready(self) -> bool:
@@ -187,7 +220,7 @@ class Stage:
         """Give the free seats to those who can begin, in the order in which they came."""
         while (turn := self._next()) is not None:
             self._seated[turn.piece] = turn
-            turn.seated, turn.state = time.monotonic(), COMPOSING
+            turn.seated, turn.state = turn.seated or time.monotonic(), COMPOSING
             name = turn.piece.bundle.name
             if name not in self._ensembles:
                 self._ensembles[name] = Ensemble(turn.engine)
@@ -247,5 +280,4 @@ class Stage:
     def _leave(self, turn: Turn, state: str) -> None:
         self._seated.pop(turn.piece, None)
         turn.ended, turn.state = time.monotonic(), state
-        self._metrics.pieces.labels(state).inc()
         self._ended(turn)

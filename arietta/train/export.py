@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,11 +13,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..bundle import load_bundle, write_description
+from ..bundle import INDEX, load_bundle, write_description
 from ..codec import Codec, Events
 from ..composing import Request, compose
 from ..engine import load_engine
 from ..errors import BundleError
+from ..passage_index import open_index
 from .checkpoint import Trained, load_trained
 from .fields import row_nll, shifted
 from .graph import build_graphs
@@ -30,8 +32,9 @@ ROUNDED = 0.5  # nats that 8-bit weights may move one field of one row; the mean
 def export(checkpoint: Path, out: Path, card: Mapping[str, Any], *, bits: int = 8) -> None:
     """Write `out`, a bundle of the checkpoint's best weights in `bits` 8 or 32; an older bundle there is replaced.
 
-    Raises ConfigError where the checkpoint is none, BundleError where `out` holds something else or the graphs do
-    not reproduce torch's likelihoods; what was there then stays.
+    Its index of passages goes over to the new one where that is of the same music, as the card says. Raises
+    ConfigError where the checkpoint is none, BundleError where `out` holds something else or the graphs do not
+    reproduce torch's likelihoods, CorpusError where the index is damaged; what was there then stays.
     """
     trained = load_trained(checkpoint)
     if out.exists() and not (out / "model.json").exists():
@@ -45,6 +48,8 @@ def export(checkpoint: Path, out: Path, card: Mapping[str, Any], *, bits: int = 
         text = json.dumps(dict(card), indent=1, ensure_ascii=False) + "\n"
         (made / "card.json").write_text(text, encoding="utf-8")
         _write_golden(made, trained, bits=bits)
+        if (out / INDEX).is_dir() and _is_index_of(out / INDEX, card):
+            shutil.copytree(out / INDEX, made / INDEX)
         if out.exists():
             out.rename(Path(folder) / "older")
         made.rename(out)
@@ -60,6 +65,13 @@ def torch_nll(model: torch.nn.Module, codec: Codec, events: Events, condition: t
         nll = row_nll(logits, targets, torch.ones_like(targets, dtype=torch.bool))
     result: NDArray[np.float32] = nll[0].numpy()
     return result
+
+
+def _is_index_of(folder: Path, card: Mapping[str, Any]) -> bool:
+    """Tell whether an index of passages was built from the corpora that the model was trained on, by its card."""
+    index, training = open_index(folder), card.get("training", {})
+    corpora = training.get("settings", {}).get("data", {}).get("corpora", [])
+    return bool(index.corpus == training.get("store") and index.description.get("corpora", []) == list(corpora))
 
 
 def _write_graphs(folder: Path, trained: Trained, weights: Mapping[str, NDArray[np.float32]], *, bits: int) -> None:

@@ -16,7 +16,7 @@ import { askName } from "./renaming.js";
 import { RequestForm } from "./request.js";
 import { Roll } from "./roll.js";
 import { Score } from "./score.js";
-import { copyLink, showFiles, showMade } from "./sharing.js";
+import { copyLink, showFiles, showMade, showReport } from "./sharing.js";
 import { startShortcuts } from "./shortcuts.js";
 import { Sound } from "./sound.js";
 import { pieceName, stateLine } from "./state.js";
@@ -111,14 +111,22 @@ function failed(error, attempt) {
 /** Put takes on the stage, the first one chosen. */
 function stage(staged, { isNew = true } = {}) {
   takes.show(staged);
-  staged.forEach(follow);
+  const followed = staged.map(follow);
+  if (staged.length > 1) Promise.all(followed).then(() => markNearest(staged));
   if (isNew) for (const { piece } of staged) history.put(piece);
   choose(staged[0] ?? null);
 }
 
 function follow(take) {
   take.addEventListener("change", () => told(take));
-  take.follow();
+  return take.follow();
+}
+
+/** Look again at takes that were done before the last of them: by now the server has chosen among them. */
+async function markNearest(staged) {
+  const done = staged.filter((take) => take.piece.state === "done" && takes.takes.includes(take));
+  await Promise.all(done.map(async (take) => take.update(await findPiece(take.id).catch(() => take.piece))));
+  if (takes.nearest) announce(say("announceNearest", { number: takes.nearest }));
 }
 
 /** Bring a take before the listener, from its beginning. */
@@ -172,6 +180,7 @@ function show(take) {
   if (!isThere) return;
   part("favourite").setAttribute("aria-pressed", String(take.piece.is_favourite));
   showFiles(part("files"), take.piece);
+  showReport(part("report"), take.piece);
   showMade(part("made"), take.piece);
   describeRoll(take.score);
 }

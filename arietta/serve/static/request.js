@@ -61,6 +61,7 @@ export class RequestForm {
       model: model.value,
       ...(this.#sampling ?? { temperature: Number(mood.value) }),
       count: Number(count.value),
+      ...(Number(count.value) > 1 && { best: 1 }),
       ...(seed.value !== "" && { seed: Number(seed.value) }),
     };
   }

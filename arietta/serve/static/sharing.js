@@ -30,6 +30,12 @@ function fileLink(piece, kind, name) {
   return link;
 }
 
+/** Point a link to the piece's report; there is none of an unfinished piece. */
+export function showReport(link, piece) {
+  link.hidden = piece.state !== "done";
+  if (!link.hidden) link.href = piece.links.html;
+}
+
 /** What a DAW or a desktop takes from a drag: the file itself where the browser can, else its address. */
 export function carry(transfer, piece) {
   const address = new URL(piece.links.mid, location.href).href;
@@ -67,9 +73,17 @@ export function showMade(list, piece) {
     ["created", fullDate(piece.created)],
     ["pace", timing?.notes_per_second && say("notesPerSecond", { count: decimal(timing.notes_per_second, 0) })],
     ["surprise", figures?.nll_per_note && say("natsPerNote", { count: decimal(figures.nll_per_note, 2) })],
+    ["originality", figures?.originality && originalityText(figures.originality)],
   ];
   const shown = rows.filter(([, value]) => value !== null && value !== undefined && value !== "");
   list.replaceChildren(...shown.flatMap(([key, value]) => [term(say(key)), meaning(value)]));
+}
+
+/** What a piece shares with the music that its model learned from, in plain words. */
+function originalityText({ longest, work, is_inside: isInside }) {
+  if (!longest) return say("sharesNothing");
+  const passage = { count: longest, work };
+  return isInside ? say("sharesLittle", passage) : say("sharesMuch", passage);
 }
 
 function term(text) {

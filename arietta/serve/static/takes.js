@@ -37,10 +37,11 @@ export class Takes {
   refresh() {
     if (this.#list.hidden) return;
     this.takes.forEach((take, i) => {
-      const { choose, about, keep, title } = this.#cards.get(take);
+      const { choose, about, mark, keep, title } = this.#cards.get(take);
       title.textContent = say("take", { number: i + 1 });
       choose.setAttribute("aria-pressed", String(take === this.current));
       about.textContent = stateLine(take);
+      mark.textContent = isNearest(take) ? say("nearest") : "";
       keep.setAttribute("aria-pressed", String(take.piece.is_favourite));
       relabel(keep, take.piece.is_favourite ? "kept" : "keep");
     });
@@ -71,22 +72,32 @@ export class Takes {
     for (const card of this.#cards.values()) card.version = -1;
   }
 
+  /** The number of the take that the server found nearest to real music; 0 as long as there is none. */
+  get nearest() {
+    return this.takes.findIndex(isNearest) + 1;
+  }
+
   #card(take) {
     const root = document.createElement("li");
     root.className = "take";
-    const [title, about] = [document.createElement("strong"), document.createElement("span")];
+    const title = document.createElement("strong");
+    const [about, mark] = ["take-about", "take-mark"].map((style) => Object.assign(document.createElement("span"), { className: style }));
     const canvas = document.createElement("canvas");
     canvas.setAttribute("aria-hidden", "true");
     const choose = button("take-choose", () => this.#acts.choose(take));
-    choose.append(title, about, canvas);
+    choose.append(title, about, mark, canvas);
     const keep = button("quiet", () => this.#acts.keep(take), "keep");
     const discard = button("quiet", () => this.#acts.discard(take), "discard");
     const acts = document.createElement("div");
     acts.className = "take-acts";
     acts.append(keep, discard);
     root.append(choose, acts);
-    return { root, choose, title, about, canvas, keep, version: -1, drawnAt: 0 };
+    return { root, choose, title, about, mark, canvas, keep, version: -1, drawnAt: 0 };
   }
+}
+
+function isNearest({ piece }) {
+  return Boolean(piece.figures?.choice?.is_chosen);
 }
 
 function button(style, act, key = null) {

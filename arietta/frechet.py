@@ -1,0 +1,78 @@
+"""Frechet distance of two sets of embeddings: how far apart lie the normal distributions fitted to them?
+
+    |mean_a - mean_b|^2 + trace(cov_a + cov_b - 2 (cov_a cov_b)^(1/2))     (Dowson and Landau 1982, eq. 6)
+
+Fitted to few pieces it comes out too large, by about a constant over their number (Chong and Forsyth 2020, "Effectively
+unbiased FID and Inception Score"). A jackknife takes that away (Quenouille 1956): a twentieth of each set is left out
+in turn, and the distance taken from there to what infinitely many pieces would have. It is exact for a bias of that
+form, needs no drawn subsets, and so gives the same figure every time.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Embeddings = NDArray[np.float64]
+
+PARTS = 20  # left out in turn
+FEWEST = 4  # pieces of a set
+ENOUGH = 40  # pieces of a set, with fewer of which a distance is a guess
+RESAMPLES = 200
+
+
+def frechet_distance(one: Embeddings, other: Embeddings) -> float:
+    """Distance of two sets, [N, D] and [M, D], as of infinitely many pieces: about 0, or a little below, if alike.
+
+    Pieces that belong together, such as takes of one prompt, should not stand PARTS apart: they are left out together.
+    Raises ValueError below 4 pieces or where the dimensions differ.
+    """
+    _check(one, other)
+    parts = min(PARTS, len(one), len(other))
+    places = np.arange(len(one)) % parts, np.arange(len(other)) % parts
+    without = [plain_distance(one[places[0] != part], other[places[1] != part]) for part in range(parts)]
+    return parts * plain_distance(one, other) - (parts - 1) * float(np.mean(without))
+
+
+def frechet_interval(one: Embeddings, other: Embeddings, *, seed: int = 0) -> tuple[float, float]:
+    """95 % interval of `frechet_distance`: the plain distance's spread over resampled pieces, laid about the corrected.
+
+    Resampled sets have the bias of small sets twice, so that their distances themselves would all lie too high.
+    """
+    found = resampled(one, other, seed=seed)
+    low, high = np.percentile(found - found.mean(), [2.5, 97.5]) + frechet_distance(one, other)
+    return float(low), float(high)
+
+
+def resampled(one: Embeddings, other: Embeddings, *, seed: int = 0) -> NDArray[np.float64]:
+    """Plain distances of 200 resamplings of the pieces of both sets: float64 [200].
+
+    Sets of the same sizes are resampled alike under one seed: differences of two figures can be told piece by piece.
+    """
+    _check(one, other)
+    rng = np.random.default_rng(seed)
+    picks = ((rng.integers(0, len(one), len(one)), rng.integers(0, len(other), len(other))) for _ in range(RESAMPLES))
+    return np.array([plain_distance(one[first], other[second]) for first, second in picks])
+
+
+def plain_distance(one: Embeddings, other: Embeddings) -> float:
+    """The distance as the formula has it, 0 or more, covariances over N - 1: too large for few pieces."""
+    apart = one.mean(axis=0) - other.mean(axis=0)
+    covariances = [np.atleast_2d(np.cov(one_set, rowvar=False)) for one_set in (one, other)]
+    root = _root(covariances[0])
+    shared = np.linalg.eigvalsh(root @ covariances[1] @ root)  # those of cov_a cov_b, but symmetric
+    traces = float(np.trace(covariances[0]) + np.trace(covariances[1]))
+    return max(float(apart @ apart) + traces - 2 * float(np.sqrt(np.maximum(shared, 0)).sum()), 0.0)
+
+
+def _root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Square root of a symmetric matrix without negative eigenvalues."""
+    values, axes = np.linalg.eigh(covariance)
+    return np.asarray((axes * np.sqrt(np.maximum(values, 0))) @ axes.T)
+
+
+def _check(one: Embeddings, other: Embeddings) -> None:
+    if one.ndim != 2 or other.ndim != 2 or one.shape[1] != other.shape[1]:
+        raise ValueError(f"sets of embeddings are [N, D] and [M, D], not {one.shape} and {other.shape}")
+    if min(len(one), len(other)) < FEWEST:
+        raise ValueError(f"a distance needs {FEWEST} pieces or more of each set, not {len(one)} and {len(other)}")

@@ -1,0 +1,108 @@
+"""From a trained network to the file that ships: fewer, even dimensions, and a head for the composers one may meet.
+
+The network's last dimensions are turned to those in which music differs most, each scaled to a deviation of 1 over the
+music it learned from, and folded into its last layer: a Frechet distance then counts all of them alike. The head keeps
+the composers that are asked for, and is made as sure as it is right on the validation side.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..embedding import DIMENSIONS, Weights, features, forward, windows_of
+from ..files import write_file
+from ..notes import excerpt
+from ..store import Piece, Store
+from .embedding import Learner, folded
+
+NOTES = 300  # of each piece, from somewhere in it
+SHARPNESS = np.geomspace(0.25, 4.0, 97)
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """What the file holds: the network with its last layer turned, `head.weight` [D, C], `head.bias` [C], C names."""
+
+    weights: Weights
+    composers: tuple[str, ...]
+
+
+def trained(learner: Learner) -> Shipped:
+    """The network as it was trained, with all its composers; its embeddings have the network's own dimensions."""
+    head = {"head.weight": learner.head.weight.detach().numpy().T, "head.bias": learner.head.bias.detach().numpy()}
+    return Shipped(folded(learner.network) | head, learner.library.composers)
+
+
+def embed_pieces(
+    shipped: Shipped,
+    store: Store,
+    pieces: Sequence[Piece],
+    seed: int = 0,
+    progress: Callable[[float, float], None] | None = None,
+) -> Floats:
+    """Embed 300 notes from somewhere in each piece, or all of a shorter one: float64 [P, D]."""
+    rng, found = np.random.default_rng(seed), []
+    for piece in pieces:
+        start = int(rng.integers(0, max(piece.notes - NOTES, 0) + 1))
+        windows = windows_of(excerpt(store.notes(piece.index), start, start + NOTES))
+        found.append(forward(shipped.weights, features(windows)).mean(axis=0, dtype=np.float64))
+        if progress:
+            progress(len(found), len(pieces))
+    return np.array(found)
+
+
+def turn(shipped: Shipped, music: Floats, dimensions: int = DIMENSIONS) -> Shipped:
+    """Keep the `dimensions` in which `music` [N, D] differs most, each of mean 0 and deviation 1 there.
+
+    What the head says of a piece stays the same but for the dimensions left out.
+    """
+    centre = music.mean(axis=0)
+    _, values, axes = np.linalg.svd(music - centre, full_matrices=False)
+    deviations = values[:dimensions] / np.sqrt(len(music) - 1)
+    turned, back = axes[:dimensions].T / deviations, axes[:dimensions] * deviations[:, None]
+    weights = dict(shipped.weights)
+    changed = {
+        "out.weight": weights["out.weight"] @ turned,
+        "out.bias": (weights["out.bias"] - centre) @ turned,
+        "head.weight": back @ weights["head.weight"],
+        "head.bias": weights["head.bias"] + centre @ weights["head.weight"],
+    }
+    return Shipped(weights | {name: value.astype(np.float32) for name, value in changed.items()}, shipped.composers)
+
+
+def keep(shipped: Shipped, composers: Sequence[str]) -> Shipped:
+    """Leave only these composers in the head; raises ValueError where it never had one of them."""
+    places = [shipped.composers.index(name) for name in composers]
+    weights = dict(shipped.weights)
+    heads = {"head.weight": weights["head.weight"][:, places], "head.bias": weights["head.bias"][places]}
+    return Shipped(weights | heads, tuple(composers))
+
+
+def sharpen(shipped: Shipped, heard: Floats, composers: Sequence[str]) -> Shipped:
+    """Scale the head so that the composers of pieces `heard` [P, D] are likeliest (Guo et al. 2017)."""
+    places = np.array([shipped.composers.index(name) for name in composers])
+    logits = heard @ shipped.weights["head.weight"] + shipped.weights["head.bias"]
+    logits = logits - logits.max(axis=1, keepdims=True)
+    losses = []
+    for sharpness in SHARPNESS:
+        scaled = sharpness * logits
+        losses.append(np.mean(np.log(np.exp(scaled).sum(axis=1)) - scaled[np.arange(len(places)), places]))
+    best = np.float32(SHARPNESS[int(np.argmin(losses))])
+    weights = dict(shipped.weights)
+    return Shipped(weights | {name: weights[name] * best for name in ("head.weight", "head.bias")}, shipped.composers)
+
+
+def write_embedding(path: Path, shipped: Shipped) -> None:
+    """Write the file that `embedding` reads, in 16 bits."""
+    content = io.BytesIO()
+    columns = {name: value.astype(np.float16) for name, value in sorted(shipped.weights.items())}
+    np.savez(content, composers=np.array(shipped.composers), allow_pickle=False, **columns)
+    write_file(path, content.getvalue())
