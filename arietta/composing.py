@@ -40,6 +40,7 @@ ANY = "any"
 LOOP_PERIODS = range(1, 9)  # in notes
 LOOP_REPEATS = 8  # 1.9 % of MAESTRO's windows of 500 notes repeat a pattern more often, nearly all of them trills
 LOOP_TOLERANCE = 0.3
+GRID = 0.01  # seconds: what lies nearer may be one moment to a codec
 ROWS_SUMMED = 64
 LAST_NOTES = 16  # how many a piece of so many seconds has before its pace is judged
 
@@ -356,7 +357,12 @@ def condition_of(style: str, bundle: Bundle) -> tuple[int, int]:
 def _held_since(prompt: Notes, heard: Notes, decoder: Decoder) -> float | None:
     """When the prompt pressed the pedal that the decoder still holds; None where it holds none."""
     held = [event for event in copy.deepcopy(decoder).finish() if isinstance(event, Pedal)]
-    return float(prompt.pedal[np.abs(heard.pedal[:, 0] - held[0].down).argmin(), 0]) if held else None
+    if not held:
+        return None
+    away = np.abs(heard.pedal[:, 0] - held[0].down)
+    last = heard.onset.max(initial=0.0)
+    away[heard.pedal[:, 1] <= last - GRID] += heard.seconds  # one that was over lies behind any that was not
+    return float(prompt.pedal[away.argmin(), 0])
 
 
 def _after_prompt(prompt: Notes, found: list[Note | Pedal]) -> Notes:

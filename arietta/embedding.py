@@ -58,6 +58,7 @@ LAYERS = (
     Layer("fourth", 128, dilation=2, adds=True),
 )
 DIMENSIONS = 32
+COMPARED = 16  # of them, the first, by which sets are compared: all spoiling ranks, and few pieces suffice
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ class Windows:
 def embed(notes: Notes) -> NDArray[np.float64] | None:
     """Embed a piece, float64 [D], the mean over its windows; None below 128 notes.
 
-    Each dimension has mean 0 and deviation 1 over the music that was learned from.
+    Each dimension has mean 0 and deviation 1 over the music that was learned from. The first tells what is whole
+    (high) from what is put together, the others fall in how much music differs in them. Sets are compared by COMPARED.
     """
     windows = windows_of(notes)
     if not len(windows.pitch):

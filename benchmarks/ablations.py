@@ -70,6 +70,7 @@ CASES = [
     ),
     Case("event/lstm", EVENT | {"model.kind": "lstm", "model.width": 208, "model.layers": 2}),
     Case("note/relative", NOTE),
+    Case("note/rotary", NOTE | {"model.positions": "rotary"}),
     Case("note/relative, a table for each head", NOTE | {"model.positions": "relative_per_head"}),
     Case("note/relative, one key and value head", NOTE | {"model.kv_heads": 1}),
     Case("note/relative, composer never told", NOTE | {"data.min_composer_pieces": 100_000}),
@@ -108,9 +109,8 @@ def measure(case: Case, store: Store, runs: Path, steps: int, place: Hardware) -
     scores = score(trained.model, windows, place, batch=2)
     extra = wider_durations(windows) if case.is_folded else np.zeros(len(windows))
     parameters = json.loads((folder / RUN).read_text())["parameters"]
-    speed = {"parameters": parameters, "updates": outcome.step, "rows_trained": outcome.rows}
-    speed["rows_per_second"] = round(outcome.rows / max(outcome.seconds, 1e-9))
-    print_figures(case.name, summed(scores, windows, extra) | speed)
+    effort = {"parameters": parameters, "updates": outcome.step, "rows_trained": outcome.rows}
+    print_figures(case.name, summed(scores, windows, extra) | effort)
 
 
 def summed(scores: Scores, windows: Windows, extra: NDArray[np.float64]) -> dict[str, Any]:

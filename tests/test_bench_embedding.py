@@ -19,7 +19,7 @@ from arietta.engine import OnnxEngine
 from arietta.store import Store
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-SPLITS = ("validation", "validation", "test", "test") * 8  # two composers in turn
+SPLITS = ("validation", "train", "test", "test") * 8  # two composers in turn
 CORPORA = ("maestro",) * 16 + ("giantmidi",) * 16
 
 
@@ -67,6 +67,7 @@ def test_spoiled_music_is_told_with_its_rank(
 ) -> None:
     bench.print_spoiled(store)
     lines = printed(capsys)
+    assert lines.pop("frechet/maestro train and validation, maestro test")["pieces"] == [8, 8]
     assert list(lines) == ["spoiled/pitches drawn", "spoiled/velocities flattened"]
     for line in lines.values():
         distances = [line[key] for key in ("unspoiled", "10%", "100%")]

@@ -56,6 +56,12 @@ def test_presses_that_end_before_the_seam_are_kept_untouched_too(
     assert np.array_equal(take.notes.pedal[: len(done)], done)
 
 
+def test_of_two_presses_in_one_moment_the_one_that_lasts_is_held_over_the_seam(tiny_engine: OnnxEngine) -> None:
+    prompt = Notes.of([0.25], [0.2], [60], [64], [(0.0, 0.004), (0.0045, 0.5)])
+    take = compose(Request(notes=3, prompt=prompt, seed=0), tiny_engine)
+    assert take.notes.pedal[0].tolist() == [0.0, 0.004] and take.notes.pedal[1, 0] == 0.0045
+
+
 def test_what_follows_begins_at_the_prompts_own_last_onset_not_on_the_grid(tiny_bundle: Path) -> None:
     prompt = Notes.of([0.0, 1.0049], [0.2, 0.2], [60, 62], [64, 64])
     engine = Wilful(load_bundle(tiny_bundle), lambda field, row: (0, 70, 10, 16)[field])

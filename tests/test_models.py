@@ -13,7 +13,7 @@ from torch.nn import functional
 from arietta.errors import ConfigError
 from arietta.model_config import POSITIONS, ModelConfig
 from arietta.train.fields import build_model, row_nll, shifted
-from arietta.train.transformer import Attention, cache_places, rotate, skew
+from arietta.train.transformer import Attention, cache_places, rotate, sinusoids, skew
 
 SIZES = (7, 5, 6, 3)
 BASE = ModelConfig(
@@ -181,6 +181,13 @@ def test_skewing_puts_each_distance_under_its_key() -> None:
     for query in range(count):
         place = seen - count + query
         assert skewed[0, query, : place + 1].tolist() == [place - key for key in range(place + 1)]
+
+
+def test_embeddings_of_distances_begin_the_more_alike_the_nearer_they_are() -> None:
+    begun = sinusoids(64, 16)
+    near, far = ((begun[distance:] * begun[: 64 - distance]).sum(dim=1) for distance in (1, 20))
+    assert near.min() > far.max()
+    assert torch.allclose(begun.norm(dim=1), torch.tensor(8.0).sqrt())
 
 
 def test_rotary_keeps_lengths_and_turns_by_distance_only() -> None:

@@ -34,7 +34,7 @@ def test_a_copied_passage_is_found_in_any_key_and_tempo(
     assert best.semitones == -semitones
     assert begin - SLACK <= best.start <= begin + 1 and end - 1 <= best.stop <= end + SLACK  # chance words lie around
     assert abs(best.there_start - start) <= 2 * SLACK and abs(best.there_stop - (start + length)) <= 2 * SLACK
-    assert best.alike > 0.9 and likeness.longest >= length
+    assert best.alike > 0.9 and likeness.longest >= length - 1
     assert best.seconds == (whole.onset[best.start], whole.onset[best.stop - 1])
     assert best.there_seconds[0] == pytest.approx(TUNES[source].onset[best.there_start], abs=3.0)
 

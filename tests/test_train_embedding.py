@@ -232,6 +232,7 @@ def test_turned_embeddings_vary_alike_in_all_dimensions_and_the_head_says_the_sa
     assert heard.mean(axis=0) == pytest.approx(0, abs=1e-3)
     assert np.cov(heard, rowvar=False) == pytest.approx(np.eye(PIECES - 1), abs=0.02)
     assert logits(turned, heard) == pytest.approx(logits(learned, music), abs=1e-3)
+    assert np.corrcoef(heard[:, 0], music @ learned.weights["whole.weight"])[0, 1] == pytest.approx(1, abs=1e-3)
 
 
 def test_only_the_composers_kept_can_be_named(learned: Shipped) -> None:

@@ -1,8 +1,9 @@
 """From a trained network to the file that ships: fewer, even dimensions, and a head for the composers one may meet.
 
-The network's last dimensions are turned to those in which music differs most, each scaled to a deviation of 1 over the
-music it learned from, and folded into its last layer: a Frechet distance then counts all of them alike. The head keeps
-the composers that are asked for, and is made as sure as it is right on the validation side.
+The network's last dimensions are turned, each is scaled to a deviation of 1 over the music it learned from, and all is
+folded into its last layer: a Frechet distance then counts them alike. The first one tells what is whole from what is
+put together, and the others are those in which music differs most otherwise. The head keeps the composers that are
+asked for, and is made as sure as it is right on the validation side.
 """
 
 from __future__ import annotations
@@ -37,8 +38,12 @@ class Shipped:
 
 def trained(learner: Learner) -> Shipped:
     """The network as it was trained, with all its composers; its embeddings have the network's own dimensions."""
-    head = {"head.weight": learner.head.weight.detach().numpy().T, "head.bias": learner.head.bias.detach().numpy()}
-    return Shipped(folded(learner.network) | head, learner.library.composers)
+    heads = {
+        "head.weight": learner.head.weight.detach().numpy().T,
+        "head.bias": learner.head.bias.detach().numpy(),
+        "whole.weight": learner.wholeness.weight.detach().numpy()[0],
+    }
+    return Shipped(folded(learner.network) | heads, learner.library.composers)
 
 
 def embed_pieces(
@@ -60,15 +65,22 @@ def embed_pieces(
 
 
 def turn(shipped: Shipped, music: Floats, dimensions: int = DIMENSIONS) -> Shipped:
-    """Keep the `dimensions` in which `music` [N, D] differs most, each of mean 0 and deviation 1 there.
+    """Keep the dimension of wholeness and those in which `music` [N, W] differs most once that is taken from it.
 
-    What the head says of a piece stays the same but for the dimensions left out.
+    Each has mean 0 and deviation 1 over `music`, and none goes with another. What the head says of a piece stays the
+    same but for the dimensions left out.
     """
-    centre = music.mean(axis=0)
-    _, values, axes = np.linalg.svd(music - centre, full_matrices=False)
-    deviations = values[:dimensions] / np.sqrt(len(music) - 1)
-    turned, back = axes[:dimensions].T / deviations, axes[:dimensions] * deviations[:, None]
     weights = dict(shipped.weights)
+    whole = weights.pop("whole.weight").astype(np.float64)
+    centre, apart = music.mean(axis=0), music - music.mean(axis=0)
+    whole = whole / (apart @ whole).std(ddof=1)
+    wholeness = apart @ whole
+    along = apart.T @ wholeness / (wholeness @ wholeness)  # what goes with wholeness
+    _, values, axes = np.linalg.svd(apart - np.outer(wholeness, along), full_matrices=False)
+    axes, deviations = axes[: dimensions - 1], values[: dimensions - 1] / np.sqrt(len(music) - 1)
+    others = (np.eye(len(centre)) - np.outer(whole, along)) @ (axes.T / deviations)
+    turned = np.concatenate([whole[:, None], others], axis=1)
+    back = np.concatenate([along[None], axes * deviations[:, None]])
     changed = {
         "out.weight": weights["out.weight"] @ turned,
         "out.bias": (weights["out.bias"] - centre) @ turned,

@@ -82,7 +82,7 @@ class Attention(nn.Module):
         nn.init.normal_(self.out.weight, std=0.02 / math.sqrt(2 * config.layers))
         if config.positions in ("relative", "relative_per_head"):
             tables = config.heads if config.positions == "relative_per_head" else 1
-            self.relative = nn.Parameter(torch.randn(tables, config.context, head_width) * 0.02)
+            self.relative = nn.Parameter(sinusoids(config.context, head_width).expand(tables, -1, -1).clone())
 
     def forward(self, hidden: Tensor) -> Tensor:
         config, (batch, length, _) = self.config, hidden.shape
@@ -124,6 +124,16 @@ def skew(by_distance: Tensor) -> Tensor:
     count, seen = by_distance.shape[-2:]
     padded = functional.pad(by_distance, (1, 0)).flatten(-2)
     return padded[..., count:].view(*by_distance.shape[:-2], count, seen)
+
+
+def sinusoids(count: int, width: int) -> Tensor:
+    """What the embeddings of distances 0 to count - 1 begin as, [count, width]: near distances alike, far ones less.
+
+    Vaswani et al. 2017, section 3.5. Begun at random, each distance would have to be learned by itself.
+    """
+    rates = ROTARY_BASE ** (-torch.arange(0, width, 2) / width)
+    angles = torch.arange(count)[:, None] * rates
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 
 def rotate(heads: Tensor) -> Tensor:
