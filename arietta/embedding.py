@@ -57,8 +57,8 @@ LAYERS = (
     Layer("third", 128, adds=True),
     Layer("fourth", 128, dilation=2, adds=True),
 )
-DIMENSIONS = 32
-COMPARED = 16  # of them, the first, by which sets are compared: all spoiling ranks, and few pieces suffice
+HEARD = 32  # dimensions by which composers are told
+DIMENSIONS = 16  # the first of them, an embedding: all kinds of spoiling rank by them, and sets of few pieces suffice
 
 
 @dataclass(frozen=True)
@@ -75,12 +75,10 @@ def embed(notes: Notes) -> NDArray[np.float64] | None:
     """Embed a piece, float64 [D], the mean over its windows; None below 128 notes.
 
     Each dimension has mean 0 and deviation 1 over the music that was learned from. The first tells what is whole
-    (high) from what is put together, the others fall in how much music differs in them. Sets are compared by COMPARED.
+    (high) from what is put together, the others fall in how much music differs in them.
     """
-    windows = windows_of(notes)
-    if not len(windows.pitch):
-        return None
-    return np.asarray(forward(_shipped().weights, features(windows)).mean(axis=0, dtype=np.float64))
+    heard = _hear(notes)
+    return None if heard is None else heard[:DIMENSIONS]
 
 
 def heard_composers(notes: Notes, most: int = 5) -> list[tuple[str, float]]:
@@ -88,14 +86,10 @@ def heard_composers(notes: Notes, most: int = 5) -> list[tuple[str, float]]:
 
     Shares of all composers known to the network add up to 1: it has no word for somebody else.
     """
-    embedding = embed(notes)
-    return [] if embedding is None else name_composers(embedding, most)
-
-
-def name_composers(embedding: NDArray[np.float64], most: int = 5) -> list[tuple[str, float]]:
-    """Do the same for an embedding, float64 [D]."""
-    head = _shipped()
-    logits = embedding @ head.weights["head.weight"] + head.weights["head.bias"]
+    heard, head = _hear(notes), _shipped()
+    if heard is None:
+        return []
+    logits = heard @ head.weights["head.weight"] + head.weights["head.bias"]
     odds = np.exp(logits - logits.max())
     likeliest = np.argsort(-odds, kind="stable")[:most]
     return [(head.composers[place], float(odds[place] / odds.sum())) for place in likeliest]
@@ -104,6 +98,14 @@ def name_composers(embedding: NDArray[np.float64], most: int = 5) -> list[tuple[
 def known_composers() -> tuple[str, ...]:
     """Everybody whom `heard_composers` can name."""
     return _shipped().composers
+
+
+def _hear(notes: Notes) -> NDArray[np.float64] | None:
+    """All dimensions of a piece, float64 [HEARD]."""
+    windows = windows_of(notes)
+    if not len(windows.pitch):
+        return None
+    return np.asarray(forward(_shipped().weights, features(windows)).mean(axis=0, dtype=np.float64))
 
 
 def windows_of(notes: Notes) -> Windows:

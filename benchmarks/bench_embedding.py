@@ -5,9 +5,9 @@
     python benchmarks/bench_embedding.py styles --corpus corpus --model piano [--takes 40]
 
 distances: milliseconds to embed 300 notes; the Frechet distance of real music from real music, with what the plain one
-says; and of MAESTRO's test pieces, spoiled in one way to 10 %, 30 % and all, from its other pieces, of which the network
-learned none. Spoiled music is told apart from the share on at which the 95 % interval of the difference to the same
-pieces unspoiled lies above 0.
+says; and of MAESTRO's test pieces, spoiled in one way to 10 %, 30 % and all, from its other pieces, of which the
+network learned none. Spoiled music is told apart from the share on at which the 95 % interval of the difference to the
+same pieces unspoiled lies above 0.
 
 composers: how often a window of 300 notes of a held-out piece is heard as its composer, or as one of five, beside
 always naming the commonest, and one drawn from all; each corpus, and each composer with three pieces or more.
@@ -35,7 +35,7 @@ from takes import compose_all, known_style, side, somewhere
 
 from arietta.bundle import DEFAULT_MODEL, load_bundle
 from arietta.composing import ANY, Request
-from arietta.embedding import COMPARED, embed, known_composers, name_composers
+from arietta.embedding import embed, heard_composers, known_composers
 from arietta.engine import OnnxEngine, load_engine
 from arietta.frechet import frechet_distance, frechet_interval, plain_distance, resampled
 from arietta.notes import Notes
@@ -95,7 +95,7 @@ def print_speed(store: Store) -> None:
 def print_real(store: Store) -> None:
     """Print how far real music lies from real music: sides of a corpus, halves of a side, one corpus from another."""
     sides = {
-        f"{corpus} {split}": compared(windows(store, corpus, split)[0])
+        f"{corpus} {split}": embedded(windows(store, corpus, split)[0])
         for corpus in CORPORA
         for split in ("validation", "test")
     }
@@ -118,16 +118,16 @@ def described(one: Embeddings, other: Embeddings) -> dict[str, Any]:
 
 def print_spoiled(store: Store) -> None:
     """Print the distance of spoiled test pieces from all others, and from which share on it shows."""
-    reference = compared([*windows(store, "maestro", "train")[0], *windows(store, "maestro", "validation")[0]])
+    reference = embedded([*windows(store, "maestro", "train")[0], *windows(store, "maestro", "validation")[0]])
     pieces = windows(store, "maestro", "test")[0]
-    real = compared(pieces)
+    real = embedded(pieces)
     say("frechet/maestro train and validation, maestro test", described(reference, real))
     for name, spoiler in SPOILERS.items():
         found = [frechet_distance(real, reference)]
         told = []
         for share in SHARES:
             rng = np.random.default_rng(0)
-            spoiled = compared([spoiler(notes, share, rng) for notes in pieces])
+            spoiled = embedded([spoiler(notes, share, rng) for notes in pieces])
             found.append(frechet_distance(spoiled, reference))
             more = resampled(spoiled, reference) - resampled(real, reference)
             told += [share] if np.percentile(more, 2.5) > 0 else []
@@ -203,20 +203,14 @@ def embedded(pieces: Sequence[Notes]) -> Embeddings:
     return np.array([one for one in found if one is not None])
 
 
-def compared(pieces: Sequence[Notes]) -> Embeddings:
-    """The dimensions by which sets are compared."""
-    return embedded(pieces)[:, :COMPARED]
-
-
 def rank_of(composer: str, notes: Notes) -> int:
     """Place of the composer among those whom the notes sound like, 0 being the first."""
-    (embedding,) = embedded([notes])
-    return [name for name, _ in name_composers(embedding, len(known_composers()))].index(composer)
+    return [name for name, _ in heard_composers(notes, len(known_composers()))].index(composer)
 
 
 def mostly(pieces: Sequence[Notes]) -> str:
     """Whom most of the pieces are heard as, and how many of them."""
-    ((composer, count),) = Counter(name_composers(one, 1)[0][0] for one in embedded(pieces)).most_common(1)
+    ((composer, count),) = Counter(heard_composers(notes, 1)[0][0] for notes in pieces).most_common(1)
     return f"{composer} ({count / len(pieces):.0%})"
 
 

@@ -11,6 +11,7 @@ from tunes import tune
 from arietta.embedding import (
     DIMENSIONS,
     FEATURES,
+    HEARD,
     MOST_WINDOWS,
     WEIGHTS,
     WINDOW,
@@ -18,7 +19,6 @@ from arietta.embedding import (
     features,
     heard_composers,
     known_composers,
-    name_composers,
     windows_of,
 )
 from arietta.measures import measure
@@ -109,16 +109,11 @@ def test_shares_of_all_composers_add_up_to_one_and_fall() -> None:
     assert heard_composers(PIECE) == everybody[:5]
 
 
-def test_a_piece_and_its_embedding_sound_like_the_same() -> None:
-    embedding = embed(PIECE)
-    assert embedding is not None and name_composers(embedding, 3) == heard_composers(PIECE, 3)
-
-
 def test_the_file_of_weights_is_small_and_needs_no_pickle() -> None:
     assert WEIGHTS.stat().st_size < 3e6
     with np.load(WEIGHTS, allow_pickle=False) as file:
         assert all(np.isfinite(file[name]).all() for name in file.files if name != "composers")
-        assert file["out.weight"].shape[1] == DIMENSIONS
+        assert file["out.weight"].shape[1] == HEARD > DIMENSIONS
 
 
 def test_two_keys_trilled_for_ever_have_an_embedding_too() -> None:

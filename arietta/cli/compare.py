@@ -119,7 +119,7 @@ def _measured(name: str, arguments: argparse.Namespace) -> Gathered:
     import numpy as np
 
     from ..comparing import FEWEST
-    from ..embedding import COMPARED, embed
+    from ..embedding import embed
     from ..measures import measure
 
     unread: list[Path] = []
@@ -134,7 +134,7 @@ def _measured(name: str, arguments: argparse.Namespace) -> Gathered:
     if len(measured) < 2 * FEWEST:
         long = f"{len(measured)} pieces of {arguments.notes} notes or more"
         raise RequestError(f"{name}: has {long}, and {2 * FEWEST} are needed; --notes takes shorter windows")
-    known = [one[:COMPARED] for one in embeddings if one is not None]
+    known = [one for one in embeddings if one is not None]
     return Gathered(measured, np.array(known) if len(known) == len(measured) else None)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..embedding import DIMENSIONS, Weights, features, forward, windows_of
+from ..embedding import HEARD, Weights, features, forward, windows_of
 from ..files import write_file
 from ..notes import excerpt
 from ..store import Piece, Store
@@ -64,7 +64,7 @@ def embed_pieces(
     return np.array(found)
 
 
-def turn(shipped: Shipped, music: Floats, dimensions: int = DIMENSIONS) -> Shipped:
+def turn(shipped: Shipped, music: Floats, dimensions: int = HEARD) -> Shipped:
     """Keep the dimension of wholeness and those in which `music` [N, W] differs most once that is taken from it.
 
     Each has mean 0 and deviation 1 over `music`, and none goes with another. What the head says of a piece stays the
