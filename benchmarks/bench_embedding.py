@@ -13,7 +13,9 @@ composers: how often a window of 300 notes of a held-out piece is heard as its c
 always naming the commonest, and one drawn from all; each corpus, and each composer with three pieces or more.
 
 styles: the same for takes composed in the style of eight composers, those with the most held-out pieces of whom the
-model and the classifier know, and Grieg; and how often takes with no composer told are heard as that composer.
+model and the classifier know, and Grieg; and how often takes with no composer told are heard as that composer. Before
+that, whether it is the way in which the model writes notes down that is heard: GiantMIDI-Piano's test windows as they
+are and through the model's codec, and their distances, and that of the takes, from its validation windows.
 
 One JSON line a case.
 """
@@ -38,7 +40,7 @@ from arietta.composing import ANY, Request
 from arietta.embedding import embed, heard_composers, known_composers
 from arietta.engine import OnnxEngine, load_engine
 from arietta.frechet import frechet_distance, frechet_interval, plain_distance, resampled
-from arietta.notes import Notes
+from arietta.notes import Notes, trim
 from arietta.store import Store, open_store
 
 NOTES, REPEATS = 300, 100
@@ -161,8 +163,24 @@ def print_composers(store: Store) -> None:
             say(f"by-composer/{composer}", hits.figures() | {"pieces": count})
 
 
+def print_written(store: Store, engine: OnnxEngine, takes: Sequence[Notes]) -> None:
+    """Print what is heard of real music that the model's codec has written down, and how far it and takes lie."""
+    real, composers = windows(store, "giantmidi", "test")
+    written = [engine.bundle.codec.quantise(trim(notes)) for notes in real]
+    reference = embedded(windows(store, "giantmidi", "validation")[0])
+    for name, pieces in {"as it is": real, "written by its codec": written, "its takes": takes}.items():
+        found = embedded(pieces)
+        distance = frechet_distance(found, reference), frechet_interval(found, reference)
+        figures: dict[str, Any] = {"distance": round(distance[0], 3), "interval_95": np.round(distance[1], 3).tolist()}
+        if pieces is not takes:
+            pairs = [pair for pair in zip(composers, pieces, strict=True) if pair[0] in known_composers()]
+            figures |= counted([rank_of(*pair) for pair in pairs]).figures()
+        say(f"written/{engine.bundle.name}, {name}", figures | {"windows": len(pieces)})
+
+
 def print_styles(store: Store, engine: OnnxEngine, takes: int) -> None:
     untold = composed(engine, ANY, takes)
+    print_written(store, engine, untold)
     held = [
         one for corpus in CORPORA for one in zip(*windows(store, corpus, "test", only=known_composers()), strict=True)
     ]
