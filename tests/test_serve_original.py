@@ -109,7 +109,7 @@ def test_a_server_that_stops_goes_on_with_the_tries(knowing_two: Path, tiny_bund
     with serving(Models([knowing_two]), tmp_path) as client:
         until(lambda: look(client, piece)["state"] == "done")
         assert client.get(piece["links"]["mid"]).content == local(tiny_bundle, Request(notes=100, seed=207))
-        (piece,) = ask(client, **ASKED, original=True)
+        (piece,) = ask(client, **ASKED | {"notes": 10_000}, original=True)  # too long to be done before the end
     with serving(Models([tiny_bundle]), tmp_path) as client:
         until(lambda: look(client, piece)["state"] == "interrupted")
         assert "tiny has no index of its training music here" in look(client, piece)["problem"]["detail"]

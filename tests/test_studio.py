@@ -47,7 +47,7 @@ def test_the_first_visit_invites_to_compose(studio: Studio) -> None:
 def test_notes_arrive_while_the_piece_is_being_written_and_are_all_there_in_the_end(studio: Studio) -> None:
     visit = studio.visit()
     visit.open()
-    visit.compose(4000, is_awaited=False)
+    visit.compose(9000, is_awaited=False)
     counts = set()
 
     def is_done() -> bool:
@@ -57,11 +57,11 @@ def test_notes_arrive_while_the_piece_is_being_written_and_are_all_there_in_the_
 
     until(is_done)
     assert len(counts) > 2, counts  # it was seen growing
-    visit.says("#state", "4,000 notes ·")
-    assert visit.page.get_attribute("#roll", "aria-label").startswith("Piano roll: 4,000 notes")  # type: ignore[union-attr]
+    visit.says("#state", "9,000 notes ·")
+    assert visit.page.get_attribute("#roll", "aria-label").startswith("Piano roll: 9,000 notes")  # type: ignore[union-attr]
     with visit.page.expect_download() as download:
         visit.page.click("#files [data-kind=mid]")
-    assert len(read_midi(Path(download.value.path()).read_bytes())) == 4000
+    assert len(read_midi(Path(download.value.path()).read_bytes())) == 9000
 
 
 def test_music_is_heard_soon_after_compose_and_ends_with_pause(studio: Studio) -> None:
