@@ -104,6 +104,12 @@ def clock(seconds: float) -> str:
     )
 
 
+def moment(seconds: float) -> str:
+    """Write when a note begins, as minutes and seconds to a hundredth: 75.4 -> 1:15.40."""
+    minutes, rest = divmod(seconds, 60)
+    return f"{minutes:.0f}:{rest:05.2f}"
+
+
 @lru_cache(maxsize=1)
 def velocity_colours() -> tuple[str, ...]:
     """Colours of velocities 0-127, from pale amber to deep violet: evenly darker, so that louder reads as more.

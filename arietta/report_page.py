@@ -21,7 +21,7 @@ from .page_document import document
 from .page_plots import bars, squares, strip_plot, structure_squares
 from .page_roll import MOST_NOTES, roll_player
 from .reference import Reference, is_inside, place_among_all, references
-from .render import clock, pitch_name
+from .render import clock, moment, pitch_name
 from .report import Report, figures
 from .report_words import MEANINGS, NOTHING_TO_JUDGE, ORIGINS, name_of, number, plain_words
 from .structure import SCALES
@@ -199,8 +199,7 @@ def definitions() -> Markup:
 def _surprises(report: Report) -> Markup:
     lines: list[list[object]] = []
     for one in report.surprises:
-        minutes, seconds = divmod(one.note.onset, 60)
-        at = f"{minutes:.0f}:{seconds:05.2f}"
+        at = moment(one.note.onset)
         button = tag(
             "button", at, type="button", data_at=f"{one.note.onset:.2f}", aria_label=f"Play from {at}", disabled=True
         )

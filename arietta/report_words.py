@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from .beat_measures import BEAT_MEASURES, BEAT_SOURCES
 from .embedding import known_composers
+from .human_baseline import sentences
 from .measures import MEASURES, SOURCES
 from .model_report import ModelReport
 from .reference import NATS, references
@@ -144,8 +145,6 @@ def _loops(report: Report) -> str:
 
 
 def _shared(shared: Shared) -> str:
-    from .human_baseline import sentences
-
     likeness = shared.likeness
     if not likeness.passages:
         return f"no passage of 16 notes or more with the indexed corpus. {shared.among}"

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import bisect
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -25,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import pretty_midi
 import psutil
-from measure import report
+from measure import processor_seconds, report
 
 ROOT = Path(__file__).parents[1]
 WORKERS = 2
@@ -109,7 +108,7 @@ def _ingest_twice(folder: Path, file_count: int) -> tuple[tuple[float, float], t
 
 def _run(words: list[str]) -> tuple[float, float, float]:
     """Run a command: seconds by the clock, seconds of processor and peak MB of all its processes."""
-    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    before, begun = processor_seconds(), time.perf_counter()
     running = subprocess.Popen(words, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL)
     tree, peak = psutil.Process(running.pid), 0.0
     while running.poll() is None:
@@ -117,9 +116,7 @@ def _run(words: list[str]) -> tuple[float, float, float]:
         time.sleep(0.02)
     if running.returncode:
         raise SystemExit(running.returncode)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return time.perf_counter() - begun, used, peak
+    return time.perf_counter() - begun, processor_seconds() - before, peak
 
 
 def _resident(tree: psutil.Process) -> float:

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from time import perf_counter
 
-from measure import ROOT, report
+from measure import ROOT, processor_seconds, report
 
 CASES = {
     "arietta --help": ["--help"],
@@ -41,11 +40,10 @@ def main() -> None:
 
 def seconds(words: list[str], folder: Path) -> tuple[float, float]:
     """Seconds by the clock and of the processor that a command takes in `folder`."""
-    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), perf_counter()
+    before, begun = processor_seconds(), perf_counter()
     command, where = [sys.executable, "-m", "arietta", *words], os.environ | {"PYTHONPATH": str(ROOT)}
     subprocess.run(command, cwd=folder, env=where, check=True, capture_output=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return perf_counter() - begun, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return perf_counter() - begun, processor_seconds() - before
 
 
 if __name__ == "__main__":

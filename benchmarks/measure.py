@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -28,6 +29,12 @@ def seconds(work: Callable[[], object]) -> float:
     begun = time.perf_counter()
     work()
     return time.perf_counter() - begun
+
+
+def processor_seconds() -> float:
+    """Seconds of the processor that all commands took which this process ran and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def report(name: str, values: Sequence[float], unit: str, *, threads: int) -> None:

@@ -118,7 +118,6 @@ def _measured(name: str, arguments: argparse.Namespace) -> Gathered:
     """Measure a window of each piece of a set; raises RequestError where too few pieces are long enough."""
     import numpy as np
 
-    from ..comparing import FEWEST
     from ..embedding import embed
     from ..measures import measure
 
@@ -129,13 +128,20 @@ def _measured(name: str, arguments: argparse.Namespace) -> Gathered:
             measured.append(measure(notes))
             embeddings.append(embed(notes))
             progress(len(measured), arguments.most)
-    if unread:
-        print(f"{name}: left out what cannot be read: {unread[0].name}{_and_more(len(unread) - 1)}", file=sys.stderr)
-    if len(measured) < 2 * FEWEST:
-        long = f"{len(measured)} pieces of {arguments.notes} notes or more"
-        raise RequestError(f"{name}: has {long}, and {2 * FEWEST} are needed; --notes takes shorter windows")
+    check_set(name, len(measured), arguments.notes, unread)
     known = [one for one in embeddings if one is not None]
     return Gathered(measured, np.array(known) if len(known) == len(measured) else None)
+
+
+def check_set(name: str, count: int, note_count: int, unread: list[Path]) -> None:
+    """Tell which files of a set could not be read; raises RequestError where too few windows were found."""
+    from ..comparing import FEWEST
+
+    if unread:
+        print(f"{name}: left out what cannot be read: {unread[0].name}{_and_more(len(unread) - 1)}", file=sys.stderr)
+    if count < 2 * FEWEST:
+        long = f"{count} pieces of {note_count} notes or more"
+        raise RequestError(f"{name}: has {long}, and {2 * FEWEST} are needed; --notes takes shorter windows")
 
 
 def _and_more(count: int) -> str:

@@ -27,6 +27,7 @@ from ..sampling import USUAL, Sampling
 from .ranking import check_best, rank_here, rank_served, ranking_lines
 
 if TYPE_CHECKING:
+    from ..bundle import Bundle
     from ..choosing import Judged
     from ..client import ServedTake
     from ..composing import Request, Take
@@ -93,17 +94,28 @@ def _here(arguments: argparse.Namespace, request: Request, said: list[str]) -> t
     from ..composing import Piece
     from ..engine import load_engine
     from ..ensemble import compose_together
-    from ..original import index_of
-    from ..passage_index import open_index, originality_index
 
     bundle = load_bundle(arguments.model or DEFAULT_MODEL)
     Piece(request, bundle)
     engine = load_engine(bundle)
+    index = _index(arguments, bundle)
+    rank = partial(rank_here, bundle=bundle, index=index)
     if arguments.original:
-        index = open_index(arguments.index) if arguments.index else index_of(bundle)
-        return _originals(engine, index, said), partial(rank_here, bundle=bundle, index=index)
-    rank = partial(rank_here, bundle=bundle, index=originality_index(bundle) if arguments.best else None)
+        assert index is not None
+        return _originals(engine, index, said), rank
     return lambda requests, progress: compose_together(requests, engine, progress=progress), rank
+
+
+def _index(arguments: argparse.Namespace, bundle: Bundle) -> PassageIndex | None:
+    """Open the index that tells what is original, where that is asked for or helps to choose."""
+    if not arguments.original and not arguments.best:
+        return None
+    from ..original import index_of
+    from ..passage_index import open_index, originality_index
+
+    if arguments.index is not None:
+        return open_index(arguments.index)
+    return index_of(bundle) if arguments.original else originality_index(bundle)
 
 
 def _originals(engine: Engine, index: PassageIndex, said: list[str]) -> Work:

@@ -125,13 +125,11 @@ def _judge_model(arguments: argparse.Namespace) -> None:
 
 def _set(name: str, note_count: int) -> list[Notes]:
     """Read a window of each piece of a set; raises RequestError where there are too few."""
-    from ..comparing import FEWEST
-    from .compare import PIECES, read_windows
+    from .compare import PIECES, check_set, read_windows
 
-    windows = list(read_windows(name, note_count, PIECES, []))
-    if len(windows) < 2 * FEWEST:
-        long = f"{len(windows)} pieces of {note_count} notes or more"
-        raise RequestError(f"{name}: has {long}, and {2 * FEWEST} are needed")
+    unread: list[Path] = []
+    windows = list(read_windows(name, note_count, PIECES, unread))
+    check_set(name, len(windows), note_count, unread)
     return windows
 
 
@@ -170,10 +168,9 @@ def _lines(report: Report) -> Iterator[str]:
 
 
 def _surprise_row(one: Surprise) -> list[str]:
-    from ..render import pitch_name
+    from ..render import moment, pitch_name
 
-    minutes, seconds = divmod(one.note.onset, 60)
-    return [f"{minutes:.0f}:{seconds:05.2f}", pitch_name(one.note.pitch), f"{one.nats:.1f}", f"{one.pitch_nats:.1f}"]
+    return [moment(one.note.onset), pitch_name(one.note.pitch), f"{one.nats:.1f}", f"{one.pitch_nats:.1f}"]
 
 
 def _draw(arguments: argparse.Namespace, notes: Notes, report: Report, engine: OnnxEngine | None) -> None:
