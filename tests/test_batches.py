@@ -18,7 +18,7 @@ from arietta.model_config import ModelConfig
 from arietta.note_codec import CODA, END, KEY_COUNT, START, NoteCodec
 from arietta.notes import Notes, trim
 from arietta.store import Store
-from arietta.train.batches import Augmentation, Crops, pad, pieces_of, rows_per_note
+from arietta.train.batches import SHORTER, Augmentation, Crops, pad, pieces_of, rows_per_note
 from arietta.train.settings import DataSettings
 
 CODEC = NoteCodec()
@@ -44,7 +44,7 @@ def crops_of(store: Store, settings: DataSettings = STILL, seed: int = 1) -> Cro
 
 def many_crops(store: Store, count: int = 200, settings: DataSettings = STILL) -> list[Events]:
     crops, rng = crops_of(store, settings), np.random.default_rng(0)
-    return [crops.crop(store.pieces[0], rng) for _ in range(count)]
+    return [crops.crop(store.pieces[0], rng, settings.length) for _ in range(count)]
 
 
 def test_a_batch_is_a_function_of_the_seed_and_its_number(store: Store) -> None:
@@ -194,3 +194,23 @@ def test_padding_never_counts() -> None:
     assert counted.sum(axis=(1, 2)).tolist() == [4 + 2, 0], (
         "a note has four fields that count, an end two, a start none"
     )
+
+
+def test_known_composers_get_at_least_their_share_of_a_corpus(store: Store) -> None:
+    named = tuple(sorted({piece.composer for piece in store.pieces if piece.split == "train"}))[:1]
+    model, settings = replace(MODEL, composers=named), replace(STILL, known_share=0.8, any_share=0.0)
+
+    def share(settings: DataSettings) -> float:
+        crops = Crops(store, CODEC, model, settings, seed=1)
+        return float(np.mean([crops.batch(number, 8).composer > 0 for number in range(60)]))
+
+    assert share(settings) == pytest.approx(0.8, abs=0.06)
+    natural = share(STILL)
+    assert share(replace(settings, known_share=natural / 2)) == pytest.approx(natural, abs=0.06)
+
+
+def test_short_batches_hold_more_crops_that_are_as_much_shorter(store: Store) -> None:
+    crops = crops_of(store, replace(STILL, short_share=0.3))
+    shapes = [crops.batch(number, 2).events.shape[:2] for number in range(100)]
+    assert set(shapes) == {(2, 48), (2 * SHORTER, 48 // SHORTER)}
+    assert 15 <= shapes.count((16, 6)) <= 45

@@ -8,6 +8,7 @@ always a coda row that announced it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,7 @@ from .settings import DataSettings
 LEAD_ROWS = 16
 CODA_SHARE = 0.9  # of the crops that reach an end: so an end may also come unannounced
 PROBED_PIECES, PROBED_NOTES = 16, 500
+SHORTER = 8  # times: a short batch's crops, and as many times more of them
 
 
 @dataclass(frozen=True)
@@ -75,27 +77,29 @@ class Crops:
         """Raises CorpusError where the split has no notes."""
         self._store, self._codec, self._model, self._settings, self._seed = store, codec, model, settings, seed
         self._pieces = pieces_of(store, split)
-        self._edges = np.cumsum(_chances(self._pieces, settings))
+        self._edges = np.cumsum(_chances(self._pieces, settings, model.composers))
         self._rows_per_note = rows_per_note(codec, store, self._pieces)
 
     def batch(self, number: int, size: int) -> Batch:
-        """Draw batch `number` of this seed: `size` crops, a corpus's pieces in proportion to their notes."""
+        """Draw batch `number` of this seed: `size` crops, or `SHORTER` times as many that are as much shorter."""
         rng = np.random.default_rng([self._seed, number])
+        length = self._settings.length
+        if self._settings.short_share and rng.random() < self._settings.short_share:
+            size, length = size * SHORTER, length // SHORTER
         chosen = np.minimum(np.searchsorted(self._edges, rng.random(size), side="right"), len(self._pieces) - 1)
         pieces = [self._pieces[int(index)] for index in chosen]
-        rows = [self.crop(piece, rng) for piece in pieces]
-        events, counted = pad(rows, self._codec, self._settings.length)
+        rows = [self.crop(piece, rng, length) for piece in pieces]
+        events, counted = pad(rows, self._codec, length)
         ids = np.array([self._model.condition_ids(piece.composer, piece.source) for piece in pieces])
         ids[rng.random(ids.shape) < self._settings.any_share] = 0
         return Batch(events, counted, ids[:, 0], ids[:, 1])
 
-    def crop(self, piece: Piece, rng: np.random.Generator) -> Events:
+    def crop(self, piece: Piece, rng: np.random.Generator, length: int) -> Events:
         """Draw at most `length` rows uint16 [T, F] of a piece.
 
         The place is drawn from half a crop before the piece to half a crop before its end, and moved inside, so
         that a crop holds the beginning (and likewise the end) half as often as any place in the middle.
         """
-        length = self._settings.length
         span = length / self._rows_per_note
         place = int(rng.uniform(-span / 2, piece.notes - span / 2))
         note_count = int((length + LEAD_ROWS) / self._rows_per_note * 1.25) + LONGEST_CODA
@@ -103,28 +107,36 @@ class Crops:
         coda = int(rng.integers(SHORTEST_CODA, LONGEST_CODA + 1)) if rng.random() < CODA_SHARE else 0
         is_at_end = place + span >= piece.notes
         start = max(piece.notes - note_count if is_at_end else place, 0)
-        rows = self._encode(piece, start, note_count, coda, augmentation)
+        rows = self._encode(piece, start, note_count, length + LEAD_ROWS, coda, augmentation)
         rows = rows[LEAD_ROWS if start else 0 :]
         return rows[-length:] if is_at_end else rows[:length]
 
-    def _encode(self, piece: Piece, start: int, note_count: int, coda: int, augmentation: Augmentation) -> Events:
-        """Encode notes from `start` on: `note_count`, or more where those do not fill a crop."""
+    def _encode(
+        self, piece: Piece, start: int, note_count: int, row_count: int, coda: int, augmentation: Augmentation
+    ) -> Events:
+        """Encode notes from `start` on: `note_count`, or more where those do not fill `row_count` rows."""
         while True:
             stop = min(start + note_count, piece.notes)
             is_whole = stop == piece.notes
             notes = augmentation.apply(self._store.notes(piece.index, start, stop), self._settings.transpose)
             rows = self._codec.encode(notes, whole=is_whole, coda=coda if is_whole else 0)
-            if is_whole or len(rows) >= self._settings.length + LEAD_ROWS:
+            if is_whole or len(rows) >= row_count:
                 return rows
             note_count *= 2
 
 
-def _chances(pieces: list[Piece], settings: DataSettings) -> NDArray[np.float64]:
-    """How likely a crop is from each of the pieces: by notes, inside its corpus where these have shares."""
+def _chances(pieces: list[Piece], settings: DataSettings, composers: Sequence[str]) -> NDArray[np.float64]:
+    """How likely a crop is from each of the pieces: by notes, inside what the settings give corpora and composers."""
     chances = np.array([piece.notes for piece in pieces], dtype=np.float64)
+    corpora = np.array([piece.corpus for piece in pieces])
+    is_known = np.array([piece.composer in composers for piece in pieces])
+    for corpus in np.unique(corpora):
+        inside = corpora == corpus
+        known, others = chances[inside & is_known].sum(), chances[inside & ~is_known].sum()
+        if known and known < settings.known_share * (known + others):
+            chances[inside & is_known] *= settings.known_share / (1 - settings.known_share) * others / known
     for corpus, share in zip(settings.corpora, settings.shares, strict=False):
-        inside = np.array([piece.corpus == corpus for piece in pieces])
-        chances[inside] *= share / max(chances[inside].sum(), 1.0)
+        chances[corpora == corpus] *= share / max(chances[corpora == corpus].sum(), 1.0)
     normed: NDArray[np.float64] = chances / chances.sum()
     return normed
 

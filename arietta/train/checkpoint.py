@@ -24,10 +24,12 @@ import torch
 from torch import nn
 
 from ..codec import Codec, load_codec
+from ..config import describe_config
 from ..errors import ConfigError
 from ..files import write_file
 from ..model_config import ModelConfig
 from .fields import build_model
+from .settings import RunSettings
 
 RUN, METRICS, LAST, BEST = "run.json", "metrics.jsonl", "last.pt", "best.pt"
 CHANGEABLE = ("steps", "patience", "checkpoint_minutes", "log_every")  # of [train]; the rest would be another run
@@ -78,9 +80,11 @@ def load_trained(path: Path) -> Trained:
 def check_same_run(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
     """Raise ConfigError where a folder's run and the one asked for differ in more than CHANGEABLE.
 
-    Both are descriptions of settings, store and codec, nested; the message names the first difference.
+    Both are descriptions of settings, store and codec, nested; the message names the first difference. A setting that
+    a run does not name, because it is newer than the run, has its default.
     """
-    before, after = _flat(old), _flat(new)
+    defaults = _flat({"settings": describe_config(RunSettings())})
+    before, after = defaults | _flat(old), defaults | _flat(new)
     for name in sorted(set(before) | set(after)):
         if before.get(name) != after.get(name) and name not in {f"settings.train.{key}" for key in CHANGEABLE}:
             raise ConfigError(

@@ -42,7 +42,10 @@ class DataSettings:
     `any_share` is how often each condition is replaced by "any". Composers with fewer than `min_composer_pieces`
     pieces in the training split, or beyond the `max_composers` best represented (0: no bound), are "any" always.
     `corpora` names the parts of the store to learn from (empty: all), `shares` how many crops come from each
-    (empty: in proportion to notes); `only_composers` leaves out the pieces of all others.
+    (empty: in proportion to notes); `only_composers` leaves out the pieces of all others. Of each corpus's crops at
+    least `known_share` are from pieces whose composer the model knows by name, and `short_share` of the batches hold
+    `SHORTER` times as many crops, as much shorter: what a composer's name tells, it tells where there is little music
+    before to tell it.
     """
 
     codec: str = "note"
@@ -55,13 +58,16 @@ class DataSettings:
     corpora: tuple[str, ...] = ()
     shares: tuple[float, ...] = ()
     only_composers: tuple[str, ...] = ()
+    known_share: float = 0.0
+    short_share: float = 0.0
 
     def __post_init__(self) -> None:
         _choose("data.codec", self.codec, CODECS)
         _at_least("data.length", self.length, 8)
         _at_least("data.min_composer_pieces", self.min_composer_pieces, 1)
         _at_least("data.max_composers", self.max_composers, 0)
-        _share("data.any_share", self.any_share)
+        for name in ("any_share", "known_share", "short_share"):
+            _share(f"data.{name}", getattr(self, name))
         if self.shares and (len(self.shares) != len(self.corpora) or not all(share > 0 for share in self.shares)):
             raise ConfigError(
                 f"data.shares must be a number above 0 for each of data.corpora, "

@@ -4,7 +4,8 @@
     start = read_start("runs/piano/best.pt")        a checkpoint
     plan = plan_run(settings, store, start)
 
-The networks are of one shape; composers and sources that the new one adds begin as "any" was.
+The networks are of one shape; composers and sources that the new one adds begin as "any" was. Where the new one
+tells positions in another way, that part begins afresh, and attention learns to read it.
 """
 
 from __future__ import annotations
@@ -59,9 +60,12 @@ def carry_over(start: Start, model: nn.Module, config: ModelConfig) -> None:
     """Put the weights of `start` into `model`, a network of `config`; raises ConfigError where shapes differ."""
     for name, value in config.describe().items():
         other = start.config.describe()[name]
-        if name not in ("composers", "sources", "dropout") and value != other:
+        if name not in ("composers", "sources", "dropout", "positions") and value != other:
             raise ConfigError(f"{start.name} has {name} = {other}, and the settings ask for {value}")
     weights = dict(start.weights)
+    if start.config.positions != config.positions:
+        fresh = {name: value for name, value in model.state_dict().items() if _tells_positions(name)}
+        weights = {name: value for name, value in weights.items() if not _tells_positions(name)} | fresh
     for kind, old, new in (
         ("composer", start.config.composers, config.composers),
         ("source", start.config.sources, config.sources),
@@ -70,6 +74,10 @@ def carry_over(start: Start, model: nn.Module, config: ModelConfig) -> None:
         rows = [0, *(old.index(name) + 1 if name in old else 0 for name in new)]
         weights[table] = weights[table][rows]
     model.load_state_dict(weights)
+
+
+def _tells_positions(name: str) -> bool:
+    return name == "position.weight" or name.endswith(".relative")
 
 
 def read_trained_bundle(bundle: Bundle) -> nn.Module:
