@@ -64,6 +64,7 @@ class Case:
 CASES = [
     *(Case(f"event/{kind}, seed 1", EVENT | {"model.positions": kind}) for kind in ("relative", "rotary", "absolute")),
     Case("note/folded pedal, relative", NOTE, is_folded=True),
+    Case("note/folded pedal, rotary", NOTE | {"model.positions": "rotary"}, is_folded=True),
     *(
         Case(f"event/{kind}, seed 2", EVENT | {"model.positions": kind}, 2)
         for kind in ("relative", "rotary", "absolute")
