@@ -10,6 +10,7 @@ from .errors import ConfigError
 
 KINDS = ("lstm", "transformer")
 POSITIONS = ("relative", "relative_per_head", "rotary", "absolute")
+ROTARY_BASE = 10_000.0
 
 
 @dataclass(frozen=True)

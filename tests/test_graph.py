@@ -205,7 +205,7 @@ def test_rounding_keeps_zeros_and_extremes() -> None:
 
 def test_an_8_bit_layer_adds_its_own_bias() -> None:
     graph = Graph({}, bits=8)
-    graph.linear("x", "layer", np.ones((4, 32), dtype=np.float32), np.ones(4, dtype=np.float32))
+    graph.linear("x", "layer", np.ones((4, BLOCK), dtype=np.float32), np.ones(4, dtype=np.float32))
     assert [node.op_type for node in graph.nodes] == ["MatMulNBits"]
     assert list(graph.nodes[0].input) == ["x", "layer.packed", "layer.scales", "", "", "layer.bias"]
 

@@ -5,7 +5,7 @@
 
 Both share `weights.bin`. Keys and values live in buffers of the caller's, [B, Hkv, W, D] a layer, that
 GroupQueryAttention updates in place; an LSTM's state is float32 [B, width] twice a layer. Linear layers and the cache
-are float32, or 8 bit: layers in blocks of 32 (MatMulNBits, accuracy_level 4: 8-bit products; level 0 took ten times
+are float32, or 8 bit: layers in blocks of 64 (MatMulNBits, accuracy_level 4: 8-bit products; level 0 took ten times
 as long), keys and values with a fixed scale a channel. Tables of which one row is read, and that of the distances,
 which 8 bits made slower, stay float32.
 """
@@ -22,9 +22,10 @@ from onnx import TensorProto, helper
 from ..codec import Codec
 from ..model_config import ModelConfig
 from .onnx_graph import MICROSOFT, SMALLEST_EXTERNAL, Graph, Weights
-from .transformer import NORM_EPSILON, ROTARY_BASE
+from .transformer import NORM_EPSILON
 
 HIDDEN_LOGIT = -1e30
+ANGLES = ("cos", "sin", "angle")
 
 
 def build_graphs(config: ModelConfig, codec: Codec, weights: Weights, *, bits: int) -> tuple[Graph, Graph]:
@@ -91,7 +92,6 @@ def _transformer(graph: Graph, config: ModelConfig, hidden: str, rows: int) -> s
         normed, hidden = _norm(graph, f"{name}.norm_1", hidden, added)
         qkv = graph.layer(normed, f"{name}.attention.qkv")
         bias = _relative_logits(graph, config, f"{name}.attention", qkv, aids, rows) if "distance" in aids else ""
-        qkv = _rotate(graph, qkv, config, aids) if "cos" in aids else qkv
         added = graph.layer(_attention(graph, config, layer, (qkv, *lengths, bias)), f"{name}.attention.out")
         normed, hidden = _norm(graph, f"{name}.norm_2", hidden, added)
         raised = graph.op("Gelu", graph.layer(normed, f"{name}.up"))
@@ -110,24 +110,22 @@ def _norm(graph: Graph, name: str, hidden: str, added: str) -> tuple[str, str]:
 
 
 def _position_aids(graph: Graph, config: ModelConfig, total: str) -> dict[str, str]:
-    """What all layers share of positions: distances to the keys, rotary angles, or absolute places."""
+    """What all layers share of positions: distances to the keys, rotary angles, or absolute places.
+
+    `cos` and `sin` float32 [P, D / 2] hold the angles of this call's rows, and `angle` int64 [B, S] says which row of
+    them is whose: a piece may grow longer than any table. P is B S or more, and W or more.
+    """
     if config.positions == "rotary":
-        return _rotary_angles(graph, config)
+        for name in ANGLES[:2]:
+            graph.input(name, TensorProto.FLOAT, ["P", config.head_width // 2])
+        graph.input(ANGLES[2], TensorProto.INT64, ["B", "S"])
+        return {}
     if config.positions == "absolute":
         return {"places": graph.input("places", TensorProto.INT32, ["B", "S"])}
     own = graph.input("places", TensorProto.INT32, ["B", 1, "S", 1])
     zero, one = graph.constant("zero", 0, np.int32), graph.constant("one", 1, np.int32)
     distance = graph.op("Max", graph.op("Sub", own, graph.op("Range", zero, total, one)), zero)  # [B, 1, S, T]
     return {"distance": graph.op("Expand", distance, graph.constant("by_heads", [1, config.heads, 1, 1]))}
-
-
-def _rotary_angles(graph: Graph, config: ModelConfig) -> dict[str, str]:
-    """cos and sin [B, S, 1, D / 2] of the rows' positions, counted from the piece's first row."""
-    position = graph.input("position", TensorProto.INT64, ["B", "S", 1, 1])
-    rates = ROTARY_BASE ** (-np.arange(0, config.head_width, 2, dtype=np.float32) / config.head_width)
-    where = graph.op("Cast", position, to=TensorProto.FLOAT)
-    angles = graph.op("Mul", where, graph.constant("rotary_rates", rates, np.float32))
-    return {"cos": graph.op("Cos", angles), "sin": graph.op("Sin", angles)}
 
 
 def _attention(graph: Graph, config: ModelConfig, layer: int, parts: tuple[str, str, str, str]) -> str:
@@ -140,8 +138,9 @@ def _attention(graph: Graph, config: ModelConfig, layer: int, parts: tuple[str, 
     kind = TensorProto.INT8 if graph.bits == 8 else TensorProto.FLOAT
     past = [graph.input(f"past_{part}.{layer}", kind, shape) for part in ("key", "value")]
     qkv, last_key, key_count, bias = parts
-    inputs = [qkv, "", "", *past, last_key, key_count, "", "", "", bias]  # no cosines: rotation is done above
-    settings: dict[str, Any] = {"num_heads": config.heads, "kv_num_heads": config.kv_heads}
+    is_rotary = config.positions == "rotary"
+    inputs = [qkv, "", "", *past, last_key, key_count, *(ANGLES if is_rotary else [""] * 3), bias]
+    settings: dict[str, Any] = {"num_heads": config.heads, "kv_num_heads": config.kv_heads, "do_rotary": int(is_rotary)}
     if graph.bits == 8:
         scales = zip(("key_scale", "value_scale"), cache_scales(graph.weights, config, layer), strict=True)
         inputs += ["", *(graph.constant(f"{name}.{part}", scale, np.float32) for part, scale in scales)]
@@ -170,20 +169,6 @@ def cache_scales(weights: Weights, config: ModelConfig, layer: int) -> list[NDAr
         pairs = most[0].reshape(1, config.kv_heads, 1, 2, -1)
         most[0] = np.tile(np.linalg.norm(pairs, axis=3), 2)
     return list(np.maximum(most / 2, 1e-12).astype(np.float32) / 127)
-
-
-def _rotate(graph: Graph, qkv: str, config: ModelConfig, aids: Mapping[str, str]) -> str:
-    """Rotate queries and keys by the rows' angles, as `transformer.rotate` does; values stay as they are."""
-    heads = graph.op("Reshape", qkv, graph.constant("rows_and_heads", [0, 0, -1, config.head_width]))
-    sizes = graph.constant("turned_sizes", [config.heads + config.kv_heads, config.kv_heads])
-    turning, values = graph.op("Split", heads, sizes, outputs=2, axis=2)
-    low, high = graph.op("Split", turning, outputs=2, axis=-1, num_outputs=2)
-    turned = [
-        graph.op("Sub", graph.op("Mul", low, aids["cos"]), graph.op("Mul", high, aids["sin"])),
-        graph.op("Add", graph.op("Mul", high, aids["cos"]), graph.op("Mul", low, aids["sin"])),
-    ]
-    joined = graph.op("Concat", graph.op("Concat", *turned, axis=-1), values, axis=2)
-    return str(graph.op("Reshape", joined, graph.constant("flat_heads", [0, 0, -1])))
 
 
 def _relative_logits(graph: Graph, config: ModelConfig, name: str, qkv: str, aids: Mapping[str, str], rows: int) -> str:

@@ -15,9 +15,7 @@ from onnx import helper
 
 Weights = Mapping[str, NDArray[np.float32]]
 MICROSOFT = "com.microsoft"
-BLOCK = (
-    32  # weights of a row that share a scale: with 128 and more, other bits came out for several pieces than for one
-)
+BLOCK = 64  # weights of a row that share a scale; of 128, other bits came out for several pieces than for one
 OPSET = 21
 SMALLEST_EXTERNAL = 1024  # bytes from which a tensor goes to the data file
 
@@ -96,7 +94,7 @@ class Graph:
 
 
 def quantise_blocks(matrix: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Round [N, K] to 8 bits, a scale for each 32 of a row: (uint8 [N, K / 32, 32] around 128, scales [N, K / 32])."""
+    """Round [N, K] to 8 bits, a scale for each b = BLOCK of a row: (uint8 [N, K / b, b], scales [N, K / b])."""
     blocks = matrix.reshape(len(matrix), -1, BLOCK)
     scales = np.maximum(np.abs(blocks).max(axis=2), 1e-12) / 127
     packed = np.rint(blocks / scales[..., None]) + 128

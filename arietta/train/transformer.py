@@ -17,11 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..model_config import ModelConfig
+from ..model_config import ROTARY_BASE, ModelConfig
 from .fields import ChainedHeads, FieldEmbedding
 
 QUERY_BLOCK = 256  # queries taken together: at L = 1024 leaves out 38 % of the keys that causality hides
-ROTARY_BASE = 10_000.0
 NORM_EPSILON = 1e-6
 
 
