@@ -29,7 +29,7 @@ from .codec import Codec, Events, load_codec
 from .errors import AriettaError, BundleError
 from .model_config import ModelConfig
 
-FORMAT = 2
+FORMAT = 3
 FILES = ("step.onnx", "feed.onnx", "weights.bin", "golden.npz")
 INDEX = "originality"  # a folder that the fingerprint does not count: an index may be made anew
 DEFAULT_MODEL = "piano"

@@ -203,7 +203,7 @@ class Client:
                 asked["style"],
                 Notes.from_events(made[: music["prompt_notes"]]) if music["prompt_notes"] else None,
                 asked["seed"],
-                Sampling(asked["temperature"], asked["top_p"], asked["min_p"]),
+                Sampling.of(asked),
             ),
             model=asked["model"],
             bundle=asked["bundle"],

@@ -5,16 +5,19 @@
 
 A `Piece` is one request being composed: what it needs from the engine each step, and what it makes of each row.
 `stream` yields notes as they are made; `compose` gathers them. The decoder counts, so N notes are N notes.
+
+A style is followed as strongly as `Sampling.guidance` says. Above 1 the piece has a second place in the engine's
+state, where the same music is in nobody's style, and its row is drawn from log p(any) + guidance (log p(style) -
+log p(any)): classifier-free guidance (Ho and Salimans 2022, arXiv 2207.12598, equation 6).
 """
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 import secrets
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,23 +27,21 @@ from numpy.typing import NDArray
 
 from . import notes as music
 from .bundle import Bundle
-from .codec import Decoder, Events, Masks
+from .codec import Events, Masks
 from .engine import Engine
 from .errors import RequestError
+from .loops import LoopGuard
 from .midi import write_midi
 from .names import fold_name, nearest, same_name
 from .note_grid import LONGEST_CODA, SHORTEST_CODA
 from .notes import Note, Notes, Pedal
 from .sampling import USUAL, Sampling, gumbel
+from .seam import after_prompt, held_since
 
 MOST_NOTES = 100_000
 MOST_SECONDS = 6 * 3600.0
 LONGEST_PROMPT = 10_000
 ANY = "any"
-LOOP_PERIODS = range(1, 9)  # in notes
-LOOP_REPEATS = 8  # 1.9 % of MAESTRO's windows of 500 notes repeat a pattern more often, nearly all of them trills
-LOOP_TOLERANCE = 0.3
-GRID = 0.01  # seconds: what lies nearer may be one moment to a codec
 ROWS_SUMMED = 64
 NOISES_DRAWN = 16  # rows of noise at a time
 LAST_NOTES = 16  # how many a piece of so many seconds has before its pace is judged
@@ -137,6 +138,7 @@ class Piece:
         if not self.codec.can_continue and (request.prompt is not None or request.seconds is not None):
             raise RequestError(f"{bundle.name} composes a number of notes from the beginning: no prompt, no seconds")
         self.condition = condition_of(request.style, bundle)
+        self.is_guided = bool(self.condition[0]) and request.sampling.guidance != 1
         self.rng = np.random.default_rng(request.seed)
         self.decoder = self.codec.decoder()
         self.loops = LoopGuard()
@@ -169,7 +171,7 @@ class Piece:
         is_key = (prompt.pitch >= music.LOWEST_PITCH) & (prompt.pitch <= music.HIGHEST_PITCH)
         for index in np.flatnonzero(is_key & (prompt.release > last)):
             self.decoder.hold(int(prompt.pitch[index]), float(prompt.release[index]) - self._shift)
-        self._held_since = _held_since(prompt, heard, self.decoder)
+        self._held_since = held_since(prompt, heard, self.decoder)
         self.rows = events.tolist()
         return events
 
@@ -258,7 +260,7 @@ class Piece:
         """Close the piece and gather it."""
         prompt = self.request.prompt
         return Take(
-            notes=Notes.from_events(self.found) if prompt is None else _after_prompt(prompt, self.found),
+            notes=Notes.from_events(self.found) if prompt is None else after_prompt(prompt, self.found),
             events=np.array(self.rows, dtype=np.uint16),
             prompt_length=len(self.prompt_events),
             prompt_notes=len(prompt) if prompt is not None else 0,
@@ -268,38 +270,6 @@ class Piece:
             nll=self.nll / max(self.note_count, 1),
             seconds_taken=seconds_taken,
         )
-
-
-class LoopGuard:
-    """Notices a pattern of pitches and onset intervals (within 30 %) that came eight times in a row."""
-
-    def __init__(self) -> None:
-        self._pitches: list[int] = []
-        self._intervals: list[float] = []
-        self._onset = 0.0
-        self._runs = dict.fromkeys(LOOP_PERIODS, 0)  # notes in a row that repeat the note one period before
-        self.repeated: int | None = None  # the pitch that would go on with the loop
-
-    def hear(self, note: Note) -> None:
-        interval = note.onset - self._onset
-        self._onset = note.onset
-        self._pitches.append(note.pitch)
-        self._intervals.append(interval)
-        self.repeated = None
-        for period in LOOP_PERIODS:
-            if self._repeats(period):
-                self._runs[period] += 1
-                if self._runs[period] >= (LOOP_REPEATS - 1) * period:
-                    self.repeated = self._pitches[-period]
-            else:
-                self._runs[period] = 0
-        del self._pitches[: -LOOP_PERIODS.stop], self._intervals[: -LOOP_PERIODS.stop]
-
-    def _repeats(self, period: int) -> bool:
-        if len(self._pitches) <= period or self._pitches[-1] != self._pitches[-1 - period]:
-            return False
-        then, now = self._intervals[-1 - period], self._intervals[-1]
-        return abs(now - then) <= LOOP_TOLERANCE * max(now, then)
 
 
 def compose(
@@ -327,13 +297,48 @@ def stream(request: Request, engine: Engine) -> Generator[tuple[list[Note | Peda
     """Yield, after every step, what it completed and how far the piece is; the generator's value is the take."""
     begun = time.perf_counter()
     piece = Piece(request, engine.bundle)
-    state = engine.begin(piece.condition, piece.prompt_events)
+    state, places = begin(piece, engine)
     while not piece.is_done:
-        (composed,) = engine.next(state, piece.noise()[None], [piece.masks()], [request.sampling])
-        row, made = piece.push(composed.tolist(), state.nll[0])
-        engine.amend(state, 0, row)
+        ((_, made),) = step(places, state, engine)
         yield made, piece.progress
     return piece.take(time.perf_counter() - begun)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place of an engine's state: a piece as it shall be or, where it `is_plain`, the same music in no style."""
+
+    piece: Piece
+    is_plain: bool = False
+
+
+def begin(piece: Piece, engine: Engine) -> tuple[Any, list[Place]]:
+    """A state of the engine with the piece alone, its prompt taken in, and whose its places are: one, or two."""
+    state = engine.begin(piece.condition, piece.prompt_events)
+    if not piece.is_guided:
+        return state, [Place(piece)]
+    engine.join(state, engine.begin((0, piece.condition[1]), piece.prompt_events))
+    return state, [Place(piece), Place(piece, is_plain=True)]
+
+
+def step(places: Sequence[Place], state: Any, engine: Engine) -> list[tuple[Piece, list[Note | Pedal]]]:
+    """Compose one row of every piece: each with what its row completed."""
+    wanted = {place.piece: (place.piece.noise(), place.piece.masks()) for place in places if not place.is_plain}
+    noise = np.stack([wanted[place.piece][0] for place in places])
+    masks = [wanted[place.piece][1] for place in places]
+    twins = None
+    if len(wanted) < len(places):
+        at = {place: number for number, place in enumerate(places)}
+        twins = [at.get(Place(place.piece, not place.is_plain), number) for place, number in at.items()]
+    rows = engine.next(state, noise, masks, [place.piece.request.sampling for place in places], twins).tolist()
+    pushed = {
+        place.piece: place.piece.push(rows[number], state.nll[number])
+        for number, place in enumerate(places)
+        if not place.is_plain
+    }
+    for number, place in enumerate(places):
+        engine.amend(state, number, pushed[place.piece][0])
+    return [(piece, made) for piece, (_, made) in pushed.items()]
 
 
 def draw_seed() -> int:
@@ -360,35 +365,6 @@ def condition_of(style: str, bundle: Bundle) -> tuple[int, int]:
     if not model.composers:
         raise RequestError(f"{bundle.name} was trained without composers: leave the style at {ANY!r}")
     raise RequestError(f"{bundle.name} does not know the style {style!r}; nearest: {nearest(style, model.composers)}")
-
-
-def _held_since(prompt: Notes, heard: Notes, decoder: Decoder) -> float | None:
-    """When the prompt pressed the pedal that the decoder still holds; None where it holds none."""
-    held = [event for event in copy.deepcopy(decoder).finish() if isinstance(event, Pedal)]
-    if not held:
-        return None
-    away = np.abs(heard.pedal[:, 0] - held[0].down)
-    last = heard.onset.max(initial=0.0)
-    away[heard.pedal[:, 1] <= last - GRID] += heard.seconds  # one that was over lies behind any that was not
-    return float(prompt.pedal[away.argmin(), 0])
-
-
-def _after_prompt(prompt: Notes, found: list[Note | Pedal]) -> Notes:
-    """The prompt's own notes, then the composed ones; of its pedal what it pressed by its last onset.
-
-    A press that it holds there goes on until what is composed lifts it, or, where the grid has it lifted already,
-    until the next press.
-    """
-    composed = Notes.from_events(found)
-    first = float(composed.pedal[0, 0]) if len(composed.pedal) else np.inf
-    presses = prompt.pedal[prompt.pedal[:, 0] <= min(first, float(prompt.onset.max()))]
-    presses = np.stack([presses[:, 0], np.minimum(presses[:, 1], first)], axis=1)
-    presses = presses[presses[:, 1] > presses[:, 0]]
-    columns = {
-        name: np.concatenate([getattr(prompt, name), getattr(composed, name)])
-        for name in ("onset", "duration", "pitch", "velocity")
-    }
-    return Notes.of(**columns, pedal=np.concatenate([presses, composed.pedal]))
 
 
 def _is_whole(value: Any) -> bool:

@@ -33,6 +33,7 @@ Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
 PROMPTS_KEPT = 8
 PLAIN_ATTENTION = "ORT_GQA_DISABLE_FLASH_ATTENTION"
+DICE = ("temperature", "top_p", "min_p", "own", "other")  # what the step graph is told of drawing, each [B, 1, 1]
 SHORT_FEED = 16  # rows, where too few are left for a whole chunk: 127 one by one took as long as 300 in chunks
 
 _MAKING = threading.Lock()
@@ -52,8 +53,19 @@ class Engine(Protocol):
         """Take in rows [T, F] that are given, not composed (B = 1); return their nll float32 [T, F]."""
         ...
 
-    def next(self, state: Any, noise: Floats, masks: list[Masks], sampling: list[Sampling]) -> Rows:
-        """Compose one row for each piece, int64 [B, F], with noise float32 [B, sum V]."""
+    def next(
+        self,
+        state: Any,
+        noise: Floats,
+        masks: list[Masks],
+        sampling: list[Sampling],
+        twins: list[int] | None = None,
+    ) -> Rows:
+        """Compose one row for each piece, int64 [B, F], with noise float32 [B, sum V].
+
+        `twins` names the place of the same music in a style, or in none, for guidance, or the place itself; None for
+        no guidance. Twins have the same noise, masks and sampling, and get the same row.
+        """
         ...
 
     def amend(self, state: Any, piece: int, row: list[int]) -> None:
@@ -84,11 +96,12 @@ class Engine(Protocol):
 @dataclass(frozen=True)
 class Bound:
     """What the step graph reads and writes for the pieces of one state: its binding, the arrays behind it, and the
-    sampling that stands in them."""
+    sampling and the twins that stand in them."""
 
     binding: Any
     arrays: dict[str, NDArray[Any]]
     sampling: list[Sampling]
+    twins: list[int]
 
 
 class OnnxEngine:
@@ -139,7 +152,14 @@ class OnnxEngine:
     def leave(self, state: State, piece: int) -> None:
         state.leave(piece)
 
-    def next(self, state: State, noise: Floats, masks: list[Masks], sampling: list[Sampling]) -> Rows:
+    def next(
+        self,
+        state: State,
+        noise: Floats,
+        masks: list[Masks],
+        sampling: list[Sampling],
+        twins: list[int] | None = None,
+    ) -> Rows:
         last_place = self._make_room(state)
         bound = state.bound or self._bind(state)
         arrays = bound.arrays
@@ -149,10 +169,8 @@ class OnnxEngine:
             arrays["allowed"][piece, 0] = mask.allowed
             if "earliest" in arrays:
                 arrays["earliest"][piece, 0] = mask.earliest
-        if sampling != bound.sampling:
-            for name in ("temperature", "top_p", "min_p"):
-                arrays[name][:, 0, 0] = [getattr(draw, name) for draw in sampling]
-            bound.sampling[:] = sampling
+        if sampling != bound.sampling or (twins or []) != bound.twins:
+            self._set_sampling(state, bound, sampling, twins or [])
         if "last_key" in arrays:
             arrays["last_key"][:] = state.filled[:, 0, 0]
             arrays["key_count"][()] = last_place + 1
@@ -162,6 +180,17 @@ class OnnxEngine:
         rows: Rows = arrays["rows"].copy()
         self._advance(state, rows, 1)
         return rows
+
+    def _set_sampling(self, state: State, bound: Bound, sampling: list[Sampling], twins: list[int]) -> None:
+        arrays, places = bound.arrays, np.arange(len(state))
+        for name in DICE[:3]:
+            arrays[name][:, 0, 0] = [getattr(draw, name) for draw in sampling]
+        arrays["twin"][:] = twins or places
+        has_style = state.last[:, -2] != 0
+        guidance = np.array([draw.guidance for draw in sampling])
+        own = np.where(arrays["twin"] == places, 1.0, np.where(has_style, guidance, 1 - guidance))
+        arrays["own"][:, 0, 0], arrays["other"][:, 0, 0] = own, 1 - own
+        bound.sampling[:], bound.twins[:] = sampling, twins
 
     def feed(self, events: Events, state: State) -> Floats:
         if len(state) != 1:
@@ -236,7 +265,8 @@ class OnnxEngine:
             "inputs": np.zeros((batch, 1, len(sizes) + 2), dtype=np.int64),
             "allowed": np.zeros((batch, 1, sum(sizes)), dtype=np.bool_),
             "noise": np.zeros((batch, 1, sum(sizes)), dtype=np.float32),
-            **{name: np.zeros((batch, 1, 1), dtype=np.float32) for name in ("temperature", "top_p", "min_p")},
+            "twin": np.zeros(batch, dtype=np.int64),
+            **{name: np.zeros((batch, 1, 1), dtype=np.float32) for name in DICE},
             **self._place_values(state, 1),
         }
         if len(sizes) > 1:
@@ -250,7 +280,7 @@ class OnnxEngine:
         inputs["rows"] = np.zeros((batch, len(sizes)), dtype=np.int64)
         for name, value in (("rows", inputs["rows"]), ("nll", state.nll), ("logits", state.logits[:, None])):
             _bind_output(bound, name, value)
-        state.bound = made = Bound(bound, inputs, [])
+        state.bound = made = Bound(bound, inputs, [], [])
         return made
 
     def _advance(self, state: State, rows: Rows, count: int) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from .composing import Piece, Request, Take
+from .composing import Piece, Place, Request, Take, begin, step
 from .engine import Engine
 from .notes import Note, Pedal
 
@@ -27,44 +27,41 @@ class Ensemble:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._pieces: list[Piece] = []
+        self._places: list[Place] = []
         self._state = engine.start([])
 
     def __len__(self) -> int:
-        return len(self._pieces)
+        return len(self.pieces)
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
         """Those still being composed."""
-        return tuple(self._pieces)
+        return tuple(place.piece for place in self._places if not place.is_plain)
 
     def add(self, piece: Piece) -> None:
         """Let a piece join, once its prompt is taken in; it must be of the engine's own model."""
-        self._engine.join(self._state, self._engine.begin(piece.condition, piece.prompt_events))
-        self._pieces.append(piece)
+        state, places = begin(piece, self._engine)
+        self._engine.join(self._state, state)
+        self._places += places
 
     def drop(self, piece: Piece) -> None:
         """Let a piece go unfinished; raises ValueError where it is not here."""
-        place = self._pieces.index(piece)
-        self._engine.leave(self._state, place)
-        self._pieces[place] = self._pieces[-1]
-        self._pieces.pop()
-        if not self._pieces:
+        if piece not in self.pieces:
+            raise ValueError("the piece is not being composed here")
+        for number in reversed(range(len(self._places))):
+            if self._places[number].piece is piece:
+                self._engine.leave(self._state, number)
+                self._places[number] = self._places[-1]
+                self._places.pop()
+        if not self._places:
             self._state = self._engine.start([])  # what many pieces needed is given back
 
     def step(self) -> list[tuple[Piece, list[Note | Pedal]]]:
         """Compose one row of every piece: each with what its row completed. Pieces that are done have left."""
-        if not self._pieces:
+        if not self._places:
             return []
-        pieces = self.pieces
-        noise, masks = np.stack([piece.noise() for piece in pieces]), [piece.masks() for piece in pieces]
-        rows = self._engine.next(self._state, noise, masks, [piece.request.sampling for piece in pieces])
-        stepped = []
-        for place, (piece, composed) in enumerate(zip(pieces, rows.tolist(), strict=True)):
-            row, made = piece.push(composed, self._state.nll[place])
-            self._engine.amend(self._state, place, row)
-            stepped.append((piece, made))
-        for piece in pieces:
+        stepped = step(self._places, self._state, self._engine)
+        for piece, _ in stepped:
             if piece.is_done:
                 self.drop(piece)
         return stepped

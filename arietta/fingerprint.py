@@ -60,8 +60,10 @@ def landmarks(notes: Notes) -> tuple[Hashes, NDArray[np.float32]]:
     intervals = _intervals(notes, order)
     count = max(0, len(notes) - PASSAGE_LENGTH + 1)
     telling = np.flatnonzero(~_is_figure(intervals, count))
-    hashes, first, counts = np.unique(_hash(intervals, count)[telling], return_index=True, return_counts=True)
-    onset = notes.onset[order[telling[first]]]
+    found = _hash(intervals, count)[telling]
+    rank = np.argsort(found)  # three times as fast as np.unique's stable sort; which of equals is first tells nothing
+    hashes, first, counts = np.unique(found[rank], return_index=True, return_counts=True)
+    onset = notes.onset[order[telling[rank[first]]]]
     return hashes, np.where(counts == 1, onset, np.nan).astype(np.float32)
 
 
@@ -83,11 +85,11 @@ def count_shared(parts: Sequence[Hashes], frequent: int) -> tuple[NDArray[np.int
     tagged = [np.empty(0, dtype=np.uint64)]
     tagged += [part & ~owners | np.uint64(index) for index, part in enumerate(parts)]
     rows = _shared(np.sort(np.concatenate(tagged)), bits, frequent)
+    hashes, same = rows >> bits, np.arange(len(rows))
     keys = [np.empty(0, dtype=np.int64)]
     for lag in range(1, frequent):
-        same = np.flatnonzero(rows[lag:] >> bits == rows[:-lag] >> bits)
-        if not len(same):
-            break
+        same = same[: np.searchsorted(same, len(rows) - lag)]  # sorted: what differs here differs farther on too
+        same = same[hashes[same] == hashes[same + lag]]
         one, other = (rows[at] & owners for at in (same, same + lag))
         keys.append((one * np.uint64(len(parts)) + other).astype(np.int64))
     found, counts = np.unique(np.concatenate(keys), return_counts=True)

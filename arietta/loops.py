@@ -2,8 +2,43 @@
 
 from __future__ import annotations
 
-from .composing import LoopGuard
-from .notes import Notes
+from .notes import Note, Notes
+
+LOOP_PERIODS = range(1, 9)  # in notes
+LOOP_REPEATS = 8  # 1.9 % of MAESTRO's windows of 500 notes repeat a pattern more often, nearly all of them trills
+LOOP_TOLERANCE = 0.3
+
+
+class LoopGuard:
+    """Notices a pattern of pitches and onset intervals (within 30 %) that came eight times in a row."""
+
+    def __init__(self) -> None:
+        self._pitches: list[int] = []
+        self._intervals: list[float] = []
+        self._onset = 0.0
+        self._runs = dict.fromkeys(LOOP_PERIODS, 0)  # notes in a row that repeat the note one period before
+        self.repeated: int | None = None  # the pitch that would go on with the loop
+
+    def hear(self, note: Note) -> None:
+        interval = note.onset - self._onset
+        self._onset = note.onset
+        self._pitches.append(note.pitch)
+        self._intervals.append(interval)
+        self.repeated = None
+        for period in LOOP_PERIODS:
+            if self._repeats(period):
+                self._runs[period] += 1
+                if self._runs[period] >= (LOOP_REPEATS - 1) * period:
+                    self.repeated = self._pitches[-period]
+            else:
+                self._runs[period] = 0
+        del self._pitches[: -LOOP_PERIODS.stop], self._intervals[: -LOOP_PERIODS.stop]
+
+    def _repeats(self, period: int) -> bool:
+        if len(self._pitches) <= period or self._pitches[-1] != self._pitches[-1 - period]:
+            return False
+        then, now = self._intervals[-1 - period], self._intervals[-1]
+        return abs(now - then) <= LOOP_TOLERANCE * max(now, then)
 
 
 def find_loops(notes: Notes) -> list[int]:

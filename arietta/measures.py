@@ -7,7 +7,7 @@ distribution; `MEASURES` says what each is. What too few notes cannot say is lef
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,10 +53,13 @@ SOURCES: Mapping[str, str] = {
 }
 
 
-def measure(notes: Notes) -> Measured:
-    """Measure a piece; a name is missing where the notes are too few to say, and all but one of none at all."""
-    measured = {name: _of(function(notes)) for name, function in _FUNCTIONS.items()}
-    return {name: measured[name] for name in MEASURES if len(measured[name])}
+def measure(notes: Notes, names: Iterable[str] = MEASURES) -> Measured:
+    """Measure a piece in all of MEASURES, or in those of them that are named.
+
+    A name is missing where the notes are too few to say, and all but one of none at all.
+    """
+    measured = {name: _of(_FUNCTIONS[name](notes)) for name in names}
+    return {name: value for name, value in measured.items() if len(value)}
 
 
 def _of(value: float | Column | None) -> Column:

@@ -8,7 +8,7 @@ What was not asked for, and what too few notes cannot say, is None or left out; 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -100,8 +100,13 @@ def report_on(
     """
     report = _told(notes, meter, engine, style)
     shared = _shared(notes, index) if index is not None else None
-    sample = _sample(notes, report, meter, engine, style)
-    return replace(report, shared=shared, composers=tuple(heard_composers(first(notes, MOST_SCORED))), sample=sample)
+
+    def told(part: Notes, begin: float) -> dict[str, float]:
+        here = None if meter is None else moved(meter, -begin)
+        return figures(report if part is notes else _told(part, here, engine, style))
+
+    composers = tuple(heard_composers(first(notes, MOST_SCORED)))
+    return replace(report, shared=shared, composers=composers, sample=sampled(notes, told))
 
 
 def figures(report: Report) -> dict[str, float]:
@@ -136,6 +141,24 @@ def report_values(report: Report) -> dict[str, Any]:
         "composers": dict(report.composers),
         "real": [asdict(one) for one in real],
     }
+
+
+def sampled(notes: Notes, told: Callable[[Notes, float], Mapping[str, float]]) -> Sample | None:
+    """Choose windows about as long as real music's, and sum up their figures; None of a piece that is too short.
+
+    `told` gives the figures of a window and is told at which second it begins; a piece no longer than one is given
+    itself.
+    """
+    if len(notes) < SHORTEST:
+        return None
+    size = window_for(len(notes))
+    count = round(len(notes) / size)
+    if count < 2:
+        return Sample(size, 1, told(notes, 0.0))
+    starts = np.unique(np.linspace(0, len(notes) - size, min(count, MOST_WINDOWS)).astype(int)).tolist()
+    found = [told(window(notes, start, start + size), float(notes.onset[start])) for start in starts]
+    names = [name for name in found[0] if all(name in one for one in found)]
+    return Sample(size, len(found), {name: float(np.median([one[name] for one in found])) for name in names})
 
 
 def begin_of(notes: Notes) -> float:
@@ -195,20 +218,3 @@ def _beats(notes: Notes, written: Meter | None) -> Beats | None:
 def _shared(notes: Notes, index: PassageIndex) -> Shared:
     likeness = find_passages(notes, index)
     return Shared(likeness, standing(likeness, index), index_sentence(index))
-
-
-def _sample(notes: Notes, report: Report, meter: Meter | None, engine: Engine | None, style: str) -> Sample | None:
-    """Choose windows about as long as real music's, and sum up their figures; None of a piece that is too short."""
-    if len(notes) < SHORTEST:
-        return None
-    size = window_for(len(notes))
-    count = round(len(notes) / size)
-    if count < 2:
-        return Sample(size, 1, figures(report))
-    starts = np.unique(np.linspace(0, len(notes) - size, min(count, MOST_WINDOWS)).astype(int)).tolist()
-    found = []
-    for start in starts:
-        here = None if meter is None else moved(meter, -float(notes.onset[start]))
-        found.append(figures(_told(window(notes, start, start + size), here, engine, style)))
-    names = [name for name in found[0] if all(name in one for one in found)]
-    return Sample(size, len(found), {name: float(np.median([one[name] for one in found])) for name in names})

@@ -25,6 +25,7 @@ Bytes = NDArray[np.uint8]
 Message = tuple[int, bytes]  # tick, the message without its delta time
 
 _META = 0xFF
+_DOUBLINGS = 4  # of the links that the loop over the events follows: 2**4 at a time
 _TOO_LONG = 5  # bytes of a delta time: one more than the format allows
 # Bytes of a message by the byte after its delta time, 2 for running status; 0 where it takes more to know.
 _SPANS = bytes([2] * 0x80 + [3] * 0x40 + [0] * 0x20 + [3] * 0x10 + [0] * 0x10)
@@ -139,46 +140,48 @@ def _header(chunks: Iterator[tuple[bytes, bytes]]) -> tuple[int, int, int]:
 
 def _read_track(body: bytes, number: int) -> Track:
     try:
-        delta_length, following = _links(body)
-        starts = _starts(body, delta_length, following)
-        return _columns(body, starts, delta_length[starts])
+        return _columns(body, *_starts(body))
     except MidiError as error:
         raise MidiError(f"track {number}: {error}") from error
 
 
+def _starts(body: bytes) -> tuple[Integers, Bytes]:
+    """Follow the events from one to the next: where each begins, up to the track's end, and its delta time's length.
+
+    The links are followed sixteen at a time in a plain loop, and the events in between filled in with numpy.
+    """
+    delta_length, following = _links(body)
+    leap = following
+    for _ in range(_DOUBLINGS):
+        leap = leap.take(leap)
+    leaps, looked_at = _leap(body, delta_length.data, leap.data)
+    events = [np.array(leaps, dtype=np.int64)]
+    for _ in range(2**_DOUBLINGS - 1):
+        events.append(following[events[-1]])
+    starts = np.stack(events, axis=1).reshape(-1)
+    starts = starts[following[starts] > starts]
+    starts = np.sort(np.concatenate([starts, np.array(looked_at, dtype=np.int64)]), kind="stable")
+    return starts, delta_length[starts]
+
+
 def _links(body: bytes) -> tuple[Bytes, Integers]:
-    """For an event beginning at each byte: the length of its delta time, and where the next event begins.
+    """For an event beginning at each byte or at the end: the length of its delta time, and where the next one begins.
 
     Worked out for all bytes at once, though most begin no event. The latter is the byte itself where only `_look`
     can say: at meta events, system messages, messages with one data byte, and at the end of the track.
     """
-    count = len(body)
-    high = np.frombuffer(body + bytes(3), dtype=np.uint8) >> 7
+    count = len(body) + 1
+    high = np.frombuffer(body + bytes(4), dtype=np.uint8) >> 7
     delta_length, longer = np.ones(count, dtype=np.uint8), high[:count].copy()
     for place in range(1, _TOO_LONG):
         delta_length += longer
         longer &= high[place : place + count] if place < 4 else 0
     here = np.arange(count)
-    span = np.frombuffer(body.translate(_SPANS) + bytes(_TOO_LONG), dtype=np.uint8)[here + delta_length]
-    following = here + delta_length + span
-    is_plain = (span > 0) & (delta_length < _TOO_LONG) & (following <= count)
-    return delta_length, np.append(np.where(is_plain, following, here), count)
-
-
-def _starts(body: bytes, delta_length: Bytes, following: Integers) -> Integers:
-    """Follow the events from one to the next: where each begins, up to the end of the track.
-
-    The links are followed eight at a time in a plain loop, and the events in between filled in with numpy.
-    """
-    hops = [following]
-    for _ in range(3):
-        hops.append(hops[-1].take(hops[-1]))
-    leaps, looked_at = _leap(body, delta_length.data, hops.pop().data)
-    starts = np.array(leaps, dtype=np.int64)
-    for hop in reversed(hops):
-        starts = np.stack([starts, hop[starts]], axis=1).reshape(-1)
-    starts = starts[following[starts] > starts]
-    return np.sort(np.concatenate([starts, np.array(looked_at, dtype=np.int64)]), kind="stable")
+    span = np.frombuffer(body.translate(_SPANS) + bytes(_TOO_LONG + 1), dtype=np.uint8)[here + delta_length]
+    is_plain = (span > 0) & (delta_length < _TOO_LONG)
+    following = here + is_plain * (delta_length + span)
+    np.copyto(following, here, where=following >= count)
+    return delta_length, following
 
 
 def _leap(body: bytes, delta_length: memoryview, leap: memoryview) -> tuple[list[int], list[int]]:

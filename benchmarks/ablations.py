@@ -73,8 +73,8 @@ CASES = [
     Case("note/relative", NOTE),
     Case("note/rotary", NOTE | {"model.positions": "rotary"}),
     Case("note/relative, a table for each head", NOTE | {"model.positions": "relative_per_head"}),
-    Case("note/rotary, one key and value head", NOTE | {"model.positions": "rotary", "model.kv_heads": 1}),
-    Case("note/rotary, composer never told", NOTE | {"model.positions": "rotary", "data.min_composer_pieces": 100_000}),
+    Case("note/relative, one key and value head", NOTE | {"model.kv_heads": 1}),
+    Case("note/relative, composer never told", NOTE | {"data.min_composer_pieces": 100_000}),
 ]
 
 

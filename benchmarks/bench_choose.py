@@ -107,8 +107,7 @@ def hear(notes: Notes) -> Heard:
     """Take what is held out of a piece of 128 notes or more."""
     embedding = embed(notes)
     assert embedding is not None, "a window of 128 notes or more has its place"
-    measured = measure(notes)
-    return Heard({name: measured[name] for name in HELD_OUT if name in measured}, embedding)
+    return Heard(measure(notes, HELD_OUT), embedding)
 
 
 def print_gain(name: str, groups: Groups, real: Sequence[Heard], beside: Sequence[Heard]) -> None:

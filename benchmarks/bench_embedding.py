@@ -13,9 +13,10 @@ composers: how often a window of 300 notes of a held-out piece is heard as its c
 always naming the commonest, and one drawn from all; each corpus, and each composer with three pieces or more.
 
 styles: the same for takes composed in the style of eight composers, those with the most held-out pieces of whom the
-model and the classifier know, and Grieg; and how often takes with no composer told are heard as that composer. Before
-that, whether it is the way in which the model writes notes down that is heard: GiantMIDI-Piano's test windows as they
-are and through the model's codec, and their distances, and that of the takes, from its validation windows.
+model and the classifier know, and Grieg, at the usual guidance and without; and how often takes with no composer told
+are heard as that composer. Before that, whether it is the way in which the model writes notes down that is heard:
+GiantMIDI-Piano's test windows as they are and through the model's codec, and their distances, and that of the takes,
+from its validation windows.
 
 One JSON line a case.
 """
@@ -26,7 +27,7 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,7 @@ from arietta.embedding import embed, heard_composers, known_composers
 from arietta.engine import OnnxEngine, load_engine
 from arietta.frechet import frechet_distance, frechet_interval, plain_distance, resampled
 from arietta.notes import Notes, trim
+from arietta.sampling import USUAL, Sampling
 from arietta.store import Store, open_store
 
 NOTES, REPEATS = 300, 100
@@ -189,7 +191,12 @@ def print_styles(store: Store, engine: OnnxEngine, takes: int) -> None:
     chosen = [*[name for name in chosen if name != ALWAYS][: STYLES - 1], ALWAYS]
     for composer in chosen:
         told = composed(engine, composer, takes)
-        sets = {"told": told, "not_told": untold, "real": [notes for notes, name in held if name == composer]}
+        sets = {
+            "told": told,
+            "without_guidance": composed(engine, composer, takes, replace(USUAL, guidance=1.0)),
+            "not_told": untold,
+            "real": [notes for notes, name in held if name == composer],
+        }
         figures: dict[str, Any] = {}
         for name, pieces in sets.items():
             figures |= counted([rank_of(composer, notes) for notes in pieces]).figures(f"{name}_")
@@ -205,8 +212,8 @@ def print_styles(store: Store, engine: OnnxEngine, takes: int) -> None:
         )
 
 
-def composed(engine: OnnxEngine, style: str, takes: int) -> list[Notes]:
-    requests = [Request(NOTES, style=style, seed=seed) for seed in range(takes)]
+def composed(engine: OnnxEngine, style: str, takes: int, sampling: Sampling = USUAL) -> list[Notes]:
+    requests = [Request(NOTES, style=style, seed=seed, sampling=sampling) for seed in range(takes)]
     return [take.notes for take in compose_all(requests, engine, task=f"composing: {style}")]
 
 

@@ -7,19 +7,22 @@ Hugging Face transformers' Llama has the torso of `piano` (its width, layers, he
 weights, and says one token at a time: 4.03 tokens a note, as PerformanceCodec says MAESTRO's test split. With its
 cache it is `generate` with sampling; without (what the Keras example does, too) the whole prefix is read again for
 every token, timed at a few lengths and summed along the line between them. PyTorch eager is `piano` itself, one row a
-step with a cache allocated once, its heads and dice in torch, without grammar. Everything in turn, in one process, on
-one thread, in float32 but for Arietta's own bundle, which is as it ships.
+step with a cache allocated once, its heads and dice in torch, without grammar. midigpt is its own engine on a GPT-2 of
+that torso, with random weights (peer_midigpt.py); without the package it is left out, and stderr says so. Everything in
+turn, in one process, on one thread, in float32 but for Arietta's own bundle, which is as it ships.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import sys
 from collections.abc import Callable
 
 import numpy as np
 import torch
 from measure import report, seconds
+from peer_midigpt import load_midigpt, open_session, seconds_of
 from torch import Tensor
 from torch.nn import functional
 
@@ -66,7 +69,17 @@ def contestants(bundle: Bundle, notes: int) -> dict[str, Callable[[], float]]:
         "transformers with its cache": lambda: seconds(lambda: generate(llama, tokens)),
         "transformers without a cache": lambda: uncached(llama, tokens),
         "pytorch eager, the same model": lambda: seconds(lambda: eager.compose(round(notes * ROWS_A_NOTE))),
-    }
+    } | midigpt_of(bundle.model, notes)
+
+
+def midigpt_of(config: ModelConfig, notes: int) -> dict[str, Callable[[], float]]:
+    """midigpt as a contestant; none, and a line on stderr, where it cannot be imported."""
+    try:
+        engine = load_midigpt(config)
+    except ImportError as error:
+        print(f"midigpt is left out: {error}", file=sys.stderr)
+        return {}
+    return {"midigpt": lambda: seconds_of(notes, open_session(engine, notes))}
 
 
 def llama_like(config: ModelConfig) -> torch.nn.Module:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -26,8 +27,9 @@ from takes import compose_all, everywhere, matched, side, somewhere, tell, ungua
 
 from arietta.bundle import DEFAULT_MODEL, load_bundle
 from arietta.comparing import Comparison, compare, mean_overlap
-from arietta.composing import LoopGuard, Request
+from arietta.composing import Request
 from arietta.engine import OnnxEngine, load_engine
+from arietta.loops import LoopGuard
 from arietta.measures import measure
 from arietta.notes import Notes
 from arietta.sampling import USUAL, Sampling
@@ -48,9 +50,10 @@ def main() -> None:
     parser.add_argument("--temperature", type=float, default=USUAL.temperature)
     parser.add_argument("--top-p", type=float, default=USUAL.top_p)
     parser.add_argument("--min-p", type=float, default=USUAL.min_p)
+    parser.add_argument("--guidance", type=float, default=USUAL.guidance)
     arguments = parser.parse_args()
     store, engine = open_store(arguments.corpus), load_engine(load_bundle(arguments.model))
-    sampling = Sampling(arguments.temperature, arguments.top_p, arguments.min_p)
+    sampling = Sampling(arguments.temperature, arguments.top_p, arguments.min_p, arguments.guidance)
     if arguments.what == "loops":
         print_loops(store, engine, arguments.notes, arguments.takes, sampling)
     else:
@@ -143,7 +146,7 @@ def _figures(one: Comparison, reached: Comparison) -> dict[str, object]:
 def _drawn(sampling: Sampling) -> str:
     if sampling == USUAL:
         return ""
-    return f", temperature {sampling.temperature:g}, top-p {sampling.top_p:g}, min-p {sampling.min_p:g}"
+    return "".join(f", {name.replace('_', '-')} {value:g}" for name, value in asdict(sampling).items())
 
 
 if __name__ == "__main__":

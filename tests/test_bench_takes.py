@@ -17,7 +17,8 @@ from tunes import play_all, tune
 from wilful import Wilful, hammering
 
 from arietta.bundle import load_bundle
-from arietta.composing import LOOP_REPEATS, compose
+from arietta.composing import compose
+from arietta.loops import LOOP_REPEATS
 from arietta.notes import excerpt
 from arietta.sampling import USUAL
 from arietta.store import Store

@@ -8,16 +8,18 @@ import sys
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from made_index import knowing
 from tiny_bundle import TINY, TINY_LSTM, engine_of
+from tunes import write
 
 from arietta.bundle import INDEX, load_bundle
 from arietta.composing import Request
+from arietta.notes import Notes
 from arietta.passage_index import describe_more, open_index
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -196,6 +198,40 @@ def test_the_peer_in_eager_torch_is_the_same_network(
     for block in eager.model.blocks:
         hidden = block(hidden)
     torch.testing.assert_close(found, eager.model.norm(hidden)[0], atol=1e-4, rtol=1e-4)
+
+
+def test_a_peer_that_is_not_installed_is_left_out_with_its_reason(
+    benchmark: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = benchmark("bench_peers")
+    for name in ("midigpt", "midigpt.inference", "midigpt.inference.model"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert bench.midigpt_of(TINY, 500) == {}
+    told = capsys.readouterr()
+    assert told.out == "" and told.err.startswith("midigpt is left out: ") and told.err.count("\n") == 1
+
+
+def test_the_tokens_midigpt_makes_are_told_in_notes_of_maestro(benchmark: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    peer = benchmark("peer_midigpt")
+    session = SimpleNamespace(gen_count=0)
+    session.run = lambda: setattr(session, "gen_count", 200)  # so the tokens are those after the run
+    monkeypatch.setattr(peer, "seconds", lambda work: work() or 4.0)
+    monkeypatch.setattr(peer, "TOKENS_A_NOTE", 2.5)
+    assert peer.seconds_of(30, session) == pytest.approx(30 * 2.5 * 4.0 / 200)
+
+
+def test_midigpt_composes_and_its_encoder_counts(benchmark: Any, tmp_path: Path) -> None:
+    pytest.importorskip("midigpt", reason="needs midigpt: pip install '.[peers]'")
+    peer = benchmark("peer_midigpt")
+    session = peer.open_session(peer.load_midigpt(TINY), 20)
+    assert peer.seconds_of(20, session) > 0 and not session.truncated
+    assert session.gen_count / peer.BARS == pytest.approx(peer.NOTES_A_BAR * peer.TOKENS_A_NOTE, rel=0.3)
+    count = 4 * peer.BARS + 3  # quarters of a window, and three more, which are left out
+    quarters = Notes.of(0.48 * np.arange(count), [0.4] * count, [60] * count, [64] * count)
+    write(tmp_path / "quarters.mid", quarters)
+    found = peer.count([str(tmp_path / "quarters.mid")] * 2)
+    assert (found["notes"], found["bars"]) == (2 * 4 * peer.BARS, 2 * peer.BARS)
+    assert 2 * found["notes"] < found["tokens"] < 5 * found["notes"]
 
 
 # Originality

@@ -14,10 +14,21 @@ from tunes import play_all, tune
 
 from arietta import choosing
 from arietta.bundle import list_bundles, load_bundle
-from arietta.choosing import PARTS, SPOILED, choose, closeness, parts_of, score_of, usual_nats
+from arietta.choosing import (
+    PARTS,
+    SPOILED,
+    STEADINESS,
+    STRUCTURE,
+    choose,
+    closeness,
+    parts_of,
+    score_of,
+    usual_nats,
+)
 from arietta.errors import RequestError
 from arietta.notes import Notes
 from arietta.reference import Reference, references
+from arietta.report import report_on, sampled
 
 BAND = (2.0, 6.0, 8.0, 10.0, 12.0)
 FIGURES = {"scale_consistency": (0.6, 0.7, 0.8, 0.9, 1.0), "coming_back_2": (0.3, 0.5, 0.6, 0.7, 0.8)}
@@ -118,6 +129,17 @@ def test_a_prompt_is_not_judged(real: list[Reference]) -> None:
     whole = play_all(prompt, composed)
     assert parts_of(Made(whole, prompt_notes=len(prompt))) == parts_of(Made(composed))
     assert parts_of(Made(whole))["loops"] == SPOILED
+
+
+@pytest.mark.parametrize("note_count", [99, 120, 700, 2000])  # too short, one window, several of 300 and of 1,000
+def test_figures_worked_out_for_a_choice_are_those_of_the_report(note_count: int) -> None:
+    notes = tune(1, note_count)
+    asked, whole = sampled(notes, choosing._figures), report_on(notes).sample
+    if asked is None or whole is None:
+        assert asked is whole
+    else:
+        told = {name: value for name, value in whole.figures.items() if name in {*STEADINESS, *STRUCTURE}}
+        assert asked == replace(whole, figures=told) and len(told) > 2
 
 
 def test_what_cannot_be_told_is_left_out(real: list[Reference]) -> None:

@@ -15,15 +15,10 @@ from tiny_bundle import TINY, engine_of, graphs_of, random_model
 from wilful import CODEC, Wilful, assert_closed, cycling
 
 from arietta.bundle import load_bundle
-from arietta.composing import (
-    LOOP_REPEATS,
-    LoopGuard,
-    Piece,
-    Request,
-    compose,
-)
+from arietta.composing import Piece, Request, compose
 from arietta.engine import OnnxEngine
 from arietta.errors import RequestError
+from arietta.loops import LOOP_REPEATS, LoopGuard
 from arietta.note_grid import CODA, END, KEY_COUNT, PEDAL_DOWN, TIME_COUNT
 from arietta.notes import Note, Notes
 from arietta.performance_codec import PerformanceCodec

@@ -38,7 +38,7 @@ def request_of(piece: int) -> Request:
     """Requests of every sort: short, and long enough to slide the window twice; prompts, shared and not; seconds."""
     length: dict[str, float] = {"seconds": 9.0} if piece % 5 == 4 else {"notes": (5, 70, 1, 130, 40)[piece % 5]}
     prompt = (None, THEME, None, first(THEME, 9), THEME)[piece % 7 % 5]
-    sampling = (Sampling(), Sampling(0.8, 0.9), Sampling(1.1, 1.0, 0.05))[piece % 3]
+    sampling = (Sampling(), Sampling(0.8, 0.9, guidance=3.0), Sampling(1.1, 1.0, 0.05))[piece % 3]
     return Request(**length, style=("any", "grieg")[piece % 2], seed=piece, prompt=prompt, sampling=sampling)
 
 
@@ -132,8 +132,21 @@ def test_a_dropped_piece_is_stepped_no_more(tiny_engine: OnnxEngine) -> None:
     assert ensemble.pieces == (pieces[2], pieces[1])
     play(ensemble, 4)
     assert [len(piece.rows) for piece in pieces] == [3, 7, 7]
-    with pytest.raises(ValueError, match="not in list"):
+    with pytest.raises(ValueError, match="not being composed here"):
         ensemble.drop(pieces[0])
+
+
+def test_a_guided_piece_has_two_places_and_is_one_piece(tiny_engine: OnnxEngine) -> None:
+    ensemble = Ensemble(tiny_engine)
+    requests = [Request(notes=20, style=style, sampling=Sampling(guidance=2.0)) for style in ("any", "grieg", "grieg")]
+    pieces = [Piece(request, tiny_engine.bundle) for request in requests]
+    for piece in pieces:
+        ensemble.add(piece)
+    assert ensemble.pieces == tuple(pieces) and len(ensemble) == 3
+    assert len(ensemble._places) == 5
+    ensemble.drop(pieces[1])
+    assert len(ensemble._places) == 3 and set(ensemble.pieces) == {pieces[0], pieces[2]}
+    assert {piece for piece, _ in ensemble.step()} == {pieces[0], pieces[2]}
 
 
 def test_an_empty_ensemble_composes_nothing_and_can_be_used_again(tiny_engine: OnnxEngine) -> None:

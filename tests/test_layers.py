@@ -19,10 +19,10 @@ LAYERS = {
     "music": "notes meter smf midi codec note_grid note_codec note_decoder performance_codec chord_codec fingerprint "
     "roundtrip summary drawing render sampler audio "
     "beats beat_measures hands grid voices spelling musicxml engraving score "
-    "side_by_side tonality measures structure comparing embedding frechet",
+    "loops side_by_side tonality measures structure comparing embedding frechet",
     "data": "corpus store intake naming catalogue works likeness download",
-    "runtime": "model_config bundle state engine sampling composing ensemble",
-    "judge": "judge choosing originality passage_index planting human_baseline loops "
+    "runtime": "model_config bundle state engine sampling seam composing ensemble",
+    "judge": "judge choosing originality passage_index planting human_baseline "
     "original "
     "reference report report_words page_roll page_plots page_document report_page model_report model_page",
     "train": "train",

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from tunes import play_all, tune
 
-from arietta.composing import LOOP_REPEATS
-from arietta.loops import find_loops
+from arietta.loops import LOOP_REPEATS, find_loops
 from arietta.notes import Notes
 
 

@@ -112,6 +112,14 @@ def test_few_notes_measure_what_they_can_and_nothing_is_nan(count: int) -> None:
     assert count == 0 or set(measured) >= {"pitch_range", "polyphony", "pedal"}
 
 
+def test_what_is_named_is_measured_alone_and_the_same() -> None:
+    notes = tune(3, 40)
+    assert measure(notes, ["polyphony", "key_clarity"]) == {
+        name: measure(notes)[name] for name in ("polyphony", "key_clarity")
+    }
+    assert measure(Notes.of(), ["polyphony"]) == {}
+
+
 def test_a_day_of_music_is_measured() -> None:
     onset = np.sort(np.random.default_rng(0).uniform(0, 86_400, 200_000))
     rng = np.random.default_rng(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from arietta.composing import Request, compose
 from arietta.engine import load_engine
 from arietta.midi import midi_bytes, read_midi
 from arietta.notes import Notes, first
-from arietta.sampling import Sampling
+from arietta.sampling import USUAL
 from arietta.serve.limits import Limits
 from arietta.serve.models import Models
 
@@ -51,7 +52,7 @@ def test_a_piece_is_taken_on_at_once_and_its_links_lead_to_it(server: httpx.Clie
 
 
 def test_a_finished_piece_tells_all_about_itself(server: httpx.Client, tiny_bundle: Path) -> None:
-    piece = composed(server, notes=40, seed=3, style="grieg", temperature=0.8, top_p=0.9, min_p=0.02)
+    piece = composed(server, notes=40, seed=3, style="grieg", temperature=0.8, top_p=0.9, min_p=0.02, guidance=2)
     assert piece["name"] == "tiny-grieg-0040-notes-seed-3"
     assert piece["progress"] == {"done": 40, "whole": 40, "unit": "notes"}
     assert piece["request"] == {
@@ -63,6 +64,7 @@ def test_a_finished_piece_tells_all_about_itself(server: httpx.Client, tiny_bund
         "temperature": 0.8,
         "top_p": 0.9,
         "min_p": 0.02,
+        "guidance": 2.0,
     }
     assert piece["figures"]["notes"] == 40 and piece["figures"]["seconds"] > 0 and piece["figures"]["nll_per_note"] > 0
     timing = piece["timing"]
@@ -75,7 +77,7 @@ def test_a_finished_piece_tells_all_about_itself(server: httpx.Client, tiny_bund
 
 def test_a_kept_piece_is_that_of_the_library_byte_for_byte(server: httpx.Client, tiny_bundle: Path) -> None:
     piece = composed(server, notes=60, seed=11, style="Edvard Grieg", temperature=0.8)
-    request = Request(notes=60, seed=11, style="Edvard Grieg", sampling=Sampling(0.8, 0.95))
+    request = Request(notes=60, seed=11, style="Edvard Grieg", sampling=replace(USUAL, temperature=0.8))
     assert server.get(piece["links"]["mid"]).content == local(tiny_bundle, request)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from arietta.embedding import DIMENSIONS, FEATURES, WINDOW, embed, features, for
 from arietta.errors import ConfigError, CorpusError
 from arietta.notes import Notes
 from arietta.store import Store
+from arietta.train.checkpoint import write_checkpoint
 from arietta.train.embedding import LAST, EmbeddingSettings, Learner, Network, folded, rate, train
 from arietta.train.embedding_data import Library, composers_with, draw, gather, long_enough, vary, windows_at
 from arietta.train.embedding_export import Shipped, embed_pieces, keep, sharpen, trained, turn, write_embedding
@@ -206,6 +208,27 @@ def test_another_run_in_the_same_folder_is_refused(library: Library, tmp_path: P
         Learner(replace(SMALL, rate=1.0), library).restore(tmp_path / LAST)
     with pytest.raises(ConfigError, match="another --out"):
         Learner(SMALL, replace(library, composers=("One", "Two"))).restore(tmp_path / LAST)
+
+
+@pytest.mark.parametrize("damage", ["empty", "text", "cut off", "another's"])
+def test_a_damaged_checkpoint_is_refused_in_one_sentence_that_names_it(
+    damage: str, library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
+    benchmark = import_module("train_embedding")
+    learner, path = Learner(SMALL, library), tmp_path / LAST
+    benchmark.go_on(learner, path)  # none there: it begins
+    learner.save(path)
+    benchmark.go_on(learner, path)
+    write_checkpoint(tmp_path / "other.pt", {"step": 1})
+    kept = {"empty": b"", "text": b"no checkpoint", "cut off": path.read_bytes()[:-900]}
+    path.write_bytes(kept.get(damage, (tmp_path / "other.pt").read_bytes()))
+    monkeypatch.setattr(benchmark, "run", lambda arguments: benchmark.go_on(learner, path))
+    monkeypatch.setattr("sys.argv", ["train_embedding.py", "--corpus", "corpus", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit) as refused:
+        benchmark.main()
+    message = str(refused.value)
+    assert message.startswith(f"train_embedding: {path}: damaged") and "\n" not in message
 
 
 # The file that ships

@@ -39,7 +39,14 @@ class Wilful:
     def begin(self, condition: tuple[int, int], prompt: np.ndarray) -> Any:
         return self.start([condition])
 
-    def next(self, state: Any, noise: np.ndarray, masks: list[Masks], sampling: list[Sampling]) -> np.ndarray:
+    def next(
+        self,
+        state: Any,
+        noise: np.ndarray,
+        masks: list[Masks],
+        sampling: list[Sampling],
+        twins: list[int] | None = None,
+    ) -> np.ndarray:
         row: list[int] = []
         for field in range(4):
             values = choices(masks[0], CODEC, row)

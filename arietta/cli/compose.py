@@ -46,6 +46,7 @@ _DICE = (
     ("--temperature", "T", USUAL.temperature, "below 1 tamer, above 1 bolder"),
     ("--top-p", "P", USUAL.top_p, "draw from the likeliest values up to this share"),
     ("--min-p", "P", USUAL.min_p, "drop values less likely than this share of the likeliest"),
+    ("--guidance", "G", USUAL.guidance, "how strongly to follow the style, 1 as the model does, more brings it out"),
 )
 
 
@@ -155,7 +156,7 @@ def _requests(arguments: argparse.Namespace) -> list[Request]:
     if not 1 <= arguments.count <= MOST_TAKES:
         raise RequestError(f"--count must lie in 1-{MOST_TAKES}, not {arguments.count}")
     notes = 300 if arguments.notes is None and arguments.seconds is None else arguments.notes
-    sampling = Sampling(arguments.temperature, arguments.top_p, arguments.min_p)
+    sampling = Sampling(arguments.temperature, arguments.top_p, arguments.min_p, arguments.guidance)
     seed = draw_seed() if arguments.seed is None else arguments.seed
     prompt = _prompt(arguments)
     return [

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from ..bundle import DEFAULT_MODEL, Bundle
 from ..choosing import usual_nats
 from ..composing import ANY
-from ..sampling import COOLEST, HOTTEST, USUAL, Sampling
+from ..sampling import COOLEST, HOTTEST, STRONGEST, USUAL, Sampling
 from .history import DONE, Record
 from .problems import Problem
 from .stage import Turn
@@ -69,11 +69,17 @@ class Choices(BaseModel):
         examples=[0.02],
         json_schema_extra={"minimum": 0, "exclusiveMaximum": 1},
     )
+    guidance: float = Field(
+        USUAL.guidance,
+        description="How strongly the style is followed: 1 as the model itself does, more brings it out.",
+        examples=[3],
+        json_schema_extra={"minimum": 1, "maximum": STRONGEST},
+    )
 
     @property
     def sampling(self) -> Sampling:
         """Raises RequestError where a value is impossible."""
-        return Sampling(self.temperature, self.top_p, self.min_p)
+        return Sampling(self.temperature, self.top_p, self.min_p, self.guidance)
 
 
 class Music(BaseModel):
@@ -233,6 +239,7 @@ class RequestView(BaseModel):
     temperature: float
     top_p: float
     min_p: float
+    guidance: float = 1.0
     prompt_notes: int | None = Field(None, exclude_if=_is_none)
     continues: str | None = Field(None, exclude_if=_is_none)
     original: bool | None = Field(None, description="There while the piece may be composed again.", exclude_if=_is_none)

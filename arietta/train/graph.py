@@ -231,7 +231,9 @@ def _nll_of(graph: Graph, config: ModelConfig, likely: str, rows: str) -> str:
 def _sampled_heads(graph: Graph, config: ModelConfig, codec: Codec, hidden: str) -> tuple[str, str, str]:
     """Choose the next row field by field: (rows [B, F], nll [B, F] under the model itself, log p [B, 1, sum V]).
 
-    Everything keeps the axis of the one row, so that a value chosen, [B, 1], is an index and a column at once.
+    Everything keeps the axis of the one row, so that a value chosen, [B, 1], is an index and a column at once. A piece
+    draws from own log p + other log p', where p' is the chance at the place `twin` (guidance: see `composing`); `nll`
+    and log p are its own.
     """
     sizes = config.field_sizes
     allowed = graph.input("allowed", TensorProto.BOOL, ["B", 1, sum(sizes)])
@@ -239,6 +241,8 @@ def _sampled_heads(graph: Graph, config: ModelConfig, codec: Codec, hidden: str)
     if len(sizes) > 1:
         graph.input("earliest", TensorProto.INT64, ["B", 1, sizes[1]])
     dice = tuple(graph.input(name, TensorProto.FLOAT, ["B", 1, 1]) for name in ("temperature", "top_p", "min_p"))
+    twin = graph.input("twin", TensorProto.INT64, ["B"])
+    own, other = (graph.input(name, TensorProto.FLOAT, ["B", 1, 1]) for name in ("own", "other"))
     permitted, gumbel = _parts(graph, allowed, sizes), _parts(graph, noise, sizes)
     mixed = _mixed_hidden(graph, config, hidden)
     values: list[str] = []
@@ -246,7 +250,9 @@ def _sampled_heads(graph: Graph, config: ModelConfig, codec: Codec, hidden: str)
     for field in range(len(sizes)):
         likely.append(_head(graph, field, hidden, mixed, values))
         mask = _mask(graph, codec, field, permitted[field], values)
-        kept = graph.op("Where", mask, likely[-1], graph.constant("hidden_logit", HIDDEN_LOGIT, np.float32))
+        heard = graph.op("Mul", graph.op("Gather", likely[-1], twin), other)
+        guided = graph.op("Add", graph.op("Mul", likely[-1], own), heard)
+        kept = graph.op("Where", mask, guided, graph.constant("hidden_logit", HIDDEN_LOGIT, np.float32))
         if field == codec.diced:
             kept = _diced(graph, kept, sizes[field], dice)
         values.append(graph.op("ArgMax", graph.op("Add", kept, gumbel[field]), axis=-1, keepdims=0))

@@ -25,7 +25,7 @@ class ModelSettings:
     kv_heads: int = 2
     context: int = 1024
     dropout: float = 0.1
-    positions: str = "relative"
+    positions: str = "rotary"
 
     def __post_init__(self) -> None:
         _choose("model.kind", self.kind, KINDS)

@@ -10,14 +10,14 @@ import { say } from "./words.js";
 
 const LENGTHS = { notes: 300, seconds: 60 };
 const LARGEST_SEED = 2 ** 32;
-const REMEMBERED = ["style", "unit", "extent", "mood", "model"];
+const REMEMBERED = ["style", "unit", "extent", "mood", "model", "guidance"];
 const PANELS = { nothing: null, file: "begin-file", phrase: "begin-phrase", piece: null };
 
 export class RequestForm {
   #form;
   #fields;
   #models = [];
-  #sampling = null; // of the request in use, exactly, until the mood is moved
+  #sampling = null; // of the request in use, exactly, until the mood or the manner is moved
 
   /** `onCompose` is called when the musician asks; `onBeginning` when what to begin with changes. */
   constructor(form, { onCompose, onBeginning }) {
@@ -51,7 +51,7 @@ export class RequestForm {
 
   /** What to ask of the server, without what to begin with. Raises RangeError with words where a number is missing. */
   read() {
-    const { style, model, unit, mood, seed, count } = this.#fields;
+    const { style, model, unit, mood, guidance, seed, count } = this.#fields;
     const length = Number(this.#fields.extent.value);
     if (!(length >= 1)) throw this.#wrong("extent", "lengthWrong");
     if (seed.value !== "" && !(seed.validity.valid && Number.isInteger(Number(seed.value)))) throw this.#wrong("seed", "seedWrong");
@@ -59,7 +59,7 @@ export class RequestForm {
       [unit.value]: length,
       style: style.value,
       model: model.value,
-      ...(this.#sampling ?? { temperature: Number(mood.value) }),
+      ...(this.#sampling ?? { temperature: Number(mood.value), guidance: Number(guidance.value) }),
       count: Number(count.value),
       ...(Number(count.value) > 1 && { best: 1 }),
       ...(seed.value !== "" && { seed: Number(seed.value) }),
@@ -74,7 +74,9 @@ export class RequestForm {
     Object.assign(this.#fields.unit, { value: unit });
     Object.assign(this.#fields.extent, { value: request[unit] });
     Object.assign(this.#fields.mood, { value: request.temperature });
-    this.#sampling = { temperature: request.temperature, top_p: request.top_p, min_p: request.min_p };
+    const { temperature, top_p, min_p, guidance } = request;
+    this.#sampling = { temperature, top_p, min_p, guidance };
+    this.#choose(this.#fields.guidance, String(guidance));
     Object.assign(this.#fields.seed, { value: request.seed });
     this.#fields.count.value = "1";
     this.#choose(this.#fields.style, fullName(request.style));
@@ -104,6 +106,7 @@ export class RequestForm {
 
   #changed({ target }, onBeginning) {
     if (target.name === "model") this.#showModel();
+    if (target.name === "guidance") this.#sampling = null;
     if (target.name === "unit") this.#fields.extent.value = LENGTHS[target.value];
     if (target.name === "beginning") this.#showBeginning();
     target.removeAttribute("aria-invalid");
