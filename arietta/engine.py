@@ -1,9 +1,9 @@
 """The engine: a bundle's graphs on ONNX Runtime, and the steps of the pieces it is composing.
 
 A `State` holds B pieces side by side: the cache (keys and values of the last rows, at most W) or the LSTM's state,
-bound to the graph, which updates it in place, until pieces join or leave; a step allocates nothing here. When a
-piece's cache is full its older half leaves by one memmove, and the kept keys keep what they saw (design: the rule of
-train/transformer.py).
+bound to the graph, which updates it in place, until pieces join or leave; a step allocates none of the graph's arrays.
+When a piece's cache is full its older half leaves by one memmove, and the kept keys keep what they saw (design: the
+rule of train/transformer.py).
 
 Prompts are fed alone, in chunks of fixed sizes counted from the piece's first row, what remains row by row: the size
 of a product can change its last bits, so one history has one way through the graphs.
@@ -31,7 +31,7 @@ from .state import State
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
-PROMPTS_KEPT = 8
+PROMPTS_KEPT = 16  # a prompt in a style takes two: in the style, and in none
 PLAIN_ATTENTION = "ORT_GQA_DISABLE_FLASH_ATTENTION"
 DICE = ("temperature", "top_p", "min_p", "own", "other")  # what the step graph is told of drawing, each [B, 1, 1]
 SHORT_FEED = 16  # rows, where too few are left for a whole chunk: 127 one by one took as long as 300 in chunks
@@ -119,7 +119,8 @@ class OnnxEngine:
 
     @functools.cached_property
     def _feed(self) -> Any:
-        return _session(self.bundle, "feed.onnx", self._threads)
+        with _MAKING:
+            return _session(self.bundle, "feed.onnx", self._threads)
 
     def start(self, conditions: list[tuple[int, int]]) -> State:
         bundle, fields = self.bundle, len(self.bundle.model.field_sizes)

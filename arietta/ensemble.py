@@ -19,7 +19,7 @@ from .composing import Piece, Place, Request, Take, begin, step
 from .engine import Engine
 from .notes import Note, Pedal
 
-MOST_TOGETHER = 16  # twice as many gained little, and each holds a cache (benchmarks/bench_batch.py)
+MOST_TOGETHER = 16  # places: twice as many gained little, and each holds a cache (benchmarks/bench_batch.py)
 
 
 class Ensemble:
@@ -32,6 +32,11 @@ class Ensemble:
 
     def __len__(self) -> int:
         return len(self.pieces)
+
+    @property
+    def place_count(self) -> int:
+        """Rows that a step composes: two for a piece that follows its style more strongly than the model would."""
+        return len(self._places)
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
@@ -77,7 +82,7 @@ def compose_together(
     pieces = [Piece(request, engine.bundle) for request in requests]
     waiting, ensemble, begun = pieces[::-1], Ensemble(engine), dict[Piece, float]()
     while waiting or ensemble:
-        while waiting and len(ensemble) < MOST_TOGETHER:
+        while waiting and ensemble.place_count < MOST_TOGETHER:
             begun[waiting[-1]] = time.perf_counter()
             ensemble.add(waiting.pop())
         done = [piece for piece, _ in ensemble.step() if piece.is_done]

@@ -1,4 +1,4 @@
-"""Logits to a field's value, in numpy: what the exported graph does inside, for tests and for torch engines.
+"""Logits to a field's value, in numpy: what the exported graph does inside after guidance.
 
 Temperature, then min-p (Nguyen et al. 2024, arXiv 2407.01082) and top-p (Holtzman et al. 2020, arXiv 1904.09751),
 then Gumbel noise and the largest: a draw from the kept values. Noise comes from the request's generator.
@@ -23,7 +23,7 @@ STRONGEST = 10.0
 class Sampling:
     """How boldly to draw: `temperature` 0.05-3; `top_p` keeps the likeliest values up to that share;
     `min_p` drops values less likely than that share of the likeliest. `guidance` 1-10: how strongly a style is
-    followed, 1 as the model itself does."""
+    followed, 1 as the model itself does; without a style it has no effect."""
 
     temperature: float = 1.0
     top_p: float = 1.0

@@ -17,8 +17,8 @@ from arietta.errors import ConfigError, CorpusError
 from arietta.model_config import ModelConfig
 from arietta.note_codec import CODA, END, KEY_COUNT, START, NoteCodec
 from arietta.notes import Notes, trim
-from arietta.store import Store
-from arietta.train.batches import SHORTER, Augmentation, Crops, pad, pieces_of, rows_per_note
+from arietta.store import Piece, Store
+from arietta.train.batches import SHORTER, Augmentation, Crops, _chances, pad, pieces_of, rows_per_note
 from arietta.train.settings import DataSettings
 
 CODEC = NoteCodec()
@@ -207,6 +207,16 @@ def test_known_composers_get_at_least_their_share_of_a_corpus(store: Store) -> N
     assert share(settings) == pytest.approx(0.8, abs=0.06)
     natural = share(STILL)
     assert share(replace(settings, known_share=natural / 2)) == pytest.approx(natural, abs=0.06)
+
+
+def test_known_composers_take_their_share_from_others_of_their_corpus_and_from_no_other_corpus() -> None:
+    counts = [("a", "known", 31), ("a", "other", 69), ("b", "known", 80), ("b", "other", 20), ("c", "other", 50)]
+    pieces = [
+        Piece("", "", "", index, notes, 1.0, composer, "", "", "train", "", corpus, "")
+        for index, (corpus, composer, notes) in enumerate(counts)
+    ]
+    chances = _chances(pieces, DataSettings(known_share=0.6), ["known"])
+    assert chances * 250 == pytest.approx([60, 40, 80, 20, 50])
 
 
 def test_short_batches_hold_more_crops_that_are_as_much_shorter(store: Store) -> None:

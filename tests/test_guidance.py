@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 from test_engine import NOTE_CODEC, noise_for
 from tiny_bundle import engine_of
 
+from arietta import engine as engines
+from arietta.bundle import load_bundle
 from arietta.codec import Masks
 from arietta.composing import Piece, Request, begin, compose
 from arietta.engine import OnnxEngine
@@ -84,3 +87,16 @@ def test_guidance_outside_its_range_is_refused(guidance: float) -> None:
 def test_what_was_asked_before_there_was_guidance_was_the_models_own_way() -> None:
     assert Sampling.of({"temperature": 0.5, "notes": 3}) == Sampling(temperature=0.5, guidance=1.0)
     assert USUAL.guidance > 1
+
+
+def test_plain_attention_is_for_the_step_alone_and_leaves_the_process_as_it_was(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str | None] = []
+    monkeypatch.setattr(engines, "_session", lambda *_: seen.append(os.environ.get(engines.PLAIN_ATTENTION)))
+    monkeypatch.delenv(engines.PLAIN_ATTENTION, raising=False)
+    made = OnnxEngine(load_bundle(tiny_bundle))
+    assert made._feed is None and seen == ["1", None] and engines.PLAIN_ATTENTION not in os.environ
+    monkeypatch.setenv(engines.PLAIN_ATTENTION, "0")
+    OnnxEngine(load_bundle(tiny_bundle))
+    assert seen[2:] == ["0"] and os.environ[engines.PLAIN_ATTENTION] == "0"

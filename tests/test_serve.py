@@ -71,8 +71,8 @@ def test_the_headers_name_the_file_the_seed_and_exactly_these_weights(client: ht
 
 
 def test_a_served_file_is_that_of_the_library_byte_for_byte(client: httpx.Client, models: Models) -> None:
-    choices = {"seed": 3, "style": "Edvard Grieg", "temperature": 0.8, "top_p": 0.9, "min_p": 0.02}
-    request = Request(notes=60, style="Edvard Grieg", seed=3, sampling=Sampling(0.8, 0.9, 0.02))
+    choices = {"seed": 3, "style": "Edvard Grieg", "temperature": 0.8, "top_p": 0.9, "min_p": 0.02, "guidance": 2.5}
+    request = Request(notes=60, style="Edvard Grieg", seed=3, sampling=Sampling(0.8, 0.9, 0.02, 2.5))
     take = compose(request, models.engine("tiny-lstm"))
     served = client.get("/midi/60", params={**choices, "model": "tiny-lstm"}).content
     assert served == midi_bytes(take.notes, title=take.title, texts=take.texts())
@@ -126,6 +126,7 @@ def test_requests_at_once_never_mix(client: httpx.Client) -> None:
         ("/midi/9?temperature=hot", "temperature must be a number, not 'hot'"),
         ("/midi/9?top_p=0", "top_p must lie above 0 and at most at 1, not 0.0"),
         ("/midi/9?min_p=1", "min_p must lie at 0 or above and below 1, not 1.0"),
+        ("/midi/9?guidance=11", "guidance must lie in 1-10, not 11.0"),
         ("/midi/9?seed=-1", "seed must lie in 0-4294967295, not -1"),
         ("/midi/9?seed=", "seed must be a whole number, not ''"),
         ("/midi/9?seed=a&top_p=b", "seed must be a whole number, not 'a'; top_p must be a number, not 'b'"),
@@ -239,7 +240,7 @@ def operation(client: httpx.Client) -> dict[str, Any]:
 
 def test_the_document_explains_every_parameter_with_its_range_and_an_example(client: httpx.Client) -> None:
     parameters = {parameter["name"]: parameter for parameter in operation(client)["parameters"]}
-    assert list(parameters) == ["notes", "seed", "model", "style", "temperature", "top_p", "min_p"]
+    assert list(parameters) == ["notes", "seed", "model", "style", "temperature", "top_p", "min_p", "guidance"]
     for parameter in parameters.values():
         assert parameter["description"].endswith(".")
         assert len(parameter["schema"]["examples"]) == 1

@@ -83,3 +83,15 @@ def test_another_shape_is_refused_naming_both_values() -> None:
 def test_dropout_may_differ() -> None:
     config = replace(TINY, dropout=0.5)
     carry_over(start_of(TINY), build_model(config), config)
+
+
+@pytest.mark.parametrize("old", POSITIONS)
+@pytest.mark.parametrize("new", POSITIONS)
+def test_only_what_tells_positions_begins_afresh_where_they_are_told_in_another_way(old: str, new: str) -> None:
+    start, config = start_of(replace(TINY, positions=old)), replace(TINY, positions=new)
+    model = build_model(config)
+    fresh = {name: value.clone() for name, value in model.state_dict().items()}
+    carry_over(start, model, config)
+    for name, value in model.state_dict().items():
+        is_afresh = old != new and (name.endswith(".relative") or name == "position.weight")
+        assert torch.equal(value, (fresh if is_afresh else start.weights)[name]), name

@@ -25,7 +25,7 @@ class Limits:
     body_seconds: float = 30.0
     most_wait: float = 120.0  # seconds that ?wait may ask for
     most_audio_seconds: float = 3_600.0
-    seats: int = 32  # the caches of so many pieces of `concert` take 200 MB
+    seats: int = 32  # the caches of so many pieces of `concert` take 50 MB, and twice that in a style
     places: int = 64
     most_per_client: int = 64  # pieces that one client may have unfinished
     short_notes: int = 1_000

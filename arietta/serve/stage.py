@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..composing import Piece, Take
+from ..composing import Piece, Take, begin
 from ..engine import Engine
 from ..ensemble import Ensemble
 from ..errors import AriettaError
@@ -169,7 +169,7 @@ class Stage:
                 self.check_room(turns[0].client, len(turns))
             for turn in turns:
                 if len(turn.piece.prompt_events):
-                    turn.heard = self._usher.submit(turn.engine.begin, turn.piece.condition, turn.piece.prompt_events)
+                    turn.heard = self._usher.submit(begin, turn.piece, turn.engine)
                     turn.heard.add_done_callback(lambda _: self._notify())
                 self._waiting.append(turn)
             self._changed.notify()

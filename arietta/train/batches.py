@@ -134,7 +134,8 @@ def _chances(pieces: list[Piece], settings: DataSettings, composers: Sequence[st
         inside = corpora == corpus
         known, others = chances[inside & is_known].sum(), chances[inside & ~is_known].sum()
         if known and known < settings.known_share * (known + others):
-            chances[inside & is_known] *= settings.known_share / (1 - settings.known_share) * others / known
+            chances[inside & is_known] *= settings.known_share * (known + others) / known
+            chances[inside & ~is_known] *= (1 - settings.known_share) * (known + others) / others
     for corpus, share in zip(settings.corpora, settings.shares, strict=False):
         chances[corpora == corpus] *= share / max(chances[corpora == corpus].sum(), 1.0)
     normed: NDArray[np.float64] = chances / chances.sum()

@@ -44,7 +44,7 @@ class DataSettings:
     `corpora` names the parts of the store to learn from (empty: all), `shares` how many crops come from each
     (empty: in proportion to notes); `only_composers` leaves out the pieces of all others. Of each corpus's crops at
     least `known_share` are from pieces whose composer the model knows by name, and `short_share` of the batches hold
-    `SHORTER` times as many crops, as much shorter: what a composer's name tells, it tells where there is little music
+    eight times as many crops, an eighth as long: what a composer's name tells, it tells where there is little music
     before to tell it.
     """
 

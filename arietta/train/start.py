@@ -11,6 +11,7 @@ tells positions in another way, that part begins afresh, and attention learns to
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from ..model_config import ModelConfig
 from .checkpoint import load_trained
 from .fields import build_model
 
+LOG = logging.getLogger(__name__)
 Arrays = Mapping[str, NDArray[np.float32]]
 
 
@@ -64,6 +66,9 @@ def carry_over(start: Start, model: nn.Module, config: ModelConfig) -> None:
             raise ConfigError(f"{start.name} has {name} = {other}, and the settings ask for {value}")
     weights = dict(start.weights)
     if start.config.positions != config.positions:
+        LOG.info(
+            "%s: its positions begin afresh, %s instead of %s", start.name, config.positions, start.config.positions
+        )
         fresh = {name: value for name, value in model.state_dict().items() if _tells_positions(name)}
         weights = {name: value for name, value in weights.items() if not _tells_positions(name)} | fresh
     for kind, old, new in (

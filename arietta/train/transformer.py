@@ -1,8 +1,8 @@
 """The decoder-only Music Transformer (Huang et al. 2018, arXiv 1809.04281) over rows of fields, pre-norm.
 
 Attention logits are (q k + q E_d) / sqrt(D) with a learned embedding E_d for each distance d in rows (equation 3),
-found by the skewing trick of section 3.4.1, so that the embeddings cost O(L D) memory. Rotary and absolute
-positions stand beside it to measure what relative attention is worth.
+found by the skewing trick of section 3.4.1, so that the embeddings cost O(L D) memory. Rotary positions (the default)
+and absolute ones stand beside it; docs/figures.md tells what each is worth.
 
 Beyond the window W, rows attend as the engine's cache does: row t sees back to the start of the half-window
 before its own (blocks of W / 2), so the engine and this file agree at any length.

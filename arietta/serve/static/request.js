@@ -76,10 +76,11 @@ export class RequestForm {
     Object.assign(this.#fields.mood, { value: request.temperature });
     const { temperature, top_p, min_p, guidance } = request;
     this.#sampling = { temperature, top_p, min_p, guidance };
-    this.#choose(this.#fields.guidance, String(guidance));
+    this.#showGuidance(guidance);
     Object.assign(this.#fields.seed, { value: request.seed });
     this.#fields.count.value = "1";
     this.#choose(this.#fields.style, fullName(request.style));
+    this.#showStyle();
     this.#form.querySelector("#more").open = true;
     this.#showMood();
   }
@@ -107,6 +108,7 @@ export class RequestForm {
   #changed({ target }, onBeginning) {
     if (target.name === "model") this.#showModel();
     if (target.name === "guidance") this.#sampling = null;
+    if (target.name === "style") this.#showStyle();
     if (target.name === "unit") this.#fields.extent.value = LENGTHS[target.value];
     if (target.name === "beginning") this.#showBeginning();
     target.removeAttribute("aria-invalid");
@@ -135,6 +137,18 @@ export class RequestForm {
     this.#showBeginning();
   }
 
+  /** In no composer's manner there is none to follow. */
+  #showStyle() {
+    this.#fields.guidance.disabled = this.#fields.style.value === "any";
+  }
+
+  /** Choose a strength of the manner; one that no option has gets its own. */
+  #showGuidance(guidance) {
+    const { options } = this.#fields.guidance;
+    if (![...options].some(({ value }) => Number(value) === guidance)) options.add(new Option(guidance, guidance));
+    this.#fields.guidance.value = guidance;
+  }
+
   #showMood() {
     const word = moodName(Number(this.#fields.mood.value));
     this.#form.querySelector("#mood-word").textContent = word;
@@ -150,6 +164,7 @@ export class RequestForm {
     style.replaceChildren(new Option(say("anyComposer"), "any"), ...names.map((name) => new Option(surnameFirst(name), name)));
     this.#choose(style, chosen || "any");
     style.disabled = names.length === 0;
+    this.#showStyle();
     unit.options[1].disabled = !model.can_continue;
     if (!model.can_continue && unit.value === "seconds") Object.assign(unit, { value: "notes" });
     for (const radio of this.#fields.beginning) if (radio.value !== "nothing" && radio.value !== "piece") radio.disabled = !model.can_continue;
