@@ -17,7 +17,7 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -145,8 +145,8 @@ class Piece:
         self.rows: list[list[int]] = []
         self.found: list[Note | Pedal] = []
         self._nll, self._unlikely = 0.0, list[list[float]]()  # the sum so far, and the rows not yet in it
-        self._noise_width, self._noises = sum(self.codec.field_sizes), 0
-        self._noise = np.zeros((0, self._noise_width), dtype=np.float32)
+        self._noise_width = sum(self.codec.field_sizes)
+        self._noise = self._draw_noise()
         self._coda_at = int(self.rng.integers(SHORTEST_CODA, LONGEST_CODA + 1))
         self._is_announced = False
         self.prompt_events = self._hear_prompt()
@@ -202,13 +202,13 @@ class Piece:
         return min(done, self.request.seconds), self.request.seconds
 
     def noise(self) -> NDArray[np.float32]:
-        """Gumbel noise for the next row, float32 [sum V]; drawn row by row it took twice as long."""
-        place = self._noises % NOISES_DRAWN
-        if not place:
-            self._noise = gumbel(self.rng, NOISES_DRAWN * self._noise_width).reshape(NOISES_DRAWN, -1)
-        self._noises += 1
-        row: NDArray[np.float32] = self._noise[place]
-        return row
+        """Gumbel noise for the next row, float32 [sum V]."""
+        return next(self._noise)
+
+    def _draw_noise(self) -> Iterator[NDArray[np.float32]]:
+        """Many rows at a time: one by one took twice as long."""
+        while True:
+            yield from gumbel(self.rng, NOISES_DRAWN * self._noise_width).reshape(NOISES_DRAWN, -1)
 
     def masks(self) -> Masks:
         """What the next row may be: the grammar, less what would go on with a loop."""
@@ -326,10 +326,8 @@ def step(places: Sequence[Place], state: Any, engine: Engine) -> list[tuple[Piec
     wanted = {place.piece: (place.piece.noise(), place.piece.masks()) for place in places if not place.is_plain}
     noise = np.stack([wanted[place.piece][0] for place in places])
     masks = [wanted[place.piece][1] for place in places]
-    twins = None
-    if len(wanted) < len(places):
-        at = {place: number for number, place in enumerate(places)}
-        twins = [at.get(Place(place.piece, not place.is_plain), number) for place, number in at.items()]
+    numbers = {(place.piece, place.is_plain): number for number, place in enumerate(places)}
+    twins = [numbers.get((piece, not is_plain), number) for (piece, is_plain), number in numbers.items()]
     rows = engine.next(state, noise, masks, [place.piece.request.sampling for place in places], twins).tolist()
     pushed = {
         place.piece: place.piece.push(rows[number], state.nll[number])

@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -59,12 +59,12 @@ class Engine(Protocol):
         noise: Floats,
         masks: list[Masks],
         sampling: list[Sampling],
-        twins: list[int] | None = None,
+        twins: Sequence[int] = (),
     ) -> Rows:
         """Compose one row for each piece, int64 [B, F], with noise float32 [B, sum V].
 
-        `twins` names the place of the same music in a style, or in none, for guidance, or the place itself; None for
-        no guidance. Twins have the same noise, masks and sampling, and get the same row.
+        `twins` names the place of the same music in a style, or in none, for guidance, or the place itself; nothing
+        where none is guided. Twins have the same noise, masks and sampling, and get the same row.
         """
         ...
 
@@ -159,7 +159,7 @@ class OnnxEngine:
         noise: Floats,
         masks: list[Masks],
         sampling: list[Sampling],
-        twins: list[int] | None = None,
+        twins: Sequence[int] = (),
     ) -> Rows:
         last_place = self._make_room(state)
         bound = state.bound or self._bind(state)
@@ -170,8 +170,8 @@ class OnnxEngine:
             arrays["allowed"][piece, 0] = mask.allowed
             if "earliest" in arrays:
                 arrays["earliest"][piece, 0] = mask.earliest
-        if sampling != bound.sampling or (twins or []) != bound.twins:
-            self._set_sampling(state, bound, sampling, twins or [])
+        if sampling != bound.sampling or list(twins) != bound.twins:
+            self._set_drawing(state, bound, sampling, twins)
         if "last_key" in arrays:
             arrays["last_key"][:] = state.filled[:, 0, 0]
             arrays["key_count"][()] = last_place + 1
@@ -182,11 +182,12 @@ class OnnxEngine:
         self._advance(state, rows, 1)
         return rows
 
-    def _set_sampling(self, state: State, bound: Bound, sampling: list[Sampling], twins: list[int]) -> None:
+    def _set_drawing(self, state: State, bound: Bound, sampling: list[Sampling], twins: Sequence[int]) -> None:
+        """Tell the graph how each place draws, and from which other place it is guided."""
         arrays, places = bound.arrays, np.arange(len(state))
         for name in DICE[:3]:
             arrays[name][:, 0, 0] = [getattr(draw, name) for draw in sampling]
-        arrays["twin"][:] = twins or places
+        arrays["twin"][:] = twins if len(twins) else places
         has_style = state.last[:, -2] != 0
         guidance = np.array([draw.guidance for draw in sampling])
         own = np.where(arrays["twin"] == places, 1.0, np.where(has_style, guidance, 1 - guidance))

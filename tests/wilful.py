@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,7 @@ class Wilful:
         noise: np.ndarray,
         masks: list[Masks],
         sampling: list[Sampling],
-        twins: list[int] | None = None,
+        twins: Sequence[int] = (),
     ) -> np.ndarray:
         row: list[int] = []
         for field in range(4):
