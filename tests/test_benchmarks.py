@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from made_index import knowing
-from tiny_bundle import TINY, TINY_LSTM, engine_of
+from tiny_bundle import TINY, TINY_LSTM, bundle_of, engine_of
 from tunes import write
 
 from arietta.bundle import INDEX, load_bundle
@@ -183,14 +183,14 @@ def test_a_benchmark_that_fails_leaves_no_file(benchmark: Any, tmp_path: Path, m
     assert not (tmp_path / "out.json").exists()
 
 
-def test_the_peer_in_eager_torch_is_the_same_network(
-    benchmark: Any, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("positions", ["relative", "rotary"])
+def test_the_peer_in_eager_torch_is_the_same_network(benchmark: Any, positions: str, tmp_path: Path) -> None:
     import torch
 
     from arietta.train.fields import shifted
 
-    eager = benchmark("bench_peers").Eager(load_bundle(tiny_bundle))
+    folder = bundle_of(tmp_path / "mine", replace(TINY, positions=positions))
+    eager = benchmark("bench_peers").Eager(load_bundle(folder))
     sizes, nobody = torch.tensor(TINY.field_sizes), torch.zeros(1, dtype=torch.int64)
     rows = eager.compose(20)
     found = torch.stack([eager.step(row, place) for place, row in enumerate([sizes, *rows[:-1]])])
