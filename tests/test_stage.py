@@ -18,6 +18,7 @@ from arietta.composing import Piece, Request, compose
 from arietta.engine import OnnxEngine
 from arietta.notes import Notes, first
 from arietta.original import Originality, Search
+from arietta.sampling import Sampling
 from arietta.serve.bell import Bell
 from arietta.serve.history import DONE, WAITING
 from arietta.serve.limits import Limits
@@ -113,6 +114,24 @@ def test_a_prompt_that_takes_long_to_hear_holds_nobody_up(
         heard.set()
         wait(slow)
     assert slow.state == "done"
+
+
+def test_a_prompt_in_a_style_is_heard_in_it_and_in_none_before_its_piece_is_seated(
+    tiny_engine: OnnxEngine, waltz: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed, hearers = tiny_engine.feed, list[str]()
+
+    def told(events: Any, state: Any) -> Any:
+        hearers.append(threading.current_thread().name)
+        return feed(events, state)
+
+    monkeypatch.setattr(tiny_engine, "feed", told)
+    guided = turn(tiny_engine, notes=5, prompt=first(waltz, 7), style="grieg", sampling=Sampling(guidance=3.0))
+    with staged() as stage:
+        stage.submit([guided])
+        wait(guided)
+    assert guided.state == "done" and len(hearers) == 2
+    assert not any(name.startswith("stage") for name in hearers)
 
 
 def test_a_prompt_that_cannot_be_heard_fails_alone(
