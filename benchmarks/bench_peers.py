@@ -29,9 +29,9 @@ from torch.nn import functional
 from arietta.bundle import Bundle, load_bundle
 from arietta.composing import Request, compose
 from arietta.engine import load_engine
-from arietta.model_config import ROTARY_BASE, ModelConfig
+from arietta.model_config import ModelConfig
 from arietta.train.start import read_trained_bundle
-from arietta.train.transformer import TransformerModel
+from arietta.train.transformer import TransformerModel, angles, turn
 
 TOKENS_A_NOTE = 2_990_127 / 741_410  # of MAESTRO's test split: docs/figures.jsonl, ablation/event
 ROWS_A_NOTE = 1.16
@@ -129,9 +129,8 @@ class Eager:
         self.model, self.config = model, bundle.model
         shape = (self.config.layers, self.config.kv_heads, self.config.context, self.config.head_width)
         self.keys, self.values = torch.zeros(shape), torch.zeros(shape)
-        rates = ROTARY_BASE ** (-torch.arange(0, self.config.head_width, 2) / self.config.head_width)
-        angles = torch.arange(self.config.context)[:, None] * rates
-        self.cos, self.sin = angles.cos(), angles.sin()
+        turned = angles(self.config.context, self.config.head_width)
+        self.cos, self.sin = turned.cos(), turned.sin()
 
     @torch.no_grad()
     def compose(self, rows: int) -> Tensor:
@@ -158,7 +157,7 @@ class Eager:
         heads = attention.qkv(normed).view(-1, config.head_width)
         query, key, value = heads.split([config.heads, config.kv_heads, config.kv_heads])
         if config.positions == "rotary":
-            query, key = self.turn(query, place), self.turn(key, place)
+            query, key = (turn(part, self.cos[place], self.sin[place]) for part in (query, key))
         self.keys[layer, :, place], self.values[layer, :, place] = key, value
         query = query / math.sqrt(config.head_width)
         keys, values = self.keys[layer, :, : place + 1], self.values[layer, :, : place + 1]
@@ -167,12 +166,6 @@ class Eager:
             logits = logits + (query @ attention.relative[0, : place + 1].flip(0).T).view_as(logits)
         mixed: Tensor = attention.out((logits.softmax(dim=-1) @ values).flatten())
         return mixed
-
-    def turn(self, heads: Tensor, place: int) -> Tensor:
-        """Heads [H, D] by their place's rotary angles."""
-        low, high = heads.chunk(2, dim=-1)
-        cos, sin = self.cos[place], self.sin[place]
-        return torch.cat([low * cos - high * sin, high * cos + low * sin], dim=-1)
 
     def draw(self, hidden: Tensor) -> Tensor:
         """A row from the chained heads."""

@@ -12,7 +12,6 @@ file names those of whom the whole corpus's training side has 25 or more (counte
 from __future__ import annotations
 
 import argparse
-import pickle
 import sys
 from collections import Counter
 from pathlib import Path
@@ -23,9 +22,9 @@ from tqdm import tqdm
 
 from arietta.cli.bar import bar
 from arietta.embedding import WEIGHTS
-from arietta.errors import AriettaError, ConfigError
+from arietta.errors import AriettaError
 from arietta.store import Piece, Store, open_store
-from arietta.train.embedding import LAST, EmbeddingSettings, Learner, Progress, train
+from arietta.train.embedding import EmbeddingSettings, Learner, Progress, train
 from arietta.train.embedding_data import composers_with, gather, long_enough
 from arietta.train.embedding_export import (
     Shipped,
@@ -64,23 +63,11 @@ def run(arguments: argparse.Namespace) -> None:
         library = gather(store, pieces, composers_with(pieces, LEARNED), progress)
     settings = EmbeddingSettings(steps=arguments.steps, seed=arguments.seed)
     learner = Learner(settings, library, bfloat16=has_fast_bfloat16(is_cuda=False))
-    go_on(learner, arguments.out / LAST)
     with tqdm(total=settings.steps, unit="step") as drawn:
         train(learner, arguments.out, report=lambda progress: show(drawn, progress))
     shipped = finish(trained(learner), store, pieces)
     write_embedding(arguments.out / WEIGHTS.name, shipped)
     print(f"{arguments.out / WEIGHTS.name}: {len(shipped.composers)} composers")
-
-
-def go_on(learner: Learner, path: Path) -> None:
-    """Go on from a checkpoint, where there is one; raises ConfigError where it is damaged or another run's."""
-    try:
-        if path.exists():
-            learner.restore(path)
-    except (OSError, EOFError, LookupError, TypeError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
-        raise ConfigError(
-            f"{path}: damaged, or no checkpoint of this training; remove it to begin anew, or choose another --out"
-        ) from error
 
 
 def show(drawn: tqdm[None], progress: Progress) -> None:

@@ -217,13 +217,12 @@ def test_a_damaged_checkpoint_is_refused_in_one_sentence_that_names_it(
     monkeypatch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
     benchmark = import_module("train_embedding")
     learner, path = Learner(SMALL, library), tmp_path / LAST
-    benchmark.go_on(learner, path)  # none there: it begins
     learner.save(path)
-    benchmark.go_on(learner, path)
+    learner.restore(path)
     write_checkpoint(tmp_path / "other.pt", {"step": 1})
     kept = {"empty": b"", "text": b"no checkpoint", "cut off": path.read_bytes()[:-900]}
     path.write_bytes(kept.get(damage, (tmp_path / "other.pt").read_bytes()))
-    monkeypatch.setattr(benchmark, "run", lambda arguments: benchmark.go_on(learner, path))
+    monkeypatch.setattr(benchmark, "run", lambda arguments: learner.restore(path))
     monkeypatch.setattr("sys.argv", ["train_embedding.py", "--corpus", "corpus", "--out", str(tmp_path)])
     with pytest.raises(SystemExit) as refused:
         benchmark.main()

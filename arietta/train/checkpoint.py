@@ -32,6 +32,8 @@ from .fields import build_model
 from .settings import RunSettings
 
 RUN, METRICS, LAST, BEST = "run.json", "metrics.jsonl", "last.pt", "best.pt"
+# What torch raises for a file that it cannot load, and a dictionary that holds other things than it should.
+UNREADABLE = (OSError, EOFError, LookupError, TypeError, ValueError, RuntimeError, pickle.UnpicklingError)
 CHANGEABLE = ("steps", "patience", "checkpoint_minutes", "log_every")  # of [train]; the rest would be another run
 
 Content = dict[str, Any]
@@ -51,7 +53,7 @@ def read_checkpoint(path: Path) -> Content:
             raise KeyError("model, config, codec, store or step is missing")
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such checkpoint; `arietta train` writes last.pt and best.pt") from error
-    except (OSError, EOFError, LookupError, TypeError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
+    except UNREADABLE as error:
         raise ConfigError(f"{path}: not a checkpoint of `arietta train` ({error})") from error
     return content
 

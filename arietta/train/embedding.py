@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from ..embedding import FEATURES, LAYERS, Layer, features
 from ..errors import ConfigError
-from .checkpoint import write_checkpoint
+from .checkpoint import UNREADABLE, write_checkpoint
 from .embedding_data import Library, draw
 
 LAST = "embedding.pt"
@@ -152,13 +152,18 @@ class Learner:
         write_checkpoint(path, content | {"settings": asdict(self.settings), "composers": list(self.library.composers)})
 
     def restore(self, path: Path) -> None:
-        """Go on from what `save` wrote; raises ConfigError where the settings or the composers differ."""
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        if content["settings"] != asdict(self.settings) or content["composers"] != list(self.library.composers):
-            raise ConfigError(f"{path}: holds a run with other settings or composers; choose another --out")
-        self._parts.load_state_dict(content["parts"])
-        self._optimiser.load_state_dict(content["optimiser"])
-        self.step = content["step"]
+        """Go on from what `save` wrote; raises ConfigError where it is damaged, or a run that differs from this one."""
+        try:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+            if content["settings"] != asdict(self.settings) or content["composers"] != list(self.library.composers):
+                raise ConfigError(f"{path}: holds a run with other settings or composers; choose another --out")
+            self._parts.load_state_dict(content["parts"])
+            self._optimiser.load_state_dict(content["optimiser"])
+            self.step = content["step"]
+        except UNREADABLE as error:
+            raise ConfigError(
+                f"{path}: damaged, or no checkpoint of this training; remove it to begin anew, or choose another --out"
+            ) from error
 
 
 def rate(settings: EmbeddingSettings, step: int) -> float:
