@@ -38,7 +38,7 @@ check: $(VENV)/.with-check ## lint, formatting, types, and who may import whom
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -q tests/test_layers.py tests/test_style.py
+	@$(BIN)/python -m pytest -q tests/project tests/test_style.py
 
 fix: $(VENV)/.with-check ## mend what lint and formatting can mend by themselves
 	@$(BIN)/ruff check --fix .

@@ -14,13 +14,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .bundle import Bundle, list_bundles, load_bundle
     from .client import Client
-    from .composing import Request, Take, stream
-    from .engine import OnnxEngine, load_engine
-    from .midi import read_midi, write_midi
-    from .notes import Note, Notes, Pedal
-    from .sampling import Sampling
+    from .generation.loop import Request, Take, stream
+    from .model.bundle import Bundle, list_bundles, load_bundle
+    from .model.engine import OnnxEngine, load_engine
+    from .model.sampling import Sampling
+    from .music.midi import read_midi, write_midi
+    from .music.notes import Note, Notes, Pedal
 
 __version__ = "0.1.0"
 __all__ = [
@@ -42,13 +42,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "bundle": ("Bundle", "list_bundles", "load_bundle"),
+    "model.bundle": ("Bundle", "list_bundles", "load_bundle"),
     "client": ("Client",),
-    "composing": ("Request", "Take", "stream"),
-    "engine": ("load_engine",),
-    "midi": ("read_midi", "write_midi"),
-    "notes": ("Note", "Notes", "Pedal"),
-    "sampling": ("Sampling",),
+    "generation.loop": ("Request", "Take", "stream"),
+    "model.engine": ("load_engine",),
+    "music.midi": ("read_midi", "write_midi"),
+    "music.notes": ("Note", "Notes", "Pedal"),
+    "model.sampling": ("Sampling",),
 }
 
 
@@ -69,9 +69,9 @@ def compose(
     and stands in the take's request. `original` composes again, with a later seed, what shares more with the model's
     training music than works of people do. Models stay loaded between calls. Raises RequestError or BundleError.
     """
-    from .composing import Request, draw_seed
-    from .composing import compose as compose_with
-    from .sampling import USUAL
+    from .generation.loop import Request, draw_seed
+    from .generation.loop import compose as compose_with
+    from .model.sampling import USUAL
 
     request = Request(
         notes=300 if notes is None and seconds is None else notes,
@@ -84,7 +84,7 @@ def compose(
     engine = _engine(model)
     if not original:
         return compose_with(request, engine)
-    from .original import compose_original, index_of
+    from .generation.original import compose_original, index_of
 
     ((take, _),) = compose_original([request], engine, index_of(engine.bundle))
     return take
@@ -92,8 +92,8 @@ def compose(
 
 @lru_cache(maxsize=4)
 def _engine(model: str | None) -> OnnxEngine:
-    from .bundle import DEFAULT_MODEL, load_bundle
-    from .engine import load_engine
+    from .model.bundle import DEFAULT_MODEL, load_bundle
+    from .model.engine import load_engine
 
     return load_engine(load_bundle(model or DEFAULT_MODEL))
 

@@ -20,14 +20,14 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from .errors import MidiError, RequestError
 from .files import write_file
-from .notes import Note, Notes, Pedal
-from .sampling import USUAL, Sampling
+from .model.sampling import USUAL, Sampling
+from .music.notes import Note, Notes, Pedal
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from .composing import Request
-    from .original import Originality
+    from .generation.loop import Request
+    from .generation.original import Originality
 
 Progress = Callable[[float, float], None]
 TRIES, PAUSE = 5, 1.0  # how often a stream that broke is taken up again, seconds in between
@@ -100,7 +100,7 @@ class Client:
         self, notes: int | None = None, *, progress: Progress | None = None, **wishes: Unpack[Wishes]
     ) -> ServedTake:
         """Compose `notes` notes (300 if no length is given) and wait for them; interrupted, it cancels the piece."""
-        from .composing import ANY, Request, draw_seed
+        from .generation.loop import ANY, Request, draw_seed
 
         request = Request(
             notes=300 if notes is None and "seconds" not in wishes else notes,
@@ -184,8 +184,8 @@ class Client:
 
     def take(self, key: str) -> ServedTake:
         """Fetch a finished piece."""
-        from .composing import Request
-        from .original import Originality
+        from .generation.loop import Request
+        from .generation.original import Originality
 
         piece, music = self.piece(key), self._json("GET", f"/v1/pieces/{quote(key)}.json")
         placed = piece["figures"].get("originality")
@@ -297,7 +297,7 @@ class Client:
 def _heard(prompt: Notes | str | Path | None) -> Notes | None:
     if prompt is None or isinstance(prompt, Notes):
         return prompt
-    from .midi import read_midi
+    from .music.midi import read_midi
 
     return read_midi(prompt)
 

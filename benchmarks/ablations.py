@@ -29,17 +29,17 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from arietta.cli.train import progress_line
-from arietta.config import load_config
-from arietta.note_grid import DURATION_STEPS
-from arietta.notes import trim
-from arietta.performance_codec import PerformanceCodec
-from arietta.store import SPANS, Store, StoreWriter, open_store, read_manifest
+from arietta.codecs.grid import DURATION_STEPS
+from arietta.codecs.performance import PerformanceCodec
+from arietta.corpus.store import SPANS, Store, StoreWriter, open_store, read_manifest
+from arietta.music.notes import trim
 from arietta.train.batches import pieces_of
 from arietta.train.checkpoint import BEST, RUN, load_trained
-from arietta.train.evaluation import Scores, Windows, cut_windows, score
+from arietta.train.config import load_config
 from arietta.train.hardware import Hardware, hardware
 from arietta.train.loop import plan_run, train
 from arietta.train.settings import RunSettings
+from arietta.train.validation import Scores, Windows, cut_windows, score
 
 LENGTH = 2048
 ALIKE: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""How well beats are found: those of `arietta.beats` against beats that are known.
+"""How well beats are found: those of `arietta.music.beats` against beats that are known.
 
     python benchmarks/beats.py FILE_OR_FOLDER...
     python benchmarks/beats.py --first 100 asap-dataset/Schubert
@@ -30,10 +30,10 @@ import numpy as np
 from measure import commit, seconds
 from numpy.typing import NDArray
 
-from arietta.beats import find_beats
-from arietta.meter import LATTICE, Meter, bars
-from arietta.midi import read_meter, read_midi
-from arietta.notes import crop
+from arietta.music.beats import find_beats
+from arietta.music.meter import LATTICE, Meter, bars
+from arietta.music.midi import read_meter, read_midi
+from arietta.music.notes import crop
 
 NEAR = 0.07  # seconds
 SCORE = "midi_score.mid"  # beside performances in the ASAP data set

@@ -14,11 +14,11 @@ from time import perf_counter
 import numpy as np
 from measure import report, seconds
 
-from arietta.bundle import DEFAULT_MODEL, load_bundle
-from arietta.codec import Events
-from arietta.composing import Piece, Request, Take, compose
-from arietta.engine import OnnxEngine, load_engine
-from arietta.ensemble import Ensemble
+from arietta.codecs.codec import Events
+from arietta.generation.batch import Ensemble
+from arietta.generation.loop import Piece, Request, Take, compose
+from arietta.model.bundle import DEFAULT_MODEL, load_bundle
+from arietta.model.engine import OnnxEngine, load_engine
 
 BATCHES = (1, 4, 8, 16, 32)
 NOTES = 300

@@ -4,7 +4,7 @@
     python benchmarks/bench_choose.py --corpus corpus --model piano --on giantmidi [--takes 200] [--notes 300]
 
 Takes are composed in groups of eight, each in the style of a test piece's composer where the model knows one, and two
-of each group chosen (`arietta.choosing`). Held against a window of as many notes of every test piece:
+of each group chosen (`arietta.evaluation.ranking`). Held against a window of as many notes of every test piece:
 
 mean |z|: how many standard deviations a figure lies from the mean of the real windows, over the held-out figures; with
 the 95 % interval of what the choice gains, drawing whole groups, and beside what the validation pieces have.
@@ -26,16 +26,16 @@ from numpy.typing import NDArray
 from takes import compose_all, known_style, side, somewhere, tell
 from tqdm import tqdm
 
-from arietta.bundle import DEFAULT_MODEL, load_bundle
-from arietta.choosing import PARTS, STEADINESS, Judged, choose, usual_nats
-from arietta.comparing import compare, mean_overlap
-from arietta.composing import Request, Take
-from arietta.embedding import embed
-from arietta.engine import OnnxEngine, load_engine
-from arietta.frechet import frechet_distance
-from arietta.measures import MEASURES, Measured, measure
-from arietta.notes import Notes
-from arietta.store import Store, open_store
+from arietta.corpus.store import Store, open_store
+from arietta.evaluation.comparison import compare, mean_overlap
+from arietta.evaluation.embedding import embed
+from arietta.evaluation.frechet import frechet_distance
+from arietta.evaluation.ranking import PARTS, STEADINESS, Judged, choose, usual_nats
+from arietta.evaluation.statistics import MEASURES, Measured, measure
+from arietta.generation.loop import Request, Take
+from arietta.model.bundle import DEFAULT_MODEL, load_bundle
+from arietta.model.engine import OnnxEngine, load_engine
+from arietta.music.notes import Notes
 
 GROUP, BEST = 8, 2
 DRAWS = 100

@@ -19,10 +19,10 @@ import numpy as np
 import psutil
 from measure import report, seconds
 
-from arietta.bundle import DEFAULT_MODEL, load_bundle
-from arietta.codec import Events
-from arietta.composing import Request, Take, compose
-from arietta.engine import OnnxEngine, load_engine
+from arietta.codecs.codec import Events
+from arietta.generation.loop import Request, Take, compose
+from arietta.model.bundle import DEFAULT_MODEL, load_bundle
+from arietta.model.engine import OnnxEngine, load_engine
 
 LENGTHS = (100, 500, 1000, 4000)  # notes
 LAST = 250  # notes at the end of a piece: where the window is full, and costs no longer grow

@@ -36,14 +36,14 @@ from numpy.typing import NDArray
 from spoiling import SPOILERS
 from takes import compose_all, known_style, side, somewhere
 
-from arietta.bundle import DEFAULT_MODEL, load_bundle
-from arietta.composing import ANY, Request
-from arietta.embedding import embed, heard_composers, known_composers
-from arietta.engine import OnnxEngine, load_engine
-from arietta.frechet import frechet_distance, frechet_interval, plain_distance, resampled
-from arietta.notes import Notes, trim
-from arietta.sampling import USUAL, Sampling
-from arietta.store import Store, open_store
+from arietta.corpus.store import Store, open_store
+from arietta.evaluation.embedding import embed, heard_composers, known_composers
+from arietta.evaluation.frechet import frechet_distance, frechet_interval, plain_distance, resampled
+from arietta.generation.loop import ANY, Request
+from arietta.model.bundle import DEFAULT_MODEL, load_bundle
+from arietta.model.engine import OnnxEngine, load_engine
+from arietta.model.sampling import USUAL, Sampling
+from arietta.music.notes import Notes, trim
 
 NOTES, REPEATS = 300, 100
 SHARES = (0.1, 0.3, 1.0)

@@ -21,11 +21,11 @@ import muspy
 import numpy as np
 from measure import commit
 
-from arietta.intake import find
-from arietta.measures import measure
-from arietta.midi import read_midi
-from arietta.notes import Notes
-from arietta.report import pitch_class_entropy
+from arietta.corpus.reader import find
+from arietta.evaluation.report import pitch_class_entropy
+from arietta.evaluation.statistics import measure
+from arietta.music.midi import read_midi
+from arietta.music.notes import Notes
 
 GRID = 1000  # a second
 MOST_SECONDS = 600.0  # MusPy's piano roll of a longer file fills the memory

@@ -21,15 +21,15 @@ import numpy as np
 from measure import commit, report, seconds, wilson
 from takes import compose_all
 
-from arietta.bundle import DEFAULT_MODEL, load_bundle
-from arietta.composing import Request
-from arietta.engine import load_engine
-from arietta.human_baseline import standing
-from arietta.notes import Notes, excerpt
-from arietta.originality import find_passages
-from arietta.passage_index import PassageIndex, open_index, originality_index
-from arietta.planting import measure_recall
-from arietta.store import Store, open_store
+from arietta.corpus.store import Store, open_store
+from arietta.generation.loop import Request
+from arietta.model.bundle import DEFAULT_MODEL, load_bundle
+from arietta.model.engine import load_engine
+from arietta.music.notes import Notes, excerpt
+from arietta.originality.baseline import standing
+from arietta.originality.index import PassageIndex, open_index, originality_index
+from arietta.originality.recall import measure_recall
+from arietta.originality.search import find_passages
 
 QUERY, TAKE = 1000, 300  # notes
 

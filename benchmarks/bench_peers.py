@@ -26,12 +26,12 @@ from peer_midigpt import load_midigpt, open_session, seconds_of
 from torch import Tensor
 from torch.nn import functional
 
-from arietta.bundle import Bundle, load_bundle
-from arietta.composing import Request, compose
-from arietta.engine import load_engine
-from arietta.model_config import ModelConfig
-from arietta.train.start import read_trained_bundle
-from arietta.train.transformer import TransformerModel, angles, turn
+from arietta.generation.loop import Request, compose
+from arietta.model.bundle import Bundle, load_bundle
+from arietta.model.config import ModelConfig
+from arietta.model.engine import load_engine
+from arietta.train.network.transformer import TransformerModel, angles, turn
+from arietta.train.pretrained import read_trained_bundle
 
 TOKENS_A_NOTE = 2_990_127 / 741_410  # of MAESTRO's test split: docs/figures.jsonl, ablation/event
 ROWS_A_NOTE = 1.16

@@ -23,10 +23,10 @@ from pathlib import Path
 import numpy as np
 from measure import report
 
-from arietta.audio import write_audio
-from arietta.midi import read_midi
-from arietta.notes import Notes
-from arietta.score import musicxml
+from arietta.music.midi import read_midi
+from arietta.music.notes import Notes
+from arietta.render.audio import write_audio
+from arietta.render.score import musicxml
 
 REPEATS = 3
 HOUR = 3600.0

@@ -28,7 +28,7 @@ import psutil
 from measure import report
 
 from arietta import Client, Note, Request
-from arietta.bundle import DEFAULT_MODEL
+from arietta.model.bundle import DEFAULT_MODEL
 
 STEADY_CLIENTS = 16
 WARM_UP = 0.25  # of the minutes, in which memory may still grow to what the pieces take

@@ -29,10 +29,10 @@ import numpy as np
 import onnxruntime
 from measure import report
 
-from arietta.bundle import Bundle, list_bundles, load_bundle
-from arietta.composing import Piece, Request
-from arietta.engine import OnnxEngine, load_engine
-from arietta.model_config import ModelConfig
+from arietta.generation.loop import Piece, Request
+from arietta.model.bundle import Bundle, list_bundles, load_bundle
+from arietta.model.config import ModelConfig
+from arietta.model.engine import OnnxEngine, load_engine
 
 ROWS = (64, 256, 512, 1024, 2048)
 STEPS, WARM_STEPS = 24, 4  # in a burst: one repeat is the median row of a burst

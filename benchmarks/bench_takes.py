@@ -7,8 +7,8 @@ loops: how many of 1,000 takes hold a pattern of pitches and onset intervals (wi
 how many go on with it, with the guard of composing and without, beside all windows of as many notes of the test pieces
 of MAESTRO and of GiantMIDI-Piano; 95 % intervals after Wilson.
 
-overlap: the overlapped area of Yang and Lerch (`arietta.comparing`) of a take for each test piece, in its composer's
-style where the model knows one, against a window of as many notes from somewhere in each test piece; beside the same
+overlap: the overlapped area of Yang and Lerch (`evaluation.comparison`) of a take for each test piece, in its
+composer's style where the model knows one, against a window of as many notes from somewhere in each test piece; beside the same
 for a window of each validation piece. Means over the measures, their ratio, and each measure by itself.
 
 One JSON line a case.
@@ -25,15 +25,15 @@ from typing import NamedTuple
 from measure import wilson
 from takes import compose_all, everywhere, matched, side, somewhere, tell, unguarded
 
-from arietta.bundle import DEFAULT_MODEL, load_bundle
-from arietta.comparing import Comparison, compare, mean_overlap
-from arietta.composing import Request
-from arietta.engine import OnnxEngine, load_engine
-from arietta.loops import LoopGuard
-from arietta.measures import measure
-from arietta.notes import Notes
-from arietta.sampling import USUAL, Sampling
-from arietta.store import Store, open_store
+from arietta.corpus.store import Store, open_store
+from arietta.evaluation.comparison import Comparison, compare, mean_overlap
+from arietta.evaluation.statistics import measure
+from arietta.generation.loop import Request
+from arietta.model.bundle import DEFAULT_MODEL, load_bundle
+from arietta.model.engine import OnnxEngine, load_engine
+from arietta.model.sampling import USUAL, Sampling
+from arietta.music.loops import LoopGuard
+from arietta.music.notes import Notes
 
 CORPORA = ("maestro", "giantmidi")
 

@@ -23,13 +23,13 @@ import numpy as np
 import torch
 from measure import ROOT, report, seconds
 
-from arietta.config import load_config
-from arietta.store import Piece, Store
+from arietta.corpus.store import Piece, Store
+from arietta.train.config import load_config
 from arietta.train.hardware import Hardware, has_fast_bfloat16
 from arietta.train.loop import plan_run
+from arietta.train.network.transformer import Attention, skew
 from arietta.train.settings import RunSettings
 from arietta.train.trainer import Trainer
-from arietta.train.transformer import Attention, skew
 
 CONFIG = ROOT / "configs" / "piano.toml"
 POSITIONS = {"relative": "relative", "rotary": "rotary", "plain": "absolute"}

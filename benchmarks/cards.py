@@ -19,12 +19,12 @@ from typing import Any
 from measure import ROOT
 from tables import FIGURES, read_figures, spell
 
-from arietta.bundle import DEFAULT_MODEL, SHIPPED, Bundle, load_bundle
-from arietta.composing import Request, compose
-from arietta.engine import load_engine
-from arietta.passage_index import originality_index
-from arietta.planting import index_sentence
-from arietta.render import write_roll
+from arietta.generation.loop import Request, compose
+from arietta.model.bundle import DEFAULT_MODEL, SHIPPED, Bundle, load_bundle
+from arietta.model.engine import load_engine
+from arietta.originality.index import originality_index
+from arietta.originality.recall import index_sentence
+from arietta.render.roll import write_roll
 
 PAGE, PICTURES = ROOT / "docs" / "models.md", ROOT / "docs" / "models"
 SEEDS, SAMPLE_NOTES = (1, 2, 3), 300

@@ -20,10 +20,10 @@ import bench_batch
 import bench_compose
 import numpy as np
 
-from arietta.bundle import DEFAULT_MODEL, load_bundle
-from arietta.composing import Request, compose
-from arietta.engine import OnnxEngine, load_engine
-from arietta.sampling import USUAL
+from arietta.generation.loop import Request, compose
+from arietta.model.bundle import DEFAULT_MODEL, load_bundle
+from arietta.model.engine import OnnxEngine, load_engine
+from arietta.model.sampling import USUAL
 
 EXPECTED = Path(__file__).with_name("expected.json")
 REPEATS = 4

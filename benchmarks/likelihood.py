@@ -24,13 +24,13 @@ from numpy.typing import NDArray
 from torch import nn
 from tqdm import tqdm
 
-from arietta.bundle import Bundle, load_bundle
-from arietta.engine import load_engine
-from arietta.note_grid import KEY_COUNT
-from arietta.notes import trim
-from arietta.store import Piece, Store, open_store
-from arietta.train.fields import build_model, row_nll, shifted
-from arietta.train.start import read_weights
+from arietta.codecs.grid import KEY_COUNT
+from arietta.corpus.store import Piece, Store, open_store
+from arietta.model.bundle import Bundle, load_bundle
+from arietta.model.engine import load_engine
+from arietta.music.notes import trim
+from arietta.train.network.fields import build_model, row_nll, shifted
+from arietta.train.pretrained import read_weights
 
 COMPARED = 3  # pieces that the engine scores too
 

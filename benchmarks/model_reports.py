@@ -14,8 +14,8 @@ from pathlib import Path
 
 from measure import ROOT
 
-from arietta.bundle import DEFAULT_MODEL, SHIPPED
 from arietta.cli import main as arietta
+from arietta.model.bundle import DEFAULT_MODEL, SHIPPED
 
 FOLDER = ROOT / "docs" / "reports"
 LARGEST = 300_000  # bytes

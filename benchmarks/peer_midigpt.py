@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from measure import seconds
 
-from arietta.model_config import ModelConfig
+from arietta.model.config import ModelConfig
 
 if TYPE_CHECKING:
     from midigpt.inference import InferenceEngine, SamplingSession

@@ -20,14 +20,14 @@ import numpy as np
 from measure import ROOT
 from tqdm import tqdm
 
-from arietta.bundle import DEFAULT_MODEL, SHIPPED, Bundle, load_bundle
-from arietta.engine import load_engine
+from arietta.corpus.store import Store, open_store
+from arietta.evaluation.likelihood import likelihood
+from arietta.evaluation.reference import FILE, PERCENTILES, TITLES, WINDOWS, set_name
+from arietta.evaluation.report import figures, report_on
 from arietta.files import write_file
-from arietta.judge import likelihood
-from arietta.notes import Notes, window
-from arietta.reference import FILE, PERCENTILES, TITLES, WINDOWS, set_name
-from arietta.report import figures, report_on
-from arietta.store import Store, open_store
+from arietta.model.bundle import DEFAULT_MODEL, SHIPPED, Bundle, load_bundle
+from arietta.model.engine import load_engine
+from arietta.music.notes import Notes, window
 
 SIDES = ("validation", "test")
 SCORED_WINDOWS = 60

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from arietta.hands import split_hands
-from arietta.notes import Notes
+from arietta.music.notes import Notes
+from arietta.render.score.hands import split_hands
 
 BLOCK = 2.0  # seconds, a bar of four at 120 beats a minute
 JITTER = 0.15  # seconds, the deviation of a jittered onset

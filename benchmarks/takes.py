@@ -15,15 +15,15 @@ import numpy as np
 from measure import commit
 from tqdm import tqdm
 
-from arietta import composing
-from arietta.bundle import Bundle
-from arietta.composing import ANY, Request, Take, condition_of
-from arietta.engine import OnnxEngine
-from arietta.ensemble import compose_together
+from arietta.corpus.store import Piece, Store
 from arietta.errors import RequestError
-from arietta.notes import Note, Notes, window
-from arietta.sampling import USUAL, Sampling
-from arietta.store import Piece, Store
+from arietta.generation import loop as composing
+from arietta.generation.batch import compose_together
+from arietta.generation.loop import ANY, Request, Take, condition_of
+from arietta.model.bundle import Bundle
+from arietta.model.engine import OnnxEngine
+from arietta.model.sampling import USUAL, Sampling
+from arietta.music.notes import Note, Notes, window
 
 
 class DeafGuard:

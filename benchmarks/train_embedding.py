@@ -20,21 +20,13 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from arietta.cli.bar import bar
-from arietta.embedding import WEIGHTS
+from arietta.cli.progress import bar
+from arietta.corpus.store import Piece, Store, open_store
 from arietta.errors import AriettaError
-from arietta.store import Piece, Store, open_store
-from arietta.train.embedding import EmbeddingSettings, Learner, Progress, train
-from arietta.train.embedding_data import composers_with, gather, long_enough
-from arietta.train.embedding_export import (
-    Shipped,
-    embed_pieces,
-    keep,
-    sharpen,
-    trained,
-    turn,
-    write_embedding,
-)
+from arietta.evaluation.embedding import WEIGHTS
+from arietta.train.embedding.data import composers_with, gather, long_enough
+from arietta.train.embedding.export import Shipped, embed_pieces, keep, sharpen, trained, turn, write_embedding
+from arietta.train.embedding.training import EmbeddingSettings, Learner, Progress, train
 from arietta.train.hardware import has_fast_bfloat16
 
 LEARNED, NAMED = 12, 25  # pieces that a composer must have

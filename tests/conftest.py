@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from arietta.notes import Notes
+from arietta.music.notes import Notes
 
 CORPORA = "ARIETTA_CORPORA"
 # A shared gate tries the same examples every time; at home each run tries new ones, which is how bugs are found.

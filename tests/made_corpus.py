@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from arietta.notes import Notes
-from arietta.store import Store, StoreWriter, open_store
+from arietta.corpus.store import Store, StoreWriter, open_store
+from arietta.music.notes import Notes
 
 SPLITS = ("train", "train", "train", "train", "validation", "test")
 COMPOSERS = ("Edvard Grieg", "Frédéric Chopin")

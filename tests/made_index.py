@@ -7,12 +7,12 @@ from pathlib import Path
 
 from tunes import tune
 
-from arietta.bundle import INDEX, load_bundle
-from arietta.composing import Request, compose
-from arietta.engine import load_engine
-from arietta.human_baseline import PERCENTILES
-from arietta.notes import Notes
-from arietta.passage_index import USUAL_BYTES, IndexedPiece, PassageIndex, build_index, describe_more
+from arietta.generation.loop import Request, compose
+from arietta.model.bundle import INDEX, load_bundle
+from arietta.model.engine import load_engine
+from arietta.music.notes import Notes
+from arietta.originality.baseline import PERCENTILES
+from arietta.originality.index import USUAL_BYTES, IndexedPiece, PassageIndex, build_index, describe_more
 
 TUNES = [tune(seed, 300 + 40 * seed) for seed in range(8)]
 

@@ -23,10 +23,10 @@ import pytest
 import uvicorn
 
 from arietta.serve.app import Door, create_app
-from arietta.serve.history import History
-from arietta.serve.limits import Limits
-from arietta.serve.models import Models
-from arietta.serve.service import Service
+from arietta.serve.jobs.history import History
+from arietta.serve.jobs.limits import Limits
+from arietta.serve.jobs.models import Models
+from arietta.serve.jobs.service import Service
 
 PATIENCE = 60.0  # seconds that a test waits for what takes one or two on an idle machine
 MOST_NOTES = 10_000

@@ -13,8 +13,8 @@ import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from arietta.codec import Codec, Decoder, Events, Masks, field_slices
-from arietta.notes import Notes
+from arietta.codecs.codec import Codec, Decoder, Events, Masks, field_slices
+from arietta.music.notes import Notes
 
 # A loaded machine takes its time; what is slow is seen in `pytest --durations`.
 settings.register_profile("arietta", deadline=None)

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from arietta import audio
-from arietta.audio import LONGEST_WAV, audio_bytes, write_audio
 from arietta.errors import RequestError
-from arietta.notes import Notes
-from arietta.sampler import RATE, frame_count, sound_blocks
+from arietta.music.notes import Notes
+from arietta.render import audio
+from arietta.render.audio import LONGEST_WAV, audio_bytes, write_audio
+from arietta.render.piano import RATE, frame_count, sound_blocks
 
 
 def opened(data: bytes) -> tuple[np.ndarray, int]:

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from made_corpus import made_store, scale
 from strategies import pieces
 
-from arietta.codec import Events
+from arietta.codecs.codec import Events
+from arietta.codecs.note import CODA, END, KEY_COUNT, START, NoteCodec
+from arietta.corpus.store import Piece, Store
 from arietta.errors import ConfigError, CorpusError
-from arietta.model_config import ModelConfig
-from arietta.note_codec import CODA, END, KEY_COUNT, START, NoteCodec
-from arietta.notes import Notes, trim
-from arietta.store import Piece, Store
+from arietta.model.config import ModelConfig
+from arietta.music.notes import Notes, trim
 from arietta.train.batches import SHORTER, Augmentation, Crops, _chances, pad, pieces_of, rows_per_note
 from arietta.train.settings import DataSettings
 

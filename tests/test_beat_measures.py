@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tunes import tune
 
-from arietta.beat_measures import (
+from arietta.evaluation.beat_statistics import (
     BEAT_MEASURES,
     LENGTHS,
     MOST_SECONDS,
@@ -19,8 +19,8 @@ from arietta.beat_measures import (
     moved,
     signature_of,
 )
-from arietta.meter import Meter, Signature, Tempo
-from arietta.notes import Notes, shift, stretch
+from arietta.music.meter import Meter, Signature, Tempo
+from arietta.music.notes import Notes, shift, stretch
 
 # Two bars of 3/4, first at 120 and then at 60 quarter notes a minute: quarter, quarter, quarter; half, quarter.
 BARS = Meter((Signature(0.0, 3, 4),), (Tempo(0.0, 0.5), Tempo(1.5, 1.0)))

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from strategies import pieces
 
-from arietta.beats import find_beats, find_meter, salience_of
-from arietta.notes import Notes, stretch
+from arietta.music.beats import find_beats, find_meter, salience_of
+from arietta.music.notes import Notes, stretch
 
 
 def march(

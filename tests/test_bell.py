@@ -11,9 +11,9 @@ import time
 import pytest
 
 from arietta.errors import RequestError
-from arietta.serve.bell import Bell
-from arietta.serve.limits import Limits
-from arietta.serve.log import JsonLines
+from arietta.serve.jobs.limits import Limits
+from arietta.serve.jobs.log import JsonLines
+from arietta.serve.jobs.notifier import Bell
 
 
 def test_a_ring_from_a_thread_wakes_all_who_wait() -> None:

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arietta.meter import Meter, Signature, Tempo
-from arietta.midi import write_midi
-from arietta.notes import Notes
+from arietta.music.meter import Meter, Signature, Tempo
+from arietta.music.midi import write_midi
+from arietta.music.notes import Notes
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 BEATS = 0.5 + 0.5 * np.arange(40)

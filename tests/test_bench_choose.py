@@ -13,9 +13,9 @@ from test_bench_takes import printed, tunes_for_maestro
 from tiny_bundle import engine_of
 from tunes import tune
 
-from arietta.choosing import choose
-from arietta.notes import stretch
-from arietta.store import Store
+from arietta.corpus.store import Store
+from arietta.evaluation.ranking import choose
+from arietta.music.notes import stretch
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 

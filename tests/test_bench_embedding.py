@@ -14,9 +14,9 @@ from made_corpus import COMPOSERS, made_store
 from tiny_bundle import engine_of
 from tunes import tune
 
-from arietta.embedding import known_composers
-from arietta.engine import OnnxEngine
-from arietta.store import Store
+from arietta.corpus.store import Store
+from arietta.evaluation.embedding import known_composers
+from arietta.model.engine import OnnxEngine
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SPLITS = ("validation", "train", "test", "test") * 8  # two composers in turn

@@ -14,12 +14,12 @@ import pytest
 from made_corpus import made_store
 from tunes import tune, write
 
-from arietta.bundle import DEFAULT_MODEL, load_bundle
-from arietta.engine import load_engine
-from arietta.judge import likelihood
-from arietta.notes import Notes
-from arietta.report import figures, report_on
-from arietta.store import Store
+from arietta.corpus.store import Store
+from arietta.evaluation.likelihood import likelihood
+from arietta.evaluation.report import figures, report_on
+from arietta.model.bundle import DEFAULT_MODEL, load_bundle
+from arietta.model.engine import load_engine
+from arietta.music.notes import Notes
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SPLITS = ("train", "validation", "test", "test", "test")

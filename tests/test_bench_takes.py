@@ -16,12 +16,12 @@ from tiny_bundle import engine_of
 from tunes import play_all, tune
 from wilful import Wilful, hammering
 
-from arietta.bundle import load_bundle
-from arietta.composing import compose
-from arietta.loops import LOOP_REPEATS
-from arietta.notes import excerpt
-from arietta.sampling import USUAL
-from arietta.store import Store
+from arietta.corpus.store import Store
+from arietta.generation.loop import compose
+from arietta.model.bundle import load_bundle
+from arietta.model.sampling import USUAL
+from arietta.music.loops import LOOP_REPEATS
+from arietta.music.notes import excerpt
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SPLITS = ("train", "validation", "test") * 5

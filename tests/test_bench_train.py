@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from arietta.train.hardware import LAPTOP
+from arietta.train.network.transformer import Attention
 from arietta.train.settings import DataSettings, ModelSettings, RunSettings, TrainSettings
-from arietta.train.transformer import Attention
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SMALL = RunSettings(

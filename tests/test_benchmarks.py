@@ -17,10 +17,10 @@ from made_index import knowing
 from tiny_bundle import TINY, TINY_LSTM, bundle_of, engine_of
 from tunes import write
 
-from arietta.bundle import INDEX, load_bundle
-from arietta.composing import Request
-from arietta.notes import Notes
-from arietta.passage_index import describe_more, open_index
+from arietta.generation.loop import Request
+from arietta.model.bundle import INDEX, load_bundle
+from arietta.music.notes import Notes
+from arietta.originality.index import describe_more, open_index
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -96,7 +96,7 @@ def test_company_is_told_and_changes_no_piece(
 
 
 def test_a_piece_that_its_company_changed_ends_the_run(benchmark: Any, tiny_bundle: Path) -> None:
-    from arietta.composing import Request, compose
+    from arietta.generation.loop import Request, compose
 
     bench, engine = benchmark("bench_batch"), engine_of(tiny_bundle)
     take, other = (compose(Request(notes=5, seed=seed), engine) for seed in (0, 1))
@@ -187,7 +187,7 @@ def test_a_benchmark_that_fails_leaves_no_file(benchmark: Any, tmp_path: Path, m
 def test_the_peer_in_eager_torch_is_the_same_network(benchmark: Any, positions: str, tmp_path: Path) -> None:
     import torch
 
-    from arietta.train.fields import shifted
+    from arietta.train.network.fields import shifted
 
     folder = bundle_of(tmp_path / "mine", replace(TINY, positions=positions))
     eager = benchmark("bench_peers").Eager(load_bundle(folder))

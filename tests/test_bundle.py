@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from tiny_bundle import CARD, TINY
 
-from arietta import bundle as bundles
-from arietta.bundle import FILES, find_bundle, list_bundles, load_bundle, write_description
 from arietta.errors import BundleError
+from arietta.model import bundle as bundles
+from arietta.model.bundle import FILES, find_bundle, list_bundles, load_bundle, write_description
 
 Description = dict[str, Any]
 

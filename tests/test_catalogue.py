@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from arietta.catalogue import Number, agree, read_title
+from arietta.corpus.titles import Number, agree, read_title
 
 BACH = "Johann Sebastian Bach"
 

@@ -23,7 +23,7 @@ from arietta.train.checkpoint import (
     write_file,
     write_json,
 )
-from arietta.train.curve import draw_curve
+from arietta.train.log import draw_curve
 
 CONTENT = {"model": {"weight": torch.arange(3.0)}, "config": {}, "codec": {}, "store": "s", "step": 7}
 

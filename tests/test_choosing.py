@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from test_loops import pattern
 from tunes import play_all, tune
 
-from arietta import choosing
-from arietta.bundle import list_bundles, load_bundle
-from arietta.choosing import (
+from arietta.errors import RequestError
+from arietta.evaluation import ranking as choosing
+from arietta.evaluation.ranking import (
     PARTS,
     SPOILED,
     STEADINESS,
@@ -25,10 +25,10 @@ from arietta.choosing import (
     score_of,
     usual_nats,
 )
-from arietta.errors import RequestError
-from arietta.notes import Notes
-from arietta.reference import Reference, references
-from arietta.report import report_on, sampled
+from arietta.evaluation.reference import Reference, references
+from arietta.evaluation.report import report_on, sampled
+from arietta.model.bundle import list_bundles, load_bundle
+from arietta.music.notes import Notes
 
 BAND = (2.0, 6.0, 8.0, 10.0, 12.0)
 FIGURES = {"scale_consistency": (0.6, 0.7, 0.8, 0.9, 1.0), "coming_back_2": (0.3, 0.5, 0.6, 0.7, 0.8)}

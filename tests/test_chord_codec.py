@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import pieces, random_numbers, sample
 
-from arietta.chord_codec import ChordCodec, normal_order, pitches
-from arietta.codec import load_codec, permits
+from arietta.codecs.chord import ChordCodec, normal_order, pitches
+from arietta.codecs.codec import load_codec, permits
 from arietta.errors import CodecError, MidiError
-from arietta.midi import read_midi
-from arietta.notes import Note, Notes
+from arietta.music.midi import read_midi
+from arietta.music.notes import Note, Notes
 
 C_MAJOR = (0, 4, 7)
 CODEC = ChordCodec([59, 60, 61, 64, (0,), (1,), C_MAJOR, (0, 1), (9, 0, 4)])

@@ -10,7 +10,7 @@ import pytest
 
 import arietta
 from arietta.cli import VERBS, main
-from arietta.cli.bar import bar
+from arietta.cli.progress import bar
 from arietta.errors import AriettaError, MidiError
 
 

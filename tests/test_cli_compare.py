@@ -10,7 +10,7 @@ from made_corpus import made_store
 from tunes import tune, write
 
 from arietta.cli import main
-from arietta.notes import stretch
+from arietta.music.notes import stretch
 
 SPLITS = ("train",) * 10 + ("validation",) * 10 + ("test",) * 10
 

@@ -15,8 +15,8 @@ import pytest
 from arietta import write_midi
 from arietta.cli import compose as verb
 from arietta.cli import main
-from arietta.midi import read_midi, read_texts
-from arietta.notes import Notes
+from arietta.music.midi import read_midi, read_texts
+from arietta.music.notes import Notes
 
 Capture = pytest.CaptureFixture[str]
 
@@ -300,7 +300,7 @@ def test_an_interruption_leaves_nothing_half_written(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("arietta.composing.Piece.push", interrupted)
+    monkeypatch.setattr("arietta.generation.loop.Piece.push", interrupted)
     assert run(tiny_bundle, "--notes", "5") == 130
     assert "interrupted" in capsys.readouterr().err
     assert files(here) == []

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from made_index import knowing
 
-from arietta.bundle import INDEX
 from arietta.cli import main
-from arietta.composing import Request
-from arietta.midi import read_texts
+from arietta.generation.loop import Request
+from arietta.model.bundle import INDEX
+from arietta.music.midi import read_texts
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from made_index import indexed
 
-from arietta import bundle as bundles
 from arietta.cli import main
-from arietta.passage_index import PLACES, originality_index
+from arietta.model import bundle as bundles
+from arietta.originality.index import PLACES, originality_index
 
 
 class Quiet(SimpleHTTPRequestHandler):

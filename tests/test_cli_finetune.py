@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from made_corpus import scale
 
-from arietta.bundle import load_bundle
 from arietta.cli import main
-from arietta.midi import write_midi
+from arietta.model.bundle import load_bundle
+from arietta.music.midi import write_midi
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 QUICK = ["--steps", "2", "--threads", "1", "--device", "cpu"]

@@ -13,7 +13,7 @@ import pytest
 from tunes import play_again, tune, write
 
 from arietta.cli import main
-from arietta.store import open_store
+from arietta.corpus.store import open_store
 
 
 def test_it_says_what_was_kept_what_was_not_and_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

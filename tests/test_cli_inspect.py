@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from arietta import bundle
 from arietta.cli import main
 from arietta.cli.inspect import MOST_COMPOSERS
-from arietta.midi import write_midi
-from arietta.model_config import ModelConfig
-from arietta.note_codec import NoteCodec
-from arietta.notes import Notes
-from arietta.render import roll_svg
-from arietta.store import StoreWriter
+from arietta.codecs.note import NoteCodec
+from arietta.corpus.store import StoreWriter
+from arietta.model import bundle
+from arietta.model.config import ModelConfig
+from arietta.music.midi import write_midi
+from arietta.music.notes import Notes
+from arietta.render.roll import roll_svg
 
 REQUEST = {"bundle": "0123456789abcdef", "model": "concert", "notes": 6, "prompt_notes": 4, "seed": 7, "style": "Grieg"}
 

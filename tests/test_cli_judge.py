@@ -13,10 +13,10 @@ from made_index import TUNES, indexed
 from midi_files import midi, off, on, track
 from tunes import tune, write
 
-from arietta.bundle import INDEX
 from arietta.cli import main
-from arietta.notes import Notes, excerpt
-from arietta.render import MARK_INK
+from arietta.model.bundle import INDEX
+from arietta.music.notes import Notes, excerpt
+from arietta.render.roll import MARK_INK
 
 
 def huge() -> Notes:

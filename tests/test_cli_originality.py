@@ -13,11 +13,12 @@ import pytest
 from made_corpus import made_store
 from tunes import play_all, tune, write
 
-from arietta import human_baseline, planting
-from arietta.bundle import INDEX
 from arietta.cli import main
-from arietta.notes import Notes, excerpt, transpose
-from arietta.passage_index import open_index
+from arietta.model.bundle import INDEX
+from arietta.music.notes import Notes, excerpt, transpose
+from arietta.originality import baseline as human_baseline
+from arietta.originality import recall as planting
+from arietta.originality.index import open_index
 
 TUNES = [tune(seed, 450) for seed in range(6)]
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from midi_files import midi, off, on, track
 
-from arietta.audio import audio_bytes
 from arietta.cli import main
-from arietta.midi import midi_bytes, read_midi
-from arietta.notes import Notes
-from arietta.render import roll_png
-from arietta.score import musicxml
+from arietta.music.midi import midi_bytes, read_midi
+from arietta.music.notes import Notes
+from arietta.render.audio import audio_bytes
+from arietta.render.roll import roll_png
+from arietta.render.score import musicxml
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_a_pdf_is_an_engraved_score(piece: Path, capsys: pytest.CaptureFixture[s
 def test_a_missing_package_is_told_in_a_sentence(
     package: str, kind: str, piece: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from arietta import sampler
+    from arietta.render import piano as sampler
 
     sampler._sample.cache_clear()
     monkeypatch.setitem(sys.modules, package, None)

@@ -18,7 +18,7 @@ from serving import PATIENCE, ask, composed, look, served, until
 
 from arietta.cli import main
 from arietta.cli.serve import _data_folder
-from arietta.midi import read_midi
+from arietta.music.midi import read_midi
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *words: str) -> str:

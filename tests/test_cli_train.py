@@ -18,8 +18,8 @@ from made_corpus import made_store
 
 from arietta.cli import main
 from arietta.cli.train import _clock, _sentence, progress_line
-from arietta.config import load_config
 from arietta.train.checkpoint import read_checkpoint, read_metrics
+from arietta.train.config import load_config
 from arietta.train.loop import Outcome, Progress, plan_run
 from arietta.train.settings import RunSettings
 
@@ -190,7 +190,7 @@ def test_without_the_train_extra_it_says_what_to_install(
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.toml")), ids=lambda path: path.stem)
 def test_every_shipped_config_loads_and_plans_a_model(path: Path, corpus: Path) -> None:
-    from arietta.store import open_store
+    from arietta.corpus.store import open_store
 
     settings = load_config(RunSettings, path)
     store = open_store(corpus)

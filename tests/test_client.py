@@ -21,11 +21,11 @@ import arietta
 from arietta.cli import main
 from arietta.client import Client, ServedTake
 from arietta.errors import MidiError, RequestError
-from arietta.midi import midi_bytes, read_midi, write_midi
-from arietta.notes import Notes, first
-from arietta.sampling import Sampling
+from arietta.model.sampling import Sampling
+from arietta.music.midi import midi_bytes, read_midi, write_midi
+from arietta.music.notes import Notes, first
 from arietta.serve.app import Door
-from arietta.serve.models import Models
+from arietta.serve.jobs.models import Models
 
 
 @pytest.fixture(scope="module")

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import choices, pieces, random_numbers, sample, sample_row
 
-from arietta.chord_codec import ChordCodec
-from arietta.codec import Codec, Losses, Masks, field_slices, fingerprint, fold, load_codec, permits
+from arietta.codecs.chord import ChordCodec
+from arietta.codecs.codec import Codec, Losses, Masks, field_slices, fingerprint, fold, load_codec, permits
+from arietta.codecs.grid import END, KEY_COUNT, PEDAL_UP, REST, START
+from arietta.codecs.note import NoteCodec
+from arietta.codecs.performance import PerformanceCodec
 from arietta.errors import CodecError
-from arietta.note_codec import NoteCodec
-from arietta.note_grid import END, KEY_COUNT, PEDAL_UP, REST, START
-from arietta.notes import Note, Notes
-from arietta.performance_codec import PerformanceCodec
+from arietta.music.notes import Note, Notes
 
 CODECS: list[Codec] = [NoteCodec(), PerformanceCodec(), ChordCodec([60, 62, (0, 4, 7)])]
 each_codec = pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)

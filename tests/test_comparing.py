@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from tunes import tune
 
-from arietta.comparing import compare, density, distances, divergence, mean_overlap, overlapped_area
-from arietta.measures import Measured, measure
-from arietta.notes import stretch, transpose
+from arietta.evaluation.comparison import compare, density, distances, divergence, mean_overlap, overlapped_area
+from arietta.evaluation.statistics import Measured, measure
+from arietta.music.notes import stretch, transpose
 
 GRID = np.linspace(-5.0, 15.0, 256)
 STEP = float(GRID[1] - GRID[0])

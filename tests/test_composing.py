@@ -12,23 +12,14 @@ import pytest
 from tiny_bundle import TINY, engine_of
 from wilful import CODEC
 
-from arietta.bundle import load_bundle
-from arietta.composing import (
-    LONGEST_PROMPT,
-    MOST_NOTES,
-    Piece,
-    Request,
-    compose,
-    condition_of,
-    draw_seed,
-    stream,
-)
-from arietta.engine import OnnxEngine
+from arietta.codecs.grid import START
 from arietta.errors import RequestError
-from arietta.midi import midi_bytes, read_midi, read_texts
-from arietta.note_grid import START
-from arietta.notes import Note, Notes, Pedal
-from arietta.sampling import Sampling
+from arietta.generation.loop import LONGEST_PROMPT, MOST_NOTES, Piece, Request, compose, condition_of, draw_seed, stream
+from arietta.model.bundle import load_bundle
+from arietta.model.engine import OnnxEngine
+from arietta.model.sampling import Sampling
+from arietta.music.midi import midi_bytes, read_midi, read_texts
+from arietta.music.notes import Note, Notes, Pedal
 
 # The same again
 

@@ -14,15 +14,15 @@ from strategies import SEEDS
 from tiny_bundle import TINY, engine_of, graphs_of, random_model
 from wilful import CODEC, Wilful, assert_closed, cycling
 
-from arietta.bundle import load_bundle
-from arietta.composing import Piece, Request, compose
-from arietta.engine import OnnxEngine
+from arietta.codecs.grid import CODA, END, KEY_COUNT, PEDAL_DOWN, TIME_COUNT
+from arietta.codecs.performance import PerformanceCodec
 from arietta.errors import RequestError
-from arietta.loops import LOOP_REPEATS, LoopGuard
-from arietta.note_grid import CODA, END, KEY_COUNT, PEDAL_DOWN, TIME_COUNT
-from arietta.notes import Note, Notes
-from arietta.performance_codec import PerformanceCodec
-from arietta.sampling import Sampling
+from arietta.generation.loop import Piece, Request, compose
+from arietta.model.bundle import load_bundle
+from arietta.model.engine import OnnxEngine
+from arietta.model.sampling import Sampling
+from arietta.music.loops import LOOP_REPEATS, LoopGuard
+from arietta.music.notes import Note, Notes
 
 LAWS = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -91,7 +91,7 @@ def test_the_most_stubborn_engine_gives_what_was_asked(
 def test_a_codec_of_one_field_keeps_the_count_too(notes: int, tmp_path: Path) -> None:
     codec = PerformanceCodec()
     config = replace(TINY, field_sizes=codec.field_sizes)
-    from arietta.engine import load_engine
+    from arietta.model.engine import load_engine
 
     engine = load_engine(graphs_of(tmp_path, config, random_model(config), codec))
     take = compose(Request(notes=notes), engine)

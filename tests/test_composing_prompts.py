@@ -12,14 +12,11 @@ from strategies import SEEDS, pieces
 from tiny_bundle import TINY
 from wilful import CODEC, Wilful, assert_closed, assert_untouched, hammering
 
-from arietta.bundle import load_bundle
-from arietta.composing import (
-    Request,
-    compose,
-)
-from arietta.engine import OnnxEngine
-from arietta.note_grid import PEDAL_DOWN
-from arietta.notes import Notes, first, shift
+from arietta.codecs.grid import PEDAL_DOWN
+from arietta.generation.loop import Request, compose
+from arietta.model.bundle import load_bundle
+from arietta.model.engine import OnnxEngine
+from arietta.music.notes import Notes, first, shift
 
 LAWS = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from arietta.config import describe_config, load_config, parse_override
 from arietta.errors import ConfigError
+from arietta.train.config import describe_config, load_config, parse_override
 
 
 @dataclass(frozen=True)

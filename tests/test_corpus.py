@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from tunes import play_again, play_all, tune, write, write_maestro
 
-from arietta import intake
-from arietta.corpus import IngestConfig, ingest
+from arietta.corpus import reader as intake
+from arietta.corpus.ingest import IngestConfig, ingest
+from arietta.corpus.store import ColumnWriter, open_store, read_manifest
 from arietta.errors import CorpusError
-from arietta.midi import read_midi
-from arietta.store import ColumnWriter, open_store, read_manifest
+from arietta.music.midi import read_midi
 
 ONE = IngestConfig(workers=1)
 
@@ -193,7 +193,7 @@ def test_another_version_of_the_reader_hears_everything_again(
 ) -> None:
     write(tmp_path / "midi" / "a.mid", tune(1))
     ingest([tmp_path / "midi"], tmp_path / "corpus", ONE)
-    monkeypatch.setattr(intake, "reader_fingerprint", lambda: "another")
+    monkeypatch.setattr(intake, "READER_VERSION", "another")
     ingest([tmp_path / "midi"], tmp_path / "corpus", ONE)
     assert heard == ["a.mid", "a.mid"]
 

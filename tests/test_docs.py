@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 import arietta
-from arietta.bundle import list_bundles
 from arietta.cli import VERBS
-from arietta.config import load_config
-from arietta.midi import write_midi
-from arietta.notes import Notes
+from arietta.model.bundle import list_bundles
+from arietta.music.midi import write_midi
+from arietta.music.notes import Notes
+from arietta.train.config import load_config
 from arietta.train.settings import RunSettings
 
 ROOT = Path(__file__).parent.parent

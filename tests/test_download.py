@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from arietta import download as download_module
+from arietta import fetch as download_module
 from arietta.cli import main
-from arietta.download import DATASETS, Dataset, download, fetch
 from arietta.errors import CorpusError
+from arietta.fetch import DATASETS, Dataset, download, fetch
 
 
 def packed(files: dict[str, bytes], links: tuple[str, ...] = ()) -> bytes:

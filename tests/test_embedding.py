@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tunes import tune
 
-from arietta.embedding import (
+from arietta.evaluation.embedding import (
     DIMENSIONS,
     FEATURES,
     HEARD,
@@ -21,8 +21,8 @@ from arietta.embedding import (
     known_composers,
     windows_of,
 )
-from arietta.measures import measure
-from arietta.notes import Notes, shift, stretch, transpose
+from arietta.evaluation.statistics import measure
+from arietta.music.notes import Notes, shift, stretch, transpose
 
 PIECE = tune(5, 300)
 

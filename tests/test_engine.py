@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from strategies import SEEDS, sample_row, uneven
 from tiny_bundle import TINY, TINY_LSTM, SymbolCodec, engine_of, forcing, graphs_of, random_model
 
-from arietta.bundle import list_bundles, load_bundle
-from arietta.codec import Codec, Masks, field_slices, permits
-from arietta.engine import PROMPTS_KEPT, OnnxEngine, load_engine
+from arietta.codecs.codec import Codec, Masks, field_slices, permits
+from arietta.codecs.note import NoteCodec
 from arietta.errors import BundleError
-from arietta.model_config import ModelConfig
-from arietta.note_codec import NoteCodec
-from arietta.sampling import Sampling, choose, gumbel
-from arietta.state import State
-from arietta.train.export import torch_nll
-from arietta.train.fields import shifted
+from arietta.model.bundle import list_bundles, load_bundle
+from arietta.model.cache import State
+from arietta.model.config import ModelConfig
+from arietta.model.engine import PROMPTS_KEPT, OnnxEngine, load_engine
+from arietta.model.sampling import Sampling, choose, gumbel
+from arietta.train.network.fields import shifted
+from arietta.train.onnx.export import torch_nll
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 NOTE_CODEC, SYMBOL_CODEC = NoteCodec(), SymbolCodec()

@@ -6,10 +6,10 @@ import zlib
 
 import pytest
 
-from arietta.engraving import HEIGHT, WIDTH, _content, engrave, pdf
 from arietta.errors import RequestError
-from arietta.notes import Notes
-from arietta.score import musicxml
+from arietta.music.notes import Notes
+from arietta.render.score import musicxml
+from arietta.render.score.engraving import HEIGHT, WIDTH, _content, engrave, pdf
 
 SVG = """<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">
 <defs><g id="E0A4-x"><path transform="scale(1,-1)" d="M1 2h3v4l5 -6c1 0 2 0 3 0s1 1 2 2z" /></g></defs>

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from strategies import SEEDS
 from tiny_bundle import engine_of
 
-from arietta.composing import Piece, Request, Take, compose
-from arietta.engine import OnnxEngine
-from arietta.ensemble import Ensemble, compose_together
 from arietta.errors import RequestError
-from arietta.midi import midi_bytes
-from arietta.notes import Note, Notes, Pedal, first
-from arietta.sampling import Sampling
+from arietta.generation.batch import Ensemble, compose_together
+from arietta.generation.loop import Piece, Request, Take, compose
+from arietta.model.engine import OnnxEngine
+from arietta.model.sampling import Sampling
+from arietta.music.midi import midi_bytes
+from arietta.music.notes import Note, Notes, Pedal, first
 
 WINDOW = 64  # rows, of the tiny transformers: most pieces here slide it
 
@@ -178,7 +178,7 @@ def test_pieces_with_one_prompt_take_it_in_once(tiny_bundle: Path, count: int) -
 def test_many_requests_give_the_takes_that_each_gives_alone(
     engine: OnnxEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("arietta.ensemble.MOST_TOGETHER", 3)
+    monkeypatch.setattr("arietta.generation.batch.MOST_TOGETHER", 3)
     requests = [request_of(number) for number in range(10) if number % 5 != 4]  # those of so many notes
     told: list[tuple[float, float]] = []
     takes = list(compose_together(requests, engine, progress=lambda done, whole: told.append((done, whole))))

@@ -10,14 +10,14 @@ import torch
 from made_corpus import made_store
 from torch import nn
 
-from arietta.model_config import ModelConfig
-from arietta.note_codec import KEY_COUNT, NoteCodec
-from arietta.notes import trim
-from arietta.store import Store
+from arietta.codecs.note import KEY_COUNT, NoteCodec
+from arietta.corpus.store import Store
+from arietta.model.config import ModelConfig
+from arietta.music.notes import trim
 from arietta.train.checkpoint import Trained
-from arietta.train.evaluation import cut_windows, evaluate, score, summarise
-from arietta.train.fields import build_model, row_nll, shifted
 from arietta.train.hardware import LAPTOP
+from arietta.train.network.fields import build_model, row_nll, shifted
+from arietta.train.validation import cut_windows, evaluate, score, summarise
 
 CODEC = NoteCodec()
 MODEL = ModelConfig(

@@ -14,14 +14,14 @@ import torch
 from made_index import indexed
 from tiny_bundle import CARD, COMPOSERS, TINY, TINY_LSTM, bundle_of, engine_of, random_model, write_checkpoint
 
-from arietta.bundle import INDEX, load_bundle
 from arietta.cli import main
+from arietta.codecs.performance import PerformanceCodec
 from arietta.errors import AriettaError, BundleError, ConfigError
-from arietta.model_config import POSITIONS, ModelConfig
-from arietta.passage_index import describe_more
-from arietta.performance_codec import PerformanceCodec
-from arietta.train import export as exporting
-from arietta.train.export import FEED_ROWS, export, torch_nll
+from arietta.model.bundle import INDEX, load_bundle
+from arietta.model.config import POSITIONS, ModelConfig
+from arietta.originality.index import describe_more
+from arietta.train.onnx import export as exporting
+from arietta.train.onnx.export import FEED_ROWS, export, torch_nll
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 FILES = {"model.json", "card.json", "step.onnx", "feed.onnx", "weights.bin", "golden.npz"}

@@ -9,14 +9,14 @@ import torch
 from made_corpus import made_store, scale
 from tiny_bundle import TINY, random_model
 
+from arietta.codecs.note import NoteCodec
+from arietta.corpus.store import Store, open_store
 from arietta.errors import ConfigError, CorpusError
-from arietta.note_codec import NoteCodec
-from arietta.store import Store, open_store
 from arietta.train.checkpoint import read_checkpoint, read_metrics
 from arietta.train.finetune import describe_data, finetune_settings, warnings, with_held_out
 from arietta.train.hardware import LAPTOP
 from arietta.train.loop import plan_run, train
-from arietta.train.start import Start
+from arietta.train.pretrained import Start
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 QUICK = {"train.batch": 2, "train.steps": 6, "train.validate_every": 2, "train.validation_windows": 4}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tunes import play_again, play_all, tune
 
-from arietta.fingerprint import (
+from arietta.music.ngrams import (
     PASSAGE_LENGTH,
     WORD_LENGTH,
     Hashes,
@@ -21,7 +21,7 @@ from arietta.fingerprint import (
     share,
     words,
 )
-from arietta.notes import Notes, shift, stretch, transpose
+from arietta.music.notes import Notes, shift, stretch, transpose
 
 
 def in_a_row(pitches: list[int]) -> Notes:

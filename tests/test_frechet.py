@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from arietta.frechet import RESAMPLES, frechet_distance, frechet_interval, plain_distance, resampled
+from arietta.evaluation.frechet import RESAMPLES, frechet_distance, frechet_interval, plain_distance, resampled
 
 
 def drawn(seed: int, count: int, deviations: list[float], mean: float = 0.0) -> np.ndarray:

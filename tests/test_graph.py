@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from strategies import SEEDS
 from tiny_bundle import TINY, TINY_LSTM, graphs_of, random_model
 
-from arietta.engine import OnnxEngine, load_engine
-from arietta.model_config import ModelConfig
-from arietta.note_codec import NoteCodec
-from arietta.notes import Notes
-from arietta.train.export import torch_nll
-from arietta.train.fields import build_model, row_nll, shifted
-from arietta.train.graph import build_graphs, cache_scales
-from arietta.train.onnx_graph import BLOCK, OPSET, SMALLEST_EXTERNAL, Graph, quantise_blocks
+from arietta.codecs.note import NoteCodec
+from arietta.model.config import ModelConfig
+from arietta.model.engine import OnnxEngine, load_engine
+from arietta.music.notes import Notes
+from arietta.train.network.fields import build_model, row_nll, shifted
+from arietta.train.onnx.builder import BLOCK, OPSET, SMALLEST_EXTERNAL, Graph, quantise_blocks
+from arietta.train.onnx.export import torch_nll
+from arietta.train.onnx.graphs import build_graphs, cache_scales
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 CODEC = NoteCodec()

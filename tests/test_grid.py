@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import pieces
 
-from arietta.grid import place
-from arietta.meter import LATTICE, Meter, Signature, Tempo, bars
-from arietta.notes import Notes
+from arietta.music.meter import LATTICE, Meter, Signature, Tempo, bars
+from arietta.music.notes import Notes
+from arietta.render.score.quantise import place
 
 
 def meter_of(beats: int = 4, unit: int = 4, *, is_exact: bool = False) -> Meter:

@@ -10,13 +10,13 @@ import pytest
 from test_engine import NOTE_CODEC, noise_for
 from tiny_bundle import engine_of
 
-from arietta import engine as engines
-from arietta.bundle import load_bundle
-from arietta.codec import Masks
-from arietta.composing import Piece, Request, begin, compose
-from arietta.engine import OnnxEngine
+from arietta.codecs.codec import Masks
 from arietta.errors import RequestError
-from arietta.sampling import USUAL, Sampling
+from arietta.generation.loop import Piece, Request, begin, compose
+from arietta.model import engine as engines
+from arietta.model.bundle import load_bundle
+from arietta.model.engine import OnnxEngine
+from arietta.model.sampling import USUAL, Sampling
 
 
 @pytest.fixture(scope="module", params=["tiny_bundle", "tiny_bundle_32", "tiny_lstm"])

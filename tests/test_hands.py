@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from strategies import pieces
 
-from arietta.hands import split_hands
-from arietta.notes import Notes, stretch
+from arietta.music.notes import Notes, stretch
+from arietta.render.score.hands import split_hands
 
 
 def played(*grips: tuple[int, ...], length: float = 0.5, gap: float = 0.5) -> Notes:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from arietta.errors import HistoryError
-from arietta.notes import Note, Pedal
-from arietta.serve.history import CANCELLED, DONE, WAITING, History, Outcome, Record
+from arietta.music.notes import Note, Pedal
+from arietta.serve.jobs.history import CANCELLED, DONE, WAITING, History, Outcome, Record
 
 TOLD = [Note(0.5, 0.25, 60, 64), Pedal(0.0, 0.75), Note(1 / 3, 0.1, 61, 1)]
 

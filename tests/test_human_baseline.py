@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from made_index import TUNES, indexed
 from tunes import play_all, tune
 
-from arietta.human_baseline import PERCENTILES, Standing, is_inside_human_interval, measure_baseline, standing
-from arietta.notes import Notes, excerpt
-from arietta.originality import Likeness, find_passages
-from arietta.passage_index import IndexedPiece, PassageIndex, describe_more
+from arietta.music.notes import Notes, excerpt
+from arietta.originality.baseline import PERCENTILES, Standing, is_inside_human_interval, measure_baseline, standing
+from arietta.originality.index import IndexedPiece, PassageIndex, describe_more
+from arietta.originality.search import Likeness, find_passages
 
 WORKS = [f"work {place}" for place in range(len(TUNES))]
 

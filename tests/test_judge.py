@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from arietta.composing import Request, compose
-from arietta.engine import OnnxEngine
+from arietta.codecs.grid import KEY_COUNT, START
 from arietta.errors import RequestError
-from arietta.judge import likelihood, surprises
-from arietta.note_grid import KEY_COUNT, START
-from arietta.notes import Note, Notes, shift
+from arietta.evaluation.likelihood import likelihood, surprises
+from arietta.generation.loop import Request, compose
+from arietta.model.engine import OnnxEngine
+from arietta.music.notes import Note, Notes, shift
 
 
 def test_the_likelihood_is_the_engines_score_of_the_counted_fields(tiny_engine: OnnxEngine, waltz: Notes) -> None:

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tunes import play_again, play_all, tune
 
-from arietta import likeness
-from arietta.fingerprint import fingerprint, landmarks
-from arietta.likeness import Shares, find_repeats, is_same_performance, measure_shares
-from arietta.notes import Notes, shift, stretch, take, transpose
-from arietta.store import ColumnReader, ColumnWriter
+from arietta.corpus import duplicates as likeness
+from arietta.corpus.duplicates import Shares, find_repeats, is_same_performance, measure_shares
+from arietta.corpus.store import ColumnReader, ColumnWriter
+from arietta.music.ngrams import fingerprint, landmarks
+from arietta.music.notes import Notes, shift, stretch, take, transpose
 
 
 def encode_again(notes: Notes, ticks: int = 96) -> Notes:

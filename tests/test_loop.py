@@ -17,17 +17,17 @@ import pytest
 import torch
 from made_corpus import made_store, scale
 
-from arietta.chord_codec import ChordCodec
+from arietta.codecs.chord import ChordCodec
+from arietta.codecs.note import NoteCodec
+from arietta.codecs.performance import PerformanceCodec
+from arietta.corpus.store import Store
 from arietta.errors import ConfigError, CorpusError
-from arietta.note_codec import NoteCodec
-from arietta.performance_codec import PerformanceCodec
-from arietta.store import Store
 from arietta.train.checkpoint import BEST, LAST, load_trained, read_checkpoint, read_metrics
-from arietta.train.evaluation import evaluate
 from arietta.train.hardware import LAPTOP, Hardware
 from arietta.train.loop import Outcome, Progress, Run, plan_run, stop_requests, train
 from arietta.train.settings import DataSettings, ModelSettings, RunSettings, TrainSettings
 from arietta.train.trainer import LAST_RATE, Trainer, rate
+from arietta.train.validation import evaluate
 
 SETTINGS = RunSettings(
     ModelSettings(width=16, layers=1, heads=2, kv_heads=1, context=32, dropout=0.1),

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from tunes import play_all, tune
 
-from arietta.loops import LOOP_REPEATS, find_loops
-from arietta.notes import Notes
+from arietta.music.loops import LOOP_REPEATS, find_loops
+from arietta.music.notes import Notes
 
 
 def pattern(pitches: list[int], turns: int, step: float = 0.25, jitter: float = 0.0) -> Notes:

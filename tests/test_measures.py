@@ -8,8 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tunes import play_all, tune
 
-from arietta.measures import LENGTH_EDGES, MEASURES, groove, length_classes, measure, polyphony, repetition, transitions
-from arietta.notes import Notes, shift, transpose
+from arietta.evaluation.statistics import (
+    LENGTH_EDGES,
+    MEASURES,
+    groove,
+    length_classes,
+    measure,
+    polyphony,
+    repetition,
+    transitions,
+)
+from arietta.music.notes import Notes, shift, transpose
 
 # Four notes in 4 s: C4 and E4 together for 1 s, G4 at 1 s for 2 s, C5 at 2 s for 2 s; the pedal down for 1 s.
 EXAMPLE = Notes.of([0, 0, 1, 2], [1, 1, 2, 2], [60, 64, 67, 72], [60, 70, 80, 90], [(1.0, 2.0)])

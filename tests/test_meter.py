@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from midi_files import Event, midi, off, on, tempo, track
 
 from arietta.errors import MidiError
-from arietta.meter import Bar, Key, Meter, Signature, Tempo, are_written, bars, follow
-from arietta.midi import midi_bytes, read_meter, read_midi
-from arietta.notes import Notes
+from arietta.music.meter import Bar, Key, Meter, Signature, Tempo, are_written, bars, follow
+from arietta.music.midi import midi_bytes, read_meter, read_midi
+from arietta.music.notes import Notes
 
 GAPS = st.lists(st.tuples(st.floats(0.05, 20), st.floats(0.1, 2)), min_size=1, max_size=8)
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from midi_files import header, midi, off, on, sustain, tempo, text, track
 
 from arietta.errors import MidiError
-from arietta.midi import SHORTEST, midi_bytes, read_midi
-from arietta.notes import Notes
+from arietta.music.midi import SHORTEST, midi_bytes, read_midi
+from arietta.music.notes import Notes
 
 Rows = list[tuple[float, float, int, int]]
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from midi_files import midi, on, sustain, tempo, text, track
 
 from arietta.errors import MidiError
-from arietta.midi import midi_bytes, read_midi, read_texts, write_midi
-from arietta.notes import Notes, next_strike
+from arietta.music.midi import midi_bytes, read_midi, read_texts, write_midi
+from arietta.music.notes import Notes, next_strike
 
 TIMES = st.one_of(st.integers(0, 4000).map(lambda step: step / 100), st.floats(0, 40), st.floats(0, 80_000))
 LENGTHS = st.one_of(st.floats(0.001, 30), st.floats(1e-6, 0.002))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tiny_bundle import COMPOSERS, SOURCES, TINY
 
 from arietta.errors import ConfigError
-from arietta.model_config import KINDS, POSITIONS, ModelConfig
+from arietta.model.config import KINDS, POSITIONS, ModelConfig
 
 NAMES = st.lists(st.text(max_size=12), max_size=4, unique=True).map(tuple)
 CONFIGS = st.builds(

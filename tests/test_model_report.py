@@ -11,16 +11,16 @@ from made_index import indexed
 from tunes import tune
 
 from arietta.cli import main
-from arietta.composing import Request, compose
-from arietta.engine import OnnxEngine
 from arietta.errors import RequestError
-from arietta.midi import write_midi
-from arietta.model_page import model_html
-from arietta.model_report import ModelReport, against_set, report_on_model
-from arietta.notes import Notes
-from arietta.reference import is_inside, references
-from arietta.report import figures, report_on
-from arietta.report_words import model_words
+from arietta.evaluation.model_report import ModelReport, against_set, report_on_model
+from arietta.evaluation.page.model import model_html
+from arietta.evaluation.reference import is_inside, references
+from arietta.evaluation.report import figures, report_on
+from arietta.evaluation.words import model_words
+from arietta.generation.loop import Request, compose
+from arietta.model.engine import OnnxEngine
+from arietta.music.midi import write_midi
+from arietta.music.notes import Notes
 
 TAKES, NOTES = 4, 100
 

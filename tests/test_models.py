@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from arietta.errors import ConfigError
-from arietta.model_config import POSITIONS, ModelConfig
-from arietta.train.fields import build_model, row_nll, shifted
-from arietta.train.transformer import Attention, cache_places, rotate, sinusoids, skew
+from arietta.model.config import POSITIONS, ModelConfig
+from arietta.train.network.fields import build_model, row_nll, shifted
+from arietta.train.network.transformer import Attention, cache_places, rotate, sinusoids, skew
 
 SIZES = (7, 5, 6, 3)
 BASE = ModelConfig(

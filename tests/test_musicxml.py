@@ -5,9 +5,9 @@ import xml.etree.ElementTree as ET
 import pytest
 from scores import read_score
 
-from arietta.meter import Bar
-from arietta.musicxml import Head, Mark, Measure, score_xml
-from arietta.voices import Value
+from arietta.music.meter import Bar
+from arietta.render.score.musicxml import Head, Mark, Measure, score_xml
+from arietta.render.score.voices import Value
 
 BAR = Bar(0, 96, 24, (4, 4))
 REST = [Value(0, 96, "", 0, fills=True)]

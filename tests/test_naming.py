@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tunes import tune, write_maestro
 
+from arietta.corpus.labels import label, read_table, split_giantmidi_name
 from arietta.errors import CorpusError
-from arietta.naming import label, read_table, split_giantmidi_name
 
 
 @pytest.mark.parametrize(

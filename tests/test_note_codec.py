@@ -10,10 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import pieces, random_numbers, sample
 
-from arietta.errors import CodecError, MidiError
-from arietta.midi import read_midi
-from arietta.note_codec import NoteCodec
-from arietta.note_grid import (
+from arietta.codecs.grid import (
     CODA,
     DURATION_STEPS,
     END,
@@ -29,8 +26,11 @@ from arietta.note_grid import (
     TIME_STEPS,
     VELOCITY_CENTRES,
 )
-from arietta.notes import Notes
-from arietta.roundtrip import measure, onset_errors
+from arietta.codecs.note import NoteCodec
+from arietta.codecs.roundtrip import measure, onset_errors
+from arietta.errors import CodecError, MidiError
+from arietta.music.midi import read_midi
+from arietta.music.notes import Notes
 
 CODEC = NoteCodec()
 A4, C4 = 69 - 21, 60 - 21

@@ -10,22 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import pieces, random_numbers, sample, sample_row, uneven, walk
 
-from arietta.codec import permits
+from arietta.codecs.codec import permits
+from arietta.codecs.grid import CODA, END, KEY_COUNT, LONGEST_CODA, PEDAL_DOWN, PEDAL_UP, REST, SHORTEST_CODA, START
+from arietta.codecs.note import NoteCodec
+from arietta.codecs.note_decoder import LONGEST_IDLENESS, NEVER, OPENING_NOTES
 from arietta.errors import CodecError
-from arietta.note_codec import NoteCodec
-from arietta.note_decoder import LONGEST_IDLENESS, NEVER, OPENING_NOTES
-from arietta.note_grid import (
-    CODA,
-    END,
-    KEY_COUNT,
-    LONGEST_CODA,
-    PEDAL_DOWN,
-    PEDAL_UP,
-    REST,
-    SHORTEST_CODA,
-    START,
-)
-from arietta.notes import Note, Notes, Pedal
+from arietta.music.notes import Note, Notes, Pedal
 
 CODEC = NoteCodec()
 A4, C4 = 69 - 21, 60 - 21

@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import pieces
 
-from arietta.notes import (
+from arietta.music.notes import (
     Note,
     Notes,
     Pedal,

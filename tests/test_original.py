@@ -13,11 +13,9 @@ from made_index import borrowing, indexed
 from tunes import play_all, tune
 
 from arietta.cli.compose import MOST_TAKES
-from arietta.composing import Request, Take, compose
-from arietta.engine import OnnxEngine
 from arietta.errors import RequestError
-from arietta.notes import Notes, excerpt, first, transpose
-from arietta.original import (
+from arietta.generation.loop import Request, Take, compose
+from arietta.generation.original import (
     MOST_TRIES,
     SEEDS_APART,
     Originality,
@@ -28,8 +26,10 @@ from arietta.original import (
     originality_of,
     sentences,
 )
-from arietta.passage_index import PassageIndex
-from arietta.serve.limits import Limits
+from arietta.model.engine import OnnxEngine
+from arietta.music.notes import Notes, excerpt, first, transpose
+from arietta.originality.index import PassageIndex
+from arietta.serve.jobs.limits import Limits
 
 ASKED = Request(notes=100, seed=7)
 OWN = Originality(0, 0.0, 0.0, 0.0, True, None)

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from made_index import TUNES, indexed
 from tunes import play_again, play_all, tune
 
-from arietta.notes import Notes, excerpt, shift, stretch, transpose
-from arietta.originality import SHORTEST, SLACK, find_passages
-from arietta.passage_index import PassageIndex
-from arietta.planting import copy_changed, copy_ornamented, plant
+from arietta.music.notes import Notes, excerpt, shift, stretch, transpose
+from arietta.originality.index import PassageIndex
+from arietta.originality.recall import copy_changed, copy_ornamented, plant
+from arietta.originality.search import SHORTEST, SLACK, find_passages
 
 
 @pytest.fixture(scope="module")

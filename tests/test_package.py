@@ -11,7 +11,7 @@ import pytest
 from made_index import knowing
 
 import arietta
-from arietta.notes import Notes, first
+from arietta.music.notes import Notes, first
 
 ROOT = Path(__file__).parents[1]
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from tunes import tune
 
-from arietta.notes import Notes
-from arietta.page_plots import SHADES, WIDE, bars, squares, strip_plot, structure_squares
-from arietta.structure import MOST_WINDOWS
+from arietta.evaluation.page.plots import SHADES, WIDE, bars, squares, strip_plot, structure_squares
+from arietta.evaluation.structure import MOST_WINDOWS
+from arietta.music.notes import Notes
 
 
 def paths(picture: str, kind: str) -> list[list[float]]:

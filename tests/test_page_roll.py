@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from tunes import tune
 
-from arietta.notes import Note, Notes, fold_pedal
-from arietta.page_roll import MOST_SYSTEMS, roll_player
+from arietta.evaluation.page.roll import MOST_SYSTEMS, roll_player
+from arietta.music.notes import Note, Notes, fold_pedal
 
 
 def numbers(page: str) -> list[list[int]]:

@@ -11,12 +11,12 @@ import pytest
 from made_index import TUNES, about, indexed
 from tunes import tune
 
-from arietta import passage_index
-from arietta.bundle import DEFAULT_MODEL, INDEX, load_bundle
 from arietta.errors import CorpusError
-from arietta.fingerprint import by_chord, words
-from arietta.notes import Notes
-from arietta.passage_index import DESCRIPTION, PLACES, build_index, describe_more, open_index, originality_index
+from arietta.model.bundle import DEFAULT_MODEL, INDEX, load_bundle
+from arietta.music.ngrams import by_chord, words
+from arietta.music.notes import Notes
+from arietta.originality import index as passage_index
+from arietta.originality.index import DESCRIPTION, PLACES, build_index, describe_more, open_index, originality_index
 
 
 def test_every_word_is_found_where_it_stands_and_at_its_pitch(tmp_path: Path) -> None:

@@ -11,11 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import pieces, random_numbers, sample, sample_row, walk
 
-from arietta.codec import permits
-from arietta.errors import CodecError, MidiError
-from arietta.midi import read_midi
-from arietta.notes import Note, Notes, fold_pedal
-from arietta.performance_codec import (
+from arietta.codecs.codec import permits
+from arietta.codecs.performance import (
     EVENT_COUNT,
     LONGEST_SILENCE,
     NOTE_OFF,
@@ -24,7 +21,10 @@ from arietta.performance_codec import (
     VELOCITY,
     PerformanceCodec,
 )
-from arietta.roundtrip import measure, onset_errors
+from arietta.codecs.roundtrip import measure, onset_errors
+from arietta.errors import CodecError, MidiError
+from arietta.music.midi import read_midi
+from arietta.music.notes import Note, Notes, fold_pedal
 
 CODEC = PerformanceCodec()
 HALF_STEP = 0.005 + 1e-9

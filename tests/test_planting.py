@@ -9,8 +9,8 @@ import pytest
 from made_index import TUNES, indexed
 from tunes import tune
 
-from arietta.notes import Notes
-from arietta.planting import AROUND, GRACE, SPOILERS, Harvest, measure_recall, plant
+from arietta.music.notes import Notes
+from arietta.originality.recall import AROUND, GRACE, SPOILERS, Harvest, measure_recall, plant
 
 
 @pytest.mark.parametrize(("kind", "share"), [("10 % changed", 0.1), ("20 % changed", 0.2), ("exact", 0.0)])

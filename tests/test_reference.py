@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from arietta.measures import MEASURES
-from arietta.reference import (
+from arietta.evaluation.reference import (
     FILE,
     NATS,
     PERCENTILES,
@@ -20,7 +19,8 @@ from arietta.reference import (
     set_name,
     window_for,
 )
-from arietta.report_words import MEANINGS
+from arietta.evaluation.statistics import MEASURES
+from arietta.evaluation.words import MEANINGS
 
 BAND = (1.0, 2.0, 3.0, 4.0, 5.0)
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from arietta.drawing import PNG_SCALE, Box, Label, Line, Page, page_png, page_svg
 from arietta.errors import RequestError
-from arietta.notes import Notes
-from arietta.render import (
+from arietta.music.notes import Notes
+from arietta.render.canvas import PNG_SCALE, Box, Label, Line, Page, page_png, page_svg
+from arietta.render.roll import (
     LEFT,
     LONGEST_SINGLE,
     MOST_SYSTEMS,

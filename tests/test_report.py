@@ -11,15 +11,15 @@ import pytest
 from made_index import TUNES, indexed
 from tunes import tune
 
-from arietta.engine import OnnxEngine
 from arietta.errors import RequestError
-from arietta.judge import likelihood
-from arietta.measures import measure
-from arietta.meter import Meter, Signature, Tempo
-from arietta.notes import Notes, excerpt, shift, window
-from arietta.reference import NATS
-from arietta.report import MOST_WINDOWS, figures, pitch_class_entropy, report_on, report_values
-from arietta.report_words import MEANINGS, plain_words
+from arietta.evaluation.likelihood import likelihood
+from arietta.evaluation.reference import NATS
+from arietta.evaluation.report import MOST_WINDOWS, figures, pitch_class_entropy, report_on, report_values
+from arietta.evaluation.statistics import measure
+from arietta.evaluation.words import MEANINGS, plain_words
+from arietta.model.engine import OnnxEngine
+from arietta.music.meter import Meter, Signature, Tempo
+from arietta.music.notes import Notes, excerpt, shift, window
 
 METER = Meter((Signature(0.0, 3, 4),), (Tempo(0.0, 0.5),))
 

@@ -12,8 +12,8 @@ import pytest
 from studio import PATIENCE, PHONE, until
 from tunes import tune
 
-from arietta.report import report_on
-from arietta.report_page import Judged, report_html
+from arietta.evaluation.page.piece import Judged, report_html
+from arietta.evaluation.report import report_on
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -14,11 +14,11 @@ from made_index import TUNES, indexed
 from test_markup import Reader
 from tunes import tune
 
-from arietta.engine import OnnxEngine
-from arietta.notes import Notes, excerpt
-from arietta.page_document import content_policy, document
-from arietta.report import report_on
-from arietta.report_page import Judged, report_html
+from arietta.evaluation.page.html import content_policy, document
+from arietta.evaluation.page.piece import Judged, report_html
+from arietta.evaluation.report import report_on
+from arietta.model.engine import OnnxEngine
+from arietta.music.notes import Notes, excerpt
 
 EVIL = '</title><script>alert("x")</script><img src=x onerror=alert(1)>'
 

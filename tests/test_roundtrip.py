@@ -10,11 +10,11 @@ from hypothesis import given
 from strategies import pieces
 
 from arietta.cli import main
-from arietta.midi import write_midi
-from arietta.note_codec import NoteCodec
-from arietta.notes import Notes, shift
-from arietta.performance_codec import PerformanceCodec
-from arietta.roundtrip import measure, measure_files, onset_errors
+from arietta.codecs.note import NoteCodec
+from arietta.codecs.performance import PerformanceCodec
+from arietta.codecs.roundtrip import measure, measure_files, onset_errors
+from arietta.music.midi import write_midi
+from arietta.music.notes import Notes, shift
 
 NOTE, PERFORMANCE = NoteCodec(), PerformanceCodec()
 SCALE = Notes.of(np.arange(8) * 0.2503, [0.1] * 8, range(60, 68), [64] * 8, pedal=[(0.0, 1.0)])

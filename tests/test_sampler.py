@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import pieces
 
-from arietta import sampler
 from arietta.errors import RequestError
-from arietta.notes import Notes
-from arietta.sampler import RATE, frame_count, read_sample, sound_blocks
+from arietta.music.notes import Notes
+from arietta.render import piano as sampler
+from arietta.render.piano import RATE, frame_count, read_sample, sound_blocks
 
 FOLDER = Path(sampler.__file__).parent / "sounds" / "piano"
 ABOUT = json.loads((FOLDER / "piano.json").read_text())

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from strategies import SEEDS
 
 from arietta.errors import RequestError
-from arietta.sampling import COOLEST, HOTTEST, Sampling, choose, gumbel
+from arietta.model.sampling import COOLEST, HOTTEST, Sampling, choose, gumbel
 
 SIZE = 12
 ALL = np.ones(SIZE, dtype=np.bool_)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from scores import Score, Sounding, complaints, read_score
 from strategies import pieces
 
-from arietta.meter import Key, Meter, Signature, Tempo
-from arietta.notes import Notes
-from arietta.score import musicxml
+from arietta.music.meter import Key, Meter, Signature, Tempo
+from arietta.music.notes import Notes
+from arietta.render.score import musicxml
 
 Q = Fraction
 Written = list[tuple[Fraction, Fraction, int]]  # start and length in quarters, pitch

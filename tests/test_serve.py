@@ -14,20 +14,20 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import arietta.serve.models
 import httpx
 import pytest
 from serving import MOST_NOTES, busy, problem, serving, until
 
-import arietta.serve.models
-from arietta.bundle import DEFAULT_MODEL
-from arietta.composing import Request, compose
-from arietta.engine import OnnxEngine
-from arietta.ensemble import Ensemble
 from arietta.errors import BundleError, RequestError
-from arietta.midi import midi_bytes, read_midi, read_texts
-from arietta.sampling import USUAL, Sampling
-from arietta.serve.limits import Limits
-from arietta.serve.models import Models
+from arietta.generation.batch import Ensemble
+from arietta.generation.loop import Request, compose
+from arietta.model.bundle import DEFAULT_MODEL
+from arietta.model.engine import OnnxEngine
+from arietta.model.sampling import USUAL, Sampling
+from arietta.music.midi import midi_bytes, read_midi, read_texts
+from arietta.serve.jobs.limits import Limits
+from arietta.serve.jobs.models import Models
 
 
 @contextmanager
@@ -290,14 +290,14 @@ def test_each_model_is_loaded_once_however_many_ask(
     tiny_bundle: Path, tiny_lstm: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded: list[str] = []
-    load_engine = arietta.serve.models.load_engine
+    load_engine = arietta.serve.jobs.models.load_engine
 
     def load_slowly(bundle: Any, *, threads: int) -> OnnxEngine:
         loaded.append(bundle.name)
         time.sleep(0.05)
         return load_engine(bundle, threads=threads)
 
-    monkeypatch.setattr(arietta.serve.models, "load_engine", load_slowly)
+    monkeypatch.setattr(arietta.serve.jobs.models, "load_engine", load_slowly)
     models = Models([tiny_bundle, tiny_lstm])
     assert loaded == ["tiny"]
     with ThreadPoolExecutor(6) as callers:
@@ -330,7 +330,7 @@ def test_a_damaged_model_is_refused_at_the_start_even_when_it_is_not_the_default
 
 
 def test_the_program_without_models_asks_for_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arietta.serve.models, "list_bundles", list)
+    monkeypatch.setattr(arietta.serve.jobs.models, "list_bundles", list)
     with pytest.raises(BundleError, match="--model FOLDER"):
         Models()
 
@@ -340,6 +340,6 @@ def test_the_shipped_models_are_offered_with_the_default_first(
 ) -> None:
     for name, source in (("chorale", tiny_lstm), (DEFAULT_MODEL, tiny_bundle)):
         shutil.copytree(source, tmp_path / name)
-    monkeypatch.setattr(arietta.serve.models, "list_bundles", lambda: ["chorale", DEFAULT_MODEL])
-    monkeypatch.setattr(arietta.serve.models, "find_bundle", lambda name: tmp_path / name)
+    monkeypatch.setattr(arietta.serve.jobs.models, "list_bundles", lambda: ["chorale", DEFAULT_MODEL])
+    monkeypatch.setattr(arietta.serve.jobs.models, "find_bundle", lambda name: tmp_path / name)
     assert Models().names == [DEFAULT_MODEL, "chorale"]

@@ -15,18 +15,18 @@ from test_serve_pieces import LONG, as_json
 from tunes import tune
 
 import arietta
-from arietta.bundle import load_bundle
-from arietta.choosing import choose
 from arietta.cli import main
 from arietta.client import Client
-from arietta.composing import Request, compose
-from arietta.engine import load_engine
-from arietta.notes import Notes
-from arietta.serve.choice import in_order, mark_best
-from arietta.serve.forms import ModelView
-from arietta.serve.history import CANCELLED, DONE, WAITING, History, Outcome, Record
-from arietta.serve.models import Models
-from arietta.serve.transcript import events_of
+from arietta.evaluation.ranking import choose
+from arietta.generation.loop import Request, compose
+from arietta.model.bundle import load_bundle
+from arietta.model.engine import load_engine
+from arietta.music.notes import Notes
+from arietta.serve.jobs.event_log import events_of
+from arietta.serve.jobs.history import CANCELLED, DONE, WAITING, History, Outcome, Record
+from arietta.serve.jobs.models import Models
+from arietta.serve.jobs.selection import in_order, mark_best
+from arietta.serve.routes.schemas import ModelView
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_pieces_are_kept_where_choosing_fails(client: httpx.Client, monkeypatch:
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("arietta.serve.choice.choose", fail)
+    monkeypatch.setattr("arietta.serve.jobs.selection.choose", fail)
     pieces = ask(client, wait=PATIENCE, notes=20, count=2, best=1)
     assert [piece["state"] for piece in pieces] == ["done", "done"] and marks(client, pieces) == [None, None]
     monkeypatch.undo()

@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from serving import PATIENCE, composed, serving
 
-from arietta.serve.limits import Limits
-from arietta.serve.models import Models
+from arietta.serve.jobs.limits import Limits
+from arietta.serve.jobs.models import Models
 
 CALM = list(HealthCheck)  # the machine may be slow, and requests are made, not found
 FILES = ("mid", "wav", "ogg", "musicxml", "svg", "json", "html")

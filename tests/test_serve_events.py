@@ -11,8 +11,8 @@ import pytest
 from serving import ask, composed, events, problem, until
 from test_serve_pieces import as_json
 
-from arietta.notes import Note, Notes, Pedal, first
-from arietta.serve.transcript import gather
+from arietta.music.notes import Note, Notes, Pedal, first
+from arietta.serve.jobs.event_log import gather
 
 LONG = 10_000
 

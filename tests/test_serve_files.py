@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from serving import composed, problem, serving
 
-from arietta.midi import read_midi, read_texts
-from arietta.serve.files import disposition
-from arietta.serve.limits import Limits
-from arietta.serve.models import Models
+from arietta.music.midi import read_midi, read_texts
+from arietta.serve.jobs.limits import Limits
+from arietta.serve.jobs.models import Models
+from arietta.serve.routes.files import disposition
 
 STARTS = {"mid": b"MThd", "wav": b"RIFF", "ogg": b"OggS", "musicxml": b"<?xml", "svg": b"<svg", "json": b'{"notes":'}
 TYPES = {
@@ -26,7 +26,7 @@ TYPES = {
     "svg": "image/svg+xml",
     "json": "application/json",
 }
-HOMES = {"wav": "arietta.audio", "ogg": "arietta.audio", "musicxml": "arietta.score"}
+HOMES = {"wav": "arietta.render.audio", "ogg": "arietta.render.audio", "musicxml": "arietta.render.score"}
 
 
 @pytest.fixture(scope="module")

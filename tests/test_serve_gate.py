@@ -14,8 +14,8 @@ import pytest
 from serving import problem, serving
 
 from arietta.serve.app import Door
-from arietta.serve.limits import Limits
-from arietta.serve.models import Models
+from arietta.serve.jobs.limits import Limits
+from arietta.serve.jobs.models import Models
 
 KEY = "clé de sol"
 FRIEND = "https://music.example.org"
@@ -191,7 +191,7 @@ def test_nothing_but_the_studios_files_is_served(server: httpx.Client, path: str
 def test_the_studio_works_without_its_files(models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import arietta.serve.page
 
-    monkeypatch.setattr(arietta.serve.page, "STATIC", tmp_path)
+    monkeypatch.setattr(arietta.serve.routes.studio, "STATIC", tmp_path)
     with serving(models, tmp_path / "data") as client:
         page = client.get("/", headers={"Accept": "text/html"})
         assert 'href="/docs"' in page.text and not Loads(page.text).addresses

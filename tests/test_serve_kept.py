@@ -15,12 +15,12 @@ import pytest
 from serving import PATIENCE, ask, composed, events, look, served, serving, until
 from test_serve_pieces import as_json
 
-from arietta.bundle import load_bundle
-from arietta.composing import Request, compose
-from arietta.engine import load_engine
-from arietta.midi import midi_bytes
-from arietta.notes import Notes, first
-from arietta.serve.models import Models
+from arietta.generation.loop import Request, compose
+from arietta.model.bundle import load_bundle
+from arietta.model.engine import load_engine
+from arietta.music.midi import midi_bytes
+from arietta.music.notes import Notes, first
+from arietta.serve.jobs.models import Models
 
 KILLS = 20
 LENGTHS = (3, 12, 40, 90, 400)

@@ -10,10 +10,10 @@ import httpx
 import pytest
 from serving import ask, composed, problem, serving
 
-from arietta.midi import midi_bytes
-from arietta.notes import Notes
-from arietta.serve.limits import Limits
-from arietta.serve.models import Models
+from arietta.music.midi import midi_bytes
+from arietta.music.notes import Notes
+from arietta.serve.jobs.limits import Limits
+from arietta.serve.jobs.models import Models
 
 LONG = 10_000
 
@@ -113,7 +113,7 @@ def test_a_file_that_takes_too_much_to_read_is_refused(
 ) -> None:
     import arietta.serve.upload
 
-    monkeypatch.setattr(arietta.serve.upload, "MOST_SECONDS", 0.01)
+    monkeypatch.setattr(arietta.serve.jobs.upload, "MOST_SECONDS", 0.01)
     with serving(models, tmp_path) as client:
         answer = client.post("/v1/pieces", data={"notes": "5"}, files={"prompt": ("a.mid", midi_bytes(waltz))})
         assert "takes longer than" in problem(answer, 422)

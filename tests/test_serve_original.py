@@ -16,14 +16,14 @@ from test_serve_events import heard, music, played
 from test_serve_pieces import local
 
 import arietta
-from arietta.bundle import INDEX
 from arietta.cli import main
 from arietta.client import Client
-from arietta.composing import Request
 from arietta.errors import CorpusError
-from arietta.original import MOST_TRIES
-from arietta.passage_index import PLACES
-from arietta.serve.models import Models
+from arietta.generation.loop import Request
+from arietta.generation.original import MOST_TRIES
+from arietta.model.bundle import INDEX
+from arietta.originality.index import PLACES
+from arietta.serve.jobs.models import Models
 
 ASKED: dict[str, Any] = {"notes": 100, "seed": 7}
 

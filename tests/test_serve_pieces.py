@@ -13,14 +13,14 @@ import httpx
 import pytest
 from serving import PATIENCE, ask, busy, composed, look, problem, serving, until
 
-from arietta.bundle import load_bundle
-from arietta.composing import Request, compose
-from arietta.engine import load_engine
-from arietta.midi import midi_bytes, read_midi
-from arietta.notes import Notes, first
-from arietta.sampling import USUAL
-from arietta.serve.limits import Limits
-from arietta.serve.models import Models
+from arietta.generation.loop import Request, compose
+from arietta.model.bundle import load_bundle
+from arietta.model.engine import load_engine
+from arietta.model.sampling import USUAL
+from arietta.music.midi import midi_bytes, read_midi
+from arietta.music.notes import Notes, first
+from arietta.serve.jobs.limits import Limits
+from arietta.serve.jobs.models import Models
 
 STATES = {"waiting", "composing", "done", "cancelled", "failed", "interrupted"}
 LONG = 10_000

@@ -10,9 +10,9 @@ import pytest
 from serving import ask, composed, problem, serving
 from studio import Studio, until
 
-from arietta.page_document import content_policy
-from arietta.serve.gate import CONTENT_POLICY
-from arietta.serve.models import Models
+from arietta.evaluation.page.html import content_policy
+from arietta.serve.jobs.models import Models
+from arietta.serve.routes.middleware import CONTENT_POLICY
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from arietta.cli.serve import _LIMITS
-from arietta.midi import read_midi
-from arietta.serve.limits import Limits
+from arietta.music.midi import read_midi
+from arietta.serve.jobs.limits import Limits
 
 PAGE = (Path(__file__).parents[1] / "docs" / "service.md").read_text(encoding="utf-8")
 ADDRESS = "http://127.0.0.1:8000"

@@ -7,10 +7,10 @@ import xml.etree.ElementTree as ET
 import numpy as np
 from tunes import tune
 
-from arietta.drawing import Box, Label, Line, Page
-from arietta.notes import Notes, transpose
-from arietta.render import MARK_INK, layout
-from arietta.side_by_side import pair_svg, shared_notes, stack
+from arietta.music.notes import Notes, transpose
+from arietta.originality.alignment import pair_svg, shared_notes, stack
+from arietta.render.canvas import Box, Label, Line, Page
+from arietta.render.roll import MARK_INK, layout
 
 
 def changed(notes: Notes, places: list[int]) -> Notes:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from midi_files import END, body, chunk, delta, header, midi, off, on, tempo, text, track
 
 from arietta.errors import MidiError
-from arietta.smf import MOST_TRACKS, compose_file, meta, parse, variable_length
+from arietta.music.smf import MOST_TRACKS, compose_file, meta, parse, variable_length
 
 Heard = list[tuple[int, int, int, int]]
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arietta.spelling import FLATTEST, SHARPEST, octave, signature, signature_alters, spell, step_and_alter
+from arietta.render.score.spelling import FLATTEST, SHARPEST, octave, signature, signature_alters, spell, step_and_alter
 
 MAJOR_SCALE, MINOR_SCALE = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 11)
 SIGNS = {-1: "b", 0: "", 1: "#"}

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from tunes import tune
 
-from arietta.hands import split_hands
-from arietta.notes import Notes
+from arietta.music.notes import Notes
+from arietta.render.score.hands import split_hands
 
 NOTES = tune(3, 400)
 

@@ -14,17 +14,17 @@ from typing import Any
 import pytest
 from tiny_bundle import engine_of
 
-from arietta.composing import Piece, Request, compose
-from arietta.engine import OnnxEngine
-from arietta.notes import Notes, first
-from arietta.original import Originality, Search
-from arietta.sampling import Sampling
-from arietta.serve.bell import Bell
-from arietta.serve.history import DONE, WAITING
-from arietta.serve.limits import Limits
-from arietta.serve.metrics import Metrics
-from arietta.serve.stage import FullError, Stage, StoppingError, Turn
-from arietta.serve.transcript import gather
+from arietta.generation.loop import Piece, Request, compose
+from arietta.generation.original import Originality, Search
+from arietta.model.engine import OnnxEngine
+from arietta.model.sampling import Sampling
+from arietta.music.notes import Notes, first
+from arietta.serve.jobs.event_log import gather
+from arietta.serve.jobs.history import DONE, WAITING
+from arietta.serve.jobs.limits import Limits
+from arietta.serve.jobs.metrics import Metrics
+from arietta.serve.jobs.notifier import Bell
+from arietta.serve.jobs.scheduler import FullError, Stage, StoppingError, Turn
 
 PATIENCE = 60.0
 

@@ -9,13 +9,13 @@ import pytest
 import torch
 from tiny_bundle import COMPOSERS, TINY, TINY_LSTM, bundle_of, random_model, write_checkpoint
 
-from arietta.bundle import load_bundle
+from arietta.codecs.note import NoteCodec
 from arietta.errors import BundleError, ConfigError
-from arietta.model_config import POSITIONS, ModelConfig
-from arietta.note_codec import NoteCodec
-from arietta.train.export import torch_nll
-from arietta.train.fields import build_model
-from arietta.train.start import Start, carry_over, read_start, read_trained_bundle, read_weights
+from arietta.model.bundle import load_bundle
+from arietta.model.config import POSITIONS, ModelConfig
+from arietta.train.network.fields import build_model
+from arietta.train.onnx.export import torch_nll
+from arietta.train.pretrained import Start, carry_over, read_start, read_trained_bundle, read_weights
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 

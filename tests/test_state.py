@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_bundle import TINY, TINY_LSTM
 
-from arietta.model_config import ModelConfig
-from arietta.state import WHOLE, State, cache_shapes
+from arietta.model.cache import WHOLE, State, cache_shapes
+from arietta.model.config import ModelConfig
 
 SMALL = replace(TINY, context=8)
 KINDS = {"transformer": SMALL, "lstm": replace(TINY_LSTM, width=32)}

@@ -15,9 +15,9 @@ from made_corpus import made_store
 from strategies import pieces
 from tunes import tune
 
+from arietta.corpus.store import ColumnReader, ColumnWriter, Store, StoreWriter, open_store, read_manifest, replacing
 from arietta.errors import CorpusError
-from arietta.notes import Notes
-from arietta.store import ColumnReader, ColumnWriter, Store, StoreWriter, open_store, read_manifest, replacing
+from arietta.music.notes import Notes
 
 
 def line(index: int | None, notes: Notes, **changed: object) -> dict[str, object]:

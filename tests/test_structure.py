@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tunes import tune
 
-from arietta.notes import Notes
-from arietta.structure import SCALES, likeness_at, self_similarity, structure_svg
+from arietta.evaluation.structure import SCALES, likeness_at, self_similarity, structure_svg
+from arietta.music.notes import Notes
 
 
 def chords(*roots: int) -> Notes:

@@ -12,8 +12,8 @@ import httpx
 import pytest
 from studio import PHONE, Studio, Visit, tell, until
 
-from arietta.midi import midi_bytes, read_midi
-from arietta.notes import Notes
+from arietta.music.midi import midi_bytes, read_midi
+from arietta.music.notes import Notes
 
 
 def kept(server: httpx.Client, visit: Visit) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pytest
 from serving import served
 from studio import PHONE, Studio, Visit, until
 
-from arietta.serve.gate import CONTENT_POLICY
+from arietta.serve.routes.middleware import CONTENT_POLICY
 
 ROOT = Path(__file__).parents[1]
 STATIC = ROOT / "arietta" / "serve" / "static"

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from arietta.notes import Notes
-from arietta.summary import Tally, most_at_once, pitch_counts, step_counts, summarise, tally
+from arietta.music.notes import Notes
+from arietta.music.summary import Tally, most_at_once, pitch_counts, step_counts, summarise, tally
 
 
 def line(**values: object) -> dict[str, object]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arietta.tonality import MAJOR, MINOR, find_key, pitch_classes, scale_consistency
+from arietta.music.keys import MAJOR, MINOR, find_key, pitch_classes, scale_consistency
 
 pitches = st.lists(st.integers(0, 127), min_size=1, max_size=60)
 

@@ -13,15 +13,15 @@ import torch
 from made_corpus import COMPOSERS, made_store
 from tunes import tune
 
-from arietta import embedding
-from arietta.embedding import DIMENSIONS, FEATURES, WINDOW, embed, features, forward, heard_composers
+from arietta.corpus.store import Store
 from arietta.errors import ConfigError, CorpusError
-from arietta.notes import Notes
-from arietta.store import Store
+from arietta.evaluation import embedding
+from arietta.evaluation.embedding import DIMENSIONS, FEATURES, WINDOW, embed, features, forward, heard_composers
+from arietta.music.notes import Notes
 from arietta.train.checkpoint import write_checkpoint
-from arietta.train.embedding import LAST, EmbeddingSettings, Learner, Network, folded, rate, train
-from arietta.train.embedding_data import Library, composers_with, draw, gather, long_enough, vary, windows_at
-from arietta.train.embedding_export import Shipped, embed_pieces, keep, sharpen, trained, turn, write_embedding
+from arietta.train.embedding.data import Library, composers_with, draw, gather, long_enough, vary, windows_at
+from arietta.train.embedding.export import Shipped, embed_pieces, keep, sharpen, trained, turn, write_embedding
+from arietta.train.embedding.training import LAST, EmbeddingSettings, Learner, Network, folded, rate, train
 
 PIECES = 10
 SMALL = EmbeddingSettings(steps=4, pieces=4, warm_up=1)
@@ -63,7 +63,7 @@ def test_the_library_holds_the_notes_of_each_piece(store: Store, library: Librar
 
 @pytest.fixture
 def unvaried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("arietta.train.embedding_data.vary", lambda windows, _: windows)
+    monkeypatch.setattr("arietta.train.embedding.data.vary", lambda windows, _: windows)
 
 
 def owner(library: Library, window: list[int]) -> int:
@@ -77,7 +77,7 @@ def owner(library: Library, window: list[int]) -> int:
 
 @pytest.mark.usefixtures("unvaried")
 def test_both_windows_of_a_piece_are_of_that_piece(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("arietta.train.embedding_data.PARTS", ((1, 2), (1, 2)))  # all are whole
+    monkeypatch.setattr("arietta.train.embedding.data.PARTS", ((1, 2), (1, 2)))  # all are whole
     drawn = draw(library, 6, np.random.default_rng(0))
     assert drawn.windows.pitch.shape == (12, WINDOW)
     owners = [owner(library, row.tolist()) for row in drawn.windows.pitch]

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_bundle import engine_of
 
-from arietta.composing import Piece, Request, compose
-from arietta.ensemble import Ensemble
-from arietta.notes import Note, Notes, Pedal
-from arietta.serve.transcript import Transcript, events_of, gather, pack, unpack
+from arietta.generation.batch import Ensemble
+from arietta.generation.loop import Piece, Request, compose
+from arietta.music.notes import Note, Notes, Pedal
+from arietta.serve.jobs.event_log import Transcript, events_of, gather, pack, unpack
 
 times = st.floats(0, 1e6, allow_subnormal=False)
 made = st.one_of(

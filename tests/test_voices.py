@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arietta.meter import Bar
-from arietta.voices import STRAIGHT, TRIPLE, Value, write_voices
+from arietta.music.meter import Bar
+from arietta.render.score.voices import STRAIGHT, TRIPLE, Value, write_voices
 
 COMMON = Bar(0, 96, 24)
 

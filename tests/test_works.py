@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arietta.likeness import Shares
-from arietta.naming import Label
-from arietta.works import Place, composer_names, place
+from arietta.corpus.duplicates import Shares
+from arietta.corpus.labels import Label
+from arietta.corpus.works import Place, composer_names, place
 
 CHOPIN, BACH, GRIEG = "Frédéric Chopin", "Johann Sebastian Bach", "Edvard Grieg"
 

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from arietta.bundle import Bundle, load_bundle
-from arietta.codec import Booleans, Codec, Masks, field_slices
-from arietta.engine import OnnxEngine, load_engine
-from arietta.model_config import ModelConfig
-from arietta.note_codec import NoteCodec
+from arietta.codecs.codec import Booleans, Codec, Masks, field_slices
+from arietta.codecs.note import NoteCodec
+from arietta.model.bundle import Bundle, load_bundle
+from arietta.model.config import ModelConfig
+from arietta.model.engine import OnnxEngine, load_engine
 
 if TYPE_CHECKING:
     from torch import nn
@@ -50,7 +50,7 @@ def random_model(config: ModelConfig, *, spread: float = 0.12, seed: int = 0) ->
     """A network whose matrices are normal numbers of that deviation: far enough from 0 to tell graphs apart."""
     import torch
 
-    from arietta.train.fields import build_model
+    from arietta.train.network.fields import build_model
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -73,7 +73,7 @@ def write_checkpoint(path: Path, config: ModelConfig, model: nn.Module, codec: C
 
 def bundle_of(folder: Path, config: ModelConfig, model: nn.Module | None = None, *, bits: int = 8) -> Path:
     """Export `model` (random weights when None) into `folder`, whose name is the bundle's, by way of a checkpoint."""
-    from arietta.train.export import export
+    from arietta.train.onnx.export import export
 
     checkpoint = write_checkpoint(folder.with_suffix(".pt"), config, model or random_model(config))
     export(checkpoint, folder, CARD, bits=bits)
@@ -83,7 +83,7 @@ def bundle_of(folder: Path, config: ModelConfig, model: nn.Module | None = None,
 
 def graphs_of(folder: Path, config: ModelConfig, model: nn.Module, codec: Codec, *, bits: int = 32) -> Bundle:
     """Write the graphs without a golden piece, and describe them to an engine."""
-    from arietta.train.graph import build_graphs
+    from arietta.train.onnx.graphs import build_graphs
 
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: value.detach().numpy() for name, value in model.state_dict().items()}

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from arietta.midi import write_midi
-from arietta.notes import Notes, join
+from arietta.music.midi import write_midi
+from arietta.music.notes import Notes, join
 
 
 def tune(seed: int, note_count: int = 120) -> Notes:

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from strategies import choices
 
-from arietta.bundle import Bundle
-from arietta.codec import Masks, permits
-from arietta.composing import Take
-from arietta.note_codec import NoteCodec
-from arietta.note_grid import END, KEY_COUNT
-from arietta.notes import Notes
-from arietta.performance_codec import PerformanceCodec
-from arietta.sampling import Sampling
+from arietta.codecs.codec import Masks, permits
+from arietta.codecs.grid import END, KEY_COUNT
+from arietta.codecs.note import NoteCodec
+from arietta.codecs.performance import PerformanceCodec
+from arietta.generation.loop import Take
+from arietta.model.bundle import Bundle
+from arietta.model.sampling import Sampling
+from arietta.music.notes import Notes
 
 CODEC = NoteCodec()
 COLUMNS = ("onset", "duration", "pitch", "velocity")

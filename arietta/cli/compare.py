@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import RequestError
-from .bar import bar
+from .progress import bar
 from .table import table
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
 
-    from ..comparing import Comparison
-    from ..measures import Measured
-    from ..notes import Notes
+    from ..evaluation.comparison import Comparison
+    from ..evaluation.statistics import Measured
+    from ..music.notes import Notes
 
 NOTES, PIECES, LEAST_NOTES = 300, 100, 16
 
@@ -74,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from ..comparing import FEWEST, compare, mean_overlap
+    from ..evaluation.comparison import FEWEST, compare, mean_overlap
     from ..files import write_file
 
     if arguments.notes < LEAST_NOTES or arguments.most < 2 * FEWEST:
@@ -118,8 +118,8 @@ def _measured(name: str, arguments: argparse.Namespace) -> Gathered:
     """Measure a window of each piece of a set; raises RequestError where too few pieces are long enough."""
     import numpy as np
 
-    from ..embedding import embed
-    from ..measures import measure
+    from ..evaluation.embedding import embed
+    from ..evaluation.statistics import measure
 
     unread: list[Path] = []
     with bar(f"measuring {name}", "piece") as progress:
@@ -135,7 +135,7 @@ def _measured(name: str, arguments: argparse.Namespace) -> Gathered:
 
 def check_set(name: str, count: int, note_count: int, unread: list[Path]) -> None:
     """Tell which files of a set could not be read; raises RequestError where too few windows were found."""
-    from ..comparing import FEWEST
+    from ..evaluation.comparison import FEWEST
 
     if unread:
         print(f"{name}: left out what cannot be read: {unread[0].name}{_and_more(len(unread) - 1)}", file=sys.stderr)
@@ -150,7 +150,7 @@ def _and_more(count: int) -> str:
 
 def _distance(one: Gathered, other: Gathered) -> Distance | None:
     """Measure how far apart two sets lie in the embedding; None where that cannot be told."""
-    from ..frechet import ENOUGH, frechet_distance, frechet_interval
+    from ..evaluation.frechet import ENOUGH, frechet_distance, frechet_interval
 
     if one.embeddings is None or other.embeddings is None or min(len(one.measured), len(other.measured)) < ENOUGH:
         return None
@@ -160,8 +160,8 @@ def _distance(one: Gathered, other: Gathered) -> Distance | None:
 
 def _distances_line(apart: Mapping[str, Distance]) -> str:
     """Say the distance found beside real music's."""
-    from ..embedding import WINDOW
-    from ..frechet import ENOUGH
+    from ..evaluation.embedding import WINDOW
+    from ..evaluation.frechet import ENOUGH
 
     needed = f"it needs {ENOUGH} windows of {WINDOW} notes or more of each set"
     if "found" not in apart:
@@ -179,7 +179,7 @@ def read_windows(name: str, note_count: int, most: int, unread: list[Path]) -> I
 
     import numpy as np
 
-    from ..notes import window
+    from ..music.notes import window
 
     rng = np.random.default_rng(0)
     for notes in islice(_pieces(name, note_count, rng, unread), most):
@@ -189,7 +189,7 @@ def read_windows(name: str, note_count: int, most: int, unread: list[Path]) -> I
 
 def _pieces(name: str, note_count: int, rng: Generator, unread: list[Path]) -> Iterator[Notes]:
     """Give the pieces of a set that have so many notes, in a drawn order."""
-    from ..store import MANIFEST, open_store
+    from ..corpus.store import MANIFEST, open_store
 
     folder, _, part = name.partition(":")
     if (Path(folder) / MANIFEST).is_file():
@@ -207,9 +207,9 @@ def _pieces(name: str, note_count: int, rng: Generator, unread: list[Path]) -> I
 
 
 def _files(folder: Path, note_count: int, rng: Generator, unread: list[Path]) -> Iterator[Notes]:
+    from ..corpus.reader import find
     from ..errors import MidiError
-    from ..intake import find
-    from ..midi import read_midi
+    from ..music.midi import read_midi
 
     paths = [found.path for found in find([folder])]
     if not paths:
@@ -225,7 +225,7 @@ def _files(folder: Path, note_count: int, rng: Generator, unread: list[Path]) ->
 
 
 def _lines(found: Mapping[str, Comparison], beside: Mapping[str, Comparison]) -> Iterator[str]:
-    from ..measures import MEASURES
+    from ..evaluation.statistics import MEASURES
 
     rows = []
     for name, one in found.items():

@@ -21,20 +21,20 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..bundle import DEFAULT_MODEL, list_bundles
 from ..errors import RequestError
-from ..sampling import USUAL, Sampling
+from ..model.bundle import DEFAULT_MODEL, list_bundles
+from ..model.sampling import USUAL, Sampling
 from .ranking import check_best, rank_here, rank_served, ranking_lines
 
 if TYPE_CHECKING:
-    from ..bundle import Bundle
-    from ..choosing import Judged
     from ..client import ServedTake
-    from ..composing import Request, Take
-    from ..engine import Engine
-    from ..notes import Notes
-    from ..passage_index import PassageIndex
-    from .bar import Progress
+    from ..evaluation.ranking import Judged
+    from ..generation.loop import Request, Take
+    from ..model.bundle import Bundle
+    from ..model.engine import Engine
+    from ..music.notes import Notes
+    from ..originality.index import PassageIndex
+    from .progress import Progress
 
     Work = Callable[[list[Request], Progress], Iterable[Take | ServedTake]]
     Save = Callable[[Take | ServedTake], Path]
@@ -91,10 +91,10 @@ def _here(arguments: argparse.Namespace, request: Request, said: list[str]) -> t
     """Compose and rank on this machine; refuses what the model cannot do before any work is done."""
     if arguments.index is not None and not arguments.original:
         raise RequestError("--index is where --original looks: say --original too")
-    from ..bundle import load_bundle
-    from ..composing import Piece
-    from ..engine import load_engine
-    from ..ensemble import compose_together
+    from ..generation.batch import compose_together
+    from ..generation.loop import Piece
+    from ..model.bundle import load_bundle
+    from ..model.engine import load_engine
 
     bundle = load_bundle(arguments.model or DEFAULT_MODEL)
     Piece(request, bundle)
@@ -111,8 +111,8 @@ def _index(arguments: argparse.Namespace, bundle: Bundle) -> PassageIndex | None
     """Open the index that tells what is original, where that is asked for or helps to choose."""
     if not arguments.original and not arguments.best:
         return None
-    from ..original import index_of
-    from ..passage_index import open_index, originality_index
+    from ..generation.original import index_of
+    from ..originality.index import open_index, originality_index
 
     if arguments.index is not None:
         return open_index(arguments.index)
@@ -121,7 +121,7 @@ def _index(arguments: argparse.Namespace, bundle: Bundle) -> PassageIndex | None
 
 def _originals(engine: Engine, index: PassageIndex, said: list[str]) -> Work:
     """Compose again what shares too much, and put what was done into words."""
-    from ..original import compose_original, sentences
+    from ..generation.original import compose_original, sentences
 
     def work(requests: list[Request], progress: Progress) -> Iterator[Take]:
         for take, found in compose_original(requests, engine, index, progress=progress):
@@ -136,7 +136,7 @@ def _elsewhere(arguments: argparse.Namespace, said: list[str]) -> tuple[Work, Ra
     if arguments.index is not None:
         raise RequestError("--index is a folder of this machine: a server looks in the index of its own model")
     from ..client import Client
-    from ..original import sentences
+    from ..generation.original import sentences
 
     client = Client(arguments.server, api_key=os.environ.get("ARIETTA_API_KEY") or None)
     asked = {"model": arguments.model, "original": arguments.original}
@@ -151,7 +151,7 @@ def _elsewhere(arguments: argparse.Namespace, said: list[str]) -> tuple[Work, Ra
 
 
 def _requests(arguments: argparse.Namespace) -> list[Request]:
-    from ..composing import Request, draw_seed
+    from ..generation.loop import Request, draw_seed
 
     if not 1 <= arguments.count <= MOST_TAKES:
         raise RequestError(f"--count must lie in 1-{MOST_TAKES}, not {arguments.count}")
@@ -170,8 +170,8 @@ def _prompt(arguments: argparse.Namespace) -> Notes | None:
         if arguments.prompt_notes is not None:
             raise RequestError("--prompt-notes says how much of --prompt FILE to take: name the file")
         return None
-    from ..midi import read_midi
-    from ..notes import first
+    from ..music.midi import read_midi
+    from ..music.notes import first
 
     notes = read_midi(arguments.prompt)
     if arguments.prompt_notes is not None and arguments.prompt_notes < 1:
@@ -204,7 +204,7 @@ def _is_file(out: Path) -> bool:
 def _compose(requests: list[Request], work: Work, save: Save, choice: Choice | None, said: list[str]) -> None:
     """Let all of them be composed and save each as it is done, or in the end those of the choice, if there is one;
     then tell of what is saved, in the order of their seeds, after what was `said`."""
-    from .bar import bar
+    from .progress import bar
 
     begun, takes, paths = time.perf_counter(), [], dict[int, Path]()
     with bar("composing", "note" if requests[0].notes else "s") as progress:
@@ -239,7 +239,7 @@ def _save(take: Take | ServedTake, out: Path, *, has_roll: bool) -> Path:
     path = out if _is_file(out) else out / f"{take.title}.mid"
     take.save(path)
     if has_roll:
-        from ..render import write_roll
+        from ..render.roll import write_roll
 
         write_roll(path.with_suffix(".png"), take.notes, title=take.title, prompt_seconds=take.prompt_seconds)
     return path

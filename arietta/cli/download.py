@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import BundleError
-from .bar import bar
+from .progress import bar
 
 CORPORA = ("maestro", "giantmidi")
 
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.name not in CORPORA:
         _fetch_model(arguments.name, arguments.url.rstrip("/"))
         return
-    from ..download import DATASETS, download
+    from ..fetch import DATASETS, download
 
     dataset = DATASETS[arguments.name]
     with bar(f"fetching {dataset.name}", "B") as progress:
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _fetch_model(name: str, url: str) -> None:
     """Fetch a model's files onto the user's shelf, whole or not at all."""
-    from ..bundle import FILES, INDEX, known_models, load_bundle, own_shelf
+    from ..model.bundle import FILES, INDEX, known_models, load_bundle, own_shelf
 
     known = known_models()
     if name not in known:
@@ -78,7 +78,7 @@ def _fetch_model(name: str, url: str) -> None:
 
 
 def _fetch_files(url: str, folder: Path, names: Iterable[str]) -> None:
-    from ..download import fetch
+    from ..fetch import fetch
 
     folder.mkdir(exist_ok=True)
     for name in names:
@@ -88,8 +88,8 @@ def _fetch_files(url: str, folder: Path, names: Iterable[str]) -> None:
 
 def _fetch_index(url: str, folder: Path) -> None:
     """Fetch the index of passages that some models have beside them, and see that it is whole."""
-    from ..download import MissingError
-    from ..passage_index import COLUMNS, DESCRIPTION, open_index
+    from ..fetch import MissingError
+    from ..originality.index import COLUMNS, DESCRIPTION, open_index
 
     try:
         _fetch_files(url, folder, (DESCRIPTION,))

@@ -14,8 +14,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from ..bundle import INDEX
 from ..errors import ConfigError
+from ..model.bundle import INDEX
 
 CARD_WORDS = ("title", "summary", "data", "licence", "licence_url", "allows", "split", "limits")
 
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     try:
-        from ..train.export import export
+        from ..train.onnx.export import export
     except ImportError as error:
         raise ConfigError(f"exporting needs torch and onnx ({error}): install arietta[train]") from error
     out = arguments.out or arguments.run / "bundle"

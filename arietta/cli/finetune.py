@@ -17,14 +17,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..bundle import DEFAULT_MODEL
-from ..store import MANIFEST, open_store
-from .bar import bar
+from ..corpus.store import MANIFEST, open_store
+from ..model.bundle import DEFAULT_MODEL
+from .progress import bar
 from .train import add_run_arguments, ended, need_torch, overrides, progress_line, tell_log
 
 if TYPE_CHECKING:
-    from ..store import Store
-    from ..train.start import Start
+    from ..corpus.store import Store
+    from ..train.pretrained import Start
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,11 +42,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Fine-tune and export; returns 130 where it was stopped before its end."""
     need_torch()
     from ..train.checkpoint import BEST, read_metrics
-    from ..train.export import export
     from ..train.finetune import finetune_settings, warnings, with_held_out
     from ..train.hardware import hardware
     from ..train.loop import plan_run, train
-    from ..train.start import read_start
+    from ..train.onnx.export import export
+    from ..train.pretrained import read_start
 
     tell_log()
     start = read_start(arguments.start)
@@ -72,7 +72,7 @@ def _corpus(arguments: argparse.Namespace) -> Store:
     """Open the corpus, or make one of a folder of MIDI files, inside the run's folder."""
     if (arguments.folder / MANIFEST).exists():
         return open_store(arguments.folder)
-    from ..corpus import IngestConfig, ingest
+    from ..corpus.ingest import IngestConfig, ingest
 
     made = arguments.out / "corpus"
     with bar("reading", "file") as progress:

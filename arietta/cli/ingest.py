@@ -14,7 +14,7 @@ import argparse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .bar import bar
+from .progress import bar
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from ..corpus import IngestConfig, ingest
+    from ..corpus.ingest import IngestConfig, ingest
 
     names = ("composer", "licence", "source", "fewest_notes", "workers")
     config = IngestConfig(**{name: getattr(arguments, name) for name in names})

@@ -16,14 +16,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..corpus.store import MANIFEST, open_store, read_manifest
 from ..errors import RequestError
-from ..store import MANIFEST, open_store, read_manifest
-from ..summary import PieceSummary, Tally, pitch_counts, step_counts, summarise, tally
+from ..music.summary import PieceSummary, Tally, pitch_counts, step_counts, summarise, tally
 from .table import facts, histogram, outline, table
 
 if TYPE_CHECKING:
-    from ..bundle import Bundle
-    from ..notes import Notes
+    from ..model.bundle import Bundle
+    from ..music.notes import Notes
 
 DESCRIPTION = "model.json"
 MOST_COMPOSERS, MOST_WORKS = 20, 10
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _model(path: Path) -> Path:
     """Make sure that this names a model or its folder; raises RequestError with what it might have been."""
-    from ..bundle import list_bundles
+    from ..model.bundle import list_bundles
 
     names = list_bundles()
     if str(path) in names or (path / DESCRIPTION).is_file():
@@ -75,7 +75,7 @@ def _tracks(text: str) -> list[int]:
 
 
 def _show_piece(path: Path, tracks: list[int] | None, roll: Path | None) -> None:
-    from ..midi import read_midi, read_texts
+    from ..music.midi import read_midi, read_texts
 
     notes = read_midi(path, tracks=tracks)
     request = _request(read_texts(path))
@@ -98,7 +98,7 @@ def _show_piece(path: Path, tracks: list[int] | None, roll: Path | None) -> None
 
 
 def _piece_facts(piece: PieceSummary) -> dict[str, str]:
-    from ..render import clock, pitch_name
+    from ..render.roll import clock, pitch_name
 
     low, high, mean = (pitch_name(pitch) for pitch in (piece.lowest, piece.highest, round(piece.mean_pitch)))
     return {
@@ -116,7 +116,7 @@ def _piece_facts(piece: PieceSummary) -> dict[str, str]:
 
 
 def _pitches(low: int, high: int) -> str:
-    from ..render import pitch_name
+    from ..render.roll import pitch_name
 
     return f"{pitch_name(low)} to {pitch_name(high)}"
 
@@ -144,7 +144,7 @@ def _request(texts: list[str]) -> dict[str, Any]:
 
 
 def _draw(roll: Path, notes: Notes, title: str, request: Mapping[str, Any]) -> None:
-    from ..render import write_roll
+    from ..render.roll import write_roll
 
     prompted = request.get("prompt_notes")
     is_prompted = isinstance(prompted, int) and 0 < prompted < len(notes)
@@ -193,7 +193,7 @@ def _print_tally(heading: str, found: Mapping[str, Tally], most: int = 100) -> N
 
 
 def _show_bundle(path: Path) -> None:
-    from ..bundle import load_bundle
+    from ..model.bundle import load_bundle
 
     bundle = load_bundle(path)
     print(f"{bundle.name} ({bundle.path})")
@@ -207,7 +207,7 @@ def _show_bundle(path: Path) -> None:
 
 
 def _bundle_facts(bundle: Bundle) -> dict[str, str]:
-    from ..codec import fingerprint
+    from ..codecs.codec import fingerprint
 
     model, codec = bundle.model, bundle.codec
     shape = f"{model.layers} layers of width {model.width}"

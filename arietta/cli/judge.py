@@ -21,17 +21,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..bundle import DEFAULT_MODEL
 from ..errors import RequestError
-from .bar import bar
+from ..model.bundle import DEFAULT_MODEL
+from .progress import bar
 from .table import facts, table
 
 if TYPE_CHECKING:
-    from ..engine import OnnxEngine
-    from ..judge import Surprise
-    from ..notes import Notes
-    from ..passage_index import PassageIndex
-    from ..report import Report
+    from ..evaluation.likelihood import Surprise
+    from ..evaluation.report import Report
+    from ..model.engine import OnnxEngine
+    from ..music.notes import Notes
+    from ..originality.index import PassageIndex
 
 NOTHING, NOTES = "none", 300
 
@@ -73,10 +73,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _judge_files(arguments: argparse.Namespace) -> None:
+    from ..evaluation.page.piece import Judged, report_html
+    from ..evaluation.report import report_on, report_values
     from ..files import write_file
-    from ..midi import read_meter, read_midi
-    from ..report import report_on, report_values
-    from ..report_page import Judged, report_html
+    from ..music.midi import read_meter, read_midi
 
     engine = _engine(arguments.model)
     index = _index(arguments.index, engine)
@@ -97,10 +97,10 @@ def _judge_files(arguments: argparse.Namespace) -> None:
 
 
 def _judge_model(arguments: argparse.Namespace) -> None:
+    from ..evaluation.model_report import against_set, report_on_model
+    from ..evaluation.page.model import model_html
+    from ..evaluation.words import model_words
     from ..files import write_file
-    from ..model_page import model_html
-    from ..model_report import against_set, report_on_model
-    from ..report_words import model_words
 
     engine = _engine(arguments.model)
     if engine is None:
@@ -136,15 +136,15 @@ def _set(name: str, note_count: int) -> list[Notes]:
 def _engine(model: str) -> OnnxEngine | None:
     if model == NOTHING:
         return None
-    from ..bundle import load_bundle
-    from ..engine import load_engine
+    from ..model.bundle import load_bundle
+    from ..model.engine import load_engine
 
     return load_engine(load_bundle(model))
 
 
 def _index(path: Path | None, engine: OnnxEngine | None) -> PassageIndex | None:
     """Open the index at `path`, or else the one that the model came with."""
-    from ..passage_index import open_index, originality_index
+    from ..originality.index import open_index, originality_index
 
     if path is not None:
         return open_index(path)
@@ -152,8 +152,8 @@ def _index(path: Path | None, engine: OnnxEngine | None) -> PassageIndex | None:
 
 
 def _lines(report: Report) -> Iterator[str]:
-    from ..report import figures
-    from ..report_words import NOTHING_TO_JUDGE, name_of, number, plain_words
+    from ..evaluation.report import figures
+    from ..evaluation.words import NOTHING_TO_JUDGE, name_of, number, plain_words
 
     said = plain_words(report)
     if not said:
@@ -168,17 +168,17 @@ def _lines(report: Report) -> Iterator[str]:
 
 
 def _surprise_row(one: Surprise) -> list[str]:
-    from ..render import moment, pitch_name
+    from ..render.roll import moment, pitch_name
 
     return [moment(one.note.onset), pitch_name(one.note.pitch), f"{one.nats:.1f}", f"{one.pitch_nats:.1f}"]
 
 
 def _draw(arguments: argparse.Namespace, notes: Notes, report: Report, engine: OnnxEngine | None) -> None:
+    from ..evaluation.report import MOST_SCORED, begin_of
+    from ..evaluation.structure import structure_svg
     from ..files import write_file
-    from ..notes import first, shift, trim
-    from ..render import roll_svg
-    from ..report import MOST_SCORED, begin_of
-    from ..structure import structure_svg
+    from ..music.notes import first, shift, trim
+    from ..render.roll import roll_svg
 
     title = arguments.paths[0].stem
     if arguments.roll is not None:

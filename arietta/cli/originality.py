@@ -22,17 +22,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..bundle import DEFAULT_MODEL
 from ..errors import RequestError
-from .bar import bar
+from ..model.bundle import DEFAULT_MODEL
+from .progress import bar
 from .table import WIDTH, table
 
 if TYPE_CHECKING:
-    from ..human_baseline import Standing
-    from ..notes import Notes
-    from ..originality import Likeness, Passage
-    from ..passage_index import PassageIndex
-    from ..store import Piece, Store
+    from ..corpus.store import Piece, Store
+    from ..music.notes import Notes
+    from ..originality.baseline import Standing
+    from ..originality.index import PassageIndex
+    from ..originality.search import Likeness, Passage
 
 MOST_LISTED = 20
 
@@ -68,10 +68,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _build(arguments: argparse.Namespace) -> None:
-    from ..human_baseline import measure_baseline
-    from ..passage_index import THINNED_BYTES, IndexedPiece, build_index, describe_more
-    from ..planting import measure_recall
-    from ..store import open_store
+    from ..corpus.store import open_store
+    from ..originality.baseline import measure_baseline
+    from ..originality.index import THINNED_BYTES, IndexedPiece, build_index, describe_more
+    from ..originality.recall import measure_recall
 
     splits, corpora = (words.split(",") if words else [] for words in (arguments.split, arguments.corpora))
     size = round(arguments.at_most * 1e6)
@@ -133,10 +133,10 @@ def _harvest(figures: dict[str, float] | None) -> str:
 
 
 def _report(arguments: argparse.Namespace) -> None:
-    from ..human_baseline import describe, standing
-    from ..midi import read_midi
-    from ..originality import find_passages
-    from ..planting import index_sentence
+    from ..music.midi import read_midi
+    from ..originality.baseline import describe, standing
+    from ..originality.recall import index_sentence
+    from ..originality.search import find_passages
 
     index = asked_index(arguments.index, arguments.model)
     store = _corpus_of(index, arguments.corpus)
@@ -156,17 +156,17 @@ def _report(arguments: argparse.Namespace) -> None:
 
 def asked_index(path: Path | None, model: str) -> PassageIndex:
     """Open the index at `path`, or else the model's own; raises RequestError where it came with none."""
-    from ..bundle import load_bundle
-    from ..original import index_of
-    from ..passage_index import open_index
+    from ..generation.original import index_of
+    from ..model.bundle import load_bundle
+    from ..originality.index import open_index
 
     return index_of(load_bundle(model)) if path is None else open_index(path)
 
 
 def _corpus_of(index: PassageIndex, path: Path | None) -> Store | None:
     """Open the corpus; raises CorpusError where the index was made from another."""
+    from ..corpus.store import open_store
     from ..errors import CorpusError
-    from ..store import open_store
 
     if path is None:
         return None
@@ -177,7 +177,7 @@ def _corpus_of(index: PassageIndex, path: Path | None) -> Store | None:
 
 
 def _piece_lines(notes: Notes, likeness: Likeness, placed: Standing | None, store: Store | None) -> Iterator[str]:
-    from ..human_baseline import sentences
+    from ..originality.baseline import sentences
 
     if not len(notes):
         yield "  It has no notes, so it shares none."
@@ -197,14 +197,14 @@ def _piece_lines(notes: Notes, likeness: Likeness, placed: Standing | None, stor
 
 
 def _where(passage: Passage) -> str:
-    from ..render import clock
+    from ..render.roll import clock
 
     return f"{passage.piece.name} at {clock(passage.there_seconds[0])}."
 
 
 def _row(passage: Passage, notes: Notes, store: Store | None) -> list[str]:
-    from ..render import clock
-    from ..side_by_side import shared_notes
+    from ..originality.alignment import shared_notes
+    from ..render.roll import clock
 
     same = passage.shared
     if store is not None:
@@ -221,7 +221,7 @@ def _row(passage: Passage, notes: Notes, store: Store | None) -> list[str]:
 
 
 def _both(passage: Passage, notes: Notes, store: Store) -> tuple[Notes, Notes]:
-    from ..notes import excerpt
+    from ..music.notes import excerpt
 
     here = excerpt(notes, passage.start, passage.stop)
     return here, excerpt(store.notes(passage.piece.index), passage.there_start, passage.there_stop)
@@ -229,7 +229,7 @@ def _both(passage: Passage, notes: Notes, store: Store) -> tuple[Notes, Notes]:
 
 def _draw(path: Path, notes: Notes, likeness: Likeness, store: Store | None) -> None:
     from ..files import write_file
-    from ..side_by_side import pair_svg
+    from ..originality.alignment import pair_svg
 
     if store is None:
         raise RequestError(f"{path}: to draw what is shared, give the indexed corpus with --corpus")

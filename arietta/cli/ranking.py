@@ -9,11 +9,11 @@ from ..errors import RequestError
 from .table import table
 
 if TYPE_CHECKING:
-    from ..bundle import Bundle
-    from ..choosing import Judged
     from ..client import Client, ServedTake
-    from ..composing import Take
-    from ..passage_index import PassageIndex
+    from ..evaluation.ranking import Judged
+    from ..generation.loop import Take
+    from ..model.bundle import Bundle
+    from ..originality.index import PassageIndex
 
 
 def check_best(best: int | None, count: int) -> None:
@@ -24,8 +24,8 @@ def check_best(best: int | None, count: int) -> None:
 
 def rank_here(takes: Sequence[Take], best: int, bundle: Bundle, index: PassageIndex | None) -> list[Judged[Take]]:
     """Rank takes composed on this machine; `index` tells what is original, where there is one."""
-    from ..choosing import choose, usual_nats
-    from ..original import originality_of
+    from ..evaluation.ranking import choose, usual_nats
+    from ..generation.original import originality_of
 
     def is_original(take: Take) -> bool:
         assert index is not None
@@ -36,7 +36,7 @@ def rank_here(takes: Sequence[Take], best: int, bundle: Bundle, index: PassageIn
 
 def rank_served(takes: Sequence[ServedTake], best: int, client: Client) -> list[Judged[ServedTake]]:
     """Rank takes that a server composed, which looked them up itself if it could, and tells what its models can."""
-    from ..choosing import choose
+    from ..evaluation.ranking import choose
 
     def is_original(take: ServedTake) -> bool:
         return take.originality is None or take.originality.is_inside

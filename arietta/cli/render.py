@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from ..errors import RequestError
 
 if TYPE_CHECKING:
-    from ..meter import Meter
-    from ..notes import Notes
+    from ..music.meter import Meter
+    from ..music.notes import Notes
 
 KINDS = ("wav", "ogg", "musicxml", "pdf", "svg", "png")
 
@@ -72,7 +72,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _render(source: Path, targets: list[Path], title: str) -> None:
-    from ..midi import read_meter, read_midi
+    from ..music.midi import read_meter, read_midi
 
     notes = read_midi(source)
     meter = read_meter(source) if any(_is_score(path) for path in targets) else None
@@ -89,16 +89,16 @@ def _is_score(path: Path) -> bool:
 def _write(path: Path, notes: Notes, meter: Meter | None, title: str) -> None:
     kind = path.suffix.lower()
     if kind in (".wav", ".ogg"):
-        from ..audio import write_audio
-        from .bar import bar
+        from ..render.audio import write_audio
+        from .progress import bar
 
         with bar(path.name, "s") as progress:
             write_audio(path, notes, progress=progress)
     elif kind in (".svg", ".png"):
-        from ..render import write_roll
+        from ..render.roll import write_roll
 
         write_roll(path, notes, title=title)
     else:
-        from ..score import write_score
+        from ..render.score import write_score
 
         write_score(path, notes, title=title, meter=meter)

@@ -15,12 +15,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .bar import bar
+from .progress import bar
 from .table import facts, table
 
 if TYPE_CHECKING:
-    from ..codec import Codec
-    from ..roundtrip import Fidelity
+    from ..codecs.codec import Codec
+    from ..codecs.roundtrip import Fidelity
 
 COUNTS = {
     "notes": "notes",
@@ -53,15 +53,15 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _codec(name: str) -> Codec:
-    from ..note_codec import NoteCodec
-    from ..performance_codec import PerformanceCodec
+    from ..codecs.note import NoteCodec
+    from ..codecs.performance import PerformanceCodec
 
     return NoteCodec() if name == "note" else PerformanceCodec()
 
 
 def _file_lines(path: Path, codec: Codec) -> Iterator[str]:
-    from ..midi import read_midi
-    from ..roundtrip import measure
+    from ..codecs.roundtrip import measure
+    from ..music.midi import read_midi
 
     fidelity = measure(read_midi(path), codec)
     yield f"{path} through the {codec.name} codec"
@@ -71,9 +71,9 @@ def _file_lines(path: Path, codec: Codec) -> Iterator[str]:
 
 
 def _folder_lines(path: Path, codec: Codec) -> Iterator[str]:
+    from ..codecs.roundtrip import measure_files
+    from ..corpus.reader import find
     from ..errors import MidiError
-    from ..intake import find
-    from ..roundtrip import measure_files
 
     paths = [found.path for found in find([path])]
     with bar("measuring", "file") as progress:

@@ -20,15 +20,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from ..bundle import list_bundles
 from ..errors import AriettaError, RequestError
+from ..model.bundle import list_bundles
 from ..names import fold_name
 
 if TYPE_CHECKING:
     import uvicorn
 
-    from ..serve.limits import Limits
-    from ..serve.models import Models
+    from ..serve.jobs.limits import Limits
+    from ..serve.jobs.models import Models
 
 LARGEST_PORT = 65_535
 GRACE_SECONDS = 10  # for answers on their way when the server stops; pieces end at once
@@ -74,8 +74,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     limits = _check(arguments)
-    from ..serve.log import write_log
-    from ..serve.models import Models
+    from ..serve.jobs.log import write_log
+    from ..serve.jobs.models import Models
 
     with _listen(arguments.host, arguments.port) as listener:
         models = Models(arguments.model, threads=arguments.threads)
@@ -98,7 +98,7 @@ def _check(arguments: argparse.Namespace) -> Limits:
         raise RequestError(f"--threads must lie in 1-64, not {arguments.threads}")
     if any("://" not in origin or origin.endswith("/") for origin in arguments.allow_origin):
         raise RequestError("--allow-origin takes addresses without a path, as https://music.example.org")
-    from ..serve.limits import Limits
+    from ..serve.jobs.limits import Limits
 
     return Limits(
         most_notes=arguments.most_notes,
@@ -117,8 +117,8 @@ def _server(models: Models, limits: Limits, arguments: argparse.Namespace) -> uv
     import uvicorn
 
     from ..serve.app import Door, create_app
-    from ..serve.history import History
-    from ..serve.service import Service
+    from ..serve.jobs.history import History
+    from ..serve.jobs.service import Service
 
     service = Service(models, History(_data_folder(arguments.data)), limits, is_stopping=lambda: server.should_exit)
     door = Door(arguments.api_key or os.environ.get(KEY_VARIABLE) or None, tuple(arguments.allow_origin))

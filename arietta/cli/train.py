@@ -25,9 +25,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config import load_config, parse_override
+from ..corpus.store import open_store
 from ..errors import ConfigError
-from ..store import open_store
+from ..train.config import load_config, parse_override
 
 if TYPE_CHECKING:
     from ..train.loop import Outcome, Progress
@@ -57,11 +57,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Train, or score a trained model; returns 130 where it was stopped before its end."""
     need_torch()
     from ..train.checkpoint import BEST, load_trained
-    from ..train.evaluation import evaluate
     from ..train.hardware import Hardware, hardware
     from ..train.loop import plan_run, train
+    from ..train.pretrained import read_start
     from ..train.settings import RunSettings
-    from ..train.start import read_start
+    from ..train.validation import evaluate
 
     tell_log()
     settings = load_config(RunSettings, arguments.config, overrides(arguments))

@@ -19,18 +19,18 @@ from pydantic.json_schema import models_json_schema
 from starlette.middleware.cors import CORSMiddleware
 
 from .. import __version__
-from .downloads import add_downloads
-from .events import add_events
-from .files import Workshop, add_files
-from .forms import Asked, AskedForm, MusicView
-from .gate import Diary, Gate
-from .manual import add_manual
-from .page import add_pages
-from .pieces import add_pieces
-from .problems import Problem, add_problems, responses
-from .reports import add_reports
-from .service import Service
-from .state import add_state
+from .jobs.service import Service
+from .routes.docs import add_manual
+from .routes.events import add_events
+from .routes.files import Workshop, add_files
+from .routes.middleware import Diary, Gate
+from .routes.midi import add_downloads
+from .routes.pieces import add_pieces
+from .routes.problems import Problem, add_problems, responses
+from .routes.reports import add_reports
+from .routes.schemas import Asked, AskedForm, MusicView
+from .routes.studio import add_pages
+from .routes.system import add_state
 
 EXPOSED = ("Content-Disposition", "Location", "Retry-After", "X-Request-ID")
 

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codec import Booleans, Codec, Events
+from ..codecs.codec import Booleans, Codec, Events
+from ..codecs.grid import LONGEST_CODA, SHORTEST_CODA
+from ..corpus.store import Piece, Store
 from ..errors import CorpusError
-from ..model_config import ModelConfig
-from ..note_grid import LONGEST_CODA, SHORTEST_CODA
-from ..notes import HIGHEST_PITCH, LOWEST_PITCH, Notes, stretch, take, transpose, trim
-from ..store import Piece, Store
+from ..model.config import ModelConfig
+from ..music.notes import HIGHEST_PITCH, LOWEST_PITCH, Notes, stretch, take, transpose, trim
 from .settings import DataSettings
 
 # Rows thrown away before a crop from the middle: an encoder that begins there does not know which keys and pedal are

@@ -23,12 +23,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..codec import Codec, load_codec
-from ..config import describe_config
+from ..codecs.codec import Codec, load_codec
 from ..errors import ConfigError
 from ..files import write_file
-from ..model_config import ModelConfig
-from .fields import build_model
+from ..model.config import ModelConfig
+from .config import describe_config
+from .network.fields import build_model
 from .settings import RunSettings
 
 RUN, METRICS, LAST, BEST = "run.json", "metrics.jsonl", "last.pt", "best.pt"

@@ -17,11 +17,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..config import load_config
+from ..corpus.store import Piece, Store
 from ..errors import CorpusError
-from ..store import Piece, Store
+from .config import load_config
+from .pretrained import Start
 from .settings import RunSettings
-from .start import Start
 
 HELD_OUT_SHARE = 8  # one work in so many, where the corpus holds out none
 FEW_PIECES, FEW_NOTES = 10, 10_000

@@ -24,12 +24,12 @@ from types import FrameType
 
 import torch
 
-from ..codec import Codec
+from ..codecs.codec import Codec
+from ..codecs.note import NoteCodec
+from ..corpus.store import Piece, Store
 from ..errors import ConfigError
 from ..files import write_file
-from ..model_config import ModelConfig
-from ..note_codec import NoteCodec
-from ..store import Piece, Store
+from ..model.config import ModelConfig
 from .batches import pieces_of
 from .checkpoint import (
     BEST,
@@ -44,12 +44,12 @@ from .checkpoint import (
     write_checkpoint,
     write_json,
 )
-from .curve import draw_curve
-from .evaluation import Windows, cut_windows, score, summarise
 from .hardware import Hardware, describe_machine
+from .log import draw_curve
+from .pretrained import Start
 from .settings import RunSettings
-from .start import Start
 from .trainer import Plan, Trainer, rate
+from .validation import Windows, cut_windows, score, summarise
 
 LOG = logging.getLogger(__name__)
 
@@ -303,9 +303,9 @@ def _find_codec(name: str, store: Store, pieces: list[Piece]) -> Codec:
     if name == "note":
         return NoteCodec()
     if name == "performance":
-        from ..performance_codec import PerformanceCodec
+        from ..codecs.performance import PerformanceCodec
 
         return PerformanceCodec()
-    from ..chord_codec import ChordCodec
+    from ..codecs.chord import ChordCodec
 
     return ChordCodec.learn(store.notes(piece.index) for piece in pieces)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..errors import ConfigError
-from ..model_config import KINDS, POSITIONS
+from ..model.config import KINDS, POSITIONS
 
 CODECS = ("note", "performance", "chord")
 PRECISIONS = ("auto", "float32", "bfloat16")

@@ -18,18 +18,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from ..codec import Codec
-from ..codec import fingerprint as codec_fingerprint
-from ..config import describe_config
+from ..codecs.codec import Codec
+from ..codecs.codec import fingerprint as codec_fingerprint
+from ..corpus.store import Store
 from ..errors import ConfigError
-from ..model_config import ModelConfig
-from ..store import Store
+from ..model.config import ModelConfig
 from .batches import Batch, Crops
 from .checkpoint import Content
-from .fields import build_model, row_nll, shifted
+from .config import describe_config
 from .hardware import Hardware
+from .network.fields import build_model, row_nll, shifted
+from .pretrained import Start, carry_over
 from .settings import RunSettings, TrainSettings
-from .start import Start, carry_over
 
 BETAS = (0.9, 0.95)
 LONGEST_GRADIENT = 1.0

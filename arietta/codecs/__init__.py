@@ -1,0 +1,1 @@
+"""Notes to tokens and back, and the grammar of tokens."""

@@ -1,0 +1,221 @@
+"""What a codec is: notes to rows of small numbers and back, and the grammar of those rows.
+
+`Codec` and `Decoder` are the seams that training, engines, sampling and serving are written against; the three
+codecs stand in `note_codec` (one row a note), `performance_codec` (one event at a time) and `chord_codec`
+(the symbols of a vocabulary learned from a corpus). `load_codec` reads the description that a corpus, a
+checkpoint or a bundle carries.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import CodecError
+from ..music.notes import Note, Notes, Pedal
+
+Events = NDArray[np.uint16]
+Booleans = NDArray[np.bool_]
+Description = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Masks:
+    """What the next row may be, given the rows so far.
+
+    `allowed` bool [V_0 + ... + V_(F-1)]: the fields' values one after the other.
+    `earliest` int64 [V_1] (empty where F = 1): value v of field 1 may only follow a value >= earliest[v] of
+    field 0. So a pitch that still sounds, or that was passed in the order of a chord, needs a later time.
+    """
+
+    allowed: Booleans
+    earliest: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What the grid costs a piece, counted in notes (and pedal pressings): nothing is lost silently."""
+
+    merged: int = 0
+    outside: int = 0
+    shortened: int = 0
+    pedals: int = 0
+
+
+class Decoder(Protocol):
+    """Rows to notes as they come; its state is the grammar."""
+
+    @property
+    def clock(self) -> float:
+        """Seconds from the start of the piece to the last row."""
+        ...
+
+    @property
+    def note_count(self) -> int:
+        """Notes begun so far."""
+        ...
+
+    @property
+    def is_ended(self) -> bool:
+        """True once the piece is closed: nothing may follow."""
+        ...
+
+    def push(self, row: Sequence[int] | NDArray[Any]) -> list[Note | Pedal]:
+        """Take one row, return what it completes; raises CodecError where the grammar forbids the row."""
+        ...
+
+    def masks(self) -> Masks:
+        """Say what `push` would take next."""
+        ...
+
+    def plan(self, *, notes_left: int | None = None, until: float | None = None) -> None:
+        """From here on compose exactly `notes_left` notes, or until that second of the piece; then close."""
+        ...
+
+    def hold(self, pitch: int, until: float) -> None:
+        """Keep a key down until that second: a prompt's own release, which the grid may have shortened."""
+        ...
+
+    def avoid(self, pitch: int) -> None:
+        """Offer no note of this pitch until another one is struck."""
+        ...
+
+    def fit(self, row: Sequence[int]) -> Sequence[int]:
+        """Return the row, amended where it would outlast the plan's `until`."""
+        ...
+
+    def announce_end(self, notes_left: int) -> None:
+        """Force a coda as the next row, where the codec has one: about `notes_left` notes remain."""
+        ...
+
+    def finish(self) -> list[Note | Pedal]:
+        """Release every key and the pedal at the time they reach, and end."""
+        ...
+
+
+class Codec(Protocol):
+    """Notes <-> events uint16 [T, F]; field f of a row lies in [0, field_sizes[f])."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def can_continue(self) -> bool:
+        """True where a prompt can be continued and a length in seconds be met."""
+        ...
+
+    @property
+    def field_names(self) -> tuple[str, ...]: ...
+
+    @property
+    def field_sizes(self) -> tuple[int, ...]: ...
+
+    @property
+    def diced(self) -> int:
+        """The field that temperature, top-p and min-p act on: which key is struck. The others are drawn as they are.
+
+        Cutting the tails of times and durations makes music denser and shorter, not truer.
+        """
+        ...
+
+    @property
+    def tables(self) -> Mapping[int, tuple[int, Booleans]]:
+        """Field -> (the earlier field it depends on, allowed bool [V_earlier, V_field]); fixed for the codec."""
+        ...
+
+    def describe(self) -> Description:
+        """Return what `load_codec` needs to build this codec again, as JSON values with the key "name"."""
+        ...
+
+    def encode(self, notes: Notes, *, whole: bool = True, coda: int = 0) -> Events:
+        """Turn notes into rows; `whole` pieces are closed, others end with their last note begun (a prompt).
+
+        `coda` > 0 puts a coda row before the last `coda` notes, where the codec has one.
+        """
+        ...
+
+    def decode(self, events: Events) -> Notes:
+        """Fold `Decoder.push` over the rows."""
+        ...
+
+    def quantise(self, notes: Notes) -> Notes:
+        """Return the notes as the grid holds them: decode(encode(notes)) == quantise(notes)."""
+        ...
+
+    def losses(self, notes: Notes) -> Losses:
+        """Count what `quantise` merges, leaves out and shortens."""
+        ...
+
+    def counted(self, events: Events) -> Booleans:
+        """Say which fields carry information, bool [..., T, F]: the others are fixed and never in a loss."""
+        ...
+
+    def decoder(self) -> Decoder: ...
+
+
+def fingerprint(codec: Codec) -> str:
+    """Identify a codec by its description: 16 hexadecimal digits."""
+    text = json.dumps(codec.describe(), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def field_slices(codec: Codec) -> list[slice]:
+    """Where each field's values lie in `Masks.allowed`, and in the engine's noise."""
+    edges = np.cumsum([0, *codec.field_sizes])
+    return [slice(int(low), int(high)) for low, high in pairwise(edges)]
+
+
+def fold(decoder: Decoder, events: Events) -> Notes:
+    """Push every row and gather the notes; keys and a pedal still held are released where they stand."""
+    found: list[Note | Pedal] = []
+    for row in events.tolist():
+        found.extend(decoder.push(row))
+    if not decoder.is_ended:
+        found.extend(decoder.finish())
+    return Notes.from_events(found)
+
+
+def permits(masks: Masks, codec: Codec, row: Sequence[int]) -> bool:
+    """True where `row` is one that `masks` and the codec's tables allow; the rule that samplers apply."""
+    for field, (value, part) in enumerate(zip(row, field_slices(codec), strict=True)):
+        if not 0 <= value < codec.field_sizes[field] or not masks.allowed[part][value]:
+            return False
+        if field == 1 and row[0] < masks.earliest[value]:
+            return False
+        if field in codec.tables:
+            on, table = codec.tables[field]
+            if not table[row[on], value]:
+                return False
+    return True
+
+
+def load_codec(description: Mapping[str, Any]) -> Codec:
+    """Build the codec that `describe` described; raises CodecError for an unknown name or other parameters."""
+    codec: Codec
+    match description.get("name"):
+        case "note":
+            from .note import NoteCodec
+
+            codec = NoteCodec()
+        case "performance":
+            from .performance import PerformanceCodec
+
+            codec = PerformanceCodec()
+        case "chord":
+            from .chord import ChordCodec
+
+            codec = ChordCodec.from_description(description)
+        case name:
+            raise CodecError(f"unknown codec {name!r}; known are note, performance, chord")
+    if codec.describe() != dict(description):
+        raise CodecError(
+            f"the {codec.name} codec of this version is {codec.describe()}, the one described is {dict(description)}"
+        )
+    return codec

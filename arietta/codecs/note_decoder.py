@@ -1,0 +1,260 @@
+"""The grammar of NoteCodec's rows, as the state of a decoder: which rows may follow, and what each one plays.
+
+The same state answers a sampler (`masks`, all rows at once) and a reader (`push`, one row, refused with the reason).
+A plan makes it count: exactly so many notes, or until a moment of the piece, and then only the close is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import CodecError
+from ..music.notes import LOWEST_PITCH, Note, Pedal
+from .codec import Masks
+from .grid import (
+    CODA,
+    DURATION_STEPS,
+    END,
+    FIELD_SIZES,
+    KEY_COUNT,
+    LONGEST_CODA,
+    LONGEST_WAIT,
+    PEDAL_DOWN,
+    PEDAL_UP,
+    REST,
+    SHORT_WAITS,
+    SHORTEST_CODA,
+    START,
+    STEPS_PER_SECOND,
+    TIME_COUNT,
+    TIME_STEPS,
+    VELOCITY_CENTRES,
+    WHAT_COUNT,
+)
+
+NEVER = TIME_COUNT
+LONGEST_IDLENESS = 32  # rows without a note after which a planned piece must go on with one
+MARKS = (PEDAL_DOWN, PEDAL_UP, REST, END)
+# Transcribed recordings begin with a room's noises, heard as a pedal or a stray note, and then seconds of silence.
+OPENING_NOTES = 8
+# Made once, as every row asks for them: no value of `what`, any value of any field, and the least wait before each
+# key by what came last in its moment, whose rank is -1 to 89: notes of one moment rise in pitch.
+NOTHING = np.full(WHAT_COUNT, NEVER, dtype=np.int64)
+ANYTHING = np.ones(sum(FIELD_SIZES), dtype=np.bool_)
+LEAST_WAITS = (np.arange(KEY_COUNT) < np.arange(-2, KEY_COUNT + 1)[:, None]).astype(np.int64)
+LATEST_GAP = 5  # steps of silence that a piece of so many seconds may have before its end, and at most 1 % of it
+
+
+class NoteDecoder:
+    """The grammar of NoteCodec's rows: clock, held keys, pedal, and the order inside one moment."""
+
+    def __init__(self) -> None:
+        self._step = 0
+        self._free_at = np.zeros(KEY_COUNT, dtype=np.int64)  # step at which each key is released
+        self._pedal_at: int | None = None
+        self._rank = -1  # place in the order of this moment: 0 pedal up, 1 pedal down, 2 + key
+        self._last: int | None = None  # `what` of the row before
+        self._waits_below = TIME_COUNT  # after a rest, only waits that the rest could not have carried
+        self._notes_left: int | None = None
+        self._until: int | None = None  # step at which a piece of so many seconds ends
+        self._latest_gap = LATEST_GAP
+        self._is_late = False  # that step was passed: only the close is left
+        self._coda_due = 0
+        self._avoided = -1
+        self._rows_since_note = 0
+        self._note_count = 0
+
+    @property
+    def clock(self) -> float:
+        return self._step / STEPS_PER_SECOND
+
+    @property
+    def note_count(self) -> int:
+        return self._note_count
+
+    @property
+    def is_ended(self) -> bool:
+        return self._last == END
+
+    def plan(self, *, notes_left: int | None = None, until: float | None = None) -> None:
+        self._notes_left = notes_left
+        self._until = None if until is None else round(until * STEPS_PER_SECOND)
+        if self._until is not None:
+            self._latest_gap = min(LATEST_GAP, (self._until - self._step) // 100)
+
+    def hold(self, pitch: int, until: float) -> None:
+        key = pitch - LOWEST_PITCH
+        self._free_at[key] = max(int(self._free_at[key]), int(np.ceil(until * STEPS_PER_SECOND)))
+
+    def avoid(self, pitch: int) -> None:
+        self._avoided = pitch - LOWEST_PITCH
+
+    def announce_end(self, notes_left: int) -> None:
+        self._coda_due = int(np.clip(notes_left, SHORTEST_CODA, LONGEST_CODA))
+
+    def masks(self) -> Masks:
+        """Say what may be composed next; a coda is offered only when announced, and then alone."""
+        if self.is_ended:
+            raise CodecError("the piece is closed: no row may follow its end")
+        if self._last is None:
+            return _only(0, START)
+        if self._coda_due and self._last != REST:
+            return _only(0, CODA, self._coda_due)
+        if self._is_late:
+            return _only(*self._closing_row())
+        earliest = NOTHING.copy()
+        if self._notes_left != 0:
+            waits = np.maximum(self._free_at - self._step, LEAST_WAITS[self._rank + 1])
+            waits[waits >= min(self._waits_below, SHORT_WAITS)] = NEVER
+            earliest[:KEY_COUNT] = waits
+            if self._avoided >= 0:
+                earliest[self._avoided] = NEVER
+        is_idle = self._rows_since_note >= LONGEST_IDLENESS and self._is_planned() and bool((earliest < NEVER).any())
+        marks = (END,) if is_idle else (PEDAL_DOWN, PEDAL_UP, END) if self._is_opening() else MARKS
+        for what in marks:
+            earliest[what] = self._earliest_mark(what)
+        allowed = ANYTHING.copy()
+        time = allowed[:TIME_COUNT]
+        time[: int(earliest[: PEDAL_UP + 1].min())] = False
+        time[SHORT_WAITS:] = earliest[REST] < NEVER
+        time[self._waits_below :] = False
+        time[0] |= earliest[END] == 0
+        np.less(earliest, NEVER, out=allowed[TIME_COUNT : TIME_COUNT + WHAT_COUNT])
+        return Masks(allowed, earliest)
+
+    def _earliest_mark(self, what: int) -> int:
+        """The least wait before a pedal row, a rest or the end; NEVER where it has no place now."""
+        is_closing, is_pedalled = self._notes_left == 0, self._pedal_at is not None
+        if what == PEDAL_UP:
+            return (0 if self._rank < 0 else 1) if is_pedalled else NEVER
+        if what == PEDAL_DOWN:
+            return (0 if self._rank < 1 else 1) if not is_pedalled and not is_closing else NEVER
+        if what == REST:
+            return SHORT_WAITS if self._waits_below == TIME_COUNT and not self._is_rest_idle() else NEVER
+        may_end = not self._notes_left and (self._until is None or self._is_late)
+        return 0 if not is_pedalled and may_end and self._last != REST else NEVER
+
+    def _is_planned(self) -> bool:
+        return self._notes_left is not None or self._until is not None
+
+    def _is_opening(self) -> bool:
+        """True for the first notes of a planned piece, which follow one another without a long wait."""
+        return self._is_planned() and self._notes_left != 0 and self._note_count < OPENING_NOTES
+
+    def _is_rest_idle(self) -> bool:
+        """True where a rest would only delay the end: nothing is left to play but to lift the pedal once."""
+        return self._notes_left == 0 and (self._pedal_at is None or self._last == REST)
+
+    def fit(self, row: Sequence[int]) -> Sequence[int]:
+        """Amend a composed row so that a piece planned until a moment ends there: keys are released by then."""
+        time, what, duration, velocity = row
+        if self._until is None or self._is_late or what in (START, CODA):
+            return row
+        left = self._until - self._step - int(TIME_STEPS[time])
+        if left <= 0:
+            self._is_late = True
+            return (*self._closing_row(), 0, 0)
+        fitting = int(np.searchsorted(DURATION_STEPS, left, side="right")) - 1
+        return (time, what, min(duration, fitting), velocity) if what < KEY_COUNT else row
+
+    def _closing_row(self) -> tuple[int, int]:
+        """The next (time, what) of the close: the pedal carries the last sound to the planned end."""
+        assert self._until is not None
+        left = self._until - self._step
+        pause = 0 if self._rank < 0 else 1
+        if self._pedal_at is not None:
+            if left >= SHORT_WAITS and self._waits_below == TIME_COUNT:
+                return int(np.searchsorted(TIME_STEPS, left, side="right")) - 1, REST
+            return max(left, pause, 0 if self._pedal_at < self._step else 1), PEDAL_UP
+        pause = 0 if self._rank < 1 else 1
+        is_filled = int(self._free_at.max()) >= self._until - self._latest_gap or left <= pause
+        return (0, END) if is_filled and self._last != REST else (pause, PEDAL_DOWN)
+
+    def push(self, row: Sequence[int] | NDArray[Any]) -> list[Note | Pedal]:
+        time, what, duration, velocity = (int(value) for value in row)
+        self._check(time, what, duration, velocity)
+        self._step += int(TIME_STEPS[time])
+        self._rank = -1 if time else self._rank
+        self._waits_below = TIME_COUNT
+        self._last = what
+        self._rows_since_note = 0 if what < KEY_COUNT else self._rows_since_note + 1
+        if what < KEY_COUNT:
+            return [self._strike(what, duration, velocity)]
+        if what == PEDAL_DOWN:
+            self._pedal_at, self._rank = self._step, 1
+        elif what == PEDAL_UP:
+            return [self._lift()]
+        elif what == CODA:
+            self._coda_due = 0
+        elif what == REST and time < LONGEST_WAIT:
+            self._waits_below = int(TIME_STEPS[time + 1] - TIME_STEPS[time])
+        return []
+
+    def _strike(self, key: int, duration: int, velocity: int) -> Note:
+        steps = int(DURATION_STEPS[duration])
+        self._free_at[key] = self._step + steps
+        self._rank = 2 + key
+        self._avoided = -1
+        self._note_count += 1
+        if self._notes_left is not None:
+            self._notes_left -= 1
+        return Note(self.clock, steps / STEPS_PER_SECOND, key + LOWEST_PITCH, int(VELOCITY_CENTRES[velocity]))
+
+    def _lift(self) -> Pedal:
+        assert self._pedal_at is not None
+        pedal = Pedal(self._pedal_at / STEPS_PER_SECOND, self.clock)
+        self._pedal_at, self._rank = None, 0
+        return pedal
+
+    def finish(self) -> list[Note | Pedal]:
+        """Lift the pedal with the last key (at least one step after it went down), and end."""
+        self._last = END
+        if self._pedal_at is None:
+            return []
+        self._step = max(self._pedal_at + 1, self._step, int(self._free_at.max()))
+        return [self._lift()]
+
+    def _check(self, time: int, what: int, duration: int, velocity: int) -> None:
+        reason = self._refusal(time, what, duration, velocity)
+        if reason:
+            raise CodecError(f"row (time {time}, what {what}, duration {duration}, velocity {velocity}): {reason}")
+
+    def _refusal(self, time: int, what: int, duration: int, velocity: int) -> str:
+        """Why the grammar forbids the row; empty where it does not. `masks` says the same for all rows at once."""
+        if not all(0 <= v < n for v, n in zip((time, what, duration, velocity), FIELD_SIZES, strict=True)):
+            return f"a field lies outside its size {FIELD_SIZES}"
+        if self.is_ended or (self._last is None) != (what == START):
+            return "a piece begins with its only start row and nothing follows its end"
+        if time >= self._waits_below or (time >= SHORT_WAITS) != (what == REST):
+            return "long waits belong to rests, and each rest takes the longest that fits"
+        if what < KEY_COUNT:
+            return self._key_refusal(time, what)
+        if velocity or (duration and what != CODA):
+            return "only notes have a velocity, only notes and codas a duration"
+        if what == CODA:
+            is_placed = time == 0 and SHORTEST_CODA <= duration <= LONGEST_CODA and self._last != REST
+            return "" if is_placed else f"a coda announces {SHORTEST_CODA}-{LONGEST_CODA} notes, at once"
+        if what in (START, END) and time:
+            return "start and end take no time"
+        return "" if what == START or time >= self._earliest_mark(what) else "it has no place here"
+
+    def _key_refusal(self, time: int, key: int) -> str:
+        if self._notes_left == 0:
+            return "all the notes asked for have been composed"
+        if self._step + time < self._free_at[key]:
+            return f"key {key} still sounds"
+        return "" if time or self._rank < 2 + key else "notes of one moment rise in pitch"
+
+
+def _only(time: int, what: int, duration: int = 0) -> Masks:
+    """Masks that force one row without a velocity."""
+    allowed = np.zeros(sum(FIELD_SIZES), dtype=np.bool_)
+    start = 0
+    for size, value in zip(FIELD_SIZES, (time, what, duration, 0), strict=True):
+        allowed[start + value] = True
+        start += size
+    return Masks(allowed, np.zeros(WHAT_COUNT, dtype=np.int64))

@@ -1,0 +1,1 @@
+"""Folders of MIDI files made into a deduplicated store, split by work."""

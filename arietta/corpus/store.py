@@ -1,0 +1,313 @@
+"""A corpus on disk: what `arietta ingest` found out about every file, and the notes of the files it kept.
+
+A corpus is a folder with `manifest.jsonl` (one line per file, kept or rejected, see `corpus`), the columns
+`onset.npy`, `duration.npy`, `pitch.npy`, `velocity.npy`, `pedal.npy`, in which all pieces stand one after the other,
+and `spans.npy`, which says where each kept piece stands in them. Columns are memory-mapped, so opening a corpus
+costs milliseconds and a crop reads only its own notes. Codecs, crops and augmentation are none of its business.
+
+    store = open_store("corpus")
+    store.pieces[0].composer, store.notes(0, 100, 200)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import CorpusError
+from ..files import whole_folder
+from ..music.notes import Notes
+from ..names import nearest
+
+MANIFEST, SPANS = "manifest.jsonl", "spans.npy"
+COLUMNS = {"onset": "<f8", "duration": "<f8", "pitch": "|u1", "velocity": "|u1"}
+PEDAL = "pedal"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One kept file, as its line in the manifest tells it; `index` is its place in the store."""
+
+    file: str
+    folder: str
+    sha256: str
+    index: int
+    notes: int
+    seconds: float
+    composer: str
+    title: str
+    work: str
+    split: str
+    source: str
+    corpus: str
+    licence: str
+
+
+class Span(NamedTuple):
+    """Where a piece stands in the columns: notes [note_start, note_stop), pedal [pedal_start, pedal_stop)."""
+
+    note_start: int
+    note_stop: int
+    pedal_start: int
+    pedal_stop: int
+
+
+class Store:
+    """A corpus opened for reading: `pieces`, and the notes of each, read from disk when asked for."""
+
+    def __init__(self, path: Path, pieces: list[Piece], fingerprint: str, columns: Mapping[str, NDArray[Any]]) -> None:
+        self.path = path
+        self.pieces = pieces
+        self.fingerprint = fingerprint
+        self._columns = columns
+        self._spans = columns["spans"]
+
+    def __len__(self) -> int:
+        return len(self.pieces)
+
+    @cached_property
+    def note_count(self) -> int:
+        """Notes of all kept pieces together."""
+        return sum(piece.notes for piece in self.pieces)
+
+    def only(self, corpora: Sequence[str] = (), composers: Sequence[str] = ()) -> Store:
+        """The same store with the pieces of `corpora` and `composers` alone (empty: of all).
+
+        Raises CorpusError where one of them has no pieces.
+        """
+        pieces = self.pieces
+        for kind, wanted in (("corpus", corpora), ("composer", composers)):
+            here = sorted({str(getattr(piece, kind)) for piece in pieces})
+            for name in wanted:
+                if name not in here:
+                    raise CorpusError(f"{self.path}: no pieces of {kind} {name!r}; nearest: {nearest(name, here)}")
+            pieces = [piece for piece in pieces if not wanted or getattr(piece, kind) in wanted]
+        return self.with_pieces(pieces)
+
+    def with_pieces(self, pieces: Sequence[Piece]) -> Store:
+        """The same columns with these of the pieces, perhaps on other sides of the split."""
+        return Store(self.path, list(pieces), self.fingerprint, self._columns)
+
+    def notes(self, index: int, start: int = 0, stop: int | None = None) -> Notes:
+        """Read notes [start, stop) of piece `index`, at their times in the piece.
+
+        The pedal is cut to [onset of note `start`, onset of note `stop`), and not cut where the range begins or ends
+        with the piece. Raises IndexError when there is no such piece.
+        """
+        if not 0 <= index < len(self._spans):
+            raise IndexError(f"piece {index} of a store with {len(self._spans)}")
+        span = Span(*(int(value) for value in self._spans[index]))
+        count = span.note_stop - span.note_start
+        start, stop, _ = slice(start, stop).indices(count)
+        stop = max(start, stop)
+        rows = slice(span.note_start + start, span.note_start + stop)
+        columns = {name: _frozen(self._columns[name][rows]) for name in COLUMNS}
+        pedal = self._columns[PEDAL][span.pedal_start : span.pedal_stop]
+        onset = self._columns["onset"]
+        low = float(onset[rows.start]) if 0 < start < count else 0.0 if start == 0 else np.inf
+        high = float(onset[rows.stop]) if stop < count else np.inf
+        return Notes(**columns, pedal=_frozen(_between(pedal, low, high)))
+
+
+def open_store(path: str | Path) -> Store:
+    """Open the corpus in folder `path`; raises CorpusError when it is not one, or was altered or cut short."""
+    folder = Path(path)
+    lines = read_manifest(folder)
+    names = {field.name for field in fields(Piece)}
+    try:
+        pieces = [Piece(**{name: line[name] for name in names}) for line in lines if line["state"] == "kept"]
+    except (KeyError, TypeError) as error:
+        raise CorpusError(
+            f"{folder / MANIFEST}: a line lacks {error}; make the corpus again with `arietta ingest`"
+        ) from error
+    columns = {name: _open_column(folder, name) for name in (*COLUMNS, PEDAL, "spans")}
+    _check(folder, pieces, columns)
+    return Store(folder, pieces, manifest_fingerprint(folder), columns)
+
+
+def read_manifest(folder: str | Path) -> list[dict[str, Any]]:
+    """Read every line of a corpus's manifest, kept and rejected; raises CorpusError when there is none."""
+    path = Path(folder) / MANIFEST
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise CorpusError(f"{folder}: no corpus here ({MANIFEST}: {why}); make one with `arietta ingest`") from error
+    try:
+        return [json.loads(line) for line in text.splitlines()]
+    except ValueError as error:
+        raise CorpusError(f"{path}: not a manifest ({error}); make the corpus again with `arietta ingest`") from error
+
+
+def manifest_fingerprint(folder: str | Path) -> str:
+    """Identify a corpus: SHA-256 of its manifest, which holds the SHA-256 of every file, 16 hexadecimal digits."""
+    return hashlib.sha256((Path(folder) / MANIFEST).read_bytes()).hexdigest()[:16]
+
+
+class ColumnWriter:
+    """Write one .npy column of unknown length: rows are appended, and `close` writes the length into the header."""
+
+    def __init__(self, path: Path, dtype: str, row_shape: tuple[int, ...] = ()) -> None:
+        self.count = 0
+        self._dtype, self._row_shape = np.dtype(dtype), row_shape
+        self._file: BinaryIO = path.open("wb")
+        self._write_header()
+        self._header_size = self._file.tell()
+
+    def __enter__(self) -> ColumnWriter:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def append(self, rows: NDArray[Any]) -> tuple[int, int]:
+        """Add rows [count, *row_shape] at the end and return the range (start, stop) they stand in."""
+        data = np.ascontiguousarray(rows, dtype=self._dtype).reshape(-1, *self._row_shape)
+        self._file.write(data.data if data.size else b"")
+        start, self.count = self.count, self.count + len(data)
+        return start, self.count
+
+    def close(self) -> None:
+        """Write the true length into the header and the file to disk; nothing more when that is done."""
+        if self._file.closed:
+            return
+        self._file.seek(0)
+        self._write_header()
+        assert self._file.tell() == self._header_size, "numpy pads headers for growth of the first axis"
+        self._file.close()
+
+    def _write_header(self) -> None:
+        header = {"descr": self._dtype.str, "fortran_order": False, "shape": (self.count, *self._row_shape)}
+        np.lib.format.write_array_header_1_0(self._file, header)
+
+
+class StoreWriter:
+    """Write a corpus's columns into `folder`: `append` the notes of each file, then `finish` with the manifest."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._columns = {name: ColumnWriter(folder / f"{name}.npy", dtype) for name, dtype in COLUMNS.items()}
+        self._pedal = ColumnWriter(folder / f"{PEDAL}.npy", "<f8", (2,))
+
+    def __enter__(self) -> StoreWriter:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def append(self, notes: Notes) -> Span:
+        """Add a piece's notes and return where they stand."""
+        for name, column in self._columns.items():
+            note_range = column.append(getattr(notes, name))
+        return Span(*note_range, *self._pedal.append(notes.pedal))
+
+    def finish(self, lines: Iterable[Mapping[str, Any]], spans: Sequence[Span]) -> None:
+        """Close the columns and write the manifest; `spans[i]` belongs to the kept line whose index is i."""
+        self.close()
+        np.save(self._folder / SPANS, np.asarray(spans, dtype="<i8").reshape(-1, 4))
+        with (self._folder / MANIFEST).open("w", encoding="utf-8") as file:
+            for line in lines:
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def close(self) -> None:
+        """Close the columns without a manifest: what is in the folder is no corpus yet."""
+        for column in (*self._columns.values(), self._pedal):
+            column.close()
+
+
+class ColumnReader:
+    """Read rows of a .npy column from the file itself: unlike a mapping, what was read leaves memory again.
+
+    Raises ValueError when the file is no such column, or shorter than its header says.
+    """
+
+    def __init__(self, path: Path) -> None:
+        with path.open("rb") as file:
+            if np.lib.format.read_magic(file) != (1, 0):
+                raise ValueError(f"{path}: not written by a ColumnWriter")
+            shape, _, self._dtype = np.lib.format.read_array_header_1_0(file)
+            self._start = file.tell()
+        self._row_shape = tuple(shape[1:])
+        self._row_size = self._dtype.itemsize * int(np.prod(self._row_shape))
+        if path.stat().st_size < self._start + shape[0] * self._row_size:
+            raise ValueError(f"{path}: shorter than the {shape[0]} rows it should have")
+        self._descriptor = os.open(path, os.O_RDONLY)
+
+    def __enter__(self) -> ColumnReader:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        os.close(self._descriptor)
+
+    def rows(self, start: int, stop: int) -> NDArray[Any]:
+        """Read rows [start, stop)."""
+        data = os.pread(self._descriptor, (stop - start) * self._row_size, self._start + start * self._row_size)
+        return np.frombuffer(data, dtype=self._dtype).reshape(-1, *self._row_shape)
+
+
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """Give an empty folder to build a corpus in; it takes the place of `folder` at the end, if nothing is raised.
+
+    Until then an older corpus stays whole, and whatever interrupts leaves it so. Raises CorpusError when `folder` is
+    something else than a corpus, or when there is no room or no permission to write.
+    """
+    try:
+        if folder.exists() and not (folder / MANIFEST).exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise CorpusError(f"{folder}: is there already and is no corpus; choose another --out")
+        with whole_folder(folder) as unfinished:
+            yield unfinished
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise CorpusError(f"{folder}: cannot be written ({why}); free some room or choose another --out") from error
+
+
+def _open_column(folder: Path, name: str) -> NDArray[Any]:
+    path = folder / f"{name}.npy"
+    try:
+        column: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise CorpusError(f"{path}: cannot be read ({error}); make the corpus again with `arietta ingest`") from error
+    return column
+
+
+def _check(folder: Path, pieces: Sequence[Piece], columns: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse a store whose manifest, spans and columns do not belong together."""
+    spans = columns["spans"]
+    counts = np.array([piece.notes for piece in pieces], dtype=np.int64)
+    if spans.shape != (len(pieces), 4) or [piece.index for piece in pieces] != list(range(len(pieces))):
+        raise CorpusError(f"{folder}: {MANIFEST} keeps {len(pieces)} pieces, {SPANS} {len(spans)}; ingest it again")
+    if not np.array_equal(spans[:, 1] - spans[:, 0], counts):
+        raise CorpusError(f"{folder}: {MANIFEST} and {SPANS} differ in the pieces' notes; ingest it again")
+    for name, last in [*((name, 1) for name in COLUMNS), (PEDAL, 3)]:
+        needed = int(spans[:, last].max(initial=0))
+        if len(columns[name]) < needed:
+            found = len(columns[name])
+            raise CorpusError(f"{folder}: {name}.npy has {found} rows and should have {needed}; ingest it again")
+
+
+def _between(pedal: NDArray[Any], low: float, high: float) -> NDArray[np.float64]:
+    """Clip pedal intervals [P, 2] to [low, high) and leave out what lies outside."""
+    first = int(np.searchsorted(pedal[:, 1], low, side="right"))
+    last = int(np.searchsorted(pedal[:, 0], high, side="left"))
+    cut = np.clip(pedal[first : max(first, last)], low, high)
+    return np.asarray(cut[cut[:, 1] > cut[:, 0]], dtype=np.float64)  # nothing is left where low is high: in a chord
+
+
+def _frozen(values: NDArray[Any]) -> NDArray[Any]:
+    """Copy rows out of the mapped file into an array of their own that cannot be written."""
+    array = np.array(values)
+    array.setflags(write=False)
+    return array

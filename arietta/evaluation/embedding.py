@@ -1,0 +1,208 @@
+"""Where a piece lies among piano music: an embedding, from a small frozen network that ships with the package.
+
+The network has learned to tell composers apart, and works, and what is whole from what is put together, of
+GiantMIDI-Piano's training side; it is not the one that composes, which would judge itself. It hears windows of 128
+notes: pitches and their intervals, chords, rhythm, lengths and the velocities' course, not their level. The forward
+pass is plain numpy. `frechet` holds sets of embeddings against each other, `heard_composers` names composers by them,
+and `train.embedding` made the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..music.ngrams import TOGETHER, by_chord
+from ..music.notes import Notes
+
+WEIGHTS = Path(__file__).with_name("embedding-1.npz")  # the number is the version: other weights get another one
+WINDOW, HOP = 128, 64  # notes
+MOST_WINDOWS = 64  # of a long piece, evenly spread
+CHORD_REACH, PAST_REACH = 4, 12  # notes before and after that may share a note's chord; notes before it that it follows
+
+Floats = NDArray[np.float32]
+Weights = Mapping[str, Floats]
+
+_REGISTERS = np.linspace(27, 101, 8, dtype=np.float32)  # pitches
+_STEPS = np.linspace(-6, 1, 8, dtype=np.float32)  # log2 of seconds: 16 ms to 2 s
+_LENGTHS = np.linspace(-4.5, 1.5, 6, dtype=np.float32)  # log2 of seconds: 44 ms to 2.8 s
+_LARGEST_STEP = 12  # semitones: larger ones count as an octave
+_EVENEST = 4.0  # velocities spread less than this are not blown up
+FEATURES = 12 + len(_REGISTERS) + 2 * _LARGEST_STEP + 1 + 12 + 12 + len(_STEPS) + len(_LENGTHS) + 1
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution over the notes; one that `adds` goes through a second one and is added to what came in."""
+
+    name: str
+    width: int
+    kernel: int = 3
+    stride: int = 1
+    dilation: int = 1
+    adds: bool = False
+
+
+LAYERS = (
+    Layer("stem", 96, kernel=5),
+    Layer("halved", 128, stride=2),
+    Layer("first", 128, adds=True),
+    Layer("second", 128, dilation=2, adds=True),
+    Layer("quartered", 128, stride=2),
+    Layer("third", 128, adds=True),
+    Layer("fourth", 128, dilation=2, adds=True),
+)
+HEARD = 32  # dimensions by which composers are told
+DIMENSIONS = 16  # the first of them, an embedding: all kinds of spoiling rank by them, and sets of few pieces suffice
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows of notes in the order of `by_chord`, all [B, T]: onset and duration in s, pitch and velocity."""
+
+    onset: NDArray[np.float64]
+    duration: NDArray[np.float64]
+    pitch: NDArray[np.int64]
+    velocity: NDArray[np.float64]
+
+
+def embed(notes: Notes) -> NDArray[np.float64] | None:
+    """Embed a piece, float64 [D], the mean over its windows; None below 128 notes.
+
+    Each dimension has mean 0 and deviation 1 over the music that was learned from. The first tells what is whole
+    (high) from what is put together, the others fall in how much music differs in them.
+    """
+    heard = _hear(notes)
+    return None if heard is None else heard[:DIMENSIONS]
+
+
+def heard_composers(notes: Notes, most: int = 5) -> list[tuple[str, float]]:
+    """Name the composers that a piece sounds most like, each with its share, likeliest first; none below 128 notes.
+
+    Shares of all composers known to the network add up to 1: it has no word for somebody else.
+    """
+    heard, head = _hear(notes), _shipped()
+    if heard is None:
+        return []
+    logits = heard @ head.weights["head.weight"] + head.weights["head.bias"]
+    odds = np.exp(logits - logits.max())
+    likeliest = np.argsort(-odds, kind="stable")[:most]
+    return [(head.composers[place], float(odds[place] / odds.sum())) for place in likeliest]
+
+
+def known_composers() -> tuple[str, ...]:
+    """Everybody whom `heard_composers` can name."""
+    return _shipped().composers
+
+
+def _hear(notes: Notes) -> NDArray[np.float64] | None:
+    """All dimensions of a piece, float64 [HEARD]."""
+    windows = windows_of(notes)
+    if not len(windows.pitch):
+        return None
+    return np.asarray(forward(_shipped().weights, features(windows)).mean(axis=0, dtype=np.float64))
+
+
+def windows_of(notes: Notes) -> Windows:
+    """Cut a piece into windows of 128 notes, one every 64 and one at its end, or 64 of them; none below 128 notes."""
+    order = by_chord(notes)
+    last = len(notes) - WINDOW
+    starts = np.unique([*range(0, last + 1, HOP), last]) if last >= 0 else np.empty(0, dtype=np.int64)
+    if len(starts) > MOST_WINDOWS:
+        starts = starts[np.linspace(0, len(starts) - 1, MOST_WINDOWS).astype(np.int64)]
+    rows = order[starts[:, None] + np.arange(WINDOW)]
+    return Windows(
+        notes.onset[rows], notes.duration[rows], notes.pitch[rows].astype(np.int64), notes.velocity[rows].astype(float)
+    )
+
+
+def features(windows: Windows) -> Floats:
+    """Describe each note to the network: float32 [B, T, FEATURES], nothing of it by absolute time or velocity."""
+    steps = np.diff(windows.onset, axis=1, prepend=windows.onset[:, :1])
+    velocity = windows.velocity - windows.velocity.mean(axis=1, keepdims=True)
+    spread = np.maximum(velocity.std(axis=1, keepdims=True), _EVENEST)
+    jumps = np.diff(windows.pitch, axis=1, prepend=windows.pitch[:, :1]).clip(-_LARGEST_STEP, _LARGEST_STEP)
+    chord = np.cumsum(steps > TOGETHER, axis=1, dtype=np.int64)
+    parts = (
+        _one_hot(windows.pitch % 12, 12),
+        _bumps(windows.pitch.astype(np.float32), _REGISTERS),
+        _one_hot(jumps + _LARGEST_STEP, 2 * _LARGEST_STEP + 1),
+        _chord_mates(windows.pitch, chord),
+        _past(windows.pitch, chord),
+        _bumps(np.log2(np.maximum(steps, 2.0**-6)), _STEPS),
+        _bumps(np.log2(np.maximum(windows.duration, 2.0**-5)), _LENGTHS),
+        (velocity / spread)[:, :, None].astype(np.float32),
+    )
+    return np.concatenate(parts, axis=2)
+
+
+def _one_hot(classes: NDArray[np.int64], count: int) -> Floats:
+    return np.asarray(np.eye(count, dtype=np.float32)[classes])
+
+
+def _bumps(values: NDArray[np.floating], centres: Floats) -> Floats:
+    """How near values are to each of evenly spaced centres, 0 to 1; those beyond the ends count as the ends."""
+    width = centres[1] - centres[0]
+    away = (np.clip(values, centres[0], centres[-1]).astype(np.float32)[:, :, None] - centres) / width
+    return np.asarray(np.exp(-(away**2)), dtype=np.float32)
+
+
+def _chord_mates(pitch: NDArray[np.int64], chord: NDArray[np.int64]) -> Floats:
+    """Pitch classes struck together with each note, counted from its own: float32 [B, T, 12]."""
+    found = np.zeros((*pitch.shape, 12), dtype=np.float32)
+    for lag in range(1, CHORD_REACH + 1):
+        together = (chord[:, lag:] == chord[:, :-lag])[:, :, None]
+        up = pitch[:, lag:] - pitch[:, :-lag]
+        found[:, :-lag] += together * _one_hot(up % 12, 12)
+        found[:, lag:] += together * _one_hot(-up % 12, 12)
+    return np.minimum(found, 1.0)
+
+
+def _past(pitch: NDArray[np.int64], chord: NDArray[np.int64]) -> Floats:
+    """Pitch classes just before each note's chord, counted from its own and fading with distance: [B, T, 12]."""
+    found = np.zeros((*pitch.shape, 12), dtype=np.float32)
+    for lag in range(1, PAST_REACH + 1):
+        apart = (chord[:, lag:] != chord[:, :-lag])[:, :, None]
+        down = (pitch[:, :-lag] - pitch[:, lag:]) % 12
+        found[:, lag:] += apart * _one_hot(down, 12) * np.float32(0.85**lag)
+    return found
+
+
+def forward(weights: Weights, heard: Floats) -> Floats:
+    """Run the network: features float32 [B, T, FEATURES] -> embeddings float32 [B, D]."""
+    for layer in LAYERS:
+        out = _convolve(weights, layer.name, heard, layer)
+        if layer.adds:
+            out = heard + _convolve(weights, f"{layer.name}_again", np.maximum(out, 0), layer)
+        heard = np.maximum(out, 0)
+    pooled = np.concatenate([heard.mean(axis=1), heard.max(axis=1)], axis=1)
+    return np.asarray(pooled @ weights["out.weight"] + weights["out.bias"])
+
+
+def _convolve(weights: Weights, name: str, heard: Floats, layer: Layer) -> Floats:
+    """Convolve [B, T, C] with `name.weight` [kernel * C, width], zeros beyond the ends."""
+    around, length = layer.dilation * (layer.kernel - 1) // 2, heard.shape[1]
+    padded = np.pad(heard, ((0, 0), (around, around), (0, 0)))
+    begins = range(0, layer.kernel * layer.dilation, layer.dilation)
+    stacked = np.concatenate([padded[:, begin : begin + length : layer.stride] for begin in begins], axis=2)
+    return np.asarray(stacked @ weights[f"{name}.weight"] + weights[f"{name}.bias"])
+
+
+@dataclass(frozen=True)
+class _Shipped:
+    weights: Weights
+    composers: tuple[str, ...]
+
+
+@cache
+def _shipped() -> _Shipped:
+    """The weights in the package, rounded to 16 bits there, and the composers of their head."""
+    with np.load(WEIGHTS, allow_pickle=False) as file:
+        columns = {name: file[name] for name in file.files}
+    names = tuple(columns.pop("composers").tolist())
+    return _Shipped({name: column.astype(np.float32) for name, column in columns.items()}, names)

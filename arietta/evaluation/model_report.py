@@ -1,0 +1,138 @@
+"""What the takes of a model are like: many of them, by seed and not by taste, held against real music.
+
+report = report_on_model(engine, takes=200, note_count=300)
+report.inside["maestro"]["polyphony"]      share of takes that lie where nine of ten real windows do
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import RequestError
+from ..generation.batch import compose_together
+from ..generation.loop import Request
+from ..model.engine import Engine
+from ..music.notes import Notes
+from ..originality.index import PassageIndex
+from .comparison import FEWEST, Comparison, compare, mean_overlap
+from .embedding import embed
+from .frechet import ENOUGH, frechet_distance
+from .reference import PERCENTILES, Band, Reference, is_inside, references, window_for
+from .report import SHORTEST, Report, figures, report_on
+from .statistics import measure
+
+SHOWN = (1, 2, 3)  # seeds of the takes that are kept whole
+MOST_TAKES = 2_000
+
+
+@dataclass(frozen=True)
+class AgainstSet:
+    """A model's takes against windows of a set of real music, and one half of these against the other.
+
+    `distances` are the Frechet distances of both; None where the sets are too small, or the pieces too short, to tell.
+    """
+
+    name: str
+    windows: int
+    found: Mapping[str, Comparison]
+    real: Mapping[str, Comparison]
+    distances: tuple[float | None, float | None]
+
+    @property
+    def overlaps(self) -> tuple[float | None, float | None]:
+        """Mean overlapped area of the takes, and of real music."""
+        return mean_overlap(dict(self.found)), mean_overlap(dict(self.real))
+
+
+@dataclass(frozen=True)
+class ModelReport:
+    """What was found of `takes` takes with seeds from 1 on: `bands` are percentiles of each figure over them.
+
+    `inside` is the share of them, by corpus and figure, between real music's 5th and 95th percentile; `loops` counts
+    takes with a loop; `original` is the share inside the human interval, None without an index that can tell.
+    """
+
+    model: str
+    bundle: str
+    style: str
+    takes: int
+    note_count: int
+    bands: Mapping[str, Band]
+    inside: Mapping[str, Mapping[str, float]]
+    real: Sequence[Reference]
+    loops: int
+    original: float | None
+    shown: Sequence[tuple[int, Notes, Report]]
+    against: AgainstSet | None = None
+
+
+def report_on_model(
+    engine: Engine,
+    *,
+    takes: int,
+    note_count: int,
+    style: str = "any",
+    index: PassageIndex | None = None,
+    progress: Callable[[float, float], None] | None = None,
+) -> tuple[ModelReport, list[Notes]]:
+    """Compose `takes` takes, seeds from 1 on, nothing chosen, and sum up their reports; the takes beside, by seed.
+
+    Raises RequestError where there are too few or too many takes, or too few notes to be held against real music.
+    """
+    if not FEWEST <= takes <= MOST_TAKES:
+        raise RequestError(f"--pieces must lie in {FEWEST}-{MOST_TAKES}, not {takes}")
+    if note_count < SHORTEST:
+        raise RequestError(f"--notes must be {SHORTEST} or more, not {note_count}, to be held against real music")
+    requests = [Request(note_count, style=style, seed=seed) for seed in range(1, takes + 1)]
+    made = {take.request.seed: take.notes for take in compose_together(requests, engine, progress=progress)}
+    reports = {seed: report_on(made[seed], engine=engine, style=style, index=index) for seed in sorted(made)}
+    found = [figures(report) for report in reports.values()]
+    real = references(window_for(note_count), engine.bundle.fingerprint)
+    placed = [report.shared.standing for report in reports.values() if report.shared]
+    told = [standing.is_inside for standing in placed if standing is not None]
+    report = ModelReport(
+        model=engine.bundle.name,
+        bundle=engine.bundle.fingerprint,
+        style=style,
+        takes=takes,
+        note_count=note_count,
+        bands=_bands(found),
+        inside={one.corpus: _inside(found, one) for one in real},
+        real=real,
+        loops=sum(bool(report.loops) for report in reports.values()),
+        original=float(np.mean(told)) if told else None,
+        shown=[(seed, made[seed], reports[seed]) for seed in SHOWN if seed in made],
+    )
+    return report, [made[seed] for seed in sorted(made)]
+
+
+def against_set(takes: Sequence[Notes], windows: Sequence[Notes], name: str) -> AgainstSet:
+    """Hold takes against windows of a set, statistic by statistic, with real against real beside."""
+    mine, theirs = ([measure(notes) for notes in several] for several in (takes, windows))
+    distances = _distance(takes, windows), _distance(windows[::2], windows[1::2])
+    return AgainstSet(name, len(theirs), compare(mine, theirs), compare(theirs[::2], theirs[1::2]), distances)
+
+
+def _distance(takes: Sequence[Notes], windows: Sequence[Notes]) -> float | None:
+    sets = [[found for notes in several if (found := embed(notes)) is not None] for several in (takes, windows)]
+    if min(map(len, sets)) < ENOUGH:
+        return None
+    return frechet_distance(np.array(sets[0]), np.array(sets[1]))
+
+
+def _bands(found: Sequence[Mapping[str, float]]) -> dict[str, Band]:
+    names = dict.fromkeys(name for one in found for name in one)
+    columns = {name: [one[name] for one in found if name in one] for name in names}
+    return {name: tuple(np.percentile(column, PERCENTILES).tolist()) for name, column in columns.items()}
+
+
+def _inside(found: Sequence[Mapping[str, float]], real: Reference) -> dict[str, float]:
+    shares = {}
+    for name, band in real.figures.items():
+        values = [one[name] for one in found if name in one]
+        if values:
+            shares[name] = float(np.mean([is_inside(value, band) for value in values]))
+    return shares

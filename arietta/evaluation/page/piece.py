@@ -1,0 +1,253 @@
+"""A report as a page: in plain words first, a roll that plays, pictures, and every figure beside real music.
+
+    report_html([Judged("piece", notes, report)])
+
+One file that loads nothing (`page_document`). What comes from files, names above all, is escaped by `markup`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...music.notes import Notes
+from ...originality.baseline import sentences
+from ...originality.search import Passage
+from ...render.roll import clock, moment, pitch_name
+from ..reference import Reference, is_inside, place_among_all, references
+from ..report import Report, figures
+from ..statistics import Measured
+from ..structure import SCALES
+from ..words import MEANINGS, NOTHING_TO_JUDGE, ORIGINS, name_of, number, plain_words
+from .html import document
+from .markup import Markup, joined, rows, tag
+from .plots import bars, squares, strip_plot, structure_squares
+from .roll import MOST_NOTES, roll_player
+
+LEAST_NOTES = 500  # drawn of each, of however many pieces
+MOST_PASSAGES = 50
+CLASSES = "C, C sharp, D, E flat, E, F, F sharp, G, A flat, A, B flat, B"
+ABOUT_REAL = (
+    "Real music is held-out music that was played by people: a window from somewhere in each piece of the validation "
+    "and test sides of MAESTRO (measured on the instrument) and GiantMIDI-Piano (transcribed from recordings). A thin "
+    "line reaches from the 5th to the 95th percentile, the broad one from the 25th to the 75th, with the median in it."
+)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A piece with its report, and what to call it."""
+
+    title: str
+    notes: Notes
+    report: Report
+
+
+def report_html(judged: Sequence[Judged]) -> str:
+    """Write the page of one piece, or of several with an overview before them; its size is bounded."""
+    most = max(MOST_NOTES // max(len(judged), 1), LEAST_NOTES)
+    if len(judged) == 1:
+        only = judged[0]
+        parts = piece_parts(only, most=most, heading="h2")
+        return document(f"{only.title}: a report", tag("h1", only.title), *parts, definitions())
+    title = f"{len(judged)} pieces: a report"
+    sections = [
+        tag("section", tag("h2", one.title), *piece_parts(one, most=most), id=f"piece-{place}")
+        for place, one in enumerate(judged, 1)
+    ]
+    return document(title, tag("h1", title), _overview(judged), *sections, definitions())
+
+
+def piece_parts(one: Judged, *, most: int = MOST_NOTES, heading: str = "h3") -> Iterator[Markup]:
+    """Give the parts of a piece's report, from the plainest to the details, under headings of that rank."""
+    report = one.report
+    said = plain_words(report)
+    if not said:
+        yield tag("p", NOTHING_TO_JUDGE)
+        return
+    yield tag("dl", *(joined(tag("dt", name.capitalize()), tag("dd", words)) for name, words in said.items()))
+    yield tag(heading, "Hear and see it", class_="part")
+    yield roll_player(one.notes, [surprise.note for surprise in report.surprises], most=most, name=one.title)
+    yield _legend(report)
+    yield tag(heading, "How it is like itself", class_="part")
+    yield structure_pictures(one.notes)
+    yield tag(heading, "Beside real music", class_="part")
+    yield from _beside(report)
+    yield from _details(report)
+
+
+def structure_pictures(notes: Notes) -> Markup:
+    """Draw each moment against each other at several scales, and say what is seen."""
+    drawn = [structure_squares(notes, seconds) for seconds in SCALES]
+    figures_drawn = [
+        tag("figure", picture, tag("figcaption", f"windows of {seconds:.3g} s")) for seconds, picture in drawn
+    ]
+    words = "Each moment against each other, time to the right and down; strong colour is alike: squares are "
+    return joined(
+        tag("p", words + "sections, stripes repeats.", class_="small"), tag("div", *figures_drawn, class_="pictures")
+    )
+
+
+def figure_table(values: Mapping[str, float], real: Sequence[Reference]) -> Markup:
+    """Draw each figure among real music, and say where it lies."""
+    lines: list[list[object]] = []
+    for name, value in values.items():
+        known = {one.title: one.figures[name] for one in real if name in one.figures}
+        if known:
+            plot = strip_plot([value], list(known.values()))
+            lines.append([name_of(name), number(value), plot, place_among_all(value, known)])
+    return rows(["Figure", "Here", "Among real music", "In words"], lines)
+
+
+def key_of_plots(real: Sequence[Reference], here: str, *, is_band: bool = False) -> Markup:
+    """Say which colour is which corpus, and which line, or third band, is `here`."""
+    names = [(f"key c{place}", f"{one.title}, {one.windows} windows; ") for place, one in enumerate(real)]
+    names.append((f"key c{len(real)}" if is_band else "key here", here))
+    marks = (joined(tag("span", class_=kind, aria_hidden="true"), words) for kind, words in names)
+    return tag("p", *marks, class_="small")
+
+
+def _overview(judged: Sequence[Judged]) -> Markup:
+    lines: list[list[object]] = []
+    for place, one in enumerate(judged, 1):
+        report = one.report
+        shared = report.shared.likeness.longest if report.shared else None
+        likely = None if report.nats_per_note is None else f"{report.nats_per_note:.2f}"
+        link = tag("a", one.title, href=f"#piece-{place}")
+        cells = [
+            f"{report.notes:,}",
+            clock(report.seconds),
+            report.key,
+            likely,
+            len(report.loops),
+            shared,
+            _count(report),
+        ]
+        lines.append([link, *("" if cell is None else cell for cell in cells)])
+    heads = ["Piece", "Notes", "Length", "Key", "Nats a note", "Loops", "Longest shared", "Figures as in real music"]
+    return rows(heads, lines)
+
+
+def _count(report: Report) -> str | None:
+    placed = _placed(report)
+    return f"{sum(placed.values())} of {len(placed)}" if placed else None
+
+
+def _placed(report: Report) -> dict[str, bool]:
+    """Which figures lie where nine of ten windows of MAESTRO or of GiantMIDI-Piano do."""
+    values = report.sample.figures if report.sample else {}
+    known = {name: [one.figures[name] for one in _real(report) if name in one.figures] for name in values}
+    return {name: any(is_inside(values[name], band) for band in bands) for name, bands in known.items() if bands}
+
+
+def _real(report: Report) -> list[Reference]:
+    return references(report.sample.notes, report.bundle) if report.sample else []
+
+
+def _legend(report: Report) -> Markup:
+    framed = "Framed notes are those that the model expected least. " if report.surprises else ""
+    words = "Darker notes are louder (brighter ones, on a dark page); thin lines are every C, the strongest middle C; "
+    return tag("p", f"{framed}{words}the line at the bottom is the sustain pedal.", class_="small")
+
+
+def _beside(report: Report) -> Iterator[Markup]:
+    sample, real = report.sample, _real(report)
+    if sample is None or not real:
+        yield tag("p", "It is too short to be held against real music, of which windows of 300 notes were measured.")
+        return
+    placed = _placed(report)
+    yield tag("p", _in_words(placed))
+    own = f"the median of {sample.count} windows of it" if sample.count > 1 else "this piece"
+    values = {name: sample.figures[name] for name in MEANINGS if name in sample.figures}
+    yield key_of_plots(real, f"{own}, beside windows of {sample.notes:,} notes")
+    yield figure_table(values, real)
+
+
+def _in_words(placed: Mapping[str, bool]) -> str:
+    outside = [name_of(name) for name, inside in placed.items() if not inside]
+    said = f"{len(placed) - len(outside)} of {len(placed)} figures lie where nine in ten windows of either corpus do"
+    return said + (f"; not so: {', '.join(outside)}." if outside else ".")
+
+
+def _details(report: Report) -> Iterator[Markup]:
+    if report.surprises:
+        yield details("The notes it expected least", _surprises(report))
+    if report.shared and report.shared.likeness.passages:
+        words = " ".join([*sentences(report.shared.standing), report.shared.among])
+        yield details("What it shares with the corpus", tag("p", words), _passages(report.shared.likeness.passages))
+    yield details("All figures of the whole piece", _all_figures(report))
+    spread = dict(_distributions(report))
+    if spread:
+        drawn = (_spread(name, one) for name, one in spread.items())
+        yield details("How pitches and lengths are spread", tag("div", *drawn, class_="pictures"))
+
+
+def details(summary: str, *content: object) -> Markup:
+    """Put content under a heading that opens it."""
+    return tag("details", tag("summary", summary), *content)
+
+
+def definitions() -> Markup:
+    """Say what every figure is and after whom, and what real music is here."""
+    lines: list[list[object]] = [[name_of(name), words, ORIGINS.get(name, "")] for name, words in MEANINGS.items()]
+    table = rows(["Figure", "What it is", "After"], lines)
+    return details("How the figures are defined", table, tag("p", ABOUT_REAL))
+
+
+def _surprises(report: Report) -> Markup:
+    lines: list[list[object]] = []
+    for one in report.surprises:
+        at = moment(one.note.onset)
+        button = tag(
+            "button", at, type="button", data_at=f"{one.note.onset:.2f}", aria_label=f"Play from {at}", disabled=True
+        )
+        lines.append([pitch_name(one.note.pitch), button, f"{one.nats:.1f}", f"{one.pitch_nats:.1f}"])
+    words = "How unlikely the model found the note's time, pitch, length and velocity together, and its pitch alone."
+    return joined(tag("p", words, class_="small"), rows(["Pitch", "Time", "Nats", "Of these for the pitch"], lines))
+
+
+def _passages(passages: Sequence[Passage]) -> Markup:
+    lines: list[list[object]] = [
+        [
+            one.piece.name,
+            _span(one.seconds),
+            f"{one.start + 1}-{one.stop}",
+            _span(one.there_seconds),
+            str(one.shared),
+            f"{one.semitones:+d}" if one.semitones else "same",
+        ]
+        for one in passages[:MOST_PASSAGES]
+    ]
+    table = rows(["Work", "Here", "Notes", "There", "Same, at least", "Key"], lines)
+    more = len(passages) - MOST_PASSAGES
+    return joined(table, tag("p", f"And {more} shorter ones.") if more > 0 else None)
+
+
+def _span(seconds: tuple[float, float]) -> str:
+    return "-".join(clock(moment) for moment in seconds)
+
+
+def _all_figures(report: Report) -> Markup:
+    told: list[list[object]] = [[name_of(name), number(value)] for name, value in figures(report).items()]
+    beats = report.beats
+    how = "" if beats is None else "written in the file" if beats.is_written else "found in the playing"
+    said = tag("p", f"Beats, which are quarter notes here, are {how}.", class_="small") if how else None
+    return joined(said, rows(["Figure", "Value"], told))
+
+
+def _distributions(report: Report) -> Iterator[tuple[str, np.ndarray]]:
+    measured: Measured = report.measured | (report.beats.measured if report.beats else {})
+    yield from ((name, value) for name, value in measured.items() if len(value) > 1)
+
+
+def _spread(name: str, value: np.ndarray) -> Markup:
+    """Draw a distribution as bars, or the transitions of twelve classes as squares, the darkest the commonest."""
+    words = MEANINGS[name] + (f" ({CLASSES})" if name == "pitch_classes" else "")
+    if len(value) == 12:
+        return tag("figure", bars(value.tolist()), tag("figcaption", words))
+    matrix = value.reshape(12, 12)
+    return tag(
+        "figure", squares(matrix / max(float(matrix.max()), 1e-9)), tag("figcaption", f"{words}, from row to column")
+    )

@@ -1,0 +1,72 @@
+"""Small pictures for a page: where a figure lies among real music, how shares are spread, what is like what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...music.notes import Notes
+from ..reference import Band
+from ..structure import MOST_WINDOWS, self_similarity
+from .markup import Markup, tag
+
+WIDE, ROW = 200, 10  # units of a strip plot: across, and for each corpus
+SHADES = 6
+
+
+def strip_plot(values: Sequence[float], bands: Sequence[Band]) -> Markup:
+    """Draw real music's 5th, 25th, 50th, 75th and 95th percentile, a line a corpus, and `values` across them."""
+    ends = [*values, *(edge for band in bands for edge in (band[0], band[-1]))]
+    low, high = min(ends), max(ends)
+    room = 0.06 * (high - low) or 1.0
+    low, high = low - room, high + room
+
+    def x(value: float) -> str:
+        return f"{(value - low) / (high - low) * WIDE:.1f}"
+
+    shapes = []
+    for place, band in enumerate(bands):
+        y = ROW * place + 5
+        shapes.append(tag("path", class_=f"reach c{place}", d=f"M{x(band[0])} {y}H{x(band[4])}"))
+        shapes.append(tag("path", class_=f"half c{place}", d=f"M{x(band[1])} {y}H{x(band[3])}"))
+        shapes.append(tag("path", class_="median", d=f"M{x(band[2])} {y - 4}v8"))
+    height = ROW * len(bands)
+    shapes += [tag("path", class_="here", d=f"M{x(value)} 0v{height}") for value in values]
+    return _picture(f"0 0 {WIDE} {height}", "strip", *shapes)
+
+
+def bars(shares: Sequence[float]) -> Markup:
+    """Draw shares as bars, the largest 40 units high."""
+    top = max(max(shares, default=0.0), 1e-9)
+    path = "".join(f"M{place * 10 + 5} 40v{-40 * share / top:.1f}" for place, share in enumerate(shares))
+    return _picture(f"0 0 {10 * len(shares)} 40", "bars", tag("path", d=path))
+
+
+def squares(matrix: NDArray[np.float64]) -> Markup:
+    """Draw a matrix of values from 0 to 1, the darker the larger."""
+    rows, columns = matrix.shape
+    shade = np.ceil(matrix * SHADES - 0.02).astype(int)
+    shapes = []
+    for degree in range(1, SHADES + 1):
+        path = "".join(_runs(shade[row] == degree, row) for row in range(rows))
+        if path:
+            shapes.append(tag("path", class_=f"s{degree}", d=path))
+    return _picture(f"0 0 {columns} {rows}", "squares", tag("g", *shapes, transform="translate(0 .5)"))
+
+
+def structure_squares(notes: Notes, seconds: float) -> tuple[float, Markup]:
+    """Draw how alike any two windows are, and say how many seconds they have: more than asked in long pieces."""
+    span = float(notes.onset[-1] - notes.onset[0]) if len(notes) else 0.0
+    seconds = max(seconds, span / MOST_WINDOWS)
+    return seconds, squares(self_similarity(notes, seconds) ** 4)  # most lie near 1: their differences must show
+
+
+def _runs(is_here: NDArray[np.bool_], row: int) -> str:
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], is_here.astype(int), [0]])))
+    return "".join(f"M{start} {row}h{stop - start}" for start, stop in edges.reshape(-1, 2).tolist())
+
+
+def _picture(box: str, kind: str, *shapes: Markup) -> Markup:
+    return tag("svg", *shapes, class_=kind, viewBox=box, preserveAspectRatio="none", aria_hidden="true")

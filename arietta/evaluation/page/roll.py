@@ -1,0 +1,138 @@
+"""A piano roll for a page, with what its player needs: systems of SVG, one below the other, and the notes as numbers.
+
+A system is as wide as its page and stretched to it, so letters stand beside it and not in it. Notes are drawn as they
+were played and sound as long as the pedal holds them. Without the page's script and style (`pages`) it is a picture.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from ...music.notes import Note, Notes, first, fold_pedal
+from ...render.roll import BLACK_KEYS, clock
+from .markup import Markup, joined, tag
+
+SECONDS, LONE_SECONDS = 20, 30  # of a system, and of a lone one
+MOST_SYSTEMS = 60  # of longer pieces they are longer
+MOST_NOTES = 10_000  # of a longer piece the first so many are drawn and played
+HUNDREDTHS = 100  # units of a second across
+LOUDNESS = np.array([40, 56, 70, 86])  # velocities at which the next of five colours begins
+PEDAL_ROWS = 3
+LEAST_ROWS = 30
+
+
+def roll_player(notes: Notes, marked: Sequence[Note] = (), *, most: int = MOST_NOTES, name: str) -> Markup:
+    """Draw the first `most` notes, frame those of `marked`, and give them to the page's player; "" of no notes."""
+    heard = first(notes, most)
+    if not len(heard):
+        return Markup()
+    end = heard.seconds
+    seconds = _seconds(end)
+    frame = _Frame(heard, seconds)
+    systems = [
+        tag("div", tag("span", clock(start), class_="at"), frame.system(heard, marked, start), class_="system")
+        for start in range(0, max(math.ceil(end), 1), seconds)
+    ]
+    cut = len(notes) - len(heard)
+    said = f"The first {len(heard):,} of {len(notes):,} notes are drawn and played." if cut else None
+    return tag(
+        "div",
+        _controls(name, end),
+        tag("div", *systems, class_="roll", tabindex=0, role="group", aria_label=f"Piano roll of {name}"),
+        tag("p", said, class_="small") if said else None,
+        tag("script", Markup(_numbers(heard)), type="application/json"),
+        class_="player",
+        data_seconds=seconds,
+        data_end=f"{end:.2f}",
+    )
+
+
+def _seconds(end: float) -> int:
+    if end <= LONE_SECONDS:
+        return max(math.ceil(end), 1)
+    return max(SECONDS, math.ceil(end / MOST_SYSTEMS))
+
+
+def _controls(name: str, end: float) -> Markup:
+    slider = tag("input", type="range", min=0, max=f"{end:.2f}", step="0.01", value=0, aria_label=f"Position in {name}")
+    return tag(
+        "div",
+        tag("button", "Play", type="button", class_="play", aria_label=f"Play {name}"),
+        slider,
+        tag("span", f"0:00 / {clock(end)}", class_="time"),
+        class_="controls",
+        hidden=True,
+    )
+
+
+def _numbers(notes: Notes) -> str:
+    """Onsets and sounding lengths in ms, pitches and velocities, a list each."""
+    sounding = fold_pedal(notes)
+    columns = np.rint(sounding.onset * 1000), np.rint(sounding.duration * 1000), sounding.pitch, sounding.velocity
+    return json.dumps([column.astype(int).tolist() for column in columns], separators=(",", ":"))
+
+
+class _Frame:
+    """Where pitches and times lie in every system of a piece."""
+
+    def __init__(self, notes: Notes, seconds: int) -> None:
+        low, high = int(notes.pitch.min()) - 1, int(notes.pitch.max()) + 1
+        missing = max(LEAST_ROWS - (high - low + 1), 0)
+        self.low, self.high = low - missing // 2, high + (missing + 1) // 2
+        self.seconds, self.width = seconds, seconds * HUNDREDTHS
+        self.lanes = self._lines("lane", (pitch for pitch in self._pitches() if pitch % 12 in BLACK_KEYS))
+        self.octaves = self._lines("octave", (pitch for pitch in self._pitches() if pitch % 12 == 0 and pitch != 60))
+        self.middle = self._lines("middle", (pitch for pitch in self._pitches() if pitch == 60))
+
+    def system(self, notes: Notes, marked: Sequence[Note], start: int) -> Markup:
+        height = self.high - self.low + 1 + PEDAL_ROWS
+        frames = [self._mark(note, start) for note in marked if start <= note.onset < start + self.seconds]
+        drawn = joined(self.lanes, self.octaves, self.middle, *self._notes(notes, start), *frames)
+        return tag(
+            "svg",
+            tag("g", drawn, self._pedal(notes, start), transform="translate(0 .5)"),
+            viewBox=f"0 0 {self.width} {height}",
+            preserveAspectRatio="none",
+            aria_hidden="true",
+        )
+
+    def _pitches(self) -> range:
+        return range(self.low, self.high + 1)
+
+    def _lines(self, kind: str, pitches: Iterable[int]) -> Markup:
+        path = "".join(f"M0 {self.high - pitch}h{self.width}" for pitch in pitches)
+        return tag("path", class_=kind, d=path) if path else Markup()
+
+    def _notes(self, notes: Notes, start: int) -> Iterator[Markup]:
+        inside = (notes.release > start) & (notes.onset < start + self.seconds)
+        left, wide = self._spans(notes.onset[inside], notes.release[inside], start)
+        row = self.high - notes.pitch[inside].astype(int)
+        loud = np.searchsorted(LOUDNESS, notes.velocity[inside], side="right")
+        for degree in range(len(LOUDNESS) + 1):
+            chosen = loud == degree
+            columns = (column[chosen].tolist() for column in (left, row, wide))
+            path = "".join(f"M{x} {y}h{w}" for x, y, w in zip(*columns, strict=True))
+            if path:
+                yield tag("path", class_=f"v{degree}", d=path)
+
+    def _pedal(self, notes: Notes, start: int) -> Markup:
+        inside = notes.pedal[(notes.pedal[:, 1] > start) & (notes.pedal[:, 0] < start + self.seconds)]
+        left, wide = self._spans(inside[:, 0], inside[:, 1], start)
+        row = self.high - self.low + 2
+        path = "".join(f"M{x} {row}h{w}" for x, w in zip(left.tolist(), wide.tolist(), strict=True))
+        return tag("path", class_="pedal", d=path) if path else Markup()
+
+    def _spans(self, begin: np.ndarray, end: np.ndarray, start: int) -> tuple[np.ndarray, np.ndarray]:
+        left = np.clip((begin - start) * HUNDREDTHS, 0, self.width)
+        right = np.clip((end - start) * HUNDREDTHS, 0, self.width)
+        return left.astype(int), np.maximum(right - left, self.width / 400).astype(int) + 1
+
+    def _mark(self, note: Note, start: int) -> Markup:
+        wide = max(note.duration * HUNDREDTHS, self.width / 200)
+        left = (note.onset - start) * HUNDREDTHS - self.width / 400
+        x, width = round(left), round(wide + self.width / 200)
+        return tag("rect", class_="mark", x=x, y=f"{self.high - note.pitch - 1.4:g}", width=width, height="2.8")

@@ -1,0 +1,146 @@
+"""The best of several takes: those that lie nearest to real music in what can be measured without hearing.
+
+    for one in choose(takes, best=2):
+        one.take, one.score, one.parts, one.is_chosen
+
+Each part of a score lies in 0-1. A figure counts 1 in the middle half of what windows of real music have
+(`reference`), a half where only one window in twenty lies farther out on its side, a quarter as far out again, and so
+on; of MAESTRO and GiantMIDI-Piano the nearer one counts. The score is the geometric mean of the parts, so that one bad
+part spoils it. What cannot be said, of too short a take or without an index, is left out for that take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+
+from ..errors import RequestError
+from ..model.bundle import Bundle
+from ..music.loops import find_loops
+from ..music.notes import Notes, window
+from .reference import Band, Reference, references
+from .report import sampled
+from .statistics import measure
+from .structure import SCALES, likeness_at
+
+PARTS: Mapping[str, str] = {
+    "loops": "1 without a pattern that comes eight times in a row, else 0.1",
+    "steadiness": "how nearly it keeps to a key as clearly as real music does: less is wandering, more is no fault",
+    "structure": "how nearly its moments come back as those of real music do, neither less nor more",
+    "likelihood": "how near its nats a note are to those of its model's own held-out music, neither fewer nor more",
+    "originality": "1 where it shares no more with the training music than people's works with each other, else 0.1",
+}
+STEADINESS = ("scale_consistency", "key_clarity")
+STRUCTURE = {f"coming_back_{seconds:g}": seconds for seconds in SCALES}
+SPOILED = 0.1  # what a loop or a copy leaves of a part
+# How a model's nats a note spread over windows of 300 notes: percentiles over the mean, as `reference.json` has them of
+# `piano` and `concert`.
+SPREAD = (0.84, 0.92, 1.0, 1.09, 1.2)
+
+
+class Composed(Protocol):
+    """What is asked of a take, composed here or by a server."""
+
+    @property
+    def notes(self) -> Notes: ...
+
+    @property
+    def prompt_notes(self) -> int: ...
+
+    @property
+    def nll(self) -> float: ...
+
+
+T = TypeVar("T", bound=Composed)
+
+
+@dataclass(frozen=True)
+class Judged(Generic[T]):
+    """A take with its score and the parts of it, by their names in PARTS, all in 0-1."""
+
+    take: T
+    score: float
+    parts: Mapping[str, float]
+    is_chosen: bool
+
+
+def choose(
+    takes: Sequence[T],
+    best: int,
+    *,
+    usual_nats: float | None = None,
+    is_original: Callable[[T], bool] | None = None,
+) -> list[Judged[T]]:
+    """Rank takes, the best first; the first `best` are chosen. Of equal scores the earlier take leads.
+
+    Only what was composed is judged, not the prompt. `usual_nats` is what the takes' model finds usual, see the
+    function of that name; `is_original` tells whether a take shares no more than people's works do. Raises RequestError
+    where there are fewer takes than `best`, or `best` is below 1.
+    """
+    if not 1 <= best <= len(takes):
+        raise RequestError(f"of {len(takes)} takes 1 to {len(takes)} can be the best, not {best}")
+    judged = [parts_of(take, usual_nats=usual_nats, is_original=is_original) for take in takes]
+    scores = [score_of(parts) for parts in judged]
+    order = sorted(range(len(takes)), key=lambda place: -scores[place])
+    return [Judged(takes[place], scores[place], judged[place], rank < best) for rank, place in enumerate(order)]
+
+
+def parts_of(
+    take: T, *, usual_nats: float | None = None, is_original: Callable[[T], bool] | None = None
+) -> dict[str, float]:
+    """The parts of a take's score that can be told."""
+    notes = window(take.notes, take.prompt_notes, len(take.notes)) if take.prompt_notes else take.notes
+    parts: dict[str, float | None] = {"loops": SPOILED if find_loops(notes) else 1.0}
+    sample = sampled(notes, _figures)
+    if sample is not None:
+        known = references(sample.notes)
+        parts["steadiness"] = _nearness(sample.figures, STEADINESS, known, is_more_fine=True)
+        parts["structure"] = _nearness(sample.figures, STRUCTURE, known)
+        if usual_nats is not None:
+            parts["likelihood"] = closeness(take.nll, tuple(usual_nats * share for share in SPREAD))
+    if is_original is not None:
+        parts["originality"] = 1.0 if is_original(take) else SPOILED
+    return {name: round(value, 4) for name, value in parts.items() if value is not None}
+
+
+def usual_nats(bundle: Bundle) -> float | None:
+    """Nats a note that a model's held-out music had when it was trained, by its card; None where that does not say."""
+    validation = (bundle.card.get("training") or {}).get("validation") or {}  # a card may leave out either, or be null
+    return float(validation["nats_per_note"]) if "nats_per_note" in validation else None
+
+
+def score_of(parts: Mapping[str, float]) -> float:
+    """The geometric mean of the parts, 0 to 1."""
+    return round(float(np.exp(np.mean(np.log(np.maximum(list(parts.values()), 1e-9))))), 4)
+
+
+def closeness(value: float, band: Band, *, is_more_fine: bool = False) -> float:
+    """1 in the middle half of real windows, 0.5 at their 5th and 95th percentile, halved again as far beyond."""
+    low, middle_low, _, middle_high, high = band
+    if value < middle_low:
+        return float(2.0 ** -((middle_low - value) / max(middle_low - low, 1e-9)))
+    if value > middle_high and not is_more_fine:
+        return float(2.0 ** -((value - middle_high) / max(high - middle_high, 1e-9)))
+    return 1.0
+
+
+def _figures(notes: Notes, begin: float) -> dict[str, float]:
+    """The figures of a report that the parts are told by; its beats and composers would take twenty times as long."""
+    told = {name: float(value[0]) for name, value in measure(notes, STEADINESS).items()}
+    coming_back = {name: likeness_at(notes, seconds) for name, seconds in STRUCTURE.items()}
+    return told | {name: value for name, value in coming_back.items() if value is not None}
+
+
+def _nearness(
+    figures: Mapping[str, float], names: Iterable[str], known: Sequence[Reference], *, is_more_fine: bool = False
+) -> float | None:
+    """Mean closeness of the named figures to the nearer of the references; None where none of them is known."""
+    found = []
+    for name in names:
+        bands = [one.figures[name] for one in known if name in one.figures and name in figures]
+        if bands:
+            found.append(max(closeness(figures[name], band, is_more_fine=is_more_fine) for band in bands))
+    return float(np.mean(found)) if found else None

@@ -1,0 +1,165 @@
+"""Musical statistics of a piece, in absolute time: what sets of pieces are held against each other by.
+
+After Yang and Lerch 2018, "On the evaluation of generative models in music" (the first nine), and beyond: touch,
+texture, pedal, tonality, groove, repetition. `measure` gives {name: float64 [D]}, one number (D = 1) or a
+distribution; `MEASURES` says what each is. What too few notes cannot say is left out, so nothing is ever nan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..music.keys import find_key, pitch_classes, scale_consistency
+from ..music.ngrams import words
+from ..music.notes import Notes
+
+Column = NDArray[np.float64]
+Measured = dict[str, Column]
+
+# Twelve classes of lengths, as Yang and Lerch have, here in seconds: half an octave of time each.
+LENGTH_EDGES = 0.05 * 2.0 ** (0.5 * np.arange(1, 12))
+BAR, POSITIONS = 2.0, 64  # seconds, a bar of four at 120 beats a minute; the raster of Wu and Yang 2020
+MOST_BARS = 500  # of a very long piece, evenly chosen, since all are compared with all
+
+MEASURES: Mapping[str, str] = {
+    "note_count": "notes",
+    "pitch_count": "different pitches",
+    "pitch_range": "semitones from the lowest to the highest pitch",
+    "average_interval": "semitones from one note to the next, up or down, on average",
+    "inter_onset": "seconds from one onset to the next, on average",
+    "pitch_classes": "share of each of the twelve pitch classes",
+    "pitch_class_steps": "share of each step from one pitch class to the next",
+    "note_lengths": "share of each of twelve classes of key-down lengths",
+    "note_length_steps": "share of each step from one class of lengths to the next",
+    "velocity": "velocity, on average",
+    "velocity_spread": "standard deviation of the velocities",
+    "polyphony": "keys down while any is, on average",
+    "pedal": "share of the time with the pedal down",
+    "key_clarity": "how well the best key's profile fits, up to 1",
+    "scale_consistency": "share of the notes in the best diatonic scale",
+    "groove": "likeness of the rhythms of any two bars of 2 s, up to 1",
+    "repetition": "share of the figures of six notes that were there before, in any key",
+}
+YANG_LERCH = "Yang and Lerch 2018"
+SOURCES: Mapping[str, str] = {
+    **dict.fromkeys(["note_count", "pitch_count", "pitch_range", "average_interval", "inter_onset"], YANG_LERCH),
+    **dict.fromkeys(["pitch_classes", "pitch_class_steps", "note_lengths", "note_length_steps"], YANG_LERCH),
+    "key_clarity": "Krumhansl and Kessler 1982",
+    "scale_consistency": "Mogren 2016",
+    "groove": "Wu and Yang 2020",
+}
+
+
+def measure(notes: Notes, names: Iterable[str] = MEASURES) -> Measured:
+    """Measure a piece in all of MEASURES, or in those of them that are named.
+
+    A name is missing where the notes are too few to say, and all but one of none at all.
+    """
+    measured = {name: _of(_FUNCTIONS[name](notes)) for name in names}
+    return {name: value for name, value in measured.items() if len(value)}
+
+
+def _of(value: float | Column | None) -> Column:
+    return np.empty(0) if value is None else np.atleast_1d(np.asarray(value, dtype=np.float64))
+
+
+def average_interval(notes: Notes) -> float | None:
+    """Mean size of the steps in semitones, notes in order of onset and, in a chord, of pitch."""
+    return float(np.abs(np.diff(notes.pitch.astype(np.int64))).mean()) if len(notes) > 1 else None
+
+
+def inter_onset(notes: Notes) -> float | None:
+    """Mean seconds between successive onsets, those of one chord included."""
+    return float(np.diff(notes.onset).mean()) if len(notes) > 1 else None
+
+
+def transitions(classes: NDArray[np.int64], count: int) -> Column | None:
+    """Share of each step from class i to class j, float64 [count * count] at i * count + j; None below two."""
+    if len(classes) < 2:
+        return None
+    steps = np.bincount(classes[:-1] * count + classes[1:], minlength=count * count)
+    return np.asarray(steps / steps.sum())
+
+
+def length_classes(notes: Notes) -> NDArray[np.int64]:
+    """Class of each note's key-down length, 0 (below 70 ms) to 11 (over 2.2 s)."""
+    return np.searchsorted(LENGTH_EDGES, notes.duration, side="right").astype(np.int64)
+
+
+def polyphony(notes: Notes) -> float | None:
+    """Mean number of keys down, over the time in which any is."""
+    if not len(notes):
+        return None
+    ends = np.maximum.accumulate(notes.release)
+    before = np.concatenate([[-np.inf], ends[:-1]])
+    sounding = np.maximum(ends - np.maximum(notes.onset, before), 0.0).sum()
+    return float(notes.duration.sum() / sounding)
+
+
+def pedal_share(notes: Notes) -> float | None:
+    """Share of the piece's time, from 0 to its last release, with the sustain pedal down."""
+    return float((notes.pedal[:, 1] - notes.pedal[:, 0]).sum() / notes.seconds) if len(notes) else None
+
+
+def groove(notes: Notes, bar: float = BAR) -> float | None:
+    """Mean likeness of any two bars' onset patterns: 1 - their differing positions / 64 (Wu and Yang 2020).
+
+    Bars begin at the first onset; None below two of them. Seconds stand for beats: `beat_measures` has those.
+    """
+    if not len(notes):
+        return None
+    since = (notes.onset - notes.onset[0]) / bar
+    bars = np.floor(since).astype(np.int64)
+    return likeness_of_bars(bars, np.minimum(((since - bars) * POSITIONS).astype(np.int64), POSITIONS - 1))
+
+
+def likeness_of_bars(bars: NDArray[np.int64], places: NDArray[np.int64]) -> float | None:
+    """Mean likeness of any two bars: onsets stand in bar `bars` [N], rising from 0, at `places` [N], 0 to 63.
+
+    None below two bars; of very many, 500 are taken.
+    """
+    count = int(bars[-1]) + 1 if len(bars) else 0
+    if count < 2:
+        return None
+    chosen = np.unique(np.linspace(0, count - 1, min(count, MOST_BARS)).astype(np.int64))
+    patterns = np.zeros((len(chosen), POSITIONS), dtype=np.int64)
+    inside = np.isin(bars, chosen)
+    patterns[np.searchsorted(chosen, bars[inside]), places[inside]] = 1
+    struck = patterns.sum(axis=0)  # of n bars, k struck and n - k not: k (n - k) pairs differ at a position
+    pairs = len(chosen) * (len(chosen) - 1) / 2
+    return float(1 - (struck * (len(chosen) - struck)).sum() / (pairs * POSITIONS))
+
+
+def repetition(notes: Notes) -> float | None:
+    """Share of the words (`fingerprint.words`) that came before in the piece, in any key; None where there is none."""
+    hashes = words(notes)[0]
+    return 1 - len(np.unique(hashes)) / len(hashes) if len(hashes) else None
+
+
+def _key_clarity(notes: Notes) -> float | None:
+    key = find_key(notes.pitch, notes.duration)
+    return None if key is None else key.clarity
+
+
+_FUNCTIONS: Mapping[str, Callable[[Notes], float | Column | None]] = {
+    "note_count": lambda notes: float(len(notes)),
+    "pitch_count": lambda notes: float(len(np.unique(notes.pitch))) if len(notes) else None,
+    "pitch_range": lambda notes: float(np.ptp(notes.pitch)) if len(notes) else None,
+    "average_interval": average_interval,
+    "inter_onset": inter_onset,
+    "pitch_classes": lambda notes: pitch_classes(notes.pitch) if len(notes) else None,
+    "pitch_class_steps": lambda notes: transitions(notes.pitch.astype(np.int64) % 12, 12),
+    "note_lengths": lambda notes: np.bincount(length_classes(notes), minlength=12) / len(notes) if len(notes) else None,
+    "note_length_steps": lambda notes: transitions(length_classes(notes), 12),
+    "velocity": lambda notes: float(notes.velocity.mean()) if len(notes) else None,
+    "velocity_spread": lambda notes: float(notes.velocity.std()) if len(notes) else None,
+    "polyphony": polyphony,
+    "pedal": pedal_share,
+    "key_clarity": _key_clarity,
+    "scale_consistency": lambda notes: scale_consistency(notes.pitch) if len(notes) else None,
+    "groove": groove,
+    "repetition": repetition,
+}

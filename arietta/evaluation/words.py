@@ -1,0 +1,154 @@
+"""A report in plain words: what is said first, on the command line and on the page, and the names of its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..originality.baseline import sentences
+from ..render.roll import clock
+from .beat_statistics import BEAT_MEASURES, BEAT_SOURCES
+from .embedding import known_composers
+from .model_report import ModelReport
+from .reference import NATS, references
+from .report import Report, Shared
+from .statistics import MEASURES, SOURCES
+
+PLAIN = {
+    "pitch_count": "{:.0f} different pitches",
+    "pitch_range": "over {:.0f} semitones",
+    "polyphony": "{:.1f} keys down at a time",
+    "velocity": "velocity {:.0f} on average",
+    "pedal": "the pedal down {:.0%} of the time",
+    "scale_consistency": "{:.0%} of the notes in one scale",
+    "repetition": "{:.0%} of its figures heard before",
+}
+NOTHING_TO_JUDGE = "It has no notes for a piano: there is nothing to judge."
+EXPECTED = 0.9  # of real windows lie between their own 5th and 95th percentile
+FURTHEST = 3  # figures of a model's takes that are named
+LIKELY_STYLE = 0.1  # of the classifier's shares: fainter likenesses are not named
+MEANINGS: Mapping[str, str] = {
+    NATS: "what a note tells the model that it did not expect, in nats; less is more as it expected",
+    "notes_per_second": "notes a second",
+    "pitch_class_entropy": "entropy of the pitch classes in bits: 0 is one of them, 3.58 all twelve alike",
+    "coming_back_2": "likeness of each 2 s to the moment elsewhere that is most like it, up to 1",
+    "coming_back_8": "the same for windows of 8 s",
+    "coming_back_30": "the same for windows of 30 s",
+    **MEASURES,
+    **BEAT_MEASURES,
+}
+ORIGINS: Mapping[str, str] = {
+    "pitch_class_entropy": "Wu and Yang 2020",
+    **dict.fromkeys(["coming_back_2", "coming_back_8", "coming_back_30"], "Foote 1999"),
+    **SOURCES,
+    **BEAT_SOURCES,
+}
+
+
+def plain_words(report: Report) -> dict[str, str]:
+    """Say what there is to say, from the most plain: a name and a sentence each; nothing of a piece without notes."""
+    if not report.notes:
+        return {}
+    said = {"length": f"{report.notes:,} note{'s' * (report.notes > 1)}, {clock(report.seconds)}"}
+    if report.key:
+        said["key"] = f"{report.key}, {_clearly(report.measured['key_clarity'][0])}"
+    if report.beats:
+        said["beats"] = _beats(report)
+    if report.nats_per_note is not None:
+        said["likelihood"] = _likelihood(report)
+    said["music"] = "; ".join(
+        words.format(report.measured[name][0]) for name, words in PLAIN.items() if name in report.measured
+    )
+    if report.coming_back:
+        scales = (f"{value:.2f} at {scale} s" for scale, value in report.coming_back.items())
+        said["comes back"] = ", ".join(scales) + " (1: every moment has its like elsewhere)"
+    said["loops"] = _loops(report)
+    if report.shared is not None:
+        said["shared"] = _shared(report.shared)
+    heard = [f"{name} ({share:.0%})" for name, share in report.composers if share >= LIKELY_STYLE]
+    if heard:
+        said["sounds like"] = f"{', '.join(heard)}, of the {len(known_composers())} composers that can be told"
+    return said
+
+
+def model_words(report: ModelReport) -> dict[str, str]:
+    """Say what a model's takes are like, a name and a sentence each."""
+    said = {}
+    for one in report.real:
+        shares = report.inside[one.corpus]
+        mean = sum(shares.values()) / len(shares)
+        words = f"{mean:.0%} of the takes lie, on average over {len(shares)} figures, where {EXPECTED:.0%} of its"
+        said[f"beside {one.title}"] = f"{words} windows do; furthest from it: {_furthest(shares)}"
+    said["loops"] = f"{report.loops} of {report.takes} takes have a pattern that comes eight times in a row"
+    if report.real:
+        said["loops"] += f"; windows of {report.real[0].title} have {report.real[0].loops:.2g} on average"
+    if report.original is not None:
+        words = f"{report.original:.0%} of the takes share no more with the indexed corpus than people's works do"
+        said["originality"] = f"{words} (of these, 97.5 %)"
+    if report.against is not None:
+        mine, theirs = report.against.overlaps
+        if mine is not None and theirs:
+            words = f"mean overlapped area {mine:.3f}, real against real {theirs:.3f}: {mine / theirs:.0%} of it"
+            said[f"against {report.against.name}"] = words + _distances(*report.against.distances)
+    return said
+
+
+def name_of(figure: str) -> str:
+    """A figure's name in words: inter_onset_beats -> inter onset beats."""
+    words, _, scale = figure.replace("_", " ").rpartition(" ")
+    return f"{words} at {scale} s" if scale.isdigit() else figure.replace("_", " ")
+
+
+def number(value: float) -> str:
+    """Four digits that count."""
+    return f"{value:.4g}"
+
+
+def _distances(mine: float | None, theirs: float | None) -> str:
+    """The Frechet distances of a model's takes, and of real music, where they can be told."""
+    if mine is None:
+        return ""
+    return f"; Frechet distance {mine:.2f}" + (f", real against real {theirs:.2f}" if theirs is not None else "")
+
+
+def _furthest(shares: Mapping[str, float]) -> str:
+    least = sorted(shares, key=lambda name: shares[name])[:FURTHEST]
+    return ", ".join(f"{name_of(name)} ({shares[name]:.0%})" for name in least)
+
+
+def _clearly(clarity: float) -> str:
+    return "clearly" if clarity > 0.8 else "more or less" if clarity > 0.6 else "hardly"
+
+
+def _beats(report: Report) -> str:
+    assert report.beats is not None
+    told = "as its file has them written" if report.beats.is_written else "as they were found in the playing"
+    return f"{report.beats.signature}, {report.beats.measured['tempo'][0]:.0f} quarter notes a minute, {told}"
+
+
+def _likelihood(report: Report) -> str:
+    """The likelihood, beside that of real windows as long where the model is known."""
+    said = f"{report.nats_per_note:.2f} nats a note under {report.model}"
+    sample = report.sample
+    known = [one for one in references(sample.notes, report.bundle) if NATS in one.figures] if sample else []
+    if not known or sample is None or NATS not in sample.figures:
+        return f"{said} (its card says what held-out music has)"
+    bands = "; ".join(f"{one.title} {one.figures[NATS][0]:.1f} to {one.figures[NATS][4]:.1f}" for one in known)
+    own = f"its own {sample.figures[NATS]:.2f}; " if sample.count > 1 else ""
+    return f"{said}; of {sample.notes} notes at a time, {own}nine of ten real windows: {bands}"
+
+
+def _loops(report: Report) -> str:
+    if not report.loops:
+        return "none: no pattern comes eight times in a row"
+    times = ", ".join(clock(moment) for moment in report.loops[:8]) + (" and later" if len(report.loops) > 8 else "")
+    return f"{len(report.loops)}, in which a pattern has come eight times in a row at {times}"
+
+
+def _shared(shared: Shared) -> str:
+    likeness = shared.likeness
+    if not likeness.passages:
+        return f"no passage of 16 notes or more with the indexed corpus. {shared.among}"
+    best = likeness.passages[0]
+    said = [f"the longest passage has {best.shared} notes or more, of {best.piece.name};"]
+    said += [f"{likeness.share:.0%} of all notes.", *sentences(shared.standing), shared.among]
+    return " ".join(said)

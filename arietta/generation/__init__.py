@@ -1,0 +1,1 @@
+"""From a request to a take: prompts, the loop, continuous batching, retries."""

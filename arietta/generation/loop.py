@@ -1,0 +1,373 @@
+"""The one loop: a request goes in, an engine and a decoder take turns, a take comes out.
+
+    take = compose(Request(notes=300, style="Chopin"), load_engine(load_bundle("concert")))
+    take.save("piece.mid")
+
+A `Piece` is one request being composed: what it needs from the engine each step, and what it makes of each row.
+`stream` yields notes as they are made; `compose` gathers them. The decoder counts, so N notes are N notes.
+
+A style is followed as strongly as `Sampling.guidance` says. Above 1 the piece has a second place in the engine's
+state, where the same music is in nobody's style, and its row is drawn from log p(any) + guidance (log p(style) -
+log p(any)): classifier-free guidance (Ho and Salimans 2022, arXiv 2207.12598, equation 6).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..codecs.codec import Events, Masks
+from ..codecs.grid import LONGEST_CODA, SHORTEST_CODA
+from ..errors import RequestError
+from ..model.bundle import Bundle
+from ..model.engine import Engine
+from ..model.sampling import USUAL, Sampling, gumbel
+from ..music import notes as music
+from ..music.loops import LoopGuard
+from ..music.midi import write_midi
+from ..music.notes import Note, Notes, Pedal
+from ..names import fold_name, nearest, same_name
+from .prompt import after_prompt, held_since
+
+MOST_NOTES = 100_000
+MOST_SECONDS = 6 * 3600.0
+LONGEST_PROMPT = 10_000
+ANY = "any"
+ROWS_SUMMED = 64
+NOISES_DRAWN = 16  # rows of noise at a time
+LAST_NOTES = 16  # how many a piece of so many seconds has before its pace is judged
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to compose: `notes` or `seconds` of new music, after `prompt` if there is one.
+
+    Raises RequestError where a value is impossible; what depends on the model is checked by `Piece`.
+    """
+
+    notes: int | None = None
+    seconds: float | None = None
+    style: str = ANY
+    prompt: Notes | None = field(default=None, repr=False)
+    seed: int = 0
+    sampling: Sampling = USUAL
+
+    def __post_init__(self) -> None:
+        if (self.notes is None) == (self.seconds is None):
+            raise RequestError("say how long the piece shall be: either a number of notes or of seconds")
+        if self.notes is not None and not (_is_whole(self.notes) and 1 <= self.notes <= MOST_NOTES):
+            raise RequestError(f"notes must lie in 1-{MOST_NOTES}, not {self.notes}")
+        if self.seconds is not None and not (_is_number(self.seconds) and 1 <= self.seconds <= MOST_SECONDS):
+            raise RequestError(f"seconds must lie in 1-{MOST_SECONDS:.0f}, not {self.seconds}")
+        if not (_is_whole(self.seed) and 0 <= self.seed < 2**32):
+            raise RequestError(f"seed must lie in 0-{2**32 - 1}, not {self.seed}")
+        if self.prompt is not None and not 1 <= len(self.prompt) <= LONGEST_PROMPT:
+            raise RequestError(
+                f"the prompt has {len(self.prompt)} notes; give 1 to {LONGEST_PROMPT} (--prompt-notes takes its first)"
+            )
+
+    def describe(self) -> dict[str, Any]:
+        """Return what to ask for to get the same piece again, as JSON values; a prompt is named by its length."""
+        values: dict[str, Any] = {"notes": self.notes, "seconds": self.seconds, "style": self.style, "seed": self.seed}
+        prompt = {"prompt_notes": len(self.prompt)} if self.prompt is not None else {}
+        return {name: value for name, value in values.items() if value is not None} | asdict(self.sampling) | prompt
+
+
+@dataclass(frozen=True)
+class Take:
+    """A finished piece. `events` uint16 [T, F] begin with `prompt_length` rows of the prompt; `notes` begin with the
+    prompt's own, untouched. `nll` is the mean, in nats a note, of the composed notes under the model."""
+
+    notes: Notes
+    events: Events
+    prompt_length: int
+    prompt_notes: int
+    request: Request
+    model: str
+    bundle: str
+    nll: float
+    seconds_taken: float
+
+    @property
+    def note_count(self) -> int:
+        """Notes composed, without the prompt's."""
+        return len(self.notes) - self.prompt_notes
+
+    @property
+    def prompt_seconds(self) -> float:
+        """Time of the prompt's last onset; 0 without a prompt."""
+        return float(self.request.prompt.onset.max()) if self.request.prompt is not None else 0.0
+
+    def describe(self) -> dict[str, Any]:
+        """Return what made this take, as JSON values: the request, the model and its fingerprint."""
+        return {"model": self.model, "bundle": self.bundle} | self.request.describe()
+
+    @property
+    def title(self) -> str:
+        """A name that sorts by model, style and length, and names the request: concert-chopin-0300-notes-seed-7."""
+        request = self.request
+        length = f"{request.notes:04d}-notes" if request.notes is not None else f"{request.seconds:g}-seconds"
+        style = re.findall(r"\w+", fold_name(request.style))  # a style may hold a slash, as arrangements do
+        return "-".join([self.model, *style, length, "seed", str(request.seed)])
+
+    def save(self, path: str | Path) -> None:
+        """Write the piece as a MIDI file that carries its request; raises MidiError where that fails."""
+        write_midi(path, self.notes, title=self.title, texts=self.texts())
+
+    def texts(self) -> list[str]:
+        """What goes into the MIDI file's text events."""
+        return ["arietta " + json.dumps(self.describe(), sort_keys=True)]
+
+
+class Piece:
+    """One request being composed, step by step."""
+
+    def __init__(self, request: Request, bundle: Bundle) -> None:
+        """Check the request against the model and take in the prompt; raises RequestError before any work."""
+        self.request, self.bundle = request, bundle
+        self.codec = bundle.codec
+        if not self.codec.can_continue and (request.prompt is not None or request.seconds is not None):
+            raise RequestError(f"{bundle.name} composes a number of notes from the beginning: no prompt, no seconds")
+        self.condition = condition_of(request.style, bundle)
+        self.is_guided = bool(self.condition[0]) and request.sampling.guidance != 1
+        self.rng = np.random.default_rng(request.seed)
+        self.decoder = self.codec.decoder()
+        self.loops = LoopGuard()
+        self.rows: list[list[int]] = []
+        self.found: list[Note | Pedal] = []
+        self._nll, self._unlikely = 0.0, list[list[float]]()  # the sum so far, and the rows not yet in it
+        self._noise_width = sum(self.codec.field_sizes)
+        self._noise = self._draw_noise()
+        self._coda_at = int(self.rng.integers(SHORTEST_CODA, LONGEST_CODA + 1))
+        self._is_announced = False
+        self.prompt_events = self._hear_prompt()
+        self._begin = self.decoder.clock
+        self._heard = self.decoder.note_count
+        until = None if request.seconds is None else self._begin + request.seconds
+        self.decoder.plan(notes_left=request.notes, until=until)
+
+    def _hear_prompt(self) -> Events:
+        """Push the prompt's rows into the decoder; its keys stay held until their own releases."""
+        prompt = self.request.prompt
+        self._shift, self._held_since = 0.0, None
+        if prompt is None:
+            return np.zeros((0, len(self.codec.field_sizes)), dtype=np.uint16)
+        heard = music.trim(prompt)
+        events = self.codec.encode(heard, whole=False)
+        for row in events.tolist():
+            self.decoder.push(row)
+        # What is composed goes on from the last onset itself, not from where the grid put it: never before it.
+        last = float(prompt.onset.max())
+        self._shift = last - self.decoder.clock
+        is_key = (prompt.pitch >= music.LOWEST_PITCH) & (prompt.pitch <= music.HIGHEST_PITCH)
+        for index in np.flatnonzero(is_key & (prompt.release > last)):
+            self.decoder.hold(int(prompt.pitch[index]), float(prompt.release[index]) - self._shift)
+        self._held_since = held_since(prompt, heard, self.decoder)
+        self.rows = events.tolist()
+        return events
+
+    def _placed(self, event: Note | Pedal) -> Note | Pedal:
+        """Move what the decoder gave to the piece's seconds; a pedal held over the seam keeps its own beginning."""
+        if isinstance(event, Note):
+            return event._replace(onset=event.onset + self._shift)
+        down = event.down + self._shift if self._held_since is None else self._held_since
+        self._held_since = None
+        return Pedal(down, event.up + self._shift)
+
+    @property
+    def is_done(self) -> bool:
+        return self.decoder.is_ended
+
+    @property
+    def note_count(self) -> int:
+        """Notes composed so far."""
+        return self.decoder.note_count - self._heard
+
+    @property
+    def progress(self) -> tuple[float, float]:
+        """How much is composed, and of how much: notes or seconds."""
+        if self.request.notes is not None:
+            return self.note_count, self.request.notes
+        assert self.request.seconds is not None
+        done = self.request.seconds if self.is_done else self.decoder.clock - self._begin
+        return min(done, self.request.seconds), self.request.seconds
+
+    def noise(self) -> NDArray[np.float32]:
+        """Gumbel noise for the next row, float32 [sum V]."""
+        return next(self._noise)
+
+    def _draw_noise(self) -> Iterator[NDArray[np.float32]]:
+        """Many rows at a time: one by one took twice as long."""
+        while True:
+            yield from gumbel(self.rng, NOISES_DRAWN * self._noise_width).reshape(NOISES_DRAWN, -1)
+
+    def masks(self) -> Masks:
+        """What the next row may be: the grammar, less what would go on with a loop."""
+        left = self._notes_left()
+        if not self._is_announced and SHORTEST_CODA <= left <= self._coda_at and self.rows:
+            self.decoder.announce_end(left)
+            self._is_announced = True
+        if self.loops.repeated is not None:
+            self.decoder.avoid(self.loops.repeated)
+        return self.decoder.masks()
+
+    def _notes_left(self) -> int:
+        """Notes still to come; in a piece of so many seconds, at the pace so far."""
+        if self.request.notes is not None:
+            return self.request.notes - self.note_count
+        done, whole = self.progress
+        return round((whole - done) * self.note_count / done) if self.note_count >= LAST_NOTES and done else MOST_NOTES
+
+    def push(self, row: list[int], nll: NDArray[np.float32]) -> tuple[list[int], list[Note | Pedal]]:
+        """Take the engine's row: (the row as it stands in the piece, what it completes, in the piece's seconds)."""
+        row = list(self.decoder.fit(row))
+        made = [self._placed(event) for event in self.decoder.push(row)]
+        self.rows.append(row)
+        self._unlikely.append(nll.tolist())
+        if len(self._unlikely) == ROWS_SUMMED:
+            self._sum_nll()
+        for event in made:
+            if isinstance(event, Note):
+                self.loops.hear(event)
+        if self.decoder.is_ended:
+            made += [self._placed(event) for event in self.decoder.finish()]
+        self.found += made
+        return row, made
+
+    @property
+    def nll(self) -> float:
+        """Nats that the composed rows cost under the model, fields that the grammar fixes not counted."""
+        self._sum_nll()
+        return self._nll
+
+    def _sum_nll(self) -> None:
+        """Add up many rows at once: one by one took as long as decoding them."""
+        if self._unlikely:
+            counted = self.codec.counted(np.array(self.rows[-len(self._unlikely) :], dtype=np.uint16))
+            self._nll += float(np.array(self._unlikely)[counted].sum())
+            self._unlikely.clear()
+
+    def take(self, seconds_taken: float) -> Take:
+        """Close the piece and gather it."""
+        prompt = self.request.prompt
+        return Take(
+            notes=Notes.from_events(self.found) if prompt is None else after_prompt(prompt, self.found),
+            events=np.array(self.rows, dtype=np.uint16),
+            prompt_length=len(self.prompt_events),
+            prompt_notes=len(prompt) if prompt is not None else 0,
+            request=self.request,
+            model=self.bundle.name,
+            bundle=self.bundle.fingerprint,
+            nll=self.nll / max(self.note_count, 1),
+            seconds_taken=seconds_taken,
+        )
+
+
+def compose(
+    request: Request,
+    engine: Engine,
+    *,
+    progress: Callable[[float, float], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Take:
+    """Compose the whole piece; `cancelled` is asked before each step and ends it with RequestError."""
+    made = stream(request, engine)
+    while True:
+        if cancelled is not None and cancelled():
+            raise RequestError("composing was cancelled")
+        try:
+            _, (done, whole) = next(made)
+        except StopIteration as finished:
+            take: Take = finished.value
+            return take
+        if progress is not None:
+            progress(done, whole)
+
+
+def stream(request: Request, engine: Engine) -> Generator[tuple[list[Note | Pedal], tuple[float, float]], None, Take]:
+    """Yield, after every step, what it completed and how far the piece is; the generator's value is the take."""
+    begun = time.perf_counter()
+    piece = Piece(request, engine.bundle)
+    state, places = begin(piece, engine)
+    while not piece.is_done:
+        ((_, made),) = step(places, state, engine)
+        yield made, piece.progress
+    return piece.take(time.perf_counter() - begun)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place of an engine's state: a piece as it shall be or, where it `is_plain`, the same music in no style."""
+
+    piece: Piece
+    is_plain: bool = False
+
+
+def begin(piece: Piece, engine: Engine) -> tuple[Any, list[Place]]:
+    """A state of the engine with the piece alone, its prompt taken in, and whose its places are: one, or two."""
+    state = engine.begin(piece.condition, piece.prompt_events)
+    if not piece.is_guided:
+        return state, [Place(piece)]
+    engine.join(state, engine.begin((0, piece.condition[1]), piece.prompt_events))
+    return state, [Place(piece), Place(piece, is_plain=True)]
+
+
+def step(places: Sequence[Place], state: Any, engine: Engine) -> list[tuple[Piece, list[Note | Pedal]]]:
+    """Compose one row of every piece: each with what its row completed."""
+    wanted = {place.piece: (place.piece.noise(), place.piece.masks()) for place in places if not place.is_plain}
+    noise = np.stack([wanted[place.piece][0] for place in places])
+    masks = [wanted[place.piece][1] for place in places]
+    numbers = {(place.piece, place.is_plain): number for number, place in enumerate(places)}
+    twins = [numbers.get((piece, not is_plain), number) for (piece, is_plain), number in numbers.items()]
+    rows = engine.next(state, noise, masks, [place.piece.request.sampling for place in places], twins).tolist()
+    pushed = {
+        place.piece: place.piece.push(rows[number], state.nll[number])
+        for number, place in enumerate(places)
+        if not place.is_plain
+    }
+    for number, place in enumerate(places):
+        engine.amend(state, number, pushed[place.piece][0])
+    return [(piece, made) for piece, (_, made) in pushed.items()]
+
+
+def draw_seed() -> int:
+    """A seed for a request that names none: six digits, easy to write down."""
+    return secrets.randbelow(1_000_000)
+
+
+def condition_of(style: str, bundle: Bundle) -> tuple[int, int]:
+    """Ids of the composer that `style` names (full name or surname, any case) and of the most faithful source.
+
+    Raises RequestError, with the nearest names, where the model does not know the style.
+    """
+    model = bundle.model
+    source = "measured" if "measured" in model.sources else ANY
+    if same_name(style, ANY):
+        return model.condition_ids(ANY, source)
+    known = [name for name in model.composers if same_name(style, name)]
+    alone = [name for name in model.composers if " / " not in name]  # arrangements go by their full names
+    known = known or [name for name in alone if same_name(style, name.split()[-1])]
+    if len(known) == 1:
+        return model.condition_ids(known[0], source)
+    if known:
+        raise RequestError(f"style {style!r} may be {' or '.join(known)}: give the full name")
+    if not model.composers:
+        raise RequestError(f"{bundle.name} was trained without composers: leave the style at {ANY!r}")
+    raise RequestError(f"{bundle.name} does not know the style {style!r}; nearest: {nearest(style, model.composers)}")
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return _is_whole(value) or isinstance(value, float)

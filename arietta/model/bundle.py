@@ -1,0 +1,171 @@
+"""A model in a folder, ready to compose without torch.
+
+model.json    format, network, codec, and the SHA-256 of each file below: its own hash is the fingerprint
+step.onnx, feed.onnx, weights.bin    the graphs of train/graph.py and the weights they share
+golden.npz    a short piece with the likelihoods that torch gave it, to prove the engine wherever it runs
+card.json     data, licence, split, training, figures, limits; may be completed after export
+originality/  where it came with one: a thinned index of the passages of its training music (passage_index)
+
+The default model comes inside the package. The others are looked for by name in `models/` of a checkout, and on the
+user's own shelf, where `arietta download NAME` puts them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..codecs.codec import Codec, Events, load_codec
+from ..errors import AriettaError, BundleError
+from .config import ModelConfig
+
+FORMAT = 3
+FILES = ("step.onnx", "feed.onnx", "weights.bin", "golden.npz")
+INDEX = "originality"  # a folder that the fingerprint does not count: an index may be made anew
+DEFAULT_MODEL = "piano"
+SHIPPED = Path(__file__).parent / "shipped"
+CHECKOUT = Path(__file__).parents[2]
+OWN_SHELF = "ARIETTA_MODELS"  # names another folder than the usual one
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A piece `events` uint16 [T, F] under the ids `condition`, and its likelihood in torch: `nll` float32 [T, F],
+    which an engine reproduces within `tolerance` nats in every field."""
+
+    events: Events
+    nll: NDArray[np.float32]
+    condition: tuple[int, int]
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model that can be loaded by an engine; `fingerprint` names exactly these weights, 16 hexadecimal digits."""
+
+    path: Path
+    fingerprint: str
+    model: ModelConfig
+    codec: Codec
+    bits: int
+    feed_rows: int
+    card: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def golden(self) -> Golden:
+        with np.load(self.path / "golden.npz") as arrays:
+            composer, source = (int(value) for value in arrays["condition"])
+            return Golden(arrays["events"], arrays["nll"], (composer, source), float(arrays["tolerance"]))
+
+
+def own_shelf() -> Path:
+    """Where a user's own copies of models are kept."""
+    home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(os.environ.get(OWN_SHELF) or Path(home) / "arietta" / "models")
+
+
+def shelves() -> list[Path]:
+    """Folders of models, in the order in which names are looked up: the package, its checkout, the user's own."""
+    beside = [CHECKOUT / "models"] if (CHECKOUT / "pyproject.toml").exists() else []
+    return [SHIPPED, *beside, own_shelf()]
+
+
+def known_models() -> dict[str, str]:
+    """Fingerprints of the models that belong to this version, by name; one of them may be missing here."""
+    known: dict[str, str] = json.loads((SHIPPED / "known.json").read_text())
+    return known
+
+
+def list_bundles() -> list[str]:
+    """Names of the models that are here."""
+    return sorted(_here())
+
+
+def _here() -> dict[str, Path]:
+    """The models that are here, by name: of one name the one on the first shelf."""
+    return {path.parent.name: path.parent for shelf in reversed(shelves()) for path in shelf.glob("*/model.json")}
+
+
+def find_bundle(name_or_path: str | Path) -> Path:
+    """Return the folder of a model by name, or of a path; raises BundleError with the nearest names."""
+    here = _here()
+    if str(name_or_path) in here:
+        return here[str(name_or_path)]
+    path = Path(name_or_path)
+    with contextlib.suppress(OSError):  # a name too long, or a folder above that may not be looked into
+        if path.is_dir():
+            return path
+    names = list_bundles()
+    near = difflib.get_close_matches(str(name_or_path), names, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"the models here are: {', '.join(names) or 'none'}"
+    raise BundleError(f"{name_or_path}: no model of that name and no such folder; {hint}")
+
+
+def load_bundle(name_or_path: str | Path) -> Bundle:
+    """Read and check a model's folder; raises BundleError where a file is missing, altered or of another format."""
+    path = find_bundle(name_or_path)
+    text, card = _read(path / "model.json"), _read(path / "card.json")
+    try:
+        return _bundle(path, text, json.loads(card))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BundleError(f"{path}: model.json or card.json is damaged ({error}); fetch or export it again") from error
+    except BundleError:
+        raise
+    except AriettaError as error:
+        raise BundleError(f"{path}: {error}") from error
+
+
+def _bundle(path: Path, text: bytes, card: Mapping[str, Any]) -> Bundle:
+    description = json.loads(text)
+    if description["format"] != FORMAT:
+        raise BundleError(f"{path}: format {description['format']}, this version reads format {FORMAT}")
+    _check_files(path, description["files"])
+    model, codec = ModelConfig.from_description(description["model"]), load_codec(description["codec"])
+    if model.field_sizes != codec.field_sizes:
+        raise BundleError(f"{path}: the network has field sizes {model.field_sizes}, its codec {codec.field_sizes}")
+    bits, feed_rows = int(description["bits"]), int(description["feed_rows"])
+    if bits not in (8, 32) or feed_rows < 1:
+        raise ValueError(f"bits {bits}, feed_rows {feed_rows}")
+    fingerprint = hashlib.sha256(text).hexdigest()[:16]
+    return Bundle(path.resolve(), fingerprint, model, codec, bits, feed_rows, card)
+
+
+def _check_files(path: Path, expected: Mapping[str, str]) -> None:
+    for name in FILES:
+        if hashlib.sha256(_read(path / name)).hexdigest() != expected[name]:
+            raise BundleError(f"{path / name}: altered since it was exported; fetch or export the model again")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise BundleError(f"{path}: missing, so the model is incomplete; fetch or export it again") from error
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def write_description(path: Path, model: ModelConfig, codec: Codec, *, bits: int, feed_rows: int) -> None:
+    """Write model.json over the files already in `path`: the last step of an export."""
+    description = {
+        "format": FORMAT,
+        "model": model.describe(),
+        "codec": codec.describe(),
+        "bits": bits,
+        "feed_rows": feed_rows,
+        "files": {name: hashlib.sha256((path / name).read_bytes()).hexdigest() for name in FILES},
+    }
+    (path / "model.json").write_text(json.dumps(description, indent=1, sort_keys=True) + "\n")

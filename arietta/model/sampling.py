@@ -1,0 +1,68 @@
+"""Logits to a field's value, in numpy: what the exported graph does inside after guidance.
+
+Temperature, then min-p (Nguyen et al. 2024, arXiv 2407.01082) and top-p (Holtzman et al. 2020, arXiv 1904.09751),
+then Gumbel noise and the largest: a draw from the kept values. Noise comes from the request's generator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import RequestError
+
+COOLEST, HOTTEST = 0.05, 3.0
+STRONGEST = 10.0
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How boldly to draw: `temperature` 0.05-3; `top_p` keeps the likeliest values up to that share;
+    `min_p` drops values less likely than that share of the likeliest. `guidance` 1-10: how strongly a style is
+    followed, 1 as the model itself does; without a style it has no effect."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    guidance: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not COOLEST <= self.temperature <= HOTTEST:
+            raise RequestError(f"temperature must lie in {COOLEST}-{HOTTEST}, not {self.temperature}")
+        if not 0 < self.top_p <= 1:
+            raise RequestError(f"top_p must lie above 0 and at most at 1, not {self.top_p}")
+        if not 0 <= self.min_p < 1:
+            raise RequestError(f"min_p must lie at 0 or above and below 1, not {self.min_p}")
+        if not 1 <= self.guidance <= STRONGEST:
+            raise RequestError(f"guidance must lie in 1-{STRONGEST:g}, not {self.guidance}")
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Sampling:
+        """Read it out of what a request's `describe` gave; what is missing is the model's own way."""
+        return cls(**{name: values[name] for name in (field.name for field in fields(cls)) if name in values})
+
+
+LEAST = np.float32(2**-25)  # of exponential noise: below its steps of 2**-23, in place of an exact 0
+USUAL = Sampling(temperature=0.95, top_p=0.95, guidance=4.0)
+"""What pieces are composed with unless asked otherwise: `concert` then keeps to its keys nearly as real music does."""
+
+
+def gumbel(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
+    """Draw standard Gumbel noise, float32 [size]: minus the logarithm of exponential noise, which is quick to draw."""
+    noise: NDArray[np.float32] = -np.log(np.maximum(rng.standard_exponential(size, dtype=np.float32), LEAST))
+    return noise
+
+
+def choose(logits: NDArray[np.float32], mask: NDArray[np.bool_], noise: NDArray[np.float32], sampling: Sampling) -> int:
+    """Draw one of the values that `mask` bool [V] leaves, for `logits` and `noise` float32 [V]."""
+    scaled = np.where(mask, logits / np.float32(sampling.temperature), np.float32(-1e30))
+    chance = np.exp(scaled - scaled.max())
+    chance /= chance.sum()
+    ordered = np.sort(chance)[::-1]
+    before = np.cumsum(ordered) - ordered
+    floor = max(ordered[before < sampling.top_p].min(), ordered[0] * sampling.min_p)
+    return int(np.argmax(np.where(chance >= floor, scaled, np.float32(-1e30)) + noise))

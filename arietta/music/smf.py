@@ -1,0 +1,272 @@
+"""The Standard MIDI File as a format (SMF 1.0): bytes to tracks of timed messages, and messages to bytes.
+
+What the messages mean as music stands in `midi`. A track is read with numpy: for every byte at once it is worked
+out where the next event would begin if one began here, and the loop over the events only follows these links.
+Nothing is repaired: a file that breaks the format raises MidiError with the byte's place in its track.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import MidiError
+
+TEXT, NAME, END_OF_TRACK, TEMPO, TIME_SIGNATURE, KEY_SIGNATURE = 0x01, 0x03, 0x2F, 0x51, 0x58, 0x59  # meta events
+
+MOST_TRACKS = 1000
+
+Ticks = NDArray[np.int64]
+Integers = NDArray[np.int64]
+Bytes = NDArray[np.uint8]
+Message = tuple[int, bytes]  # tick, the message without its delta time
+
+_META = 0xFF
+_DOUBLINGS = 4  # of the links that the loop over the events follows: 2**4 at a time
+_TOO_LONG = 5  # bytes of a delta time: one more than the format allows
+# Bytes of a message by the byte after its delta time, 2 for running status; 0 where it takes more to know.
+_SPANS = bytes([2] * 0x80 + [3] * 0x40 + [0] * 0x20 + [3] * 0x10 + [0] * 0x10)
+
+
+@dataclass(frozen=True)
+class Track:
+    """Channel messages in file order: `tick` int64 [E], their bytes uint8 [E]; `metas` (tick, type, payload).
+
+    `second` means nothing where the status has one data byte (0xC0-0xDF); `end` is the last tick.
+    """
+
+    tick: Ticks
+    status: Bytes
+    first: Bytes
+    second: Bytes
+    metas: tuple[tuple[int, int, bytes], ...]
+    end: int
+
+
+@dataclass(frozen=True)
+class File:
+    """`format` 0 (one track), 1 (tracks played together) or 2 (tracks that stand alone); ticks per beat."""
+
+    format: int
+    ticks_per_beat: int
+    tracks: tuple[Track, ...]
+
+
+def parse(data: bytes) -> File:
+    """Read a file, also one in a RIFF wrapper; raises MidiError (without the file's name) where it is broken."""
+    chunks = _chunks(_unwrap(data) if data[:4] == b"RIFF" else data)
+    kind, track_count, division = _header(chunks)
+    tracks: list[Track] = []
+    while len(tracks) < track_count:
+        chunk = next(chunks, None)
+        if chunk is None:
+            raise MidiError(f"it ends after {len(tracks)} of the {track_count} tracks that its header promises")
+        if chunk[0] == b"MTrk":
+            tracks.append(_read_track(chunk[1], len(tracks)))
+    return File(kind, division, tuple(tracks))
+
+
+def compose_file(tracks: Sequence[Iterable[Message]], ticks_per_beat: int) -> bytes:
+    """Make a format 1 file of tracks, each an iterable of (tick, message) in rising order of tick."""
+    header = b"".join(value.to_bytes(2, "big") for value in (1, len(tracks), ticks_per_beat))
+    return _chunk(b"MThd", header) + b"".join(_chunk(b"MTrk", _track_bytes(track)) for track in tracks)
+
+
+def meta(kind: int, payload: bytes) -> bytes:
+    """Make a meta event's message."""
+    return bytes([_META, kind]) + variable_length(len(payload)) + payload
+
+
+def variable_length(value: int) -> bytes:
+    """Encode a number below 2**28 seven bits a byte, highest first, all but the last byte marked (SMF 1.0)."""
+    encoded = [value & 0x7F]
+    while value := value >> 7:
+        encoded.append(value & 0x7F | 0x80)
+    return bytes(reversed(encoded))
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return kind + len(content).to_bytes(4, "big") + content
+
+
+def _track_bytes(messages: Iterable[Message]) -> bytes:
+    content, last = bytearray(), 0
+    for tick, message in messages:
+        content += variable_length(tick - last) + message
+        last = tick
+    return bytes(content) + b"\0" + meta(END_OF_TRACK, b"")
+
+
+def _unwrap(data: bytes) -> bytes:
+    """Take the MIDI file out of a RIFF one (RP-29): chunks of a name, a little-endian length and content."""
+    place = 12
+    while data[8:12] == b"RMID" and place + 8 <= len(data):
+        length = int.from_bytes(data[place + 4 : place + 8], "little")
+        if data[place : place + 4] == b"data" and data[place + 8 : place + 12] == b"MThd":
+            return data[place + 8 : place + 8 + length]
+        place += 8 + length + length % 2
+    raise MidiError("it is a RIFF file without MIDI in it")
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    place = 0
+    while place + 8 <= len(data):
+        kind, length = data[place : place + 4], int.from_bytes(data[place + 4 : place + 8], "big")
+        content = data[place + 8 : place + 8 + length]
+        if len(content) < length:
+            raise MidiError(f"it is cut off: a chunk {kind!r} of {length} bytes has only {len(content)}")
+        yield kind, content
+        place += 8 + length
+
+
+def _header(chunks: Iterator[tuple[bytes, bytes]]) -> tuple[int, int, int]:
+    _, header = next(chunks, (b"", b""))
+    if len(header) < 6:
+        raise MidiError(f"its header has {len(header)} bytes where 6 must stand")
+    kind, track_count, division = (int.from_bytes(header[place : place + 2], "big") for place in (0, 2, 4))
+    if kind > 2:
+        raise MidiError(f"its format is {kind}; there are formats 0, 1 and 2")
+    if division & 0x8000:
+        raise MidiError(f"its time is in SMPTE frames (division {division:#06x}); export it with ticks per beat")
+    if division == 0:
+        raise MidiError("its division is 0 ticks per beat (common: 96 to 960), so its notes have no times")
+    if track_count > MOST_TRACKS:
+        raise MidiError(f"it has {track_count} tracks; at most {MOST_TRACKS} are read")
+    return kind, track_count, division
+
+
+def _read_track(body: bytes, number: int) -> Track:
+    try:
+        return _columns(body, *_starts(body))
+    except MidiError as error:
+        raise MidiError(f"track {number}: {error}") from error
+
+
+def _starts(body: bytes) -> tuple[Integers, Bytes]:
+    """Follow the events from one to the next: where each begins, up to the track's end, and its delta time's length.
+
+    The links are followed sixteen at a time in a plain loop, and the events in between filled in with numpy.
+    """
+    delta_length, following = _links(body)
+    leap = following
+    for _ in range(_DOUBLINGS):
+        leap = leap.take(leap)
+    leaps, looked_at = _leap(body, delta_length.data, leap.data)
+    events = [np.array(leaps, dtype=np.int64)]
+    for _ in range(2**_DOUBLINGS - 1):
+        events.append(following[events[-1]])
+    starts = np.stack(events, axis=1).reshape(-1)
+    starts = starts[following[starts] > starts]
+    starts = np.sort(np.concatenate([starts, np.array(looked_at, dtype=np.int64)]), kind="stable")
+    return starts, delta_length[starts]
+
+
+def _links(body: bytes) -> tuple[Bytes, Integers]:
+    """For an event beginning at each byte or at the end: the length of its delta time, and where the next one begins.
+
+    Worked out for all bytes at once, though most begin no event. The latter is the byte itself where only `_look`
+    can say: at meta events, system messages, messages with one data byte, and at the end of the track.
+    """
+    count = len(body) + 1
+    high = np.frombuffer(body + bytes(4), dtype=np.uint8) >> 7
+    delta_length, longer = np.ones(count, dtype=np.uint8), high[:count].copy()
+    for place in range(1, _TOO_LONG):
+        delta_length += longer
+        longer &= high[place : place + count] if place < 4 else 0
+    here = np.arange(count)
+    span = np.frombuffer(body.translate(_SPANS) + bytes(_TOO_LONG + 1), dtype=np.uint8)[here + delta_length]
+    is_plain = (span > 0) & (delta_length < _TOO_LONG)
+    following = here + is_plain * (delta_length + span)
+    np.copyto(following, here, where=following >= count)
+    return delta_length, following
+
+
+def _leap(body: bytes, delta_length: memoryview, leap: memoryview) -> tuple[list[int], list[int]]:
+    """Walk through a track: where each leap over plain events begins, and each event that had to be looked at."""
+    leaps: list[int] = []
+    looked_at: list[int] = []
+    place, end, is_short, is_end = 0, len(body), False, False
+    while place < end and not is_end:
+        after: int = leap[place]
+        if is_short or after == place:
+            looked_at.append(place)
+            after, is_short, is_end = _look(body, place, delta_length[place], is_short)
+        else:
+            leaps.append(place)
+        place = after
+    if place > end:
+        raise MidiError(f"its last event is cut off, {place - end} bytes short")
+    return leaps, looked_at
+
+
+def _look(body: bytes, place: int, delta_length: int, is_short: bool) -> tuple[int, bool, bool]:
+    """Read the event at `place`: where it ends, whether a running status then has one data byte, is it the last."""
+    if delta_length == _TOO_LONG:
+        raise MidiError(f"byte {place}: a delta time of more than 4 bytes")
+    place += delta_length
+    status = body[place] if place < len(body) else 0
+    if status < 0x80:
+        return place + 2 - is_short, is_short, False
+    if status < 0xF0:
+        is_short = 0xC0 <= status < 0xE0
+        return place + 3 - is_short, is_short, False
+    if status not in (0xF0, 0xF7, _META):
+        raise MidiError(f"byte {place}: a status of {status:#04x}, which no MIDI file can hold")
+    is_meta = status == _META
+    start, length = _read_length(body, place + 1 + is_meta)
+    if start + length > len(body):
+        raise MidiError(f"byte {place}: an event of {length} bytes where the track has {len(body) - start} left")
+    return start + length, is_short, is_meta and body[place + 1] == END_OF_TRACK
+
+
+def _read_length(body: bytes, place: int) -> tuple[int, int]:
+    """Read a variable-length number: the place after it, and its value."""
+    value = 0
+    for byte in body[place : place + 4]:
+        place, value = place + 1, value << 7 | byte & 0x7F
+        if byte < 0x80:
+            return place, value
+    raise MidiError(f"byte {place}: a length of more than 4 bytes, or one cut off")
+
+
+def _columns(body: bytes, starts: Integers, delta_length: NDArray[np.uint8]) -> Track:
+    padded = np.frombuffer(body + bytes(_TOO_LONG + 3), dtype=np.uint8)
+    delta = padded[starts] & np.int64(0x7F)
+    for place in range(1, int(delta_length.max(initial=1))):
+        delta = np.where(delta_length > place, delta << 7 | padded[starts + place] & 0x7F, delta)
+    tick = np.cumsum(delta)
+    status, data_place = _statuses(padded, starts + delta_length)
+    first, second = padded[data_place], padded[data_place + 1]
+    is_channel = status < 0xF0
+    has_two = (status < 0xC0) | (status >= 0xE0)
+    is_wrong = is_channel & ((first >= 0x80) | has_two & (second >= 0x80))
+    if is_wrong.any():
+        place = int(data_place[is_wrong][0])
+        raise MidiError(f"byte {place}: data bytes {padded[place]}, {padded[place + 1]}; they must lie in 0-127")
+    metas = tuple(
+        (int(tick[event]), *_meta_at(body, int(data_place[event]))) for event in np.flatnonzero(status == _META)
+    )
+    end = int(tick[-1]) if len(tick) else 0
+    chosen = np.flatnonzero(is_channel)
+    return Track(tick[chosen], status[chosen], first[chosen], second[chosen], metas, end)
+
+
+def _meta_at(body: bytes, place: int) -> tuple[int, bytes]:
+    start, length = _read_length(body, place + 1)
+    return body[place], body[start : start + length]
+
+
+def _statuses(padded: Bytes, place: Integers) -> tuple[Bytes, Integers]:
+    """Give each event its status, the last channel status where it has none of its own, and its data's place."""
+    status = padded[place]
+    is_own = status >= 0x80
+    if is_own.all():
+        return status, place + 1
+    holder = np.maximum.accumulate(np.where(is_own & (status < 0xF0), np.arange(len(place)), -1))
+    is_lost = ~is_own & (holder < 0)
+    if is_lost.any():
+        raise MidiError(f"byte {place[is_lost][0]}: a data byte where a status byte (128-255) must stand")
+    return np.where(is_own, status, status[holder]), place + is_own

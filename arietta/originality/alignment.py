@@ -1,0 +1,56 @@
+"""Two passages that are alike, one above the other as piano rolls, with the notes framed that differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from difflib import SequenceMatcher
+
+import numpy as np
+
+from ..music.ngrams import by_chord
+from ..music.notes import Notes
+from ..render.canvas import Box, Label, Line, Page, Shape, page_svg
+from ..render.roll import layout
+
+MOST_COMPARED = 5_000  # notes: comparing takes the square of their number at worst
+
+
+def shared_notes(here: Notes, there: Notes, semitones: int) -> list[tuple[int, int]]:
+    """Pair the notes that two passages share in order, by number; `semitones` is how much higher `there` is."""
+    orders = by_chord(here)[:MOST_COMPARED], by_chord(there)[:MOST_COMPARED]
+    pitches = (here.pitch[orders[0]].astype(np.int64) + semitones).tolist(), there.pitch[orders[1]].tolist()
+    blocks = SequenceMatcher(None, *pitches, autojunk=False).get_matching_blocks()
+    return [
+        (int(orders[0][block.a + step]), int(orders[1][block.b + step]))
+        for block in blocks
+        for step in range(block.size)
+    ]
+
+
+def pair_svg(here: Notes, there: Notes, semitones: int, titles: tuple[str, str]) -> str:
+    """Draw two passages as an SVG document: notes in a frame have no counterpart in the other."""
+    pairs = shared_notes(here, there, semitones)
+    pages = [
+        layout(notes, title=title, marked=set(range(len(notes))) - {pair[side] for pair in pairs})
+        for side, (notes, title) in enumerate(zip((here, there), titles, strict=True))
+    ]
+    return page_svg(stack(pages))
+
+
+def stack(pages: Sequence[Page]) -> Page:
+    """Put pages one below the other."""
+    shapes: list[Shape] = []
+    height = 0.0
+    for page in pages:
+        shapes += [_lower(shape, height) for shape in page.shapes]
+        height += page.height
+    return Page(max(page.width for page in pages), height, tuple(shapes))
+
+
+def _lower(shape: Shape, by: float) -> Shape:
+    match shape:
+        case Line():
+            return replace(shape, y1=shape.y1 + by, y2=shape.y2 + by)
+        case Box() | Label():
+            return replace(shape, y=shape.y + by)

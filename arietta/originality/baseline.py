@@ -1,0 +1,146 @@
+"""How much works of people share with other works of people, and where a piece stands among them.
+
+Windows of works are held against the corpus as a piece is, leaving out the works they come from. What they share,
+kept with the index, turns the figures of a piece into percentiles. That a work was recorded under two names, or quotes
+another, is part of it: so is copying among people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ..music.notes import Notes, excerpt
+from .index import PassageIndex
+from .search import Likeness, find_passages
+
+WINDOWS = (100, 300, 1000)  # notes
+WINDOW_COUNT = 600  # of each length
+INTERVAL = (2.5, 97.5)  # percentiles: the 95 % of the originality report
+PERCENTILES = np.linspace(0, 100, 201)
+
+Read = Callable[[int], Notes]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a piece stands among windows of `window` notes of people's works: percentiles, 0 to 100.
+
+    A long piece is taken window by window, and each figure is that of its least original one.
+    """
+
+    window: int
+    longest: float
+    share: float
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether it shares no more than nearly all people's works do: the upper end of their 95 % interval."""
+        return max(self.longest, self.share) <= INTERVAL[1]
+
+
+def measure_baseline(
+    index: PassageIndex,
+    works: Sequence[str],
+    read: Read,
+    *,
+    count: int = WINDOW_COUNT,
+    seed: int = 0,
+    progress: Callable[[float, float], None] | None = None,
+) -> dict[str, dict[str, list[float]]]:
+    """Give {window: {"longest": [...], "share": [...]}}, percentiles in steps of a half, for the index's description.
+
+    `works[i]` is the work of piece i, whose notes `read(i)` gives. Lengths that no piece has are left out.
+    """
+    rng = np.random.default_rng(seed)
+    measured: dict[str, dict[str, list[float]]] = {}
+    for turn, window in enumerate(WINDOWS):
+        rows = []
+        for done in range(count):
+            notes = _window(works, read, window, rng)
+            if notes is not None:
+                likeness = find_passages(notes[0], index, but=notes[1])
+                rows.append((float(likeness.longest), likeness.share))
+            if progress:
+                progress(turn * count + done + 1, len(WINDOWS) * count)
+        if rows:
+            columns = np.percentile(np.array(rows), PERCENTILES, axis=0).T
+            measured[str(window)] = {
+                name: [round(value, 4) for value in column.tolist()]
+                for name, column in zip(("longest", "share"), columns, strict=True)
+            }
+    return measured
+
+
+def standing(likeness: Likeness, index: PassageIndex) -> Standing | None:
+    """Place a piece among people's works; None where the index knows none of a length, or the piece has no notes."""
+    known = {int(window): figures for window, figures in index.description["baseline"].items()}
+    note_count = len(likeness.is_covered)
+    if not known or not note_count:
+        return None
+    window = min(known, key=lambda size: abs(np.log(size / note_count)))
+    cuts = np.unique(np.linspace(0, note_count, max(1, round(note_count / window)) + 1).astype(int)).tolist()
+    spans = list(pairwise(cuts))
+    longest = max(_longest_within(likeness, span) for span in spans)
+    share = max(float(likeness.is_covered[start:stop].mean()) for start, stop in spans)
+    return Standing(window, _percentile(known[window]["longest"], longest), _percentile(known[window]["share"], share))
+
+
+def sentences(placed: Standing | None) -> list[str]:
+    """What the figures mean among people's works, a line each; nothing where they cannot be placed."""
+    if placed is None:
+        return []
+    lies = (
+        "So it lies within what people share with each other (their 95 % interval)."
+        if placed.is_inside
+        else "So it shares more than people's works do (above their 95 % interval): listen to both before using it."
+    )
+    return [
+        f"Of windows of {placed.window} notes from works of people, {placed.longest:.1f} % have only shorter",
+        f"passages in common with other works, and {placed.share:.1f} % have fewer of their notes in such passages.",
+        lies,
+    ]
+
+
+def describe(likeness: Likeness, placed: Standing | None) -> dict[str, Any]:
+    """All that was found, as JSON values."""
+    return {
+        "notes": len(likeness.is_covered),
+        "longest": likeness.longest,
+        "share": likeness.share,
+        "people": asdict(placed) | {"is_inside": placed.is_inside} if placed else None,
+        "passages": [asdict(passage) | {"shared": passage.shared} for passage in likeness.passages],
+    }
+
+
+def is_inside_human_interval(notes: Notes, index: PassageIndex) -> bool:
+    """Tell whether a piece shares no more with the corpus than works of people do; True where that is not known."""
+    placed = standing(find_passages(notes, index), index)
+    return placed is None or placed.is_inside
+
+
+def _window(works: Sequence[str], read: Read, window: int, rng: np.random.Generator) -> tuple[Notes, str] | None:
+    """Draw a window and the work it comes from; None where the piece drawn is shorter."""
+    place = int(rng.integers(len(works)))
+    notes = read(place)
+    if len(notes) < window:
+        return None
+    start = int(rng.integers(0, len(notes) - window + 1))
+    return excerpt(notes, start, start + window), works[place]
+
+
+def _longest_within(likeness: Likeness, span: tuple[int, int]) -> float:
+    """The longest passage's notes within a span [start, stop)."""
+    inside = [
+        passage.alike * (min(passage.stop, span[1]) - max(passage.start, span[0])) for passage in likeness.passages
+    ]
+    return round(max([0.0, *inside]))
+
+
+def _percentile(values: Sequence[float], value: float) -> float:
+    """The share of people's windows that have less, in percent."""
+    return 100.0 * float(np.mean(np.asarray(values) < value))

@@ -1,0 +1,1 @@
+"""What notes sound and look like: a sampled piano, piano rolls, scores."""

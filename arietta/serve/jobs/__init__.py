@@ -1,0 +1,1 @@
+"""Pieces under way and the pieces kept, without HTTP."""

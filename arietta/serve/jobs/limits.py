@@ -1,0 +1,63 @@
+"""How much a server takes on: what one request may ask, how many pieces there may be, how much is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...errors import RequestError
+from ...generation.loop import LONGEST_PROMPT, MOST_NOTES, MOST_SECONDS
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Raises RequestError where a limit is impossible; the sentence names it as the command line does.
+
+    `seats` pieces are composed at once while `places` more may wait; pieces longer than `short_notes` or
+    `short_seconds` get at most three seats of four, so that a short one never waits for a long one to end.
+    """
+
+    most_notes: int = 10_000
+    most_seconds: float = 3_600.0
+    most_prompt_notes: int = 4_000
+    most_prompt_seconds: float = 3_600.0
+    most_count: int = 8
+    most_body: int = 2 * 2**20  # bytes; the largest of 11,330 piano files in two corpora has 0.8 MB
+    body_seconds: float = 30.0
+    most_wait: float = 120.0  # seconds that ?wait may ask for
+    most_audio_seconds: float = 3_600.0
+    seats: int = 32  # the caches of so many pieces of `concert` take 50 MB, and twice that in a style
+    places: int = 64
+    most_per_client: int = 64  # pieces that one client may have unfinished
+    short_notes: int = 1_000
+    short_seconds: float = 120.0
+    keep_pieces: int = 10_000  # favourites are kept beside these
+    keep_megabytes: int = 1_024
+
+    def __post_init__(self) -> None:
+        ranges = {
+            "most_notes": MOST_NOTES,
+            "most_seconds": MOST_SECONDS,
+            "most_prompt_notes": LONGEST_PROMPT,
+            "seats": 256,
+            "places": 10_000,
+            "most_per_client": 10_000,
+            "keep_pieces": 10**9,
+            "keep_megabytes": 10**9,
+        }
+        for name, most in ranges.items():
+            if not 1 <= getattr(self, name) <= most:
+                raise RequestError(
+                    f"--{name.replace('_', '-')} must lie in 1-{most:.0f}, not {getattr(self, name):.10g}"
+                )
+
+    @property
+    def keep_bytes(self) -> int:
+        return self.keep_megabytes * 2**20
+
+    @property
+    def long_seats(self) -> int:
+        """Seats that long pieces may take."""
+        return max(1, self.seats * 3 // 4)
+
+    def is_long(self, notes: int | None, seconds: float | None) -> bool:
+        return (notes or 0) > self.short_notes or (seconds or 0.0) > self.short_seconds

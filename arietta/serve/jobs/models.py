@@ -1,0 +1,72 @@
+"""The models that a server offers, by name: checked when it starts, each made ready once.
+
+No path comes from a client: it names one of these, or is refused.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...errors import BundleError, RequestError
+from ...model.bundle import DEFAULT_MODEL, Bundle, find_bundle, list_bundles, load_bundle
+from ...model.engine import Engine, load_engine
+from ...names import nearest
+from ...originality.index import PassageIndex, originality_index
+
+
+class Models:
+    """Models and, from their first use on, their engines, which several threads may use at once."""
+
+    def __init__(self, chosen: Sequence[str | Path] = (), *, threads: int = 1) -> None:
+        """Check the chosen models, or all that came with the program, and make the first, the default, ready.
+
+        Engines run on so many threads; their notes are the same on any number.
+
+        Raises BundleError where one is missing or damaged, where two have one name, or where there is none, CorpusError
+        where a model's index is damaged.
+        """
+        self._bundles: dict[str, Bundle] = {}
+        self._indexes: dict[str, PassageIndex | None] = {}
+        self._engines: dict[str, Engine] = {}
+        self._loading = threading.Lock()
+        self._threads = threads
+        for name in chosen or sorted(list_bundles(), key=lambda name: name != DEFAULT_MODEL):
+            self._add(load_bundle(find_bundle(name).resolve()))
+        if not self._bundles:
+            raise BundleError("no model came with this program; name one or more folders: arietta serve --model FOLDER")
+        self.engine(self.default)
+
+    def _add(self, bundle: Bundle) -> None:
+        other = self._bundles.setdefault(bundle.name, bundle)
+        if other.path != bundle.path:
+            raise BundleError(f"{bundle.path} and {other.path} have one name; rename one of the folders")
+        self._indexes[bundle.name] = originality_index(bundle)
+
+    @property
+    def names(self) -> list[str]:
+        """Every model's name, the default's first."""
+        return list(self._bundles)
+
+    @property
+    def default(self) -> str:
+        return self.names[0]
+
+    def bundle(self, name: str | None = None) -> Bundle:
+        """Return a model, the default if none is named; raises RequestError with the nearest names."""
+        name = self.default if name is None else name
+        if name not in self._bundles:
+            raise RequestError(f"there is no model {name!r} here; nearest: {nearest(name, self.names)}")
+        return self._bundles[name]
+
+    def index(self, name: str) -> PassageIndex | None:
+        """Return the index of its training music that a model came with."""
+        return self._indexes[name]
+
+    def engine(self, name: str) -> Engine:
+        """Return a model's engine, the same for everyone; waits while it is made ready at its first use."""
+        with self._loading:
+            if name not in self._engines:
+                self._engines[name] = load_engine(self.bundle(name), threads=self._threads)
+            return self._engines[name]

@@ -1,0 +1,1 @@
+"""The HTTP interface; fastapi is imported here and in `app` only."""

@@ -1,0 +1,361 @@
+"""What clients send and get, as the types from which their values are checked and the OpenAPI document is written.
+
+Ranges stand here for the document only: `Request`, `Sampling` and `Limits` are who refuse.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import Path
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from ...evaluation.ranking import usual_nats
+from ...generation.loop import ANY
+from ...model.bundle import DEFAULT_MODEL, Bundle
+from ...model.sampling import COOLEST, HOTTEST, STRONGEST, USUAL, Sampling
+from ..jobs.history import DONE, Record
+from ..jobs.scheduler import Turn
+from .problems import Problem
+
+FILES = ("mid", "wav", "ogg", "musicxml", "svg", "json", "html")
+LONGEST_NAME = 200
+SEED = {"type": "integer", "minimum": 0, "maximum": 2**32 - 1, "examples": [7]}
+MODEL = {"type": "string", "examples": [DEFAULT_MODEL]}
+NOTES = {"type": "integer", "minimum": 1, "examples": [300]}
+SECONDS = {"type": "number", "minimum": 1, "examples": [60]}
+BEST = {"type": "integer", "minimum": 1, "maximum": 8, "examples": [1]}
+ID = {"type": "string", "pattern": "^[0-9a-f]{16}$", "examples": ["0123456789abcdef"]}
+NAME = {"type": "string", "maxLength": LONGEST_NAME, "examples": ["Evening"]}
+State = Literal["waiting", "composing", "done", "cancelled", "failed", "interrupted"]
+Unit = Literal["notes", "seconds"]
+KEY = Annotated[str, Path(alias="id", description="The piece's id.", examples=["0123456789abcdef"])]
+NoteRow = Annotated[
+    tuple[float, float, int, int], Field(description="Onset and duration in seconds, pitch, velocity, as in MIDI.")
+]
+PressRow = Annotated[tuple[float, float], Field(description="When the sustain pedal went down and up, in seconds.")]
+
+
+class Choices(BaseModel):
+    """How to compose."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seed: Annotated[int | None, WithJsonSchema(SEED)] = Field(
+        None, description="The same seed gives the same file; without one, a seed is drawn."
+    )
+    model: Annotated[str | None, WithJsonSchema(MODEL)] = Field(
+        None, description="One of the models that `/` lists; without it, the first."
+    )
+    style: str = Field(
+        ANY, description="A composer whom the model knows, by surname or full name.", examples=["chopin"]
+    )
+    temperature: float = Field(
+        USUAL.temperature,
+        description="Below 1 tamer, above 1 bolder.",
+        examples=[0.95],
+        json_schema_extra={"minimum": COOLEST, "maximum": HOTTEST},
+    )
+    top_p: float = Field(
+        USUAL.top_p,
+        description="Draw from the likeliest values, up to this share of all chance.",
+        examples=[0.98],
+        json_schema_extra={"exclusiveMinimum": 0, "maximum": 1},
+    )
+    min_p: float = Field(
+        USUAL.min_p,
+        description="Drop values less likely than this share of the likeliest.",
+        examples=[0.02],
+        json_schema_extra={"minimum": 0, "exclusiveMaximum": 1},
+    )
+    guidance: float = Field(
+        USUAL.guidance,
+        description="How strongly the style is followed: 1 as the model itself does, more brings it out.",
+        examples=[3],
+        json_schema_extra={"minimum": 1, "maximum": STRONGEST},
+    )
+
+    @property
+    def sampling(self) -> Sampling:
+        """Raises RequestError where a value is impossible."""
+        return Sampling(self.temperature, self.top_p, self.min_p, self.guidance)
+
+
+class Music(BaseModel):
+    """Notes and pedal; seconds count from the beginning."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    notes: list[NoteRow] = Field(examples=[[[0.0, 0.5, 60, 70], [0.5, 0.5, 64, 60]]])
+    pedal: list[PressRow] = Field(default=[], examples=[[[0.0, 0.9]]])
+
+
+class Asked(Choices):
+    """Pieces to compose: 300 notes of each, unless `notes` or `seconds` says otherwise."""
+
+    notes: Annotated[int | None, WithJsonSchema(NOTES)] = Field(None, description="How many notes, exactly.")
+    seconds: Annotated[float | None, WithJsonSchema(SECONDS)] = Field(
+        None, description="Or how many seconds of music, within 2 %."
+    )
+    count: int = Field(
+        1,
+        description="How many pieces, with seeds counted up.",
+        examples=[1],
+        json_schema_extra={"minimum": 1, "maximum": 8},
+    )
+    best: Annotated[int | None, WithJsonSchema(BEST)] = Field(
+        None,
+        description="Mark so many of these as the nearest to real music, when all of them are done: see `choice` among "
+        "the figures of each. None is deleted.",
+    )
+    original: bool = Field(
+        False,
+        description="Compose a piece again, up to eight times and with a later seed, while it shares more with the "
+        "model's training music than works of people share with each other. Its notes are told when it is settled.",
+        examples=[True],
+    )
+    name: Annotated[str | None, Field(max_length=LONGEST_NAME), WithJsonSchema(NAME)] = Field(
+        None, description="What to call it; without one, it is named after its request."
+    )
+    prompt: Music | None = Field(None, description="Notes to go on from; they begin the piece, untouched.")
+    prompt_notes: Annotated[int | None, WithJsonSchema(NOTES)] = Field(
+        None, description="Take only the first so many notes of what to go on from."
+    )
+    continues: Annotated[str | None, WithJsonSchema(ID)] = Field(
+        None, description="The id of a kept piece to go on from."
+    )
+
+
+class AskedForm(Asked):
+    """The same as form fields, `prompt` a MIDI file."""
+
+    prompt: Annotated[Any, WithJsonSchema({"type": "string", "contentMediaType": "audio/midi"})] = Field(
+        None, description="A MIDI file to go on from; its notes begin the piece, untouched."
+    )
+
+
+class Change(BaseModel):
+    """What to change of a piece; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str | None, Field(min_length=1, max_length=LONGEST_NAME), WithJsonSchema(NAME)] = None
+    is_favourite: bool | None = Field(None, description="Favourites are never dropped to make room.")
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+class Progress(BaseModel):
+    """How much is composed, and of how much."""
+
+    done: float = Field(examples=[120])
+    whole: float = Field(examples=[300])
+    unit: Unit
+
+    @classmethod
+    def of(cls, turn: Turn) -> Progress:
+        """How far a piece under way is."""
+        done, whole = turn.progress
+        return cls(done=round(done, 3), whole=whole, unit="seconds" if turn.piece.request.notes is None else "notes")
+
+    @classmethod
+    def at_rest(cls, record: Record) -> Progress:
+        """How far a piece is that nobody composes just now."""
+        unit: Unit = "notes" if record.asked.get("seconds") is None else "seconds"
+        whole = float(record.asked[unit])
+        return cls(done=whole if record.state == DONE else record.outcome.done, whole=whole, unit=unit)
+
+
+class Timing(BaseModel):
+    """Seconds that a piece waited for a seat, until its first note, and was being composed."""
+
+    waited: float | None = None
+    first_note: float | None = None
+    composing: float | None = None
+    notes_per_second: float | None = None
+
+
+class RejectedView(BaseModel):
+    """A try that shared too much."""
+
+    seed: int = Field(examples=[7])
+    longest: int = Field(examples=[61])
+    work: str | None = Field(examples=["Frédéric Chopin: Étude Op. 10 No. 3"])
+
+
+class OriginalityView(BaseModel):
+    """What the composed part shares with the model's training music, as far as the index that it came with finds it.
+
+    Percentiles say how many works of people share less with each other.
+    """
+
+    longest: int = Field(description="Notes of the longest passage shared.", examples=[0])
+    share: float = Field(description="Share of the notes in shared passages, 0 to 1.", examples=[0.0])
+    longest_percentile: float | None = Field(examples=[0.0])
+    share_percentile: float | None = Field(examples=[0.0])
+    is_inside: bool = Field(description="Whether it shares no more than nearly all works of people (97.5 %) do.")
+    work: str | None = Field(description="The work that has the longest passage.", examples=[None])
+    rejected: list[RejectedView] = Field(
+        default=[],
+        description="What was composed before it, where it was to be original, and itself if all shared more.",
+    )
+
+
+class ChoiceView(BaseModel):
+    """How near a piece lies to real music, and whether it is one of the best of those asked for with it."""
+
+    is_chosen: bool
+    score: float = Field(description="The geometric mean of the parts, 0 to 1.", examples=[0.93])
+    parts: dict[str, float] = Field(
+        description="Of loops, steadiness, structure, likelihood and originality those that can be told, each 0 to 1.",
+        examples=[{"loops": 1.0, "steadiness": 1.0, "structure": 0.82, "likelihood": 0.91}],
+    )
+
+
+class Figures(BaseModel):
+    """Of a finished piece: notes composed, seconds with its prompt, nats a note under the model (less is likelier)."""
+
+    notes: int
+    seconds: float
+    nll_per_note: float
+    originality: OriginalityView | None = Field(None, exclude_if=_is_none)
+    choice: ChoiceView | None = Field(
+        None, description="There when all that was asked for with it is over.", exclude_if=_is_none
+    )
+
+
+class RequestView(BaseModel):
+    """What to ask for to get the same piece again; of `notes` and `seconds` one is there."""
+
+    model: str
+    bundle: str = Field(description="Fingerprint of exactly these weights.")
+    notes: int | None = Field(None, exclude_if=_is_none)
+    seconds: float | None = Field(None, exclude_if=_is_none)
+    style: str
+    seed: int
+    temperature: float
+    top_p: float
+    min_p: float
+    guidance: float = 1.0
+    prompt_notes: int | None = Field(None, exclude_if=_is_none)
+    continues: str | None = Field(None, exclude_if=_is_none)
+    original: bool | None = Field(None, description="There while the piece may be composed again.", exclude_if=_is_none)
+
+
+class Links(BaseModel):
+    """Where the piece, its page, its events and its files are."""
+
+    self: str
+    page: str
+    events: str
+    mid: str
+    wav: str
+    ogg: str
+    musicxml: str
+    svg: str
+    json_: str = Field(alias="json")
+    html: str
+    report: str
+
+    @classmethod
+    def of(cls, key: str) -> Links:
+        base = f"/v1/pieces/{key}"
+        files = {name: f"{base}.{name}" for name in FILES}
+        return cls.model_validate(
+            {"self": base, "page": f"/p/{key}", "events": f"{base}/events", "report": f"{base}/report", **files}
+        )
+
+
+class PieceView(BaseModel):
+    """A piece: asked for, under way, or over."""
+
+    id: str
+    name: str
+    state: State
+    progress: Progress
+    created: str = Field(description="ISO 8601, UTC.", examples=["2026-01-31T18:30:00.000Z"])
+    timing: Timing
+    request: RequestView
+    figures: Figures | None
+    is_favourite: bool
+    problem: Problem | None
+    links: Links
+
+    @classmethod
+    def of(cls, record: Record, turn: Turn | None = None) -> PieceView:
+        """Show a record, and of a turn under way how far it is."""
+        created = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        outcome = record.outcome
+        return cls(
+            id=record.id,
+            name=record.name,
+            state=record.state,  # type: ignore[arg-type]  # pydantic checks it
+            progress=Progress.at_rest(record) if turn is None or record.state == DONE else Progress.of(turn),
+            created=created.replace("+00:00", "Z"),
+            timing=Timing(**(outcome.timing or {})),
+            request=RequestView(**record.asked),
+            figures=None if outcome.figures is None else Figures(**outcome.figures),
+            is_favourite=record.is_favourite,
+            problem=None if outcome.problem is None else Problem(**outcome.problem),
+            links=Links.of(record.id),
+        )
+
+
+class Pieces(BaseModel):
+    """Pieces, in the order of their seeds."""
+
+    pieces: list[PieceView]
+
+
+class Page(BaseModel):
+    """Pieces, the newest first; `next`, given as `before`, leads to older ones."""
+
+    pieces: list[PieceView]
+    next: str | None
+
+
+class MusicView(Music):
+    """A finished piece: `notes` begin with the prompt's `prompt_notes`, untouched."""
+
+    prompt_notes: int
+
+
+class ModelView(BaseModel):
+    """A model: what it is made of, what its licence allows, and what it can do."""
+
+    name: str
+    title: str
+    summary: str
+    licence: str
+    licence_url: str
+    allows: str
+    styles: list[str]
+    sources: list[str]
+    is_default: bool
+    can_continue: bool = Field(description="Whether it takes prompts, and a length in seconds.")
+    parameters: int | None = None
+    nats_per_note: float | None = Field(None, description="Of held-out music, when it was trained.")
+
+    @classmethod
+    def of(cls, bundle: Bundle, *, is_default: bool) -> ModelView:
+        card = bundle.card
+        texts = {name: str(card.get(name, "")) for name in ("title", "summary", "licence", "licence_url", "allows")}
+        return cls(
+            name=bundle.name,
+            styles=list(bundle.model.composers),
+            sources=list(bundle.model.sources),
+            is_default=is_default,
+            can_continue=bundle.codec.can_continue,
+            parameters=card.get("parameters"),
+            nats_per_note=usual_nats(bundle),
+            **texts,
+        )
+
+
+class ModelViews(BaseModel):
+    """The models that the server offers, the default first."""
+
+    models: list[ModelView]

@@ -1,0 +1,1 @@
+"""Training of the embedding that judges sets of pieces."""

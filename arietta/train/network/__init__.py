@@ -1,0 +1,1 @@
+"""The networks that are trained, each in one file."""

@@ -1,0 +1,92 @@
+"""What every torso shares: rows of fields in, chained heads out, and the loss over the fields that count.
+
+The input at position t is row t - 1; before the first row stands a row of "none" values, V_f for field f.
+A row's embedding is the sum of its fields' embeddings and those of the two conditions (composer, source).
+Heads are chained in the codec's order: field i is predicted from the hidden state and the row's earlier fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ...model.config import ModelConfig
+
+
+def shifted(events: Tensor, field_sizes: Sequence[int]) -> Tensor:
+    """Return the inputs for `events` int64 [B, T, F]: rows none, 0, ..., T - 2."""
+    none = events.new_tensor(field_sizes).expand(len(events), 1, -1)
+    return torch.cat([none, events[:, :-1]], dim=1)
+
+
+def row_nll(logits: Sequence[Tensor], targets: Tensor, counted: Tensor) -> Tensor:
+    """Negative log-likelihood in nats, float32 [B, T, F]: 0 where `counted` bool [B, T, F] is False."""
+    parts = [
+        functional.cross_entropy(logit.float().flatten(0, 1), targets[..., field].flatten(), reduction="none")
+        for field, logit in enumerate(logits)
+    ]
+    return torch.stack(parts, dim=-1).view(targets.shape) * counted
+
+
+class FieldEmbedding(nn.Module):
+    """Rows int64 [B, T, F] and condition ids int64 [B] -> float32 [B, T, width]."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.tables = nn.ModuleList(nn.Embedding(size + 1, config.width) for size in config.field_sizes)
+        self.composer = nn.Embedding(len(config.composers) + 1, config.width)
+        self.source = nn.Embedding(len(config.sources) + 1, config.width)
+        for table in (*self.tables, self.composer, self.source):
+            nn.init.normal_(table.weight, std=0.02)
+
+    def forward(self, rows: Tensor, composer: Tensor, source: Tensor) -> Tensor:
+        summed: Tensor = (self.composer(composer) + self.source(source))[:, None]
+        for field, table in enumerate(self.tables):
+            summed = summed + table(rows[..., field])
+        return summed
+
+
+class ChainedHeads(nn.Module):
+    """Hidden states [B, T, width] and target rows [B, T, F] -> logits, one [B, T, V_f] a field.
+
+    Field 0 reads the hidden state alone. Field i > 0 reads gelu(A_i h + sum over j < i of C_ij[target_j]).
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        sizes, width = config.field_sizes, config.width
+        self.mix = nn.ModuleList(nn.Linear(width, width) for _ in sizes[1:])
+        self.chain = nn.ModuleList(
+            nn.ModuleList(nn.Embedding(size, width) for size in sizes[: field + 1]) for field in range(len(sizes) - 1)
+        )
+        self.out = nn.ModuleList(nn.Linear(width, size) for size in sizes)
+        for embedding in self.chain.modules():
+            if isinstance(embedding, nn.Embedding):
+                nn.init.normal_(embedding.weight, std=0.2)
+
+    def forward(self, hidden: Tensor, targets: Tensor) -> list[Tensor]:
+        logits = [self.out[0](hidden)]
+        for field, (mix, chain) in enumerate(zip(self.mix, self.chain, strict=True), start=1):
+            mixed = mix(hidden)
+            for earlier, embedding in enumerate(cast(nn.ModuleList, chain)):
+                mixed = mixed + embedding(targets[..., earlier])
+            logits.append(self.out[field](functional.gelu(mixed)))
+        return logits
+
+
+def build_model(config: ModelConfig) -> nn.Module:
+    """Build the network that `config` describes, with fresh weights.
+
+    Called with (rows [B, T, F], targets [B, T, F], composer [B], source [B]), all int64, it returns the logits.
+    """
+    if config.kind == "lstm":
+        from .lstm import LstmModel
+
+        return LstmModel(config)
+    from .transformer import TransformerModel
+
+    return TransformerModel(config)

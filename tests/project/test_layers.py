@@ -1,0 +1,212 @@
+"""Who may import whom: the map of docs/architecture.md, held against the code's own imports, lazy ones too."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BASE = ("errors", "files", "fetch", "names")  # modules of no room, with the standard library alone
+# Room -> the rooms that it may import beside itself, all of those that these may import among them.
+ROOMS = {
+    "base": "",
+    "music": "base",
+    "codecs": "base music",
+    "render": "base music",
+    "corpus": "base music",
+    "model": "base music codecs",
+    "originality": "base music codecs render model",
+    "generation": "base music codecs render model originality",
+    "evaluation": "base music codecs render model originality generation",
+    "train": "base music codecs render model originality generation evaluation corpus",
+    "serve": "base music codecs render model originality generation evaluation",
+    "client": "base music codecs render model originality generation evaluation",
+    "cli": "base music codecs render corpus model originality generation evaluation train serve client",
+    "__init__": "base music codecs render model originality generation client",
+    "__main__": "base music codecs render corpus model originality generation evaluation train serve client cli",
+}
+# Packages from elsewhere -> the rooms, or the modules, that may import them.
+HOMES = {
+    "numpy": "music codecs render corpus model originality generation evaluation train serve client cli",
+    "PIL": "render.canvas",
+    "soundfile": "render.piano",
+    "verovio": "render.score.engraving",
+    "onnxruntime": "model.engine",
+    "tqdm": "cli",
+    "torch": "train cli.train",
+    "onnx": "train",
+    "matplotlib": "train cli.train",
+    "fastapi": "serve.app serve.routes",
+    "starlette": "serve.app serve.routes",
+    "pydantic": "serve.app serve.routes",
+    "uvicorn": "cli.serve",
+    "prometheus_client": "serve.jobs.metrics",
+}
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "starlette": "fastapi",
+    "pydantic": "fastapi",
+    "prometheus_client": "prometheus-client",
+}
+HEAVY = ("torch", "onnx", "onnxruntime", "fastapi", "uvicorn", "matplotlib", "PIL", "soundfile")
+EXTRAS = ("torch", "onnx", "matplotlib", "fastapi", "starlette", "pydantic", "uvicorn", "prometheus_client", "verovio")
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Dotted name -> file, packages by their own name."""
+    found = {}
+    for path in sorted((ROOT / "arietta").rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+@cache
+def imports(module: str) -> frozenset[str]:
+    """Dotted names of everything that a module imports at any time, but for type checking."""
+    return frozenset(_names(ast.parse(modules()[module].read_text()), package_of(module)))
+
+
+def package_of(module: str) -> str:
+    return module if modules()[module].name == "__init__.py" else module.rpartition(".")[0]
+
+
+def _names(tree: ast.AST, package: str) -> Iterator[str]:
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            source = ".".join([*above, *([node.module] if node.module else [])])
+            inside = [f"{source}.{alias.name}" for alias in node.names]
+            yield from (name if name in modules() else source for name in inside)
+        else:
+            yield from _names(node, package)
+
+
+def room(module: str) -> str:
+    """The room that a module stands in: `arietta.train.loop` -> `train`."""
+    name = module.split(".")[1] if "." in module else "__init__"
+    return "base" if name in BASE else name
+
+
+def reachable(module: str) -> set[str]:
+    """Every module of ours that running all of `module` may bring in, itself too."""
+    seen, waiting = set(), [module]
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            waiting += [target for target in imports(name) if target in modules()]
+    return seen
+
+
+def foreign(module: str) -> set[str]:
+    """Packages from elsewhere that a module imports by itself."""
+    names = {name.partition(".")[0] for name in imports(module)}
+    return names - set(sys.stdlib_module_names) - {"arietta"}
+
+
+def declared(text: str) -> str:
+    """Name of a requirement: `torch==2.13.0` -> `torch`."""
+    return re.split(r"[^A-Za-z0-9_-]", text, maxsplit=1)[0]
+
+
+def python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("module", modules())
+def test_every_module_stands_in_a_room_of_the_map(module: str) -> None:
+    assert room(module) in ROOMS, f"{module}: say in ROOMS, and in docs/architecture.md, what its room may import"
+
+
+@pytest.mark.parametrize("module", modules())
+def test_modules_import_only_their_own_room_and_those_below(module: str) -> None:
+    allowed = {room(module), *ROOMS.get(room(module), "").split()}
+    beyond = {name for name in imports(module) if name in modules() and name != "arietta" and room(name) not in allowed}
+    assert not beyond, f"{module} imports {sorted(beyond)}"
+
+
+@pytest.mark.parametrize("module", modules())
+def test_packages_from_elsewhere_are_imported_only_where_they_live(module: str) -> None:
+    inside = f"{module}.".removeprefix("arietta.")
+    for package in foreign(module):
+        homes = HOMES.get(package, "").split()
+        assert any(inside.startswith(f"{home}.") for home in homes), (
+            f"{module} imports {package}, which lives in {homes}"
+        )
+
+
+def test_a_room_may_import_all_that_its_rooms_may() -> None:
+    for name, below in ROOMS.items():
+        for lower in below.split():
+            assert set(ROOMS[lower].split()) <= set(below.split()), f"{name} may use {lower}, but not what it uses"
+
+
+def test_a_server_reaches_no_corpus_code_and_no_torch() -> None:
+    reached = set().union(*(reachable(module) for module in modules() if room(module) == "serve"))
+    assert not {name for name in reached if room(name) in ("corpus", "train")}
+    assert "torch" not in set().union(*(foreign(module) for module in reached))
+
+
+def test_modules_do_not_load_each_other_in_circles() -> None:
+    loads = {module: _loaded_first(module) for module in modules()}
+    while loads:
+        ready = {module for module, needed in loads.items() if not needed & set(loads)}
+        assert ready, f"a circle among {sorted(loads)}"
+        loads = {module: needed for module, needed in loads.items() if module not in ready}
+
+
+def _loaded_first(module: str) -> set[str]:
+    """What loading a module loads: its imports outside functions."""
+    tree = ast.parse(modules()[module].read_text())
+    tree.body = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    return {name for name in _names(tree, package_of(module)) if name in modules()} - {"arietta", module}
+
+
+def test_every_import_from_elsewhere_is_declared_and_every_runtime_dependency_is_used() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    base = {declared(line) for line in project["dependencies"]}
+    extras = {
+        declared(line) for extra in ("serve", "score", "train") for line in project["optional-dependencies"][extra]
+    }
+    used = {DISTRIBUTIONS.get(name, name) for module in modules() for name in foreign(module)}
+    assert used <= base | extras, f"not declared: {sorted(used - base - extras)}"
+    assert base <= used, f"declared for nothing: {sorted(base - used)}"
+
+
+def test_importing_arietta_brings_no_heavy_package() -> None:
+    loaded = python("import sys, arietta; print(*sys.modules)").split()
+    assert not set(loaded) & {*HEAVY, "numpy"}
+
+
+def test_help_brings_no_heavy_package() -> None:
+    code = "import sys\nfrom arietta.cli import main\ntry: main(['--help'])\nexcept SystemExit: print(*sys.modules)"
+    loaded = python(code).split()
+    assert not set(loaded) & {*HEAVY, "numpy"}
+
+
+def test_loading_the_verbs_brings_no_heavy_package() -> None:
+    names = [name for name in modules() if room(name) == "cli"]
+    loaded = python(f"import sys, {', '.join(names)}; print(*sys.modules)").split()
+    assert not set(loaded) & set(HEAVY)
+
+
+def test_the_runtime_loads_where_no_extra_is_installed() -> None:
+    names = [name for name in modules() if room(name) not in ("train", "serve") and name != "arietta.__main__"]
+    block = f"import sys\nfor name in {EXTRAS}: sys.modules[name] = None\n"
+    python(block + "\n".join(f"import {name}" for name in names))
