@@ -8,8 +8,8 @@ how many go on with it, with the guard of composing and without, beside all wind
 of MAESTRO and of GiantMIDI-Piano; 95 % intervals after Wilson.
 
 overlap: the overlapped area of Yang and Lerch (`evaluation.comparison`) of a take for each test piece, in its
-composer's style where the model knows one, against a window of as many notes from somewhere in each test piece; beside the same
-for a window of each validation piece. Means over the measures, their ratio, and each measure by itself.
+composer's style where the model knows one, against a window of as many notes from somewhere in each test piece;
+beside the same for a window of each validation piece. Means over the measures, their ratio, and each by itself.
 
 One JSON line a case.
 """

@@ -30,7 +30,7 @@ ROOMS = {
     "serve": "base music codecs render model originality generation evaluation",
     "client": "base music codecs render model originality generation evaluation",
     "cli": "base music codecs render corpus model originality generation evaluation train serve client",
-    "__init__": "base music codecs render model originality generation client",
+    "__init__": "base music codecs render model originality generation evaluation client",
     "__main__": "base music codecs render corpus model originality generation evaluation train serve client cli",
 }
 # Packages from elsewhere -> the rooms, or the modules, that may import them.
