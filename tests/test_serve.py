@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import arietta.serve.models
+import arietta.serve.jobs.models
 import httpx
 import pytest
 from serving import MOST_NOTES, busy, problem, serving, until

@@ -189,7 +189,7 @@ def test_nothing_but_the_studios_files_is_served(server: httpx.Client, path: str
 
 
 def test_the_studio_works_without_its_files(models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import arietta.serve.page
+    import arietta.serve.routes.studio
 
     monkeypatch.setattr(arietta.serve.routes.studio, "STATIC", tmp_path)
     with serving(models, tmp_path / "data") as client:

@@ -111,7 +111,7 @@ def test_a_form_without_its_file_or_with_a_field_twice_is_refused(server: httpx.
 def test_a_file_that_takes_too_much_to_read_is_refused(
     models: Models, tmp_path: Path, waltz: Notes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import arietta.serve.upload
+    import arietta.serve.jobs.upload
 
     monkeypatch.setattr(arietta.serve.jobs.upload, "MOST_SECONDS", 0.01)
     with serving(models, tmp_path) as client:
