@@ -38,23 +38,23 @@ check: $(VENV)/.with-check ## lint, formatting, types, and who may import whom
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -q tests/project tests/test_style.py
+	@$(BIN)/python -m pytest -q tests/project
 
 fix: $(VENV)/.with-check ## mend what lint and formatting can mend by themselves
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
 bench: $(VENV)/.with-bench ## measure; one JSON line a case, and bench.json of them all
-	@$(BIN)/python benchmarks/together.py bench.json bench_step.py bench_compose.py "bench_compose.py --long" \
-	  bench_batch.py bench_start.py bench_train.py $(if $(MAESTRO),'bench_ingest.py "$(MAESTRO)"')
-	@$(BIN)/python benchmarks/guard.py
+	@$(BIN)/python -m benchmarks.shared.run_all bench.json speed.step speed.compose "speed.compose --long" \
+	  speed.batch speed.start speed.train $(if $(MAESTRO),'speed.ingest "$(MAESTRO)"')
+	@$(BIN)/python -m benchmarks.speed.guard
 
-guard: $(VENV)/.with-test ## half a minute of measuring: fails when a ratio falls below benchmarks/expected.json
-	@$(BIN)/python benchmarks/guard.py
+guard: $(VENV)/.with-test ## half a minute of measuring: fails when a ratio falls below benchmarks/speed/expected.json
+	@$(BIN)/python -m benchmarks.speed.guard
 
 clean: ## remove .venv and what tools left behind; pieces, corpora and runs stay
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	@find arietta tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find arietta tests benchmarks release -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp for each set of extras.
 $(VENV)/.with-runtime: EXTRAS :=

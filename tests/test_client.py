@@ -15,7 +15,6 @@ from typing import ClassVar
 
 import httpx
 import pytest
-from serving import look, serving
 
 import arietta
 from arietta.cli import main
@@ -26,6 +25,7 @@ from arietta.music.midi import midi_bytes, read_midi, write_midi
 from arietta.music.notes import Notes, first
 from arietta.serve.app import Door
 from arietta.serve.jobs.models import Models
+from tests.support.servers import look, serving
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_bundle import COMPOSERS
 
 from arietta.names import fold_name, nearest, same_name
+from tests.support.bundles import COMPOSERS
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
     for known in references(300): known.corpus, known.figures["polyphony"]
 
 `reference.json` holds them, for windows of 300 and of 1,000 notes from MAESTRO (measured on the instrument) and
-GiantMIDI-Piano (transcribed from recordings), validation and test. `python benchmarks/reference.py --corpus corpus`
+GiantMIDI-Piano (transcribed from recordings), validation and test. `python -m release.reference --corpus corpus`
 writes it. How likely a model finds the same windows is known by the fingerprint of its bundle, and of others not.
 """
 

@@ -19,7 +19,7 @@ from ..model.engine import Engine
 from ..music.notes import Note, Pedal
 from .loop import Piece, Place, Request, Take, begin, step
 
-MOST_TOGETHER = 16  # places: twice as many gained little, and each holds a cache (benchmarks/bench_batch.py)
+MOST_TOGETHER = 16  # places: twice as many gained little, and each holds a cache (benchmarks/speed/batch.py)
 
 
 class Ensemble:

@@ -20,7 +20,7 @@ from .notes import Notes, Seconds
 FRAMES = 50  # a second
 PERIODS = np.arange(15, 76)  # frames from beat to beat: 200 to 40 a minute
 LONGEST = int(PERIODS[-1])
-# Chosen on eight sequenced pieces with tempo maps; benchmarks/beats.py tells how beats are found in those and others.
+# Chosen on eight sequenced pieces with tempo maps; benchmarks/quality/beats.py measures these and others.
 BLUR = 0.02  # seconds around an onset that count as on it
 NEAR = 8.0  # seconds either side whose mean salience is the measure of what is accented
 LOUD, DEEP, WAIT, LONG = 0.5, 1.0, 1.0, 1.0  # weights of velocity (a power), depth, time to the next onset, length

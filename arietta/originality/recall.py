@@ -1,6 +1,6 @@
 """Planted copies: a passage of one piece set into another, spoiled on the way, and whether it is found there.
 
-What an index of passages finds is measured with them, when it is built and by benchmarks/bench_originality.py.
+What an index of passages finds is measured with them, when it is built and by benchmarks/quality/originality.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What can be counted of the layout and the names of the package; `python tests/project/house.py` prints it all.
+"""What can be counted of the layout and the names of the package; `python -m tests.project.house` prints it all.
 
 Definitions, so that figures of different days can be compared:
 - modules of a folder: its .py files but `__init__` and `__main__`;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import house
+from tests.project import house
 
 MOST_MODULES = 74  # of a folder
 MOST_HELPERS = 0.197

@@ -1,0 +1,124 @@
+"""How well beats are found: those of `arietta.music.beats` against beats that are known.
+
+    python -m benchmarks.quality.beats FILE_OR_FOLDER...
+    python -m benchmarks.quality.beats --first 100 asap-dataset/Schubert
+    python -m benchmarks.quality.beats --first 100 $(sed s,^,asap-dataset/, benchmarks/beats.txt)
+
+Known beats come from a text file beside a MIDI file, FILE_annotations.txt with a time in seconds first on each line,
+or from the tempo map of a sequenced file, which the finder does not see: the notes are read in seconds.
+
+The ASAP data set (Foscarin et al. 2020, "ASAP: a dataset of aligned scores and performances for piano transcription")
+lies so as it is downloaded: Schubert/Moment_musical_no_3/Tetzloff09M.mid, its beats in Tetzloff09M_annotations.txt,
+and midi_score.mid, which is no performance and is passed over. beats.txt lists the performances of docs/files.md,
+each chosen before the finder heard it; none chose a constant of the finder. All are MAESTRO's: with its files and
+ASAP's annotations alone, `metadata.csv` names the file of each, and notes count from half a second before the `start`
+of the row, or from the beginning of the file where there is none.
+
+F is the F-measure of beats within 70 ms (Davies, Degara and Plumbley 2009, "Evaluation methods for musical audio beat
+tracking algorithms"). "At any level" takes the best of the known beats, twice or three times as many, or every second
+or third of them: a finder may tap eighths where a score counts quarters.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arietta.music.beats import find_beats
+from arietta.music.meter import LATTICE, Meter, bars
+from arietta.music.midi import read_meter, read_midi
+from arietta.music.notes import crop
+from benchmarks.shared.report import commit, seconds
+
+NEAR = 0.07  # seconds
+SCORE = "midi_score.mid"  # beside performances in the ASAP data set
+Times = NDArray[np.float64]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("paths", nargs="+", type=Path)
+    parser.add_argument("--first", type=int, metavar="BEATS", help="hold only this many known beats against the finder")
+    options = parser.parse_args()
+    figures = [figure for path in _files(options.paths) if (figure := measure(path, options.first))]
+    for figure in figures:
+        print(json.dumps(figure), flush=True)
+    if figures:
+        means = {
+            name: round(float(np.mean([figure[name] for figure in figures])), 3) for name in ("F", "F at any level")
+        }
+        print(json.dumps({"name": "beats/all", "pieces": len(figures), **means, "commit": commit()}))
+    return 0 if figures else 1
+
+
+def _files(paths: list[Path]) -> Iterator[Path]:
+    for path in paths:
+        yield from (
+            sorted(file for file in path.rglob("*") if file.suffix.lower() in (".mid", ".midi") and file.name != SCORE)
+            if path.is_dir()
+            else [path]
+        )
+
+
+def measure(path: Path, most: int | None = None) -> dict[str, float | str] | None:
+    """Compare one file, or what is played up to a second after its first `most` beats; None without known beats."""
+    notes = read_midi(path)
+    known = known_beats(path)
+    if known is None or len(known[:most]) < 3:
+        return None
+    if most is not None:
+        known = known[:most]
+        notes = crop(notes, 0.0, float(known[-1]) + 1.0)
+    found: list[Times] = []
+    taken = seconds(lambda: found.append(find_beats(notes)))
+    score, loose = f_measure(found[0], known), max(f_measure(found[0], level) for level in levels(known))
+    figures = {"F": round(score, 3), "F at any level": round(loose, 3), "seconds": round(taken, 2)}
+    paces = {"known a minute": _pace(known), "found a minute": _pace(found[0])}
+    return {"name": f"beats/{path.stem}", **figures, **paces}
+
+
+def known_beats(path: Path) -> Times | None:
+    annotations = path.with_name(f"{path.stem}_annotations.txt")
+    if annotations.is_file():
+        return np.array([float(line.split()[0]) for line in annotations.read_text().splitlines() if line.strip()])
+    meter = read_meter(path)
+    return None if meter is None else written_beats(meter, float(read_midi(path).onset.max()))
+
+
+def written_beats(meter: Meter, until: float) -> Times:
+    """Times of the beats of a metre: dotted ones where beats are, a quarter each elsewhere."""
+    last = int(meter.quarters(until) * LATTICE)
+    places = [
+        at for bar in bars(meter, last) for at in range(bar.start, bar.start + bar.length, bar.beat) if at <= last
+    ]
+    return meter.seconds(np.array(places) / LATTICE)
+
+
+def f_measure(found: Times, known: Times) -> float:
+    """Pair each found beat with at most one known one within NEAR: twice the pairs over the beats of both."""
+    pairs = one = other = 0
+    while one < len(found) and other < len(known):
+        gap = found[one] - known[other]
+        pairs += abs(gap) <= NEAR
+        one, other = one + (gap <= NEAR), other + (gap >= -NEAR)
+    return 2 * pairs / max(len(found) + len(known), 1)
+
+
+def levels(known: Times) -> list[Times]:
+    """The beats, divided and gathered by two and by three."""
+    steps = np.arange(len(known))
+    divided = [np.interp(np.arange(0, len(known) - 1 + 1e-9, 1 / parts), steps, known) for parts in (1, 2, 3)]
+    return divided + [known[phase::size] for size in (2, 3) for phase in range(size)]
+
+
+def _pace(beats: Times) -> float:
+    return round(60 / float(np.median(np.diff(beats))), 1) if len(beats) > 1 else 0.0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,152 @@
+"""What takes of a model are like beside real music: loops, and the spread of their statistics.
+
+    python -m benchmarks.quality.takes loops --corpus corpus --model piano --notes 500 [--takes 1000]
+    python -m benchmarks.quality.takes overlap --corpus corpus --model concert --on maestro [--temperature 1 --top-p 1]
+
+loops: how many of 1,000 takes hold a pattern of pitches and onset intervals (within 30 %) eight times in a row, and
+how many go on with it, with the guard of composing and without, beside all windows of as many notes of the test pieces
+of MAESTRO and of GiantMIDI-Piano; 95 % intervals after Wilson.
+
+overlap: the overlapped area of Yang and Lerch (`evaluation.comparison`) of a take for each test piece, in its
+composer's style where the model knows one, against a window of as many notes from somewhere in each test piece;
+beside the same for a window of each validation piece. Means over the measures, their ratio, and each by itself.
+
+One JSON line a case.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from itertools import pairwise
+from typing import NamedTuple
+
+from arietta.corpus.store import Store, open_store
+from arietta.evaluation.comparison import Comparison, compare, mean_overlap
+from arietta.evaluation.statistics import measure
+from arietta.generation.loop import Request
+from arietta.model.bundle import DEFAULT_MODEL, load_bundle
+from arietta.model.engine import OnnxEngine, load_engine
+from arietta.model.sampling import USUAL, Sampling
+from arietta.music.loops import LoopGuard
+from arietta.music.notes import Notes
+from benchmarks.shared.report import wilson
+from benchmarks.shared.samples import compose_all, everywhere, matched, side, somewhere, tell, unguarded
+
+CORPORA = ("maestro", "giantmidi")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("loops", "overlap"))
+    parser.add_argument("--corpus", required=True)
+    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--notes", type=int, default=300)
+    parser.add_argument("--takes", type=int, default=1000, help="how many are searched for loops (%(default)s)")
+    parser.add_argument("--on", default="maestro", choices=CORPORA)
+    parser.add_argument("--split", default="test", choices=("test", "validation"), help="which side to hold against")
+    parser.add_argument("--temperature", type=float, default=USUAL.temperature)
+    parser.add_argument("--top-p", type=float, default=USUAL.top_p)
+    parser.add_argument("--min-p", type=float, default=USUAL.min_p)
+    parser.add_argument("--guidance", type=float, default=USUAL.guidance)
+    arguments = parser.parse_args()
+    store, engine = open_store(arguments.corpus), load_engine(load_bundle(arguments.model))
+    sampling = Sampling(arguments.temperature, arguments.top_p, arguments.min_p, arguments.guidance)
+    if arguments.what == "loops":
+        print_loops(store, engine, arguments.notes, arguments.takes, sampling)
+    else:
+        print_overlap(store, engine, (arguments.on, arguments.split), arguments.notes, sampling)
+
+
+def print_loops(store: Store, engine: OnnxEngine, note_count: int, take_count: int, sampling: Sampling) -> None:
+    """Print how often takes and real windows of so many notes loop."""
+    requests = [Request(note_count, seed=seed, sampling=sampling) for seed in range(take_count)]
+    about = f"{note_count} notes{_drawn(sampling)}"
+    for corpus in CORPORA:
+        pieces = side(store, corpus, "test", note_count)
+        if pieces:
+            _print_looping(f"{corpus} test, {note_count} notes", _looping(everywhere(store, pieces, note_count)))
+    name = engine.bundle.name
+    guarded = _looping(take.notes for take in compose_all(requests, engine))
+    _print_looping(f"{name}, {about}", guarded)
+    with unguarded():  # a take in which the guard never spoke is the same without it
+        again = [request for request, one in zip(requests, guarded, strict=True) if one.eight_times]
+        freely = _looping(take.notes for take in compose_all(again, engine))
+    _print_looping(f"{name}, {about}, without the guard", freely + [one for one in guarded if not one.eight_times])
+
+
+class Looping(NamedTuple):
+    """Whether a pattern comes eight times in a row, and whether one goes on beyond that."""
+
+    eight_times: bool
+    over_eight_times: bool
+
+
+def _looping(pieces: Iterable[Notes]) -> list[Looping]:
+    return [looping(notes) for notes in pieces]
+
+
+def _print_looping(name: str, found: Sequence[Looping]) -> None:
+    shares: dict[str, object] = {"windows": len(found)}
+    for kind, column in zip(Looping._fields, zip(*found, strict=True), strict=True):
+        shares[kind] = sum(column) / len(found)
+        shares[f"{kind}_interval_95"] = wilson(sum(column), len(found))
+    tell(f"takes/loops/{name}", **shares)
+
+
+def looping(notes: Notes) -> Looping:
+    """Search a piece for loops as composing hears them."""
+    guard, is_looping = LoopGuard(), []
+    for place in range(len(notes)):
+        guard.hear(notes[place])
+        is_looping.append(guard.repeated is not None)
+    return Looping(any(is_looping), any(before and now for before, now in pairwise(is_looping)))
+
+
+def print_overlap(
+    store: Store, engine: OnnxEngine, against: tuple[str, str], note_count: int, sampling: Sampling
+) -> None:
+    """Print the overlapped area of matched takes with one side of a corpus, and of the other side with it."""
+    corpus, split = against
+    other = "validation" if split == "test" else "test"
+    pieces = side(store, corpus, split, note_count)
+    real = [measure(notes) for notes in somewhere(store, pieces, note_count)]
+    beside = [measure(notes) for notes in somewhere(store, side(store, corpus, other, note_count), note_count, seed=1)]
+    takes = compose_all(matched(pieces, engine.bundle, note_count, sampling), engine)
+    found, reached = compare([measure(take.notes) for take in takes], real), compare(beside, real)
+    found = {name: one for name, one in found.items() if name in reached}
+    name = f"{engine.bundle.name}, {corpus} {split}, {note_count} notes{_drawn(sampling)}"
+    whole, most = mean_overlap(found) or 0.0, mean_overlap({name: reached[name] for name in found}) or 0.0
+    tell(
+        f"takes/overlap/{name}",
+        takes=len(takes),
+        windows=len(real),
+        overlap=whole,
+        of_real_music=most,
+        ratio=whole / (most or 1.0),
+    )
+    for measured, one in found.items():
+        tell(f"takes/measure/{name}/{measured}", **_figures(one, reached[measured]))
+
+
+def _figures(one: Comparison, reached: Comparison) -> dict[str, object]:
+    means = {} if one.mean is None else {"mean": one.mean, "mean_of_real_music": one.reference_mean}
+    return {
+        "overlap": one.overlap,
+        "interval_95": one.overlap_interval,
+        "of_real_music": reached.overlap,
+        **means,
+        "spread": one.intra,
+        "spread_of_real_music": one.reference_intra,
+    }
+
+
+def _drawn(sampling: Sampling) -> str:
+    if sampling == USUAL:
+        return ""
+    return "".join(f", {name.replace('_', '-')} {value:g}" for name, value in asdict(sampling).items())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Takes of a model and windows of real music, of equally many notes: what benchmarks of takes hold against each other.
+
+Real windows come from somewhere in each piece of one side of a corpus, the same ones for the same seed. Takes may be
+composed as the command composes them, or with the guard against loops deaf.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from unittest import mock
+
+import numpy as np
+from tqdm import tqdm
+
+from arietta.corpus.store import Piece, Store
+from arietta.errors import RequestError
+from arietta.generation import loop as composing
+from arietta.generation.batch import compose_together
+from arietta.generation.loop import ANY, Request, Take, condition_of
+from arietta.model.bundle import Bundle
+from arietta.model.engine import OnnxEngine
+from arietta.model.sampling import USUAL, Sampling
+from arietta.music.notes import Note, Notes, window
+from benchmarks.shared.report import commit
+
+
+class DeafGuard:
+    """Stands where a LoopGuard would, and never objects."""
+
+    repeated: int | None = None
+
+    def hear(self, note: Note) -> None:
+        """Take no notice."""
+
+
+@contextmanager
+def unguarded() -> Iterator[None]:
+    """Let pieces that begin inside compose without the guard against loops."""
+    with mock.patch.object(composing, "LoopGuard", DeafGuard):
+        yield
+
+
+def compose_all(requests: Sequence[Request], engine: OnnxEngine, *, task: str = "composing") -> list[Take]:
+    """Compose in company, at most sixteen at a time; the takes in the order of their requests."""
+    made = compose_together(requests, engine)
+    takes = {take.request: take for take in tqdm(made, desc=task, total=len(requests), unit="take", mininterval=5)}
+    return [takes[request] for request in requests]
+
+
+def matched(pieces: Sequence[Piece], bundle: Bundle, note_count: int, sampling: Sampling = USUAL) -> list[Request]:
+    """Ask for a take for each piece, seeds counted up, in its composer's style where the model knows one."""
+    return [
+        Request(note_count, style=known_style(piece.composer, bundle), seed=seed, sampling=sampling)
+        for seed, piece in enumerate(pieces)
+    ]
+
+
+def known_style(composer: str, bundle: Bundle) -> str:
+    """The composer's name, or "any" where the model does not know it."""
+    try:
+        condition_of(composer, bundle)
+    except RequestError:
+        return ANY
+    return composer
+
+
+def side(store: Store, corpus: str, split: str, note_count: int) -> list[Piece]:
+    """Pieces of one side of a corpus that have so many notes."""
+    return [one for one in store.pieces if (one.corpus, one.split) == (corpus, split) and one.notes >= note_count]
+
+
+def somewhere(store: Store, pieces: Sequence[Piece], note_count: int, *, seed: int = 0) -> list[Notes]:
+    """A window from somewhere in each piece."""
+    rng = np.random.default_rng(seed)
+    starts = [int(rng.integers(0, piece.notes - note_count + 1)) for piece in pieces]
+    return [
+        window(store.notes(piece.index), start, start + note_count) for piece, start in zip(pieces, starts, strict=True)
+    ]
+
+
+def everywhere(store: Store, pieces: Sequence[Piece], note_count: int) -> Iterator[Notes]:
+    """All windows of each piece, one after the other; what is left over at its end is not used."""
+    for piece in pieces:
+        notes = store.notes(piece.index)
+        for start in range(0, len(notes) - note_count + 1, note_count):
+            yield window(notes, start, start + note_count)
+
+
+def tell(name: str, **figures: object) -> None:
+    """Print one case as a JSON line, numbers with four digits that count."""
+    rounded = {key: _rounded(value) for key, value in figures.items()}
+    print(json.dumps({"name": name} | rounded | {"commit": commit()}), flush=True)
+
+
+def _rounded(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return [_rounded(one) for one in value]
+    return float(f"{value:.4g}") if isinstance(value, float) else value

@@ -1,0 +1,118 @@
+"""Hold the ratios that make composing fast against those in expected.json; exit with 1 where one falls short.
+
+    python -m benchmarks.speed.guard            measure for about half a minute and judge
+    python -m benchmarks.speed.guard --write    write what was measured as what is expected from now on
+
+Ratios only: of two things timed in turn, the best time of each, so that a slow or busy machine moves both. `expected`
+is the ratio when it was written, `tolerance` the share by which it may fall; each is the better the larger it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter, perf_counter_ns
+
+import numpy as np
+
+from arietta.generation.loop import Request, compose
+from arietta.model.bundle import DEFAULT_MODEL, load_bundle
+from arietta.model.engine import OnnxEngine, load_engine
+from arietta.model.sampling import USUAL
+from benchmarks.speed import batch as bench_batch
+from benchmarks.speed import compose as bench_compose
+
+EXPECTED = Path(__file__).with_name("expected.json")
+REPEATS = 4
+USUAL_TOLERANCE = {"tolerance": 0.4}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help="write expected.json instead of judging by it")
+    is_written = parser.parse_args().write
+    engine = load_engine(load_bundle(DEFAULT_MODEL))
+    compose(Request(notes=50), engine)
+    found = {name: ratio([timed(engine) for _ in range(REPEATS)]) for name, timed in RATIOS.items()}
+    expected = json.loads(EXPECTED.read_text(encoding="utf-8"))
+    if is_written:
+        expected = {name: expected.get(name, USUAL_TOLERANCE) | {"expected": value} for name, value in found.items()}
+        EXPECTED.write_text(json.dumps(expected, indent=1) + "\n", encoding="utf-8")
+    fallen = judge(found, expected)
+    for name, value in found.items():
+        print(json.dumps({"name": name, "ratio": value}))
+    for sentence in fallen:
+        print(f"guard: {sentence}", file=sys.stderr)
+    return 1 if fallen else 0
+
+
+def ratio(seconds: list[tuple[float, float]]) -> float:
+    """The first things' best time over the second things'."""
+    first, second = np.min(seconds, axis=0)
+    return float(f"{first / second:.3g}")
+
+
+def judge(found: dict[str, float], expected: dict[str, dict[str, float]]) -> list[str]:
+    """Say of each ratio that fell short, or that nobody expects or measures any more, what is wrong."""
+    wrong = [f"{name}: measured on one side only; run with --write" for name in sorted(found.keys() ^ expected.keys())]
+    for name in sorted(found.keys() & expected.keys()):
+        least = expected[name]["expected"] * (1 - expected[name]["tolerance"])
+        if found[name] < least:
+            wrong.append(f"{name}: {found[name]:.3g}, expected {expected[name]['expected']:.3g}, at least {least:.3g}")
+    return wrong
+
+
+def uncached_and_cached(engine: OnnxEngine) -> tuple[float, float]:
+    """128 notes where every row recomputes all before it, and as they are composed."""
+    begun = perf_counter()
+    take = compose(Request(notes=128, seed=1), engine)
+    cached = perf_counter() - begun
+    return bench_compose.uncached_seconds(engine, take.events, len(take.events)), cached
+
+
+def apart_and_together(engine: OnnxEngine) -> tuple[float, float]:
+    """16 pieces of 60 notes one after the other, and together; the same notes."""
+    return bench_batch.apart_and_together(engine, 16, 60)
+
+
+def early_and_late(engine: OnnxEngine) -> tuple[float, float]:
+    """Notes once the window has slid, and as many 700 later."""
+    told = [0.0] * 2001
+    compose(Request(notes=2000, seed=1), engine, progress=lambda done, _: told.__setitem__(int(done), perf_counter()))
+    return told[1300] - told[1000], told[2000] - told[1700]
+
+
+def short_and_long(engine: OnnxEngine) -> tuple[float, float]:
+    """100 steps with 64 rows in the cache, and with 900."""
+    return _steps_seconds(engine, 64), _steps_seconds(engine, 900)
+
+
+def _steps_seconds(engine: OnnxEngine, filled: int) -> float:
+    codec, state = engine.bundle.codec, engine.start([(0, 0)])
+    noise, masks = np.zeros((1, sum(codec.field_sizes)), dtype=np.float32), [codec.decoder().masks()]
+    begun = perf_counter()
+    for _ in range(100):
+        state.filled[:] = filled
+        engine.next(state, noise, masks, [USUAL])
+    return perf_counter() - begun
+
+
+def new_and_again(engine: OnnxEngine) -> tuple[float, float]:
+    """A prompt of 256 rows taken in for the first time, and again."""
+    rows = compose(Request(notes=256, seed=perf_counter_ns() % 10_000), engine).events[:256]
+    return bench_batch.prompt_seconds(engine, rows, 0)
+
+
+RATIOS: dict[str, Callable[[OnnxEngine], tuple[float, float]]] = {
+    "128 notes, uncached against cached": uncached_and_cached,
+    "16 pieces, one after the other against together": apart_and_together,
+    "beyond the window, early notes against late ones": early_and_late,
+    "a step, with 64 rows in the cache against 900": short_and_long,
+    "a prompt of 256 rows, new against again": new_and_again,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

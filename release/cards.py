@@ -1,0 +1,156 @@
+"""Complete the models' cards and write docs/models.md: figures from docs/figures.jsonl, samples by seed 1, 2 and 3.
+
+    python -m release.cards              figures into each card.json, fingerprints into known.json, docs/models.md
+    python -m release.cards --samples    and compose the samples anew (MIDI and piano roll of 300 notes each)
+    python -m release.cards --runs runs  and copy the curve of each model's training run, runs/NAME/curve.png
+
+Samples are taken by seed, not by taste.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from arietta.generation.loop import Request, compose
+from arietta.model.bundle import DEFAULT_MODEL, SHIPPED, Bundle, load_bundle
+from arietta.model.engine import load_engine
+from arietta.originality.index import originality_index
+from arietta.originality.recall import index_sentence
+from arietta.render.roll import write_roll
+from benchmarks.shared.report import ROOT
+from release.figures import FIGURES, read_figures, spell
+
+PAGE, PICTURES = ROOT / "docs" / "models.md", ROOT / "docs" / "models"
+SEEDS, SAMPLE_NOTES = (1, 2, 3), 300
+SHOWN = ("nats_per_note", "interval_95", "nats_per_second", "next_key_accuracy", "pieces", "notes")
+INTRODUCTION = """# The models
+
+Written by `python -m release.cards` from the cards that the models carry (`arietta inspect NAME` shows them too).
+Likelihoods are of held-out music, whole pieces, nothing skipped ([figures.md](figures.md) has all of them and says
+how they were made). Samples are the first three seeds, 300 notes each, nothing chosen.
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--samples", action="store_true")
+    parser.add_argument("--runs", type=Path)
+    arguments = parser.parse_args()
+    PICTURES.mkdir(exist_ok=True)
+    lines = read_figures(FIGURES.read_text(encoding="utf-8"))
+    bundles = [load_bundle(folder) for folder in (SHIPPED / DEFAULT_MODEL, *sorted((ROOT / "models").iterdir()))]
+    known = {bundle.name: bundle.fingerprint for bundle in bundles}
+    (SHIPPED / "known.json").write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+    for bundle in bundles:
+        complete(bundle, lines)
+        if arguments.runs:
+            shutil.copy(arguments.runs / bundle.name / "curve.png", PICTURES / f"{bundle.name}-curve.png")
+        if arguments.samples:
+            draw_samples(bundle)
+    PAGE.write_text(page([load_bundle(bundle.path) for bundle in bundles]), encoding="utf-8")
+
+
+def complete(bundle: Bundle, lines: Mapping[str, Mapping[str, Any]]) -> None:
+    """Put a bundle's likelihoods into its card."""
+    prefix = f"likelihood/{bundle.name}, "
+    found = {
+        name.removeprefix(prefix): {key: line[key] for key in SHOWN if key in line}
+        for name, line in lines.items()
+        if name.startswith(prefix) and line["bundle"] == bundle.fingerprint
+    }
+    card = {**bundle.card, "figures": found}
+    text = json.dumps(card, indent=1, ensure_ascii=False) + "\n"
+    (bundle.path / "card.json").write_text(text, encoding="utf-8")
+
+
+def draw_samples(bundle: Bundle) -> None:
+    """Compose and draw the samples of a model."""
+    engine = load_engine(bundle)
+    for seed in SEEDS:
+        take = compose(Request(notes=SAMPLE_NOTES, seed=seed), engine)
+        take.save(PICTURES / f"{bundle.name}-seed-{seed}.mid")
+        write_roll(PICTURES / f"{bundle.name}-seed-{seed}.png", take.notes, title=f"{bundle.name}, seed {seed}")
+
+
+def page(bundles: list[Bundle]) -> str:
+    """The whole of docs/models.md."""
+    return "\n".join([INTRODUCTION, *(section(bundle) for bundle in bundles)])
+
+
+def section(bundle: Bundle) -> str:
+    """What is to be said of one model."""
+    card, name = bundle.card, bundle.name
+    default = " (the default)" if name == DEFAULT_MODEL else ""
+    size = sum(path.stat().st_size for path in bundle.path.iterdir() if path.is_file()) / 1e6
+    index = originality_index(bundle)
+    limits = [f"- {limit}" for limit in card["limits"]]
+    samples = [
+        f"seed {seed}: [MIDI](models/{name}-seed-{seed}.mid), [piano roll](models/{name}-seed-{seed}.png)"
+        for seed in SEEDS
+    ]
+    return "\n".join(
+        [
+            f"## {name}{default}\n",
+            f"{card['summary']}\n",
+            f"- **Data:** {card['data']}",
+            f"- **Licence:** [{card['licence']}]({card['licence_url']}). {card['allows']}",
+            f"- **Split:** {card['split']}",
+            f"- **Network:** {described(bundle)}; {size:.1f} MB in {bundle.bits} bits, `{bundle.fingerprint}`",
+            f"- **Training:** {trained(card['training'])} [Its curve](models/{name}-curve.png).",
+            *([f"- **Index of its training music:** {index_sentence(index)}"] if index else []),
+            f"- **Samples:** {'; '.join(samples)}",
+            *([f"- **Report:** [its takes beside real music](reports/{name}.html)"] if has_report(name) else []),
+            "\nHeld-out music:\n",
+            *figures(card.get("figures", {})),
+            "\nKnown failings:\n",
+            *limits,
+            "",
+        ]
+    )
+
+
+def has_report(name: str) -> bool:
+    """Whether release/model_reports.py has written a page of its takes."""
+    return (PAGE.parent / "reports" / f"{name}.html").is_file()
+
+
+def described(bundle: Bundle) -> str:
+    model = bundle.model
+    heads = f", {model.heads} heads ({model.kv_heads} for keys and values), {model.positions} positions"
+    shape = f"{model.kind}, {model.layers} layers of width {model.width}"
+    parameters = bundle.card["training"]["parameters"]
+    return f"{shape}{heads if model.kind == 'transformer' else ''}, {parameters:,} parameters"
+
+
+def trained(training: Mapping[str, Any]) -> str:
+    """How a model came about, in a sentence."""
+    outcome, machine = training["outcome"], training["machine"]
+    minutes = outcome["seconds"] / 60
+    speed = outcome["rows"] / max(outcome["seconds"], 1)
+    machine_words = f"{machine['threads']} of {machine['cores']} cores of an {machine['processor']}"
+    start = training.get("begun_from")
+    began = f", begun from the weights of `{start}`" if start else ""
+    return (
+        f"{outcome['step']:,} updates, {outcome['rows']:,} rows in {minutes:.0f} minutes ({speed:,.0f} rows/s) on "
+        f"{machine_words}, {training['precision']}{began}; "
+        f"best at update {outcome['best_step']:,}."
+    )
+
+
+def figures(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """A table of likelihoods."""
+    if not found:
+        return ["Not measured."]
+    head = "| music | nats a note | 95 % interval | nats a second | next key right | pieces | notes |"
+    values = {name: [spell(line.get(key, "")) for key in SHOWN] for name, line in found.items()}
+    rows = [f"| {name} | " + " | ".join(row) + " |" for name, row in values.items()]
+    return [head, "|---|---|---|---|---|---|---|", *rows]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""`arietta ingest` from the shell: what it prints, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from arietta.cli import main
+from arietta.corpus.store import open_store
+from tests.support.tunes import play_again, tune, write
+
+
+def test_it_says_what_was_kept_what_was_not_and_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path / "midi" / "a.mid", tune(1))
+    write(tmp_path / "midi" / "b.mid", play_again(tune(1), 2))
+    write(tmp_path / "midi" / "short.mid", tune(2, 3))
+    code = main(["ingest", str(tmp_path / "midi"), "--out", str(tmp_path / "corpus"), "--composer", "Clara Schumann"])
+    printed = capsys.readouterr().out
+    assert code == 0
+    assert "2 of 3 files kept, 1 works" in printed
+    assert "2 files, 240 notes" in printed
+    assert "rejected 1: too short" in printed
+    assert "largest work: 2 files (100.0%), Clara Schumann: a" in printed
+
+
+def test_what_is_said_of_all_files_stands_in_the_manifest(tmp_path: Path) -> None:
+    write(tmp_path / "midi" / "a.mid", tune(1))
+    words = ["--composer", "Clara Schumann", "--licence", "CC0 1.0", "--source", "measured", "--workers", "1"]
+    assert main(["ingest", str(tmp_path / "midi"), "--out", str(tmp_path / "corpus"), *words]) == 0
+    piece = open_store(tmp_path / "corpus").pieces[0]
+    assert (piece.composer, piece.licence, piece.source) == ("Clara Schumann", "CC0 1.0", "measured")
+
+
+def test_shorter_files_are_kept_when_asked_for(tmp_path: Path) -> None:
+    write(tmp_path / "midi" / "a.mid", tune(1, 4))
+    assert main(["ingest", str(tmp_path / "midi"), "--out", str(tmp_path / "corpus"), "--fewest-notes", "4"]) == 0
+    assert len(open_store(tmp_path / "corpus")) == 1
+
+
+def test_a_missing_folder_is_a_sentence_and_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ingest", str(tmp_path / "nowhere"), "--out", str(tmp_path / "corpus")]) == 2
+    error = capsys.readouterr().err
+    assert error == f"arietta: {tmp_path / 'nowhere'}: there is no such folder; name folders with MIDI files\n"
+    assert not (tmp_path / "corpus").exists()
+
+
+def test_an_unknown_source_is_refused_with_the_choices(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["ingest", str(tmp_path), "--out", "x", "--source", "dreamt"])
+    assert "measured" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_all_processes_and_leaves_the_old_corpus(tmp_path: Path) -> None:
+    for attempt in range(3):  # a fast machine may be done before the signal arrives
+        folder = tmp_path / str(attempt)
+        before, code, error = _interrupt_ingest(folder)
+        if code:
+            break
+    assert code == 130
+    assert error == "arietta: interrupted; nothing was left half-written\n"
+    assert open_store(folder / "corpus").fingerprint == before
+    assert sorted(path.name for path in folder.iterdir()) == ["corpus", "midi"]
+
+
+def _interrupt_ingest(folder: Path) -> tuple[str, int, str]:
+    """Interrupt a second ingest into a corpus: (the first one's fingerprint, exit code, what was said on stderr)."""
+    for seed in range(6):
+        write(folder / "midi" / f"{seed:02}.mid", tune(seed, 20))
+    words = [sys.executable, "-m", "arietta", "ingest", str(folder / "midi"), "--out", str(folder / "corpus")]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run([*words, "--workers", "1"], check=True, env=environment, stdout=subprocess.DEVNULL)
+    before = open_store(folder / "corpus").fingerprint
+    for seed in range(6, 160):
+        write(folder / "midi" / f"{seed:02}.mid", tune(seed, 2000))
+    running = subprocess.Popen(
+        [*words, "--workers", "2"],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_hear_interrupts,  # noqa: PLW1509 - no threads here
+    )
+    _wait_for_unfinished(folder)
+    running.send_signal(signal.SIGINT)
+    _, error = running.communicate(timeout=30)
+    return before, running.returncode, error
+
+
+def _hear_interrupts() -> None:
+    """Undo what a shell does to the signals of what it runs in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _wait_for_unfinished(folder: Path) -> None:
+    for _ in range(500):
+        if any(path.suffix == ".part" for path in folder.iterdir()):
+            return
+        time.sleep(0.01)
+    pytest.fail("nothing was begun")

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from arietta.cli import main
+from arietta.music.midi import midi_bytes, read_midi
+from arietta.music.notes import Notes
+from arietta.render.audio import audio_bytes
+from arietta.render.roll import roll_png
+from arietta.render.score import musicxml
+from tests.support.midi_bytes import midi, off, on, track
+
+
+@pytest.fixture
+def piece(tmp_path: Path, waltz: Notes) -> Path:
+    path = tmp_path / "waltz.mid"
+    path.write_bytes(midi_bytes(waltz))
+    return path
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
+    code = main(["render", *map(str, words)])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_each_kind_is_written_beside_the_file(piece: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = said(capsys, piece, "--to", "wav,ogg,musicxml,svg,png")
+    assert code == 0
+    notes = read_midi(piece)
+    assert piece.with_suffix(".wav").read_bytes() == audio_bytes(notes, "wav")
+    assert piece.with_suffix(".ogg").read_bytes()[:4] == b"OggS"
+    assert piece.with_suffix(".musicxml").read_text() == musicxml(notes, title="waltz")
+    assert piece.with_suffix(".png").read_bytes() == roll_png(notes, title="waltz")
+    assert piece.with_suffix(".svg").read_text().startswith("<svg")
+    assert [line.split()[0].rpartition(".")[2] for line in out.splitlines()] == ["wav", "ogg", "musicxml", "svg", "png"]
+
+
+def test_one_file_may_be_named(piece: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, piece, "-o", tmp_path / "Sound.WAV")[0] == 0
+    assert (tmp_path / "Sound.WAV").read_bytes()[:4] == b"RIFF"
+
+
+def test_many_files_go_into_a_folder_that_is_made(
+    piece: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "other.mid").write_bytes(piece.read_bytes())
+    assert said(capsys, piece, tmp_path / "other.mid", "--to", "svg", "-o", tmp_path / "out" / "put")[0] == 0
+    assert sorted(path.name for path in (tmp_path / "out" / "put").iterdir()) == ["other.svg", "waltz.svg"]
+
+
+def test_the_title_may_be_chosen(piece: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, piece, "--to", "musicxml", "--title", "Für Elise")[0] == 0
+    assert "<work-title>Für Elise</work-title>" in piece.with_suffix(".musicxml").read_text()
+
+
+def test_it_says_whose_bars_a_score_has(piece: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "beats and bars found: a first draft" in said(capsys, piece, "--to", "musicxml")[1]
+    waltz_time = (0, bytes([0xFF, 0x58, 4, 3, 2, 24, 8]))
+    events = [event for _ in range(12) for event in ((0, on(72)), (480, off(72)))]
+    (tmp_path / "written.mid").write_bytes(midi(track(waltz_time, *events)))
+    assert "bars of the file" in said(capsys, tmp_path / "written.mid", "--to", "musicxml")[1]
+    assert "<beats>3</beats>" in (tmp_path / "written.musicxml").read_text()
+
+
+def test_a_pdf_is_an_engraved_score(piece: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("verovio")
+    assert said(capsys, piece, "--to", "pdf")[0] == 0
+    assert piece.with_suffix(".pdf").read_bytes()[:5] == b"%PDF-"
+
+
+@pytest.mark.parametrize(("package", "kind"), [("verovio", "pdf"), ("soundfile", "wav")])
+def test_a_missing_package_is_told_in_a_sentence(
+    package: str, kind: str, piece: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from arietta.render import piano as sampler
+
+    sampler._sample.cache_clear()
+    monkeypatch.setitem(sys.modules, package, None)
+    code, _, err = said(capsys, piece, "--to", kind)
+    assert code == 2 and f"pip install {package}" in err and len(err.splitlines()) == 1
+    assert not piece.with_suffix(f".{kind}").exists()
+
+
+def test_what_cannot_be_asked_is_told_before_any_work(
+    piece: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = {
+        (): "say what to make",
+        ("-o", str(tmp_path / "a.mp3"), "--to", "wav"): "ends in none of .wav",
+        ("-o", str(piece), "--to", "wav"): "ends in none of",
+        (str(piece), "-o", str(tmp_path / "a.wav")): "several need a folder",
+        ("-o", str(tmp_path / "a.wav"), "--to", "png"): "several need a folder",
+    }
+    for words, reason in asked.items():
+        code, _, err = said(capsys, piece, *words)
+        assert code == 2 and reason in err, words
+    assert [path.name for path in tmp_path.iterdir()] == ["waltz.mid"]
+
+
+def test_an_unknown_kind_is_told_with_those_there_are(piece: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["render", str(piece), "--to", "wav,mp3"])
+    assert "'mp3' is none of wav, ogg, musicxml, pdf, svg, png" in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_midi_is_refused_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "song.mid").write_bytes(b"la la la")
+    code, _, err = said(capsys, tmp_path / "song.mid", "--to", "wav")
+    assert code == 2 and "song.mid: not a MIDI file" in err
+
+
+def test_a_folder_that_is_a_file_is_refused(piece: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "taken").write_text("")
+    code, _, err = said(capsys, piece, "--to", "svg", "-o", tmp_path / "taken")
+    assert code == 2 and "taken: is a file" in err

@@ -1,0 +1,185 @@
+"""`arietta serve`, in a process of its own: what it says, what it refuses, how it stops."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import socket
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from arietta.cli import main
+from arietta.cli.serve import _data_folder
+from arietta.music.midi import read_midi
+from tests.support.servers import PATIENCE, ask, composed, look, served, until
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert main(["serve", *words]) == 2
+    complaint = capsys.readouterr().err
+    assert "Traceback" not in complaint
+    return complaint
+
+
+def test_it_prints_its_address_and_two_calls_that_work_and_ctrl_c_stops_it(
+    tiny_bundle: Path, tiny_lstm: Path, tmp_path: Path
+) -> None:
+    with served(tmp_path, "--model", str(tiny_bundle), str(tiny_lstm)) as server:
+        assert "with tiny, tiny-lstm. Ctrl-C stops it" in server.said[0]
+        calls = [re.fullmatch(r"  curl -OJ '(\S+)'\n", line) for line in server.said[1:3]]
+        lengths = [len(read_midi(httpx.get(call[1], timeout=PATIENCE).content)) for call in calls if call]
+        assert lengths == [300, 100]
+        assert "style=chopin&seed=7" in server.said[2]
+        code, out, complaints = server.stop(signal.SIGINT)
+    assert code == 0
+    assert out.endswith("Stopped.\n")
+    assert complaints == ""
+
+
+def test_its_log_has_a_json_line_for_each_request_with_the_number_that_the_answer_carries(
+    tiny_bundle: Path, tmp_path: Path
+) -> None:
+    with served(tmp_path, "--model", str(tiny_bundle)) as server:
+        number = httpx.get(f"{server.address}/healthz").headers["x-request-id"]
+        httpx.get(f"{server.address}/nowhere", headers={"X-Request-ID": "mine-1"})
+        httpx.get(f"{server.address}/nowhere", headers={"X-Request-ID": "not mine\t{}"})
+        _, out, _ = server.stop()
+    lines = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+    told = [(line["path"], line["status"], line["method"], line["level"]) for line in lines]
+    assert told == [("/healthz", 200, "GET", "info"), *[("/nowhere", 404, "GET", "info")] * 2]
+    assert [line["request_id"] for line in lines[:2]] == [number, "mine-1"]
+    assert re.fullmatch("[0-9a-f]{32}", lines[2]["request_id"])
+    assert all(line["seconds"] >= 0 and line["client"] == "127.0.0.1" for line in lines)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_server_does_not_wait_for_a_long_piece(tiny_bundle: Path, tmp_path: Path, number: int) -> None:
+    words = ("--model", str(tiny_bundle), "--most-notes", "100000")
+    with served(tmp_path, *words) as server, ThreadPoolExecutor(1) as callers:
+        asked = callers.submit(httpx.get, f"{server.address}/midi/100000", timeout=PATIENCE)
+        while not asked.done() and httpx.get(f"{server.address}/healthz").json()["pieces"] == 0:
+            time.sleep(0.01)
+        begun = time.monotonic()
+        _, _, complaints = server.stop(number)
+        assert time.monotonic() - begun < 15  # the piece takes minutes
+        assert asked.result().status_code == 503
+    assert complaints == ""
+
+
+def test_a_stopped_server_closes_its_streams_and_goes_on_with_its_pieces_when_it_starts_again(
+    tiny_bundle: Path, tmp_path: Path
+) -> None:
+    words = ("--model", str(tiny_bundle))
+    with served(tmp_path, *words) as server, httpx.Client(base_url=server.address, timeout=PATIENCE) as client:
+        (piece,) = ask(client, notes=800, seed=5)
+        with ThreadPoolExecutor(1) as callers:
+            heard = callers.submit(lambda: client.get(piece["links"]["events"]).text)
+            until(lambda: look(client, piece)["progress"]["done"] > 50)
+            begun = time.monotonic()
+            server.stop()
+            assert time.monotonic() - begun < 8
+        assert "event: note" in heard.result() and "event: end" not in heard.result()
+    with served(tmp_path, *words) as server, httpx.Client(base_url=server.address, timeout=PATIENCE) as client:
+        until(lambda: look(client, piece)["state"] == "done")
+        resumed = client.get(piece["links"]["mid"]).content
+        assert resumed == client.get(composed(client, notes=800, seed=5)["links"]["mid"]).content
+
+
+def test_a_key_from_the_environment_is_asked_for(
+    tiny_lstm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARIETTA_API_KEY", "open sesame")
+    with served(tmp_path, "--model", str(tiny_lstm)) as server:
+        assert httpx.get(f"{server.address}/v1/pieces").status_code == 401
+        assert httpx.get(f"{server.address}/v1/pieces", headers={"X-API-Key": "open sesame"}).status_code == 200
+
+
+def test_longer_pieces_than_the_limit_are_refused(tiny_lstm: Path, tmp_path: Path) -> None:
+    with served(tmp_path, "--model", str(tiny_lstm), "--most-notes", "50") as server:
+        assert httpx.get(f"{server.address}/midi/50", timeout=PATIENCE).status_code == 200
+        answer = httpx.get(f"{server.address}/midi/51")
+        assert answer.status_code == 422
+        assert answer.json()["detail"] == "notes must lie in 1-50, not 51"
+
+
+def test_one_folder_has_one_server_at_a_time(
+    tiny_lstm: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with served(tmp_path, "--model", str(tiny_lstm)):
+        complaint = refusal(capsys, "--port", "0", "--model", str(tiny_lstm), "--data", str(tmp_path))
+    assert complaint == (f"arietta: {tmp_path}: another server keeps its pieces there; --data takes another folder\n")
+
+
+def test_pieces_are_kept_in_the_users_data_folder_unless_told_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    assert _data_folder(None) == tmp_path / ".local" / "share" / "arietta"
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "mine"))
+    assert _data_folder(None) == tmp_path / "mine" / "arietta"
+    monkeypatch.setenv("XDG_DATA_HOME", "relative")  # which the specification tells to ignore
+    assert _data_folder(None) == tmp_path / ".local" / "share" / "arietta"
+    assert _data_folder(tmp_path / "there") == tmp_path / "there"
+
+
+def test_a_port_in_use_is_a_sentence_and_code_2(tiny_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        complaint = refusal(capsys, "--port", str(port), "--model", str(tiny_bundle))
+    assert complaint == (
+        f"arietta: cannot listen on 127.0.0.1:{port}: another program listens there; "
+        f"choose another port, as --port {port + 1}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--port", "70000"], "--port must lie in 0-65535, not 70000"),
+        (["--port", "-1"], "--port must lie in 0-65535, not -1"),
+        (["--most-notes", "0"], "--most-notes must lie in 1-100000, not 0"),
+        (["--most-notes", "1000000"], "--most-notes must lie in 1-100000, not 1000000"),
+        (["--most-prompt-notes", "10001"], "--most-prompt-notes must lie in 1-10000, not 10001"),
+        (["--seats", "0"], "--seats must lie in 1-256, not 0"),
+        (["--keep-pieces", "0"], "--keep-pieces must lie in 1-1000000000, not 0"),
+        (["--keep-megabytes", "0"], "--keep-megabytes must lie in 1-1000000000, not 0"),
+        (["--threads", "0"], "--threads must lie in 1-64, not 0"),
+        (["--allow-origin", "music.example.org"], "--allow-origin takes addresses without a path"),
+        (["--allow-origin", "https://music.example.org/"], "--allow-origin takes addresses without a path"),
+        (["--port", "0", "--host", "192.0.2.1"], "this machine has no such address"),
+        (["--port", "0", "--host", "no.such.host.invalid"], "--host takes an address of this machine"),
+        (["--port", "0", "--model", "no-such-model"], "no-such-model: no model of that name and no such folder"),
+    ],
+)
+def test_what_cannot_be_served_is_refused(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sentence in refusal(capsys, *words)
+
+
+def test_a_damaged_model_is_refused(tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    damaged = shutil.copytree(tiny_bundle, tmp_path / "damaged")
+    (damaged / "step.onnx").unlink()
+    complaint = refusal(capsys, "--port", "0", "--model", str(tiny_bundle), str(damaged))
+    assert "step.onnx: missing" in complaint
+
+
+def test_without_the_extra_it_says_what_to_install(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "fastapi", None)
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    assert refusal(capsys) == "arietta: serving needs fastapi and prometheus-client too: pip install 'arietta[serve]'\n"
+
+
+def test_a_number_that_is_none_is_refused_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["serve", "--port", "http"])
+    assert left.value.code == 2
+    assert "--port" in capsys.readouterr().err

@@ -1,0 +1,237 @@
+"""The store: what is written is read, in parts and whole; what was altered is refused; what stood there survives."""
+
+from __future__ import annotations
+
+import errno
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arietta.corpus.store import ColumnReader, ColumnWriter, Store, StoreWriter, open_store, read_manifest, replacing
+from arietta.errors import CorpusError
+from arietta.music.notes import Notes
+from tests.support.corpora import made_store
+from tests.support.strategies import pieces
+from tests.support.tunes import tune
+
+
+def line(index: int | None, notes: Notes, **changed: object) -> dict[str, object]:
+    """Make the manifest's line of a piece, kept when it has an index."""
+    about = {"file": f"{index}.mid", "folder": "here", "sha256": "0", "index": index, "notes": len(notes)}
+    names = ("composer", "title", "work", "split", "source", "corpus", "licence")
+    state = {"state": "rejected" if index is None else "kept", "seconds": notes.seconds, "reason": ""}
+    return about | state | dict.fromkeys(names, "x") | changed
+
+
+def write_store(folder: Path, *all_notes: Notes) -> Store:
+    with StoreWriter(folder) as writer:
+        spans = [writer.append(notes) for notes in all_notes]
+        writer.finish([line(index, notes) for index, notes in enumerate(all_notes)], spans)
+    return open_store(folder)
+
+
+@given(st.lists(pieces(), min_size=1, max_size=4))
+def test_a_store_gives_back_every_piece_as_it_was(all_notes: list[Notes]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        store = write_store(Path(folder), *all_notes)
+        assert [store.notes(index) for index in range(len(store))] == all_notes
+        assert store.note_count == sum(map(len, all_notes))
+
+
+@given(pieces(), st.integers(0, 30), st.integers(0, 30))
+def test_a_range_of_notes_is_that_range_of_the_piece(notes: Notes, start: int, stop: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        part = write_store(Path(folder), tune(1), notes).notes(1, start, stop)
+    assert np.array_equal(part.onset, notes.onset[start:stop])
+    assert np.array_equal(part.velocity, notes.velocity[start:stop])
+    assert (part.pedal[:, 1] > part.pedal[:, 0]).all()
+
+
+def test_the_pedal_is_cut_to_the_range(tmp_path: Path) -> None:
+    notes = Notes.of([0, 1, 2, 3], [0.5] * 4, [60] * 4, [64] * 4, pedal=[(0.2, 1.5), (1.8, 2.5), (3.5, 4.0)])
+    store = write_store(tmp_path, notes)
+    assert store.notes(0, 1, 2).pedal.tolist() == [[1.0, 1.5], [1.8, 2.0]]
+    assert store.notes(0, 2).pedal.tolist() == [[2.0, 2.5], [3.5, 4.0]]
+
+
+def test_a_range_within_a_chord_has_no_pedal(tmp_path: Path) -> None:
+    notes = Notes.of([0.0, 1.0, 1.0, 2.0], [0.5] * 4, [60, 60, 64, 60], [64] * 4, pedal=[(0.5, 1.5)])
+    assert write_store(tmp_path, notes).notes(0, 1, 2).pedal.tolist() == []
+
+
+def test_the_pedal_before_the_first_note_belongs_to_the_beginning(tmp_path: Path) -> None:
+    notes = Notes.of([1.0, 2.0], [0.5] * 2, [60] * 2, [64] * 2, pedal=[(0.1, 0.9)])
+    assert write_store(tmp_path, notes).notes(0, 0, 1).pedal.tolist() == [[0.1, 0.9]]
+
+
+def test_a_range_beyond_the_end_holds_what_there_is(tmp_path: Path) -> None:
+    store = write_store(tmp_path, tune(1, 20))
+    assert len(store.notes(0, 15, 99)) == 5
+    assert len(store.notes(0, 20)) == 0
+
+
+@pytest.mark.parametrize("index", [-1, 1, 99])
+def test_a_piece_that_is_not_there_is_an_error(tmp_path: Path, index: int) -> None:
+    store = write_store(tmp_path, tune(1))
+    with pytest.raises(IndexError, match="store with 1"):
+        store.notes(index)
+
+
+def test_notes_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        write_store(tmp_path, tune(1)).notes(0).onset[0] = 5.0
+
+
+def test_columns_are_plain_npy_files(tmp_path: Path) -> None:
+    write_store(tmp_path, tune(1, 30), tune(2, 40))
+    assert np.load(tmp_path / "onset.npy").shape == (70,)
+    assert np.load(tmp_path / "pedal.npy").shape == (2, 2)
+
+
+def test_a_column_can_be_empty_and_is_read_back_in_ranges(tmp_path: Path) -> None:
+    for count in (0, 5, 100_000):
+        rows = np.arange(2.0 * count).reshape(-1, 2)
+        with ColumnWriter(tmp_path / "x.npy", "<f8", (2,)) as writer:
+            assert writer.append(rows[:2]) == (0, min(2, count))
+            writer.append(rows[2:])
+        assert np.array_equal(np.load(tmp_path / "x.npy", mmap_mode="r"), rows)
+        with ColumnReader(tmp_path / "x.npy") as column:
+            assert np.array_equal(column.rows(count // 3, count // 2), rows[count // 3 : count // 2])
+
+
+def test_a_column_cut_short_is_not_read(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.zeros(100))
+    (tmp_path / "x.npy").write_bytes((tmp_path / "x.npy").read_bytes()[:-8])
+    with pytest.raises(ValueError, match="shorter than the 100 rows"):
+        ColumnReader(tmp_path / "x.npy")
+
+
+def test_only_kept_lines_are_pieces_and_the_manifest_has_all(tmp_path: Path) -> None:
+    with StoreWriter(tmp_path) as writer:
+        span = writer.append(tune(1))
+        writer.finish([line(None, tune(2)), line(0, tune(1))], [span])
+    assert [piece.file for piece in open_store(tmp_path).pieces] == ["0.mid"]
+    assert [entry["state"] for entry in read_manifest(tmp_path)] == ["rejected", "kept"]
+
+
+def test_the_fingerprint_tells_manifests_apart_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+    first, same = write_store(tmp_path / "a", tune(1)), write_store(tmp_path / "b", tune(1))
+    assert first.fingerprint == same.fingerprint
+    assert first.fingerprint != write_store(tmp_path / "c", tune(1), tune(2)).fingerprint
+
+
+def test_a_folder_without_a_corpus_says_how_to_make_one(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(CorpusError, match=r"no corpus here.*arietta ingest"):
+            open_store(folder)
+
+
+def test_a_manifest_that_is_none_is_refused(tmp_path: Path) -> None:
+    write_store(tmp_path, tune(1))
+    (tmp_path / "manifest.jsonl").write_text("not json\n")
+    with pytest.raises(CorpusError, match="not a manifest"):
+        open_store(tmp_path)
+
+
+def test_a_manifest_of_an_older_kind_is_refused_naming_the_field(tmp_path: Path) -> None:
+    write_store(tmp_path, tune(1))
+    entry = read_manifest(tmp_path)[0]
+    del entry["work"]
+    (tmp_path / "manifest.jsonl").write_text(json.dumps(entry) + "\n")
+    with pytest.raises(CorpusError, match="'work'"):
+        open_store(tmp_path)
+
+
+def test_a_manifest_and_columns_that_differ_are_refused(tmp_path: Path) -> None:
+    write_store(tmp_path, tune(1, 30))
+    entry = read_manifest(tmp_path)[0]
+    for changed, message in (({"notes": 31}, "differ in the pieces' notes"), ({"index": 1}, "keeps 1 pieces")):
+        (tmp_path / "manifest.jsonl").write_text(json.dumps(entry | changed) + "\n")
+        with pytest.raises(CorpusError, match=message):
+            open_store(tmp_path)
+
+
+def test_a_missing_or_shortened_column_is_refused_by_name(tmp_path: Path) -> None:
+    write_store(tmp_path, tune(1, 30))
+    np.save(tmp_path / "pitch.npy", np.zeros(29, dtype=np.uint8))
+    with pytest.raises(CorpusError, match=r"pitch\.npy has 29 rows and should have 30"):
+        open_store(tmp_path)
+    (tmp_path / "onset.npy").unlink()
+    with pytest.raises(CorpusError, match=r"onset\.npy: cannot be read"):
+        open_store(tmp_path)
+
+
+def test_replacing_puts_the_new_corpus_in_the_place_of_the_old(tmp_path: Path) -> None:
+    for count in (1, 2):
+        with replacing(tmp_path / "corpus") as folder:
+            write_store(folder, *map(tune, range(count)))
+    assert len(open_store(tmp_path / "corpus")) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, CorpusError("broken"), RuntimeError])
+def test_whatever_interrupts_leaves_the_old_corpus_and_no_rest(tmp_path: Path, error: BaseException) -> None:
+    with replacing(tmp_path / "corpus") as folder:
+        write_store(folder, tune(1))
+    with pytest.raises((KeyboardInterrupt, CorpusError, RuntimeError)):
+        _fail_while_replacing(tmp_path / "corpus", error)
+    assert open_store(tmp_path / "corpus").notes(0) == tune(1)
+    assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
+
+
+def _fail_while_replacing(corpus: Path, error: BaseException) -> None:
+    with replacing(corpus) as folder, StoreWriter(folder) as writer:
+        writer.append(tune(2))
+        raise error
+
+
+def test_a_corpus_whose_replacement_was_killed_half_way_is_put_back(tmp_path: Path) -> None:
+    with replacing(tmp_path / ".corpus.replaced") as folder:
+        write_store(folder, tune(1))
+    with pytest.raises(RuntimeError), replacing(tmp_path / "corpus"):
+        raise RuntimeError
+    assert open_store(tmp_path / "corpus").notes(0) == tune(1)
+
+
+def test_a_folder_that_is_no_corpus_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "one.jpg").touch()
+    with pytest.raises(CorpusError, match="is no corpus; choose another --out"), replacing(tmp_path / "photos"):
+        pass
+    assert (tmp_path / "photos" / "one.jpg").exists()
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"No space left.*free some room"), replacing(tmp_path / "corpus"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CorpusError, match="cannot be written"), replacing(tmp_path / "file" / "corpus"):
+        pass
+
+
+def test_parts_of_a_store_keep_their_places_in_the_columns(tmp_path: Path) -> None:
+    store = made_store(tmp_path)
+    part = store.only(composers=["Frédéric Chopin"])
+    assert {piece.composer for piece in part.pieces} == {"Frédéric Chopin"} and len(part) == 3
+    assert all(part.notes(piece.index) == store.notes(piece.index) for piece in part.pieces)
+    assert part.fingerprint == store.fingerprint
+    assert store.only().pieces == store.pieces
+
+
+def test_a_part_that_is_not_there_is_refused_with_the_nearest(tmp_path: Path) -> None:
+    store = made_store(tmp_path)
+    with pytest.raises(CorpusError, match="no pieces of composer 'Chopin'; nearest: "):
+        store.only(composers=["Chopin"])
+    with pytest.raises(CorpusError, match="no pieces of corpus 'maestro'"):
+        store.only(["maestro"])

@@ -1,0 +1,183 @@
+"""The index finds every word where it stands, keeps within its size, and is refused when it is not whole."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from arietta.errors import CorpusError
+from arietta.model.bundle import DEFAULT_MODEL, INDEX, load_bundle
+from arietta.music.ngrams import by_chord, words
+from arietta.music.notes import Notes
+from arietta.originality import index as passage_index
+from arietta.originality.index import DESCRIPTION, PLACES, build_index, describe_more, open_index, originality_index
+from tests.support.indexes import TUNES, about, indexed
+from tests.support.tunes import tune
+
+
+def test_every_word_is_found_where_it_stands_and_at_its_pitch(tmp_path: Path) -> None:
+    index = indexed(tmp_path / "index")
+    start = 0
+    for notes in TUNES:
+        hashes, places = words(notes)
+        counts, numbers, pitches = index.look_up(hashes)
+        assert (counts >= 1).all()
+        ends = np.cumsum(counts)
+        for k, place in enumerate(places):
+            mine = slice(ends[k] - counts[k], ends[k])
+            at = np.flatnonzero(numbers[mine] == start + place)
+            assert len(at) == 1
+            assert pitches[mine][at[0]] == notes.pitch[by_chord(notes)][place] % 64
+        start += len(notes)
+
+
+def test_words_that_the_corpus_lacks_are_not_found(tmp_path: Path) -> None:
+    counts, numbers, pitches = indexed(tmp_path / "index").look_up(words(tune(99))[0])
+    assert counts.sum() == len(numbers) == len(pitches)
+    assert (counts > 0).mean() < 0.35  # slots shared by chance
+
+
+def test_no_words_find_nothing(tmp_path: Path) -> None:
+    assert [len(column) for column in indexed(tmp_path / "index").look_up(np.empty(0, np.uint64))] == [0, 0, 0]
+
+
+def test_words_that_stand_everywhere_are_left_out(tmp_path: Path) -> None:
+    tunes = [tune(0, 60)] * (passage_index.FREQUENT + 1)
+    counts, _, _ = indexed(tmp_path / "index", [*tunes, tune(1, 60)]).look_up(words(tune(0, 60))[0])
+    assert (counts == -1).all()
+    counts, _, _ = indexed(tmp_path / "index", [*tunes[:-1], tune(1, 60)]).look_up(words(tune(0, 60))[0])
+    assert (counts >= passage_index.FREQUENT).mean() > 0.9
+
+
+def test_a_thinned_index_keeps_within_its_size_and_a_fair_part_of_each_piece(tmp_path: Path) -> None:
+    tunes = [tune(seed, 4000) for seed in range(150)]
+    folder = tmp_path / "index"
+    index = indexed(folder, tunes, at_most=1_900_000)
+    assert sum(file.stat().st_size for file in folder.iterdir()) <= 1_900_000
+    assert 0.02 < index.kept < 0.5 and index.is_thinned
+    found = [np.mean(index.look_up(words(notes)[0])[0] >= 0) for notes in tunes[:10]]
+    assert np.allclose(found, index.kept, atol=0.03)
+
+
+def test_pieces_and_seconds_are_those_of_the_notes(tmp_path: Path) -> None:
+    index = indexed(tmp_path / "index")
+    starts = np.cumsum([0, *map(len, TUNES)])[:-1]
+    assert [piece.start for piece in index.pieces] == starts.tolist()
+    assert index.piece_at(starts).tolist() == list(range(len(TUNES)))
+    assert index.piece_at(starts[1:] - 1).tolist() == list(range(len(TUNES) - 1))
+    for piece, notes in zip(index.pieces, TUNES, strict=True):
+        assert index.seconds(piece, 0) == pytest.approx(notes.onset[0], abs=0.01)
+        assert index.seconds(piece, len(notes) - 1) == pytest.approx(notes.onset[-1], abs=0.01)
+        assert index.seconds(piece, 150) == pytest.approx(notes.onset[150], abs=3.0)
+
+
+def test_the_same_corpus_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        indexed(tmp_path / name)
+    for file in (tmp_path / "one").iterdir():
+        assert file.read_bytes() == (tmp_path / "other" / file.name).read_bytes()
+
+
+def test_what_is_described_later_stays(tmp_path: Path) -> None:
+    describe_more(indexed(tmp_path / "index"), {"recall": {"exact": 1.0}})
+    assert open_index(tmp_path / "index").description["recall"] == {"exact": 1.0}
+
+
+def test_pieces_without_notes_take_their_place(tmp_path: Path) -> None:
+    index = indexed(tmp_path / "index", [Notes.of(), TUNES[0], Notes.of(), TUNES[1]])
+    assert index.seconds(index.pieces[0], 0) == 0.0
+    assert index.piece_at(np.array([0, len(TUNES[0]) - 1, len(TUNES[0])])).tolist() == [1, 1, 3]
+
+
+def test_an_index_takes_the_place_of_an_older_one_and_of_nothing_else(tmp_path: Path) -> None:
+    indexed(tmp_path / "index")
+    assert len(indexed(tmp_path / "index", TUNES[:2]).pieces) == 2
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear")
+    with pytest.raises(CorpusError, match="no index of passages"):
+        indexed(tmp_path / "mine")
+    assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["index", "mine"]
+
+
+def test_a_build_that_breaks_off_leaves_the_older_index_whole(tmp_path: Path) -> None:
+    indexed(tmp_path / "index")
+
+    def read(place: int) -> Notes:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_index(tmp_path / "index", [about(0, TUNES[0])], read, corpus="")
+    assert len(open_index(tmp_path / "index").pieces) == len(TUNES)
+
+
+@pytest.mark.parametrize(
+    ("tunes", "at_most", "sentence"),
+    [([], 10**8, "not a note"), ([Notes.of()], 10**8, "not a note"), (TUNES, 1000, "1 MB at least")],
+)
+def test_what_cannot_be_indexed_is_refused(tunes: list[Notes], at_most: int, sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=sentence):
+        indexed(tmp_path / "index", tunes, at_most=at_most)
+    assert not list(tmp_path.iterdir())
+
+
+def test_more_notes_than_places_can_number_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passage_index, "MOST_NOTES", 100)
+    with pytest.raises(CorpusError, match="100 notes at most"):
+        indexed(tmp_path / "index")
+
+
+def test_what_is_no_index_or_not_whole_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="no index"):
+        open_index(tmp_path)
+    folder = tmp_path / "index"
+    indexed(folder)
+    whole = (folder / DESCRIPTION).read_text()
+    for broken, sentence in (
+        (json.dumps(json.loads(whole) | {"version": 0}), "another version"),
+        ("[]", "another version"),
+        ("{", "no index"),
+        (json.dumps({k: v for k, v in json.loads(whole).items() if k != "pieces"}), "lacks 'pieces'"),
+    ):
+        (folder / DESCRIPTION).write_text(broken)
+        with pytest.raises(CorpusError, match=sentence):
+            open_index(folder)
+    (folder / DESCRIPTION).write_text(whole)
+    np.save(folder / PLACES, np.load(folder / PLACES)[:-1])
+    with pytest.raises(CorpusError, match="do not belong together"):
+        open_index(folder)
+
+
+def test_a_model_has_the_index_in_its_folder_or_none(tiny_bundle: Path, tmp_path: Path) -> None:
+    bundle = load_bundle(shutil.copytree(tiny_bundle, tmp_path / "mine"))
+    assert originality_index(bundle) is None
+    indexed(bundle.path / INDEX)
+    index = originality_index(bundle)
+    assert index is not None and len(index.pieces) == len(TUNES) and not index.is_thinned
+    (bundle.path / INDEX / PLACES).unlink()
+    with pytest.raises(CorpusError, match="no index of passages here"):
+        originality_index(bundle)
+
+
+def test_an_index_leaves_a_models_fingerprint_as_it_is(tiny_bundle: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(tiny_bundle, tmp_path / "mine")
+    indexed(copy / INDEX)
+    assert load_bundle(copy).fingerprint == load_bundle(tiny_bundle).fingerprint
+
+
+def test_the_default_model_comes_with_an_index_of_what_it_was_trained_on() -> None:
+    bundle = load_bundle(DEFAULT_MODEL)
+    index = originality_index(bundle)
+    assert index is not None and index.is_thinned
+    training = bundle.card["training"]
+    assert index.corpus == training["store"]
+    assert index.description["corpora"] == training["settings"]["data"]["corpora"]
+    assert index.description["splits"] == ["train"]
+    assert {piece.corpus for piece in index.pieces} == set(training["settings"]["data"]["corpora"])
+    assert 0.9 * training["corpus"]["train_pieces"] < len(index.pieces) <= training["corpus"]["train_pieces"]
+    assert {"found", "right"} <= set(index.description["recall"]["exact"]["100"])
+    assert sum(file.stat().st_size for file in index.path.iterdir()) <= 8_000_000

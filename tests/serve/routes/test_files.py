@@ -1,0 +1,94 @@
+"""A finished piece as files, over real HTTP."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from arietta.music.midi import read_midi, read_texts
+from arietta.serve.jobs.limits import Limits
+from arietta.serve.jobs.models import Models
+from arietta.serve.routes.files import disposition
+from tests.support.servers import composed, problem, serving
+
+STARTS = {"mid": b"MThd", "wav": b"RIFF", "ogg": b"OggS", "musicxml": b"<?xml", "svg": b"<svg", "json": b'{"notes":'}
+TYPES = {
+    "mid": "audio/midi",
+    "wav": "audio/wav",
+    "ogg": "audio/ogg",
+    "musicxml": "application/vnd.recordare.musicxml+xml",
+    "svg": "image/svg+xml",
+    "json": "application/json",
+}
+HOMES = {"wav": "arietta.render.audio", "ogg": "arietta.render.audio", "musicxml": "arietta.render.score"}
+
+
+@pytest.fixture(scope="module")
+def piece(server: httpx.Client) -> dict[str, Any]:
+    return composed(server, notes=25, seed=8, name="Étude")
+
+
+@pytest.mark.parametrize("kind", STARTS)
+def test_every_kind_of_file_is_what_it_says(server: httpx.Client, piece: dict[str, Any], kind: str) -> None:
+    answer = server.get(piece["links"][kind])
+    if kind in HOMES and find_spec(HOMES[kind]) is None:
+        problem(answer, 501)
+        return
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == TYPES[kind]
+    assert answer.content.startswith(STARTS[kind])
+    assert f"filename*=UTF-8''%C3%89tude.{kind}" in answer.headers["content-disposition"]
+
+
+def test_the_midi_file_has_the_notes_of_the_json_and_its_request(server: httpx.Client, piece: dict[str, Any]) -> None:
+    file, kept = server.get(piece["links"]["mid"]).content, server.get(piece["links"]["json"]).json()
+    notes = read_midi(file)
+    assert len(notes) == 25 == len(kept["notes"])
+    assert np.allclose(notes.onset, [onset for onset, *_ in kept["notes"]], atol=0.001)
+    assert '"seed": 8' in read_texts(file)[0]
+
+
+def test_a_picture_is_shown_but_may_not_do_anything(server: httpx.Client, piece: dict[str, Any]) -> None:
+    answer = server.get(piece["links"]["svg"])
+    ET.fromstring(answer.content)
+    assert "sandbox" in answer.headers["content-security-policy"]
+    assert answer.headers["content-disposition"].startswith("inline")
+    assert "Étude" in answer.text
+
+
+def test_a_name_with_markup_stays_text(server: httpx.Client) -> None:
+    piece = composed(server, notes=3, name="<script>alert(1)</script>&")
+    assert b"<script" not in server.get(piece["links"]["svg"]).content
+
+
+@pytest.mark.parametrize("kind", STARTS)
+def test_what_is_not_there_has_no_files(server: httpx.Client, kind: str) -> None:
+    assert "there is no piece '0000000000000000'" in problem(server.get(f"/v1/pieces/{'0' * 16}.{kind}"), 404)
+
+
+@pytest.mark.parametrize("name", ["..%2f..%2fetc%2fpasswd", "%00", "x" * 3_000, "a.b.c"])
+def test_an_id_is_never_a_path(server: httpx.Client, name: str) -> None:
+    for path in (f"/v1/pieces/{name}.mid", f"/v1/pieces/{name}", f"/v1/pieces/{name}/events"):
+        problem(server.get(path), 404)
+
+
+def test_a_kind_that_there_is_not_is_not_found(server: httpx.Client, piece: dict[str, Any]) -> None:
+    problem(server.get(f"/v1/pieces/{piece['id']}.mp3"), 404)
+
+
+def test_sound_of_a_piece_that_is_too_long_is_refused(models: Models, tmp_path: Path) -> None:
+    with serving(models, tmp_path, Limits(most_audio_seconds=1.0)) as client:
+        piece = composed(client, seconds=5)
+        assert "sound is made of 1 s at most" in problem(client.get(piece["links"]["wav"]), 422)
+
+
+def test_names_of_files_are_plain_and_exact() -> None:
+    assert disposition("a-1.mid") == 'attachment; filename="a-1.mid"'
+    assert disposition("Été/x.mid") == "attachment; filename=\"-t-x.mid\"; filename*=UTF-8''%C3%89t%C3%A9-x.mid"
+    assert disposition('a".mid', "inline") == "inline; filename=\"a-.mid\"; filename*=UTF-8''a%22.mid"

@@ -1,0 +1,151 @@
+"""Requests for pieces that cannot be: each is refused with one sentence, before any work."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from arietta.music.midi import midi_bytes
+from arietta.music.notes import Notes
+from arietta.serve.jobs.limits import Limits
+from arietta.serve.jobs.models import Models
+from tests.support.servers import ask, composed, problem, serving
+
+LONG = 10_000
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"notes": 0}, "notes must lie in 1-10000, not 0"),
+        ({"notes": 10_001}, "notes must lie in 1-10000, not 10001"),
+        ({"notes": 5, "seconds": 5}, "either a number of notes or of seconds"),
+        ({"seconds": 0.5}, "seconds must lie in 1-3600, not 0.5"),
+        ({"seconds": 3_601}, "seconds must lie in 1-3600, not 3601"),
+        ({"count": 9}, "count must lie in 1-8, not 9"),
+        ({"count": 0}, "count must lie in 1-8, not 0"),
+        ({"seed": 2**32}, "seed must lie in 0-4294967295, not 4294967296"),
+        ({"seed": 2**32 - 1, "count": 2}, "seed must lie in 0-4294967295, not 4294967296"),
+        ({"temperature": 9}, "temperature must lie in 0.05-3.0, not 9.0"),
+        ({"top_p": 0}, "top_p must lie above 0"),
+        ({"min_p": 1}, "min_p must lie at 0 or above and below 1"),
+        ({"style": "chopn"}, "tiny does not know the style 'chopn'; nearest: Frédéric Chopin"),
+        ({"model": "../tiny"}, "there is no model '../tiny' here"),
+        ({"tempo": 90}, "there is no parameter 'tempo'"),
+        ({"notes": "many"}, "notes must be a whole number, not 'many'"),
+        ({"notes": 1.5}, "notes must be a whole number, not 1.5"),
+        ({"name": "x" * 201}, "name must be a text of at most 200 characters"),
+        ({"prompt": {"notes": []}}, "the prompt has 0 notes"),
+        ({"prompt": {"notes": [[0, 1, 60]]}}, "prompt.notes[0][3] must be a value"),
+        ({"prompt": {"notes": [[0, 1, 128, 64]]}}, "pitch must lie in 0-127"),
+        ({"prompt": {"notes": [[0, 1, 60, 0]]}}, "velocity must lie in 1-127"),
+        ({"prompt": {"notes": [[-1, 1, 60, 64]]}}, "no onset or pedal may lie before it"),
+        ({"prompt": {"notes": [[0, 0, 60, 64]]}}, "a duration must be above 0"),
+        ({"prompt": {"notes": [[0, 1, 10**30, 64]]}}, "pitch must lie in 0-127"),
+        ({"prompt": {"notes": [[1e9, 1, 60, 64]]}}, "the prompt lasts 1e+09 s; 3600 at most are taken"),
+        ({"prompt": {"notes": [[0, 1e300, 60, 64]]}}, "3600 at most are taken"),
+        ({"prompt": {"notes": [[0, 1, 60, 64]], "pedal": [[1, 0]]}}, "pedal intervals must end after they begin"),
+        ({"prompt": {"notes": [[0.1 * n, 0.1, 60, 64] for n in range(4_001)]}}, "has more than 4000 notes"),
+        ({"prompt_notes": 4}, "prompt_notes says how much to take of a prompt"),
+        ({"prompt": {"notes": [[0, 1, 60, 64]]}, "prompt_notes": 0}, "prompt_notes must be 1 or more, not 0"),
+        ({"prompt": {"notes": [[0, 1, 60, 64]]}, "continues": "0" * 16}, "not both"),
+        ([], "the body must be an object, not []"),
+        ("x", "the body must be an object, not 'x'"),
+    ],
+)
+def test_an_impossible_request_is_refused_with_a_sentence(server: httpx.Client, asked: Any, sentence: str) -> None:
+    assert sentence in problem(server.post("/v1/pieces", json=asked), 422)
+
+
+@pytest.mark.parametrize("body", [b"{", b"\xff", b"[" * 100_000, b'{"temperature": NaN}', b'{"seconds": Infinity}'])
+def test_a_body_that_is_no_json_or_no_numbers_is_refused(server: httpx.Client, body: bytes) -> None:
+    problem(server.post("/v1/pieces", content=body, headers={"Content-Type": "application/json"}), 422)
+
+
+def test_a_body_of_another_kind_is_refused(server: httpx.Client) -> None:
+    answer = server.post("/v1/pieces", content=b"notes=3", headers={"Content-Type": "text/plain"})
+    assert "send application/json, or multipart/form-data with a MIDI file, not text/plain" in problem(answer, 415)
+
+
+def test_going_on_from_what_is_not_there_or_not_done_is_refused(server: httpx.Client) -> None:
+    problem(server.post("/v1/pieces", json={"continues": "0" * 16}), 404)
+    (piece,) = ask(server, notes=LONG)
+    sentence = problem(server.post("/v1/pieces", json={"continues": piece["id"]}), 409)
+    assert "its files are there when it is done" in sentence
+    server.delete(piece["links"]["self"])
+
+
+def test_nothing_is_kept_of_what_is_refused(models: Models, tmp_path: Path) -> None:
+    with serving(models, tmp_path) as client:
+        assert "wait must lie in 0-120, not 999" in problem(client.post("/v1/pieces?wait=999", json={}), 422)
+        problem(client.post("/v1/pieces", json={"style": "nobody"}), 422)
+        assert client.get("/v1/pieces").json()["pieces"] == []
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"not a MIDI file", "the prompt: not a MIDI file"),
+        (b"", "the prompt: the file is empty"),
+        (b"MThd\0\0\0\6\0\1\0\1\0\x60MTrk\0\0\0\4\0\xff\x2f\0", "the prompt has 0 notes"),
+    ],
+)
+def test_a_file_that_is_no_music_is_refused(server: httpx.Client, content: bytes, sentence: str) -> None:
+    answer = server.post("/v1/pieces", data={"notes": "5"}, files={"prompt": ("a.mid", content)})
+    assert sentence in problem(answer, 422)
+
+
+def test_a_form_without_its_file_or_with_a_field_twice_is_refused(server: httpx.Client) -> None:
+    as_text = server.post("/v1/pieces", files={"prompt": (None, b"/etc/passwd")})
+    assert "prompt must be a MIDI file in a form" in problem(as_text, 422)
+    twice = server.post("/v1/pieces", files=[("notes", (None, b"5")), ("notes", (None, b"6"))])
+    assert "notes must be given once" in problem(twice, 422)
+    many = [(f"field{number}", (None, b"")) for number in range(30)]
+    problem(server.post("/v1/pieces", files=many), 400)
+
+
+def test_a_file_that_takes_too_much_to_read_is_refused(
+    models: Models, tmp_path: Path, waltz: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import arietta.serve.jobs.upload
+
+    monkeypatch.setattr(arietta.serve.jobs.upload, "MOST_SECONDS", 0.01)
+    with serving(models, tmp_path) as client:
+        answer = client.post("/v1/pieces", data={"notes": "5"}, files={"prompt": ("a.mid", midi_bytes(waltz))})
+        assert "takes longer than" in problem(answer, 422)
+
+
+def test_what_a_client_sends_as_a_name_is_never_a_path(server: httpx.Client, tmp_path: Path) -> None:
+    piece = composed(server, notes=2, name="../../" + "x" * 20 + "\n/etc")
+    disposition = server.get(piece["links"]["mid"]).headers["content-disposition"]
+    assert "/" not in disposition.replace("UTF-8''", "") and "\n" not in disposition
+    assert json.loads(server.get(piece["links"]["json"]).content)["prompt_notes"] == 0
+
+
+def test_a_prompt_without_a_piano_key_is_taken_as_silence_before_the_piece(server: httpx.Client) -> None:
+    piece = composed(server, notes=5, seed=1, prompt={"notes": [[0, 1, 5, 64], [0.5, 1, 120, 64]]})
+    heard = server.get(piece["links"]["json"]).json()
+    assert heard["notes"][:2] == [[0, 1, 5, 64], [0.5, 1, 120, 64]]
+    assert len(heard["notes"]) == 7
+
+
+def test_limits_of_a_server_are_its_own(models: Models, tmp_path: Path) -> None:
+    limits = Limits(most_notes=5, most_seconds=4.0, most_prompt_notes=2, most_prompt_seconds=1.0)
+    with serving(models, tmp_path, limits) as client:
+
+        def refusal(**asked: Any) -> str:
+            return problem(client.post("/v1/pieces", json=asked), 422)
+
+        assert refusal(notes=6) == "notes must lie in 1-5, not 6"
+        assert refusal(seconds=5) == "seconds must lie in 1-4, not 5.0"
+        three = [[0.1 * place, 0.1, 60, 64] for place in range(3)]
+        assert "the prompt has more than 2 notes; 1 to 2 are taken" in refusal(notes=1, prompt={"notes": three})
+        assert "the prompt lasts 1.5 s; 1 at most" in refusal(notes=1, prompt={"notes": [[0.5, 1.0, 60, 64]]})
+        assert composed(client, notes=1, prompt={"notes": three}, prompt_notes=2)["request"]["prompt_notes"] == 2
+        document = client.get("/openapi.json").json()
+        asked = document["components"]["schemas"]["Asked"]["properties"]
+        assert (asked["notes"]["maximum"], asked["seconds"]["maximum"]) == (5, 4.0)

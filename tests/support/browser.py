@@ -1,0 +1,174 @@
+"""The studio in a real browser: Debian's Chromium, driven by Playwright, against a server of its own.
+
+Fixtures: `studio` opens pages of it. Whatever a test does, its pages must ask no other origin, break no content
+policy and log no error; that is checked when the test is over. Without Chromium these tests are skipped.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from tests.support.servers import served
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+
+PATIENCE = 120.0  # seconds that a test waits for what takes one or two on an idle machine
+ARGUMENTS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--disable-gpu", "--disable-dev-shm-usage"]
+WIDE = {"width": 1100, "height": 760}
+PHONE = {"width": 360, "height": 780}
+# Listens at the loudspeakers: `loudest()` is the largest sample of the last moment.
+EAR = """(() => {
+  const connect = AudioNode.prototype.connect;
+  AudioNode.prototype.connect = function (to, ...rest) {
+    if (to instanceof AudioDestinationNode && this.context instanceof AudioContext) {
+      const ear = new AnalyserNode(this.context, { fftSize: 2048 });
+      connect.call(this, ear);
+      const samples = new Float32Array(ear.fftSize);
+      window.loudest = () => { ear.getFloatTimeDomainData(samples); return Math.max(...samples.map(Math.abs)); };
+    }
+    return connect.call(this, to, ...rest);
+  };
+})()"""
+
+
+@dataclass
+class Visit:
+    """A page of the studio, and what it did."""
+
+    page: Page
+    address: str
+    complaints: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    expected: str = ""  # what a test provokes may be complained of
+
+    def open(self, path: str = "/") -> Page:
+        """Open a page and wait until it has what it needs."""
+        self.page.goto(self.address + path)
+        self.page.wait_for_selector("html[data-ready]")
+        return self.page
+
+    def run(self, script: str, argument: Any = None) -> Any:
+        return self.page.evaluate(script, argument)
+
+    def compose(self, notes: int = 40, *, is_awaited: bool = True) -> None:
+        """Ask for a piece as a musician does."""
+        before = self.piece
+        self.page.get_by_label("Length", exact=True).fill(str(notes))
+        self.page.get_by_role("button", name="Compose", exact=True).click()
+        until(lambda: self.piece != before, lambda: self.page.text_content("#notice-text"))
+        if is_awaited:
+            self.says("#state", f"{notes:,} notes ·")
+
+    def says(self, selector: str, words: str) -> None:
+        """Wait until an element says so."""
+        until(lambda: words in (self.page.text_content(selector) or ""), lambda: self.page.text_content(selector))
+
+    @property
+    def piece(self) -> str:
+        """The id of the piece on the stage."""
+        return str(self.run("() => location.pathname.slice(3)"))
+
+    def _note(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+    def _ask(self, request: Request) -> None:
+        self.asked.append(request.url)
+
+    def watch(self) -> None:
+        self.page.on("console", self._note)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", self._ask)
+
+    def check(self) -> None:
+        """Check what holds for every page."""
+        elsewhere = [url for url in self.asked if not url.startswith((f"{self.address}/", "blob:", "data:"))]
+        assert not elsewhere
+        assert [text for text in self.complaints if not self.expected or self.expected not in text] == []
+
+
+@dataclass
+class Studio:
+    """A server, a browser, and the pages that a test opens."""
+
+    browser: Browser
+    server: httpx.Client
+    stack: ExitStack
+
+    def visit(self, **options: Any) -> Visit:
+        """Open a window with its own memory; options are those of Playwright's contexts."""
+        usual = {"viewport": WIDE, "locale": "en-GB", "color_scheme": "light"}
+        context = self.browser.new_context(**(usual | options))
+        self.stack.callback(context.close)
+        context.add_init_script(EAR)
+        context.set_default_timeout(1000 * PATIENCE)
+        visit = Visit(context.new_page(), str(self.server.base_url).rstrip("/"))
+        visit.watch()
+        self.stack.callback(visit.check)
+        return visit
+
+
+def until(claim: Callable[[], Any], story: Callable[[], Any] = lambda: None) -> None:
+    """Wait for a claim to come true; `story` tells what is there instead."""
+    deadline = time.monotonic() + PATIENCE
+    while not claim():
+        assert time.monotonic() < deadline, story()
+        time.sleep(0.03)
+
+
+def tell(figure: str) -> None:
+    """Print a measured figure; `pytest -s` shows it."""
+    sys.stdout.write(f"{figure}\n")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    api = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install '.[test]'")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    with api.sync_playwright() as playwright:  # of a module: its event loop would be in the way of other tests
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def studio_server(
+    tiny_bundle: Path, tiny_lstm: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[httpx.Client]:
+    data = tmp_path_factory.mktemp("studio")
+    with (
+        served(data, "--model", str(tiny_bundle), str(tiny_lstm)) as process,
+        httpx.Client(base_url=process.address, timeout=PATIENCE) as client,
+    ):
+        threading.Thread(target=process.process.stdout.read, daemon=True).start()  # type: ignore[union-attr]
+        threading.Thread(target=process.process.stderr.read, daemon=True).start()  # type: ignore[union-attr]
+        yield client
+
+
+@pytest.fixture
+def studio(browser: Browser, studio_server: httpx.Client) -> Iterator[Studio]:
+    with ExitStack() as stack:
+        yield Studio(browser, studio_server, stack)
+
+
+@pytest.fixture
+def modules(studio: Studio) -> Visit:
+    """A page on which the studio's modules may be imported."""
+    visit = studio.visit()
+    visit.expected = "status of 404"  # browsers look for /favicon.ico beside a picture
+    visit.page.goto(f"{visit.address}/static/icon.svg")
+    return visit

@@ -1,0 +1,121 @@
+"""Fine-tuning: what is held out, what is said of a folder, and that it ends no worse than it began."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from arietta.codecs.note import NoteCodec
+from arietta.corpus.store import Store, open_store
+from arietta.errors import ConfigError, CorpusError
+from arietta.train.checkpoint import read_checkpoint, read_metrics
+from arietta.train.finetune import describe_data, finetune_settings, warnings, with_held_out
+from arietta.train.hardware import LAPTOP
+from arietta.train.loop import plan_run, train
+from arietta.train.pretrained import Start
+from tests.support.bundles import TINY, random_model
+from tests.support.corpora import made_store, scale
+
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+QUICK = {"train.batch": 2, "train.steps": 6, "train.validate_every": 2, "train.validation_windows": 4}
+
+
+@pytest.fixture
+def start() -> Start:
+    return Start("tiny", TINY, NoteCodec(), random_model(TINY).state_dict(), "f" * 16)
+
+
+def store_of(folder: Path, *splits: str) -> Store:
+    return made_store(folder, pieces=[scale(seed, 90) for seed in range(len(splits))], splits=splits)
+
+
+def test_the_settings_have_the_shape_of_what_they_begin_from(start: Start) -> None:
+    settings = finetune_settings(start, {"train.steps": 7})
+    assert (settings.model.width, settings.model.layers, settings.data.length) == (64, 2, TINY.context)
+    assert settings.train.steps == 7
+    with pytest.raises(ConfigError, match="stepz"):
+        finetune_settings(start, {"train.stepz": 7})
+
+
+def test_the_first_score_is_of_the_weights_it_began_from(start: Start, tmp_path: Path) -> None:
+    store = store_of(tmp_path / "corpus", "train", "train", "validation")
+    plan = plan_run(finetune_settings(start, QUICK), store, start)
+    train(plan, tmp_path / "run", LAPTOP)
+    scores = [line for line in read_metrics(tmp_path / "run") if line["kind"] == "validation"]
+    assert [line["step"] for line in scores] == [0, 2, 4, 6]
+    assert scores[-1]["nats_per_row"] < scores[0]["nats_per_row"]
+
+
+def test_a_run_that_only_spoils_keeps_what_it_began_from(start: Start, tmp_path: Path) -> None:
+    store = store_of(tmp_path / "corpus", "train", "train", "validation")
+    wild = QUICK | {"train.rate": 0.9, "train.warm_up": 0, "train.average": 0.0, "train.patience": 2}
+    outcome = train(plan_run(finetune_settings(start, wild), store, start), tmp_path / "run", LAPTOP)
+    assert (outcome.best_step, outcome.reason) == (0, "no longer improving")
+    best = read_checkpoint(tmp_path / "run" / "best.pt")["model"]
+    name = "blocks.0.up.weight"
+    assert torch.equal(best[name], start.weights[name])
+
+
+def test_a_run_from_another_model_is_another_run(start: Start, tmp_path: Path) -> None:
+    store = store_of(tmp_path / "corpus", "train", "train", "validation")
+    settings = finetune_settings(start, QUICK)
+    train(plan_run(settings, store, start), tmp_path / "run", LAPTOP)
+    other = Start("other", TINY, NoteCodec(), start.weights, "e" * 16)
+    with pytest.raises(ConfigError, match=f"start = {'f' * 16}"):
+        train(plan_run(settings, store, other), tmp_path / "run", LAPTOP)
+
+
+def test_the_new_model_knows_the_old_ones_composers_and_the_folders(start: Start, tmp_path: Path) -> None:
+    store = store_of(tmp_path / "corpus", "train", "train", "validation")
+    model = plan_run(finetune_settings(start, {}), store, start).model
+    assert set(TINY.composers) <= set(model.composers) and "Edvard Grieg" in model.composers
+    assert model.sources == tuple(sorted({*TINY.sources, "sequenced"}))
+
+
+def test_a_corpus_that_holds_pieces_out_is_left_as_it_is(tmp_path: Path) -> None:
+    store = store_of(tmp_path / "corpus", "train", "validation", "test")
+    assert with_held_out(store) is store
+
+
+@pytest.mark.parametrize(("works", "held"), [(2, 1), (15, 1), (16, 2)])
+def test_otherwise_one_work_in_eight_is_held_out_whole(works: int, held: int, tmp_path: Path) -> None:
+    store = with_held_out(store_of(tmp_path / "corpus", *["train"] * works))
+    validation = {piece.work for piece in store.pieces if piece.split == "validation"}
+    assert len(validation) == held
+    assert validation.isdisjoint({piece.work for piece in store.pieces if piece.split == "train"})
+    again = with_held_out(open_store(store.path))
+    assert [piece.split for piece in again.pieces] == [piece.split for piece in store.pieces]
+
+
+def test_test_pieces_are_never_trained_on(tmp_path: Path) -> None:
+    store = with_held_out(store_of(tmp_path / "corpus", "train", "train", "test"))
+    assert [piece.split for piece in store.pieces].count("test") == 1
+
+
+def test_one_work_alone_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="one work"):
+        with_held_out(store_of(tmp_path / "corpus", "train"))
+
+
+def test_a_small_folder_is_warned_of_and_a_large_one_is_not(tmp_path: Path) -> None:
+    (warning,) = warnings(store_of(tmp_path / "small", "train", "train", "validation"))
+    assert "2 pieces with 180 notes are few" in warning
+    large = made_store(tmp_path / "large", pieces=[scale(seed, 1100) for seed in range(10)], splits=("train",) * 10)
+    assert list(warnings(large)) == []
+
+
+def test_a_mixed_folder_is_warned_of(tmp_path: Path) -> None:
+    import dataclasses
+
+    store = store_of(tmp_path / "corpus", *["train"] * 12)
+    mixed = [dataclasses.replace(piece, composer=f"Composer {piece.index}") for piece in store.pieces]
+    assert any("12 composers are many" in warning for warning in warnings(store.with_pieces(mixed)))
+    nameless = [dataclasses.replace(piece, composer="" if piece.index else "Grieg") for piece in store.pieces]
+    assert any("11 of 12 pieces name no composer" in warning for warning in warnings(store.with_pieces(nameless)))
+
+
+def test_the_data_are_described_by_pieces_composers_and_licences(tmp_path: Path) -> None:
+    said = describe_data(store_of(tmp_path / "corpus", "train", "train", "test"))
+    assert said == "2 pieces, 180 notes: Edvard Grieg, Frédéric Chopin. Licences of the files: CC0."

@@ -1,0 +1,371 @@
+"""Training runs: they learn, they stop, and a run that was killed ends as one that was not."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import threading
+import time
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from arietta.codecs.chord import ChordCodec
+from arietta.codecs.note import NoteCodec
+from arietta.codecs.performance import PerformanceCodec
+from arietta.corpus.store import Store
+from arietta.errors import ConfigError, CorpusError
+from arietta.train.checkpoint import BEST, LAST, load_trained, read_checkpoint, read_metrics
+from arietta.train.hardware import LAPTOP, Hardware
+from arietta.train.loop import Outcome, Progress, Run, plan_run, stop_requests, train
+from arietta.train.settings import DataSettings, ModelSettings, RunSettings, TrainSettings
+from arietta.train.trainer import LAST_RATE, Trainer, rate
+from arietta.train.validation import evaluate
+from tests.support.corpora import made_store, scale
+
+SETTINGS = RunSettings(
+    ModelSettings(width=16, layers=1, heads=2, kv_heads=1, context=32, dropout=0.1),
+    DataSettings(length=32, min_composer_pieces=1),
+    TrainSettings(
+        steps=8, batch=2, rate=0.01, warm_up=2, validate_every=4, validation_windows=4, log_every=2, precision="float32"
+    ),
+)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return made_store(tmp_path_factory.mktemp("corpus"))
+
+
+def changed(settings: RunSettings = SETTINGS, **values: object) -> RunSettings:
+    """Settings with other values in [train]."""
+    return replace(settings, train=replace(settings.train, **values))
+
+
+def run_of(store: Store, folder: Path, settings: RunSettings = SETTINGS, hardware: Hardware = LAPTOP) -> Outcome:
+    return train(plan_run(settings, store), folder, hardware)
+
+
+def weights_of(path: Path) -> dict[str, torch.Tensor]:
+    weights: dict[str, torch.Tensor] = read_checkpoint(path)["model"]
+    return weights
+
+
+def assert_same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    assert not [name for name in one if not torch.equal(one[name], other[name])]
+
+
+def stopped_after(run: Run, steps: int) -> Outcome:
+    """Let a run go until it has made that many steps in all, then ask it to stop."""
+    return run.go(lambda: run.trainer.step >= steps)
+
+
+def test_training_learns_scales(store: Store, tmp_path: Path) -> None:
+    settings = changed(steps=120, validate_every=120, log_every=10)
+    settings = replace(settings, model=replace(settings.model, width=32, dropout=0.0))
+    outcome = run_of(store, tmp_path, settings)
+    losses = [line["loss"] for line in read_metrics(tmp_path) if line["kind"] == "training"]
+    assert losses[-1] < 0.8 * losses[0]
+    assert outcome.best < 11
+
+
+def test_a_run_leaves_all_its_files(store: Store, tmp_path: Path) -> None:
+    outcome = run_of(store, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "best.pt",
+        "curve.png",
+        "last.pt",
+        "metrics.jsonl",
+        "run.json",
+    ]
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+    described = json.loads((tmp_path / "run.json").read_text())
+    assert described["settings"]["train"]["steps"] == 8
+    assert described["store"] == store.fingerprint
+    assert described["outcome"]["reason"] == outcome.reason == "finished"
+    assert described["machine"]["threads"] == 1 and "torch" in described["versions"]
+    assert [(line["kind"], line["step"]) for line in read_metrics(tmp_path)] == [
+        ("training", 2),
+        ("training", 4),
+        ("validation", 4),
+        ("training", 6),
+        ("training", 8),
+        ("validation", 8),
+    ]
+
+
+def test_the_best_checkpoint_scores_what_the_log_says(store: Store, tmp_path: Path) -> None:
+    outcome = run_of(store, tmp_path)
+    figures = evaluate(load_trained(tmp_path / BEST), store, split="validation", length=32, max_windows=4)
+    assert figures["nats_per_row"] == pytest.approx(outcome.best, rel=1e-6)
+
+
+def test_two_runs_of_one_seed_are_the_same_and_of_two_are_not(store: Store, tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        run_of(store, tmp_path / name, changed(seed=seed))
+    assert_same(weights_of(tmp_path / "a" / LAST), weights_of(tmp_path / "b" / LAST))
+    name = "heads.out.0.weight"
+    assert not torch.equal(weights_of(tmp_path / "a" / LAST)[name], weights_of(tmp_path / "c" / LAST)[name])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        SETTINGS,
+        changed(average=0.9),
+        changed(accumulate=2, precision="bfloat16"),
+        replace(SETTINGS, model=ModelSettings(kind="lstm", width=16, layers=2, dropout=0.3)),
+    ],
+    ids=["plain", "average", "accumulate", "lstm"],
+)
+@pytest.mark.parametrize("stop", [3, 4, 5])
+def test_a_stopped_run_ends_with_the_weights_of_an_unstopped_one(
+    store: Store, tmp_path: Path, settings: RunSettings, stop: int
+) -> None:
+    plan = plan_run(settings, store)
+    hardware = Hardware(is_bfloat16=settings.train.precision == "bfloat16")
+    whole = train(plan, tmp_path / "whole", hardware)
+    first = Run(plan, tmp_path / "parts", hardware, None)
+    first.begin()
+    assert stopped_after(first, stop).reason == "interrupted"
+    torch.rand(7)  # whatever else happened to torch's generator in between
+    rest = train(plan, tmp_path / "parts", hardware)
+    assert_same(weights_of(tmp_path / "parts" / LAST), weights_of(tmp_path / "whole" / LAST))
+    assert_same(weights_of(tmp_path / "parts" / BEST), weights_of(tmp_path / "whole" / BEST))
+    assert (rest.best, rest.best_step, rest.rows) == (whole.best, whole.best_step, whole.rows)
+
+
+def test_going_on_takes_back_what_was_logged_after_the_checkpoint(store: Store, tmp_path: Path) -> None:
+    plan = plan_run(changed(checkpoint_minutes=1000.0), store)
+    run = Run(plan, tmp_path, LAPTOP, None)
+    run.begin()
+    stopped_after(run, 4)
+    run.go(lambda: run.trainer.step >= 7)
+    before = (tmp_path / "metrics.jsonl").read_text()
+    checkpoint = read_checkpoint(tmp_path / LAST) | {"step": 4}
+    torch.save(checkpoint, tmp_path / LAST)  # as if killed after step 7, saved at 4
+    (tmp_path / "metrics.jsonl").write_text(before + '{"kind": "train')  # and in the middle of a line
+    train(plan, tmp_path, LAPTOP)
+    steps = [line["step"] for line in read_metrics(tmp_path) if line["kind"] == "training"]
+    assert steps == sorted(set(steps)) == [2, 4, 6, 8]
+
+
+def test_a_finished_run_can_be_extended_and_says_so(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_of(store, tmp_path)
+    with caplog.at_level("INFO", "arietta"):
+        outcome = run_of(store, tmp_path, changed(steps=12))
+    assert (outcome.step, outcome.reason) == (12, "finished")
+    assert "12 steps instead of 8" in caplog.text
+    assert {"kind": "planned", "step": 8, "steps": 12, "before": 8} in read_metrics(tmp_path)
+
+
+def test_running_a_finished_run_again_changes_nothing(store: Store, tmp_path: Path) -> None:
+    first = run_of(store, tmp_path)
+    weights = weights_of(tmp_path / LAST)
+    assert run_of(store, tmp_path) == first
+    assert_same(weights_of(tmp_path / LAST), weights)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (changed(rate=0.02), r"holds a run with settings\.train\.rate = 0\.01, and this one has 0\.02"),
+        (replace(SETTINGS, data=DataSettings(length=48)), r"settings\.data\.length = 32, and this one has 48"),
+    ],
+)
+def test_a_folder_with_another_run_is_refused_and_kept(
+    store: Store, tmp_path: Path, settings: RunSettings, said: str
+) -> None:
+    run_of(store, tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(ConfigError, match=said):
+        run_of(store, tmp_path, settings)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_folder_with_a_run_on_another_corpus_is_refused_naming_both(store: Store, tmp_path: Path) -> None:
+    run_of(store, tmp_path / "run")
+    other = made_store(tmp_path / "other", pieces=[scale(k + 50, 100) for k in range(6)])
+    with pytest.raises(ConfigError, match=f"store = {store.fingerprint}, and this one has {other.fingerprint}"):
+        run_of(other, tmp_path / "run")
+
+
+def test_a_damaged_checkpoint_is_refused_by_name(store: Store, tmp_path: Path) -> None:
+    run_of(store, tmp_path)
+    whole = (tmp_path / LAST).read_bytes()
+    for damaged in (b"", b"not a checkpoint", whole[: len(whole) // 2]):
+        (tmp_path / LAST).write_bytes(damaged)
+        with pytest.raises(ConfigError, match=r"last\.pt: not a checkpoint"):
+            run_of(store, tmp_path)
+
+
+def test_training_stops_when_validation_no_longer_improves(store: Store, tmp_path: Path) -> None:
+    """At a rate that throws the weights far off, every score is worse than the one before."""
+    outcome = run_of(store, tmp_path, changed(steps=200, rate=0.9, validate_every=1, patience=3))
+    assert outcome.reason == "no longer improving"
+    assert outcome.step < 200
+    assert outcome.step - outcome.best_step == 3
+    assert run_of(store, tmp_path, changed(steps=200, rate=0.9, validate_every=1, patience=3)) == outcome
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_saves_nothing(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(plan_run(changed(checkpoint_minutes=0.0, log_every=100), store), tmp_path, LAPTOP, None)
+    run.begin()
+    monkeypatch.setattr(run.trainer, "advance", lambda: (torch.tensor(math.nan), torch.tensor(1.0)))
+    with pytest.raises(ConfigError, match=r"the loss became nan.*lower train\.rate"):
+        run.go(lambda: False)
+    assert not (tmp_path / LAST).exists()
+
+
+def test_without_validation_windows_the_newest_weights_are_the_best(tmp_path: Path) -> None:
+    store = made_store(tmp_path / "corpus", splits=("train",) * 3)
+    outcome = run_of(store, tmp_path / "run", changed(validation_windows=0))
+    assert_same(weights_of(tmp_path / "run" / BEST), weights_of(tmp_path / "run" / LAST))
+    assert math.isnan(outcome.best)
+
+
+def test_a_missing_validation_split_is_refused(tmp_path: Path) -> None:
+    store = made_store(tmp_path / "corpus", splits=("train",) * 3)
+    with pytest.raises(CorpusError, match="no piece in the validation split"):
+        run_of(store, tmp_path / "run")
+
+
+def test_progress_counts_to_the_end(store: Store, tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    train(plan_run(SETTINGS, store), tmp_path, LAPTOP, report=seen.append)
+    assert [progress.step for progress in seen] == [2, 4, 6, 8]
+    assert all(progress.rows_per_second > 0 and progress.steps == 8 for progress in seen)
+    assert math.isnan(seen[0].validation) and seen[-1].validation > 0
+    assert seen[-1].seconds_left == 0
+
+
+def test_training_leaves_torchs_own_randomness_alone(store: Store, tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    run_of(store, tmp_path, changed(steps=2))
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_the_rate_warms_up_then_falls_along_a_cosine_to_a_tenth() -> None:
+    settings = TrainSettings(steps=110, warm_up=10, rate=0.5)
+    rates = [rate(settings, step) for step in range(111)]
+    assert rates[0] == pytest.approx(0.05) and rates[9] == rates[10] == pytest.approx(0.5)
+    assert rates[60] == pytest.approx(0.5 * (1 + LAST_RATE) / 2)
+    assert rates[110] == pytest.approx(0.05)
+    assert all(one >= other for one, other in pairwise(rates[10:]))
+
+
+def test_only_matrices_are_pulled_towards_zero(store: Store) -> None:
+    trainer = Trainer(plan_run(SETTINGS, store), LAPTOP)
+    decayed, free = trainer.optimiser.param_groups
+    assert decayed["weight_decay"] == 0.1 and all(weight.ndim >= 2 for weight in decayed["params"])
+    assert free["weight_decay"] == 0.0 and all(weight.ndim < 2 for weight in free["params"])
+    assert len(decayed["params"]) + len(free["params"]) == len(list(trainer.model.parameters()))
+
+
+def test_accumulated_batches_give_the_gradient_of_one_large_batch(tmp_path: Path) -> None:
+    """Crops of different lengths weigh by their rows, not by their batch."""
+    store = made_store(tmp_path, pieces=[scale(k, 12 if k % 2 else 40) for k in range(8)], splits=("train",) * 8)
+    settings = replace(changed(accumulate=4), model=replace(SETTINGS.model, dropout=0.0))
+    trainer = Trainer(plan_run(settings, store), LAPTOP)
+    batches = trainer._draw(0)
+    assert len({batch.rows for batch in batches}) > 1
+    loss = trainer._descend(batches, sum(batch.rows for batch in batches))
+    gradient = trainer.model.heads.out[0].weight.grad.clone()
+    trainer.optimiser.zero_grad()
+    nll = sum(trainer._nll(batch) for batch in batches) / sum(batch.rows for batch in batches)
+    nll.backward()
+    assert torch.allclose(loss, nll, rtol=1e-5)
+    assert torch.allclose(gradient, trainer.model.heads.out[0].weight.grad, atol=1e-6)
+
+
+def test_the_average_forgets_by_its_factor(store: Store) -> None:
+    trainer = Trainer(plan_run(changed(average=0.5), store), LAPTOP)
+    trainer.step = 10**6
+    mean, weight = trainer.averaged.heads.out[0].bias, trainer.model.heads.out[0].bias
+    with torch.no_grad():
+        mean.fill_(1.0)
+        weight.fill_(3.0)
+    trainer._average()
+    assert torch.allclose(mean, torch.full_like(mean, 2.0))
+
+
+def test_the_model_knows_the_best_represented_composers_at_most(tmp_path: Path) -> None:
+    store = made_store(tmp_path, splits=("train",) * 5)
+    settings = replace(SETTINGS, data=replace(SETTINGS.data, min_composer_pieces=1, max_composers=1))
+    assert plan_run(settings, store).model.composers == ("Edvard Grieg",)
+
+
+def test_the_model_knows_the_composers_with_enough_training_pieces(store: Store) -> None:
+    data = replace(SETTINGS.data, min_composer_pieces=2)
+    assert plan_run(replace(SETTINGS, data=data), store).model.composers == ("Edvard Grieg", "Frédéric Chopin")
+    few = plan_run(replace(SETTINGS, data=replace(data, min_composer_pieces=3)), store).model
+    assert few.composers == () and few.sources == ("sequenced",)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("note", NoteCodec), ("performance", PerformanceCodec), ("chord", ChordCodec)]
+)
+def test_every_codec_can_be_trained_on_and_is_kept_in_the_checkpoint(
+    store: Store, tmp_path: Path, name: str, kind: type
+) -> None:
+    settings = replace(changed(steps=2), data=DataSettings(codec=name, length=32, min_composer_pieces=1))
+    run_of(store, tmp_path, settings)
+    trained = load_trained(tmp_path / BEST)
+    assert isinstance(trained.codec, kind)
+    assert trained.config.field_sizes == trained.codec.field_sizes
+
+
+def test_the_chord_codec_learns_from_the_training_split_alone(tmp_path: Path) -> None:
+    low, high = scale(0, 600), scale(0, 600)
+    high = replace(high, pitch=high.pitch + np.uint8(24))
+    store = made_store(tmp_path, pieces=[low, high], splits=("train", "test"))
+    settings = replace(SETTINGS, data=replace(SETTINGS.data, codec="chord"))
+    assert plan_run(settings, store).codec.describe() == ChordCodec.learn([low]).describe()
+
+
+def test_processes_must_share_a_step_evenly(store: Store) -> None:
+    with pytest.raises(ConfigError, match=r"train\.accumulate \(1\) batches cannot be shared evenly by 2 processes"):
+        Trainer(plan_run(SETTINGS, store), Hardware(world=2))
+
+
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
+def test_a_request_to_stop_is_heard_once_and_the_old_handlers_return(kind: signal.Signals) -> None:
+    before = signal.getsignal(kind)
+    with stop_requests() as is_asked:
+        assert not is_asked()
+        os.kill(os.getpid(), kind)
+        time.sleep(0.01)
+        assert is_asked()
+        assert signal.getsignal(kind) == before, "the second one acts as ever"
+    assert signal.getsignal(kind) == before
+
+
+def test_outside_the_main_thread_nothing_can_ask_to_stop() -> None:
+    heard: list[bool] = []
+
+    def listen() -> None:
+        with stop_requests() as is_asked:
+            heard.append(is_asked())
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    thread.join()
+    assert heard == [False]
