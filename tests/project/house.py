@@ -1,4 +1,7 @@
-"""What can be counted of the layout and the names of the package; `python -m tests.project.house` prints it all.
+"""What can be counted of the layout and the names of the package.
+
+    python -m tests.project.house              the figures
+    python -m tests.project.house music        and what they count in a folder, line by line
 
 Definitions, so that figures of different days can be compared:
 - modules of a folder: its .py files but `__init__` and `__main__`;
@@ -13,6 +16,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import cache
@@ -106,6 +110,23 @@ def main() -> None:
     print(f"private words: {len(words)} of {len(bindings())}, {len(words) / len(bindings()):.2%}")
     print(f"generic names: {len(generic)} of {len(bindings())}, {len(generic) / len(bindings()):.2%}")
     print(f"names in two modules: {len(names_in_two_modules())}: {', '.join(sorted(names_in_two_modules()))}")
+    for folder in sys.argv[1:]:
+        _list(PACKAGE / folder)
+
+
+def _list(folder: Path) -> None:
+    """Print the lines of a folder that count."""
+    once = set(helpers_used_once())
+    found = [(path, line, f"private word: {name}") for path, line, name in private_words()]
+    found += [
+        (path, node.lineno, f"used once: {node.name}, {node.end_lineno - node.lineno + 1} lines")
+        for path, tree in trees().items()
+        for node in functions(tree)
+        if node.name in once
+    ]
+    for path, line, text in sorted(found):
+        if path.is_relative_to(folder):
+            print(f"{path.relative_to(ROOT)}:{line}: {text}")
 
 
 if __name__ == "__main__":

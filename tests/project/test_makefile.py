@@ -84,4 +84,14 @@ def test_clean_leaves_music_and_runs(house: Path) -> None:
         (house / kept).mkdir()
     assert make(house, "clean").returncode == 0
     left = {path.name for path in house.iterdir()}
-    assert left == {"Makefile", "pyproject.toml", "pieces", "runs", "corpus", "arietta", "tests", "benchmarks"}
+    assert left == {
+        "Makefile",
+        "pyproject.toml",
+        "pieces",
+        "runs",
+        "corpus",
+        "arietta",
+        "tests",
+        "benchmarks",
+        "release",
+    }
