@@ -1,6 +1,6 @@
-"""Complete the models' cards and write docs/models.md: figures from docs/figures.jsonl, samples by seed 1, 2 and 3.
+"""Complete the models' cards and write docs/use/models.md: figures from docs/figures.jsonl, samples by seed 1, 2 and 3.
 
-    python -m release.cards              figures into each card.json, fingerprints into known.json, docs/models.md
+    python -m release.cards              figures into each card.json, fingerprints into known.json, docs/use/models.md
     python -m release.cards --samples    and compose the samples anew (MIDI and piano roll of 300 notes each)
     python -m release.cards --runs runs  and copy the curve of each model's training run, runs/NAME/curve.png
 
@@ -25,13 +25,13 @@ from arietta.render.roll import write_roll
 from benchmarks.shared.report import ROOT
 from release.figures import FIGURES, read_figures, spell
 
-PAGE, PICTURES = ROOT / "docs" / "models.md", ROOT / "docs" / "models"
+PAGE, PICTURES = ROOT / "docs" / "use" / "models.md", ROOT / "docs" / "use" / "models"
 SEEDS, SAMPLE_NOTES = (1, 2, 3), 300
 SHOWN = ("nats_per_note", "interval_95", "nats_per_second", "next_key_accuracy", "pieces", "notes")
 INTRODUCTION = """# The models
 
 Written by `python -m release.cards` from the cards that the models carry (`arietta inspect NAME` shows them too).
-Likelihoods are of held-out music, whole pieces, nothing skipped ([figures.md](figures.md) has all of them and says
+Likelihoods are of held-out music, whole pieces, nothing skipped ([figures.md](../figures.md) has all of them and says
 how they were made). Samples are the first three seeds, 300 notes each, nothing chosen.
 """
 
@@ -78,7 +78,7 @@ def draw_samples(bundle: Bundle) -> None:
 
 
 def page(bundles: list[Bundle]) -> str:
-    """The whole of docs/models.md."""
+    """The whole of docs/use/models.md."""
     return "\n".join([INTRODUCTION, *(section(bundle) for bundle in bundles)])
 
 
@@ -104,7 +104,7 @@ def section(bundle: Bundle) -> str:
             f"- **Training:** {trained(card['training'])} [Its curve](models/{name}-curve.png).",
             *([f"- **Index of its training music:** {index_sentence(index)}"] if index else []),
             f"- **Samples:** {'; '.join(samples)}",
-            *([f"- **Report:** [its takes beside real music](reports/{name}.html)"] if has_report(name) else []),
+            f"- **Report:** `{report_command(name)}` writes a page of its takes beside real music",
             "\nHeld-out music:\n",
             *figures(card.get("figures", {})),
             "\nKnown failings:\n",
@@ -114,9 +114,8 @@ def section(bundle: Bundle) -> str:
     )
 
 
-def has_report(name: str) -> bool:
-    """Whether release/model_reports.py has written a page of its takes."""
-    return (PAGE.parent / "reports" / f"{name}.html").is_file()
+def report_command(name: str) -> str:
+    return f"arietta judge --model {name} --pieces 200 --report {name}.html"
 
 
 def described(bundle: Bundle) -> str:

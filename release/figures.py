@@ -19,7 +19,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 FIGURES = ROOT / "docs" / "figures.jsonl"
-DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "figures.md", ROOT / "docs" / "judging.md")
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "figures.md", ROOT / "docs" / "use" / "judging.md")
 MARK = re.compile(r"(<!-- figures: (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 HIDDEN = {"name", "commit", "bundle", "corpus", "repeats", "threads", "p95", "rows", "seconds_taken"}
 HIDDEN |= {"nats_per_note_by_field"}

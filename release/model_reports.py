@@ -1,9 +1,9 @@
-"""Write the reports of the shipped models into docs/reports: 200 takes each beside real music, by seed, not by taste.
+"""Write the reports of the shipped models into reports: 200 takes each beside real music, by seed, not by taste.
 
     python -m release.model_reports                                     all of them: a quarter of an hour each
     python -m release.model_reports --model piano --against corpus:giantmidi/test
 
-What `arietta judge --model NAME --pieces 200 --report docs/reports/NAME.html` does.
+What `arietta judge --model NAME --pieces 200 --report reports/NAME.html` does.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from arietta.cli import main as arietta
 from arietta.model.bundle import DEFAULT_MODEL, SHIPPED
 from benchmarks.shared.report import ROOT
 
-FOLDER = ROOT / "docs" / "reports"
+FOLDER = ROOT / "reports"
 LARGEST = 300_000  # bytes
 
 

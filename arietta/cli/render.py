@@ -6,7 +6,7 @@ examples:
   arietta render piece.mid -o score.pdf              the engraved score (needs the score extra)
   arietta render takes/*.mid --to wav -o sounds/     many files into one folder
 
-docs/files.md tells what each is good for, and what a score of a performance can and cannot be.
+docs/use/files.md tells what each is good for, and what a score of a performance can and cannot be.
 """
 
 from __future__ import annotations

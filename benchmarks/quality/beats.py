@@ -9,7 +9,7 @@ or from the tempo map of a sequenced file, which the finder does not see: the no
 
 The ASAP data set (Foscarin et al. 2020, "ASAP: a dataset of aligned scores and performances for piano transcription")
 lies so as it is downloaded: Schubert/Moment_musical_no_3/Tetzloff09M.mid, its beats in Tetzloff09M_annotations.txt,
-and midi_score.mid, which is no performance and is passed over. beats.txt lists the performances of docs/files.md,
+and midi_score.mid, which is no performance and is passed over. beats.txt lists the performances of docs/use/files.md,
 each chosen before the finder heard it; none chose a constant of the finder. All are MAESTRO's: with its files and
 ASAP's annotations alone, `metadata.csv` names the file of each, and notes count from half a second before the `start`
 of the row, or from the beginning of the file where there is none.

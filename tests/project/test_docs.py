@@ -16,7 +16,7 @@ from arietta.train.config import load_config
 from arietta.train.settings import RunSettings
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SERVED = "service.md"  # its Python asks a server: tests/test_service_docs.py starts one
 BLOCKS = [
     pytest.param(block, id=f"{path.name}-{number}")

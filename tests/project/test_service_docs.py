@@ -1,4 +1,4 @@
-"""docs/service.md: its commands and its Python run, against a real server."""
+"""docs/use/service.md: its commands and its Python run, against a real server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from arietta.cli.serve import _LIMITS
 from arietta.music.midi import read_midi
 from arietta.serve.jobs.limits import Limits
 
-PAGE = (Path(__file__).parents[2] / "docs" / "service.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "use" / "service.md").read_text(encoding="utf-8")
 ADDRESS = "http://127.0.0.1:8000"
 
 
