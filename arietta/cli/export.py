@@ -42,7 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"Exported {out} ({size / 1e6:.1f} MB, {arguments.bits} bit).")
     if had_index and not (out / INDEX).is_dir():
         print(
-            "The index of passages that was there is of other music, and was left out; docs/use/judging.md makes a new one."
+            "The index of passages that was there is of other music, and was left out; docs/use/judging.md "
+            "says how to make a new one."
         )
     print(f"Try it:  arietta compose --model {out}")
     return 0

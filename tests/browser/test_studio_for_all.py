@@ -253,4 +253,4 @@ def test_pictures_of_the_studio_are_taken(studio: Studio, tmp_path: Path, name: 
         until(lambda: page.text_content("#time") >= "0:17")  # type: ignore[operator]
         page.mouse.move(0, 0)
         visit.run("(name) => document.querySelector(name).scrollIntoView()", ".stage" if name == "phone" else "body")
-        page.screenshot(path=ROOT / "docs" / f"studio-{name}.png")
+        page.screenshot(path=ROOT / "docs" / "use" / f"studio-{name}.png")
