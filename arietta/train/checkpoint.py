@@ -28,7 +28,7 @@ from ..errors import ConfigError
 from ..files import write_file
 from ..model.config import ModelConfig
 from .config import describe_config
-from .network.fields import build_model
+from .network import build_model
 from .settings import RunSettings
 
 RUN, METRICS, LAST, BEST = "run.json", "metrics.jsonl", "last.pt", "best.pt"

@@ -29,7 +29,7 @@ from ..errors import ConfigError
 from ..model.bundle import Bundle, load_bundle
 from ..model.config import ModelConfig
 from .checkpoint import load_trained
-from .network.fields import build_model
+from .network import build_model
 
 LOG = logging.getLogger(__name__)
 Arrays = Mapping[str, NDArray[np.float32]]

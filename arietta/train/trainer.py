@@ -27,7 +27,8 @@ from .batches import Batch, Crops
 from .checkpoint import Content
 from .config import describe_config
 from .hardware import Hardware
-from .network.fields import build_model, row_nll, shifted
+from .network import build_model
+from .network.fields import token_nll, shift_right
 from .pretrained import Start, carry_over
 from .settings import RunSettings, TrainSettings
 
@@ -140,8 +141,8 @@ class Trainer:
     def _nll(self, batch: Batch) -> Tensor:
         events, counted, composer, source = self.hardware.tensors(batch)
         with self.hardware.autocast():
-            logits = self.network(shifted(events, self.plan.codec.field_sizes), events, composer, source)
-        return row_nll(logits, events, counted).sum()
+            logits = self.network(shift_right(events, self.plan.codec.field_sizes), events, composer, source)
+        return token_nll(logits, events, counted).sum()
 
     def _take_batches(self) -> list[Batch]:
         """This step's batches; on a GPU the next step's are drawn meanwhile (a crop takes 1 ms of a CPU)."""

@@ -24,7 +24,7 @@ from ..music.notes import trim
 from .batches import Batch, pad, pieces_of
 from .checkpoint import Trained
 from .hardware import LAPTOP, Hardware
-from .network.fields import row_nll, shifted
+from .network.fields import token_nll, shift_right
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,8 @@ def _score_part(model: nn.Module, part: Batch, field_sizes: Sequence[int], hardw
     """Likelihood float64 [n, F] and hits float64 [n] of a few windows."""
     events, counted, composer, source = hardware.tensors(part)
     with hardware.autocast():
-        logits = model(shifted(events, field_sizes), events, composer, source)
-    nll = row_nll(logits, events, counted)
+        logits = model(shift_right(events, field_sizes), events, composer, source)
+    nll = token_nll(logits, events, counted)
     field = min(1, len(logits) - 1)
     hits = (logits[field].argmax(dim=-1) == events[..., field]) & counted[..., field]
     return nll.double().sum(dim=1), hits.double().sum(dim=1)

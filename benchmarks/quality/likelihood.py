@@ -28,7 +28,8 @@ from arietta.corpus.store import Piece, Store, open_store
 from arietta.model.bundle import Bundle, load_bundle
 from arietta.model.engine import load_engine
 from arietta.music.notes import trim
-from arietta.train.network.fields import build_model, row_nll, shifted
+from arietta.train.network import build_model
+from arietta.train.network.fields import token_nll, shift_right
 from arietta.train.pretrained import read_weights
 from benchmarks.shared.report import commit, interval_by_piece
 
@@ -96,8 +97,8 @@ def scored(store: Store, piece: Piece, bundle: Bundle, model: nn.Module, without
     rows = torch.from_numpy(events.astype(np.int64))[None]
     counted = torch.from_numpy(bundle.codec.counted(events))[None]
     ids = [torch.tensor([value]) for value in condition(bundle, piece, without_composer)]
-    logits = model(shifted(rows, bundle.model.field_sizes), rows, *ids)
-    nll = row_nll(logits, rows, counted)[0].double().sum(dim=0).numpy()
+    logits = model(shift_right(rows, bundle.model.field_sizes), rows, *ids)
+    nll = token_nll(logits, rows, counted)[0].double().sum(dim=0).numpy()
     is_key = rows[0, :, 1] < KEY_COUNT
     hits = int((logits[1][0].argmax(dim=-1) == rows[0, :, 1])[is_key].sum())
     return Score(nll, hits, int(is_key.sum()), len(events), len(kept), kept.seconds)

@@ -2,7 +2,7 @@
 
     python -m benchmarks.speed.peer_midigpt MIDI...      tokens, notes and bars by midigpt's own encoder
 
-Its published weights come over the network only, so the model is a GPT-2 of its own code with random ones, of the torso
+Its published weights come over the network only, so the model is a GPT-2 of its own code with random ones, of the trunk
 of `piano` and the context of the published, saved and loaded in its own format. Its words are those of its `yellow`
 models (12 steps a beat, 32 velocities, no pedal), with one time signature and without attributes. A session composes a
 track of empty bars from the start, as its README shows, in windows of 8 bars and as many new ones at once as its
@@ -63,7 +63,7 @@ WORDS = {
 
 
 def load_midigpt(config: ModelConfig) -> InferenceEngine:
-    """midigpt's engine on random weights of `config`'s torso; ImportError where midigpt is not installed."""
+    """midigpt's engine on random weights of `config`'s trunk; ImportError where midigpt is not installed."""
     import torch
     from midigpt.inference import InferenceEngine
     from midigpt.inference.model import GPT2Config, GPT2LMHeadModel

@@ -3,12 +3,12 @@
     pip install 'arietta[peers]'
     python -m benchmarks.speed.peers [--repeats 3] [--notes 500]
 
-Hugging Face transformers' Llama has the torso of `piano` (its width, layers, heads, and a feed-forward as wide), random
+Hugging Face transformers' Llama has the trunk of `piano` (its width, layers, heads, and a feed-forward as wide), random
 weights, and says one token at a time: 4.03 tokens a note, as PerformanceCodec says MAESTRO's test split. With its
 cache it is `generate` with sampling; without (what the Keras example does, too) the whole prefix is read again for
 every token, timed at a few lengths and summed along the line between them. PyTorch eager is `piano` itself, one row a
 step with a cache allocated once, its heads and dice in torch, without grammar. midigpt is its own engine on a GPT-2 of
-that torso, with random weights (peer_midigpt.py); without the package it is left out, and stderr says so. Everything in
+that trunk, with random weights (peer_midigpt.py); without the package it is left out, and stderr says so. Everything in
 turn, in one process, on one thread, in float32 but for Arietta's own bundle, which is as it ships.
 """
 
@@ -28,7 +28,7 @@ from arietta.generation.loop import Request, compose
 from arietta.model.bundle import Bundle, load_bundle
 from arietta.model.config import ModelConfig
 from arietta.model.engine import load_engine
-from arietta.train.network.transformer import TransformerModel, angles, turn
+from arietta.train.network.transformer import TransformerModel, position_angles, rotate_pairs
 from arietta.train.pretrained import read_trained_bundle
 from benchmarks.shared.report import report, seconds
 from benchmarks.speed.peer_midigpt import load_midigpt, open_session, seconds_of
@@ -83,7 +83,7 @@ def midigpt_of(config: ModelConfig, notes: int) -> dict[str, Callable[[], float]
 
 
 def llama_like(config: ModelConfig) -> torch.nn.Module:
-    """A Llama of the same torso, with the tokens of PerformanceCodec."""
+    """A Llama of the same trunk, with the tokens of PerformanceCodec."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     shape = LlamaConfig(
@@ -129,7 +129,7 @@ class Eager:
         self.model, self.config = model, bundle.model
         shape = (self.config.layers, self.config.kv_heads, self.config.context, self.config.head_width)
         self.keys, self.values = torch.zeros(shape), torch.zeros(shape)
-        turned = angles(self.config.context, self.config.head_width)
+        turned = position_angles(self.config.context, self.config.head_width)
         self.cos, self.sin = turned.cos(), turned.sin()
 
     @torch.no_grad()
@@ -157,7 +157,7 @@ class Eager:
         heads = attention.qkv(normed).view(-1, config.head_width)
         query, key, value = heads.split([config.heads, config.kv_heads, config.kv_heads])
         if config.positions == "rotary":
-            query, key = (turn(part, self.cos[place], self.sin[place]) for part in (query, key))
+            query, key = (rotate_pairs(part, self.cos[place], self.sin[place]) for part in (query, key))
         self.keys[layer, :, place], self.values[layer, :, place] = key, value
         query = query / math.sqrt(config.head_width)
         keys, values = self.keys[layer, :, : place + 1], self.values[layer, :, : place + 1]

@@ -39,7 +39,7 @@ STEPS, WARM_STEPS = 24, 4  # in a burst: one repeat is the median row of a burst
 SHOWN = 512  # rows at which the parts of a row are told
 PARTS = ("noise and masks", "arrays", "graph", "decoding")
 SAMPLING = {"TopK", "CumSum", "Less", "Where", "ReduceMin", "ArgMax", "Softmax", "And", "GreaterOrEqual", "Div"}
-TORSO_ENDS = ("SkipSimplifiedLayerNormalization", "Tanh")  # the last of them is the torso's last norm, or cell
+TRUNK_ENDS = ("SkipSimplifiedLayerNormalization", "Tanh")  # the last of them is the trunk's last norm, or cell
 
 
 def main() -> None:
@@ -169,15 +169,15 @@ def graph_shares(bundle: Bundle, threads: int) -> dict[str, float]:
             row_seconds(engine, SHOWN)
         events = json.loads(Path(session.end_profiling()).read_text())
     ends = [event for event in events if event["name"].endswith("_kernel_time")]
-    torso = max(int(event["args"]["node_index"]) for event in ends if event["args"]["op_name"] in TORSO_ENDS)
+    trunk = max(int(event["args"]["node_index"]) for event in ends if event["args"]["op_name"] in TRUNK_ENDS)
     spent = dict.fromkeys(("torso", "attention", "heads", "sampling"), 0.0)
     for event in ends[len(ends) // 4 :]:
-        spent[_part(event["args"]["op_name"], int(event["args"]["node_index"]) <= torso)] += event["dur"]
+        spent[_part(event["args"]["op_name"], int(event["args"]["node_index"]) <= trunk)] += event["dur"]
     return {part: value / sum(spent.values()) for part, value in spent.items() if value}
 
 
-def _part(kind: str, is_torso: bool) -> str:
-    if is_torso:
+def _part(kind: str, is_trunk: bool) -> str:
+    if is_trunk:
         return "attention" if kind == "GroupQueryAttention" else "torso"
     return "sampling" if kind in SAMPLING else "heads"
 

@@ -21,7 +21,7 @@ from arietta.model.cache import State
 from arietta.model.config import ModelConfig
 from arietta.model.engine import PROMPTS_KEPT, OnnxEngine, load_engine
 from arietta.model.sampling import Sampling, choose, gumbel
-from arietta.train.network.fields import shifted
+from arietta.train.network.fields import shift_right
 from arietta.train.onnx.export import torch_nll
 from tests.support.bundles import TINY, TINY_LSTM, SymbolCodec, engine_of, forcing, graphs_of, random_model
 from tests.support.strategies import SEEDS, sample_row, uneven
@@ -118,7 +118,7 @@ def test_the_logits_of_every_step_are_torchs_less_a_constant_a_field(pair: Pair)
     rows = torch.from_numpy(pair.events.astype(np.int64))[None]
     ids = (torch.tensor([value]) for value in CONDITION)
     with torch.no_grad():
-        fields = pair.model(shifted(rows, pair.codec.field_sizes), rows, *ids)
+        fields = pair.model(shift_right(rows, pair.codec.field_sizes), rows, *ids)
         expected = torch.cat([field.log_softmax(dim=-1) for field in fields], dim=-1)[0].numpy()
     assert np.abs(logits - expected).max() <= EXACT
 

@@ -50,7 +50,7 @@ def random_model(config: ModelConfig, *, spread: float = 0.12, seed: int = 0) ->
     """A network whose matrices are normal numbers of that deviation: far enough from 0 to tell graphs apart."""
     import torch
 
-    from arietta.train.network.fields import build_model
+    from arietta.train.network import build_model
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -12,7 +12,7 @@ from arietta.codecs.note import NoteCodec
 from arietta.errors import BundleError, ConfigError
 from arietta.model.bundle import load_bundle
 from arietta.model.config import POSITIONS, ModelConfig
-from arietta.train.network.fields import build_model
+from arietta.train.network import build_model
 from arietta.train.onnx.export import torch_nll
 from arietta.train.pretrained import Start, carry_over, read_start, read_trained_bundle, read_weights
 from tests.support.bundles import COMPOSERS, TINY, TINY_LSTM, bundle_of, random_model, write_checkpoint

@@ -15,7 +15,8 @@ from arietta.model.config import ModelConfig
 from arietta.music.notes import trim
 from arietta.train.checkpoint import Trained
 from arietta.train.hardware import LAPTOP
-from arietta.train.network.fields import build_model, row_nll, shifted
+from arietta.train.network import build_model
+from arietta.train.network.fields import token_nll, shift_right
 from arietta.train.validation import cut_windows, evaluate, score, summarise
 from tests.support.corpora import made_store
 
@@ -97,8 +98,8 @@ def test_scores_are_the_sums_of_the_rows_likelihoods(store: Store, model: nn.Mod
     scores = score(model, windows, LAPTOP, batch=2)
     events, counted, composer, source = LAPTOP.tensors(windows.batch)
     with torch.no_grad():
-        logits = model.eval()(shifted(events, CODEC.field_sizes), events, composer, source)
-        expected = row_nll(logits, events, counted).double().sum(dim=1)
+        logits = model.eval()(shift_right(events, CODEC.field_sizes), events, composer, source)
+        expected = token_nll(logits, events, counted).double().sum(dim=1)
     assert np.allclose(scores.nll, expected.numpy(), rtol=1e-5)
 
 

@@ -1,4 +1,4 @@
-"""What every torso shares: rows of fields in, chained heads out, and the loss over the fields that count.
+"""What every trunk shares: rows of fields in, chained heads out, and the loss over the fields that count.
 
 The input at position t is row t - 1; before the first row stands a row of "none" values, V_f for field f.
 A row's embedding is the sum of its fields' embeddings and those of the two conditions (composer, source).
@@ -17,13 +17,13 @@ from torch.nn import functional
 from ...model.config import ModelConfig
 
 
-def shifted(events: Tensor, field_sizes: Sequence[int]) -> Tensor:
+def shift_right(events: Tensor, field_sizes: Sequence[int]) -> Tensor:
     """Return the inputs for `events` int64 [B, T, F]: rows none, 0, ..., T - 2."""
     none = events.new_tensor(field_sizes).expand(len(events), 1, -1)
     return torch.cat([none, events[:, :-1]], dim=1)
 
 
-def row_nll(logits: Sequence[Tensor], targets: Tensor, counted: Tensor) -> Tensor:
+def token_nll(logits: Sequence[Tensor], targets: Tensor, counted: Tensor) -> Tensor:
     """Negative log-likelihood in nats, float32 [B, T, F]: 0 where `counted` bool [B, T, F] is False."""
     parts = [
         functional.cross_entropy(logit.float().flatten(0, 1), targets[..., field].flatten(), reduction="none")
@@ -76,17 +76,3 @@ class ChainedHeads(nn.Module):
                 mixed = mixed + embedding(targets[..., earlier])
             logits.append(self.out[field](functional.gelu(mixed)))
         return logits
-
-
-def build_model(config: ModelConfig) -> nn.Module:
-    """Build the network that `config` describes, with fresh weights.
-
-    Called with (rows [B, T, F], targets [B, T, F], composer [B], source [B]), all int64, it returns the logits.
-    """
-    if config.kind == "lstm":
-        from .lstm import LstmModel
-
-        return LstmModel(config)
-    from .transformer import TransformerModel
-
-    return TransformerModel(config)

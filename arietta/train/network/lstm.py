@@ -1,4 +1,4 @@
-"""The recurrent torso: the first seed's LSTM over rows of fields."""
+"""The recurrent trunk: the first seed's LSTM over rows of fields."""
 
 from __future__ import annotations
 

@@ -130,11 +130,11 @@ def sinusoids(count: int, width: int) -> Tensor:
 
     Vaswani et al. 2017, section 3.5. Begun at random, each distance would have to be learned by itself.
     """
-    turned = angles(count, width)
+    turned = position_angles(count, width)
     return torch.cat([turned.sin(), turned.cos()], dim=-1)
 
 
-def angles(count: int, width: int, device: torch.device | None = None) -> Tensor:
+def position_angles(count: int, width: int, device: torch.device | None = None) -> Tensor:
     """How far places 0 to count - 1 turn each pair of channels, in radians, [count, width / 2]."""
     rates = ROTARY_BASE ** (-torch.arange(0, width, 2, device=device, dtype=torch.float32) / width)
     return torch.arange(count, device=device, dtype=torch.float32)[:, None] * rates
@@ -143,11 +143,11 @@ def angles(count: int, width: int, device: torch.device | None = None) -> Tensor
 def rotate(heads: Tensor) -> Tensor:
     """Rotary positions (Su et al. 2021, arXiv 2104.09864, halves paired) for [B, H, T, D] beginning at 0."""
     length, width = heads.shape[-2:]
-    turned = angles(length, width, heads.device)
-    return turn(heads, turned.cos().to(heads.dtype), turned.sin().to(heads.dtype))
+    turned = position_angles(length, width, heads.device)
+    return rotate_pairs(heads, turned.cos().to(heads.dtype), turned.sin().to(heads.dtype))
 
 
-def turn(heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+def rotate_pairs(heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Turn the pairs of channels of [.., D] by angles whose cosines and sines are [.., D / 2]."""
     low, high = heads.chunk(2, dim=-1)
     return torch.cat([low * cos - high * sin, high * cos + low * sin], dim=-1)

@@ -20,7 +20,7 @@ from ...model.bundle import INDEX, load_bundle, write_description
 from ...model.engine import load_engine
 from ...originality.index import open_index
 from ..checkpoint import Trained, load_trained
-from ..network.fields import row_nll, shifted
+from ..network.fields import token_nll, shift_right
 from .graphs import build_graphs
 
 FEED_ROWS = 128
@@ -61,8 +61,8 @@ def torch_nll(model: torch.nn.Module, codec: Codec, events: Events, condition: t
     targets = torch.from_numpy(events.astype(np.int64))[None]
     composer, source = (torch.tensor([value]) for value in condition)
     with torch.no_grad():
-        logits = model(shifted(targets, codec.field_sizes), targets, composer, source)
-        nll = row_nll(logits, targets, torch.ones_like(targets, dtype=torch.bool))
+        logits = model(shift_right(targets, codec.field_sizes), targets, composer, source)
+        nll = token_nll(logits, targets, torch.ones_like(targets, dtype=torch.bool))
     result: NDArray[np.float32] = nll[0].numpy()
     return result
 

@@ -1,6 +1,6 @@
 """The ONNX graphs of a trained model, written operator by operator so that each step is one call.
 
-    step.onnx  one row in; torso, chained heads and the sampling of every field inside; the next row out
+    step.onnx  one row in; trunk, chained heads and the sampling of every field inside; the next row out
     feed.onnx  S rows in, with the rows they should predict: the likelihood of each field, and the state moved on
 
 Both share `weights.bin`. Keys and values live in buffers of the caller's, [B, Hkv, W, D] a layer, that
@@ -32,11 +32,11 @@ def build_graphs(config: ModelConfig, codec: Codec, weights: Weights, *, bits: i
     """Return (step, feed) for the checkpoint's `weights`; both hold the same tensors, so one data file serves."""
     step, feed = Graph(weights, bits=bits), Graph(weights, bits=bits)
     fields = len(config.field_sizes)
-    rows, nll, logits = _sampled_heads(step, config, codec, _torso(step, config, rows=1))
+    rows, nll, logits = _sampled_heads(step, config, codec, _trunk(step, config, rows=1))
     step.output("rows", TensorProto.INT64, ["B", fields], rows)
     step.output("nll", TensorProto.FLOAT, ["B", fields], nll)
     step.output("logits", TensorProto.FLOAT, ["B", 1, sum(config.field_sizes)], logits)
-    nll = _scored_heads(feed, config, _torso(feed, config, rows=-1))
+    nll = _scored_heads(feed, config, _trunk(feed, config, rows=-1))
     feed.output("nll", TensorProto.FLOAT, ["B", "S", fields], nll)
     shared = {**step.tensors, **feed.tensors}
     large = {name: value for name, value in shared.items() if value.nbytes >= SMALLEST_EXTERNAL}
@@ -44,7 +44,7 @@ def build_graphs(config: ModelConfig, codec: Codec, weights: Weights, *, bits: i
     return step, feed
 
 
-def _torso(graph: Graph, config: ModelConfig, *, rows: int) -> str:
+def _trunk(graph: Graph, config: ModelConfig, *, rows: int) -> str:
     """Inputs, embeddings and layers over so many rows (-1: any number S); returns the hidden states [B, S, width]."""
     fields = len(config.field_sizes)
     inputs = graph.input("inputs", TensorProto.INT64, ["B", "S", fields + 2])

@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from arietta.errors import ConfigError
 from arietta.model.config import POSITIONS, ModelConfig
-from arietta.train.network.fields import build_model, row_nll, shifted
+from arietta.train.network import build_model
+from arietta.train.network.fields import token_nll, shift_right
 from arietta.train.network.transformer import Attention, cache_places, rotate, sinusoids, skew
 
 SIZES = (7, 5, 6, 3)
@@ -51,13 +52,13 @@ def made_rows(length: int, batch: int = 2, sizes: tuple[int, ...] = SIZES) -> Te
 @torch.no_grad()
 def run(model: nn.Module, rows: Tensor, composer: int = 0, source: int = 0) -> list[Tensor]:
     ids = torch.full((len(rows),), composer), torch.full((len(rows),), source)
-    logits: list[Tensor] = model(shifted(rows, SIZES[: rows.shape[-1]]), rows, *ids)
+    logits: list[Tensor] = model(shift_right(rows, SIZES[: rows.shape[-1]]), rows, *ids)
     return logits
 
 
 def test_inputs_are_the_rows_before_and_first_a_row_of_none() -> None:
     rows = made_rows(3)
-    moved = shifted(rows, SIZES)
+    moved = shift_right(rows, SIZES)
     assert moved[:, 0].tolist() == [list(SIZES)] * 2
     assert torch.equal(moved[:, 1:], rows[:, :-1])
 
@@ -207,7 +208,7 @@ def test_likelihood_is_that_of_the_softmax_and_0_where_nothing_counts() -> None:
     rows = made_rows(5)
     logits = run(made_model(BASE), rows)
     counted = torch.rand(rows.shape, generator=torch.Generator().manual_seed(0)) < 0.5
-    nll = row_nll(logits, rows, counted)
+    nll = token_nll(logits, rows, counted)
     assert nll.dtype == torch.float32 and nll.shape == rows.shape
     for field, logit in enumerate(logits):
         expected = -functional.log_softmax(logit, -1).gather(-1, rows[..., field, None])[..., 0]
@@ -217,15 +218,15 @@ def test_likelihood_is_that_of_the_softmax_and_0_where_nothing_counts() -> None:
 def test_likelihood_is_summed_in_float32_when_the_logits_are_bfloat16() -> None:
     rows = made_rows(5)
     logits = [logit.bfloat16() for logit in run(made_model(BASE), rows)]
-    assert row_nll(logits, rows, torch.ones_like(rows, dtype=torch.bool)).dtype == torch.float32
+    assert token_nll(logits, rows, torch.ones_like(rows, dtype=torch.bool)).dtype == torch.float32
 
 
 @every_model
 def test_every_weight_learns(config: ModelConfig) -> None:
     model, rows = made_model(config).train(), made_rows(12)
     conditions = torch.tensor([0, 1])
-    logits = model(shifted(rows, SIZES), rows, conditions, conditions)
-    row_nll(logits, rows, torch.ones_like(rows, dtype=torch.bool)).sum().backward()
+    logits = model(shift_right(rows, SIZES), rows, conditions, conditions)
+    token_nll(logits, rows, torch.ones_like(rows, dtype=torch.bool)).sum().backward()
     assert not [name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()]
 
 
@@ -242,7 +243,7 @@ def test_one_field_is_one_head_without_a_chain() -> None:
     rows = made_rows(6, sizes=(9,))
     ids = torch.zeros(2, dtype=torch.int64)
     with torch.no_grad():
-        logits = model(shifted(rows, (9,)), rows, ids, ids)
+        logits = model(shift_right(rows, (9,)), rows, ids, ids)
     assert [logit.shape for logit in logits] == [(2, 6, 9)]
 
 

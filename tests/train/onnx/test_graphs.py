@@ -17,7 +17,8 @@ from arietta.codecs.note import NoteCodec
 from arietta.model.config import ModelConfig
 from arietta.model.engine import OnnxEngine, load_engine
 from arietta.music.notes import Notes
-from arietta.train.network.fields import build_model, row_nll, shifted
+from arietta.train.network import build_model
+from arietta.train.network.fields import token_nll, shift_right
 from arietta.train.onnx.builder import BLOCK, OPSET, SMALLEST_EXTERNAL, Graph, quantise_blocks
 from arietta.train.onnx.export import torch_nll
 from arietta.train.onnx.graphs import build_graphs, cache_scales
@@ -252,7 +253,7 @@ def taught(config: ModelConfig, steps: int = 50) -> torch.nn.Module:
         rows = torch.stack([piece[start : start + 48] for piece, start in picks])
         ids = torch.ones(6, dtype=torch.int64)
         counted = torch.from_numpy(CODEC.counted(rows.numpy()))
-        loss = row_nll(model(shifted(rows, CODEC.field_sizes), rows, ids, ids), rows, counted).sum(-1).mean()
+        loss = token_nll(model(shift_right(rows, CODEC.field_sizes), rows, ids, ids), rows, counted).sum(-1).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
