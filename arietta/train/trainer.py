@@ -28,7 +28,7 @@ from .checkpoint import Content
 from .config import describe_config
 from .hardware import Hardware
 from .network import build_model
-from .network.fields import token_nll, shift_right
+from .network.fields import shift_right, token_nll
 from .pretrained import Start, carry_over
 from .settings import RunSettings, TrainSettings
 

@@ -24,7 +24,7 @@ from ..music.notes import trim
 from .batches import Batch, pad, pieces_of
 from .checkpoint import Trained
 from .hardware import LAPTOP, Hardware
-from .network.fields import token_nll, shift_right
+from .network.fields import shift_right, token_nll
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from arietta.model.bundle import Bundle, load_bundle
 from arietta.model.engine import load_engine
 from arietta.music.notes import trim
 from arietta.train.network import build_model
-from arietta.train.network.fields import token_nll, shift_right
+from arietta.train.network.fields import shift_right, token_nll
 from arietta.train.pretrained import read_weights
 from benchmarks.shared.report import commit, interval_by_piece
 

@@ -16,7 +16,7 @@ from arietta.music.notes import trim
 from arietta.train.checkpoint import Trained
 from arietta.train.hardware import LAPTOP
 from arietta.train.network import build_model
-from arietta.train.network.fields import token_nll, shift_right
+from arietta.train.network.fields import shift_right, token_nll
 from arietta.train.validation import cut_windows, evaluate, score, summarise
 from tests.support.corpora import made_store
 

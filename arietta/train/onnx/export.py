@@ -20,7 +20,7 @@ from ...model.bundle import INDEX, load_bundle, write_description
 from ...model.engine import load_engine
 from ...originality.index import open_index
 from ..checkpoint import Trained, load_trained
-from ..network.fields import token_nll, shift_right
+from ..network.fields import shift_right, token_nll
 from .graphs import build_graphs
 
 FEED_ROWS = 128

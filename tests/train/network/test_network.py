@@ -13,7 +13,7 @@ from torch.nn import functional
 from arietta.errors import ConfigError
 from arietta.model.config import POSITIONS, ModelConfig
 from arietta.train.network import build_model
-from arietta.train.network.fields import token_nll, shift_right
+from arietta.train.network.fields import shift_right, token_nll
 from arietta.train.network.transformer import Attention, cache_places, rotate, sinusoids, skew
 
 SIZES = (7, 5, 6, 3)

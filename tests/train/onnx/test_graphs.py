@@ -18,7 +18,7 @@ from arietta.model.config import ModelConfig
 from arietta.model.engine import OnnxEngine, load_engine
 from arietta.music.notes import Notes
 from arietta.train.network import build_model
-from arietta.train.network.fields import token_nll, shift_right
+from arietta.train.network.fields import shift_right, token_nll
 from arietta.train.onnx.builder import BLOCK, OPSET, SMALLEST_EXTERNAL, Graph, quantise_blocks
 from arietta.train.onnx.export import torch_nll
 from arietta.train.onnx.graphs import build_graphs, cache_scales
