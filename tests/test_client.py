@@ -23,7 +23,7 @@ from arietta.errors import MidiError, RequestError
 from arietta.model.sampling import Sampling
 from arietta.music.midi import midi_bytes, read_midi, write_midi
 from arietta.music.notes import Notes, first
-from arietta.serve.app import Door
+from arietta.serve.app import Access
 from arietta.serve.jobs.models import Models
 from tests.support.servers import look, serving
 
@@ -128,7 +128,7 @@ def test_a_server_that_is_not_there_is_named() -> None:
 
 
 def test_a_key_is_sent(models: Models, tmp_path: Path) -> None:
-    with serving(models, tmp_path, door=Door(key="clé")) as server:
+    with serving(models, tmp_path, access=Access(key="clé")) as server:
         address = str(server.base_url)
         assert Client(address, api_key="clé").compose(3).note_count == 3
         with pytest.raises(RequestError, match="this server asks for its key"):

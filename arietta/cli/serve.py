@@ -116,14 +116,14 @@ def _server(models: Models, limits: Limits, arguments: argparse.Namespace) -> uv
     """Make the server; when it is told to stop, the pieces being composed stay as they are until it starts again."""
     import uvicorn
 
-    from ..serve.app import Door, create_app
+    from ..serve.app import Access, create_app
     from ..serve.jobs.history import History
     from ..serve.jobs.service import Service
 
     service = Service(models, History(_data_folder(arguments.data)), limits, is_stopping=lambda: server.should_exit)
-    door = Door(arguments.api_key or os.environ.get(KEY_VARIABLE) or None, tuple(arguments.allow_origin))
+    access = Access(arguments.api_key or os.environ.get(KEY_VARIABLE) or None, tuple(arguments.allow_origin))
     config = uvicorn.Config(
-        create_app(service, door), timeout_graceful_shutdown=GRACE_SECONDS, access_log=False, log_config=None
+        create_app(service, access), timeout_graceful_shutdown=GRACE_SECONDS, access_log=False, log_config=None
     )
     server: uvicorn.Server = uvicorn.Server(config)
     return server

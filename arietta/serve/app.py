@@ -1,7 +1,7 @@
 """The HTTP service, put together: the endpoints, the gate before them and the document about them.
 
     service = Service(Models(), History(folder), Limits())
-    app = create_app(service, Door(key="..."))
+    app = create_app(service, Access(key="..."))
 
 The endpoints are written for their readers at /docs: what each parameter does, with examples, and every answer.
 """
@@ -22,13 +22,13 @@ from .. import __version__
 from .jobs.service import Service
 from .routes.docs import add_manual
 from .routes.events import add_events
-from .routes.files import Workshop, add_files
-from .routes.middleware import Diary, Gate
+from .routes.files import FileQueue, add_files
+from .routes.middleware import AccessMiddleware, RequestLogMiddleware
 from .routes.midi import add_downloads
 from .routes.pieces import add_pieces
 from .routes.problems import Problem, add_problems, responses
 from .routes.reports import add_reports
-from .routes.schemas import Asked, AskedForm, MusicView
+from .routes.schemas import MusicView, PieceRequest, PieceRequestForm
 from .routes.studio import add_pages
 from .routes.system import add_state
 
@@ -36,23 +36,23 @@ EXPOSED = ("Content-Disposition", "Location", "Retry-After", "X-Request-ID")
 
 
 @dataclass(frozen=True)
-class Door:
+class Access:
     """Who may come in: with `key` only those who have it; pages of `origins`, beside the server's own."""
 
     key: str | None = None
     origins: tuple[str, ...] = ()
 
 
-def create_app(service: Service, door: Door | None = None) -> FastAPI:
+def create_app(service: Service, access: Access | None = None) -> FastAPI:
     """Make the app; it opens and closes the service."""
-    door, workshop = door or Door(), Workshop()
+    access, file_queue = access or Access(), FileQueue()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        service.bell.hang()
+        service.notifier.bind()
         service.open()
         yield
-        workshop.close()
+        file_queue.close()
         service.close()
 
     app = FastAPI(
@@ -66,25 +66,25 @@ def create_app(service: Service, door: Door | None = None) -> FastAPI:
     )
     add_problems(app)
     add_state(app, service)
-    add_files(app, service, workshop)
-    add_reports(app, service, workshop)
+    add_files(app, service, file_queue)
+    add_reports(app, service, file_queue)
     add_events(app, service)
     add_pieces(app, service)
     add_downloads(app, service)
     add_manual(app)
     add_pages(app)
     _describe(app, service)
-    app.add_middleware(Gate, limits=service.limits, key=door.key, origins=door.origins)
-    if door.origins:
+    app.add_middleware(AccessMiddleware, limits=service.limits, key=access.key, origins=access.origins)
+    if access.origins:
         methods = ["GET", "POST", "PATCH", "DELETE"]
         app.add_middleware(
             CORSMiddleware,
-            allow_origins=list(door.origins),
+            allow_origins=list(access.origins),
             allow_methods=methods,
             allow_headers=["*"],
             expose_headers=list(EXPOSED),
         )
-    app.add_middleware(Diary, metrics=service.metrics)
+    app.add_middleware(RequestLogMiddleware, metrics=service.metrics)
     return app
 
 
@@ -95,7 +95,7 @@ def _describe(app: FastAPI, service: Service) -> None:
         if app.openapi_schema is None:
             made = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
             template = "#/components/schemas/{model}"
-            sent, answered = (Asked, AskedForm), (Problem, MusicView)
+            sent, answered = (PieceRequest, PieceRequestForm), (Problem, MusicView)
             kinds: list[Any] = [(kind, "validation") for kind in sent] + [(kind, "serialization") for kind in answered]
             _, bodies = models_json_schema(kinds, ref_template=template)
             schemas = made.setdefault("components", {}).setdefault("schemas", {})
@@ -110,7 +110,7 @@ def _describe(app: FastAPI, service: Service) -> None:
 
 def _limit(document: dict[str, Any], service: Service) -> None:
     limits, schemas = service.limits, document["components"]["schemas"]
-    for name in (Asked.__name__, AskedForm.__name__):
+    for name in (PieceRequest.__name__, PieceRequestForm.__name__):
         schemas[name]["properties"]["notes"]["maximum"] = limits.most_notes
         schemas[name]["properties"]["seconds"]["maximum"] = limits.most_seconds
         for wish in ("count", "best"):

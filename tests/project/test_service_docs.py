@@ -48,7 +48,7 @@ def test_every_endpoint_and_every_value_of_a_request_stands_there(server: httpx.
     document = server.get("/openapi.json").json()
     for path in document["paths"]:
         assert path.removeprefix("/v1/pieces/{id}") in PAGE, path
-    for name in document["components"]["schemas"]["Asked"]["properties"]:
+    for name in document["components"]["schemas"]["PieceRequest"]["properties"]:
         assert f"`{name}`" in PAGE, name
 
 

@@ -141,7 +141,7 @@ def test_a_refused_request_never_reaches_the_stage(
     models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving(models, tmp_path) as client:
-        monkeypatch.setattr(client.service.stage, "submit", None)
+        monkeypatch.setattr(client.service.scheduler, "submit", None)
         problem(client.get("/midi/9?style=nobody"), 422)
 
 

@@ -22,7 +22,7 @@ import httpx
 import pytest
 import uvicorn
 
-from arietta.serve.app import Door, create_app
+from arietta.serve.app import Access, create_app
 from arietta.serve.jobs.history import History
 from arietta.serve.jobs.limits import Limits
 from arietta.serve.jobs.models import Models
@@ -77,12 +77,12 @@ def serving(
     models: Models,
     data: Path,
     limits: Limits | None = None,
-    door: Door | None = None,
+    access: Access | None = None,
     is_stopping: Callable[[], bool] = lambda: False,
 ) -> Iterator[httpx.Client]:
     """Serve over real HTTP on a free port, in a thread; the client's `service` is what is behind it."""
     service = Service(models, History(data), limits or Limits(), is_stopping=is_stopping)
-    server = uvicorn.Server(uvicorn.Config(create_app(service, door), log_config=None))
+    server = uvicorn.Server(uvicorn.Config(create_app(service, access), log_config=None))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()

@@ -17,7 +17,7 @@ Event = Note | Pedal
 _PEDAL = -1.0  # stands where a note has its pitch
 
 
-class Transcript:
+class EventLog:
     """The events so far; only ever added to, so that readers in other threads may count on what they saw."""
 
     def __init__(self, prompt: Notes | None = None) -> None:
@@ -54,7 +54,7 @@ class Transcript:
             self.events.append(press)
 
 
-def gather(events: Iterable[Event]) -> Notes:
+def to_notes(events: Iterable[Event]) -> Notes:
     """Return the piece that the events tell. A press told later has the last word from its beginning on: the grid may
     make one press of two that nearly touched in the prompt."""
     kept: list[Event] = []

@@ -1,8 +1,8 @@
 """Threads have news, coroutines wait for it.
 
-seen = bell.rung
+seen = notifier.version
 if not there_yet():
-    await bell.wait(seen, 15.0)      # returns at once if it rang since `seen`
+    await notifier.wait(seen, 15.0)      # returns at once if it rang since `seen`
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ import contextlib
 import threading
 
 
-class Bell:
+class Notifier:
     """Wakes everyone who waits, each time it rings."""
 
     def __init__(self) -> None:
-        self.rung = 0
+        self.version = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: set[asyncio.Future[None]] = set()
         self._lock = threading.Lock()
 
-    def hang(self) -> None:
+    def bind(self) -> None:
         """Serve the event loop that runs; called in it, before anyone waits."""
         self._loop = asyncio.get_running_loop()
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Tell that something changed; any thread may."""
         with self._lock:
-            self.rung += 1
+            self.version += 1
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
                 self._loop.call_soon_threadsafe(self._wake)
@@ -41,7 +41,7 @@ class Bell:
 
     async def wait(self, seen: int, seconds: float) -> None:
         """Wait until it has rung more often than `seen`, at most so many seconds."""
-        if self.rung != seen:
+        if self.version != seen:
             return
         waiting = asyncio.get_running_loop().create_future()
         self._waiting.add(waiting)

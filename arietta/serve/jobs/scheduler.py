@@ -1,6 +1,6 @@
-"""The stage: one thread that steps every running piece, those of one model together; they join and leave in between.
+"""The scheduler: one thread that steps every running piece, those of one model together.
 
-A `Turn` is one piece on its way over it. What a piece becomes does not depend on its company (`ensemble`). Prompts are
+A `Job` is one piece on its way over it. What a piece becomes does not depend on its company (`ensemble`). Prompts are
 heard in a thread of their own before a piece joins, so that a long one never holds up the others.
 """
 
@@ -20,11 +20,11 @@ from ...generation.batch import Ensemble
 from ...generation.loop import Piece, Take, begin
 from ...generation.original import Originality, Search
 from ...model.engine import Engine
-from .event_log import Event, Transcript
+from .event_log import Event, EventLog
 from .history import CANCELLED, DONE, FAILED, WAITING
 from .limits import Limits
 from .metrics import Metrics
-from .notifier import Bell
+from .notifier import Notifier
 
 COMPOSING = "composing"
 POLL = 0.1  # seconds between two looks at whether the server shall stop, where there is nothing to step
@@ -40,11 +40,11 @@ class StoppingError(AriettaError):
 
 
 @dataclass(eq=False)
-class Turn:
+class Job:
     """One piece on its way: waiting, composing, over. `is_kept` false means that its asker alone waits for it.
 
-    The stage's thread writes it and others read it; `is_over` comes last, once what there is to keep is kept. With a
-    `search` it comes over the stage again, and tells nobody a note, until that is settled.
+    The scheduler thread writes it and others read it; `is_over` comes last, once what there is to keep is kept. With a
+    `search` it comes over the scheduler again, and tells nobody a note, until that is settled.
     Times are seconds of `time.monotonic`.
     """
 
@@ -68,17 +68,17 @@ class Turn:
     def __post_init__(self) -> None:
         self._begin()
         self._settled = self.search is None
-        self._best = self.piece, self.transcript
+        self._best = self.piece, self.event_log
 
     def _begin(self) -> None:
-        self.transcript = Transcript(self.piece.request.prompt)
+        self.event_log = EventLog(self.piece.request.prompt)
         self.progress = self.piece.progress
         self.heard: Future[Any] | None = None  # the hearing of the prompt
 
     @property
     def told(self) -> Sequence[Event]:
         """What hearers may know of the piece: all that is composed so far, but nothing that may not last."""
-        return self.transcript.events if self._settled else ()
+        return self.event_log.events if self._settled else ()
 
     def judge(self, found: Originality) -> bool:
         """Take in how original the finished piece is; whether that settles it, or it has to be composed once more."""
@@ -88,10 +88,10 @@ class Turn:
         assert self.take is not None
         self.search.judge(self.take, found)
         if self.search.take is self.take:
-            self._best = self.piece, self.transcript
+            self._best = self.piece, self.event_log
         if self.search.is_over:
             self.take, self.originality = self.search.take, self.search.found
-            self.piece, self.transcript = self._best
+            self.piece, self.event_log = self._best
             self._settled = True
         else:
             self.take, self.ended, self.state = None, None, WAITING
@@ -110,32 +110,32 @@ class Turn:
         waited = None if self.seated is None else self.seated - self.came
         first = None if self.first_note is None else self.first_note - self.came
         composing = None if self.seated is None else until - self.seated
-        rate = self.transcript.note_count / composing if composing else None
+        rate = self.event_log.note_count / composing if composing else None
         values = {"waited": waited, "first_note": first, "composing": composing, "notes_per_second": rate}
         return {name: None if value is None else round(value, 4) for name, value in values.items()}
 
 
-class Stage:
-    """The turns that wait and those that are being composed. `ended(turn)` is called for each that is over, in the
-    stage's thread; it sets `is_over`, sooner or later."""
+class Scheduler:
+    """The jobs that wait and those that are being composed. `ended(job)` is called for each that is over, in the
+    scheduler's thread; it sets `is_over`, sooner or later."""
 
     def __init__(
         self,
         limits: Limits,
-        bell: Bell,
+        notifier: Notifier,
         metrics: Metrics,
         *,
-        ended: Callable[[Turn], None],
+        ended: Callable[[Job], None],
         is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._limits, self._bell, self._metrics = limits, bell, metrics
+        self._limits, self._notifier, self._metrics = limits, notifier, metrics
         self._ended, self._is_told_to_stop = ended, is_stopping
         self._changed = threading.Condition()
-        self._waiting: deque[Turn] = deque()
-        self._seated: dict[Piece, Turn] = {}
+        self._waiting: deque[Job] = deque()
+        self._seated: dict[Piece, Job] = {}
         self._ensembles: dict[str, Ensemble] = {}
         self._usher = ThreadPoolExecutor(1, thread_name_prefix="prompts")
-        self._thread = threading.Thread(target=self._run, name="stage", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
         self._is_closing = False
 
     @property
@@ -162,33 +162,33 @@ class Stage:
             self._thread.join()
         self._usher.shutdown(cancel_futures=True)
 
-    def submit(self, turns: Sequence[Turn], *, is_resumed: bool = False) -> None:
-        """Let turns wait for their seats, all or none; raises FullError beyond the limits, which resumed ones pass."""
+    def submit(self, jobs: Sequence[Job], *, is_resumed: bool = False) -> None:
+        """Let jobs wait for their seats, all or none; raises FullError beyond the limits, which resumed ones pass."""
         with self._changed:
             if not is_resumed:
-                self.check_room(turns[0].client, len(turns))
-            for turn in turns:
-                if len(turn.piece.prompt_events):
-                    turn.heard = self._usher.submit(begin, turn.piece, turn.engine)
-                    turn.heard.add_done_callback(lambda _: self._notify())
-                self._waiting.append(turn)
+                self.check_room(jobs[0].client, len(jobs))
+            for job in jobs:
+                if len(job.piece.prompt_events):
+                    job.heard = self._usher.submit(begin, job.piece, job.engine)
+                    job.heard.add_done_callback(lambda _: self._notify())
+                self._waiting.append(job)
             self._changed.notify()
 
     def check_room(self, client: str, count: int) -> None:
-        """Refuse a client's next turns where there is no place for them."""
+        """Refuse a client's next jobs where there is no place for them."""
         if self.is_stopping:
             raise StoppingError("the server is stopping")
         with self._changed:
             free = max(self._limits.seats - len(self._seated), 0)
             if len(self._waiting) + count > self._limits.places + free:
                 raise FullError(f"the server has {sum(self.counts)} pieces to compose; try again in a few seconds")
-            mine = sum(turn.client == client for turn in (*self._waiting, *list(self._seated.values())))
+            mine = sum(job.client == client for job in (*self._waiting, *list(self._seated.values())))
             if mine + count > self._limits.most_per_client:
                 raise FullError(f"you have {mine} pieces under way; wait for some of them to end")
 
-    def cancel(self, turn: Turn) -> None:
-        """End a turn within a step."""
-        turn.is_cancelled = True
+    def cancel(self, job: Job) -> None:
+        """End a job within a step."""
+        job.is_cancelled = True
         self._notify()
 
     def _notify(self) -> None:
@@ -203,46 +203,46 @@ class Stage:
                 self._step()
             else:
                 with self._changed:
-                    self._changed.wait(0.0 if any(turn.is_ready for turn in self._waiting) else POLL)
-        self._bell.ring()  # those who wait for what will not come now
+                    self._changed.wait(0.0 if any(job.is_ready for job in self._waiting) else POLL)
+        self._notifier.notify()  # those who wait for what will not come now
 
     def _drop_cancelled(self) -> None:
-        for turn in [turn for turn in self._seated.values() if turn.is_cancelled]:
-            self._ensembles[turn.piece.bundle.name].drop(turn.piece)
-            self._leave(turn, CANCELLED)
+        for job in [job for job in self._seated.values() if job.is_cancelled]:
+            self._ensembles[job.piece.bundle.name].drop(job.piece)
+            self._leave(job, CANCELLED)
         with self._changed:
-            dropped = [turn for turn in self._waiting if turn.is_cancelled]
-            self._waiting = deque(turn for turn in self._waiting if not turn.is_cancelled)
-        for turn in dropped:
-            self._leave(turn, CANCELLED)
+            dropped = [job for job in self._waiting if job.is_cancelled]
+            self._waiting = deque(job for job in self._waiting if not job.is_cancelled)
+        for job in dropped:
+            self._leave(job, CANCELLED)
 
     def _seat(self) -> None:
         """Give the free seats to those who can begin, in the order in which they came."""
-        while (turn := self._next()) is not None:
-            self._seated[turn.piece] = turn
-            turn.seated, turn.state = turn.seated or time.monotonic(), COMPOSING
-            name = turn.piece.bundle.name
+        while (job := self._next()) is not None:
+            self._seated[job.piece] = job
+            job.seated, job.state = job.seated or time.monotonic(), COMPOSING
+            name = job.piece.bundle.name
             if name not in self._ensembles:
-                self._ensembles[name] = Ensemble(turn.engine)
+                self._ensembles[name] = Ensemble(job.engine)
             try:
-                self._ensembles[name].add(turn.piece)
+                self._ensembles[name].add(job.piece)
             except Exception:
                 log.exception("a prompt could not be heard by %s", name)
-                self._leave(turn, FAILED)
+                self._leave(job, FAILED)
 
-    def _next(self) -> Turn | None:
+    def _next(self) -> Job | None:
         with self._changed:
             if len(self._seated) >= self._limits.seats:
                 return None
-            long = sum(self._is_long(turn) for turn in self._seated.values())
-            for turn in self._waiting:
-                if turn.is_ready and (long < self._limits.long_seats or not self._is_long(turn)):
-                    self._waiting.remove(turn)
-                    return turn
+            long = sum(self._is_long(job) for job in self._seated.values())
+            for job in self._waiting:
+                if job.is_ready and (long < self._limits.long_seats or not self._is_long(job)):
+                    self._waiting.remove(job)
+                    return job
         return None
 
-    def _is_long(self, turn: Turn) -> bool:
-        request = turn.piece.request
+    def _is_long(self, job: Job) -> bool:
+        request = job.piece.request
         return self._limits.is_long(request.notes, request.seconds)
 
     def _step(self) -> None:
@@ -254,30 +254,30 @@ class Stage:
             except Exception:
                 log.exception("composing with %s failed", name)
                 self._lose(name)
-        self._bell.ring()
+        self._notifier.notify()
 
-    def _tell(self, turn: Turn, made: Sequence[Any]) -> None:
-        before = turn.transcript.note_count
-        turn.transcript.add(made)
-        turn.progress = turn.piece.progress
-        count = turn.transcript.note_count
+    def _tell(self, job: Job, made: Sequence[Any]) -> None:
+        before = job.event_log.note_count
+        job.event_log.add(made)
+        job.progress = job.piece.progress
+        count = job.event_log.note_count
         self._metrics.notes.inc(count - before)
-        if count and turn.first_note is None:
-            turn.first_note = time.monotonic()
-            self._metrics.first_note.observe(turn.first_note - turn.came)
-        if turn.piece.is_done:
-            turn.transcript.close()
-            assert turn.seated is not None
-            turn.take = turn.piece.take(time.monotonic() - turn.seated)
-            self._leave(turn, DONE)
+        if count and job.first_note is None:
+            job.first_note = time.monotonic()
+            self._metrics.first_note.observe(job.first_note - job.came)
+        if job.piece.is_done:
+            job.event_log.close()
+            assert job.seated is not None
+            job.take = job.piece.take(time.monotonic() - job.seated)
+            self._leave(job, DONE)
 
     def _lose(self, name: str) -> None:
         """End the pieces of a model that failed; the next ones begin with a fresh ensemble."""
         del self._ensembles[name]
-        for turn in [turn for turn in self._seated.values() if turn.piece.bundle.name == name]:
-            self._leave(turn, FAILED)
+        for job in [job for job in self._seated.values() if job.piece.bundle.name == name]:
+            self._leave(job, FAILED)
 
-    def _leave(self, turn: Turn, state: str) -> None:
-        self._seated.pop(turn.piece, None)
-        turn.ended, turn.state = time.monotonic(), state
-        self._ended(turn)
+    def _leave(self, job: Job, state: str) -> None:
+        self._seated.pop(job.piece, None)
+        job.ended, job.state = time.monotonic(), state
+        self._ended(job)

@@ -12,7 +12,7 @@ from typing import Any
 from ...evaluation.ranking import choose, usual_nats
 from ...model.bundle import Bundle
 from ...music.notes import Notes
-from .event_log import gather
+from .event_log import to_notes
 from .history import DONE, WAITING, History, Outcome, Record
 
 ORDER, BEST = "order", "best"  # in what was asked for: the first piece of the order, and how many shall be chosen
@@ -46,7 +46,7 @@ def mark_best(history: History, record: Record, bundle: Bundle | None) -> None:
     done = [piece for piece in pieces if piece.state == DONE]
     if not done or any(piece.state == WAITING for piece in pieces):
         return
-    candidates = [_candidate(piece, gather(history.told(piece.id))) for piece in done]
+    candidates = [_candidate(piece, to_notes(history.told(piece.id))) for piece in done]
     is_known = all(one.is_original is not None for one in candidates)
     judged = choose(
         candidates,

@@ -1,7 +1,7 @@
-"""The service behind the endpoints: orders become records and turns, turns that are over become kept pieces.
+"""The service behind the endpoints: orders become records and jobs, jobs that are over become kept pieces.
 
-What calls it comes from the event loop's side threads; what ends a turn runs in a thread of its own, the keeper's,
-so that neither the stage nor a client ever waits for the disk of another.
+What calls it comes from the event loop's side threads; what ends a job runs in a thread of its own, the keeper's,
+so that neither the scheduler nor a client ever waits for the disk of another.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from ...model.bundle import Bundle
 from ...model.sampling import Sampling
 from ...music.notes import Notes
 from ..routes.problems import FAILURE, problem_of
-from .event_log import Event, events_of, gather
+from .event_log import Event, events_of, to_notes
 from .history import DONE, FAILED, INTERRUPTED, WAITING, History, Outcome, Record
 from .limits import Limits
 from .metrics import Metrics
 from .models import Models
-from .notifier import Bell
-from .scheduler import COMPOSING, Stage, Turn
+from .notifier import Notifier
+from .scheduler import COMPOSING, Job, Scheduler
 from .selection import in_order, mark_best
 
 ORIGINAL = "original"  # stands in what was asked for while the piece may be composed again
@@ -65,11 +65,11 @@ class Service:
         self, models: Models, history: History, limits: Limits, *, is_stopping: Callable[[], bool] = lambda: False
     ) -> None:
         self.models, self.history, self.limits = models, history, limits
-        self.bell, self.metrics = Bell(), Metrics()
-        self.stage = Stage(limits, self.bell, self.metrics, ended=self._end, is_stopping=is_stopping)
-        self.metrics.watch(lambda: self.stage.counts)
-        self._turns: dict[str, Turn] = {}
-        self._over: queue.SimpleQueue[Turn | None] = queue.SimpleQueue()
+        self.notifier, self.metrics = Notifier(), Metrics()
+        self.scheduler = Scheduler(limits, self.notifier, self.metrics, ended=self._end, is_stopping=is_stopping)
+        self.metrics.watch(lambda: self.scheduler.counts)
+        self._jobs: dict[str, Job] = {}
+        self._over: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
 
     def open(self) -> None:
@@ -77,11 +77,11 @@ class Service:
         self._keeper.start()
         for record in self.history.waiting():
             self._resume(record)
-        self.stage.open()
+        self.scheduler.open()
 
     def close(self) -> None:
         """Stop in good order: what is over is kept, what is not is composed when the next server starts."""
-        self.stage.close()
+        self.scheduler.close()
         self._over.put(None)
         if self._keeper.is_alive():
             self._keeper.join()
@@ -90,61 +90,61 @@ class Service:
     def submit(self, orders: Sequence[Order], client: str) -> list[Record]:
         """Keep orders and let them wait for their seats, all or none; raises RequestError where a model cannot do what
         is asked, FullError or StoppingError where there is no place."""
-        self.stage.check_room(client, len(orders))  # before any work; once more when they are put there
+        self.scheduler.check_room(client, len(orders))  # before any work; once more when they are put there
         pieces = [Piece(order.request, self.models.bundle(order.model)) for order in orders]
         records = [_record(order, piece) for order, piece in zip(orders, pieces, strict=True)]
         records = in_order(records, orders[0].best)
-        turns = [self._turn(record, piece, client) for record, piece in zip(records, pieces, strict=True)]
+        jobs = [self._job(record, piece, client) for record, piece in zip(records, pieces, strict=True)]
         self.history.add(records, [_events(order.request.prompt) for order in orders])
-        self._turns |= {turn.key: turn for turn in turns}
+        self._jobs |= {job.key: job for job in jobs}
         try:
-            self.stage.submit(turns)
+            self.scheduler.submit(jobs)
         except AriettaError:
             for record in records:
-                del self._turns[record.id]
+                del self._jobs[record.id]
                 self.history.delete(record.id)
             raise
         return records
 
-    def compose(self, order: Order, client: str) -> Turn:
+    def compose(self, order: Order, client: str) -> Job:
         """Let a piece wait for its seat that is not kept; raises as `submit` does."""
         piece = Piece(order.request, self.models.bundle(order.model))
         engine = self.models.engine(piece.bundle.name)
-        turn = Turn(secrets.token_hex(8), piece, engine, client, is_kept=False)
-        self.stage.submit([turn])
-        return turn
+        job = Job(secrets.token_hex(8), piece, engine, client, is_kept=False)
+        self.scheduler.submit([job])
+        return job
 
-    def _turn(self, record: Record, piece: Piece, client: str) -> Turn:
+    def _job(self, record: Record, piece: Piece, client: str) -> Job:
         name, is_original = piece.bundle.name, ORIGINAL in record.asked
         if is_original and self.models.index(name) is None:
             raise RequestError(f"{name} has no index of its training music here, which tells what is original")
         search = Search(piece.request) if is_original else None
-        return Turn(record.id, piece, self.models.engine(name), client, search=search)
+        return Job(record.id, piece, self.models.engine(name), client, search=search)
 
     def find(self, key: str) -> Record:
         """Return a piece as it stands; raises UnknownPieceError."""
-        turn = self._turns.get(key)  # looked up first: the history knows of those that are no longer there
+        job = self._jobs.get(key)  # looked up first: the history knows of those that are no longer there
         record = self.history.find(key)
         if record is None:
             raise UnknownPieceError(f"there is no piece {key[:40]!r} here, or no longer")
-        return _current(record, turn)
+        return _current(record, job)
 
     def page(self, limit: int, *, before: int | None = None, only_favourites: bool = False) -> list[Record]:
         """Return kept pieces as they stand, the newest first, below a number if one is given."""
-        turns = dict(self._turns)
+        jobs = dict(self._jobs)
         records = self.history.page(limit, before=before, only_favourites=only_favourites)
-        return [_current(record, turns.get(record.id)) for record in records]
+        return [_current(record, jobs.get(record.id)) for record in records]
 
-    def turn(self, key: str) -> Turn | None:
-        """Return a piece's turn while it is under way."""
-        return self._turns.get(key)
+    def job(self, key: str) -> Job | None:
+        """Return a piece's job while it is under way."""
+        return self._jobs.get(key)
 
-    def delete(self, key: str) -> Turn | None:
-        """Forget a piece; one under way is cancelled, which its turn, returned, will tell. Raises as `find` does."""
-        record, turn = self.find(key), self._turns.get(key)
-        if turn is not None and record.state in (WAITING, COMPOSING):
-            self.stage.cancel(turn)
-            return turn
+    def delete(self, key: str) -> Job | None:
+        """Forget a piece; one under way is cancelled, which its job, returned, will tell. Raises as `find` does."""
+        record, job = self.find(key), self._jobs.get(key)
+        if job is not None and record.state in (WAITING, COMPOSING):
+            self.scheduler.cancel(job)
+            return job
         self.history.delete(key)
         return None
 
@@ -168,34 +168,34 @@ class Service:
 
     def notes(self, key: str) -> Notes:
         """Return the notes of a finished piece; raises as `told` does."""
-        return gather(self.told(key)[1])
+        return to_notes(self.told(key)[1])
 
-    def _end(self, turn: Turn) -> None:
-        """Take a turn from the stage's thread."""
-        if turn.is_kept:
-            self._over.put(turn)
+    def _end(self, job: Job) -> None:
+        """Take a job from the scheduler's thread."""
+        if job.is_kept:
+            self._over.put(job)
         else:
-            self._close(turn)
+            self._close(job)
 
-    def _close(self, turn: Turn) -> None:
-        turn.is_over = True
-        self.metrics.pieces.labels(turn.state).inc()
-        self.bell.ring()
+    def _close(self, job: Job) -> None:
+        job.is_over = True
+        self.metrics.pieces.labels(job.state).inc()
+        self.notifier.notify()
 
     def _keep(self) -> None:
         """Look up and keep what is over, piece by piece, until None comes."""
-        while (turn := self._over.get()) is not None:
-            if not self._is_settled(turn):
-                self.stage.submit([turn], is_resumed=True)
+        while (job := self._over.get()) is not None:
+            if not self._is_settled(job):
+                self.scheduler.submit([job], is_resumed=True)
                 continue
             try:
-                self._write(turn)
+                self._write(job)
             except sqlite3.Error:
-                log.exception("the piece %s could not be kept; it is composed again at the next start", turn.key)
-                turn.state = FAILED
-            self._mark_best(turn.key)
-            self._turns.pop(turn.key, None)
-            self._close(turn)
+                log.exception("the piece %s could not be kept; it is composed again at the next start", job.key)
+                job.state = FAILED
+            self._mark_best(job.key)
+            self._jobs.pop(job.key, None)
+            self._close(job)
 
     def _mark_best(self, key: str) -> None:
         """Choose among what was asked for with a piece that is over, if it was the last."""
@@ -207,26 +207,26 @@ class Service:
         except Exception:
             log.exception("the best of those asked for with the piece %s could not be chosen", key)
 
-    def _is_settled(self, turn: Turn) -> bool:
+    def _is_settled(self, job: Job) -> bool:
         """Look up how original a piece is; whether it stays as it is."""
-        index = self.models.index(turn.piece.bundle.name)
-        if turn.take is None or index is None:
+        index = self.models.index(job.piece.bundle.name)
+        if job.take is None or index is None:
             return True
         try:
-            return turn.judge(originality_of(turn.take, index))
+            return job.judge(originality_of(job.take, index))
         except Exception:
-            log.exception("how original the piece %s is could not be looked up", turn.key)
-            turn.take, turn.state = None, FAILED
+            log.exception("how original the piece %s is could not be looked up", job.key)
+            job.take, job.state = None, FAILED
             return True
 
-    def _write(self, turn: Turn) -> None:
-        problem = problem_of(500, FAILURE) if turn.state == FAILED else None
-        figures = None if turn.take is None else _figures(turn.take, turn.originality)
-        told = turn.told if turn.state == DONE else ()
-        record = self.history.find(turn.key) if turn.take is not None and turn.search is not None else None
-        made = None if record is None or turn.take is None else _made(record, turn.take)
-        outcome = Outcome(turn.timing(), figures, problem, round(turn.progress[0], 3))
-        self.history.end(turn.key, turn.state, outcome, told, made)
+    def _write(self, job: Job) -> None:
+        problem = problem_of(500, FAILURE) if job.state == FAILED else None
+        figures = None if job.take is None else _figures(job.take, job.originality)
+        told = job.told if job.state == DONE else ()
+        record = self.history.find(job.key) if job.take is not None and job.search is not None else None
+        made = None if record is None or job.take is None else _made(record, job.take)
+        outcome = Outcome(job.timing(), figures, problem, round(job.progress[0], 3))
+        self.history.end(job.key, job.state, outcome, told, made)
         self.history.trim(self.limits.keep_pieces, self.limits.keep_bytes)
 
     def _resume(self, record: Record) -> None:
@@ -235,22 +235,22 @@ class Service:
             bundle = self.models.bundle(record.asked["model"])
             _check_same(bundle, record)
             piece = Piece(_request(record, self.history.prompt(record.id)), bundle)
-            turn = self._turn(record, piece, "")
+            job = self._job(record, piece, "")
         except AriettaError as error:
             reason = f"the server stopped before the piece was done, and cannot go on: {error}"
             self.history.end(record.id, INTERRUPTED, Outcome(problem=problem_of(409, reason)))
             self._mark_best(record.id)
             return
-        self._turns[turn.key] = turn
-        self.stage.submit([turn], is_resumed=True)
+        self._jobs[job.key] = job
+        self.scheduler.submit([job], is_resumed=True)
 
 
-def _current(record: Record, turn: Turn | None) -> Record:
+def _current(record: Record, job: Job | None) -> Record:
     """Return a record with what only memory knows of a piece under way."""
-    if turn is None or record.state != WAITING:
+    if job is None or record.state != WAITING:
         return record
-    state = WAITING if turn.seated is None else COMPOSING
-    return replace(record, state=state, outcome=Outcome(timing=turn.timing()))
+    state = WAITING if job.seated is None else COMPOSING
+    return replace(record, state=state, outcome=Outcome(timing=job.timing()))
 
 
 def _check_same(bundle: Bundle, record: Record) -> None:

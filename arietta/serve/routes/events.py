@@ -19,7 +19,7 @@ from ...errors import AriettaError, RequestError
 from ...music.notes import Note
 from ..jobs.event_log import Event
 from ..jobs.history import DONE
-from ..jobs.scheduler import Turn
+from ..jobs.scheduler import Job
 from ..jobs.service import Service
 from .problems import responses
 from .schemas import KEY, PieceView, Progress
@@ -70,11 +70,11 @@ def add_events(app: FastAPI, service: Service) -> None:
     )
     async def listen(key: KEY, last: Annotated[str | None, LAST] = None) -> EventStream:
         heard = _number(last)
-        turn = service.turn(key)
-        if turn is None:
+        job = service.job(key)
+        if job is None:
             record = await run_in_threadpool(service.find, key)
-            turn = service.turn(key)
-        told = _live(service, turn, heard) if turn is not None else _kept(service, key, heard, record.state == DONE)
+            job = service.job(key)
+        told = _live(service, job, heard) if job is not None else _kept(service, key, heard, record.state == DONE)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return EventStream(told, headers=headers)
 
@@ -93,28 +93,28 @@ async def _kept(service: Service, key: str, heard: int, is_done: bool) -> AsyncI
     yield await _end(service, key)
 
 
-async def _live(service: Service, turn: Turn, heard: int) -> AsyncIterator[str]:
-    """Tell a turn's events until it is over, or the server stops."""
-    place, at, bell = heard, None, service.bell
+async def _live(service: Service, job: Job, heard: int) -> AsyncIterator[str]:
+    """Tell a job's events until it is over, or the server stops."""
+    place, at, notifier = heard, None, service.notifier
     while True:
-        seen, is_over = bell.rung, turn.is_over
-        events = turn.told[place:]
+        seen, is_over = notifier.version, job.is_over
+        events = job.told[place:]
         text = _lines(events, place, place)
         place += len(events)
-        if turn.progress != at:
-            at = turn.progress
-            text += f"event: progress\ndata: {Progress.of(turn).model_dump_json()}\n\n"
+        if job.progress != at:
+            at = job.progress
+            text += f"event: progress\ndata: {Progress.of(job).model_dump_json()}\n\n"
         if text:
             yield text
         if is_over:
-            yield await _end(service, turn.key)
+            yield await _end(service, job.key)
             return
-        if service.stage.is_stopping:
+        if service.scheduler.is_stopping:
             return
         if text:
             await asyncio.sleep(GATHER)
-        await bell.wait(seen, KEEP_ALIVE)
-        if bell.rung == seen:
+        await notifier.wait(seen, KEEP_ALIVE)
+        if notifier.version == seen:
             yield ": still here\n\n"
 
 

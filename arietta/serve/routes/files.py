@@ -1,5 +1,5 @@
 """A finished piece as files: MIDI, sound, score, piano roll, notes. Each is made when it is asked for, and not kept:
-MIDI and JSON take milliseconds, the others are made one after the other beside the stage.
+MIDI and JSON take milliseconds, the others are made one after the other beside the scheduler.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException
 from ...errors import RequestError
 from ...music.midi import midi_bytes
 from ...music.notes import Notes
-from ..jobs.event_log import gather
+from ..jobs.event_log import to_notes
 from ..jobs.history import Record
 from ..jobs.service import Service
 from .problems import RETRY_SECONDS, responses
@@ -86,7 +86,7 @@ KINDS = (
 )
 
 
-class Workshop:
+class FileQueue:
     """Makes slow files one at a time; a few may wait."""
 
     def __init__(self, places: int = 16) -> None:
@@ -108,13 +108,13 @@ class Workshop:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def add_files(app: FastAPI, service: Service, workshop: Workshop) -> None:
+def add_files(app: FastAPI, service: Service, file_queue: FileQueue) -> None:
     """Add an endpoint for each kind of file; before that of the piece itself, whose path would take theirs."""
     for kind in KINDS:
-        _add_kind(app, service, workshop, kind)
+        _add_kind(app, service, file_queue, kind)
 
 
-def _add_kind(app: FastAPI, service: Service, workshop: Workshop, kind: Kind) -> None:
+def _add_kind(app: FastAPI, service: Service, file_queue: FileQueue, kind: Kind) -> None:
     refusals = responses(
         _404="There is no such piece.",
         _409="The piece is not done.",
@@ -144,7 +144,7 @@ def _add_kind(app: FastAPI, service: Service, workshop: Workshop, kind: Kind) ->
 
         if kind.is_slow:
             await run_in_threadpool(service.told, key)  # refuses before it waits
-        made = await (workshop.make(make) if kind.is_slow else run_in_threadpool(make))
+        made = await (file_queue.make(make) if kind.is_slow else run_in_threadpool(make))
         record = await run_in_threadpool(service.find, key)
         way = "inline" if kind.ending in ("svg", "json") else "attachment"
         headers = {"Content-Disposition": disposition(f"{record.name}.{kind.ending}", way), "Cache-Control": "no-store"}
@@ -156,7 +156,7 @@ def _add_kind(app: FastAPI, service: Service, workshop: Workshop, kind: Kind) ->
 def _made(service: Service, key: str, kind: Kind) -> bytes:
     record, events = service.told(key)
     try:
-        return kind.make(record, gather(events), service.limits.most_audio_seconds)
+        return kind.make(record, to_notes(events), service.limits.most_audio_seconds)
     except ImportError as error:
         raise HTTPException(501, f"this server cannot make .{kind.ending} files: {error}") from error
 

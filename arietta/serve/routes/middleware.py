@@ -32,7 +32,7 @@ CONTENT_POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-
 requests_log = logging.getLogger("arietta.requests")
 
 
-class Diary:
+class RequestLogMiddleware:
     """Numbers each request, in X-Request-ID too, and writes a line about it as JSON when it has been answered; what
     fails in an endpoint is written with its traceback, and answered with a problem that tells nothing of it."""
 
@@ -76,7 +76,7 @@ class Diary:
 LINGER_BYTES, LINGER_SECONDS = 1 << 18, 1.0
 
 
-class Gate:
+class AccessMiddleware:
     """Refuses requests without the key, from other sites' pages, or too large or slow; in this order."""
 
     def __init__(self, app: ASGIApp, limits: Limits, key: str | None, origins: Collection[str]) -> None:

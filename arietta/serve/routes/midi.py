@@ -16,13 +16,13 @@ from ...generation.loop import ANY, Request, Take, draw_seed
 from ...music.midi import midi_bytes
 from ..jobs.history import FAILED
 from ..jobs.models import Models
-from ..jobs.scheduler import Turn
+from ..jobs.scheduler import Job
 from ..jobs.service import Order, Service
 from .files import disposition
 from .middleware import client_of
 from .pieces import wait_for
 from .problems import FAILURE, responses
-from .schemas import Choices
+from .schemas import SamplingFields
 
 LONGEST_WAIT = 24 * 3600.0
 HEADERS = {
@@ -56,30 +56,30 @@ def add_downloads(app: FastAPI, service: Service) -> None:
         name="compose",
     )
     async def compose(
-        http: HttpRequest, notes: Annotated[int, COUNT], choices: Annotated[Choices, Query()]
+        http: HttpRequest, notes: Annotated[int, COUNT], choices: Annotated[SamplingFields, Query()]
     ) -> MidiFile:
         if not 1 <= notes <= most_notes:
             raise RequestError(f"notes must lie in 1-{most_notes}, not {notes}")
-        turn = await run_in_threadpool(service.compose, _order(notes, choices), client_of(http.scope))
+        job = await run_in_threadpool(service.compose, _order(notes, choices), client_of(http.scope))
         try:
-            await _wait(http, service, turn)
+            await _wait(http, service, job)
         finally:
-            service.stage.cancel(turn)  # of no effect where it is over
-        if turn.take is None:
-            raise _failure(turn)
-        take = turn.take
+            service.scheduler.cancel(job)  # of no effect where it is over
+        if job.take is None:
+            raise _failure(job)
+        take = job.take
         made = await run_in_threadpool(midi_bytes, take.notes, title=take.title, texts=take.texts())
         return MidiFile(made, headers=_headers(take))
 
 
-def _order(notes: int, choices: Choices) -> Order:
+def _order(notes: int, choices: SamplingFields) -> Order:
     seed = draw_seed() if choices.seed is None else choices.seed
     return Order(Request(notes=notes, style=choices.style, seed=seed, sampling=choices.sampling), choices.model)
 
 
-async def _wait(http: HttpRequest, service: Service, turn: Turn) -> None:
-    """Wait until the turn is over, the client has left or the server stops."""
-    over = asyncio.ensure_future(wait_for(service, [turn], LONGEST_WAIT))
+async def _wait(http: HttpRequest, service: Service, job: Job) -> None:
+    """Wait until the job is over, the client has left or the server stops."""
+    over = asyncio.ensure_future(wait_for(service, [job], LONGEST_WAIT))
     leaving = asyncio.ensure_future(_left(http))
     try:
         await asyncio.wait({over, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -94,8 +94,8 @@ async def _left(http: HttpRequest) -> None:
         pass
 
 
-def _failure(turn: Turn) -> HTTPException:
-    if turn.state == FAILED:
+def _failure(job: Job) -> HTTPException:
+    if job.state == FAILED:
         return HTTPException(500, FAILURE)
     return HTTPException(503, "the piece was given up: the client left, or the server is stopping")
 

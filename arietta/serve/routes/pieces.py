@@ -13,12 +13,12 @@ from starlette.concurrency import run_in_threadpool
 
 from ...errors import RequestError
 from ..jobs.history import Record
-from ..jobs.scheduler import Turn
+from ..jobs.scheduler import Job
 from ..jobs.service import Service
 from .middleware import client_of
 from .problems import responses
 from .requests import FORM, JSON, read_orders
-from .schemas import KEY, Asked, AskedForm, Change, Page, Pieces, PieceView
+from .schemas import KEY, Change, Page, PieceRequest, PieceRequestForm, Pieces, PieceView
 
 MOST_A_PAGE = 200
 CANCEL_SECONDS = 10.0  # a step takes some hundredths of one
@@ -34,7 +34,7 @@ FAVOURITES = Query(description="Only favourites.")
 
 def body_document() -> dict[str, Any]:
     """Describe the body of a request for pieces, which FastAPI cannot read from one type."""
-    kinds = {JSON: Asked.__name__, FORM: AskedForm.__name__}
+    kinds = {JSON: PieceRequest.__name__, FORM: PieceRequestForm.__name__}
     content: dict[str, dict[str, Any]] = {
         kind: {"schema": {"$ref": f"#/components/schemas/{name}"}} for kind, name in kinds.items()
     }
@@ -76,8 +76,8 @@ def _add_asking(app: FastAPI, service: Service) -> None:
             raise RequestError(f"wait must lie in 0-{service.limits.most_wait:g}, not {wait:g}")
         orders = await read_orders(http, service.limits, service.notes)
         records = await run_in_threadpool(service.submit, orders, client_of(http.scope))
-        turns = [turn for record in records if (turn := service.turn(record.id)) is not None]
-        await wait_for(service, turns, wait)
+        jobs = [job for record in records if (job := service.job(record.id)) is not None]
+        await wait_for(service, jobs, wait)
         answer.headers["Location"] = f"/v1/pieces/{records[0].id}"
         return Pieces(pieces=await run_in_threadpool(_views, service, [record.id for record in records]))
 
@@ -132,20 +132,20 @@ def _add_changing(app: FastAPI, service: Service) -> None:
         name="delete",
     )
     async def delete(key: KEY) -> None:
-        turn = await run_in_threadpool(service.delete, key)
-        if turn is not None:
-            await wait_for(service, [turn], CANCEL_SECONDS)
+        job = await run_in_threadpool(service.delete, key)
+        if job is not None:
+            await wait_for(service, [job], CANCEL_SECONDS)
 
 
-async def wait_for(service: Service, turns: Sequence[Turn], seconds: float) -> None:
-    """Wait until all turns are over, so many seconds at most, or until the server stops."""
+async def wait_for(service: Service, jobs: Sequence[Job], seconds: float) -> None:
+    """Wait until all jobs are over, so many seconds at most, or until the server stops."""
     deadline = time.monotonic() + seconds
     while True:
-        seen = service.bell.rung
+        seen = service.notifier.version
         left = deadline - time.monotonic()
-        if left <= 0 or service.stage.is_stopping or all(turn.is_over for turn in turns):
+        if left <= 0 or service.scheduler.is_stopping or all(job.is_over for job in jobs):
             return
-        await service.bell.wait(seen, left)
+        await service.notifier.wait(seen, left)
 
 
 def _views(service: Service, keys: Sequence[str]) -> list[PieceView]:
@@ -153,4 +153,4 @@ def _views(service: Service, keys: Sequence[str]) -> list[PieceView]:
 
 
 def _view(service: Service, record: Record) -> PieceView:
-    return PieceView.of(record, service.turn(record.id))
+    return PieceView.of(record, service.job(record.id))

@@ -1,6 +1,6 @@
 """A finished piece's report: what it is like, as a page and as JSON.
 
-It is made when it is asked for, beside the stage, one after the other as slow files are (`files`).
+It is made when it is asked for, beside the scheduler, one after the other as slow files are (`files`).
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from ...evaluation.page.html import content_policy
 from ...evaluation.page.piece import Judged, report_html
 from ...evaluation.report import Report, report_on, report_values
 from ...music.notes import Notes
-from ..jobs.event_log import gather
+from ..jobs.event_log import to_notes
 from ..jobs.history import Record
 from ..jobs.service import Service
-from .files import Workshop, disposition
+from .files import FileQueue, disposition
 from .problems import responses
 from .schemas import KEY
 
@@ -53,7 +53,7 @@ class ReportView(BaseModel):
     real: list[dict[str, Any]] = Field(description="Real music's 5, 25, 50, 75 and 95th percentile of each figure.")
 
 
-def add_reports(app: FastAPI, service: Service, workshop: Workshop) -> None:
+def add_reports(app: FastAPI, service: Service, file_queue: FileQueue) -> None:
     """Add the endpoints; before that of the piece itself, whose path would take the page's."""
     page = {"schema": {"type": "string"}}
 
@@ -61,10 +61,10 @@ def add_reports(app: FastAPI, service: Service, workshop: Workshop) -> None:
         record, _ = await run_in_threadpool(service.told, key)  # refuses before it waits
 
         def make() -> bytes:
-            notes = gather(service.told(key)[1])
+            notes = to_notes(service.told(key)[1])
             return write(record, notes, _report(service, record, notes))
 
-        return record, await workshop.make(make)
+        return record, await file_queue.make(make)
 
     @app.get(
         "/v1/pieces/{id}.html",

@@ -19,7 +19,7 @@ from ..jobs.limits import Limits
 from ..jobs.service import Order
 from ..jobs.upload import read_upload
 from .problems import sentences
-from .schemas import Asked, AskedForm, Music
+from .schemas import Music, PieceRequest, PieceRequestForm
 
 USUAL_NOTES = 300
 JSON, FORM = "application/json", "multipart/form-data"
@@ -35,7 +35,7 @@ async def read_orders(http: HttpRequest, limits: Limits, kept: Callable[[str], N
     if kind == FORM:
         asked, file = await _read_form(http)
     elif kind == JSON:
-        asked, file = _checked(Asked, _parsed(await http.body())), None
+        asked, file = _checked(PieceRequest, _parsed(await http.body())), None
     else:
         raise HTTPException(415, f"send {JSON}, or {FORM} with a MIDI file, not {kind[:40] or 'nothing'}")
     _check(asked, limits)
@@ -43,7 +43,7 @@ async def read_orders(http: HttpRequest, limits: Limits, kept: Callable[[str], N
     return _orders(asked, prompt)
 
 
-async def _read_form(http: HttpRequest) -> tuple[Asked, bytes | None]:
+async def _read_form(http: HttpRequest) -> tuple[PieceRequest, bytes | None]:
     async with http.form(max_files=1, max_fields=MOST_FIELDS) as form:
         upload = form.get("prompt")
         if upload is not None and not isinstance(upload, UploadFile):
@@ -52,7 +52,7 @@ async def _read_form(http: HttpRequest) -> tuple[Asked, bytes | None]:
         if doubled:
             raise RequestError(f"{min(doubled)[:40]} must be given once")
         fields = {name: value for name, value in form.items() if name != "prompt"}
-        return _checked(AskedForm, fields), None if upload is None else await upload.read()
+        return _checked(PieceRequestForm, fields), None if upload is None else await upload.read()
 
 
 def _parsed(body: bytes) -> Any:
@@ -62,14 +62,14 @@ def _parsed(body: bytes) -> Any:
         raise RequestError(f"the body must be JSON, and is not: {str(error)[:80]}") from error
 
 
-def _checked(kind: type[Asked], values: Any) -> Asked:
+def _checked(kind: type[PieceRequest], values: Any) -> PieceRequest:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
         raise RequestError(sentences(error.errors(include_url=False))) from error
 
 
-def _check(asked: Asked, limits: Limits) -> None:
+def _check(asked: PieceRequest, limits: Limits) -> None:
     """Refuse what is beyond the limits before any work is done."""
     if asked.notes is not None and not 1 <= asked.notes <= limits.most_notes:
         raise RequestError(f"notes must lie in 1-{limits.most_notes}, not {asked.notes}")
@@ -83,7 +83,7 @@ def _check(asked: Asked, limits: Limits) -> None:
         raise RequestError(f"prompt_notes must be 1 or more, not {asked.prompt_notes}")
 
 
-def _prompt(asked: Asked, file: bytes | None, limits: Limits, kept: Callable[[str], Notes]) -> Notes | None:
+def _prompt(asked: PieceRequest, file: bytes | None, limits: Limits, kept: Callable[[str], Notes]) -> Notes | None:
     """Find what to go on from; raises RequestError where that is too long, or nothing."""
     if sum(source is not None for source in (asked.prompt, asked.continues, file)) > 1:
         raise RequestError("give a prompt or the id of a piece to go on from, not both")
@@ -115,7 +115,7 @@ def _notes(music: Music) -> Notes:
         raise RequestError(f"prompt: {error}") from error
 
 
-def _orders(asked: Asked, prompt: Notes | None) -> list[Order]:
+def _orders(asked: PieceRequest, prompt: Notes | None) -> list[Order]:
     seed = draw_seed() if asked.seed is None else asked.seed
     notes = USUAL_NOTES if asked.notes is None and asked.seconds is None else asked.notes
     sampling = asked.sampling

@@ -16,7 +16,7 @@ from ...generation.loop import ANY
 from ...model.bundle import DEFAULT_MODEL, Bundle
 from ...model.sampling import COOLEST, HOTTEST, STRONGEST, USUAL, Sampling
 from ..jobs.history import DONE, Record
-from ..jobs.scheduler import Turn
+from ..jobs.scheduler import Job
 from .problems import Problem
 
 FILES = ("mid", "wav", "ogg", "musicxml", "svg", "json", "html")
@@ -37,7 +37,7 @@ NoteRow = Annotated[
 PressRow = Annotated[tuple[float, float], Field(description="When the sustain pedal went down and up, in seconds.")]
 
 
-class Choices(BaseModel):
+class SamplingFields(BaseModel):
     """How to compose."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -91,7 +91,7 @@ class Music(BaseModel):
     pedal: list[PressRow] = Field(default=[], examples=[[[0.0, 0.9]]])
 
 
-class Asked(Choices):
+class PieceRequest(SamplingFields):
     """Pieces to compose: 300 notes of each, unless `notes` or `seconds` says otherwise."""
 
     notes: Annotated[int | None, WithJsonSchema(NOTES)] = Field(None, description="How many notes, exactly.")
@@ -127,7 +127,7 @@ class Asked(Choices):
     )
 
 
-class AskedForm(Asked):
+class PieceRequestForm(PieceRequest):
     """The same as form fields, `prompt` a MIDI file."""
 
     prompt: Annotated[Any, WithJsonSchema({"type": "string", "contentMediaType": "audio/midi"})] = Field(
@@ -156,10 +156,10 @@ class Progress(BaseModel):
     unit: Unit
 
     @classmethod
-    def of(cls, turn: Turn) -> Progress:
+    def of(cls, job: Job) -> Progress:
         """How far a piece under way is."""
-        done, whole = turn.progress
-        return cls(done=round(done, 3), whole=whole, unit="seconds" if turn.piece.request.notes is None else "notes")
+        done, whole = job.progress
+        return cls(done=round(done, 3), whole=whole, unit="seconds" if job.piece.request.notes is None else "notes")
 
     @classmethod
     def at_rest(cls, record: Record) -> Progress:
@@ -285,15 +285,15 @@ class PieceView(BaseModel):
     links: Links
 
     @classmethod
-    def of(cls, record: Record, turn: Turn | None = None) -> PieceView:
-        """Show a record, and of a turn under way how far it is."""
+    def of(cls, record: Record, job: Job | None = None) -> PieceView:
+        """Show a record, and of a job under way how far it is."""
         created = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         outcome = record.outcome
         return cls(
             id=record.id,
             name=record.name,
             state=record.state,  # type: ignore[arg-type]  # pydantic checks it
-            progress=Progress.at_rest(record) if turn is None or record.state == DONE else Progress.of(turn),
+            progress=Progress.at_rest(record) if job is None or record.state == DONE else Progress.of(job),
             created=created.replace("+00:00", "Z"),
             timing=Timing(**(outcome.timing or {})),
             request=RequestView(**record.asked),

@@ -45,7 +45,7 @@ def add_state(app: FastAPI, service: Service) -> None:
 
     @app.get("/healthz", summary="Ask whether the server answers, and how busy it is", tags=["server"], name="health")
     async def ask_health() -> Health:
-        return Health(status="ok", pieces=sum(service.stage.counts))
+        return Health(status="ok", pieces=sum(service.scheduler.counts))
 
     @app.get(
         "/readyz",
@@ -55,7 +55,7 @@ def add_state(app: FastAPI, service: Service) -> None:
         name="ready",
     )
     async def ask_ready() -> Ready:
-        if not service.stage.is_running:
+        if not service.scheduler.is_running:
             raise StoppingError("the server is stopping")
         await run_in_threadpool(service.page, 1)  # the history answers
         return Ready(status="ready")

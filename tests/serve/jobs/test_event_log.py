@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from arietta.generation.batch import Ensemble
 from arietta.generation.loop import Piece, Request, compose
 from arietta.music.notes import Note, Notes, Pedal
-from arietta.serve.jobs.event_log import Transcript, events_of, gather, pack, unpack
+from arietta.serve.jobs.event_log import EventLog, events_of, pack, to_notes, unpack
 from tests.support.bundles import engine_of
 
 times = st.floats(0, 1e6, allow_subnormal=False)
@@ -43,23 +43,23 @@ def prompts(draw: st.DrawFn) -> Notes:
 def test_what_is_told_step_by_step_is_the_take(tiny_bundle: Path, prompt: Notes, seed: int) -> None:
     engine = engine_of(tiny_bundle)
     request = Request(notes=12, seed=seed, prompt=prompt)
-    piece, transcript, ensemble = Piece(request, engine.bundle), Transcript(prompt), Ensemble(engine)
+    piece, event_log, ensemble = Piece(request, engine.bundle), EventLog(prompt), Ensemble(engine)
     ensemble.add(piece)
     seen: list[Note | Pedal] = []
     while ensemble:
         for _, events in ensemble.step():
-            transcript.add(events)
-        assert transcript.events[: len(seen)] == seen  # what was told stays told
-        seen = list(transcript.events)
-    transcript.close()
-    assert gather(transcript.events) == compose(request, engine).notes
-    assert transcript.note_count == 12
-    assert gather(unpack(pack(transcript.events))) == gather(transcript.events)
+            event_log.add(events)
+        assert event_log.events[: len(seen)] == seen  # what was told stays told
+        seen = list(event_log.events)
+    event_log.close()
+    assert to_notes(event_log.events) == compose(request, engine).notes
+    assert event_log.note_count == 12
+    assert to_notes(unpack(pack(event_log.events))) == to_notes(event_log.events)
 
 
 def test_a_press_that_the_prompt_holds_ends_where_the_next_begins_or_with_itself() -> None:
     prompt = Notes.of([0.0], [1.0], [60], [60], [(0.0, 5.0)])
-    lifted, met, joined = Transcript(prompt), Transcript(prompt), Transcript(prompt)
+    lifted, met, joined = EventLog(prompt), EventLog(prompt), EventLog(prompt)
     lifted.close()
     assert lifted.events[1:] == [Pedal(0.0, 5.0)]
     met.add([Pedal(2.0, 3.0)])
@@ -72,9 +72,9 @@ def test_a_press_that_the_prompt_holds_ends_where_the_next_begins_or_with_itself
 
 def test_gathering_lets_a_later_word_have_the_last() -> None:
     presses = [Pedal(0.0, 1.0), Pedal(2.0, 3.0), Pedal(3.5, 4.0), Pedal(2.5, 9.0)]
-    assert gather(presses).pedal.tolist() == [[0.0, 1.0], [2.0, 2.5], [2.5, 9.0]]
+    assert to_notes(presses).pedal.tolist() == [[0.0, 1.0], [2.0, 2.5], [2.5, 9.0]]
 
 
 def test_a_piece_is_its_events(waltz: Notes) -> None:
     assert Notes.from_events(events_of(waltz)) == waltz
-    assert gather(events_of(waltz)) == waltz
+    assert to_notes(events_of(waltz)) == waltz

@@ -13,16 +13,16 @@ import pytest
 from arietta.errors import RequestError
 from arietta.serve.jobs.limits import Limits
 from arietta.serve.jobs.log import JsonLines
-from arietta.serve.jobs.notifier import Bell
+from arietta.serve.jobs.notifier import Notifier
 
 
 def test_a_ring_from_a_thread_wakes_all_who_wait() -> None:
     async def listen() -> float:
-        bell = Bell()
-        bell.hang()
+        notifier = Notifier()
+        notifier.bind()
         begun = time.monotonic()
-        threading.Timer(0.05, bell.ring).start()
-        await asyncio.gather(*(bell.wait(0, 30.0) for _ in range(5)))
+        threading.Timer(0.05, notifier.notify).start()
+        await asyncio.gather(*(notifier.wait(0, 30.0) for _ in range(5)))
         return time.monotonic() - begun
 
     assert asyncio.run(listen()) < 10
@@ -30,11 +30,11 @@ def test_a_ring_from_a_thread_wakes_all_who_wait() -> None:
 
 def test_a_ring_between_looking_and_waiting_is_not_missed() -> None:
     async def listen() -> float:
-        bell = Bell()
-        bell.hang()
-        seen, begun = bell.rung, time.monotonic()
-        bell.ring()
-        await bell.wait(seen, 30.0)
+        notifier = Notifier()
+        notifier.bind()
+        seen, begun = notifier.version, time.monotonic()
+        notifier.notify()
+        await notifier.wait(seen, 30.0)
         return time.monotonic() - begun
 
     assert asyncio.run(listen()) < 10
@@ -42,36 +42,36 @@ def test_a_ring_between_looking_and_waiting_is_not_missed() -> None:
 
 def test_nobody_waits_longer_than_said_and_nobody_stays() -> None:
     async def listen() -> tuple[float, int]:
-        bell = Bell()
-        bell.hang()
+        notifier = Notifier()
+        notifier.bind()
         begun = time.monotonic()
-        await bell.wait(0, 0.05)
-        return time.monotonic() - begun, len(bell._waiting)
+        await notifier.wait(0, 0.05)
+        return time.monotonic() - begun, len(notifier._waiting)
 
     waited, left = asyncio.run(listen())
     assert waited >= 0.05 and left == 0
 
 
 def test_it_may_ring_before_anyone_listens_and_after_the_loop_has_gone() -> None:
-    bell = Bell()
-    bell.ring()
+    notifier = Notifier()
+    notifier.notify()
 
     async def hang() -> None:
-        bell.hang()
+        notifier.bind()
 
     asyncio.run(hang())
-    bell.ring()
-    assert bell.rung == 2
+    notifier.notify()
+    assert notifier.version == 2
 
 
 def test_every_ring_of_many_threads_is_counted() -> None:
-    bell = Bell()
-    threads = [threading.Thread(target=lambda: [bell.ring() for _ in range(500)]) for _ in range(4)]
+    notifier = Notifier()
+    threads = [threading.Thread(target=lambda: [notifier.notify() for _ in range(500)]) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert bell.rung == 2_000
+    assert notifier.version == 2_000
 
 
 def line(message: str, failure: Exception | None = None) -> dict[str, object]:

@@ -84,11 +84,11 @@ def test_nothing_points_nowhere(document: dict[str, Any]) -> None:
 def test_requests_may_be_json_or_a_form_with_a_file_and_the_limits_are_told(document: dict[str, Any]) -> None:
     content = document["paths"]["/v1/pieces"]["post"]["requestBody"]["content"]
     assert set(content) == {"application/json", "multipart/form-data"}
-    asked = document["components"]["schemas"]["Asked"]
+    asked = document["components"]["schemas"]["PieceRequest"]
     assert asked["properties"]["notes"]["maximum"] == 10_000
     assert asked["properties"]["count"]["maximum"] == asked["properties"]["best"]["maximum"] == 8
     assert asked["additionalProperties"] is False
-    form = document["components"]["schemas"]["AskedForm"]["properties"]
+    form = document["components"]["schemas"]["PieceRequestForm"]["properties"]
     assert form["prompt"]["contentMediaType"] == "audio/midi"
     assert set(form) == set(asked["properties"])
 

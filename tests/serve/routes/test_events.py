@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from arietta.music.notes import Note, Notes, Pedal, first
-from arietta.serve.jobs.event_log import gather
+from arietta.serve.jobs.event_log import to_notes
 from tests.serve.routes.test_pieces import as_json
 from tests.support.servers import ask, composed, events, problem, until
 
@@ -32,7 +32,7 @@ def music(told: list[tuple[int | None, str, Any]]) -> list[tuple[int | None, str
 def played(told: list[tuple[int | None, str, Any]]) -> dict[str, Any]:
     """The piece that the events tell, in the form of its .json."""
     made = [Note(*data) if kind == "note" else Pedal(*data) for _, kind, data in music(told)]
-    return as_json(gather(made))
+    return as_json(to_notes(made))
 
 
 def blocks(answer: httpx.Response) -> Iterator[tuple[int | None, str, Any]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from arietta.serve.app import Door
+from arietta.serve.app import Access
 from arietta.serve.jobs.limits import Limits
 from arietta.serve.jobs.models import Models
 from tests.support.servers import problem, serving
@@ -23,8 +23,8 @@ FRIEND = "https://music.example.org"
 
 @pytest.fixture(scope="module")
 def locked(models: Models, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    door = Door(key=KEY, origins=(FRIEND,))
-    with serving(models, tmp_path_factory.mktemp("data"), Limits(most_body=5_000, body_seconds=0.5), door) as client:
+    access = Access(key=KEY, origins=(FRIEND,))
+    with serving(models, tmp_path_factory.mktemp("data"), Limits(most_body=5_000, body_seconds=0.5), access) as client:
         yield client
 
 

@@ -147,5 +147,5 @@ def test_limits_of_a_server_are_its_own(models: Models, tmp_path: Path) -> None:
         assert "the prompt lasts 1.5 s; 1 at most" in refusal(notes=1, prompt={"notes": [[0.5, 1.0, 60, 64]]})
         assert composed(client, notes=1, prompt={"notes": three}, prompt_notes=2)["request"]["prompt_notes"] == 2
         document = client.get("/openapi.json").json()
-        asked = document["components"]["schemas"]["Asked"]["properties"]
+        asked = document["components"]["schemas"]["PieceRequest"]["properties"]
         assert (asked["notes"]["maximum"], asked["seconds"]["maximum"]) == (5, 4.0)
