@@ -15,7 +15,7 @@ from tests.support.browser import PHONE, Studio, Visit, until
 from tests.support.servers import served
 
 ROOT = Path(__file__).parents[2]
-STATIC = ROOT / "arietta" / "serve" / "static"
+STATIC = ROOT / "arietta" / "serve" / "studio"
 PICTURES = "ARIETTA_SCREENSHOTS"  # set to 1 to take the pictures of docs/ again
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
@@ -122,14 +122,14 @@ def test_both_languages_say_the_same_things_and_all_that_the_page_asks_for(studi
     visit.open()
     en, es = visit.run(
         """async () => {
-          const { LANGUAGES } = await import("/static/words.js");
+          const { LANGUAGES } = await import("/static/page/i18n.js");
           return [LANGUAGES.en, LANGUAGES.es];
         }"""
     )
     assert list(en) == list(es)
     places = {key: sorted(re.findall(r"\{\w+\}", words)) for key, words in en.items()}
     assert places == {key: sorted(re.findall(r"\{\w+\}", words)) for key, words in es.items()}
-    text = "\n".join(path.read_text(encoding="utf-8") for path in [*STATIC.glob("*.js"), STATIC / "index.html"])
+    text = "\n".join(path.read_text(encoding="utf-8") for path in [*STATIC.rglob("*.js"), STATIC / "index.html"])
     asked = set(
         re.findall(r"(?:\bsay(?:Count)?\(|data-say(?:-\w+)?=|relabel\([^,]+, |refuse\(|say: )\"([\w.]+)\"", text)
     )
@@ -183,7 +183,7 @@ def test_the_roll_turns_pages_where_motion_is_unwelcome(studio: Studio) -> None:
         visit.open()
         lefts[motion] = visit.run(
             """async () => {
-              const { Roll } = await import("/static/roll.js");
+              const { Roll } = await import("/static/score/roll.js");
               const roll = new Roll(document.querySelector("#roll"));
               roll.isPaged = matchMedia("(prefers-reduced-motion: reduce)").matches;
               return Array.from({ length: 60 }, (_, i) => { roll.draw(i * 0.5); return roll.left; });

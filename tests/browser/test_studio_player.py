@@ -11,8 +11,8 @@ from tests.support.browser import Studio, Visit, tell
 
 # A player of music with an instrument that only keeps a diary, and a clock that only moves when told.
 MADE_PLAYER = """
-  const { Player } = await import("/static/player.js");
-  const { Score, scoreOf } = await import("/static/score.js");
+  const { Player } = await import("/static/sound/player.js");
+  const { Score, scoreOf } = await import("/static/score/notes.js");
   const diary = [];
   const clock = { now: 10 };
   const instrument = {
@@ -220,7 +220,8 @@ def test_planning_does_not_stutter_on_a_real_audio_clock_with_a_busy_page(studio
     visit.open()
     errors, margins, late = visit.run(
         """async () => {
-          const [{ Player }, { Score }] = [await import("/static/player.js"), await import("/static/score.js")];
+          const { Player } = await import("/static/sound/player.js");
+          const { Score } = await import("/static/score/notes.js");
           const context = new AudioContext();
           const heard = [];
           const strike = (pitch, velocity, when) => heard.push([when, context.currentTime]);

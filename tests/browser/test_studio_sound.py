@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.support.browser import Studio, Visit, tell
 
 RENDER = """async ([notes, seconds]) => {
-  const { Piano, loadSamples } = await import("/static/piano.js");
+  const { Piano, loadSamples } = await import("/static/sound/piano.js");
   const context = new OfflineAudioContext(1, 44100 * seconds, 44100);
   const piano = new Piano(context);
   piano.equip(await loadSamples(context));
@@ -61,7 +61,8 @@ def test_rolls_of_twenty_thousand_notes_are_drawn_in_time_for_every_frame(studio
     visit.open()
     median, worst, whole = visit.run(
         """async () => {
-          const [{ Roll }, { scoreOf }] = [await import("/static/roll.js"), await import("/static/score.js")];
+          const { Roll } = await import("/static/score/roll.js");
+          const { scoreOf } = await import("/static/score/notes.js");
           const note = (i) => [i * 0.09, 0.1 + (i % 7) * 0.3, 30 + ((i * 37) % 60), 20 + (i % 100)];
           const notes = Array.from({ length: 20000 }, (_, i) => note(i));
           const pedal = Array.from({ length: 1500 }, (_, i) => [i * 1.2, i * 1.2 + 0.9]);
@@ -91,7 +92,7 @@ def test_rolls_of_twenty_thousand_notes_are_drawn_in_time_for_every_frame(studio
 def test_the_score_finds_by_searching_what_looking_at_every_note_finds(modules: Visit) -> None:
     wrong = modules.run(
         """async () => {
-          const { Score } = await import("/static/score.js");
+          const { Score } = await import("/static/score/notes.js");
           let seed = 1;
           const random = () => (seed = (seed * 16807) % 2147483647) / 2147483647;
           const score = new Score();
@@ -148,8 +149,8 @@ def test_a_broken_stream_of_events_goes_on_where_it_stopped(modules: Visit) -> N
 def test_a_phrase_keeps_keys_pedal_and_velocity_in_time(modules: Visit) -> None:
     prompt, midi = modules.run(
         """async () => {
-          const { Phrase } = await import("/static/phrase.js");
-          const { hear } = await import("/static/midi_keyboard.js");
+          const { Phrase } = await import("/static/form/phrase.js");
+          const { hear } = await import("/static/form/midi_keyboard.js");
           const phrase = new Phrase();
           let now = 5;
           const acts = {

@@ -5,26 +5,26 @@
  */
 
 import { Refusal, changePiece, composePieces, findPiece, listModels, removePiece } from "./api.js";
-import { clockTime, learnComposers, lengthName } from "./format.js";
-import { History } from "./history.js";
-import { announce, hideNotice, showError, showNotice, showToast, startMessages } from "./messages.js";
-import { MidiFile } from "./midi_file.js";
-import { PhrasePanel } from "./phrase_panel.js";
-import { Player } from "./player.js";
-import { noteText, startPointing } from "./pointing.js";
-import { askName } from "./renaming.js";
-import { RequestForm } from "./request.js";
-import { Roll } from "./roll.js";
-import { Score } from "./score.js";
-import { copyLink, showFiles, showMade, showReport } from "./sharing.js";
-import { startShortcuts } from "./shortcuts.js";
-import { Sound } from "./sound.js";
-import { pieceName, stateLine } from "./state.js";
-import { Take } from "./take.js";
-import { Takes } from "./takes.js";
-import { startTheme, switchTheme } from "./theme.js";
-import { Transport } from "./transport.js";
-import { chooseLanguage, currentLanguage, say, sayCount, startWords } from "./words.js";
+import { clockTime, learnComposers, lengthName } from "./page/format.js";
+import { History } from "./takes/history.js";
+import { announce, hideNotice, showError, showNotice, showToast, startMessages } from "./page/messages.js";
+import { MidiFile } from "./form/midi_file.js";
+import { PhrasePanel } from "./form/phrase_panel.js";
+import { Player } from "./sound/player.js";
+import { noteText, startPointing } from "./score/roll_input.js";
+import { askName } from "./takes/rename.js";
+import { RequestForm } from "./form/request.js";
+import { Roll } from "./score/roll.js";
+import { Score } from "./score/notes.js";
+import { copyLink, showFiles, showMade, showReport } from "./takes/share.js";
+import { startShortcuts } from "./page/shortcuts.js";
+import { Sound } from "./sound/output.js";
+import { pieceName, stateLine } from "./takes/status.js";
+import { Take } from "./takes/take.js";
+import { Takes } from "./takes/takes.js";
+import { startTheme, switchTheme } from "./page/theme.js";
+import { Transport } from "./score/transport.js";
+import { chooseLanguage, currentLanguage, say, sayCount, startWords } from "./page/i18n.js";
 
 const MOST_ATTEMPTS = 5; // at a full queue
 const TELL_SHARE = 0.25; // of a piece, between two spoken words on its progress

@@ -5,9 +5,9 @@
  * Single keys can be switched off, for those who dictate or tremble; Escape and ? always work.
  */
 
-import { isWriting } from "./keyboard.js";
-import { recall, remember } from "./memory.js";
-import { say } from "./words.js";
+import { isWriting } from "../form/keyboard.js";
+import { recall, remember } from "./preferences.js";
+import { say } from "./i18n.js";
 
 const SHOWN = { " ": "space", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Home: "home", Escape: "escape" };
 const ALWAYS = ["Escape", "?"];

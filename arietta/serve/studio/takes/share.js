@@ -2,9 +2,9 @@
  * Taking a piece along: its files, the MIDI one to be dragged into a DAW, a link to it, and how it was made.
  */
 
-import { decimal, fullDate, lengthName, moodName, styleName } from "./format.js";
-import { pieceName } from "./state.js";
-import { say } from "./words.js";
+import { decimal, fullDate, lengthName, moodName, styleName } from "../page/format.js";
+import { pieceName } from "./status.js";
+import { say } from "../page/i18n.js";
 
 const FILES = [["mid", "MIDI"], ["wav", "WAV"], ["ogg", "OGG"], ["musicxml", "MusicXML"], ["svg", "SVG"]];
 const MIDI_TYPE = "audio/midi";

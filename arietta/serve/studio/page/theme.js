@@ -4,7 +4,7 @@
  * The dark colours are a style sheet of their own, whose `media` is switched; so nothing flashes while the page loads.
  */
 
-import { recall, remember } from "./memory.js";
+import { recall, remember } from "./preferences.js";
 
 const SYSTEM = "(prefers-color-scheme: dark)";
 const system = matchMedia(SYSTEM);

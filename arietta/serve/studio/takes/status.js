@@ -2,9 +2,9 @@
  * How a piece stands, in a line: waiting, so much of so much, done in so many seconds, or what went wrong.
  */
 
-import { clockTime, decimal, fullName, surname } from "./format.js";
+import { clockTime, decimal, fullName, surname } from "../page/format.js";
 import { complaint } from "./take.js";
-import { say, sayCount } from "./words.js";
+import { say, sayCount } from "../page/i18n.js";
 
 const GIVEN_BY_THE_SERVER = /-seed-\d+$/;
 

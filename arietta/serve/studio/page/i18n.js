@@ -7,7 +7,7 @@
 
 import en from "./strings/en.js";
 import es from "./strings/es.js";
-import { recall, remember } from "./memory.js";
+import { recall, remember } from "./preferences.js";
 
 export const LANGUAGES = { en, es };
 const ATTRIBUTES = { sayLabel: "aria-label", sayTitle: "title", sayHint: "placeholder" };

@@ -2,7 +2,7 @@
  * Renames in place: a name turns into a field; Enter or leaving it keeps the new name, Escape the old one.
  */
 
-import { say } from "./words.js";
+import { say } from "../page/i18n.js";
 
 const LONGEST_NAME = 120;
 

@@ -4,9 +4,9 @@
  * A single take needs no cards: the stage shows it.
  */
 
-import { drawWhole } from "./roll.js";
-import { stateLine } from "./state.js";
-import { relabel, say } from "./words.js";
+import { drawWhole } from "../score/roll.js";
+import { stateLine } from "./status.js";
+import { relabel, say } from "../page/i18n.js";
 
 const REDRAW_MS = 400;
 

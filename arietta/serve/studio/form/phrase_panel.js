@@ -2,14 +2,14 @@
  * The panel where a phrase is played: keys, pedal and MIDI keyboard in, a prompt out, and what was played to be heard.
  */
 
-import { decimal } from "./format.js";
+import { decimal } from "../page/format.js";
 import { Keyboard } from "./keyboard.js";
-import { announce, showNotice } from "./messages.js";
+import { announce, showNotice } from "../page/messages.js";
 import { canMidi, connectMidi } from "./midi_keyboard.js";
 import { Phrase } from "./phrase.js";
-import { Player } from "./player.js";
-import { scoreOf } from "./score.js";
-import { say, sayCount } from "./words.js";
+import { Player } from "../sound/player.js";
+import { scoreOf } from "../score/notes.js";
+import { say, sayCount } from "../page/i18n.js";
 
 const part = (id) => document.querySelector(`#${id}`);
 const clock = () => performance.now() / 1000;

@@ -5,8 +5,8 @@
  * not composed. It asks for seeking, loops and hovering through callbacks; it does not know who plays.
  */
 
-import { firstWhere } from "./score.js";
-import { isBlack, keyName } from "./format.js";
+import { firstWhere } from "./notes.js";
+import { isBlack, keyName } from "../page/format.js";
 
 const RULER = 24;
 const PEDAL = 16;

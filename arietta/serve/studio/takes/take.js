@@ -4,8 +4,8 @@
  * Fires "change" whenever the piece's state or progress changed; notes are seen by the score's version.
  */
 
-import { Refusal, events, findPiece, readNotes, removePiece } from "./api.js";
-import { Score, scoreOf } from "./score.js";
+import { Refusal, events, findPiece, readNotes, removePiece } from "../api.js";
+import { Score, scoreOf } from "../score/notes.js";
 
 export class Take extends EventTarget {
   score = new Score();

@@ -4,7 +4,7 @@
  * Only its first bytes are looked at here; the server reads it, and says so if it cannot.
  */
 
-import { say } from "./words.js";
+import { say } from "../page/i18n.js";
 
 const HEADERS = ["MThd", "RIFF"];
 

@@ -4,10 +4,10 @@
  * It moves the player and the sound, and follows them; the roll is told through `onLoop`.
  */
 
-import { clockTime } from "./format.js";
-import { recall, remember } from "./memory.js";
+import { clockTime } from "../page/format.js";
+import { recall, remember } from "../page/preferences.js";
 import { drawWhole } from "./roll.js";
-import { relabel, say } from "./words.js";
+import { relabel, say } from "../page/i18n.js";
 
 const REDRAW_MS = 350;
 const LOOP_SECONDS = 8; // of a loop that has only one end so far

@@ -5,8 +5,8 @@
  * Shift plays louder; Z and X move by an octave. It only reports what is pressed and let go.
  */
 
-import { isBlack, keyName } from "./format.js";
-import { say } from "./words.js";
+import { isBlack, keyName } from "../page/format.js";
+import { say } from "../page/i18n.js";
 
 const CODES = [
   "KeyA", "KeyW", "KeyS", "KeyE", "KeyD", "KeyF", "KeyT", "KeyG", "KeyY", "KeyH", "KeyU", "KeyJ",

@@ -4,9 +4,9 @@
  * `read` gives what the HTTP API takes; `use` fills the form with the request of a piece there is.
  */
 
-import { fullName, moodName, surnameFirst } from "./format.js";
-import { recall, remember } from "./memory.js";
-import { say } from "./words.js";
+import { fullName, moodName, surnameFirst } from "../page/format.js";
+import { recall, remember } from "../page/preferences.js";
+import { say } from "../page/i18n.js";
 
 const LENGTHS = { notes: 300, seconds: 60 };
 const LARGEST_SEED = 2 ** 32;

@@ -3,8 +3,8 @@
  * zoom, hover to be told the note.
  */
 
-import { clockTime, decimal, keyName } from "./format.js";
-import { say } from "./words.js";
+import { clockTime, decimal, keyName } from "../page/format.js";
+import { say } from "../page/i18n.js";
 
 const STILL = 5; // pixels that a click may wander
 const SHORTEST_LOOP = 0.2; // seconds

@@ -2,11 +2,11 @@
  * The pieces kept by the server, newest first: open, rename in place, mark as a favourite, delete.
  */
 
-import { listPieces } from "./api.js";
-import { lengthName, since, styleName } from "./format.js";
-import { askName } from "./renaming.js";
-import { pieceName } from "./state.js";
-import { say } from "./words.js";
+import { listPieces } from "../api.js";
+import { lengthName, since, styleName } from "../page/format.js";
+import { askName } from "./rename.js";
+import { pieceName } from "./status.js";
+import { say } from "../page/i18n.js";
 
 export class History {
   #pieces = [];

@@ -3,8 +3,8 @@
  * reader hears. Errors are said in words; the server's own sentence is shown as it is.
  */
 
-import { Refusal, Unreachable } from "./api.js";
-import { say } from "./words.js";
+import { Refusal, Unreachable } from "../api.js";
+import { say } from "./i18n.js";
 
 const TOAST_SECONDS = 10;
 const part = (id) => document.querySelector(`#${id}`);

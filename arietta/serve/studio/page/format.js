@@ -2,7 +2,7 @@
  * Puts music's numbers into words: keys, times, composers, dates, what a piece was asked to be.
  */
 
-import { currentLanguage, say, sayCount } from "./words.js";
+import { currentLanguage, say, sayCount } from "./i18n.js";
 
 const LETTERS = ["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B"];
 const PARTICLES = new Set(["van", "von", "de", "di", "da", "del"]);
