@@ -13,12 +13,12 @@ from typing import BinaryIO
 
 def write_file(path: Path, content: bytes) -> None:
     """Write a file beside its place and rename it, so that a kill or a full disk leaves the old one whole."""
-    with whole_file(path) as file:
+    with atomic_file(path) as file:
         file.write(content)
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """Open a file beside `path` to be written bit by bit; it takes its place when the block ends without an error."""
     unfinished = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
@@ -32,7 +32,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
+def atomic_folder(folder: Path) -> Iterator[Path]:
     """Give an empty folder to build in; it takes the place of `folder` when the block ends without an error.
 
     Until then an older one stays whole, and one whose replacement was killed between two renamings is put back.

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CorpusError
-from ..files import whole_folder
+from ..files import atomic_folder
 from ..music.notes import Notes
 from ..names import nearest
 
@@ -267,7 +267,7 @@ def replacing(folder: Path) -> Iterator[Path]:
     try:
         if folder.exists() and not (folder / MANIFEST).exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise CorpusError(f"{folder}: is there already and is no corpus; choose another --out")
-        with whole_folder(folder) as unfinished:
+        with atomic_folder(folder) as unfinished:
             yield unfinished
     except OSError as error:
         why = error.strerror or str(error)

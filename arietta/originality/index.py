@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CorpusError
-from ..files import whole_folder, write_file
+from ..files import atomic_folder, write_file
 from ..model.bundle import INDEX, Bundle
 from ..music.ngrams import Hashes, by_chord, words
 from ..music.notes import Notes
@@ -272,7 +272,7 @@ def _fill(
 def _write(folder: Path, description: Mapping[str, Any], columns: Mapping[str, NDArray[Any]]) -> None:
     """Write all into a folder that takes its place when it is whole."""
     try:
-        with whole_folder(folder) as unfinished:
+        with atomic_folder(folder) as unfinished:
             for name, column in columns.items():
                 np.save(unfinished / name, column)
             _write_description(unfinished, description)

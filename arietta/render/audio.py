@@ -18,7 +18,7 @@ from typing import IO, Literal
 import numpy as np
 
 from ..errors import RequestError
-from ..files import whole_file
+from ..files import atomic_file
 from ..music.notes import Notes
 from .piano import RATE, Sound, frame_count, sound_blocks, soundfile
 
@@ -45,7 +45,7 @@ def write_audio(path: str | Path, notes: Notes, *, progress: Progress | None = N
     if path.suffix.lower() not in (".wav", ".ogg"):
         raise RequestError(f"{path}: a sound file ends in .wav or .ogg")
     try:
-        with whole_file(path) as file:
+        with atomic_file(path) as file:
             _writer(path.suffix.lower()[1:])(file, notes, progress)
     except OSError as error:
         raise RequestError(f"{path}: cannot be written ({error.strerror})") from error
