@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..music.notes import Notes
-from ..render.canvas import Box, Label, Page, Shape, page_svg
+from ..render.canvas import Box, Drawing, Shape, Text, drawing_svg
 from ..render.roll import INK, clock, velocity_colours
 
 SCALES = (2.0, 8.0, 30.0)  # seconds a window: a bar, a phrase, a section
@@ -51,8 +51,8 @@ def likeness_at(notes: Notes, seconds: float) -> float | None:
 def structure_svg(notes: Notes, *, title: str = "") -> str:
     """Draw the self-similarity at three scales as an SVG document: dark is alike, time runs right and down."""
     shapes: list[Shape] = [
-        Label(MARGIN, 32, title or "Structure", 19, INK),
-        Label(
+        Text(MARGIN, 32, title or "Structure", 19, INK),
+        Text(
             MARGIN,
             50,
             "each moment against each other; dark is alike: squares are sections, stripes repeats",
@@ -61,17 +61,17 @@ def structure_svg(notes: Notes, *, title: str = "") -> str:
     ]
     for place, seconds in enumerate(SCALES):
         shapes += _square(notes, seconds, MARGIN + place * (SIDE + MARGIN))
-    return page_svg(Page(MARGIN + len(SCALES) * (SIDE + MARGIN), TOP + SIDE + MARGIN, tuple(shapes)))
+    return drawing_svg(Drawing(MARGIN + len(SCALES) * (SIDE + MARGIN), TOP + SIDE + MARGIN, tuple(shapes)))
 
 
 def _square(notes: Notes, seconds: float, left: float) -> Iterator[Shape]:
     span = float(notes.onset[-1] - notes.onset[0]) if len(notes) else 0.0
     seconds = max(seconds, span / MOST_WINDOWS)
     matrix = self_similarity(notes, seconds)
-    yield Label(left, TOP - 10, f"windows of {seconds:.3g} s", 11.5)
+    yield Text(left, TOP - 10, f"windows of {seconds:.3g} s", 11.5)
     colours, side = velocity_colours(), SIDE / max(len(matrix), 1)
     for row, column in np.argwhere(matrix > 0.02).tolist():
         shade = colours[round(127 * matrix[row, column] ** 4)]  # most lie near 1: their differences must show
         yield Box(left + column * side, TOP + row * side, side, side, shade)
-    yield Label(left, TOP + SIDE + 16, clock(0), 10)
-    yield Label(left + SIDE, TOP + SIDE + 16, clock(span), 10, anchor="end")
+    yield Text(left, TOP + SIDE + 16, clock(0), 10)
+    yield Text(left + SIDE, TOP + SIDE + 16, clock(span), 10, anchor="end")

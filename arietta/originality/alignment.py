@@ -10,7 +10,7 @@ import numpy as np
 
 from ..music.ngrams import by_chord
 from ..music.notes import Notes
-from ..render.canvas import Box, Label, Line, Page, Shape, page_svg
+from ..render.canvas import Box, Drawing, Line, Shape, Text, drawing_svg
 from ..render.roll import layout
 
 MOST_COMPARED = 5_000  # notes: comparing takes the square of their number at worst
@@ -31,26 +31,26 @@ def shared_notes(here: Notes, there: Notes, semitones: int) -> list[tuple[int, i
 def pair_svg(here: Notes, there: Notes, semitones: int, titles: tuple[str, str]) -> str:
     """Draw two passages as an SVG document: notes in a frame have no counterpart in the other."""
     pairs = shared_notes(here, there, semitones)
-    pages = [
+    drawings = [
         layout(notes, title=title, marked=set(range(len(notes))) - {pair[side] for pair in pairs})
         for side, (notes, title) in enumerate(zip((here, there), titles, strict=True))
     ]
-    return page_svg(stack(pages))
+    return drawing_svg(stack(drawings))
 
 
-def stack(pages: Sequence[Page]) -> Page:
-    """Put pages one below the other."""
+def stack(drawings: Sequence[Drawing]) -> Drawing:
+    """Put drawings one below the other."""
     shapes: list[Shape] = []
     height = 0.0
-    for page in pages:
-        shapes += [_lower(shape, height) for shape in page.shapes]
-        height += page.height
-    return Page(max(page.width for page in pages), height, tuple(shapes))
+    for drawing in drawings:
+        shapes += [_lower(shape, height) for shape in drawing.shapes]
+        height += drawing.height
+    return Drawing(max(drawing.width for drawing in drawings), height, tuple(shapes))
 
 
 def _lower(shape: Shape, by: float) -> Shape:
     match shape:
         case Line():
             return replace(shape, y1=shape.y1 + by, y2=shape.y2 + by)
-        case Box() | Label():
+        case Box() | Text():
             return replace(shape, y=shape.y + by)

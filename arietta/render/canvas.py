@@ -1,4 +1,4 @@
-"""A drawing as boxes, lines and labels in pixels, painted as SVG text or as a PNG of twice the size.
+"""A drawing as boxes, lines and text in pixels, painted as SVG text or as a PNG of twice the size.
 
 The PNG's typeface is the one inside Pillow, so that every machine paints the same picture; it has no accents,
 which are left out there. SVG names a generic sans-serif and keeps all letters.
@@ -51,7 +51,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Label:
+class Text:
     """Text on a baseline at (x, y); `anchor` says which end of it stands there: start, middle or end."""
 
     x: float
@@ -62,11 +62,11 @@ class Label:
     anchor: str = "start"
 
 
-Shape = Box | Line | Label
+Shape = Box | Line | Text
 
 
 @dataclass(frozen=True)
-class Page:
+class Drawing:
     """A drawing; later shapes lie over earlier ones."""
 
     width: float
@@ -74,29 +74,29 @@ class Page:
     shapes: tuple[Shape, ...]
 
 
-def page_svg(page: Page) -> str:
-    """Write a page as an SVG document."""
-    return "\n".join(_svg_lines(page)) + "\n"
+def drawing_svg(drawing: Drawing) -> str:
+    """Write a drawing as an SVG document."""
+    return "\n".join(_svg_lines(drawing)) + "\n"
 
 
-def page_png(page: Page) -> bytes:
-    """Paint a page as a PNG, two pixels for one."""
+def drawing_png(drawing: Drawing) -> bytes:
+    """Paint a drawing as a PNG, two pixels for one."""
     from PIL import Image, ImageDraw
 
-    image = Image.new("RGB", (_pixel(page.width), _pixel(page.height)), PAPER)
+    image = Image.new("RGB", (_pixel(drawing.width), _pixel(drawing.height)), PAPER)
     pencil = ImageDraw.Draw(image)
-    for shape in page.shapes:
+    for shape in drawing.shapes:
         _paint(pencil, shape)
     data = io.BytesIO()
     image.save(data, "PNG", compress_level=4)
     return data.getvalue()
 
 
-def _svg_lines(page: Page) -> Iterator[str]:
-    size = f'width="{page.width:g}" height="{page.height:g}" viewBox="0 0 {page.width:g} {page.height:g}"'
+def _svg_lines(drawing: Drawing) -> Iterator[str]:
+    size = f'width="{drawing.width:g}" height="{drawing.height:g}" viewBox="0 0 {drawing.width:g} {drawing.height:g}"'
     yield f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif">'
     yield f'<rect width="100%" height="100%" fill="{PAPER}"/>'
-    for shape in page.shapes:
+    for shape in drawing.shapes:
         match shape:
             case Box(x, y, width, height, colour, radius):
                 corner = f' rx="{radius:g}"' if radius else ""
@@ -104,7 +104,7 @@ def _svg_lines(page: Page) -> Iterator[str]:
                 yield f'<rect {place}{corner} fill="{colour}"/>'
             case Line(x1, y1, x2, y2, colour, width):
                 yield f'<path d="M{x1:.2f} {y1:.2f}L{x2:.2f} {y2:.2f}" stroke="{colour}" stroke-width="{width:g}"/>'
-            case Label(x, y, text, points, colour, anchor):
+            case Text(x, y, text, points, colour, anchor):
                 place = f'x="{x:.2f}" y="{y:.2f}" font-size="{points:g}" text-anchor="{anchor}"'
                 yield f'<text {place} fill="{colour}">{escape(_printable(text))}</text>'
     yield "</svg>"
@@ -127,7 +127,7 @@ def _paint(pencil: ImageDraw, shape: Shape) -> None:
         case Line(x1, y1, x2, y2, colour, width):
             ends = (_pixel(x1), _pixel(y1), _pixel(x2), _pixel(y2))
             pencil.line(ends, colour, max(1, _pixel(width) // 2))  # hairlines: a full pixel looks heavy at this size
-        case Label(x, y, text, size, colour, anchor):
+        case Text(x, y, text, size, colour, anchor):
             place = {"start": "ls", "middle": "ms", "end": "rs"}[anchor]
             pencil.text((_pixel(x), _pixel(y)), _plain(text), colour, _font(size), place)
 

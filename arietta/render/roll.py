@@ -21,7 +21,7 @@ import numpy as np
 from ..errors import RequestError
 from ..files import write_file
 from ..music.notes import Notes
-from .canvas import Box, Label, Line, Page, Shape, page_png, page_svg
+from .canvas import Box, Drawing, Line, Shape, Text, drawing_png, drawing_svg
 
 PAGE_WIDTH, MARGIN, KEYBOARD = 1200.0, 28.0, 22.0
 LEFT, RIGHT = MARGIN + 26.0 + KEYBOARD, PAGE_WIDTH - MARGIN
@@ -68,12 +68,12 @@ def roll_svg(
 
     Notes whose number is in `marked` stand in a blue frame.
     """
-    return page_svg(layout(notes, title=title, prompt_seconds=prompt_seconds, marked=marked))
+    return drawing_svg(layout(notes, title=title, prompt_seconds=prompt_seconds, marked=marked))
 
 
 def roll_png(notes: Notes, *, title: str = "", prompt_seconds: float = 0.0) -> bytes:
     """Draw the same piano roll as a PNG, 2,400 pixels wide."""
-    return page_png(layout(notes, title=title, prompt_seconds=prompt_seconds))
+    return drawing_png(layout(notes, title=title, prompt_seconds=prompt_seconds))
 
 
 def write_roll(path: str | Path, notes: Notes, *, title: str = "", prompt_seconds: float = 0.0) -> None:
@@ -141,7 +141,7 @@ def velocity_colours() -> tuple[str, ...]:
 
 def layout(
     notes: Notes, *, title: str = "", prompt_seconds: float = 0.0, marked: Collection[int] = frozenset()
-) -> Page:
+) -> Drawing:
     """Place everything on a page: heading, legend, and one system below the other."""
     scale = _choose_scale(notes)
     shapes: list[Shape] = [*_heading(notes, title), *_legend()]
@@ -154,7 +154,7 @@ def layout(
         shapes += _pedal(notes, scale, system, top)
         shapes += _bars(notes, scale, system, top, marked)
     height = HEADER + scale.systems * (scale.system_height + SYSTEM_GAP) - SYSTEM_GAP + FOOTER
-    return Page(PAGE_WIDTH, math.ceil(height), tuple(shapes))
+    return Drawing(PAGE_WIDTH, math.ceil(height), tuple(shapes))
 
 
 def _choose_scale(notes: Notes) -> _Scale:
@@ -175,8 +175,8 @@ def _heading(notes: Notes, title: str) -> Iterator[Shape]:
         facts.append(f"{pitch_name(int(notes.pitch.min()))} to {pitch_name(int(notes.pitch.max()))}")
     if len(notes.pedal):
         facts.append(f"{len(notes.pedal):,} pedals" if len(notes.pedal) != 1 else "1 pedal")
-    yield Label(MARGIN, 32, _shorten(title) or "Piano roll", 19, INK)
-    yield Label(MARGIN, 50, "   ".join(facts), 11.5)
+    yield Text(MARGIN, 32, _shorten(title) or "Piano roll", 19, INK)
+    yield Text(MARGIN, 50, "   ".join(facts), 11.5)
 
 
 def _shorten(title: str) -> str:
@@ -186,11 +186,11 @@ def _shorten(title: str) -> str:
 def _legend() -> Iterator[Shape]:
     colours, width = velocity_colours(), 1.5
     left = RIGHT - width * 127
-    yield Label(left - 10, 32, "velocity", 10.5, anchor="end")
+    yield Text(left - 10, 32, "velocity", 10.5, anchor="end")
     for velocity in range(1, 128):
         yield Box(left + (velocity - 1) * width, 24, width, 9, colours[velocity])
     for velocity in (1, 32, 64, 96, 127):
-        yield Label(left + (velocity - 0.5) * width, 46, str(velocity), 9.5, anchor="middle")
+        yield Text(left + (velocity - 0.5) * width, 46, str(velocity), 9.5, anchor="middle")
 
 
 def _background(scale: _Scale, system: int, top: float, prompt_seconds: float) -> Iterator[Shape]:
@@ -216,7 +216,7 @@ def _prompt_edge(scale: _Scale, system: int, top: float, prompt_seconds: float) 
     if LEFT < x < _right(scale, system):
         yield Line(x, top, x, top + scale.roll_height + PEDAL_GAP + PEDAL_HEIGHT, PROMPT_INK, 1.5)
     if prompt_seconds > 0 and system == 0:
-        yield Label(LEFT + 5, top + 11, "prompt", 10, PROMPT_INK)
+        yield Text(LEFT + 5, top + 11, "prompt", 10, PROMPT_INK)
 
 
 def _time_axis(scale: _Scale, system: int, top: float) -> Iterator[Shape]:
@@ -228,7 +228,7 @@ def _time_axis(scale: _Scale, system: int, top: float) -> Iterator[Shape]:
         if tick % labelled == 0:
             yield Line(x, top, x, bottom + 3, LABELLED_LINE)
             text = f"{tick} s" if scale.end <= LONGEST_SINGLE else clock(tick)
-            yield Label(x, bottom + 14, text, 10, anchor="middle")
+            yield Text(x, bottom + 14, text, 10, anchor="middle")
         elif tick % fine == 0:
             yield Line(x, top, x, top + scale.roll_height, SECOND_LINE)
     right = _right(scale, system)
@@ -259,7 +259,7 @@ def _keyboard(scale: _Scale, top: float) -> Iterator[Shape]:
             yield Line(left, y + scale.key, LEFT - 3, y + scale.key, KEY_EDGE)
         if pitch % 12 == 0:
             is_middle = pitch == 60
-            yield Label(left - 5, y + scale.key / 2 + 3.5, pitch_name(pitch), 10, INK if is_middle else GREY, "end")
+            yield Text(left - 5, y + scale.key / 2 + 3.5, pitch_name(pitch), 10, INK if is_middle else GREY, "end")
     for x in (left, LEFT - 3):
         yield Line(x, top, x, top + scale.roll_height, KEY_EDGE)
     for y in (top, top + scale.roll_height):
@@ -268,7 +268,7 @@ def _keyboard(scale: _Scale, top: float) -> Iterator[Shape]:
 
 def _pedal(notes: Notes, scale: _Scale, system: int, top: float) -> Iterator[Shape]:
     y = top + scale.roll_height + PEDAL_GAP
-    yield Label(LEFT - 8, y + PEDAL_HEIGHT, "Ped.", 9.5, anchor="end")
+    yield Text(LEFT - 8, y + PEDAL_HEIGHT, "Ped.", 9.5, anchor="end")
     start, stop = system * scale.seconds, (system + 1) * scale.seconds
     inside = notes.pedal[(notes.pedal[:, 1] > start) & (notes.pedal[:, 0] < stop)]
     for down, up in np.clip(inside, start, stop).tolist():

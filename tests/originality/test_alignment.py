@@ -1,4 +1,4 @@
-"""Two passages on one page: what they share is paired, what differs is framed, and nothing overlaps."""
+"""Two passages on one drawing: what they share is paired, what differs is framed, and nothing overlaps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from arietta.music.notes import Notes, transpose
 from arietta.originality.alignment import pair_svg, shared_notes, stack
-from arietta.render.canvas import Box, Label, Line, Page
+from arietta.render.canvas import Box, Drawing, Line, Text
 from arietta.render.roll import MARK_INK, layout
 from tests.support.tunes import tune
 
@@ -50,11 +50,11 @@ def test_notes_that_differ_are_framed_in_both_rolls() -> None:
 
 
 def test_pages_are_stacked_whole_and_apart() -> None:
-    page = Page(100, 50, (Box(1, 2, 3, 4, "red"), Line(1, 2, 3, 2, "red"), Label(5, 6, "a", 7)))
-    both = stack([page, page])
+    drawing = Drawing(100, 50, (Box(1, 2, 3, 4, "red"), Line(1, 2, 3, 2, "red"), Text(5, 6, "a", 7)))
+    both = stack([drawing, drawing])
     assert (both.width, both.height) == (100, 100)
-    assert both.shapes[:3] == page.shapes
-    assert both.shapes[3:] == (Box(1, 52, 3, 4, "red"), Line(1, 52, 3, 52, "red"), Label(5, 56, "a", 7))
+    assert both.shapes[:3] == drawing.shapes
+    assert both.shapes[3:] == (Box(1, 52, 3, 4, "red"), Line(1, 52, 3, 52, "red"), Text(5, 56, "a", 7))
 
 
 def test_a_marked_note_has_its_frame_around_it() -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from arietta.errors import RequestError
 from arietta.music.notes import Notes
-from arietta.render.canvas import PNG_SCALE, Box, Label, Line, Page, page_png, page_svg
+from arietta.render.canvas import PNG_SCALE, Box, Drawing, Line, Text, drawing_png, drawing_svg
 from arietta.render.roll import (
     LEFT,
     LONGEST_SINGLE,
@@ -43,16 +43,16 @@ def long_piece(seconds: float, note_count: int) -> Notes:
     return Notes.of(onset, np.append(columns[0][:-1], 1.0), *columns[1:], pedal)
 
 
-def boxes(page: Page, colours: set[str]) -> list[Box]:
-    return [shape for shape in page.shapes if isinstance(shape, Box) and shape.colour in colours]
+def boxes(drawing: Drawing, colours: set[str]) -> list[Box]:
+    return [shape for shape in drawing.shapes if isinstance(shape, Box) and shape.colour in colours]
 
 
-def note_boxes(page: Page) -> list[Box]:
-    return [box for box in boxes(page, set(velocity_colours())) if box.radius]
+def note_boxes(drawing: Drawing) -> list[Box]:
+    return [box for box in boxes(drawing, set(velocity_colours())) if box.radius]
 
 
-def labels(page: Page) -> list[str]:
-    return [shape.text for shape in page.shapes if isinstance(shape, Label)]
+def labels(drawing: Drawing) -> list[str]:
+    return [shape.text for shape in drawing.shapes if isinstance(shape, Text)]
 
 
 def lightness(colour: str) -> float:
@@ -73,8 +73,8 @@ def test_louder_notes_are_darker_at_every_velocity() -> None:
 
 
 def test_a_note_stands_at_its_time_and_pitch_in_the_colour_of_its_velocity() -> None:
-    page = layout(Notes.of([0.0, 5.0], [10.0, 2.5], [60, 62], [40, 100]))
-    low, high = note_boxes(page)
+    drawing = layout(Notes.of([0.0, 5.0], [10.0, 2.5], [60, 62], [40, 100]))
+    low, high = note_boxes(drawing)
     assert (low.colour, high.colour) == (velocity_colours()[40], velocity_colours()[100])
     assert low.x == pytest.approx(LEFT)
     assert high.x == pytest.approx((LEFT + RIGHT) / 2)
@@ -89,30 +89,30 @@ def test_the_shortest_note_can_still_be_seen() -> None:
 
 
 def test_a_pedal_lies_below_all_notes() -> None:
-    page = layout(Notes.of([0.0, 1.0], [1, 1], [30, 90], [64, 64], [(0.5, 1.5)]))
-    (pedal,) = boxes(page, {PEDAL_INK})
+    drawing = layout(Notes.of([0.0, 1.0], [1, 1], [30, 90], [64, 64], [(0.5, 1.5)]))
+    (pedal,) = boxes(drawing, {PEDAL_INK})
     assert pedal.x == pytest.approx(LEFT + (RIGHT - LEFT) / 4)
-    assert pedal.y > max(box.y + box.height for box in note_boxes(page))
+    assert pedal.y > max(box.y + box.height for box in note_boxes(drawing))
 
 
 def test_the_prompt_is_shaded_up_to_its_end_and_named(waltz: Notes) -> None:
-    page = layout(waltz, prompt_seconds=2.5)
-    (shade,) = boxes(page, {PROMPT_WHITE})
+    drawing = layout(waltz, prompt_seconds=2.5)
+    (shade,) = boxes(drawing, {PROMPT_WHITE})
     assert (shade.x, shade.width) == pytest.approx((LEFT, (RIGHT - LEFT) / 2))
-    assert "prompt" in labels(page)
-    edges = [shape for shape in page.shapes if isinstance(shape, Line) and shape.colour == PROMPT_INK]
+    assert "prompt" in labels(drawing)
+    edges = [shape for shape in drawing.shapes if isinstance(shape, Line) and shape.colour == PROMPT_INK]
     assert [edge.x1 for edge in edges] == pytest.approx([(LEFT + RIGHT) / 2])
 
 
 def test_nothing_is_shaded_without_a_prompt(waltz: Notes) -> None:
-    page = layout(waltz)
-    assert not boxes(page, {PROMPT_WHITE})
-    assert "prompt" not in labels(page)
+    drawing = layout(waltz)
+    assert not boxes(drawing, {PROMPT_WHITE})
+    assert "prompt" not in labels(drawing)
 
 
 def test_a_prompt_that_ends_in_a_later_system_shades_the_earlier_ones_whole() -> None:
-    page = layout(long_piece(100.0, 50), prompt_seconds=50.0)
-    shades = boxes(page, {PROMPT_WHITE})
+    drawing = layout(long_piece(100.0, 50), prompt_seconds=50.0)
+    shades = boxes(drawing, {PROMPT_WHITE})
     assert [shade.width for shade in shades] == pytest.approx([RIGHT - LEFT, (RIGHT - LEFT) * 16 / 34])
 
 
@@ -120,19 +120,19 @@ def test_a_prompt_that_ends_in_a_later_system_shades_the_earlier_ones_whole() ->
     ("seconds", "systems"), [(5, 1), (LONGEST_SINGLE, 1), (46, 2), (300, 9), (20_000, MOST_SYSTEMS)]
 )
 def test_long_pieces_run_over_several_systems(seconds: float, systems: int) -> None:
-    page = layout(long_piece(seconds, 300))
-    assert labels(page).count("Ped.") == systems
+    drawing = layout(long_piece(seconds, 300))
+    assert labels(drawing).count("Ped.") == systems
 
 
 def test_five_minutes_give_a_second_thirty_pixels() -> None:
-    page = layout(long_piece(300, 1000))
-    longest = max(note_boxes(page), key=lambda box: box.width)
+    drawing = layout(long_piece(300, 1000))
+    longest = max(note_boxes(drawing), key=lambda box: box.width)
     assert longest.width >= 30 * PNG_SCALE / 2 * 0.85
 
 
 def test_a_note_held_over_the_end_of_a_system_goes_on_in_the_next() -> None:
-    page = layout(Notes.of([0.0, 30.0], [1.0, 33.0], [60, 64], [64, 64]))
-    held = [box for box in note_boxes(page) if box.width > 50]
+    drawing = layout(Notes.of([0.0, 30.0], [1.0, 33.0], [60, 64], [64, 64]))
+    held = [box for box in note_boxes(drawing) if box.width > 50]
     assert len(held) == 2
     assert held[0].x + held[0].width == pytest.approx(RIGHT, abs=1)
     assert held[1].x == pytest.approx(LEFT)
@@ -149,9 +149,9 @@ def test_times_beyond_one_system_are_minutes_and_seconds() -> None:
 
 @pytest.mark.parametrize("seconds", [1, 7, 44, 60, 300, 4000, 80_000])
 def test_labels_of_the_time_axis_never_touch(seconds: float) -> None:
-    page = layout(long_piece(seconds + 1, 20))
+    drawing = layout(long_piece(seconds + 1, 20))
     ticks = [
-        shape for shape in page.shapes if isinstance(shape, Label) and shape.text[0].isdigit() and shape.size == 10
+        shape for shape in drawing.shapes if isinstance(shape, Text) and shape.text[0].isdigit() and shape.size == 10
     ]
     for left, right in pairwise(ticks):
         assert right.y > left.y or right.x - left.x >= 50
@@ -159,10 +159,10 @@ def test_labels_of_the_time_axis_never_touch(seconds: float) -> None:
 
 def test_everything_stays_on_the_page() -> None:
     for notes in (Notes.of(), long_piece(500, 2000), Notes.of([0.0, 0.5], [1, 1], [0, 127], [1, 127])):
-        page = layout(notes, title="x" * 500)
-        for box in [shape for shape in page.shapes if isinstance(shape, Box)]:
+        drawing = layout(notes, title="x" * 500)
+        for box in [shape for shape in drawing.shapes if isinstance(shape, Box)]:
             assert 0 <= box.x <= box.x + box.width <= PAGE_WIDTH + 0.01
-            assert 0 <= box.y <= box.y + box.height <= page.height
+            assert 0 <= box.y <= box.y + box.height <= drawing.height
 
 
 def test_an_empty_piece_is_an_empty_roll() -> None:
@@ -205,7 +205,7 @@ def test_twenty_thousand_notes_are_drawn_within_two_seconds_of_processor_time() 
 
 def test_letters_that_the_typeface_lacks_are_written_without_accents() -> None:
     def painted(text: str) -> bytes:
-        return page_png(Page(100, 20, (Label(2, 15, text, 10),)))
+        return drawing_png(Drawing(100, 20, (Text(2, 15, text, 10),)))
 
     assert painted("Dvořák – Étude") == painted("Dvorak - Etude")
     assert painted("音") == painted("?")
@@ -217,12 +217,12 @@ def test_both_painters_know_every_shape() -> None:
         Box(1, 1, 3, 3, "#ff0000"),
         Box(5, 1, 6, 3, "#00ff00", 1),
         Line(0, 8, 20, 8, "#0000ff", 2),
-        Label(1, 9, "", 5),
+        Text(1, 9, "", 5),
     )
-    image = opened(page_png(Page(20, 10, shapes)))
+    image = opened(drawing_png(Drawing(20, 10, shapes)))
     places = {"red": (4, 4), "green": (16, 4), "blue": (20, 16)}
     assert [image.getpixel(place) for place in places.values()] == [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
-    assert page_svg(Page(20, 10, shapes)).count("<rect") == 3
+    assert drawing_svg(Drawing(20, 10, shapes)).count("<rect") == 3
 
 
 def test_write_roll_takes_the_form_from_the_files_ending(tmp_path: Path, waltz: Notes) -> None:
