@@ -98,12 +98,12 @@ def _show_piece(path: Path, tracks: list[int] | None, roll: Path | None) -> None
 
 
 def _piece_facts(piece: PieceSummary) -> dict[str, str]:
-    from ..render.roll import clock, pitch_name
+    from ..render.roll import format_time, pitch_name
 
     low, high, mean = (pitch_name(pitch) for pitch in (piece.lowest, piece.highest, round(piece.mean_pitch)))
     return {
         "notes": f"{piece.note_count:,}",
-        "length": f"{clock(piece.seconds)} ({piece.seconds:.2f} s); the first note at {piece.first_onset:.2f} s",
+        "length": f"{format_time(piece.seconds)} ({piece.seconds:.2f} s); the first note at {piece.first_onset:.2f} s",
         "pitches": f"{low} to {high}, {mean} on average",
         "velocities": f"{piece.softest} to {piece.loudest}, {piece.mean_velocity:.1f} on average",
         "keys held": f"{piece.median_duration:.3f} s (median), {piece.longest:.2f} s at most",

@@ -168,9 +168,9 @@ def _lines(report: Report) -> Iterator[str]:
 
 
 def _surprise_row(one: Surprise) -> list[str]:
-    from ..render.roll import moment, pitch_name
+    from ..render.roll import format_onset, pitch_name
 
-    return [moment(one.note.onset), pitch_name(one.note.pitch), f"{one.nats:.1f}", f"{one.pitch_nats:.1f}"]
+    return [format_onset(one.note.onset), pitch_name(one.note.pitch), f"{one.nats:.1f}", f"{one.pitch_nats:.1f}"]
 
 
 def _draw(arguments: argparse.Namespace, notes: Notes, report: Report, engine: OnnxEngine | None) -> None:

@@ -197,20 +197,20 @@ def _piece_lines(notes: Notes, likeness: Likeness, placed: Standing | None, stor
 
 
 def _where(passage: Passage) -> str:
-    from ..render.roll import clock
+    from ..render.roll import format_time
 
-    return f"{passage.piece.name} at {clock(passage.there_seconds[0])}."
+    return f"{passage.piece.name} at {format_time(passage.there_seconds[0])}."
 
 
 def _row(passage: Passage, notes: Notes, store: Store | None) -> list[str]:
     from ..originality.alignment import shared_notes
-    from ..render.roll import clock
+    from ..render.roll import format_time
 
     same = passage.shared
     if store is not None:
         same = len(shared_notes(*_both(passage, notes, store), passage.semitones))
     spans = [
-        ["-".join(clock(moment) for moment in span), f"{first + 1}-{last}"]
+        ["-".join(format_time(moment) for moment in span), f"{first + 1}-{last}"]
         for span, first, last in (
             (passage.seconds, passage.start, passage.stop),
             (passage.there_seconds, passage.there_start, passage.there_stop),

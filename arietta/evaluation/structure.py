@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..music.notes import Notes
 from ..render.canvas import Box, Drawing, Shape, Text, drawing_svg
-from ..render.roll import INK, clock, velocity_colours
+from ..render.roll import INK, format_time, velocity_colours
 
 SCALES = (2.0, 8.0, 30.0)  # seconds a window: a bar, a phrase, a section
 MIDDLE_C = 60
@@ -73,5 +73,5 @@ def _square(notes: Notes, seconds: float, left: float) -> Iterator[Shape]:
     for row, column in np.argwhere(matrix > 0.02).tolist():
         shade = colours[round(127 * matrix[row, column] ** 4)]  # most lie near 1: their differences must show
         yield Box(left + column * side, TOP + row * side, side, side, shade)
-    yield Text(left, TOP + SIDE + 16, clock(0), 10)
-    yield Text(left + SIDE, TOP + SIDE + 16, clock(span), 10, anchor="end")
+    yield Text(left, TOP + SIDE + 16, format_time(0), 10)
+    yield Text(left + SIDE, TOP + SIDE + 16, format_time(span), 10, anchor="end")

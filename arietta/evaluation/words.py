@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..originality.baseline import sentences
-from ..render.roll import clock
+from ..render.roll import format_time
 from .beat_statistics import BEAT_MEASURES, BEAT_SOURCES
 from .embedding import known_composers
 from .model_report import ModelReport
@@ -48,7 +48,7 @@ def plain_words(report: Report) -> dict[str, str]:
     """Say what there is to say, from the most plain: a name and a sentence each; nothing of a piece without notes."""
     if not report.notes:
         return {}
-    said = {"length": f"{report.notes:,} note{'s' * (report.notes > 1)}, {clock(report.seconds)}"}
+    said = {"length": f"{report.notes:,} note{'s' * (report.notes > 1)}, {format_time(report.seconds)}"}
     if report.key:
         said["key"] = f"{report.key}, {_clearly(report.measured['key_clarity'][0])}"
     if report.beats:
@@ -140,7 +140,9 @@ def _likelihood(report: Report) -> str:
 def _loops(report: Report) -> str:
     if not report.loops:
         return "none: no pattern comes eight times in a row"
-    times = ", ".join(clock(moment) for moment in report.loops[:8]) + (" and later" if len(report.loops) > 8 else "")
+    times = ", ".join(format_time(moment) for moment in report.loops[:8]) + (
+        " and later" if len(report.loops) > 8 else ""
+    )
     return f"{len(report.loops)}, in which a pattern has come eight times in a row at {times}"
 
 

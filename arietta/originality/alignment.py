@@ -11,7 +11,7 @@ import numpy as np
 from ..music.ngrams import by_chord
 from ..music.notes import Notes
 from ..render.canvas import Box, Drawing, Line, Shape, Text, drawing_svg
-from ..render.roll import layout
+from ..render.roll import roll_drawing
 
 MOST_COMPARED = 5_000  # notes: comparing takes the square of their number at worst
 
@@ -32,7 +32,7 @@ def pair_svg(here: Notes, there: Notes, semitones: int, titles: tuple[str, str])
     """Draw two passages as an SVG document: notes in a frame have no counterpart in the other."""
     pairs = shared_notes(here, there, semitones)
     drawings = [
-        layout(notes, title=title, marked=set(range(len(notes))) - {pair[side] for pair in pairs})
+        roll_drawing(notes, title=title, marked=set(range(len(notes))) - {pair[side] for pair in pairs})
         for side, (notes, title) in enumerate(zip((here, there), titles, strict=True))
     ]
     return drawing_svg(stack(drawings))

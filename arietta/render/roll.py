@@ -68,12 +68,12 @@ def roll_svg(
 
     Notes whose number is in `marked` stand in a blue frame.
     """
-    return drawing_svg(layout(notes, title=title, prompt_seconds=prompt_seconds, marked=marked))
+    return drawing_svg(roll_drawing(notes, title=title, prompt_seconds=prompt_seconds, marked=marked))
 
 
 def roll_png(notes: Notes, *, title: str = "", prompt_seconds: float = 0.0) -> bytes:
     """Draw the same piano roll as a PNG, 2,400 pixels wide."""
-    return drawing_png(layout(notes, title=title, prompt_seconds=prompt_seconds))
+    return drawing_png(roll_drawing(notes, title=title, prompt_seconds=prompt_seconds))
 
 
 def write_roll(path: str | Path, notes: Notes, *, title: str = "", prompt_seconds: float = 0.0) -> None:
@@ -96,7 +96,7 @@ def pitch_name(pitch: int) -> str:
     return ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")[pitch % 12] + str(pitch // 12 - 1)
 
 
-def clock(seconds: float) -> str:
+def format_time(seconds: float) -> str:
     """Write a time as minutes and seconds: 75.4 -> 1:15."""
     whole = int(seconds)
     return (
@@ -104,7 +104,7 @@ def clock(seconds: float) -> str:
     )
 
 
-def moment(seconds: float) -> str:
+def format_onset(seconds: float) -> str:
     """Write when a note begins, as minutes and seconds to a hundredth: 75.4 -> 1:15.40."""
     minutes, rest = divmod(seconds, 60)
     return f"{minutes:.0f}:{rest:05.2f}"
@@ -139,7 +139,7 @@ def velocity_colours() -> tuple[str, ...]:
 # Layout
 
 
-def layout(
+def roll_drawing(
     notes: Notes, *, title: str = "", prompt_seconds: float = 0.0, marked: Collection[int] = frozenset()
 ) -> Drawing:
     """Place everything on a page: heading, legend, and one system below the other."""
@@ -170,7 +170,7 @@ def _choose_scale(notes: Notes) -> _Scale:
 
 
 def _heading(notes: Notes, title: str) -> Iterator[Shape]:
-    facts = [f"{len(notes):,} notes" if len(notes) != 1 else "1 note", clock(notes.seconds)]
+    facts = [f"{len(notes):,} notes" if len(notes) != 1 else "1 note", format_time(notes.seconds)]
     if len(notes):
         facts.append(f"{pitch_name(int(notes.pitch.min()))} to {pitch_name(int(notes.pitch.max()))}")
     if len(notes.pedal):
@@ -227,7 +227,7 @@ def _time_axis(scale: _Scale, system: int, top: float) -> Iterator[Shape]:
         x = _x(scale, system, tick)
         if tick % labelled == 0:
             yield Line(x, top, x, bottom + 3, LABELLED_LINE)
-            text = f"{tick} s" if scale.end <= LONGEST_SINGLE else clock(tick)
+            text = f"{tick} s" if scale.end <= LONGEST_SINGLE else format_time(tick)
             yield Text(x, bottom + 14, text, 10, anchor="middle")
         elif tick % fine == 0:
             yield Line(x, top, x, top + scale.roll_height, SECOND_LINE)

@@ -9,7 +9,7 @@ import numpy as np
 from arietta.music.notes import Notes, transpose
 from arietta.originality.alignment import pair_svg, shared_notes, stack
 from arietta.render.canvas import Box, Drawing, Line, Text
-from arietta.render.roll import MARK_INK, layout
+from arietta.render.roll import MARK_INK, roll_drawing
 from tests.support.tunes import tune
 
 
@@ -59,11 +59,11 @@ def test_pages_are_stacked_whole_and_apart() -> None:
 
 def test_a_marked_note_has_its_frame_around_it() -> None:
     notes = tune(1, 5)
-    shapes = layout(notes, marked={2}).shapes
+    shapes = roll_drawing(notes, marked={2}).shapes
     (place,) = (k for k, shape in enumerate(shapes) if isinstance(shape, Box) and shape.colour == MARK_INK)
     frame, bar = shapes[place : place + 2]
     assert isinstance(frame, Box) and isinstance(bar, Box)
     assert frame.x < bar.x and frame.y < bar.y
     assert frame.x + frame.width > bar.x + bar.width and frame.y + frame.height > bar.y + bar.height
-    assert len(shapes) == len(layout(notes).shapes) + 1
+    assert len(shapes) == len(roll_drawing(notes).shapes) + 1
     assert not np.isnan(frame.x)

@@ -22,9 +22,9 @@ from arietta.render.roll import (
     PROMPT_INK,
     PROMPT_WHITE,
     RIGHT,
-    clock,
-    layout,
+    format_time,
     pitch_name,
+    roll_drawing,
     roll_png,
     roll_svg,
     velocity_colours,
@@ -73,7 +73,7 @@ def test_louder_notes_are_darker_at_every_velocity() -> None:
 
 
 def test_a_note_stands_at_its_time_and_pitch_in_the_colour_of_its_velocity() -> None:
-    drawing = layout(Notes.of([0.0, 5.0], [10.0, 2.5], [60, 62], [40, 100]))
+    drawing = roll_drawing(Notes.of([0.0, 5.0], [10.0, 2.5], [60, 62], [40, 100]))
     low, high = note_boxes(drawing)
     assert (low.colour, high.colour) == (velocity_colours()[40], velocity_colours()[100])
     assert low.x == pytest.approx(LEFT)
@@ -84,19 +84,19 @@ def test_a_note_stands_at_its_time_and_pitch_in_the_colour_of_its_velocity() -> 
 
 
 def test_the_shortest_note_can_still_be_seen() -> None:
-    (box,) = note_boxes(layout(Notes.of([1.0], [0.001], [60], [64])))
+    (box,) = note_boxes(roll_drawing(Notes.of([1.0], [0.001], [60], [64])))
     assert box.width >= 1
 
 
 def test_a_pedal_lies_below_all_notes() -> None:
-    drawing = layout(Notes.of([0.0, 1.0], [1, 1], [30, 90], [64, 64], [(0.5, 1.5)]))
+    drawing = roll_drawing(Notes.of([0.0, 1.0], [1, 1], [30, 90], [64, 64], [(0.5, 1.5)]))
     (pedal,) = boxes(drawing, {PEDAL_INK})
     assert pedal.x == pytest.approx(LEFT + (RIGHT - LEFT) / 4)
     assert pedal.y > max(box.y + box.height for box in note_boxes(drawing))
 
 
 def test_the_prompt_is_shaded_up_to_its_end_and_named(waltz: Notes) -> None:
-    drawing = layout(waltz, prompt_seconds=2.5)
+    drawing = roll_drawing(waltz, prompt_seconds=2.5)
     (shade,) = boxes(drawing, {PROMPT_WHITE})
     assert (shade.x, shade.width) == pytest.approx((LEFT, (RIGHT - LEFT) / 2))
     assert "prompt" in labels(drawing)
@@ -105,13 +105,13 @@ def test_the_prompt_is_shaded_up_to_its_end_and_named(waltz: Notes) -> None:
 
 
 def test_nothing_is_shaded_without_a_prompt(waltz: Notes) -> None:
-    drawing = layout(waltz)
+    drawing = roll_drawing(waltz)
     assert not boxes(drawing, {PROMPT_WHITE})
     assert "prompt" not in labels(drawing)
 
 
 def test_a_prompt_that_ends_in_a_later_system_shades_the_earlier_ones_whole() -> None:
-    drawing = layout(long_piece(100.0, 50), prompt_seconds=50.0)
+    drawing = roll_drawing(long_piece(100.0, 50), prompt_seconds=50.0)
     shades = boxes(drawing, {PROMPT_WHITE})
     assert [shade.width for shade in shades] == pytest.approx([RIGHT - LEFT, (RIGHT - LEFT) * 16 / 34])
 
@@ -120,18 +120,18 @@ def test_a_prompt_that_ends_in_a_later_system_shades_the_earlier_ones_whole() ->
     ("seconds", "systems"), [(5, 1), (LONGEST_SINGLE, 1), (46, 2), (300, 9), (20_000, MOST_SYSTEMS)]
 )
 def test_long_pieces_run_over_several_systems(seconds: float, systems: int) -> None:
-    drawing = layout(long_piece(seconds, 300))
+    drawing = roll_drawing(long_piece(seconds, 300))
     assert labels(drawing).count("Ped.") == systems
 
 
 def test_five_minutes_give_a_second_thirty_pixels() -> None:
-    drawing = layout(long_piece(300, 1000))
+    drawing = roll_drawing(long_piece(300, 1000))
     longest = max(note_boxes(drawing), key=lambda box: box.width)
     assert longest.width >= 30 * PNG_SCALE / 2 * 0.85
 
 
 def test_a_note_held_over_the_end_of_a_system_goes_on_in_the_next() -> None:
-    drawing = layout(Notes.of([0.0, 30.0], [1.0, 33.0], [60, 64], [64, 64]))
+    drawing = roll_drawing(Notes.of([0.0, 30.0], [1.0, 33.0], [60, 64], [64, 64]))
     held = [box for box in note_boxes(drawing) if box.width > 50]
     assert len(held) == 2
     assert held[0].x + held[0].width == pytest.approx(RIGHT, abs=1)
@@ -139,17 +139,17 @@ def test_a_note_held_over_the_end_of_a_system_goes_on_in_the_next() -> None:
 
 
 def test_the_axes_name_octaves_and_seconds() -> None:
-    texts = labels(layout(Notes.of([0.0, 1.0], [5, 5], [24, 108], [64, 64])))
+    texts = labels(roll_drawing(Notes.of([0.0, 1.0], [5, 5], [24, 108], [64, 64])))
     assert {"C1", "C4", "C8", "0 s", "5 s"} <= set(texts)
 
 
 def test_times_beyond_one_system_are_minutes_and_seconds() -> None:
-    assert {"0:00", "1:30"} <= set(labels(layout(long_piece(100.0, 50))))
+    assert {"0:00", "1:30"} <= set(labels(roll_drawing(long_piece(100.0, 50))))
 
 
 @pytest.mark.parametrize("seconds", [1, 7, 44, 60, 300, 4000, 80_000])
 def test_labels_of_the_time_axis_never_touch(seconds: float) -> None:
-    drawing = layout(long_piece(seconds + 1, 20))
+    drawing = roll_drawing(long_piece(seconds + 1, 20))
     ticks = [
         shape for shape in drawing.shapes if isinstance(shape, Text) and shape.text[0].isdigit() and shape.size == 10
     ]
@@ -159,19 +159,19 @@ def test_labels_of_the_time_axis_never_touch(seconds: float) -> None:
 
 def test_everything_stays_on_the_page() -> None:
     for notes in (Notes.of(), long_piece(500, 2000), Notes.of([0.0, 0.5], [1, 1], [0, 127], [1, 127])):
-        drawing = layout(notes, title="x" * 500)
+        drawing = roll_drawing(notes, title="x" * 500)
         for box in [shape for shape in drawing.shapes if isinstance(shape, Box)]:
             assert 0 <= box.x <= box.x + box.width <= PAGE_WIDTH + 0.01
             assert 0 <= box.y <= box.y + box.height <= drawing.height
 
 
 def test_an_empty_piece_is_an_empty_roll() -> None:
-    assert "0 notes" in " ".join(labels(layout(Notes.of())))
+    assert "0 notes" in " ".join(labels(roll_drawing(Notes.of())))
     assert opened(roll_png(Notes.of())).size[0] == PAGE_WIDTH * PNG_SCALE
 
 
 def test_the_heading_tells_title_length_and_range(waltz: Notes) -> None:
-    texts = labels(layout(waltz, title="Valse triste"))
+    texts = labels(roll_drawing(waltz, title="Valse triste"))
     assert texts[0] == "Valse triste"
     assert texts[1].split("   ") == ["12 notes", "0:04", "A2 to E4", "2 pedals"]
 
@@ -185,7 +185,7 @@ def test_svg_is_xml_with_every_note_whatever_the_title(waltz: Notes) -> None:
 
 def test_png_is_twice_the_page_and_holds_the_notes_colours(waltz: Notes) -> None:
     image = opened(roll_png(waltz)).convert("RGB")
-    assert image.size == (PAGE_WIDTH * PNG_SCALE, layout(waltz).height * PNG_SCALE)
+    assert image.size == (PAGE_WIDTH * PNG_SCALE, roll_drawing(waltz).height * PNG_SCALE)
     seen = {"#" + bytes(colour).hex() for _, colour in image.getcolors(2**20)}
     assert {velocity_colours()[velocity] for velocity in waltz.velocity} <= seen
 
@@ -254,4 +254,4 @@ def test_pitches_are_named_with_c4_as_middle_c(pitch: int, name: str) -> None:
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (75.9, "1:15"), (3599, "59:59"), (7265, "2:01:05")])
 def test_clock_counts_minutes_and_then_hours(seconds: float, text: str) -> None:
-    assert clock(seconds) == text
+    assert format_time(seconds) == text

@@ -15,7 +15,7 @@ import numpy as np
 from ...music.notes import Notes
 from ...originality.baseline import sentences
 from ...originality.search import Passage
-from ...render.roll import clock, moment, pitch_name
+from ...render.roll import format_onset, format_time, pitch_name
 from ..reference import Reference, is_inside, place_among_all, references
 from ..report import Report, figures
 from ..statistics import Measured
@@ -118,7 +118,7 @@ def _overview(judged: Sequence[Judged]) -> Markup:
         link = tag("a", one.title, href=f"#piece-{place}")
         cells = [
             f"{report.notes:,}",
-            clock(report.seconds),
+            format_time(report.seconds),
             report.key,
             likely,
             len(report.loops),
@@ -199,7 +199,7 @@ def definitions() -> Markup:
 def _surprises(report: Report) -> Markup:
     lines: list[list[object]] = []
     for one in report.surprises:
-        at = moment(one.note.onset)
+        at = format_onset(one.note.onset)
         button = tag(
             "button", at, type="button", data_at=f"{one.note.onset:.2f}", aria_label=f"Play from {at}", disabled=True
         )
@@ -226,7 +226,7 @@ def _passages(passages: Sequence[Passage]) -> Markup:
 
 
 def _span(seconds: tuple[float, float]) -> str:
-    return "-".join(clock(moment) for moment in seconds)
+    return "-".join(format_time(moment) for moment in seconds)
 
 
 def _all_figures(report: Report) -> Markup:

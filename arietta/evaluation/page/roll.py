@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from ...music.notes import Note, Notes, first, fold_pedal
-from ...render.roll import BLACK_KEYS, clock
+from ...render.roll import BLACK_KEYS, format_time
 from .markup import Markup, joined, tag
 
 SECONDS, LONE_SECONDS = 20, 30  # of a system, and of a lone one
@@ -34,7 +34,7 @@ def roll_player(notes: Notes, marked: Sequence[Note] = (), *, most: int = MOST_N
     seconds = _seconds(end)
     frame = _Frame(heard, seconds)
     systems = [
-        tag("div", tag("span", clock(start), class_="at"), frame.system(heard, marked, start), class_="system")
+        tag("div", tag("span", format_time(start), class_="at"), frame.system(heard, marked, start), class_="system")
         for start in range(0, max(math.ceil(end), 1), seconds)
     ]
     cut = len(notes) - len(heard)
@@ -63,7 +63,7 @@ def _controls(name: str, end: float) -> Markup:
         "div",
         tag("button", "Play", type="button", class_="play", aria_label=f"Play {name}"),
         slider,
-        tag("span", f"0:00 / {clock(end)}", class_="time"),
+        tag("span", f"0:00 / {format_time(end)}", class_="time"),
         class_="controls",
         hidden=True,
     )
