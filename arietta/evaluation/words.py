@@ -140,9 +140,7 @@ def _likelihood(report: Report) -> str:
 def _loops(report: Report) -> str:
     if not report.loops:
         return "none: no pattern comes eight times in a row"
-    times = ", ".join(format_time(moment) for moment in report.loops[:8]) + (
-        " and later" if len(report.loops) > 8 else ""
-    )
+    times = ", ".join(map(format_time, report.loops[:8])) + (" and later" if len(report.loops) > 8 else "")
     return f"{len(report.loops)}, in which a pattern has come eight times in a row at {times}"
 
 

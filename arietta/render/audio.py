@@ -20,12 +20,12 @@ import numpy as np
 from ..errors import RequestError
 from ..files import atomic_file
 from ..music.notes import Notes
-from .piano import RATE, Sound, frame_count, sound_blocks, soundfile
+from .piano import SAMPLE_RATE, Sound, frame_count, import_soundfile, sound_blocks
 
 AudioKind = Literal["wav", "ogg"]
 Progress = Callable[[float, float], None]  # seconds rendered, seconds in all
 
-LONGEST_WAV = (2**32 - 256) // (4 * RATE)  # seconds: a WAV counts its bytes in 32 bits
+LONGEST_WAV = (2**32 - 256) // (4 * SAMPLE_RATE)  # seconds: a WAV counts its bytes in 32 bits
 
 
 def audio_bytes(notes: Notes, kind: AudioKind, *, progress: Progress | None = None) -> bytes:
@@ -64,14 +64,14 @@ def _write_wav(stream: IO[bytes], notes: Notes, progress: Progress | None) -> No
     with wave.open(stream, "wb") as file:
         file.setnchannels(2)
         file.setsampwidth(2)
-        file.setframerate(RATE)
+        file.setframerate(SAMPLE_RATE)
         file.setnframes(frame_count(notes))
         _play(notes, lambda block: file.writeframesraw(np.rint(block * 32_767).astype("<i2").tobytes()), progress)
 
 
 def _write_ogg(stream: IO[bytes], notes: Notes, progress: Progress | None) -> None:
-    options = {"samplerate": RATE, "channels": 2, "format": "OGG", "subtype": "VORBIS"}
-    with soundfile().SoundFile(stream, "w", **options) as file:
+    options = {"samplerate": SAMPLE_RATE, "channels": 2, "format": "OGG", "subtype": "VORBIS"}
+    with import_soundfile().SoundFile(stream, "w", **options) as file:
         _play(notes, file.write, progress)
 
 
@@ -81,4 +81,4 @@ def _play(notes: Notes, write: Callable[[Sound], object], progress: Progress | N
         write(block)
         done += len(block)
         if progress:
-            progress(done / RATE, whole / RATE)
+            progress(done / SAMPLE_RATE, whole / SAMPLE_RATE)

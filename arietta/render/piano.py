@@ -33,8 +33,8 @@ from numpy.typing import NDArray
 from ..errors import RequestError
 from ..music.notes import Notes, fold_pedal, next_strike
 
-RATE = 44_100  # frames a second of what is rendered
-BLOCK = 10 * RATE  # frames rendered at once: 7 MB of work, whatever the piece's length
+SAMPLE_RATE = 44_100  # frames a second of what is rendered
+BLOCK = 10 * SAMPLE_RATE  # frames rendered at once: 7 MB of work, whatever the piece's length
 RESTRIKE = 0.1  # seconds in which a tone would fall by 100 dB where its key is struck again
 INAUDIBLE = 0.9  # of 100 dB: a tone ends there
 GAIN = 0.5  # of 16 performances of MAESTRO the median peaks at 0.8 of full scale, the loudest at 1.05 before the knee
@@ -93,7 +93,7 @@ class _Voices:
 
 def frame_count(notes: Notes) -> int:
     """Count the frames that the piece lasts, with the ringing of its last tone; half a second at least."""
-    return max(int(_voices(notes).end.max(initial=0)), RATE // 2)
+    return max(int(_voices(notes).end.max(initial=0)), SAMPLE_RATE // 2)
 
 
 def sound_blocks(notes: Notes, *, block: int = BLOCK) -> Iterator[Sound]:
@@ -114,16 +114,16 @@ def _voices(notes: Notes) -> _Voices:
     root, hold, decay, level = np.array(columns)[zone].T
     fall = np.where(sounding.release >= next_strike(notes), RESTRIKE, piano.release[velocity])
     heard = np.minimum(hold + INAUDIBLE * decay, sounding.duration + INAUDIBLE * fall)
-    start = np.rint(notes.onset * RATE).astype(np.int64)
+    start = np.rint(notes.onset * SAMPLE_RATE).astype(np.int64)
     side = (np.pi / 4) * (1 + WIDTH * np.clip((pitch - 64.5) / 43.5, -1, 1))  # constant power, bass on the left
     loudness = GAIN * level * (velocity / 127) ** piano.exponent
     return _Voices(
         zone=zone,
         start=start,
-        end=start + np.ceil(heard * RATE).astype(np.int64),
-        release=np.rint(sounding.duration * RATE).astype(np.int64),
-        fade=100 / (fall * RATE),
-        step=2 ** ((pitch - root) / 12) * (_FINE * piano.sample_rate / RATE),
+        end=start + np.ceil(heard * SAMPLE_RATE).astype(np.int64),
+        release=np.rint(sounding.duration * SAMPLE_RATE).astype(np.int64),
+        fade=100 / (fall * SAMPLE_RATE),
+        step=2 ** ((pitch - root) / 12) * (_FINE * piano.sample_rate / SAMPLE_RATE),
         dull=1 - velocity / 127,
         gains=loudness[:, None] * np.stack([np.cos(side), np.sin(side)], axis=1) * np.sqrt(2),
     )
@@ -163,10 +163,10 @@ def _tone(voices: _Voices, voice: int, first: int, last: int) -> Sound:
 def _envelope(voices: _Voices, voice: int, frame: NDArray[np.int64]) -> Sound:
     piano = _instrument()
     zone = piano.zones[int(voices.zone[voice])]
-    decay = np.maximum(frame - zone.hold * RATE, 0) * (100 / (zone.decay * RATE))
+    decay = np.maximum(frame - zone.hold * SAMPLE_RATE, 0) * (100 / (zone.decay * SAMPLE_RATE))
     release = np.maximum(frame - int(voices.release[voice]), 0) * float(voices.fade[voice])
     gain = np.exp((decay + release).astype(np.float32) * np.float32(-np.log(10) / 20))
-    attack = round(piano.attack * RATE)
+    attack = round(piano.attack * SAMPLE_RATE)
     if frame[0] < attack:
         gain[: attack - int(frame[0])] *= (frame[frame < attack] / attack).astype(np.float32)
     return np.asarray(gain, dtype=np.float32)
@@ -246,11 +246,11 @@ def _sample(number: int) -> tuple[Sound, Sound, int]:
 
 def read_sample(name: str) -> Sound:
     """Decode one of the piano's files, float32 [F]; raises RequestError where its reader is not installed."""
-    samples, _ = soundfile().read(io.BytesIO(_file(name)), dtype="float32")
+    samples, _ = import_soundfile().read(io.BytesIO(_file(name)), dtype="float32")
     return np.asarray(samples, dtype=np.float32)
 
 
-def soundfile() -> Any:
+def import_soundfile() -> Any:
     """Import the reader and writer of sound files; raises RequestError with what to install where it is missing."""
     try:
         import soundfile

@@ -76,9 +76,9 @@ def test_a_pdf_is_an_engraved_score(piece: Path, capsys: pytest.CaptureFixture[s
 def test_a_missing_package_is_told_in_a_sentence(
     package: str, kind: str, piece: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from arietta.render import piano as sampler
+    from arietta.render import piano as sampled_piano
 
-    sampler._sample.cache_clear()
+    sampled_piano._sample.cache_clear()
     monkeypatch.setitem(sys.modules, package, None)
     code, _, err = said(capsys, piece, "--to", kind)
     assert code == 2 and f"pip install {package}" in err and len(err.splitlines()) == 1

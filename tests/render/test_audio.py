@@ -13,7 +13,7 @@ from arietta.errors import RequestError
 from arietta.music.notes import Notes
 from arietta.render import audio
 from arietta.render.audio import LONGEST_WAV, audio_bytes, write_audio
-from arietta.render.piano import RATE, frame_count, sound_blocks
+from arietta.render.piano import SAMPLE_RATE, frame_count, sound_blocks
 
 
 def opened(data: bytes) -> tuple[np.ndarray, int]:
@@ -36,7 +36,7 @@ def test_an_ogg_holds_the_same_sound(waltz: Notes) -> None:
     data = audio_bytes(waltz, "ogg")
     samples, rate = opened(data)
     played = np.concatenate(list(sound_blocks(waltz)))
-    assert data[:4] == b"OggS" and rate == RATE and samples.shape == played.shape
+    assert data[:4] == b"OggS" and rate == SAMPLE_RATE and samples.shape == played.shape
     assert np.sqrt(np.mean((samples - played) ** 2)) < 0.1 * np.sqrt(np.mean(played**2))
     assert len(data) < len(audio_bytes(waltz, "wav")) / 5
 
@@ -84,7 +84,7 @@ def test_a_piece_longer_than_a_wav_can_be_is_refused(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(audio, "sound_blocks", lambda notes: [])
     with pytest.raises(RequestError, match=r"lasts 6\.8 hours; a WAV file holds 6"):
         audio_bytes(long, "wav")
-    assert LONGEST_WAV * RATE * 4 < 2**32
+    assert LONGEST_WAV * SAMPLE_RATE * 4 < 2**32
     assert audio_bytes(long, "ogg")
 
 
@@ -94,7 +94,7 @@ def test_progress_counts_seconds_up_to_the_end() -> None:
     audio_bytes(notes, "wav", progress=lambda done, whole: told.append((done, whole)))
     assert len(told) >= 3
     assert all(earlier[0] < later[0] for earlier, later in pairwise(told))
-    assert told[-1][0] == told[-1][1] == pytest.approx(frame_count(notes) / RATE)
+    assert told[-1][0] == told[-1][1] == pytest.approx(frame_count(notes) / SAMPLE_RATE)
 
 
 def test_memory_does_not_grow_with_the_pieces_length(tmp_path: Path) -> None:
@@ -114,4 +114,4 @@ def test_memory_does_not_grow_with_the_pieces_length(tmp_path: Path) -> None:
 def test_an_empty_piece_is_a_short_silence() -> None:
     for kind in ("wav", "ogg"):
         samples, _ = opened(audio_bytes(Notes.of(), kind))
-        assert len(samples) == RATE // 2 and np.abs(samples).max() < 1e-3
+        assert len(samples) == SAMPLE_RATE // 2 and np.abs(samples).max() < 1e-3

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from arietta.errors import RequestError
 from arietta.music.notes import Notes
-from arietta.render import piano as sampler
-from arietta.render.piano import RATE, frame_count, read_sample, sound_blocks
+from arietta.render import piano
+from arietta.render.piano import SAMPLE_RATE, frame_count, read_sample, sound_blocks
 from tests.support.strategies import pieces
 
-FOLDER = Path(sampler.__file__).parent / "sounds" / "piano"
+FOLDER = Path(piano.__file__).parent / "sounds" / "piano"
 ABOUT = json.loads((FOLDER / "piano.json").read_text())
 
 
@@ -35,14 +35,14 @@ def tone(pitch: int = 60, duration: float = 1.0, velocity: int = 80, pedal: obje
 
 def level(samples: np.ndarray, begin: float, end: float) -> float:
     """Root mean square between two times, in dB of full scale."""
-    part = samples[int(begin * RATE) : int(end * RATE)].astype(np.float64)
+    part = samples[int(begin * SAMPLE_RATE) : int(end * SAMPLE_RATE)].astype(np.float64)
     return float(10 * np.log10(np.mean(part**2) + 1e-20))
 
 
 def strength(samples: np.ndarray, hertz: float) -> float:
     """How strongly a sound swings with a sine of this frequency, by a window that leaks little."""
     shape = np.hanning(len(samples))
-    return float(abs(np.sum(samples * shape * np.exp(-2j * np.pi * hertz * np.arange(len(samples)) / RATE))))
+    return float(abs(np.sum(samples * shape * np.exp(-2j * np.pi * hertz * np.arange(len(samples)) / SAMPLE_RATE))))
 
 
 def test_every_key_and_velocity_has_exactly_one_zone() -> None:
@@ -80,7 +80,7 @@ def test_the_sounds_are_small_and_carry_their_licence_and_credit() -> None:
 
 @pytest.mark.parametrize("pitch", [36, 45, 57, 60, 61, 69, 76, 88, 96])
 def test_a_key_sounds_at_its_pitch(pitch: int) -> None:
-    samples = mono(tone(pitch, 2.0))[: 2 * RATE]
+    samples = mono(tone(pitch, 2.0))[: 2 * SAMPLE_RATE]
     hertz = 440 * 2 ** ((pitch - 69) / 12)
     cents = np.arange(-60, 61, 2)
     heard = cents[np.argmax([strength(samples, hertz * 2 ** (cent / 1200)) for cent in cents])]
@@ -92,7 +92,8 @@ def test_louder_keys_sound_louder_and_brighter() -> None:
     levels = [level(samples, 0, 1) for samples in sounds]
     assert all(soft + 3 < loud for soft, loud in pairwise(levels))
     share = [
-        strength(samples[:RATE], 440 * 2 ** (-9 / 12) * 12) / strength(samples[:RATE], 261.6) for samples in sounds
+        strength(samples[:SAMPLE_RATE], 440 * 2 ** (-9 / 12) * 12) / strength(samples[:SAMPLE_RATE], 261.6)
+        for samples in sounds
     ]
     assert all(soft < loud for soft, loud in pairwise(share))
 
@@ -105,8 +106,8 @@ def test_loudness_follows_the_square_of_velocity() -> None:
 def test_a_key_let_go_falls_silent_and_a_held_one_rings_on() -> None:
     short, long = mono(tone(60, 0.5)), mono(tone(60, 3.0))
     assert level(long, 1.5, 2) > -60
-    assert level(np.append(short, np.zeros(2 * RATE)), 1.5, 2) < -100
-    assert np.allclose(short[: RATE // 2], long[: RATE // 2])
+    assert level(np.append(short, np.zeros(2 * SAMPLE_RATE)), 1.5, 2) < -100
+    assert np.allclose(short[: SAMPLE_RATE // 2], long[: SAMPLE_RATE // 2])
 
 
 def test_the_pedal_holds_a_key_until_it_is_up() -> None:
@@ -120,8 +121,8 @@ def test_a_key_struck_again_ends_its_own_tone_and_no_other() -> None:
     assert level(samples, 1.08, 1.2) < level(samples, 0.5, 0.9) - 20
     assert level(mono(tone(60, 2.0, 90)), 1.08, 1.2) > level(samples, 0.5, 0.9) - 10
     other = mono(Notes.of([0.0], [0.2], [67], [1], [(0.0, 3.0)]))
-    assert strength(samples[int(1.5 * RATE) : 2 * RATE], 392.0) > 0.5 * strength(
-        other[int(1.5 * RATE) : 2 * RATE], 392.0
+    assert strength(samples[int(1.5 * SAMPLE_RATE) : 2 * SAMPLE_RATE], 392.0) > 0.5 * strength(
+        other[int(1.5 * SAMPLE_RATE) : 2 * SAMPLE_RATE], 392.0
     )
 
 
@@ -133,16 +134,16 @@ def test_a_tone_dies_away_while_it_is_held() -> None:
 
 @pytest.mark.parametrize("zone", ABOUT["zones"], ids=lambda zone: zone["file"])
 def test_loops_join_without_a_click(zone: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sampler, "_envelope", lambda voices, voice, frame: np.float32(1))
+    monkeypatch.setattr(piano, "_envelope", lambda voices, voice, frame: np.float32(1))
     steps = np.abs(np.diff(mono(tone(zone["root"], 12.0))))
-    start, end = (round(at / ABOUT["sample_rate"] * RATE) for at in zone["loop"])
+    start, end = (round(at / ABOUT["sample_rate"] * SAMPLE_RATE) for at in zone["loop"])
     inside, joined = steps[start + 50 : end - 50], steps[end - 50 : 2 * end - start - 50]
     assert joined.max() <= 1.3 * inside.max()
 
 
 def test_a_tone_begins_at_its_onset_and_not_before() -> None:
     samples = mono(Notes.of([0.75], [1.0], [72], [100]))
-    begun = np.flatnonzero(np.abs(samples) > 1e-4)[0] / RATE
+    begun = np.flatnonzero(np.abs(samples) > 1e-4)[0] / SAMPLE_RATE
     assert 0.75 <= begun < 0.77
 
 
@@ -172,7 +173,7 @@ def test_playing_below_the_knee_is_left_as_it_is() -> None:
 @given(pieces(), st.integers(2_000, 90_000))
 def test_the_sound_is_the_same_for_every_size_of_block(notes: Notes, block: int) -> None:
     notes = Notes.of(notes.onset % 5, notes.duration, notes.pitch, notes.velocity)
-    whole = np.concatenate([*sound_blocks(notes, block=5_000_000)][:1])[: 8 * RATE]
+    whole = np.concatenate([*sound_blocks(notes, block=5_000_000)][:1])[: 8 * SAMPLE_RATE]
     parts = np.concatenate([part for part, _ in zip(sound_blocks(notes, block=block), range(8), strict=False)])
     shared = min(len(whole), len(parts))
     assert np.allclose(whole[:shared], parts[:shared], atol=1e-6)
@@ -185,7 +186,7 @@ def test_frame_count_tells_what_is_rendered() -> None:
 
 def test_silence_is_half_a_second() -> None:
     samples = sound(Notes.of())
-    assert samples.shape == (RATE // 2, 2) and not samples.any()
+    assert samples.shape == (SAMPLE_RATE // 2, 2) and not samples.any()
 
 
 def test_keys_beyond_the_piano_sound_too() -> None:
@@ -208,4 +209,4 @@ def test_a_missing_library_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "soundfile", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
     with pytest.raises(RequestError, match="install libsndfile1"):
-        sampler.soundfile()
+        piano.import_soundfile()

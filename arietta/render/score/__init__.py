@@ -24,7 +24,7 @@ from ...music.notes import Notes
 from .engraving import engrave
 from .hands import split_hands
 from .musicxml import Head, Mark, Measure, score_xml
-from .quantise import Places, place
+from .quantise import Positions, quantise_notes
 from .spelling import signature, spell
 from .voices import write_voices
 
@@ -40,7 +40,7 @@ def musicxml(notes: Notes, *, title: str = "", meter: Meter | None = None) -> st
     is_right = split_hands(notes)
     last = float(meter.quarters(notes.release).max(initial=0.0)) * LATTICE
     layout = bars(meter, int(last) + 4 * LATTICE)
-    start, end = place(notes, meter, layout, is_right)
+    start, end = quantise_notes(notes, meter, layout, is_right)
     layout = [bar for bar in layout if bar.start < end.max(initial=1)]
     keys = _keys(notes, meter, layout)
     names, marks = _names(notes, start, layout, keys), _marks(notes, meter, start, layout)
@@ -81,7 +81,7 @@ def _keys(notes: Notes, meter: Meter, layout: Sequence[Bar]) -> list[tuple[int, 
     return [(meter.keys[max(n, 0)].sharps, meter.keys[max(n, 0)].is_minor) for n in owner.tolist()]
 
 
-def _names(notes: Notes, start: Places, layout: Sequence[Bar], keys: Sequence[tuple[int, bool]]) -> list[int]:
+def _names(notes: Notes, start: Positions, layout: Sequence[Bar], keys: Sequence[tuple[int, bool]]) -> list[int]:
     """Name the notes in the order they are written, key by key."""
     names = [0] * len(notes)
     order = np.lexsort((notes.pitch, start))
@@ -100,7 +100,7 @@ def _names(notes: Notes, start: Places, layout: Sequence[Bar], keys: Sequence[tu
 # Marks
 
 
-def _marks(notes: Notes, meter: Meter, start: Places, layout: Sequence[Bar]) -> list[list[Mark]]:
+def _marks(notes: Notes, meter: Meter, start: Positions, layout: Sequence[Bar]) -> list[list[Mark]]:
     """Give each bar its marks."""
     edges = np.array([bar.start for bar in layout])
     marks: list[list[Mark]] = [[] for _ in layout]
@@ -119,7 +119,7 @@ def _tempo(meter: Meter, layout: Sequence[Bar]) -> Iterator[Mark]:
     yield Mark(layout[0].start, "tempo", f"{60 / float(np.median(np.diff(meter.seconds(places)))):.0f}")
 
 
-def _loudness(notes: Notes, start: Places, layout: Sequence[Bar]) -> Iterator[Mark]:
+def _loudness(notes: Notes, start: Positions, layout: Sequence[Bar]) -> Iterator[Mark]:
     """A mark where the loudness of a bar, its neighbours taken in, leaves the bounds of the mark before."""
     edges = np.array([bar.start for bar in layout])
     owner = np.searchsorted(edges, start, side="right") - 1

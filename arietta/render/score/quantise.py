@@ -1,8 +1,8 @@
 """Where notes are written: onsets and releases in seconds to places in the metre, 24 to a quarter note.
 
-Places are multiples of 3 (thirty-second notes) or of 4 (triplets of sixteenths); within a quarter note one hand keeps
-to one of the two. Notes of an exact metre go to the nearest place. Otherwise each beat takes the division that fits
-the onsets in it at the least cost, where finer divisions cost more (Cemgil, Desain and Kappen 2000, "Rhythm
+Positions are multiples of 3 (thirty-second notes) or of 4 (triplets of sixteenths); within a quarter note one hand
+keeps to one of the two. Notes of an exact metre go to the nearest position. Otherwise each beat takes the division
+that fits the onsets in it at the least cost, where finer divisions cost more (Cemgil, Desain and Kappen 2000, "Rhythm
 quantization for transcription", in its simplest form), and releases become the usual values.
 """
 
@@ -26,10 +26,12 @@ LEGATO, PEDALLED, OVERLAP = 0.6, 0.35, 1.35  # of the time to the hand's next on
 SHORTEST_REST, STACCATO = LATTICE // 2, LATTICE  # a rest is not shorter; a gap up to this is a short touch, not a rest
 VALUES = 0.9  # share of releases at some onset or on an eighth, below which they tell of touch and not of note values
 
-Places = NDArray[np.int64]
+Positions = NDArray[np.int64]
 
 
-def place(notes: Notes, meter: Meter, bars: list[Bar], is_right: NDArray[np.bool_]) -> tuple[Places, Places]:
+def quantise_notes(
+    notes: Notes, meter: Meter, bars: list[Bar], is_right: NDArray[np.bool_]
+) -> tuple[Positions, Positions]:
     """Find the lattice places of onsets and ends, int64 [N] each; every note keeps a place of its own on its key."""
     onset, release = meter.quarters(notes.onset) * LATTICE, meter.quarters(notes.release) * LATTICE
     start = _nearest(onset) if meter.is_exact else _divide(notes, onset, bars)
@@ -48,7 +50,7 @@ def place(notes: Notes, meter: Meter, bars: list[Bar], is_right: NDArray[np.bool
     return start, np.maximum(end, start + cells.steps(start, is_right))
 
 
-def _nearest(positions: Seconds) -> Places:
+def _nearest(positions: Seconds) -> Positions:
     """The nearest places, thirty-seconds before triplets."""
     straight, triple = 3 * np.rint(positions / 3), 4 * np.rint(positions / 4)
     is_triple = np.abs(positions - triple) < np.abs(positions - straight) - 1e-6
@@ -58,7 +60,7 @@ def _nearest(positions: Seconds) -> Places:
 # Onsets that have to be rounded
 
 
-def _divide(notes: Notes, onset: Seconds, bars: list[Bar]) -> Places:
+def _divide(notes: Notes, onset: Seconds, bars: list[Bar]) -> Positions:
     """Give every chord a place in its beat, by the division that costs the beat least."""
     chord, position = _chords(notes, onset)
     beats = np.array([[at, bar.beat] for bar in bars for at in range(bar.start, bar.start + bar.length, bar.beat)])
@@ -74,7 +76,7 @@ def _divide(notes: Notes, onset: Seconds, bars: list[Bar]) -> Places:
     return np.maximum.accumulate(places)[chord] if len(places) else places
 
 
-def _chords(notes: Notes, onset: Seconds) -> tuple[Places, Seconds]:
+def _chords(notes: Notes, onset: Seconds) -> tuple[Positions, Seconds]:
     """Number the chord of each note, and give each chord's mean position."""
     chord = np.zeros(len(notes), dtype=np.int64)
     begun, number = -np.inf, -1
@@ -95,7 +97,7 @@ def _division(within: Seconds, costs: dict[int, float], before: int) -> int:
     return min(costs, key=cost)
 
 
-def _apart(notes: Notes, start: Places, cells: _Cells, is_right: NDArray[np.bool_]) -> Places:
+def _apart(notes: Notes, start: Positions, cells: _Cells, is_right: NDArray[np.bool_]) -> Positions:
     """Move a note to the next place where its key is struck at its own already."""
     start = start.copy()
     last: dict[int, int] = {}
@@ -111,7 +113,7 @@ def _apart(notes: Notes, start: Places, cells: _Cells, is_right: NDArray[np.bool
 # Ends
 
 
-def _are_values(start: Places, release: Seconds) -> NDArray[np.bool_]:
+def _are_values(start: Positions, release: Seconds) -> NDArray[np.bool_]:
     """Tell which releases end written values, bool [N]: those on the lattice, in a piece whose releases mostly do."""
     places = _nearest(release)
     is_placed = np.abs(release - places) < 0.15
@@ -119,7 +121,7 @@ def _are_values(start: Places, release: Seconds) -> NDArray[np.bool_]:
     return is_placed & (len(start) > 0 and np.mean(is_value) >= VALUES)
 
 
-def _values(start: Places, release: Seconds, is_pedalled: NDArray[np.bool_]) -> Places:
+def _values(start: Positions, release: Seconds, is_pedalled: NDArray[np.bool_]) -> Positions:
     """Give the notes of one hand, whose ends have to be rounded, ends that are read easily."""
     onsets = np.unique(start)
     after = np.searchsorted(onsets, start, side="right")
@@ -134,7 +136,7 @@ def _values(start: Places, release: Seconds, is_pedalled: NDArray[np.bool_]) -> 
     return np.where(is_held, _held_until(start, release, onsets), ends)
 
 
-def _held_until(start: Places, release: Seconds, onsets: Places) -> Places:
+def _held_until(start: Positions, release: Seconds, onsets: Positions) -> Positions:
     """Let notes held over others end with one of those, or on a quarter, whichever is nearer."""
     quarter = LATTICE * np.maximum(np.rint(release / LATTICE), np.floor(start / LATTICE) + 1).astype(np.int64)
     near = np.clip(np.searchsorted(onsets, release), 1, max(len(onsets) - 1, 1))
@@ -143,7 +145,7 @@ def _held_until(start: Places, release: Seconds, onsets: Places) -> Places:
     return np.asarray(np.take_along_axis(choices, far.argmin(axis=0)[None], axis=0)[0], dtype=np.int64)
 
 
-def _even(start: Places, end: Places) -> Places:
+def _even(start: Positions, end: Positions) -> Positions:
     """Let the notes of a chord that end before the hand's next onset end together."""
     onsets, group = np.unique(start, return_inverse=True)
     following = np.append(onsets[1:], end.max(initial=0) + 1)[group]
@@ -160,7 +162,7 @@ def _is_pedalled(notes: Notes) -> NDArray[np.bool_]:
     return np.asarray((press >= 0) & (notes.release < notes.pedal[np.maximum(press, 0), 1]), dtype=np.bool_)
 
 
-def _next_on_key(notes: Notes, start: Places) -> Places:
+def _next_on_key(notes: Notes, start: Positions) -> Positions:
     following = np.full(len(notes), 2**40, dtype=np.int64)
     order = np.lexsort((start, notes.pitch))
     is_same = notes.pitch[order][1:] == notes.pitch[order][:-1]
@@ -171,7 +173,7 @@ def _next_on_key(notes: Notes, start: Places) -> Places:
 class _Cells:
     """Which lattice each hand keeps to in each cell of each bar: thirds of it, or halves."""
 
-    def __init__(self, bars: list[Bar], start: Places, end: Places, is_right: NDArray[np.bool_]) -> None:
+    def __init__(self, bars: list[Bar], start: Positions, end: Positions, is_right: NDArray[np.bool_]) -> None:
         self.edges = np.array([at for bar in bars for at in range(bar.start, bar.start + bar.length, bar.cell)])
         self.is_triple = np.zeros((len(self.edges), 2), dtype=np.bool_)
         votes = np.zeros((len(self.edges), 2))
@@ -182,14 +184,14 @@ class _Cells:
                 np.add.at(votes, (self._of(places)[off], is_right[off].astype(int)), sign * weight)
         self.is_triple = votes > 0
 
-    def _of(self, places: Places) -> Places:
+    def _of(self, places: Positions) -> Positions:
         return np.maximum(np.searchsorted(self.edges, places, side="right") - 1, 0)
 
-    def steps(self, places: Places, is_right: NDArray[np.bool_]) -> Places:
+    def steps(self, places: Positions, is_right: NDArray[np.bool_]) -> Positions:
         """The finest step at each place: 3, or 4 in triplets."""
         return np.where(self.is_triple[self._of(places), is_right.astype(int)], 4, 3)
 
-    def settle(self, places: Places, is_right: NDArray[np.bool_]) -> Places:
+    def settle(self, places: Positions, is_right: NDArray[np.bool_]) -> Positions:
         """Move places that are not on their hand's lattice to the nearest ones that are."""
         edge, step = self.edges[self._of(places)], self.steps(places, is_right)
         return np.asarray(edge + np.rint((places - edge) / step).astype(np.int64) * step, dtype=np.int64)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from arietta.music.meter import LATTICE, Meter, Signature, Tempo, bars
 from arietta.music.notes import Notes
-from arietta.render.score.quantise import place
+from arietta.render.score.quantise import quantise_notes
 from tests.support.strategies import pieces
 
 
@@ -20,7 +20,7 @@ def meter_of(beats: int = 4, unit: int = 4, *, is_exact: bool = False) -> Meter:
 def placed(notes: Notes, meter: Meter) -> tuple[list[int], list[int]]:
     """Places at a quarter note a second, all notes in the right hand."""
     layout = bars(meter, int(notes.seconds * LATTICE) + 4 * LATTICE)
-    start, end = place(notes, meter, layout, np.ones(len(notes), dtype=np.bool_))
+    start, end = quantise_notes(notes, meter, layout, np.ones(len(notes), dtype=np.bool_))
     return start.tolist(), end.tolist()
 
 
