@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..errors import CodecError
 from ..music.notes import Note, Notes, Pedal
-from .codec import Booleans, Description, Events, Losses, Masks, fold
+from .codec import Booleans, Description, Losses, Masks, Tokens, decode_with
 
 Symbol = int | tuple[int, ...]
 
@@ -33,11 +33,11 @@ OCTAVE = 12
 
 
 class ChordCodec:
-    """Notes <-> events uint16 [T, 1] over the `symbols` of a corpus: single notes first, then chords."""
+    """Notes <-> tokens uint16 [T, 1] over the `symbols` of a corpus: single notes first, then chords."""
 
     name = "chord"
     can_continue = False
-    diced = 0
+    sampled_field = 0
     field_names = ("symbol",)
 
     def __init__(self, symbols: Sequence[Symbol]) -> None:
@@ -82,13 +82,13 @@ class ChordCodec:
         symbols = [list(symbol) if isinstance(symbol, tuple) else symbol for symbol in self.symbols]
         return {"name": self.name, "version": 1, "symbols": symbols}
 
-    def encode(self, notes: Notes, *, whole: bool = True, coda: int = 0) -> Events:
-        """Turn notes into rows [T, 1], leaving out what the vocabulary lacks; `whole` and `coda` have no effect."""
+    def encode(self, notes: Notes, *, is_complete: bool = True, coda: int = 0) -> Tokens:
+        """Turn notes into rows [T, 1], leaving out what the vocabulary lacks; the options have no effect."""
         values = [self._values[symbol] for symbol, _ in _struck(notes) if symbol in self._values]
         return np.array(values, dtype=np.uint16)[:, None]
 
-    def decode(self, events: Events) -> Notes:
-        return fold(self.decoder(), events)
+    def decode(self, tokens: Tokens) -> Notes:
+        return decode_with(self.decoder(), tokens)
 
     def quantise(self, notes: Notes) -> Notes:
         """Return the chords that the vocabulary has, one every quarter of a second."""
@@ -105,8 +105,8 @@ class ChordCodec:
                 outside += note_count
         return Losses(merged=merged, outside=outside, pedals=len(notes.pedal))
 
-    def counted(self, events: Events) -> Booleans:
-        return np.ones(events.shape, dtype=np.bool_)
+    def loss_mask(self, tokens: Tokens) -> Booleans:
+        return np.ones(tokens.shape, dtype=np.bool_)
 
     def decoder(self) -> ChordDecoder:
         return ChordDecoder(self.symbols)

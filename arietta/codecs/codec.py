@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ..errors import CodecError
 from ..music.notes import Note, Notes, Pedal
 
-Events = NDArray[np.uint16]
+Tokens = NDArray[np.uint16]
 Booleans = NDArray[np.bool_]
 Description = dict[str, Any]
 
@@ -101,7 +101,7 @@ class Decoder(Protocol):
 
 
 class Codec(Protocol):
-    """Notes <-> events uint16 [T, F]; field f of a row lies in [0, field_sizes[f])."""
+    """Notes <-> tokens uint16 [T, F]; field f of a row lies in [0, field_sizes[f])."""
 
     @property
     def name(self) -> str: ...
@@ -118,7 +118,7 @@ class Codec(Protocol):
     def field_sizes(self) -> tuple[int, ...]: ...
 
     @property
-    def diced(self) -> int:
+    def sampled_field(self) -> int:
         """The field that temperature, top-p and min-p act on: which key is struck. The others are drawn as they are.
 
         Cutting the tails of times and durations makes music denser and shorter, not truer.
@@ -134,14 +134,14 @@ class Codec(Protocol):
         """Return what `load_codec` needs to build this codec again, as JSON values with the key "name"."""
         ...
 
-    def encode(self, notes: Notes, *, whole: bool = True, coda: int = 0) -> Events:
-        """Turn notes into rows; `whole` pieces are closed, others end with their last note begun (a prompt).
+    def encode(self, notes: Notes, *, is_complete: bool = True, coda: int = 0) -> Tokens:
+        """Turn notes into rows; an incomplete piece (a prompt) has no end and stops at its last note.
 
         `coda` > 0 puts a coda row before the last `coda` notes, where the codec has one.
         """
         ...
 
-    def decode(self, events: Events) -> Notes:
+    def decode(self, tokens: Tokens) -> Notes:
         """Fold `Decoder.push` over the rows."""
         ...
 
@@ -153,7 +153,7 @@ class Codec(Protocol):
         """Count what `quantise` merges, leaves out and shortens."""
         ...
 
-    def counted(self, events: Events) -> Booleans:
+    def loss_mask(self, tokens: Tokens) -> Booleans:
         """Say which fields carry information, bool [..., T, F]: the others are fixed and never in a loss."""
         ...
 
@@ -172,10 +172,10 @@ def field_slices(codec: Codec) -> list[slice]:
     return [slice(int(low), int(high)) for low, high in pairwise(edges)]
 
 
-def fold(decoder: Decoder, events: Events) -> Notes:
+def decode_with(decoder: Decoder, tokens: Tokens) -> Notes:
     """Push every row and gather the notes; keys and a pedal still held are released where they stand."""
     found: list[Note | Pedal] = []
-    for row in events.tolist():
+    for row in tokens.tolist():
         found.extend(decoder.push(row))
     if not decoder.is_ended:
         found.extend(decoder.finish())

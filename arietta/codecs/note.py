@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ..errors import CodecError
 from ..music.notes import Notes
-from .codec import Booleans, Description, Events, Losses, fold
+from .codec import Booleans, Description, Losses, Tokens, decode_with
 from .grid import (
     CODA,
     DURATION_COUNT,
@@ -39,10 +39,10 @@ from .grid import (
     SHORTEST_CODA,
     START,
     STEPS_PER_SECOND,
+    SYMBOL_COUNT,
     TIME_COUNT,
     TIME_STEPS,
     VELOCITY_COUNT,
-    WHAT_COUNT,
     kept_on_grid,
     quantise,
 )
@@ -50,11 +50,11 @@ from .note_decoder import NoteDecoder
 
 
 class NoteCodec:
-    """Notes <-> events uint16 [T, 4]. It has no parameters: its description names its version."""
+    """Notes <-> tokens uint16 [T, 4]. It has no parameters: its description names its version."""
 
     name = "note"
     can_continue = True
-    diced = 1
+    sampled_field = 1
     field_names = ("time", "what", "duration", "velocity")
     field_sizes = FIELD_SIZES
 
@@ -65,10 +65,10 @@ class NoteCodec:
     def tables(self) -> Mapping[int, tuple[int, Booleans]]:
         """`what` depends on time (only a rest waits long, marks take no time), the rest on `what`."""
         time = np.arange(TIME_COUNT)[:, None]
-        what_on_time = np.repeat(time < SHORT_WAITS, WHAT_COUNT, axis=1)
+        what_on_time = np.repeat(time < SHORT_WAITS, SYMBOL_COUNT, axis=1)
         what_on_time[:, REST] = time[:, 0] >= SHORT_WAITS
         what_on_time[:, [START, CODA, END]] = time == 0
-        is_note = np.arange(WHAT_COUNT) < KEY_COUNT
+        is_note = np.arange(SYMBOL_COUNT) < KEY_COUNT
         duration = np.repeat(is_note[:, None], DURATION_COUNT, axis=1)
         duration[:, 0] |= ~is_note
         duration[CODA] = True
@@ -77,13 +77,13 @@ class NoteCodec:
         velocity[:, 0] |= ~is_note
         return {1: (0, what_on_time), 2: (1, duration), 3: (1, velocity)}
 
-    def encode(self, notes: Notes, *, whole: bool = True, coda: int = 0) -> Events:
+    def encode(self, notes: Notes, *, is_complete: bool = True, coda: int = 0) -> Tokens:
         """Turn notes into rows [T, 4]; raises CodecError where `coda` is neither 0 nor 16-64."""
         if coda and not SHORTEST_CODA <= coda <= LONGEST_CODA:
             raise CodecError(f"a coda announces {SHORTEST_CODA} to {LONGEST_CODA} notes, not {coda}")
         columns = _timed_rows(notes)
         places = np.flatnonzero(columns[:, 1] < KEY_COUNT)
-        if not whole:
+        if not is_complete:
             columns = columns[: int(places[-1]) + 1 if len(places) else 0]
         parts = [_mark(START), _delta_rows(columns)]
         if 0 < coda <= len(places):
@@ -91,12 +91,12 @@ class NoteCodec:
             place = int(np.searchsorted(np.cumsum(rows[:, 1] < KEY_COUNT), len(places) - coda))
             place = 0 if coda == len(places) else place + 1  # straight after the note before
             parts[1:] = [rows[:place], _mark(CODA, coda), rows[place:]]
-        if whole:
+        if is_complete:
             parts.append(_mark(END))
         return np.concatenate(parts).astype(np.uint16)
 
-    def decode(self, events: Events) -> Notes:
-        return fold(NoteDecoder(), events)
+    def decode(self, tokens: Tokens) -> Notes:
+        return decode_with(NoteDecoder(), tokens)
 
     def quantise(self, notes: Notes) -> Notes:
         return quantise(notes)[0]
@@ -104,8 +104,8 @@ class NoteCodec:
     def losses(self, notes: Notes) -> Losses:
         return quantise(notes)[1]
 
-    def counted(self, events: Events) -> Booleans:
-        what = events[..., 1]
+    def loss_mask(self, tokens: Tokens) -> Booleans:
+        what = tokens[..., 1]
         is_note = what < KEY_COUNT
         is_predicted = (what != START) & (what != CODA)  # those two are placed by the composer
         return np.stack([is_predicted, is_predicted, is_note, is_note], axis=-1)

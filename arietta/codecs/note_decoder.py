@@ -30,10 +30,10 @@ from .grid import (
     SHORTEST_CODA,
     START,
     STEPS_PER_SECOND,
+    SYMBOL_COUNT,
     TIME_COUNT,
     TIME_STEPS,
     VELOCITY_CENTRES,
-    WHAT_COUNT,
 )
 
 NEVER = TIME_COUNT
@@ -43,7 +43,7 @@ MARKS = (PEDAL_DOWN, PEDAL_UP, REST, END)
 OPENING_NOTES = 8
 # Made once, as every row asks for them: no value of `what`, any value of any field, and the least wait before each
 # key by what came last in its moment, whose rank is -1 to 89: notes of one moment rise in pitch.
-NOTHING = np.full(WHAT_COUNT, NEVER, dtype=np.int64)
+NOTHING = np.full(SYMBOL_COUNT, NEVER, dtype=np.int64)
 ANYTHING = np.ones(sum(FIELD_SIZES), dtype=np.bool_)
 LEAST_WAITS = (np.arange(KEY_COUNT) < np.arange(-2, KEY_COUNT + 1)[:, None]).astype(np.int64)
 LATEST_GAP = 5  # steps of silence that a piece of so many seconds may have before its end, and at most 1 % of it
@@ -123,7 +123,7 @@ class NoteDecoder:
         time[SHORT_WAITS:] = earliest[REST] < NEVER
         time[self._waits_below :] = False
         time[0] |= earliest[END] == 0
-        np.less(earliest, NEVER, out=allowed[TIME_COUNT : TIME_COUNT + WHAT_COUNT])
+        np.less(earliest, NEVER, out=allowed[TIME_COUNT : TIME_COUNT + SYMBOL_COUNT])
         return Masks(allowed, earliest)
 
     def _earliest_mark(self, what: int) -> int:
@@ -257,4 +257,4 @@ def _only(time: int, what: int, duration: int = 0) -> Masks:
     for size, value in zip(FIELD_SIZES, (time, what, duration, 0), strict=True):
         allowed[start + value] = True
         start += size
-    return Masks(allowed, np.zeros(WHAT_COUNT, dtype=np.int64))
+    return Masks(allowed, np.zeros(SYMBOL_COUNT, dtype=np.int64))

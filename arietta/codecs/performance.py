@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from ..errors import CodecError
 from ..music.notes import LOWEST_PITCH, Note, Notes, Pedal, fold_pedal
-from .codec import Booleans, Description, Events, Losses, Masks, fold
+from .codec import Booleans, Description, Losses, Masks, Tokens, decode_with
 from .grid import KEY_COUNT, STEPS_PER_SECOND, VELOCITY_CENTRES, VELOCITY_COUNT, kept_by_hand, kept_on_grid
 
 LONGEST_SHIFT = 100
@@ -36,11 +36,11 @@ SILENT = -1
 
 
 class PerformanceCodec:
-    """Notes <-> events uint16 [T, 1]. It has no parameters: its description names its version."""
+    """Notes <-> tokens uint16 [T, 1]. It has no parameters: its description names its version."""
 
     name = "performance"
     can_continue = False
-    diced = 0
+    sampled_field = 0
     field_names = ("event",)
     field_sizes = (EVENT_COUNT,)
 
@@ -51,16 +51,16 @@ class PerformanceCodec:
     def describe(self) -> Description:
         return {"name": self.name, "version": 1, "field_sizes": list(self.field_sizes)}
 
-    def encode(self, notes: Notes, *, whole: bool = True, coda: int = 0) -> Events:
+    def encode(self, notes: Notes, *, is_complete: bool = True, coda: int = 0) -> Tokens:
         """Turn notes into rows [T, 1]; `coda` is without effect."""
         moves = _moves(notes)
-        if not whole:
+        if not is_complete:
             begun = np.flatnonzero(moves[:, 1] >= NOTE_ON)
             moves = moves[: int(begun[-1]) + 1 if len(begun) else 0]
         return _spell(moves).astype(np.uint16)[:, None]
 
-    def decode(self, events: Events) -> Notes:
-        return fold(PerformanceDecoder(), events)
+    def decode(self, tokens: Tokens) -> Notes:
+        return decode_with(PerformanceDecoder(), tokens)
 
     def quantise(self, notes: Notes) -> Notes:
         """Apply the grid note by note, as one would by hand; `encode` reaches the same by columns."""
@@ -79,8 +79,8 @@ class PerformanceCodec:
         kept, outside = kept_by_hand(fold_pedal(notes))
         return Losses(merged=len(notes) - outside - len(kept), outside=outside)
 
-    def counted(self, events: Events) -> Booleans:
-        return np.ones(events.shape, dtype=np.bool_)
+    def loss_mask(self, tokens: Tokens) -> Booleans:
+        return np.ones(tokens.shape, dtype=np.bool_)
 
     def decoder(self) -> PerformanceDecoder:
         return PerformanceDecoder()
@@ -251,8 +251,8 @@ def _spell(moves: NDArray[np.int64]) -> NDArray[np.int64]:
     is_news = np.zeros(len(moves), dtype=np.bool_)
     is_news[is_on] = np.diff(moves[is_on, 2], prepend=-1) != 0
     ends = np.cumsum(full + (rest > 0) + is_news + 1)
-    events = np.full(int(ends[-1]) if len(ends) else 0, FULL_SHIFT, dtype=np.int64)
-    events[ends - 1] = moves[:, 1]
-    events[(ends - 2)[is_news]] = VELOCITY + moves[is_news, 2]
-    events[(ends - 2 - is_news)[rest > 0]] = SHIFT + rest[rest > 0] - 1
-    return events
+    tokens = np.full(int(ends[-1]) if len(ends) else 0, FULL_SHIFT, dtype=np.int64)
+    tokens[ends - 1] = moves[:, 1]
+    tokens[(ends - 2)[is_news]] = VELOCITY + moves[is_news, 2]
+    tokens[(ends - 2 - is_news)[rest > 0]] = SHIFT + rest[rest > 0] - 1
+    return tokens

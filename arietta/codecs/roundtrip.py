@@ -47,8 +47,8 @@ def measure(notes: Notes, codec: Codec) -> Fidelity:
     the codec can hold, the errors are 0 and the ratio 1.
     """
     losses = codec.losses(notes)
-    events = codec.encode(notes)
-    after = codec.decode(events)
+    tokens = codec.encode(notes)
+    after = codec.decode(tokens)
     played = fold_pedal(notes) if codec.name == "performance" else notes
     before = take(played, (played.pitch >= LOWEST_PITCH) & (played.pitch <= HIGHEST_PITCH))
     errors = 1000 * onset_errors(before, after)
@@ -64,7 +64,7 @@ def measure(notes: Notes, codec: Codec) -> Fidelity:
         drift_ms=float(1000 * (after.onset[-1] - before.onset[-1])) if has_notes else 0.0,
         length_ratio=float(after.duration.mean() / before.duration.mean()) if has_notes else 1.0,
         velocity_difference=float(after.velocity.mean() - before.velocity.mean()) if has_notes else 0.0,
-        rows_per_note=len(events) / max(len(after), 1),
+        rows_per_note=len(tokens) / max(len(after), 1),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codecs.codec import Events
+from ..codecs.codec import Tokens
 from ..codecs.grid import KEY_COUNT
 from ..codecs.note import NoteCodec
 from ..generation.loop import condition_of
@@ -20,7 +20,7 @@ from ..music.notes import Note, Notes, trim
 class Likelihood:
     """`nll` float64 [T, F] in nats, 0 where a field is fixed by the grammar; one row an event of `events`."""
 
-    events: Events
+    events: Tokens
     nll: NDArray[np.float64]
     note_count: int
     seconds: float
@@ -44,7 +44,7 @@ def likelihood(notes: Notes, engine: Engine, *, style: str = "any", source: str 
     composer, _ = condition_of(style, bundle)
     condition = (composer, bundle.model.condition_ids("any", source or "any")[1])
     events = bundle.codec.encode(trim(notes))
-    counted = bundle.codec.counted(events)
+    counted = bundle.codec.loss_mask(events)
     nll = engine.score(events, condition).astype(np.float64) * counted
     kept = bundle.codec.quantise(trim(notes))
     return Likelihood(events, nll, len(kept), kept.seconds)

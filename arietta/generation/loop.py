@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codecs.codec import Events, Masks
+from ..codecs.codec import Masks, Tokens
 from ..codecs.grid import LONGEST_CODA, SHORTEST_CODA
 from ..errors import RequestError
 from ..model.bundle import Bundle
@@ -88,7 +88,7 @@ class Take:
     prompt's own, untouched. `nll` is the mean, in nats a note, of the composed notes under the model."""
 
     notes: Notes
-    events: Events
+    events: Tokens
     prompt_length: int
     prompt_notes: int
     request: Request
@@ -155,14 +155,14 @@ class Piece:
         until = None if request.seconds is None else self._begin + request.seconds
         self.decoder.plan(notes_left=request.notes, until=until)
 
-    def _hear_prompt(self) -> Events:
+    def _hear_prompt(self) -> Tokens:
         """Push the prompt's rows into the decoder; its keys stay held until their own releases."""
         prompt = self.request.prompt
         self._shift, self._held_since = 0.0, None
         if prompt is None:
             return np.zeros((0, len(self.codec.field_sizes)), dtype=np.uint16)
         heard = music.trim(prompt)
-        events = self.codec.encode(heard, whole=False)
+        events = self.codec.encode(heard, is_complete=False)
         for row in events.tolist():
             self.decoder.push(row)
         # What is composed goes on from the last onset itself, not from where the grid put it: never before it.
@@ -252,7 +252,7 @@ class Piece:
     def _sum_nll(self) -> None:
         """Add up many rows at once: one by one took as long as decoding them."""
         if self._unlikely:
-            counted = self.codec.counted(np.array(self.rows[-len(self._unlikely) :], dtype=np.uint16))
+            counted = self.codec.loss_mask(np.array(self.rows[-len(self._unlikely) :], dtype=np.uint16))
             self._nll += float(np.array(self._unlikely)[counted].sum())
             self._unlikely.clear()
 

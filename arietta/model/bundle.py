@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codecs.codec import Codec, Events, load_codec
+from ..codecs.codec import Codec, Tokens, load_codec
 from ..errors import AriettaError, BundleError
 from .config import ModelConfig
 
@@ -43,7 +43,7 @@ class Golden:
     """A piece `events` uint16 [T, F] under the ids `condition`, and its likelihood in torch: `nll` float32 [T, F],
     which an engine reproduces within `tolerance` nats in every field."""
 
-    events: Events
+    events: Tokens
     nll: NDArray[np.float32]
     condition: tuple[int, int]
     tolerance: float

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codecs.codec import Events, Masks
+from ..codecs.codec import Masks, Tokens
 from ..errors import BundleError
 from .bundle import Bundle
 from .cache import State
@@ -49,7 +49,7 @@ class Engine(Protocol):
         """Begin B empty pieces, each with its (composer, source) ids."""
         ...
 
-    def feed(self, events: Events, state: Any) -> Floats:
+    def feed(self, events: Tokens, state: Any) -> Floats:
         """Take in rows [T, F] that are given, not composed (B = 1); return their nll float32 [T, F]."""
         ...
 
@@ -72,11 +72,11 @@ class Engine(Protocol):
         """Put `row` in place of the one composed last for that piece."""
         ...
 
-    def score(self, events: Events, condition: tuple[int, int] = (0, 0)) -> Floats:
+    def score(self, events: Tokens, condition: tuple[int, int] = (0, 0)) -> Floats:
         """Likelihood of a whole piece [T, F] from its first row: nll in nats, float32 [T, F]."""
         ...
 
-    def begin(self, condition: tuple[int, int], prompt: Events) -> Any:
+    def begin(self, condition: tuple[int, int], prompt: Tokens) -> Any:
         """Begin one piece that has heard `prompt` [T, F]; a prompt heard lately costs a copy."""
         ...
 
@@ -129,7 +129,7 @@ class OnnxEngine:
         state.last[:, fields:] = np.array(conditions, dtype=np.int64).reshape(-1, 2)
         return state
 
-    def begin(self, condition: tuple[int, int], prompt: Events) -> State:
+    def begin(self, condition: tuple[int, int], prompt: Tokens) -> State:
         if not len(prompt):
             return self.start([condition])
         key = (condition, prompt.shape, prompt.tobytes())
@@ -194,7 +194,7 @@ class OnnxEngine:
         arrays["own"][:, 0, 0], arrays["other"][:, 0, 0] = own, 1 - own
         bound.sampling[:], bound.twins[:] = sampling, twins
 
-    def feed(self, events: Events, state: State) -> Floats:
+    def feed(self, events: Tokens, state: State) -> Floats:
         if len(state) != 1:
             raise ValueError("prompts are fed alone: start one piece, feed it, then fork it")
         sizes = [size for size in (self.bundle.feed_rows, SHORT_FEED, 1) if size <= self.bundle.feed_rows]
@@ -209,10 +209,10 @@ class OnnxEngine:
     def amend(self, state: State, piece: int, row: list[int]) -> None:
         state.last[piece, : len(row)] = row
 
-    def score(self, events: Events, condition: tuple[int, int] = (0, 0)) -> Floats:
+    def score(self, events: Tokens, condition: tuple[int, int] = (0, 0)) -> Floats:
         return self.feed(events, self.start([condition]))
 
-    def _feed_rows(self, events: Events, state: State) -> Floats:
+    def _feed_rows(self, events: Tokens, state: State) -> Floats:
         """One call of the feed graph for rows [S, F]; the state moves on by S."""
         self._make_room(state)
         rows = np.ascontiguousarray(events, dtype=np.int64)[None]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codecs.codec import Booleans, Codec, Events
+from ..codecs.codec import Booleans, Codec, Tokens
 from ..codecs.grid import LONGEST_CODA, SHORTEST_CODA
 from ..corpus.store import Piece, Store
 from ..errors import CorpusError
@@ -94,7 +94,7 @@ class Crops:
         ids[rng.random(ids.shape) < self._settings.any_share] = 0
         return Batch(events, counted, ids[:, 0], ids[:, 1])
 
-    def crop(self, piece: Piece, rng: np.random.Generator, length: int) -> Events:
+    def crop(self, piece: Piece, rng: np.random.Generator, length: int) -> Tokens:
         """Draw at most `length` rows uint16 [T, F] of a piece.
 
         The place is drawn from half a crop before the piece to half a crop before its end, and moved inside, so
@@ -113,13 +113,13 @@ class Crops:
 
     def _encode(
         self, piece: Piece, start: int, note_count: int, row_count: int, coda: int, augmentation: Augmentation
-    ) -> Events:
+    ) -> Tokens:
         """Encode notes from `start` on: `note_count`, or more where those do not fill `row_count` rows."""
         while True:
             stop = min(start + note_count, piece.notes)
             is_whole = stop == piece.notes
             notes = augmentation.apply(self._store.notes(piece.index, start, stop), self._settings.transpose)
-            rows = self._codec.encode(notes, whole=is_whole, coda=coda if is_whole else 0)
+            rows = self._codec.encode(notes, is_complete=is_whole, coda=coda if is_whole else 0)
             if is_whole or len(rows) >= row_count:
                 return rows
             note_count *= 2
@@ -155,15 +155,15 @@ def rows_per_note(codec: Codec, store: Store, pieces: list[Piece]) -> float:
     """Estimate how many rows a note takes, from the beginnings of a few pieces spread over `pieces`."""
     step = max(len(pieces) // PROBED_PIECES, 1)
     probes = [trim(store.notes(piece.index, 0, PROBED_NOTES)) for piece in pieces[::step][:PROBED_PIECES]]
-    rows = sum(len(codec.encode(notes, whole=False)) for notes in probes)
+    rows = sum(len(codec.encode(notes, is_complete=False)) for notes in probes)
     return max(rows / sum(len(notes) for notes in probes), 0.05)
 
 
-def pad(pieces: list[Events], codec: Codec, length: int) -> tuple[NDArray[np.int64], Booleans]:
+def pad(pieces: list[Tokens], codec: Codec, length: int) -> tuple[NDArray[np.int64], Booleans]:
     """Stack rows into events int64 [B, length, F] and what counts, bool [B, length, F]; padding is 0 and does not."""
     shape = (len(pieces), length, len(codec.field_sizes))
     events, counted = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.bool_)
     for place, rows in enumerate(pieces):
         events[place, : len(rows)] = rows
-        counted[place, : len(rows)] = codec.counted(rows)
+        counted[place, : len(rows)] = codec.loss_mask(rows)
     return events, counted

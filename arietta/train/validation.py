@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..codecs.codec import Codec, Events
+from ..codecs.codec import Codec, Tokens
 from ..corpus.store import Store
 from ..model.config import ModelConfig
 from ..music.notes import trim
@@ -139,7 +139,7 @@ def _score_part(model: nn.Module, part: Batch, field_sizes: Sequence[int], hardw
     return nll.double().sum(dim=1), hits.double().sum(dim=1)
 
 
-def _edges(codec: Codec, events: Events, length: int) -> list[tuple[int, float]]:
+def _edges(codec: Codec, events: Tokens, length: int) -> list[tuple[int, float]]:
     """Notes begun and the decoder's clock at the edges of a piece's windows: before the first, after each."""
     decoder = codec.decoder()
     edges = [(0, 0.0)]

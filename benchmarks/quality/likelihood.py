@@ -95,7 +95,7 @@ def scored(store: Store, piece: Piece, bundle: Bundle, model: nn.Module, without
     kept = bundle.codec.quantise(notes)
     events = bundle.codec.encode(notes)
     rows = torch.from_numpy(events.astype(np.int64))[None]
-    counted = torch.from_numpy(bundle.codec.counted(events))[None]
+    counted = torch.from_numpy(bundle.codec.loss_mask(events))[None]
     ids = [torch.tensor([value]) for value in condition(bundle, piece, without_composer)]
     logits = model(shift_right(rows, bundle.model.field_sizes), rows, *ids)
     nll = token_nll(logits, rows, counted)[0].double().sum(dim=0).numpy()
@@ -114,7 +114,7 @@ def apart(store: Store, pieces: list[Piece], bundle: Bundle, scores: list[Score]
     shares = []
     for piece, score in zip(pieces, scores, strict=False):
         events = bundle.codec.encode(trim(store.notes(piece.index)))
-        nll = engine.score(events, condition(bundle, piece, without_composer=False)) * bundle.codec.counted(events)
+        nll = engine.score(events, condition(bundle, piece, without_composer=False)) * bundle.codec.loss_mask(events)
         shares.append(abs(float(nll.sum(dtype=np.float64) / score.nll.sum()) - 1))
     return float(f"{max(shares):.2g}")
 

@@ -13,7 +13,7 @@ from time import perf_counter
 
 import numpy as np
 
-from arietta.codecs.codec import Events
+from arietta.codecs.codec import Tokens
 from arietta.generation.batch import Ensemble
 from arietta.generation.loop import Piece, Request, Take, compose
 from arietta.model.bundle import DEFAULT_MODEL, load_bundle
@@ -82,7 +82,7 @@ def measure_prompts(engine: OnnxEngine, repeats: int, threads: int) -> None:
     report(f"batch/the same prompt again, of {PROMPT_NOTES} notes", again, "s", threads=threads)
 
 
-def prompt_seconds(engine: OnnxEngine, rows: Events, repeat: int) -> tuple[float, float]:
+def prompt_seconds(engine: OnnxEngine, rows: Tokens, repeat: int) -> tuple[float, float]:
     """Seconds to take in rows [T, F] and the same rows again; another `repeat` is another prompt."""
     prompt = np.concatenate([rows[:1], rows[1 + repeat :]])
     first, second = (seconds(lambda: engine.begin((0, 0), prompt)) for _ in range(2))

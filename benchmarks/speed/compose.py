@@ -18,7 +18,7 @@ from time import perf_counter
 import numpy as np
 import psutil
 
-from arietta.codecs.codec import Events
+from arietta.codecs.codec import Tokens
 from arietta.generation.loop import Request, Take, compose
 from arietta.model.bundle import DEFAULT_MODEL, load_bundle
 from arietta.model.engine import OnnxEngine, load_engine
@@ -93,12 +93,12 @@ def _compose(engine: OnnxEngine, notes: int) -> tuple[Take, float, float]:
     return take, take.seconds_taken, told[-1][1] - last
 
 
-def _both_ways(engine: OnnxEngine, events: Events) -> tuple[float, float]:
+def _both_ways(engine: OnnxEngine, events: Tokens) -> tuple[float, float]:
     take = compose(Request(notes=COMPARED, seed=1), engine)
     return take.seconds_taken, uncached_seconds(engine, events, len(take.events))
 
 
-def uncached_seconds(engine: OnnxEngine, events: Events, row_count: int) -> float:
+def uncached_seconds(engine: OnnxEngine, events: Tokens, row_count: int) -> float:
     """How long `row_count` rows take where each recomputes what the window holds before it; `events` [T, F] are fed."""
     model, chunk = engine.bundle.model, engine.bundle.feed_rows
     most = row_count if model.kind == "lstm" else min(row_count, model.context)
@@ -109,7 +109,7 @@ def uncached_seconds(engine: OnnxEngine, events: Events, row_count: int) -> floa
     return float(np.interp(lengths, [0, *prefixes], [0.0, *costs]).sum())
 
 
-def _prefix_seconds(engine: OnnxEngine, events: Events) -> float:
+def _prefix_seconds(engine: OnnxEngine, events: Tokens) -> float:
     state = engine.start([(0, 0)])
     return seconds(lambda: engine.feed(events, state))
 

@@ -212,7 +212,7 @@ def test_seconds_and_prompts_are_refused():
 
 
 def test_every_symbol_is_counted():
-    assert CODEC.counted(np.zeros((3, 1), dtype=np.uint16)).all()
+    assert CODEC.loss_mask(np.zeros((3, 1), dtype=np.uint16)).all()
 
 
 # The seed's corpus

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arietta.codecs.chord import ChordCodec
-from arietta.codecs.codec import Codec, Losses, Masks, field_slices, fingerprint, fold, load_codec, permits
+from arietta.codecs.codec import Codec, Losses, Masks, decode_with, field_slices, fingerprint, load_codec, permits
 from arietta.codecs.grid import END, KEY_COUNT, PEDAL_UP, REST, START
 from arietta.codecs.note import NoteCodec
 from arietta.codecs.performance import PerformanceCodec
@@ -161,6 +161,6 @@ def test_an_empty_piece_costs_nothing(codec):
 
 def test_folding_finishes_a_piece_that_its_rows_leave_open():
     decoder = PerformanceCodec().decoder()
-    events = PerformanceCodec().encode(Notes.of([0.0], [1.0], [60], [64]), whole=False)
-    assert fold(decoder, events)[0] == Note(0.0, 0.01, 60, 66)
+    events = PerformanceCodec().encode(Notes.of([0.0], [1.0], [60], [64]), is_complete=False)
+    assert decode_with(decoder, events)[0] == Note(0.0, 0.01, 60, 66)
     assert decoder.is_ended

@@ -83,7 +83,7 @@ def test_a_coda_row_changes_no_note(notes, coda):
 
 @given(pieces())
 def test_a_prompt_is_the_beginning_of_the_whole_piece_and_ends_with_its_last_note(notes):
-    whole, part = CODEC.encode(notes), CODEC.encode(notes, whole=False)
+    whole, part = CODEC.encode(notes), CODEC.encode(notes, is_complete=False)
     assert np.array_equal(part, whole[: len(part)])
     assert part[-1, 1] < KEY_COUNT or len(part) == 1
     assert (part[:, 1] < KEY_COUNT).sum() == (whole[:, 1] < KEY_COUNT).sum()
@@ -111,12 +111,12 @@ def test_no_key_is_struck_while_it_sounds(notes):
 @given(random_numbers(), st.integers(0, 40), st.integers(1, 10))
 def test_only_fields_that_vary_are_counted(rng, free_rows, notes_left):
     events = sample(CODEC, rng, free_rows=free_rows, notes_left=notes_left)
-    counted = CODEC.counted(events)
+    counted = CODEC.loss_mask(events)
     assert counted.shape == events.shape
     is_note = events[:, 1] < KEY_COUNT
     assert (counted[:, 2] == is_note).all() and (counted[:, 3] == is_note).all()
     assert (counted[:, 0] == (events[:, 1] != START)).all() and (counted[:, 1] == counted[:, 0]).all()
-    assert np.array_equal(CODEC.counted(events[None]), counted[None])
+    assert np.array_equal(CODEC.loss_mask(events[None]), counted[None])
 
 
 # Worked examples
@@ -137,7 +137,7 @@ def test_a_chord_with_pedal_reads_as_one_would_write_it():
 
 def test_an_empty_piece_is_start_and_end():
     assert rows(Notes.of()) == []
-    assert CODEC.encode(Notes.of(), whole=False).tolist() == [[0, START, 0, 0]]
+    assert CODEC.encode(Notes.of(), is_complete=False).tolist() == [[0, START, 0, 0]]
     assert CODEC.decode(CODEC.encode(Notes.of())) == Notes.of()
 
 

@@ -112,7 +112,7 @@ def test_a_plan_gives_exactly_that_many_notes_and_leaves_the_pedal_up(rng, notes
 @given(pieces(most=12), random_numbers(), st.integers(0, 20))
 def test_a_piece_is_continued_from_a_prompt_by_exactly_the_notes_planned(prompt, rng, notes_left):
     decoder, found = CODEC.decoder(), []
-    for row in CODEC.encode(prompt, whole=False):
+    for row in CODEC.encode(prompt, is_complete=False):
         found += decoder.push(row)
     decoder.plan(notes_left=notes_left)
     while not decoder.is_ended:
@@ -125,7 +125,7 @@ def test_a_piece_is_continued_from_a_prompt_by_exactly_the_notes_planned(prompt,
 @given(pieces(most=6), random_numbers(), st.floats(1.0, 60.0))
 def test_a_plan_until_a_moment_ends_there(prompt, rng, seconds):
     decoder, found = CODEC.decoder(), []
-    for row in CODEC.encode(prompt, whole=False):
+    for row in CODEC.encode(prompt, is_complete=False):
         decoder.push(row)
     until, weights = decoder.clock + seconds, uneven(CODEC, rng)
     decoder.plan(until=until)

@@ -137,7 +137,7 @@ def test_notes_end_within_half_a_step_of_their_folded_release_or_last_one_step(n
 
 @given(pieces())
 def test_a_prompt_is_the_beginning_of_the_whole_piece_and_ends_with_its_last_note(notes):
-    whole, part = CODEC.encode(notes), CODEC.encode(notes, whole=False)
+    whole, part = CODEC.encode(notes), CODEC.encode(notes, is_complete=False)
     assert np.array_equal(part, whole[: len(part)])
     assert not len(part) or NOTE_ON <= part[-1, 0] < SHIFT
     assert not ((whole[len(part) :] >= NOTE_ON) & (whole[len(part) :] < SHIFT)).any()
@@ -289,7 +289,7 @@ def test_seconds_and_prompts_are_refused():
 
 
 def test_every_event_is_counted():
-    assert CODEC.counted(np.zeros((2, 5, 1), dtype=np.uint16)).tolist() == np.ones((2, 5, 1), dtype=bool).tolist()
+    assert CODEC.loss_mask(np.zeros((2, 5, 1), dtype=np.uint16)).tolist() == np.ones((2, 5, 1), dtype=bool).tolist()
 
 
 # Files of the corpora

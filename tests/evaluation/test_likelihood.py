@@ -17,7 +17,7 @@ def test_the_likelihood_is_the_engines_score_of_the_counted_fields(tiny_engine: 
     scored = likelihood(waltz, tiny_engine)
     codec = tiny_engine.bundle.codec
     events = codec.encode(waltz)
-    expected = (tiny_engine.score(events, (0, 0)) * codec.counted(events)).sum()
+    expected = (tiny_engine.score(events, (0, 0)) * codec.loss_mask(events)).sum()
     assert scored.nll.sum() == pytest.approx(float(expected), rel=1e-5)
     assert scored.per_note == pytest.approx(float(expected) / len(waltz), rel=1e-5)
 

@@ -134,6 +134,6 @@ def test_seconds_count_from_the_prompts_last_onset(tiny_engine: OnnxEngine, walt
 
 def test_the_prompt_is_what_the_model_hears(tiny_engine: OnnxEngine, waltz: Notes) -> None:
     take = compose(Request(notes=20, prompt=waltz), tiny_engine)
-    assert np.array_equal(take.events[: take.prompt_length], CODEC.encode(waltz, whole=False))
+    assert np.array_equal(take.events[: take.prompt_length], CODEC.encode(waltz, is_complete=False))
     other = compose(Request(notes=20, prompt=shift(waltz, 5.0)), tiny_engine)
     assert np.array_equal(take.events, other.events)

@@ -326,7 +326,7 @@ def assert_drawn(
         if field in codec.tables:
             on, table = codec.tables[field]
             mask &= table[row[on]]
-        sampling = draw[1] if field == codec.diced else Sampling()
+        sampling = draw[1] if field == codec.sampled_field else Sampling()
         assert row[field] in accepted(logits[part], mask, draw[0][part], sampling), f"field {field} of {row}"
 
 

@@ -113,7 +113,7 @@ class SymbolCodec:
 
     name = "symbol"
     can_continue = False
-    diced = 0
+    sampled_field = 0
     field_names = ("symbol",)
     field_sizes = (60,)
     tables: Mapping[int, tuple[int, Booleans]] = {}

@@ -13,7 +13,7 @@ import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from arietta.codecs.codec import Codec, Decoder, Events, Masks, field_slices
+from arietta.codecs.codec import Codec, Decoder, Masks, Tokens, field_slices
 from arietta.music.notes import Notes
 
 # A loaded machine takes its time; what is slow is seen in `pytest --durations`.
@@ -92,7 +92,7 @@ def uneven(codec: Codec, rng: np.random.Generator) -> np.ndarray:
     return np.exp(rng.normal(0.0, rng.choice([0.1, 2.0, 4.0]), sum(codec.field_sizes)))
 
 
-def sample(codec: Codec, rng: np.random.Generator, *, free_rows: int, notes_left: int) -> Events:
+def sample(codec: Codec, rng: np.random.Generator, *, free_rows: int, notes_left: int) -> Tokens:
     """A whole piece: up to `free_rows` rows without a plan, then exactly `notes_left` notes, then its close."""
     return (
         np.array([row for row, _ in walk(codec, rng, free_rows=free_rows, notes_left=notes_left)])

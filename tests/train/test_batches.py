@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arietta.codecs.codec import Events
+from arietta.codecs.codec import Tokens
 from arietta.codecs.note import CODA, END, KEY_COUNT, START, NoteCodec
 from arietta.corpus.store import Piece, Store
 from arietta.errors import ConfigError, CorpusError
@@ -42,7 +42,7 @@ def crops_of(store: Store, settings: DataSettings = STILL, seed: int = 1) -> Cro
     return Crops(store, CODEC, MODEL, settings, seed=seed)
 
 
-def many_crops(store: Store, count: int = 200, settings: DataSettings = STILL) -> list[Events]:
+def many_crops(store: Store, count: int = 200, settings: DataSettings = STILL) -> list[Tokens]:
     crops, rng = crops_of(store, settings), np.random.default_rng(0)
     return [crops.crop(store.pieces[0], rng, settings.length) for _ in range(count)]
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...codecs.codec import Codec, Events
+from ...codecs.codec import Codec, Tokens
 from ...errors import BundleError
 from ...generation.loop import Request, compose
 from ...model.bundle import INDEX, load_bundle, write_description
@@ -55,7 +55,7 @@ def export(checkpoint: Path, out: Path, card: Mapping[str, Any], *, bits: int = 
         made.rename(out)
 
 
-def torch_nll(model: torch.nn.Module, codec: Codec, events: Events, condition: tuple[int, int]) -> NDArray[np.float32]:
+def torch_nll(model: torch.nn.Module, codec: Codec, events: Tokens, condition: tuple[int, int]) -> NDArray[np.float32]:
     """Likelihood of events [T, F] in float32 torch, without dropout: nats [T, F], every field counted."""
     model.eval()
     targets = torch.from_numpy(events.astype(np.int64))[None]

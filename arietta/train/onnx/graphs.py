@@ -253,7 +253,7 @@ def _sampled_heads(graph: Graph, config: ModelConfig, codec: Codec, hidden: str)
         heard = graph.op("Mul", graph.op("Gather", likely[-1], twin), other)
         guided = graph.op("Add", graph.op("Mul", likely[-1], own), heard)
         kept = graph.op("Where", mask, guided, graph.constant("hidden_logit", HIDDEN_LOGIT, np.float32))
-        if field == codec.diced:
+        if field == codec.sampled_field:
             kept = _diced(graph, kept, sizes[field], dice)
         values.append(graph.op("ArgMax", graph.op("Add", kept, gumbel[field]), axis=-1, keepdims=0))
     rows, together = (graph.op("Concat", *parts, axis=-1) for parts in (values, likely))

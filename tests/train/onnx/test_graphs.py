@@ -252,7 +252,7 @@ def taught(config: ModelConfig, steps: int = 50) -> torch.nn.Module:
         picks = [(pieces[i], int(rng.integers(0, len(pieces[i]) - 48))) for i in rng.integers(0, len(pieces), 6)]
         rows = torch.stack([piece[start : start + 48] for piece, start in picks])
         ids = torch.ones(6, dtype=torch.int64)
-        counted = torch.from_numpy(CODEC.counted(rows.numpy()))
+        counted = torch.from_numpy(CODEC.loss_mask(rows.numpy()))
         loss = token_nll(model(shift_right(rows, CODEC.field_sizes), rows, ids, ids), rows, counted).sum(-1).mean()
         optimiser.zero_grad()
         loss.backward()
@@ -261,13 +261,13 @@ def taught(config: ModelConfig, steps: int = 50) -> torch.nn.Module:
 
 
 def mean_nll(engine: OnnxEngine, events: np.ndarray) -> float:
-    return float((engine.score(events, (1, 1)) * CODEC.counted(events)).sum(axis=1).mean())
+    return float((engine.score(events, (1, 1)) * CODEC.loss_mask(events)).sum(axis=1).mean())
 
 
 @pytest.mark.parametrize("config", [TINY, TINY_LSTM], ids=["transformer", "lstm"])
 def test_8_bits_cost_a_taught_model_at_most_a_hundredth_of_its_likelihood(config: ModelConfig, tmp_path: Path) -> None:
     model, events = taught(config), CODEC.encode(arpeggios(53))
-    exact = float((torch_nll(model, CODEC, events, (1, 1)) * CODEC.counted(events)).sum(axis=1).mean())
+    exact = float((torch_nll(model, CODEC, events, (1, 1)) * CODEC.loss_mask(events)).sum(axis=1).mean())
     assert exact < 8, "it has learned nothing: fresh weights give 17 nats a row"
     engine = load_engine(graphs_of(tmp_path, config, model, CODEC, bits=8))
     assert abs(mean_nll(engine, events) / exact - 1) <= MOST_ROUNDING
