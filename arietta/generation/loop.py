@@ -17,7 +17,7 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,15 @@ class Request:
         prompt = {"prompt_notes": len(self.prompt)} if self.prompt is not None else {}
         return {name: value for name, value in values.items() if value is not None} | asdict(self.sampling) | prompt
 
+    def title(self, model: str) -> str:
+        """Name a take of this request by a model, so that names sort by model, style and length.
+
+        For example concert-chopin-0300-notes-seed-7.
+        """
+        length = f"{self.notes:04d}-notes" if self.notes is not None else f"{self.seconds:g}-seconds"
+        style = re.findall(r"\w+", fold_name(self.style))  # a style may hold a slash, as arrangements do
+        return "-".join([model, *style, length, "seed", str(self.seed)])
+
 
 @dataclass(frozen=True)
 class Take:
@@ -113,11 +122,8 @@ class Take:
 
     @property
     def title(self) -> str:
-        """A name that sorts by model, style and length, and names the request: concert-chopin-0300-notes-seed-7."""
-        request = self.request
-        length = f"{request.notes:04d}-notes" if request.notes is not None else f"{request.seconds:g}-seconds"
-        style = re.findall(r"\w+", fold_name(request.style))  # a style may hold a slash, as arrangements do
-        return "-".join([self.model, *style, length, "seed", str(request.seed)])
+        """The name that the piece has unless it is given another."""
+        return self.request.title(self.model)
 
     def save(self, path: str | Path) -> None:
         """Write the piece as a MIDI file that carries its request; raises MidiError where that fails."""
@@ -125,7 +131,7 @@ class Take:
 
     def texts(self) -> list[str]:
         """What goes into the MIDI file's text events."""
-        return ["arietta " + json.dumps(self.describe(), sort_keys=True)]
+        return midi_texts(self.describe())
 
 
 class Piece:
@@ -337,6 +343,11 @@ def step(places: Sequence[Place], state: Any, engine: Engine) -> list[tuple[Piec
     for number, place in enumerate(places):
         engine.amend(state, number, pushed[place.piece][0])
     return [(piece, made) for piece, (_, made) in pushed.items()]
+
+
+def midi_texts(description: Mapping[str, Any]) -> list[str]:
+    """Return the text events of the MIDI file of a take with this description."""
+    return ["arietta " + json.dumps(description, sort_keys=True)]
 
 
 def draw_seed() -> int:
