@@ -71,7 +71,7 @@ def compose(
     """
     from .generation.loop import Request, draw_seed
     from .generation.loop import compose as compose_with
-    from .model.sampling import USUAL
+    from .model.sampling import DEFAULT
 
     request = Request(
         notes=300 if notes is None and seconds is None else notes,
@@ -79,7 +79,7 @@ def compose(
         style=style,
         prompt=prompt,
         seed=draw_seed() if seed is None else seed,
-        sampling=sampling or USUAL,
+        sampling=sampling or DEFAULT,
     )
     engine = _engine(model)
     if not original:

@@ -20,7 +20,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from .errors import MidiError, RequestError
 from .files import write_file
-from .model.sampling import USUAL, Sampling
+from .model.sampling import DEFAULT, Sampling
 from .music.notes import Note, Notes, Pedal
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Client:
             style=wishes.get("style", ANY),
             prompt=_heard(wishes.get("prompt")),
             seed=wishes["seed"] if "seed" in wishes else draw_seed(),
-            sampling=wishes.get("sampling", USUAL),
+            sampling=wishes.get("sampling", DEFAULT),
         )
         original = wishes.get("original", False)
         (take,) = self.perform([request], model=wishes.get("model"), original=original, progress=progress)
@@ -203,7 +203,7 @@ class Client:
                 asked["style"],
                 Notes.from_events(made[: music["prompt_notes"]]) if music["prompt_notes"] else None,
                 asked["seed"],
-                Sampling.of(asked),
+                Sampling.from_description(asked),
             ),
             model=asked["model"],
             bundle=asked["bundle"],

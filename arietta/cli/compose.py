@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import RequestError
 from ..model.bundle import DEFAULT_MODEL, list_bundles
-from ..model.sampling import USUAL, Sampling
+from ..model.sampling import DEFAULT, Sampling
 from .ranking import check_best, rank_here, rank_served, ranking_lines
 
 if TYPE_CHECKING:
@@ -43,10 +43,10 @@ if TYPE_CHECKING:
 
 MOST_TAKES = 100
 _DICE = (
-    ("--temperature", "T", USUAL.temperature, "below 1 tamer, above 1 bolder"),
-    ("--top-p", "P", USUAL.top_p, "draw from the likeliest values up to this share"),
-    ("--min-p", "P", USUAL.min_p, "drop values less likely than this share of the likeliest"),
-    ("--guidance", "G", USUAL.guidance, "how strongly to follow the style, 1 as the model does, more brings it out"),
+    ("--temperature", "T", DEFAULT.temperature, "below 1 tamer, above 1 bolder"),
+    ("--top-p", "P", DEFAULT.top_p, "draw from the likeliest values up to this share"),
+    ("--min-p", "P", DEFAULT.min_p, "drop values less likely than this share of the likeliest"),
+    ("--guidance", "G", DEFAULT.guidance, "how strongly to follow the style, 1 as the model does, more brings it out"),
 )
 
 

@@ -30,7 +30,7 @@ from ..codecs.grid import LONGEST_CODA, SHORTEST_CODA
 from ..errors import RequestError
 from ..model.bundle import Bundle
 from ..model.engine import Engine
-from ..model.sampling import USUAL, Sampling, gumbel
+from ..model.sampling import DEFAULT, Sampling, gumbel
 from ..music import notes as music
 from ..music.loops import LoopGuard
 from ..music.midi import write_midi
@@ -59,7 +59,7 @@ class Request:
     style: str = ANY
     prompt: Notes | None = field(default=None, repr=False)
     seed: int = 0
-    sampling: Sampling = USUAL
+    sampling: Sampling = DEFAULT
 
     def __post_init__(self) -> None:
         if (self.notes is None) == (self.seconds is None):

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from ..errors import RequestError
 
-COOLEST, HOTTEST = 0.05, 3.0
-STRONGEST = 10.0
+LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.05, 3.0
+HIGHEST_GUIDANCE = 10.0
 
 
 @dataclass(frozen=True)
@@ -31,23 +31,25 @@ class Sampling:
     guidance: float = 1.0
 
     def __post_init__(self) -> None:
-        if not COOLEST <= self.temperature <= HOTTEST:
-            raise RequestError(f"temperature must lie in {COOLEST}-{HOTTEST}, not {self.temperature}")
+        if not LOWEST_TEMPERATURE <= self.temperature <= HIGHEST_TEMPERATURE:
+            raise RequestError(
+                f"temperature must lie in {LOWEST_TEMPERATURE}-{HIGHEST_TEMPERATURE}, not {self.temperature}"
+            )
         if not 0 < self.top_p <= 1:
             raise RequestError(f"top_p must lie above 0 and at most at 1, not {self.top_p}")
         if not 0 <= self.min_p < 1:
             raise RequestError(f"min_p must lie at 0 or above and below 1, not {self.min_p}")
-        if not 1 <= self.guidance <= STRONGEST:
-            raise RequestError(f"guidance must lie in 1-{STRONGEST:g}, not {self.guidance}")
+        if not 1 <= self.guidance <= HIGHEST_GUIDANCE:
+            raise RequestError(f"guidance must lie in 1-{HIGHEST_GUIDANCE:g}, not {self.guidance}")
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Sampling:
+    def from_description(cls, values: Mapping[str, Any]) -> Sampling:
         """Read it out of what a request's `describe` gave; what is missing is the model's own way."""
         return cls(**{name: values[name] for name in (field.name for field in fields(cls)) if name in values})
 
 
 LEAST = np.float32(2**-25)  # of exponential noise: below its steps of 2**-23, in place of an exact 0
-USUAL = Sampling(temperature=0.95, top_p=0.95, guidance=4.0)
+DEFAULT = Sampling(temperature=0.95, top_p=0.95, guidance=4.0)
 """What pieces are composed with unless asked otherwise: `concert` then keeps to its keys nearly as real music does."""
 
 
@@ -57,7 +59,7 @@ def gumbel(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
     return noise
 
 
-def choose(logits: NDArray[np.float32], mask: NDArray[np.bool_], noise: NDArray[np.float32], sampling: Sampling) -> int:
+def sample(logits: NDArray[np.float32], mask: NDArray[np.bool_], noise: NDArray[np.float32], sampling: Sampling) -> int:
     """Draw one of the values that `mask` bool [V] leaves, for `logits` and `noise` float32 [V]."""
     scaled = np.where(mask, logits / np.float32(sampling.temperature), np.float32(-1e30))
     chance = np.exp(scaled - scaled.max())

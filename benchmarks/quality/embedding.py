@@ -39,7 +39,7 @@ from arietta.evaluation.frechet import frechet_distance, frechet_interval, plain
 from arietta.generation.loop import ANY, Request
 from arietta.model.bundle import DEFAULT_MODEL, load_bundle
 from arietta.model.engine import OnnxEngine, load_engine
-from arietta.model.sampling import USUAL, Sampling
+from arietta.model.sampling import DEFAULT, Sampling
 from arietta.music.notes import Notes, trim
 from benchmarks.shared.corruptions import SPOILERS
 from benchmarks.shared.report import commit, report, seconds, wilson
@@ -193,7 +193,7 @@ def print_styles(store: Store, engine: OnnxEngine, takes: int) -> None:
         told = composed(engine, composer, takes)
         sets = {
             "told": told,
-            "without_guidance": composed(engine, composer, takes, replace(USUAL, guidance=1.0)),
+            "without_guidance": composed(engine, composer, takes, replace(DEFAULT, guidance=1.0)),
             "not_told": untold,
             "real": [notes for notes, name in held if name == composer],
         }
@@ -212,7 +212,7 @@ def print_styles(store: Store, engine: OnnxEngine, takes: int) -> None:
         )
 
 
-def composed(engine: OnnxEngine, style: str, takes: int, sampling: Sampling = USUAL) -> list[Notes]:
+def composed(engine: OnnxEngine, style: str, takes: int, sampling: Sampling = DEFAULT) -> list[Notes]:
     requests = [Request(NOTES, style=style, seed=seed, sampling=sampling) for seed in range(takes)]
     return [take.notes for take in compose_all(requests, engine, task=f"composing: {style}")]
 

@@ -28,7 +28,7 @@ from arietta.evaluation.statistics import measure
 from arietta.generation.loop import Request
 from arietta.model.bundle import DEFAULT_MODEL, load_bundle
 from arietta.model.engine import OnnxEngine, load_engine
-from arietta.model.sampling import USUAL, Sampling
+from arietta.model.sampling import DEFAULT, Sampling
 from arietta.music.loops import LoopGuard
 from arietta.music.notes import Notes
 from benchmarks.shared.report import wilson
@@ -46,10 +46,10 @@ def main() -> None:
     parser.add_argument("--takes", type=int, default=1000, help="how many are searched for loops (%(default)s)")
     parser.add_argument("--on", default="maestro", choices=CORPORA)
     parser.add_argument("--split", default="test", choices=("test", "validation"), help="which side to hold against")
-    parser.add_argument("--temperature", type=float, default=USUAL.temperature)
-    parser.add_argument("--top-p", type=float, default=USUAL.top_p)
-    parser.add_argument("--min-p", type=float, default=USUAL.min_p)
-    parser.add_argument("--guidance", type=float, default=USUAL.guidance)
+    parser.add_argument("--temperature", type=float, default=DEFAULT.temperature)
+    parser.add_argument("--top-p", type=float, default=DEFAULT.top_p)
+    parser.add_argument("--min-p", type=float, default=DEFAULT.min_p)
+    parser.add_argument("--guidance", type=float, default=DEFAULT.guidance)
     arguments = parser.parse_args()
     store, engine = open_store(arguments.corpus), load_engine(load_bundle(arguments.model))
     sampling = Sampling(arguments.temperature, arguments.top_p, arguments.min_p, arguments.guidance)
@@ -143,7 +143,7 @@ def _figures(one: Comparison, reached: Comparison) -> dict[str, object]:
 
 
 def _drawn(sampling: Sampling) -> str:
-    if sampling == USUAL:
+    if sampling == DEFAULT:
         return ""
     return "".join(f", {name.replace('_', '-')} {value:g}" for name, value in asdict(sampling).items())
 

@@ -21,7 +21,7 @@ from arietta.generation.batch import compose_together
 from arietta.generation.loop import ANY, Request, Take, condition_of
 from arietta.model.bundle import Bundle
 from arietta.model.engine import OnnxEngine
-from arietta.model.sampling import USUAL, Sampling
+from arietta.model.sampling import DEFAULT, Sampling
 from arietta.music.notes import Note, Notes, window
 from benchmarks.shared.report import commit
 
@@ -49,7 +49,7 @@ def compose_all(requests: Sequence[Request], engine: OnnxEngine, *, task: str = 
     return [takes[request] for request in requests]
 
 
-def matched(pieces: Sequence[Piece], bundle: Bundle, note_count: int, sampling: Sampling = USUAL) -> list[Request]:
+def matched(pieces: Sequence[Piece], bundle: Bundle, note_count: int, sampling: Sampling = DEFAULT) -> list[Request]:
     """Ask for a take for each piece, seeds counted up, in its composer's style where the model knows one."""
     return [
         Request(note_count, style=known_style(piece.composer, bundle), seed=seed, sampling=sampling)

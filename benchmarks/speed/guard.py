@@ -21,7 +21,7 @@ import numpy as np
 from arietta.generation.loop import Request, compose
 from arietta.model.bundle import DEFAULT_MODEL, load_bundle
 from arietta.model.engine import OnnxEngine, load_engine
-from arietta.model.sampling import USUAL
+from arietta.model.sampling import DEFAULT
 from benchmarks.speed import batch as bench_batch
 from benchmarks.speed import compose as bench_compose
 
@@ -96,7 +96,7 @@ def _steps_seconds(engine: OnnxEngine, filled: int) -> float:
     begun = perf_counter()
     for _ in range(100):
         state.filled[:] = filled
-        engine.next(state, noise, masks, [USUAL])
+        engine.next(state, noise, masks, [DEFAULT])
     return perf_counter() - begun
 
 

@@ -14,7 +14,7 @@ from arietta.generation.loop import Piece, Request, begin, compose
 from arietta.model import engine as engines
 from arietta.model.bundle import load_bundle
 from arietta.model.engine import OnnxEngine
-from arietta.model.sampling import USUAL, Sampling
+from arietta.model.sampling import DEFAULT, Sampling
 from tests.model.test_engine import NOTE_CODEC, noise_for
 from tests.support.bundles import engine_of
 
@@ -70,7 +70,7 @@ def test_only_a_style_is_followed(engine: OnnxEngine) -> None:
 def test_a_guided_take_says_so_and_comes_again(engine: OnnxEngine) -> None:
     request = Request(notes=60, style="grieg", seed=3, sampling=Sampling(guidance=6.0))
     take = compose(request, engine)
-    assert take.describe()["guidance"] == 6.0 and Sampling.of(take.describe()) == request.sampling
+    assert take.describe()["guidance"] == 6.0 and Sampling.from_description(take.describe()) == request.sampling
     assert take.notes == compose(request, engine).notes
     assert take.notes != compose(Request(notes=60, style="grieg", seed=3, sampling=Sampling()), engine).notes
     assert np.isfinite(take.nll)
@@ -83,8 +83,8 @@ def test_guidance_outside_its_range_is_refused(guidance: float) -> None:
 
 
 def test_what_was_asked_before_there_was_guidance_was_the_models_own_way() -> None:
-    assert Sampling.of({"temperature": 0.5, "notes": 3}) == Sampling(temperature=0.5, guidance=1.0)
-    assert USUAL.guidance > 1
+    assert Sampling.from_description({"temperature": 0.5, "notes": 3}) == Sampling(temperature=0.5, guidance=1.0)
+    assert DEFAULT.guidance > 1
 
 
 def test_plain_attention_is_for_the_step_alone_and_leaves_the_process_as_it_was(

@@ -20,7 +20,7 @@ from arietta.model.bundle import list_bundles, load_bundle
 from arietta.model.cache import State
 from arietta.model.config import ModelConfig
 from arietta.model.engine import PROMPTS_KEPT, OnnxEngine, load_engine
-from arietta.model.sampling import Sampling, choose, gumbel
+from arietta.model.sampling import Sampling, gumbel, sample
 from arietta.train.network.fields import shift_right
 from arietta.train.onnx.export import torch_nll
 from tests.support.bundles import TINY, TINY_LSTM, SymbolCodec, engine_of, forcing, graphs_of, random_model
@@ -313,7 +313,7 @@ def accepted(logits: np.ndarray, mask: np.ndarray, noise: np.ndarray, sampling: 
     ways = [sampling]
     for factor in (1 - 1e-5, 1 + 1e-5):
         ways.append(replace(sampling, top_p=min(sampling.top_p * factor, 1.0), min_p=sampling.min_p * factor))
-    return {choose(logits, mask, noise, way) for way in ways}
+    return {sample(logits, mask, noise, way) for way in ways}
 
 
 def assert_drawn(

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from arietta.errors import RequestError
-from arietta.model.sampling import COOLEST, HOTTEST, Sampling, choose, gumbel
+from arietta.model.sampling import HIGHEST_TEMPERATURE, LOWEST_TEMPERATURE, Sampling, gumbel, sample
 from tests.support.strategies import SEEDS
 
 SIZE = 12
@@ -20,21 +20,26 @@ HALVES = np.log(0.5 ** np.array([3.0, 1.0, 2.0, 4.0, 6.0, 5.0, 8.0, 7.0, 9.0, 10
 
 def reachable(logits: np.ndarray, mask: np.ndarray, sampling: Sampling) -> set[int]:
     """Every value that some noise draws: each is pushed up in turn."""
-    return {choose(logits, mask, np.eye(SIZE, dtype=np.float32)[value] * 1e6, sampling) for value in range(SIZE)}
+    return {sample(logits, mask, np.eye(SIZE, dtype=np.float32)[value] * 1e6, sampling) for value in range(SIZE)}
 
 
 def shares(logits: np.ndarray, sampling: Sampling, draws: int = 20_000) -> np.ndarray:
     rng = np.random.default_rng(0)
-    found = [choose(logits, ALL, gumbel(rng, SIZE), sampling) for _ in range(draws)]
+    found = [sample(logits, ALL, gumbel(rng, SIZE), sampling) for _ in range(draws)]
     return np.bincount(found, minlength=SIZE) / draws
 
 
-@given(seed=SEEDS, temperature=st.floats(COOLEST, HOTTEST), top_p=st.floats(0.01, 1.0), min_p=st.floats(0.0, 0.99))
+@given(
+    seed=SEEDS,
+    temperature=st.floats(LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE),
+    top_p=st.floats(0.01, 1.0),
+    min_p=st.floats(0.0, 0.99),
+)
 def test_only_what_the_mask_leaves_is_drawn(seed: int, temperature: float, top_p: float, min_p: float) -> None:
     rng = np.random.default_rng(seed)
     logits, mask = rng.normal(0, 20, SIZE).astype(np.float32), rng.random(SIZE) < 0.3
     assume(mask.any())
-    assert mask[choose(logits, mask, gumbel(rng, SIZE), Sampling(temperature, top_p, min_p))]
+    assert mask[sample(logits, mask, gumbel(rng, SIZE), Sampling(temperature, top_p, min_p))]
 
 
 @given(seed=SEEDS, top_p=st.floats(0.01, 1.0), min_p=st.floats(0.0, 0.99))
@@ -88,7 +93,7 @@ def test_what_limits_leave_out_is_shared_among_the_rest() -> None:
 
 
 def test_without_noise_the_likeliest_is_drawn() -> None:
-    assert choose(HALVES, ALL, STILL, Sampling()) == 1
+    assert sample(HALVES, ALL, STILL, Sampling()) == 1
 
 
 def test_noise_is_gumbels_and_comes_from_the_generator_alone() -> None:

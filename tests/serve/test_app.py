@@ -23,7 +23,7 @@ from arietta.generation.batch import Ensemble
 from arietta.generation.loop import Request, compose
 from arietta.model.bundle import DEFAULT_MODEL
 from arietta.model.engine import OnnxEngine
-from arietta.model.sampling import USUAL, Sampling
+from arietta.model.sampling import DEFAULT, Sampling
 from arietta.music.midi import midi_bytes, read_midi, read_texts
 from arietta.serve.jobs.limits import Limits
 from arietta.serve.jobs.models import Models
@@ -246,7 +246,7 @@ def test_the_document_explains_every_parameter_with_its_range_and_an_example(cli
         assert len(parameter["schema"]["examples"]) == 1
     assert parameters["notes"]["schema"].items() >= {"type": "integer", "minimum": 1, "maximum": MOST_NOTES}.items()
     assert parameters["seed"]["schema"].items() >= {"type": "integer", "minimum": 0, "maximum": 2**32 - 1}.items()
-    usual = {"type": "number", "default": USUAL.temperature, "maximum": 3.0}
+    usual = {"type": "number", "default": DEFAULT.temperature, "maximum": 3.0}
     assert parameters["temperature"]["schema"].items() >= usual.items()
 
 

@@ -291,7 +291,7 @@ def _request(record: Record, prompt: Sequence[Event]) -> Request:
         style=asked["style"],
         prompt=Notes.from_events(prompt) if prompt else None,
         seed=asked["seed"],
-        sampling=Sampling.of(asked),
+        sampling=Sampling.from_description(asked),
     )
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from ...evaluation.ranking import usual_nats
 from ...generation.loop import ANY
 from ...model.bundle import DEFAULT_MODEL, Bundle
-from ...model.sampling import COOLEST, HOTTEST, STRONGEST, USUAL, Sampling
+from ...model.sampling import DEFAULT, HIGHEST_GUIDANCE, HIGHEST_TEMPERATURE, LOWEST_TEMPERATURE, Sampling
 from ..jobs.history import DONE, Record
 from ..jobs.scheduler import Job
 from .problems import Problem
@@ -52,28 +52,28 @@ class SamplingFields(BaseModel):
         ANY, description="A composer whom the model knows, by surname or full name.", examples=["chopin"]
     )
     temperature: float = Field(
-        USUAL.temperature,
+        DEFAULT.temperature,
         description="Below 1 tamer, above 1 bolder.",
         examples=[0.95],
-        json_schema_extra={"minimum": COOLEST, "maximum": HOTTEST},
+        json_schema_extra={"minimum": LOWEST_TEMPERATURE, "maximum": HIGHEST_TEMPERATURE},
     )
     top_p: float = Field(
-        USUAL.top_p,
+        DEFAULT.top_p,
         description="Draw from the likeliest values, up to this share of all chance.",
         examples=[0.98],
         json_schema_extra={"exclusiveMinimum": 0, "maximum": 1},
     )
     min_p: float = Field(
-        USUAL.min_p,
+        DEFAULT.min_p,
         description="Drop values less likely than this share of the likeliest.",
         examples=[0.02],
         json_schema_extra={"minimum": 0, "exclusiveMaximum": 1},
     )
     guidance: float = Field(
-        USUAL.guidance,
+        DEFAULT.guidance,
         description="How strongly the style is followed: 1 as the model itself does, more brings it out.",
         examples=[3],
-        json_schema_extra={"minimum": 1, "maximum": STRONGEST},
+        json_schema_extra={"minimum": 1, "maximum": HIGHEST_GUIDANCE},
     )
 
     @property

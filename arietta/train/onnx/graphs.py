@@ -286,7 +286,7 @@ def _mask(graph: Graph, codec: Codec, field: int, allowed: str, values: Sequence
 
 
 def _diced(graph: Graph, logits: str, size: int, dice: tuple[str, ...]) -> str:
-    """Temperature, then min-p and top-p over masked logits [B, 1, V]; `sampling.choose` says the same in numpy."""
+    """Temperature, then min-p and top-p over masked logits [B, 1, V]; `sampling.sample` says the same in numpy."""
     temperature, top_p, min_p = dice
     hidden = graph.constant("hidden_logit", HIDDEN_LOGIT, np.float32)
     scaled = graph.op("Div", logits, temperature)

@@ -15,7 +15,7 @@ import pytest
 from arietta.generation.loop import Request, compose
 from arietta.model.bundle import load_bundle
 from arietta.model.engine import load_engine
-from arietta.model.sampling import USUAL
+from arietta.model.sampling import DEFAULT
 from arietta.music.midi import midi_bytes, read_midi
 from arietta.music.notes import Notes, first
 from arietta.serve.jobs.limits import Limits
@@ -77,7 +77,7 @@ def test_a_finished_piece_tells_all_about_itself(server: httpx.Client, tiny_bund
 
 def test_a_kept_piece_is_that_of_the_library_byte_for_byte(server: httpx.Client, tiny_bundle: Path) -> None:
     piece = composed(server, notes=60, seed=11, style="Edvard Grieg", temperature=0.8)
-    request = Request(notes=60, seed=11, style="Edvard Grieg", sampling=replace(USUAL, temperature=0.8))
+    request = Request(notes=60, seed=11, style="Edvard Grieg", sampling=replace(DEFAULT, temperature=0.8))
     assert server.get(piece["links"]["mid"]).content == local(tiny_bundle, request)
 
 

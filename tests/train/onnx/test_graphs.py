@@ -172,7 +172,7 @@ def test_the_step_sorts_only_the_field_that_is_diced(tmp_path: Path) -> None:
     graph = exported(tmp_path, TINY, bits=8)["step"].graph
     assert [node.op_type for node in graph.node].count("TopK") == 1
     kept = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
-    assert f"size_{CODEC.field_sizes[CODEC.diced]}" in kept
+    assert f"size_{CODEC.field_sizes[CODEC.sampled_field]}" in kept
 
 
 def test_the_step_copies_no_table_of_distances(tmp_path: Path) -> None:
