@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _fetch_model(name: str, url: str) -> None:
     """Fetch a model's files onto the user's shelf, whole or not at all."""
-    from ..model.bundle import FILES, INDEX, known_models, load_bundle, own_shelf
+    from ..model.bundle import FILES, INDEX, known_models, load_bundle, user_models
 
     known = known_models()
     if name not in known:
@@ -60,9 +60,9 @@ def _fetch_model(name: str, url: str) -> None:
     if not url:
         raise BundleError(
             f"{name}: say where it is kept, as in --url https://example.org/models; "
-            f"a checkout of the source has it in models/{name}, which may be copied to {own_shelf() / name}"
+            f"a checkout of the source has it in models/{name}, which may be copied to {user_models() / name}"
         )
-    unfinished = own_shelf() / f".{name}.part" / name
+    unfinished = user_models() / f".{name}.part" / name
     unfinished.mkdir(parents=True, exist_ok=True)
     _fetch_files(f"{url}/{name}", unfinished, ("model.json", "card.json", *FILES))
     _fetch_index(f"{url}/{name}/{INDEX}", unfinished / INDEX)
@@ -70,11 +70,11 @@ def _fetch_model(name: str, url: str) -> None:
         found = load_bundle(unfinished).fingerprint
         if found != known[name]:
             raise BundleError(f"{url}/{name}: has fingerprint {found}, and this version knows {name} as {known[name]}")
-        shutil.rmtree(own_shelf() / name, ignore_errors=True)
-        unfinished.rename(own_shelf() / name)
+        shutil.rmtree(user_models() / name, ignore_errors=True)
+        unfinished.rename(user_models() / name)
     finally:
         shutil.rmtree(unfinished.parent)
-    print(f"{own_shelf() / name}: fetched and checked; try it: arietta compose --model {name}")
+    print(f"{user_models() / name}: fetched and checked; try it: arietta compose --model {name}")
 
 
 def _fetch_files(url: str, folder: Path, names: Iterable[str]) -> None:

@@ -23,12 +23,12 @@ MOST_TOGETHER = 16  # places: twice as many gained little, and each holds a cach
 
 
 class Ensemble:
-    """The pieces in progress, in places of one engine's state."""
+    """The pieces in progress, in places of one engine's cache."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._places: list[Place] = []
-        self._state = engine.start([])
+        self._cache = engine.start([])
 
     def __len__(self) -> int:
         return len(self.pieces)
@@ -45,8 +45,8 @@ class Ensemble:
 
     def add(self, piece: Piece) -> None:
         """Let a piece join, once its prompt is taken in; it must be of the engine's own model."""
-        state, places = begin(piece, self._engine)
-        self._engine.join(self._state, state)
+        cache, places = begin(piece, self._engine)
+        self._engine.join(self._cache, cache)
         self._places += places
 
     def drop(self, piece: Piece) -> None:
@@ -55,17 +55,17 @@ class Ensemble:
             raise ValueError("the piece is not being composed here")
         for number in reversed(range(len(self._places))):
             if self._places[number].piece is piece:
-                self._engine.leave(self._state, number)
+                self._engine.leave(self._cache, number)
                 self._places[number] = self._places[-1]
                 self._places.pop()
         if not self._places:
-            self._state = self._engine.start([])  # what many pieces needed is given back
+            self._cache = self._engine.start([])  # what many pieces needed is given back
 
     def step(self) -> list[tuple[Piece, list[Note | Pedal]]]:
         """Compose one row of every piece: each with what its row completed. Pieces that are done have left."""
         if not self._places:
             return []
-        stepped = step(self._places, self._state, self._engine)
+        stepped = step(self._places, self._cache, self._engine)
         for piece, _ in stepped:
             if piece.is_done:
                 self.drop(piece)

@@ -7,7 +7,7 @@ A `Piece` is one request being composed: what it needs from the engine each step
 `stream` yields notes as they are made; `compose` gathers them. The decoder counts, so N notes are N notes.
 
 A style is followed as strongly as `Sampling.guidance` says. Above 1 the piece has a second place in the engine's
-state, where the same music is in nobody's style, and its row is drawn from log p(any) + guidance (log p(style) -
+cache, where the same music is in nobody's style, and its row is drawn from log p(any) + guidance (log p(style) -
 log p(any)): classifier-free guidance (Ho and Salimans 2022, arXiv 2207.12598, equation 6).
 """
 
@@ -303,45 +303,45 @@ def stream(request: Request, engine: Engine) -> Generator[tuple[list[Note | Peda
     """Yield, after every step, what it completed and how far the piece is; the generator's value is the take."""
     begun = time.perf_counter()
     piece = Piece(request, engine.bundle)
-    state, places = begin(piece, engine)
+    cache, places = begin(piece, engine)
     while not piece.is_done:
-        ((_, made),) = step(places, state, engine)
+        ((_, made),) = step(places, cache, engine)
         yield made, piece.progress
     return piece.take(time.perf_counter() - begun)
 
 
 @dataclass(frozen=True)
 class Place:
-    """A place of an engine's state: a piece as it shall be or, where it `is_plain`, the same music in no style."""
+    """A place of an engine's cache: a piece as it shall be or, where it `is_plain`, the same music in no style."""
 
     piece: Piece
     is_plain: bool = False
 
 
 def begin(piece: Piece, engine: Engine) -> tuple[Any, list[Place]]:
-    """A state of the engine with the piece alone, its prompt taken in, and whose its places are: one, or two."""
-    state = engine.begin(piece.condition, piece.prompt_events)
+    """A cache of the engine with the piece alone, its prompt taken in, and whose its places are: one, or two."""
+    cache = engine.start_after(piece.condition, piece.prompt_events)
     if not piece.is_guided:
-        return state, [Place(piece)]
-    engine.join(state, engine.begin((0, piece.condition[1]), piece.prompt_events))
-    return state, [Place(piece), Place(piece, is_plain=True)]
+        return cache, [Place(piece)]
+    engine.join(cache, engine.start_after((0, piece.condition[1]), piece.prompt_events))
+    return cache, [Place(piece), Place(piece, is_plain=True)]
 
 
-def step(places: Sequence[Place], state: Any, engine: Engine) -> list[tuple[Piece, list[Note | Pedal]]]:
+def step(places: Sequence[Place], cache: Any, engine: Engine) -> list[tuple[Piece, list[Note | Pedal]]]:
     """Compose one row of every piece: each with what its row completed."""
     wanted = {place.piece: (place.piece.noise(), place.piece.masks()) for place in places if not place.is_plain}
     noise = np.stack([wanted[place.piece][0] for place in places])
     masks = [wanted[place.piece][1] for place in places]
     numbers = {(place.piece, place.is_plain): number for number, place in enumerate(places)}
-    twins = [numbers.get((piece, not is_plain), number) for (piece, is_plain), number in numbers.items()]
-    rows = engine.next(state, noise, masks, [place.piece.request.sampling for place in places], twins).tolist()
+    partners = [numbers.get((piece, not is_plain), number) for (piece, is_plain), number in numbers.items()]
+    rows = engine.decode(cache, noise, masks, [place.piece.request.sampling for place in places], partners).tolist()
     pushed = {
-        place.piece: place.piece.push(rows[number], state.nll[number])
+        place.piece: place.piece.push(rows[number], cache.nll[number])
         for number, place in enumerate(places)
         if not place.is_plain
     }
     for number, place in enumerate(places):
-        engine.amend(state, number, pushed[place.piece][0])
+        engine.replace_last(cache, number, pushed[place.piece][0])
     return [(piece, made) for piece, (_, made) in pushed.items()]
 
 

@@ -58,7 +58,7 @@ class Bundle:
     model: ModelConfig
     codec: Codec
     bits: int
-    feed_rows: int
+    prefill_chunk: int
     card: Mapping[str, Any]
 
     @property
@@ -71,16 +71,16 @@ class Bundle:
             return Golden(arrays["events"], arrays["nll"], (composer, source), float(arrays["tolerance"]))
 
 
-def own_shelf() -> Path:
+def user_models() -> Path:
     """Where a user's own copies of models are kept."""
     home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(os.environ.get(OWN_SHELF) or Path(home) / "arietta" / "models")
 
 
-def shelves() -> list[Path]:
+def model_folders() -> list[Path]:
     """Folders of models, in the order in which names are looked up: the package, its checkout, the user's own."""
     beside = [CHECKOUT / "models"] if (CHECKOUT / "pyproject.toml").exists() else []
-    return [SHIPPED, *beside, own_shelf()]
+    return [SHIPPED, *beside, user_models()]
 
 
 def known_models() -> dict[str, str]:
@@ -96,7 +96,7 @@ def list_bundles() -> list[str]:
 
 def _here() -> dict[str, Path]:
     """The models that are here, by name: of one name the one on the first shelf."""
-    return {path.parent.name: path.parent for shelf in reversed(shelves()) for path in shelf.glob("*/model.json")}
+    return {path.parent.name: path.parent for shelf in reversed(model_folders()) for path in shelf.glob("*/model.json")}
 
 
 def find_bundle(name_or_path: str | Path) -> Path:
@@ -136,11 +136,11 @@ def _bundle(path: Path, text: bytes, card: Mapping[str, Any]) -> Bundle:
     model, codec = ModelConfig.from_description(description["model"]), load_codec(description["codec"])
     if model.field_sizes != codec.field_sizes:
         raise BundleError(f"{path}: the network has field sizes {model.field_sizes}, its codec {codec.field_sizes}")
-    bits, feed_rows = int(description["bits"]), int(description["feed_rows"])
-    if bits not in (8, 32) or feed_rows < 1:
-        raise ValueError(f"bits {bits}, feed_rows {feed_rows}")
+    bits, prefill_chunk = int(description["bits"]), int(description["feed_rows"])
+    if bits not in (8, 32) or prefill_chunk < 1:
+        raise ValueError(f"bits {bits}, feed_rows {prefill_chunk}")
     fingerprint = hashlib.sha256(text).hexdigest()[:16]
-    return Bundle(path.resolve(), fingerprint, model, codec, bits, feed_rows, card)
+    return Bundle(path.resolve(), fingerprint, model, codec, bits, prefill_chunk, card)
 
 
 def _check_files(path: Path, expected: Mapping[str, str]) -> None:
@@ -158,14 +158,14 @@ def _read(path: Path) -> bytes:
         raise BundleError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def write_description(path: Path, model: ModelConfig, codec: Codec, *, bits: int, feed_rows: int) -> None:
+def write_description(path: Path, model: ModelConfig, codec: Codec, *, bits: int, prefill_chunk: int) -> None:
     """Write model.json over the files already in `path`: the last step of an export."""
     description = {
         "format": FORMAT,
         "model": model.describe(),
         "codec": codec.describe(),
         "bits": bits,
-        "feed_rows": feed_rows,
+        "feed_rows": prefill_chunk,
         "files": {name: hashlib.sha256((path / name).read_bytes()).hexdigest() for name in FILES},
     }
     (path / "model.json").write_text(json.dumps(description, indent=1, sort_keys=True) + "\n")

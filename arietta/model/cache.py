@@ -18,7 +18,7 @@ from .config import ModelConfig
 WHOLE = ("last", "filled", "position", "nll", "logits")
 
 
-class State:
+class Cache:
     """B pieces in progress; each attribute is a view of the first B places.
 
     `last` int64 [B, F + 2]: the row to go in next, with the condition ids. `filled` int64 [B, 1, 1]: rows in the
@@ -49,7 +49,7 @@ class State:
         """How many pieces there is room for before the arrays grow."""
         return len(self._arrays["last"])
 
-    def join(self, other: State) -> None:
+    def join(self, other: Cache) -> None:
         """Put copies of the other's pieces behind these."""
         place, count = len(self), len(self) + len(other)
         if count > self.capacity:
@@ -65,9 +65,9 @@ class State:
             self._put(places[piece], self, places[-1])
         self._view(places[-1])
 
-    def repeated(self, count: int) -> State:
+    def repeat(self, count: int) -> Cache:
         """Return `count` copies of every piece, one set after the other."""
-        copies = State(self.model, bits=self.bits)
+        copies = Cache(self.model, bits=self.bits)
         copies._reserve(count * len(self))
         for _ in range(count):
             copies.join(self)
@@ -84,15 +84,15 @@ class State:
     def _view(self, count: int) -> None:
         for name in WHOLE:
             setattr(self, name, self._arrays[name][:count])
-        self.cache = {name: self._arrays[name][:count] for name in cache_shapes(self.model)}
+        self.buffers = {name: self._arrays[name][:count] for name in cache_shapes(self.model)}
         self.bound = None
 
-    def _put(self, place: int, other: State, piece: int) -> None:
+    def _put(self, place: int, other: Cache, piece: int) -> None:
         for name in WHOLE:
             getattr(self, name)[place] = getattr(other, name)[piece]
         rows = slice(None) if self.model.kind == "lstm" else (slice(None), slice(int(other.filled[piece, 0, 0])))
-        for name, value in self.cache.items():
-            value[place][rows] = other.cache[name][piece][rows]
+        for name, value in self.buffers.items():
+            value[place][rows] = other.buffers[name][piece][rows]
 
 
 def cache_shapes(model: ModelConfig) -> dict[str, tuple[int, ...]]:

@@ -100,7 +100,7 @@ def _both_ways(engine: OnnxEngine, events: Tokens) -> tuple[float, float]:
 
 def uncached_seconds(engine: OnnxEngine, events: Tokens, row_count: int) -> float:
     """How long `row_count` rows take where each recomputes what the window holds before it; `events` [T, F] are fed."""
-    model, chunk = engine.bundle.model, engine.bundle.feed_rows
+    model, chunk = engine.bundle.model, engine.bundle.prefill_chunk
     most = row_count if model.kind == "lstm" else min(row_count, model.context)
     stride = -(-most // (PREFIXES * chunk)) * chunk
     prefixes = [*range(stride, most, stride), -(-most // chunk) * chunk]
@@ -110,8 +110,8 @@ def uncached_seconds(engine: OnnxEngine, events: Tokens, row_count: int) -> floa
 
 
 def _prefix_seconds(engine: OnnxEngine, events: Tokens) -> float:
-    state = engine.start([(0, 0)])
-    return seconds(lambda: engine.feed(events, state))
+    cache = engine.start([(0, 0)])
+    return seconds(lambda: engine.prefill(events, cache))
 
 
 if __name__ == "__main__":

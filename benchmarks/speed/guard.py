@@ -91,12 +91,12 @@ def short_and_long(engine: OnnxEngine) -> tuple[float, float]:
 
 
 def _steps_seconds(engine: OnnxEngine, filled: int) -> float:
-    codec, state = engine.bundle.codec, engine.start([(0, 0)])
+    codec, cache = engine.bundle.codec, engine.start([(0, 0)])
     noise, masks = np.zeros((1, sum(codec.field_sizes)), dtype=np.float32), [codec.decoder().masks()]
     begun = perf_counter()
     for _ in range(100):
-        state.filled[:] = filled
-        engine.next(state, noise, masks, [DEFAULT])
+        cache.filled[:] = filled
+        engine.decode(cache, noise, masks, [DEFAULT])
     return perf_counter() - begun
 
 

@@ -104,17 +104,17 @@ class Timed:
 
 def row_seconds(engine: OnnxEngine, at: int) -> np.ndarray:
     """Seconds of each part of a burst of rows, float64 [STEPS, 4]; `engine.step` is a Timed one."""
-    piece, state = Piece(Request(notes=10 * STEPS, seed=at), engine.bundle), engine.start([(0, 0)])
+    piece, cache = Piece(Request(notes=10 * STEPS, seed=at), engine.bundle), engine.start([(0, 0)])
     taken = []
     for step in range(-WARM_STEPS, STEPS):
-        state.filled[:] = filled_at(engine.bundle.model, at, max(step, 0))
+        cache.filled[:] = filled_at(engine.bundle.model, at, max(step, 0))
         begun = perf_counter()
         noise, masks = piece.noise()[None], [piece.masks()]
         ready = perf_counter()
-        (composed,) = engine.next(state, noise, masks, [piece.request.sampling])
+        (composed,) = engine.decode(cache, noise, masks, [piece.request.sampling])
         stepped = perf_counter()
-        row, _ = piece.push(composed.tolist(), state.nll[0])
-        engine.amend(state, 0, row)
+        row, _ = piece.push(composed.tolist(), cache.nll[0])
+        engine.replace_last(cache, 0, row)
         done, inside = perf_counter(), engine.step.seconds
         taken.append((ready - begun, stepped - ready - inside, inside, done - stepped))
     return np.array(taken[WARM_STEPS:])

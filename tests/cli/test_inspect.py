@@ -80,7 +80,7 @@ def model(tmp_path: Path) -> Path:
         "transformer", codec.field_sizes, 64, 2, context=128, composers=("Edvard Grieg",), sources=("measured",)
     )
     (folder / "card.json").write_text(json.dumps({"data": "none", "figures": {"nats_per_note": 12.25}}))
-    bundle.write_description(folder, config, codec, bits=8, feed_rows=64)
+    bundle.write_description(folder, config, codec, bits=8, prefill_chunk=64)
     return folder
 
 
@@ -221,7 +221,7 @@ def test_a_model_that_came_with_the_program_is_found_by_its_name(
 ) -> None:
     shipped = tmp_path / "models"
     shutil.copytree(model, shipped / "small-grand")
-    monkeypatch.setattr(bundle, "shelves", lambda: [shipped])
+    monkeypatch.setattr(bundle, "model_folders", lambda: [shipped])
     assert shown(capsys, "small-grand").startswith("small-grand (")
 
 

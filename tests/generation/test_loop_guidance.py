@@ -29,10 +29,10 @@ def test_guidance_leads_away_from_what_no_style_would_do(engine: OnnxEngine) -> 
     """With nothing in the dice, a time is the likeliest by log p(any) + g (log p(style) - log p(any))."""
     sizes, ways, differing = NOTE_CODEC.field_sizes, [Sampling(guidance=8.0)] * 3, 0
     free = Masks(np.ones(sum(sizes), dtype=np.bool_), np.zeros(sizes[1], dtype=np.int64))
-    state, silence = engine.start([(0, 0), (1, 0), (0, 0)]), np.zeros((3, sum(sizes)), dtype=np.float32)
+    cache, silence = engine.start([(0, 0), (1, 0), (0, 0)]), np.zeros((3, sum(sizes)), dtype=np.float32)
     for _ in range(60):
-        rows = engine.next(state, silence, [free] * 3, ways, [0, 2, 1])
-        alone, styled, plain = state.logits[:, : sizes[0]].astype(np.float64)
+        rows = engine.decode(cache, silence, [free] * 3, ways, [0, 2, 1])
+        alone, styled, plain = cache.logits[:, : sizes[0]].astype(np.float64)
         assert np.array_equal(rows[1], rows[2])
         assert rows[0, 0] == alone.argmax()
         guided = plain + 8 * (styled - plain)
@@ -41,18 +41,20 @@ def test_guidance_leads_away_from_what_no_style_would_do(engine: OnnxEngine) -> 
     assert differing
 
 
-@pytest.mark.parametrize("twins", [[], [0, 1], [1, 0]])
-def test_guidance_of_one_and_places_without_a_twin_are_the_models_own(engine: OnnxEngine, twins: list[int]) -> None:
-    strength = 1.0 if twins == [1, 0] else 5.0
+@pytest.mark.parametrize("partners", [[], [0, 1], [1, 0]])
+def test_guidance_of_one_and_places_without_a_twin_are_the_models_own(engine: OnnxEngine, partners: list[int]) -> None:
+    strength = 1.0 if partners == [1, 0] else 5.0
     guided, plain, rng = engine.start([(1, 0), (0, 0)]), engine.start([(1, 0)]), np.random.default_rng(3)
     decoder = NOTE_CODEC.decoder()
     for _ in range(40):
         noise, masks = noise_for(rng, NOTE_CODEC), decoder.masks()
-        rows = engine.next(guided, np.repeat(noise, 2, axis=0), [masks] * 2, [Sampling(guidance=strength)] * 2, twins)
-        alone = engine.next(plain, noise, [masks], [Sampling()])
+        rows = engine.decode(
+            guided, np.repeat(noise, 2, axis=0), [masks] * 2, [Sampling(guidance=strength)] * 2, partners
+        )
+        alone = engine.decode(plain, noise, [masks], [Sampling()])
         assert np.array_equal(rows[0], alone[0])
         assert np.array_equal(guided.nll[0], plain.nll[0])
-        engine.amend(guided, 1, alone[0].tolist())
+        engine.replace_last(guided, 1, alone[0].tolist())
         decoder.push(alone[0].tolist())
 
 

@@ -83,7 +83,7 @@ def test_shipped_models_are_listed_by_name_and_found_by_it(
     copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "aside").mkdir()
-    monkeypatch.setattr(bundles, "shelves", lambda: [tmp_path / "aside", tmp_path])
+    monkeypatch.setattr(bundles, "model_folders", lambda: [tmp_path / "aside", tmp_path])
     assert list_bundles() == ["copy"]
     assert find_bundle("copy") == copy
     shutil.copytree(copy, tmp_path / "aside" / "copy")
@@ -97,18 +97,18 @@ def test_models_are_looked_for_in_the_package_its_checkout_and_on_the_users_shel
     monkeypatch.setattr(bundles, "CHECKOUT", tmp_path)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.delenv("ARIETTA_MODELS", raising=False)
-    assert bundles.shelves() == [bundles.SHIPPED, tmp_path / "data" / "arietta" / "models"], (
+    assert bundles.model_folders() == [bundles.SHIPPED, tmp_path / "data" / "arietta" / "models"], (
         "installed, not checked out"
     )
     (tmp_path / "pyproject.toml").touch()
-    assert bundles.shelves()[1] == tmp_path / "models"
+    assert bundles.model_folders()[1] == tmp_path / "models"
     monkeypatch.setenv("ARIETTA_MODELS", str(tmp_path / "mine"))
-    assert bundles.shelves()[2] == tmp_path / "mine"
+    assert bundles.model_folders()[2] == tmp_path / "mine"
 
 
 def test_the_models_of_this_checkout_are_the_ones_this_version_knows() -> None:
     known = bundles.known_models()
-    here = [folder for shelf in bundles.shelves()[:2] for folder in shelf.glob("*") if folder.is_dir()]
+    here = [folder for shelf in bundles.model_folders()[:2] for folder in shelf.glob("*") if folder.is_dir()]
     assert {folder.name: load_bundle(folder).fingerprint for folder in here} == known
     assert bundles.DEFAULT_MODEL in known
 
@@ -120,7 +120,7 @@ def test_an_unknown_name_is_answered_with_the_nearest(monkeypatch: pytest.Monkey
 
 
 def test_where_no_model_came_with_the_program_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundles, "shelves", list)
+    monkeypatch.setattr(bundles, "model_folders", list)
     assert refusal("concert").endswith("the models here are: none")
 
 
@@ -204,5 +204,5 @@ def test_a_folder_in_a_files_place_is_refused(copy: Path) -> None:
 
 def test_a_description_is_the_same_text_for_the_same_model(copy: Path) -> None:
     before, bundle = (copy / "model.json").read_bytes(), load_bundle(copy)
-    write_description(copy, bundle.model, bundle.codec, bits=bundle.bits, feed_rows=bundle.feed_rows)
+    write_description(copy, bundle.model, bundle.codec, bits=bundle.bits, prefill_chunk=bundle.prefill_chunk)
     assert (copy / "model.json").read_bytes() == before

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arietta.model.cache import WHOLE, State, cache_shapes
+from arietta.model.cache import WHOLE, Cache, cache_shapes
 from arietta.model.config import ModelConfig
 from tests.support.bundles import TINY, TINY_LSTM
 
@@ -17,87 +17,87 @@ SMALL = replace(TINY, context=8)
 KINDS = {"transformer": SMALL, "lstm": replace(TINY_LSTM, width=32)}
 
 
-def marked(config: ModelConfig, mark: int) -> State:
+def marked(config: ModelConfig, mark: int) -> Cache:
     """One piece, every number of which is its mark; its cache is as full as the mark says, the rest is zero."""
-    state = State(config, 1)
+    cache = Cache(config, 1)
     for name in WHOLE:
-        getattr(state, name)[:] = mark
-    state.filled[:] = mark % (config.context + 1)
-    for value in state.cache.values():
+        getattr(cache, name)[:] = mark
+    cache.filled[:] = mark % (config.context + 1)
+    for value in cache.buffers.values():
         value[:] = mark
         if config.kind != "lstm":
-            value[:, :, int(state.filled[0, 0, 0]) :] = 0
-    return state
+            value[:, :, int(cache.filled[0, 0, 0]) :] = 0
+    return cache
 
 
-def is_marked(state: State, place: int, mark: int) -> bool:
+def is_marked(cache: Cache, place: int, mark: int) -> bool:
     """True where a place holds just what `marked` put into it, as far as it is in use."""
-    whole = marked(state.model, mark)
-    rows = slice(None) if state.model.kind == "lstm" else (slice(None), slice(mark % (state.model.context + 1)))
-    return all(np.array_equal(getattr(state, name)[place], getattr(whole, name)[0]) for name in WHOLE) and all(
-        np.array_equal(value[place][rows], whole.cache[name][0][rows]) for name, value in state.cache.items()
+    whole = marked(cache.model, mark)
+    rows = slice(None) if cache.model.kind == "lstm" else (slice(None), slice(mark % (cache.model.context + 1)))
+    return all(np.array_equal(getattr(cache, name)[place], getattr(whole, name)[0]) for name in WHOLE) and all(
+        np.array_equal(value[place][rows], whole.buffers[name][0][rows]) for name, value in cache.buffers.items()
     )
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(moves=st.lists(st.one_of(st.none(), st.integers(0, 20)), max_size=24))
 def test_places_are_a_list_from_which_the_last_moves_into_a_gap(kind: str, moves: list[int | None]) -> None:
-    state, expected = State(KINDS[kind]), []
+    cache, expected = Cache(KINDS[kind]), []
     for mark, move in enumerate(moves, start=1):
         if move is None:
-            state.join(marked(KINDS[kind], mark))
+            cache.join(marked(KINDS[kind], mark))
             expected.append(mark)
         elif expected:
             place = move % len(expected)
-            state.leave(place)
+            cache.leave(place)
             expected[place] = expected[-1]
             expected.pop()
-        assert len(state) == len(expected)
-    assert all(is_marked(state, place, mark) for place, mark in enumerate(expected))
+        assert len(cache) == len(expected)
+    assert all(is_marked(cache, place, mark) for place, mark in enumerate(expected))
 
 
 def test_many_pieces_join_at_once_in_their_order() -> None:
-    state, others = State(SMALL), State(SMALL)
+    cache, others = Cache(SMALL), Cache(SMALL)
     for mark in (3, 4):
         others.join(marked(SMALL, mark))
     for mark in (1, 2):
-        state.join(marked(SMALL, mark))
-    state.join(others)
-    assert all(is_marked(state, place, place + 1) for place in range(4))
+        cache.join(marked(SMALL, mark))
+    cache.join(others)
+    assert all(is_marked(cache, place, place + 1) for place in range(4))
 
 
 def test_copies_stand_one_set_after_the_other_and_share_nothing() -> None:
-    state = marked(SMALL, 5)
-    copies = state.repeated(3)
+    cache = marked(SMALL, 5)
+    copies = cache.repeat(3)
     assert len(copies) == copies.capacity == 3 and all(is_marked(copies, place, 5) for place in range(3))
     copies.cache["key.0"][:] = 0
-    assert is_marked(state, 0, 5)
+    assert is_marked(cache, 0, 5)
 
 
 def test_capacity_doubles_so_that_joining_one_by_one_rarely_moves_anything() -> None:
-    state, capacities = State(SMALL), []
+    cache, capacities = Cache(SMALL), []
     for mark in range(1, 10):
-        state.join(marked(SMALL, mark))
-        capacities.append(state.capacity)
+        cache.join(marked(SMALL, mark))
+        capacities.append(cache.capacity)
     assert capacities == [1, 2, 4, 4, 8, 8, 8, 8, 16]
 
 
 def test_places_begin_where_the_arrays_begin_and_lie_without_gaps() -> None:
-    state = State(SMALL)
+    cache = Cache(SMALL)
     for mark in (1, 2, 3):
-        state.join(marked(SMALL, mark))
-    first = state.cache["key.0"].ctypes.data
-    state.leave(0)
-    assert len(state) == 2 and state.cache["key.0"].ctypes.data == first
-    assert all(value.flags.c_contiguous for value in state.cache.values())
+        cache.join(marked(SMALL, mark))
+    first = cache.buffers["key.0"].ctypes.data
+    cache.leave(0)
+    assert len(cache) == 2 and cache.buffers["key.0"].ctypes.data == first
+    assert all(value.flags.c_contiguous for value in cache.buffers.values())
 
 
 def test_what_an_engine_bound_goes_when_the_number_of_pieces_changes() -> None:
-    state = marked(SMALL, 1)
-    for change in (lambda: state.join(marked(SMALL, 2)), lambda: state.leave(0)):
-        state.bound = "bound"
+    cache = marked(SMALL, 1)
+    for change in (lambda: cache.join(marked(SMALL, 2)), lambda: cache.leave(0)):
+        cache.bound = "bound"
         change()
-        assert state.bound is None
+        assert cache.bound is None
 
 
 def test_a_place_that_is_not_there_cannot_leave() -> None:

@@ -17,7 +17,7 @@ from arietta.codecs.codec import Codec, Masks, field_slices, permits
 from arietta.codecs.note import NoteCodec
 from arietta.errors import BundleError
 from arietta.model.bundle import list_bundles, load_bundle
-from arietta.model.cache import State
+from arietta.model.cache import Cache
 from arietta.model.config import ModelConfig
 from arietta.model.engine import PROMPTS_KEPT, OnnxEngine, load_engine
 from arietta.model.sampling import Sampling, gumbel, sample
@@ -87,15 +87,15 @@ def noise_for(rng: np.random.Generator, codec: Codec, batch: int = 1) -> np.ndar
     return np.stack([gumbel(rng, sum(codec.field_sizes)) for _ in range(batch)])
 
 
-def step_through(engine: OnnxEngine, state: State, events: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def step_through(engine: OnnxEngine, cache: Cache, events: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Take in rows [T, F] by steps that can only choose them: nll [T, F] and logits [T, sum V]."""
     codec, nll, logits = engine.bundle.codec, [], []
     silence = np.zeros((1, sum(codec.field_sizes)), dtype=np.float32)
     for row in events.tolist():
-        chosen = engine.next(state, silence, [forcing(row, codec)], [Sampling()])
+        chosen = engine.decode(cache, silence, [forcing(row, codec)], [Sampling()])
         assert chosen.tolist() == [row]
-        nll.append(state.nll[0].copy())
-        logits.append(state.logits[0].copy())
+        nll.append(cache.nll[0].copy())
+        logits.append(cache.logits[0].copy())
     return np.array(nll).reshape(-1, len(codec.field_sizes)), np.array(logits)
 
 
@@ -105,10 +105,10 @@ def step_through(engine: OnnxEngine, state: State, events: np.ndarray) -> tuple[
 @given(splits=st.lists(st.tuples(st.booleans(), st.integers(1, 80)), max_size=8))
 @settings(max_examples=5, deadline=None)
 def test_any_split_into_feeds_and_steps_gives_torchs_likelihoods(pair: Pair, splits: list[tuple[bool, int]]) -> None:
-    state, place, found = pair.engine.start([CONDITION]), 0, []
+    cache, place, found = pair.engine.start([CONDITION]), 0, []
     for is_fed, count in [*splits, (True, ROWS)]:
         rows = pair.events[place : place + count]
-        found.append(pair.engine.feed(rows, state) if is_fed else step_through(pair.engine, state, rows)[0])
+        found.append(pair.engine.prefill(rows, cache) if is_fed else step_through(pair.engine, cache, rows)[0])
         place += len(rows)
     assert np.abs(np.concatenate(found) - pair.nll).max() <= EXACT
 
@@ -151,29 +151,29 @@ def test_a_shipped_model_gives_its_golden_likelihoods_here(name: str) -> None:
 # Company: pieces beside each other
 
 
-def fed(engine: OnnxEngine, piece: int) -> tuple[State, Any, np.random.Generator]:
+def fed(engine: OnnxEngine, piece: int) -> tuple[Cache, Any, np.random.Generator]:
     """A piece in progress, each of another length, condition and seed; most are near a slide of the window."""
     length = (0, 5, 37, 61, 64, 100, 33, 1, 2, 63, 90, 65, 31, 32, 128, 62)[piece]
-    state, decoder = engine.start([(piece % 5, piece % 3)]), NOTE_CODEC.decoder()
+    cache, decoder = engine.start([(piece % 5, piece % 3)]), NOTE_CODEC.decoder()
     decoder.plan(notes_left=10_000)
     rows = grammatical_rows(length, seed=piece)
     for row in rows.tolist():
         decoder.push(row)
-    engine.feed(rows, state)
-    return state, decoder, np.random.default_rng(piece)
+    engine.prefill(rows, cache)
+    return cache, decoder, np.random.default_rng(piece)
 
 
 def composed(engine: OnnxEngine, pieces: list[int], steps: int = 36) -> tuple[np.ndarray, np.ndarray]:
     """Rows [B, steps, F] and logits [B, steps, sum V] of pieces composed together."""
     states, decoders, rngs = zip(*(fed(engine, piece) for piece in pieces), strict=True)
-    state, rows, logits = engine.start([]), [], []
+    cache, rows, logits = engine.start([]), [], []
     for other in states:
-        engine.join(state, other)
+        engine.join(cache, other)
     ways = [(Sampling(), Sampling(0.8, 0.9), Sampling(1.2, 1.0, 0.05))[piece % 3] for piece in pieces]
     for _ in range(steps):
         noise = np.concatenate([noise_for(rng, NOTE_CODEC) for rng in rngs])
-        rows.append(engine.next(state, noise, [decoder.masks() for decoder in decoders], ways))
-        logits.append(state.logits.copy())
+        rows.append(engine.decode(cache, noise, [decoder.masks() for decoder in decoders], ways))
+        logits.append(cache.logits.copy())
         for decoder, row in zip(decoders, rows[-1].tolist(), strict=True):
             decoder.push(row)
     return np.stack(rows, axis=1), np.stack(logits, axis=1)
@@ -202,106 +202,110 @@ def test_company_changes_no_bit_with_other_positions(kind: str, tmp_path: Path) 
     noises = np.random.default_rng(0).gumbel(size=(80, 3, sum(codec.field_sizes))).astype(np.float32)
     together, alone = engine.start([(0, 0), (1, 1), (2, 0)]), engine.start([(1, 1)])
     for noise in noises:
-        rows = engine.next(together, noise, [free] * 3, [Sampling()] * 3)
-        assert np.array_equal(rows[1:2], engine.next(alone, noise[1:2], [free], [Sampling()]))
+        rows = engine.decode(together, noise, [free] * 3, [Sampling()] * 3)
+        assert np.array_equal(rows[1:2], engine.decode(alone, noise[1:2], [free], [Sampling()]))
         assert np.array_equal(together.logits[1:2], alone.logits)
 
 
 def test_a_fork_goes_on_as_its_piece_would_have(engine: OnnxEngine) -> None:
-    state, decoder, rng = fed(engine, 5)
-    forks = engine.fork(state, 3)
+    cache, decoder, rng = fed(engine, 5)
+    forks = engine.fork(cache, 3)
     for _ in range(40):
         noise, masks = noise_for(rng, NOTE_CODEC), decoder.masks()
-        row = engine.next(state, noise, [masks], [Sampling()])
-        rows = engine.next(forks, np.repeat(noise, 3, axis=0), [masks] * 3, [Sampling()] * 3)
+        row = engine.decode(cache, noise, [masks], [Sampling()])
+        rows = engine.decode(forks, np.repeat(noise, 3, axis=0), [masks] * 3, [Sampling()] * 3)
         assert np.array_equal(rows, np.repeat(row, 3, axis=0))
-        assert np.array_equal(forks.logits, np.repeat(state.logits, 3, axis=0))
+        assert np.array_equal(forks.logits, np.repeat(cache.logits, 3, axis=0))
         decoder.push(row[0].tolist())
 
 
 def test_forks_go_their_own_ways(engine: OnnxEngine) -> None:
-    state, decoder, rng = fed(engine, 5)
-    forks, masks = engine.fork(state, 8), decoder.masks()
-    before = {name: value.copy() for name, value in state.cache.items()}
-    rows = engine.next(forks, noise_for(rng, NOTE_CODEC, 8), [masks] * 8, [Sampling()] * 8)
+    cache, decoder, rng = fed(engine, 5)
+    forks, masks = engine.fork(cache, 8), decoder.masks()
+    before = {name: value.copy() for name, value in cache.buffers.items()}
+    rows = engine.decode(forks, noise_for(rng, NOTE_CODEC, 8), [masks] * 8, [Sampling()] * 8)
     assert len(np.unique(rows, axis=0)) > 1
-    assert all(np.array_equal(state.cache[name], value) for name, value in before.items())
+    assert all(np.array_equal(cache.buffers[name], value) for name, value in before.items())
 
 
 def test_prompts_are_fed_alone(engine: OnnxEngine) -> None:
     with pytest.raises(ValueError, match="alone"):
-        engine.feed(grammatical_rows(3), engine.start([(0, 0), (0, 0)]))
+        engine.prefill(grammatical_rows(3), engine.start([(0, 0), (0, 0)]))
 
 
 def test_a_prompt_goes_in_by_chunks_counted_from_the_first_row(
     engine: OnnxEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls, through = [], engine._feed_rows
-    monkeypatch.setattr(engine, "_feed_rows", lambda rows, state: (calls.append(len(rows)), through(rows, state))[1])
-    state, rows = engine.start([(0, 0)]), grammatical_rows(ROWS)
+    calls, through = [], engine._prefill_chunk
+    monkeypatch.setattr(
+        engine, "_prefill_chunk", lambda rows, cache: (calls.append(len(rows)), through(rows, cache))[1]
+    )
+    cache, rows = engine.start([(0, 0)]), grammatical_rows(ROWS)
     for length in (2 * 32 + 16 + 3, 15, 33, 8):  # chunks of 32 and 16 begin at multiples of themselves
-        engine.feed(rows[:length], state)
+        engine.prefill(rows[:length], cache)
     assert calls == [32, 32, 16, 1, 1, 1] + [1] * 13 + [1, 1] + [1] * 14 + [16, 1, 1, 1] + [1] * 8
 
 
 def test_the_same_feed_gives_the_same_bits_however_it_is_cut_at_chunks(engine: OnnxEngine) -> None:
-    size, rows = engine.bundle.feed_rows, grammatical_rows(ROWS)
-    whole, state = engine.score(rows), engine.start([(0, 0)])
-    parts = [engine.feed(part, state) for part in np.split(rows, [size, 3 * size, 5 * size])]
+    size, rows = engine.bundle.prefill_chunk, grammatical_rows(ROWS)
+    whole, cache = engine.score(rows), engine.start([(0, 0)])
+    parts = [engine.prefill(part, cache) for part in np.split(rows, [size, 3 * size, 5 * size])]
     assert np.array_equal(np.concatenate(parts), whole)
 
 
 def test_an_amended_row_is_what_the_next_step_hears(engine: OnnxEngine) -> None:
     rows = grammatical_rows(3)
-    state, other = engine.start([(0, 0)]), engine.start([(0, 0)])
-    step_through(engine, state, rows[:2])
+    cache, other = engine.start([(0, 0)]), engine.start([(0, 0)])
+    step_through(engine, cache, rows[:2])
     step_through(engine, other, rows[:1])
     step_through(engine, other, rows[2:])
-    engine.amend(other, 0, rows[1].tolist())
-    assert np.array_equal(step_through(engine, state, rows[2:])[1], step_through(engine, other, rows[2:])[1])
+    engine.replace_last(other, 0, rows[1].tolist())
+    assert np.array_equal(step_through(engine, cache, rows[2:])[1], step_through(engine, other, rows[2:])[1])
 
 
 # Prompts that were heard before
 
 
-def caches(state: State) -> list[np.ndarray]:
+def caches(cache: Cache) -> list[np.ndarray]:
     """What one piece goes on from: of its cache the rows in use."""
-    used = int(state.filled[0, 0, 0])
-    return [state.last, state.filled, state.position, *(value[:, :, :used] for value in state.cache.values())]
+    used = int(cache.filled[0, 0, 0])
+    return [cache.last, cache.filled, cache.position, *(value[:, :, :used] for value in cache.buffers.values())]
 
 
 def test_a_prompt_begun_again_is_not_fed_again(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine, rows, fed_rows = engine_of(tiny_bundle), grammatical_rows(70), []
-    feed = engine.feed
-    monkeypatch.setattr(engine, "feed", lambda events, state: (fed_rows.append(len(events)), feed(events, state))[1])
-    first, second = (engine.begin(CONDITION, rows) for _ in range(2))
+    prefill = engine.prefill
+    monkeypatch.setattr(
+        engine, "prefill", lambda events, cache: (fed_rows.append(len(events)), prefill(events, cache))[1]
+    )
+    first, second = (engine.start_after(CONDITION, rows) for _ in range(2))
     assert fed_rows == [70]
-    engine.begin((0, 0), rows)
-    engine.begin(CONDITION, rows[:-1])
-    engine.begin(CONDITION, rows[:0])
+    engine.start_after((0, 0), rows)
+    engine.start_after(CONDITION, rows[:-1])
+    engine.start_after(CONDITION, rows[:0])
     assert fed_rows == [70, 70, 69]
     plain = engine.start([CONDITION])
-    feed(rows, plain)
+    prefill(rows, plain)
     for kept in (first, second):
         assert all(np.array_equal(one, other) for one, other in zip(caches(kept), caches(plain), strict=True))
 
 
 def test_what_is_composed_after_a_prompt_does_not_reach_the_kept_one(engine: OnnxEngine) -> None:
     prompt, after = np.split(grammatical_rows(60), [40])
-    gone_on, beside = engine.begin(CONDITION, prompt), engine.begin(CONDITION, prompt)
+    gone_on, beside = engine.start_after(CONDITION, prompt), engine.start_after(CONDITION, prompt)
     step_through(engine, gone_on, after)
-    again = engine.begin(CONDITION, prompt)
+    again = engine.start_after(CONDITION, prompt)
     assert all(np.array_equal(one, other) for one, other in zip(caches(beside), caches(again), strict=True))
 
 
 def test_only_the_prompts_used_latest_are_kept(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine, rows, fed_rows = engine_of(tiny_bundle), grammatical_rows(PROMPTS_KEPT + 2), []
-    monkeypatch.setattr(engine, "feed", lambda events, state: fed_rows.append(len(events)))
+    monkeypatch.setattr(engine, "prefill", lambda events, cache: fed_rows.append(len(events)))
     for length in [*range(1, PROMPTS_KEPT + 1), 1, PROMPTS_KEPT + 1]:  # 1 is used again, so 2 has to leave
-        engine.begin(CONDITION, rows[:length])
+        engine.start_after(CONDITION, rows[:length])
     assert fed_rows == list(range(1, PROMPTS_KEPT + 2))
     for length in (1, 3, 2):
-        engine.begin(CONDITION, rows[:length])
+        engine.start_after(CONDITION, rows[:length])
     assert fed_rows[PROMPTS_KEPT + 1 :] == [2]
 
 
@@ -341,32 +345,32 @@ def any_sampling(rng: np.random.Generator) -> Sampling:
 @settings(max_examples=8, deadline=None)
 def test_the_step_draws_what_the_reference_draws_and_the_grammar_permits(engine: OnnxEngine, seed: int) -> None:
     rng, batch = np.random.default_rng(seed), 16
-    state = engine.start([(int(rng.integers(5)), int(rng.integers(3))) for _ in range(batch)])
+    cache = engine.start([(int(rng.integers(5)), int(rng.integers(3))) for _ in range(batch)])
     decoders = [NOTE_CODEC.decoder() for _ in range(batch)]
     for decoder in decoders:
         decoder.plan(notes_left=int(rng.integers(1, 8)))
     while not any(decoder.is_ended for decoder in decoders):
         ways, noise = [any_sampling(rng) for _ in range(batch)], noise_for(rng, NOTE_CODEC, batch)
         masks = [decoder.masks() for decoder in decoders]
-        rows = engine.next(state, noise, masks, ways).tolist()
+        rows = engine.decode(cache, noise, masks, ways).tolist()
         for piece, row in enumerate(rows):
             assert permits(masks[piece], NOTE_CODEC, row)
-            assert_drawn(NOTE_CODEC, row, state.logits[piece], masks[piece], (noise[piece], ways[piece]))
+            assert_drawn(NOTE_CODEC, row, cache.logits[piece], masks[piece], (noise[piece], ways[piece]))
             decoders[piece].push(row)
 
 
 def test_any_mask_of_a_single_field_is_honoured(tmp_path: Path) -> None:
     config, codec = KINDS["one_field"]
     engine = load_engine(graphs_of(tmp_path, config, random_model(config), codec))
-    rng, batch, state = np.random.default_rng(0), 16, engine.start([(0, 0)] * 16)
+    rng, batch, cache = np.random.default_rng(0), 16, engine.start([(0, 0)] * 16)
     for _ in range(40):
         allowed = rng.random((batch, 60)) < rng.choice([0.02, 0.5, 0.98])
         allowed[np.arange(batch), rng.integers(0, 60, batch)] = True
         masks = [Masks(mask, np.zeros(0, dtype=np.int64)) for mask in allowed]
         ways, noise = [any_sampling(rng) for _ in range(batch)], noise_for(rng, codec, batch)
-        rows = engine.next(state, noise, masks, ways).tolist()
+        rows = engine.decode(cache, noise, masks, ways).tolist()
         for piece, row in enumerate(rows):
-            assert_drawn(codec, row, state.logits[piece], masks[piece], (noise[piece], ways[piece]))
+            assert_drawn(codec, row, cache.logits[piece], masks[piece], (noise[piece], ways[piece]))
 
 
 # What cannot be run

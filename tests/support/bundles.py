@@ -91,8 +91,8 @@ def graphs_of(folder: Path, config: ModelConfig, model: nn.Module, codec: Codec,
     step.save(str(folder / "step.onnx"), "weights.bin")
     feed.save(str(folder / "feed.onnx"), "weights.bin")
     (folder / "weights.bin").write_bytes(step.external_bytes())
-    feed_rows = 1 if config.kind == "lstm" else config.context // 2
-    return Bundle(folder, "0" * 16, config, codec, bits, feed_rows, {})
+    prefill_chunk = 1 if config.kind == "lstm" else config.context // 2
+    return Bundle(folder, "0" * 16, config, codec, bits, prefill_chunk, {})
 
 
 def engine_of(folder: Path, *, threads: int = 1) -> OnnxEngine:

@@ -32,20 +32,20 @@ class Wilful:
         self.bundle, self.wish = bundle, wish
 
     def start(self, conditions: list[tuple[int, int]]) -> Any:
-        state = type("State", (), {})()
-        state.nll = np.zeros((len(conditions), 4), dtype=np.float32)
-        return state
+        cache = type("Cache", (), {})()
+        cache.nll = np.zeros((len(conditions), 4), dtype=np.float32)
+        return cache
 
-    def begin(self, condition: tuple[int, int], prompt: np.ndarray) -> Any:
+    def start_after(self, condition: tuple[int, int], prompt: np.ndarray) -> Any:
         return self.start([condition])
 
-    def next(
+    def decode(
         self,
-        state: Any,
+        cache: Any,
         noise: np.ndarray,
         masks: list[Masks],
         sampling: list[Sampling],
-        twins: Sequence[int] = (),
+        partners: Sequence[int] = (),
     ) -> np.ndarray:
         row: list[int] = []
         for field in range(4):
@@ -54,7 +54,7 @@ class Wilful:
         assert permits(masks[0], CODEC, row)
         return np.array([row])
 
-    def amend(self, state: Any, piece: int, row: list[int]) -> None:
+    def replace_last(self, cache: Any, piece: int, row: list[int]) -> None:
         pass
 
 

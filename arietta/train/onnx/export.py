@@ -107,6 +107,6 @@ def _write_golden(folder: Path, trained: Trained, *, bits: int) -> None:
 
 def _describe(folder: Path, trained: Trained, *, bits: int, golden: Mapping[str, NDArray[Any]]) -> None:
     config = trained.config
-    feed_rows = 1 if config.kind == "lstm" else int(np.gcd(FEED_ROWS, config.context // 2))
+    prefill_chunk = 1 if config.kind == "lstm" else int(np.gcd(FEED_ROWS, config.context // 2))
     np.savez_compressed(folder / "golden.npz", **golden)  # type: ignore[arg-type]
-    write_description(folder, config, trained.codec, bits=bits, feed_rows=feed_rows)
+    write_description(folder, config, trained.codec, bits=bits, prefill_chunk=prefill_chunk)

@@ -98,14 +98,14 @@ def test_seats_are_given_in_the_order_of_coming(tiny_engine: OnnxEngine) -> None
 def test_a_prompt_that_takes_long_to_hear_holds_nobody_up(
     tiny_engine: OnnxEngine, waltz: Notes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begin, heard = tiny_engine.begin, threading.Event()
+    start_after, heard = tiny_engine.start_after, threading.Event()
 
     def slowly(condition: tuple[int, int], prompt: Any) -> Any:
         if len(prompt):
             heard.wait(PATIENCE)
-        return begin(condition, prompt)
+        return start_after(condition, prompt)
 
-    monkeypatch.setattr(tiny_engine, "begin", slowly)
+    monkeypatch.setattr(tiny_engine, "start_after", slowly)
     slow, quick = job(tiny_engine, notes=5, prompt=waltz), job(tiny_engine, notes=5)
     with staged() as scheduler:
         scheduler.submit([slow, quick])
@@ -119,13 +119,13 @@ def test_a_prompt_that_takes_long_to_hear_holds_nobody_up(
 def test_a_prompt_in_a_style_is_heard_in_it_and_in_none_before_its_piece_is_seated(
     tiny_engine: OnnxEngine, waltz: Notes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    feed, hearers = tiny_engine.feed, list[str]()
+    prefill, hearers = tiny_engine.prefill, list[str]()
 
-    def told(events: Any, state: Any) -> Any:
+    def told(events: Any, cache: Any) -> Any:
         hearers.append(threading.current_thread().name)
-        return feed(events, state)
+        return prefill(events, cache)
 
-    monkeypatch.setattr(tiny_engine, "feed", told)
+    monkeypatch.setattr(tiny_engine, "prefill", told)
     guided = job(tiny_engine, notes=5, prompt=first(waltz, 7), style="grieg", sampling=Sampling(guidance=3.0))
     with staged() as scheduler:
         scheduler.submit([guided])
@@ -137,14 +137,14 @@ def test_a_prompt_in_a_style_is_heard_in_it_and_in_none_before_its_piece_is_seat
 def test_a_prompt_that_cannot_be_heard_fails_alone(
     tiny_engine: OnnxEngine, waltz: Notes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    begin = tiny_engine.begin
+    start_after = tiny_engine.start_after
 
     def fail(condition: tuple[int, int], prompt: Any) -> Any:
         if len(prompt):
             raise RuntimeError("deaf")
-        return begin(condition, prompt)
+        return start_after(condition, prompt)
 
-    monkeypatch.setattr(tiny_engine, "begin", fail)
+    monkeypatch.setattr(tiny_engine, "start_after", fail)
     deaf, well = job(tiny_engine, notes=5, prompt=waltz), job(tiny_engine, notes=40)
     with staged() as scheduler:
         scheduler.submit([well, deaf])

@@ -94,7 +94,7 @@ def test_a_model_without_conditions_is_exported_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("context", "rows"), [(64, 32), (1024, FEED_ROWS), (200, 4), (6, 1)])
 def test_prompts_are_taken_in_by_chunks_that_half_windows_are_made_of(context: int, rows: int, tmp_path: Path) -> None:
     folder = bundle_of(tmp_path / "mine", replace(TINY, context=context), bits=32)
-    assert load_bundle(folder).feed_rows == rows
+    assert load_bundle(folder).prefill_chunk == rows
 
 
 def test_the_same_checkpoint_gives_the_same_bundle(checkpoint: Path, tmp_path: Path) -> None:
