@@ -69,8 +69,7 @@ def compose(
     and stands in the take's request. `original` composes again, with a later seed, what shares more with the model's
     training music than works of people do. Models stay loaded between calls. Raises RequestError or BundleError.
     """
-    from .generation.loop import Request, draw_seed
-    from .generation.loop import compose as compose_with
+    from .generation.loop import Request, draw_seed, generate
     from .model.sampling import DEFAULT
 
     request = Request(
@@ -83,10 +82,10 @@ def compose(
     )
     engine = _engine(model)
     if not original:
-        return compose_with(request, engine)
-    from .generation.original import compose_original, index_of
+        return generate(request, engine)
+    from .generation.original import generate_original, index_of
 
-    ((take, _),) = compose_original([request], engine, index_of(engine.bundle))
+    ((take, _),) = generate_original([request], engine, index_of(engine.bundle))
     return take
 
 

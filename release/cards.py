@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from arietta.generation.loop import Request, compose
+from arietta.generation.loop import Request, generate
 from arietta.model.bundle import DEFAULT_MODEL, SHIPPED, Bundle, load_bundle
 from arietta.model.engine import load_engine
 from arietta.originality.index import originality_index
@@ -72,7 +72,7 @@ def draw_samples(bundle: Bundle) -> None:
     """Compose and draw the samples of a model."""
     engine = load_engine(bundle)
     for seed in SEEDS:
-        take = compose(Request(notes=SAMPLE_NOTES, seed=seed), engine)
+        take = generate(Request(notes=SAMPLE_NOTES, seed=seed), engine)
         take.save(PICTURES / f"{bundle.name}-seed-{seed}.mid")
         write_roll(PICTURES / f"{bundle.name}-seed-{seed}.png", take.notes, title=f"{bundle.name}, seed {seed}")
 

@@ -91,20 +91,20 @@ def _here(arguments: argparse.Namespace, request: Request, said: list[str]) -> t
     """Compose and rank on this machine; refuses what the model cannot do before any work is done."""
     if arguments.index is not None and not arguments.original:
         raise RequestError("--index is where --original looks: say --original too")
-    from ..generation.batch import compose_together
-    from ..generation.loop import Piece
+    from ..generation.batch import generate_all
+    from ..generation.loop import Generation
     from ..model.bundle import load_bundle
     from ..model.engine import load_engine
 
     bundle = load_bundle(arguments.model or DEFAULT_MODEL)
-    Piece(request, bundle)
+    Generation(request, bundle)
     engine = load_engine(bundle)
     index = _index(arguments, bundle)
     rank = partial(rank_here, bundle=bundle, index=index)
     if arguments.original:
         assert index is not None
         return _originals(engine, index, said), rank
-    return lambda requests, progress: compose_together(requests, engine, progress=progress), rank
+    return lambda requests, progress: generate_all(requests, engine, progress=progress), rank
 
 
 def _index(arguments: argparse.Namespace, bundle: Bundle) -> PassageIndex | None:
@@ -121,10 +121,10 @@ def _index(arguments: argparse.Namespace, bundle: Bundle) -> PassageIndex | None
 
 def _originals(engine: Engine, index: PassageIndex, said: list[str]) -> Work:
     """Compose again what shares too much, and put what was done into words."""
-    from ..generation.original import compose_original, sentences
+    from ..generation.original import generate_original, sentences
 
     def work(requests: list[Request], progress: Progress) -> Iterator[Take]:
-        for take, found in compose_original(requests, engine, index, progress=progress):
+        for take, found in generate_original(requests, engine, index, progress=progress):
             said.extend(sentences(take.request.seed, found))
             yield take
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import RequestError
-from ..generation.batch import compose_together
+from ..generation.batch import generate_all
 from ..generation.loop import Request
 from ..model.engine import Engine
 from ..music.notes import Notes
@@ -87,7 +87,7 @@ def report_on_model(
     if note_count < SHORTEST:
         raise RequestError(f"--notes must be {SHORTEST} or more, not {note_count}, to be held against real music")
     requests = [Request(note_count, style=style, seed=seed) for seed in range(1, takes + 1)]
-    made = {take.request.seed: take.notes for take in compose_together(requests, engine, progress=progress)}
+    made = {take.request.seed: take.notes for take in generate_all(requests, engine, progress=progress)}
     reports = {seed: report_on(made[seed], engine=engine, style=style, index=index) for seed in sorted(made)}
     found = [figures(report) for report in reports.values()]
     real = references(window_for(note_count), engine.bundle.fingerprint)

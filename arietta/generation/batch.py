@@ -1,7 +1,7 @@
 """Pieces composed together on one engine, a row of each at a time: they join and leave between steps.
 
-    ensemble = Ensemble(engine)
-    ensemble.add(Piece(Request(notes=300), engine.bundle))
+    ensemble = Batch(engine)
+    ensemble.add(Generation(Request(notes=300), engine.bundle))
     while ensemble:
         for piece, made in ensemble.step(): ...
 
@@ -17,39 +17,39 @@ import numpy as np
 
 from ..model.engine import Engine
 from ..music.notes import Note, Pedal
-from .loop import Piece, Place, Request, Take, begin, step
+from .loop import Generation, Request, Slot, Take, start, step
 
-MOST_TOGETHER = 16  # places: twice as many gained little, and each holds a cache (benchmarks/speed/batch.py)
+MAX_SLOTS = 16  # places: twice as many gained little, and each holds a cache (benchmarks/speed/batch.py)
 
 
-class Ensemble:
+class Batch:
     """The pieces in progress, in places of one engine's cache."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._places: list[Place] = []
+        self._places: list[Slot] = []
         self._cache = engine.start([])
 
     def __len__(self) -> int:
         return len(self.pieces)
 
     @property
-    def place_count(self) -> int:
+    def slot_count(self) -> int:
         """Rows that a step composes: two for a piece that follows its style more strongly than the model would."""
         return len(self._places)
 
     @property
-    def pieces(self) -> tuple[Piece, ...]:
+    def pieces(self) -> tuple[Generation, ...]:
         """Those still being composed."""
-        return tuple(place.piece for place in self._places if not place.is_plain)
+        return tuple(place.piece for place in self._places if not place.is_unconditional)
 
-    def add(self, piece: Piece) -> None:
+    def add(self, piece: Generation) -> None:
         """Let a piece join, once its prompt is taken in; it must be of the engine's own model."""
-        cache, places = begin(piece, self._engine)
+        cache, places = start(piece, self._engine)
         self._engine.join(self._cache, cache)
         self._places += places
 
-    def drop(self, piece: Piece) -> None:
+    def drop(self, piece: Generation) -> None:
         """Let a piece go unfinished; raises ValueError where it is not here."""
         if piece not in self.pieces:
             raise ValueError("the piece is not being composed here")
@@ -61,7 +61,7 @@ class Ensemble:
         if not self._places:
             self._cache = self._engine.start([])  # what many pieces needed is given back
 
-    def step(self) -> list[tuple[Piece, list[Note | Pedal]]]:
+    def step(self) -> list[tuple[Generation, list[Note | Pedal]]]:
         """Compose one row of every piece: each with what its row completed. Pieces that are done have left."""
         if not self._places:
             return []
@@ -72,17 +72,17 @@ class Ensemble:
         return stepped
 
 
-def compose_together(
+def generate_all(
     requests: Sequence[Request], engine: Engine, *, progress: Callable[[float, float], None] | None = None
 ) -> Iterator[Take]:
     """Yield each request's take as it is done; `progress` is told how much of all of them is, in notes or seconds.
 
     Raises RequestError before any work where one of them cannot be met.
     """
-    pieces = [Piece(request, engine.bundle) for request in requests]
-    waiting, ensemble, begun = pieces[::-1], Ensemble(engine), dict[Piece, float]()
+    pieces = [Generation(request, engine.bundle) for request in requests]
+    waiting, ensemble, begun = pieces[::-1], Batch(engine), dict[Generation, float]()
     while waiting or ensemble:
-        while waiting and ensemble.place_count < MOST_TOGETHER:
+        while waiting and ensemble.slot_count < MAX_SLOTS:
             begun[waiting[-1]] = time.perf_counter()
             ensemble.add(waiting.pop())
         done = [piece for piece, _ in ensemble.step() if piece.is_done]

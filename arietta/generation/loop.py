@@ -1,9 +1,9 @@
 """The one loop: a request goes in, an engine and a decoder take turns, a take comes out.
 
-    take = compose(Request(notes=300, style="Chopin"), load_engine(load_bundle("concert")))
+    take = generate(Request(notes=300, style="Chopin"), load_engine(load_bundle("concert")))
     take.save("piece.mid")
 
-A `Piece` is one request being composed: what it needs from the engine each step, and what it makes of each row.
+A `Generation` is one request being composed: what it needs from the engine each step, and what it makes of each row.
 `stream` yields notes as they are made; `compose` gathers them. The decoder counts, so N notes are N notes.
 
 A style is followed as strongly as `Sampling.guidance` says. Above 1 the piece has a second place in the engine's
@@ -51,7 +51,7 @@ LAST_NOTES = 16  # how many a piece of so many seconds has before its pace is ju
 class Request:
     """What to compose: `notes` or `seconds` of new music, after `prompt` if there is one.
 
-    Raises RequestError where a value is impossible; what depends on the model is checked by `Piece`.
+    Raises RequestError where a value is impossible; what depends on the model is checked by `Generation`.
     """
 
     notes: int | None = None
@@ -134,7 +134,7 @@ class Take:
         return midi_texts(self.describe())
 
 
-class Piece:
+class Generation:
     """One request being composed, step by step."""
 
     def __init__(self, request: Request, bundle: Bundle) -> None:
@@ -278,7 +278,7 @@ class Piece:
         )
 
 
-def compose(
+def generate(
     request: Request,
     engine: Engine,
     *,
@@ -302,8 +302,8 @@ def compose(
 def stream(request: Request, engine: Engine) -> Generator[tuple[list[Note | Pedal], tuple[float, float]], None, Take]:
     """Yield, after every step, what it completed and how far the piece is; the generator's value is the take."""
     begun = time.perf_counter()
-    piece = Piece(request, engine.bundle)
-    cache, places = begin(piece, engine)
+    piece = Generation(request, engine.bundle)
+    cache, places = start(piece, engine)
     while not piece.is_done:
         ((_, made),) = step(places, cache, engine)
         yield made, piece.progress
@@ -311,34 +311,36 @@ def stream(request: Request, engine: Engine) -> Generator[tuple[list[Note | Peda
 
 
 @dataclass(frozen=True)
-class Place:
-    """A place of an engine's cache: a piece as it shall be or, where it `is_plain`, the same music in no style."""
+class Slot:
+    """A slot of an engine's cache: a piece as it shall be or, where it `is_unconditional`, the same music in no style."""
 
-    piece: Piece
-    is_plain: bool = False
+    piece: Generation
+    is_unconditional: bool = False
 
 
-def begin(piece: Piece, engine: Engine) -> tuple[Any, list[Place]]:
+def start(piece: Generation, engine: Engine) -> tuple[Any, list[Slot]]:
     """A cache of the engine with the piece alone, its prompt taken in, and whose its places are: one, or two."""
     cache = engine.start_after(piece.condition, piece.prompt_events)
     if not piece.is_guided:
-        return cache, [Place(piece)]
+        return cache, [Slot(piece)]
     engine.join(cache, engine.start_after((0, piece.condition[1]), piece.prompt_events))
-    return cache, [Place(piece), Place(piece, is_plain=True)]
+    return cache, [Slot(piece), Slot(piece, is_unconditional=True)]
 
 
-def step(places: Sequence[Place], cache: Any, engine: Engine) -> list[tuple[Piece, list[Note | Pedal]]]:
+def step(places: Sequence[Slot], cache: Any, engine: Engine) -> list[tuple[Generation, list[Note | Pedal]]]:
     """Compose one row of every piece: each with what its row completed."""
-    wanted = {place.piece: (place.piece.noise(), place.piece.masks()) for place in places if not place.is_plain}
+    wanted = {place.piece: (place.piece.noise(), place.piece.masks()) for place in places if not place.is_unconditional}
     noise = np.stack([wanted[place.piece][0] for place in places])
     masks = [wanted[place.piece][1] for place in places]
-    numbers = {(place.piece, place.is_plain): number for number, place in enumerate(places)}
-    partners = [numbers.get((piece, not is_plain), number) for (piece, is_plain), number in numbers.items()]
+    numbers = {(place.piece, place.is_unconditional): number for number, place in enumerate(places)}
+    partners = [
+        numbers.get((piece, not is_unconditional), number) for (piece, is_unconditional), number in numbers.items()
+    ]
     rows = engine.decode(cache, noise, masks, [place.piece.request.sampling for place in places], partners).tolist()
     pushed = {
         place.piece: place.piece.push(rows[number], cache.nll[number])
         for number, place in enumerate(places)
-        if not place.is_plain
+        if not place.is_unconditional
     }
     for number, place in enumerate(places):
         engine.replace_last(cache, number, pushed[place.piece][0])

@@ -1,7 +1,7 @@
 """Composing again what shares more with the training music than works of people share with each other.
 
     index = originality_index(engine.bundle)
-    for take, found in compose_original([Request(notes=300, seed=7)], engine, index):
+    for take, found in generate_original([Request(notes=300, seed=7)], engine, index):
         take.request.seed, found.is_inside, [one.work for one in found.rejected]
 
 What was composed is looked up, without its prompt. Seeds of further tries follow from the request alone, so that the
@@ -21,7 +21,7 @@ from ..music.notes import excerpt
 from ..originality.baseline import standing
 from ..originality.index import PassageIndex, originality_index
 from ..originality.search import find_passages
-from .batch import compose_together
+from .batch import generate_all
 from .loop import Request, Take
 
 MOST_TRIES = 8
@@ -115,10 +115,10 @@ def index_of(bundle: Bundle) -> PassageIndex:
     return index
 
 
-def compose_original(
+def generate_original(
     requests: Sequence[Request], engine: Engine, index: PassageIndex, *, progress: Progress | None = None
 ) -> Iterator[tuple[Take, Originality]]:
-    """Yield a take of each request, as they are settled, and what it shares; raises as `compose_together` does.
+    """Yield a take of each request, as they are settled, and what it shares; raises as `generate_all` does.
 
     `progress` is told how much is composed, and of how much: more with each take that is composed again.
     """
@@ -126,7 +126,7 @@ def compose_original(
     while searches:
         waiting = {id(search.request): search for search in searches}
         asked = [search.request for search in searches]
-        for take in compose_together(asked, engine, progress=_after(progress, before)):
+        for take in generate_all(asked, engine, progress=_after(progress, before)):
             search = waiting[id(take.request)]
             search.judge(take, originality_of(take, index))
             if search.is_over:

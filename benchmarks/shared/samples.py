@@ -17,7 +17,7 @@ from tqdm import tqdm
 from arietta.corpus.store import Piece, Store
 from arietta.errors import RequestError
 from arietta.generation import loop as composing
-from arietta.generation.batch import compose_together
+from arietta.generation.batch import generate_all
 from arietta.generation.loop import ANY, Request, Take, condition_of
 from arietta.model.bundle import Bundle
 from arietta.model.engine import OnnxEngine
@@ -44,7 +44,7 @@ def unguarded() -> Iterator[None]:
 
 def compose_all(requests: Sequence[Request], engine: OnnxEngine, *, task: str = "composing") -> list[Take]:
     """Compose in company, at most sixteen at a time; the takes in the order of their requests."""
-    made = compose_together(requests, engine)
+    made = generate_all(requests, engine)
     takes = {take.request: take for take in tqdm(made, desc=task, total=len(requests), unit="take", mininterval=5)}
     return [takes[request] for request in requests]
 

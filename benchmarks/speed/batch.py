@@ -14,8 +14,8 @@ from time import perf_counter
 import numpy as np
 
 from arietta.codecs.codec import Tokens
-from arietta.generation.batch import Ensemble
-from arietta.generation.loop import Piece, Request, Take, compose
+from arietta.generation.batch import Batch
+from arietta.generation.loop import Generation, Request, Take, generate
 from arietta.model.bundle import DEFAULT_MODEL, load_bundle
 from arietta.model.engine import OnnxEngine, load_engine
 from benchmarks.shared.report import report, seconds
@@ -38,7 +38,7 @@ def main() -> None:
 
 def measure_batches(engine: OnnxEngine, repeats: int, threads: int) -> None:
     """Print notes a second in all, and their ratio to one piece after the other, timed in turn."""
-    compose(Request(notes=50), engine)  # the first call lays out the graph's memory
+    generate(Request(notes=50), engine)  # the first call lays out the graph's memory
     for batch in BATCHES:
         apart, together = np.array([apart_and_together(engine, batch, NOTES) for _ in range(repeats)]).T
         report(f"batch/{batch} pieces together", batch * NOTES / together, "notes/s", threads=threads)
@@ -50,7 +50,7 @@ def apart_and_together(engine: OnnxEngine, batch: int, notes: int) -> tuple[floa
     """Seconds that `batch` pieces take one after the other, and together."""
     requests = [Request(notes=notes, seed=seed) for seed in range(batch)]
     begun = perf_counter()
-    takes = [compose(request, engine) for request in requests]
+    takes = [generate(request, engine) for request in requests]
     apart = perf_counter() - begun
     pieces, taken = _together(engine, requests)
     for piece, take in zip(pieces, takes, strict=True):
@@ -58,9 +58,9 @@ def apart_and_together(engine: OnnxEngine, batch: int, notes: int) -> tuple[floa
     return apart, taken
 
 
-def _together(engine: OnnxEngine, requests: list[Request]) -> tuple[list[Piece], float]:
-    begun, ensemble = perf_counter(), Ensemble(engine)
-    pieces = [Piece(request, engine.bundle) for request in requests]
+def _together(engine: OnnxEngine, requests: list[Request]) -> tuple[list[Generation], float]:
+    begun, ensemble = perf_counter(), Batch(engine)
+    pieces = [Generation(request, engine.bundle) for request in requests]
     for piece in pieces:
         ensemble.add(piece)
     while ensemble:
@@ -75,7 +75,7 @@ def assert_same(take: Take, other: Take) -> None:
 
 def measure_prompts(engine: OnnxEngine, repeats: int, threads: int) -> None:
     """Print how long a prompt takes before the first row can be composed, new and again."""
-    rows = compose(Request(notes=PROMPT_NOTES + 1), engine).events
+    rows = generate(Request(notes=PROMPT_NOTES + 1), engine).events
     rows = rows[: int(np.flatnonzero(rows[:, 1] < 88)[PROMPT_NOTES - 1]) + 1]  # up to its last note
     new, again = zip(*(prompt_seconds(engine, rows, repeat) for repeat in range(repeats)), strict=True)
     report(f"batch/a prompt of {PROMPT_NOTES} notes", new, "s", threads=threads)

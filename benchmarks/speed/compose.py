@@ -19,7 +19,7 @@ import numpy as np
 import psutil
 
 from arietta.codecs.codec import Tokens
-from arietta.generation.loop import Request, Take, compose
+from arietta.generation.loop import Request, Take, generate
 from arietta.model.bundle import DEFAULT_MODEL, load_bundle
 from arietta.model.engine import OnnxEngine, load_engine
 from benchmarks.shared.report import report, seconds
@@ -47,7 +47,7 @@ def main() -> None:
 
 def measure(engine: OnnxEngine, repeats: int, threads: int) -> None:
     """Print every figure of one engine. What is compared is timed in turn, so that a busy machine slows both."""
-    compose(Request(notes=50), engine)  # the first call lays out the graph's memory
+    generate(Request(notes=50), engine)  # the first call lays out the graph's memory
     rounds = [[_compose(engine, notes) for notes in LENGTHS] for _ in range(repeats)]
     taken, last = (
         np.array([[timed[kind] for timed in one] for one in rounds]) for kind in (1, 2)
@@ -75,7 +75,7 @@ def measure_long(engine: OnnxEngine, threads: int) -> None:
         if len(told) in (EARLY, LONG_NOTES):
             memory.append(process.memory_info().rss / 2**20)
 
-    take = compose(Request(notes=LONG_NOTES, seed=1), engine, progress=progress)
+    take = generate(Request(notes=LONG_NOTES, seed=1), engine, progress=progress)
     early, late = told[EARLY + SPAN - 1] - told[EARLY - 1], told[-1] - told[-1 - SPAN]
     name, spans = f"compose/{LONG_NOTES} notes", f"the last {SPAN} against notes {EARLY}-{EARLY + SPAN}"
     report(name, [LONG_NOTES / take.seconds_taken], "notes/s", threads=threads)
@@ -88,13 +88,13 @@ def measure_long(engine: OnnxEngine, threads: int) -> None:
 def _compose(engine: OnnxEngine, notes: int) -> tuple[Take, float, float]:
     """Compose so many notes: the take, and the seconds that all of them and the last of them took."""
     told: list[tuple[float, float]] = []
-    take = compose(Request(notes=notes, seed=1), engine, progress=lambda done, _: told.append((done, perf_counter())))
+    take = generate(Request(notes=notes, seed=1), engine, progress=lambda done, _: told.append((done, perf_counter())))
     last = next(when for done, when in told if done >= notes - LAST)
     return take, take.seconds_taken, told[-1][1] - last
 
 
 def _both_ways(engine: OnnxEngine, events: Tokens) -> tuple[float, float]:
-    take = compose(Request(notes=COMPARED, seed=1), engine)
+    take = generate(Request(notes=COMPARED, seed=1), engine)
     return take.seconds_taken, uncached_seconds(engine, events, len(take.events))
 
 

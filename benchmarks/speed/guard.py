@@ -18,7 +18,7 @@ from time import perf_counter, perf_counter_ns
 
 import numpy as np
 
-from arietta.generation.loop import Request, compose
+from arietta.generation.loop import Request, generate
 from arietta.model.bundle import DEFAULT_MODEL, load_bundle
 from arietta.model.engine import OnnxEngine, load_engine
 from arietta.model.sampling import DEFAULT
@@ -35,7 +35,7 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="write expected.json instead of judging by it")
     is_written = parser.parse_args().write
     engine = load_engine(load_bundle(DEFAULT_MODEL))
-    compose(Request(notes=50), engine)
+    generate(Request(notes=50), engine)
     found = {name: ratio([timed(engine) for _ in range(REPEATS)]) for name, timed in RATIOS.items()}
     expected = json.loads(EXPECTED.read_text(encoding="utf-8"))
     if is_written:
@@ -68,7 +68,7 @@ def judge(found: dict[str, float], expected: dict[str, dict[str, float]]) -> lis
 def uncached_and_cached(engine: OnnxEngine) -> tuple[float, float]:
     """128 notes where every row recomputes all before it, and as they are composed."""
     begun = perf_counter()
-    take = compose(Request(notes=128, seed=1), engine)
+    take = generate(Request(notes=128, seed=1), engine)
     cached = perf_counter() - begun
     return bench_compose.uncached_seconds(engine, take.events, len(take.events)), cached
 
@@ -81,7 +81,7 @@ def apart_and_together(engine: OnnxEngine) -> tuple[float, float]:
 def early_and_late(engine: OnnxEngine) -> tuple[float, float]:
     """Notes once the window has slid, and as many 700 later."""
     told = [0.0] * 2001
-    compose(Request(notes=2000, seed=1), engine, progress=lambda done, _: told.__setitem__(int(done), perf_counter()))
+    generate(Request(notes=2000, seed=1), engine, progress=lambda done, _: told.__setitem__(int(done), perf_counter()))
     return told[1300] - told[1000], told[2000] - told[1700]
 
 
@@ -102,7 +102,7 @@ def _steps_seconds(engine: OnnxEngine, filled: int) -> float:
 
 def new_and_again(engine: OnnxEngine) -> tuple[float, float]:
     """A prompt of 256 rows taken in for the first time, and again."""
-    rows = compose(Request(notes=256, seed=perf_counter_ns() % 10_000), engine).events[:256]
+    rows = generate(Request(notes=256, seed=perf_counter_ns() % 10_000), engine).events[:256]
     return bench_batch.prompt_seconds(engine, rows, 0)
 
 

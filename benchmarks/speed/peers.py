@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from arietta.generation.loop import Request, compose
+from arietta.generation.loop import Request, generate
 from arietta.model.bundle import Bundle, load_bundle
 from arietta.model.config import ModelConfig
 from arietta.model.engine import load_engine
@@ -65,8 +65,8 @@ def contestants(bundle: Bundle, notes: int) -> dict[str, Callable[[], float]]:
     eager = Eager(bundle)
     tokens = round(notes * TOKENS_A_NOTE)
     return {
-        "arietta": lambda: seconds(lambda: compose(Request(notes=notes, seed=1), engine)),
-        "transformers with its cache": lambda: seconds(lambda: generate(llama, tokens)),
+        "arietta": lambda: seconds(lambda: generate(Request(notes=notes, seed=1), engine)),
+        "transformers with its cache": lambda: seconds(lambda: generate_with_llama(llama, tokens)),
         "transformers without a cache": lambda: uncached(llama, tokens),
         "pytorch eager, the same model": lambda: seconds(lambda: eager.compose(round(notes * ROWS_A_NOTE))),
     } | midigpt_of(bundle.model, notes)
@@ -103,7 +103,7 @@ def llama_like(config: ModelConfig) -> torch.nn.Module:
 
 
 @torch.no_grad()
-def generate(llama: torch.nn.Module, tokens: int) -> None:
+def generate_with_llama(llama: torch.nn.Module, tokens: int) -> None:
     start = torch.zeros((1, 1), dtype=torch.int64)
     made = llama.generate(start, max_new_tokens=tokens, min_new_tokens=tokens, do_sample=True, top_p=0.95)
     assert made.shape[1] == tokens + 1, "as many tokens as the notes take"
@@ -133,7 +133,7 @@ class Eager:
         self.cos, self.sin = turned.cos(), turned.sin()
 
     @torch.no_grad()
-    def compose(self, rows: int) -> Tensor:
+    def generate(self, rows: int) -> Tensor:
         """Draw `rows` rows int64 [rows, F], at most W."""
         row = torch.tensor(self.config.field_sizes)
         made = []

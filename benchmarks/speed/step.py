@@ -28,7 +28,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read when numpy is first imported
 import numpy as np
 import onnxruntime
 
-from arietta.generation.loop import Piece, Request
+from arietta.generation.loop import Generation, Request
 from arietta.model.bundle import Bundle, list_bundles, load_bundle
 from arietta.model.config import ModelConfig
 from arietta.model.engine import OnnxEngine, load_engine
@@ -104,7 +104,7 @@ class Timed:
 
 def row_seconds(engine: OnnxEngine, at: int) -> np.ndarray:
     """Seconds of each part of a burst of rows, float64 [STEPS, 4]; `engine.step` is a Timed one."""
-    piece, cache = Piece(Request(notes=10 * STEPS, seed=at), engine.bundle), engine.start([(0, 0)])
+    piece, cache = Generation(Request(notes=10 * STEPS, seed=at), engine.bundle), engine.start([(0, 0)])
     taken = []
     for step in range(-WARM_STEPS, STEPS):
         cache.filled[:] = filled_at(engine.bundle.model, at, max(step, 0))

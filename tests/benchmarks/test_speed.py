@@ -93,10 +93,10 @@ def test_company_is_told_and_changes_no_piece(
 
 
 def test_a_piece_that_its_company_changed_ends_the_run(benchmark: Any, tiny_bundle: Path) -> None:
-    from arietta.generation.loop import Request, compose
+    from arietta.generation.loop import Request, generate
 
     bench, engine = benchmark("benchmarks.speed.batch"), engine_of(tiny_bundle)
-    take, other = (compose(Request(notes=5, seed=seed), engine) for seed in (0, 1))
+    take, other = (generate(Request(notes=5, seed=seed), engine) for seed in (0, 1))
     bench.assert_same(take, take)
     with pytest.raises(SystemExit, match="seed 0"):
         bench.assert_same(take, other)

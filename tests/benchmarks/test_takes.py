@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from arietta.corpus.store import Store
-from arietta.generation.loop import compose
+from arietta.generation.loop import generate
 from arietta.model.bundle import load_bundle
 from arietta.model.sampling import DEFAULT
 from arietta.music.loops import LOOP_REPEATS
@@ -60,7 +60,7 @@ def test_eight_turns_are_told_from_more(bench: ModuleType, more: int, found: tup
 def hammer(bench: ModuleType, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Let everything be composed by what strikes one key for ever."""
     engine = Wilful(load_bundle(tiny_bundle), hammering(20, 40))
-    monkeypatch.setattr(bench, "compose_all", lambda requests, _: [compose(one, engine) for one in requests])
+    monkeypatch.setattr(bench, "compose_all", lambda requests, _: [generate(one, engine) for one in requests])
     return engine
 
 

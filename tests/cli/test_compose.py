@@ -300,7 +300,7 @@ def test_an_interruption_leaves_nothing_half_written(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("arietta.generation.loop.Piece.push", interrupted)
+    monkeypatch.setattr("arietta.generation.loop.Generation.push", interrupted)
     assert run(tiny_bundle, "--notes", "5") == 130
     assert "interrupted" in capsys.readouterr().err
     assert files(here) == []

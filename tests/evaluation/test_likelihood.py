@@ -8,7 +8,7 @@ import pytest
 from arietta.codecs.grid import KEY_COUNT, START
 from arietta.errors import RequestError
 from arietta.evaluation.likelihood import likelihood, surprises
-from arietta.generation.loop import Request, compose
+from arietta.generation.loop import Request, generate
 from arietta.model.engine import OnnxEngine
 from arietta.music.notes import Note, Notes, shift
 
@@ -42,7 +42,7 @@ def test_the_composer_told_is_heard(tiny_engine: OnnxEngine, waltz: Notes) -> No
 
 
 def test_a_take_is_as_likely_as_its_own_record_says(tiny_engine: OnnxEngine) -> None:
-    take = compose(Request(notes=40, seed=3), tiny_engine)
+    take = generate(Request(notes=40, seed=3), tiny_engine)
     scored = likelihood(take.notes, tiny_engine, source="measured")
     assert scored.note_count == 40
     assert scored.per_note == pytest.approx(take.nll, rel=0.1)  # the coda is not in the notes, so rows differ a little

@@ -15,7 +15,7 @@ from arietta.evaluation.page.model import model_html
 from arietta.evaluation.reference import is_inside, references
 from arietta.evaluation.report import figures, report_on
 from arietta.evaluation.words import model_words
-from arietta.generation.loop import Request, compose
+from arietta.generation.loop import Request, generate
 from arietta.model.engine import OnnxEngine
 from arietta.music.midi import write_midi
 from arietta.music.notes import Notes
@@ -35,7 +35,7 @@ def test_its_takes_are_those_of_the_first_seeds(
     judged: tuple[ModelReport, list[Notes]], tiny_engine: OnnxEngine
 ) -> None:
     report, takes = judged
-    assert takes == [compose(Request(NOTES, seed=seed), tiny_engine).notes for seed in range(1, TAKES + 1)]
+    assert takes == [generate(Request(NOTES, seed=seed), tiny_engine).notes for seed in range(1, TAKES + 1)]
     assert [(seed, notes) for seed, notes, _ in report.shown] == [(seed, takes[seed - 1]) for seed in (1, 2, 3)]
 
 

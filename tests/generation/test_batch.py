@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arietta.errors import RequestError
-from arietta.generation.batch import Ensemble, compose_together
-from arietta.generation.loop import Piece, Request, Take, compose
+from arietta.generation.batch import Batch, generate_all
+from arietta.generation.loop import Generation, Request, Take, generate
 from arietta.model.engine import OnnxEngine
 from arietta.model.sampling import Sampling
 from arietta.music.midi import midi_bytes
@@ -45,7 +45,7 @@ def request_of(piece: int) -> Request:
 def alone(engine: OnnxEngine, piece: int, kept: dict[tuple[int, int], Take]) -> Take:
     """What `compose` makes of a request, made once an engine."""
     if (id(engine), piece) not in kept:
-        kept[id(engine), piece] = compose(request_of(piece), engine)
+        kept[id(engine), piece] = generate(request_of(piece), engine)
     return kept[id(engine), piece]
 
 
@@ -58,15 +58,15 @@ def assert_same(take: Take, expected: Take) -> None:
     assert midi_bytes(take.notes, title=take.title) == midi_bytes(expected.notes, title=expected.title)
 
 
-def play(ensemble: Ensemble, steps: int) -> list[tuple[Piece, list[Note | Pedal]]]:
+def play(ensemble: Batch, steps: int) -> list[tuple[Generation, list[Note | Pedal]]]:
     return [made for _ in range(steps) for made in ensemble.step()]
 
 
 @given(seed=SEEDS)
 @settings(max_examples=6, deadline=None)
 def test_each_piece_is_what_it_is_alone_whoever_joins_and_leaves(engine: OnnxEngine, seed: int) -> None:
-    rng, ensemble, done = np.random.default_rng(seed), Ensemble(engine), []
-    waiting = [(int(number), Piece(request_of(int(number)), engine.bundle)) for number in rng.permutation(12)]
+    rng, ensemble, done = np.random.default_rng(seed), Batch(engine), []
+    waiting = [(int(number), Generation(request_of(int(number)), engine.bundle)) for number in rng.permutation(12)]
     numbers = {id(piece): number for number, piece in waiting}
     heard: dict[int, list[Note | Pedal]] = {number: [] for number, _ in waiting}
     while waiting or ensemble:
@@ -87,8 +87,8 @@ def test_each_piece_is_what_it_is_alone_whoever_joins_and_leaves(engine: OnnxEng
 
 
 def test_all_at_once_is_one_after_the_other(engine: OnnxEngine) -> None:
-    ensemble = Ensemble(engine)
-    pieces = [Piece(request_of(number), engine.bundle) for number in range(10)]
+    ensemble = Batch(engine)
+    pieces = [Generation(request_of(number), engine.bundle) for number in range(10)]
     for piece in pieces:
         ensemble.add(piece)
     while ensemble:
@@ -103,8 +103,8 @@ def test_some_pieces_slide_the_window_more_than_once(engine: OnnxEngine) -> None
 
 
 def test_a_step_gives_one_row_to_every_piece_in_their_order(tiny_engine: OnnxEngine) -> None:
-    ensemble = Ensemble(tiny_engine)
-    pieces = [Piece(Request(notes=20, seed=seed), tiny_engine.bundle) for seed in range(3)]
+    ensemble = Batch(tiny_engine)
+    pieces = [Generation(Request(notes=20, seed=seed), tiny_engine.bundle) for seed in range(3)]
     for count, piece in enumerate(pieces, start=1):
         ensemble.add(piece)
         assert [stepped for stepped, _ in ensemble.step()] == pieces[:count] == list(ensemble.pieces)
@@ -112,8 +112,8 @@ def test_a_step_gives_one_row_to_every_piece_in_their_order(tiny_engine: OnnxEng
 
 
 def test_a_finished_piece_is_told_once_and_has_left(tiny_engine: OnnxEngine) -> None:
-    ensemble = Ensemble(tiny_engine)
-    short, long = (Piece(Request(notes=notes), tiny_engine.bundle) for notes in (1, 30))
+    ensemble = Batch(tiny_engine)
+    short, long = (Generation(Request(notes=notes), tiny_engine.bundle) for notes in (1, 30))
     ensemble.add(short)
     ensemble.add(long)
     told = play(ensemble, 12)
@@ -123,8 +123,8 @@ def test_a_finished_piece_is_told_once_and_has_left(tiny_engine: OnnxEngine) -> 
 
 
 def test_a_dropped_piece_is_stepped_no_more(tiny_engine: OnnxEngine) -> None:
-    ensemble = Ensemble(tiny_engine)
-    pieces = [Piece(Request(notes=50, seed=seed), tiny_engine.bundle) for seed in range(3)]
+    ensemble = Batch(tiny_engine)
+    pieces = [Generation(Request(notes=50, seed=seed), tiny_engine.bundle) for seed in range(3)]
     for piece in pieces:
         ensemble.add(piece)
     play(ensemble, 3)
@@ -137,9 +137,9 @@ def test_a_dropped_piece_is_stepped_no_more(tiny_engine: OnnxEngine) -> None:
 
 
 def test_a_guided_piece_has_two_places_and_is_one_piece(tiny_engine: OnnxEngine) -> None:
-    ensemble = Ensemble(tiny_engine)
+    ensemble = Batch(tiny_engine)
     requests = [Request(notes=20, style=style, sampling=Sampling(guidance=2.0)) for style in ("any", "grieg", "grieg")]
-    pieces = [Piece(request, tiny_engine.bundle) for request in requests]
+    pieces = [Generation(request, tiny_engine.bundle) for request in requests]
     for piece in pieces:
         ensemble.add(piece)
     assert ensemble.pieces == tuple(pieces) and len(ensemble) == 3
@@ -150,10 +150,10 @@ def test_a_guided_piece_has_two_places_and_is_one_piece(tiny_engine: OnnxEngine)
 
 
 def test_an_empty_ensemble_composes_nothing_and_can_be_used_again(tiny_engine: OnnxEngine) -> None:
-    ensemble = Ensemble(tiny_engine)
+    ensemble = Batch(tiny_engine)
     assert ensemble.step() == [] and not ensemble and ensemble.pieces == ()
     for _ in range(2):
-        piece = Piece(request_of(0), tiny_engine.bundle)
+        piece = Generation(request_of(0), tiny_engine.bundle)
         ensemble.add(piece)
         while ensemble:
             ensemble.step()
@@ -166,9 +166,9 @@ def test_pieces_with_one_prompt_take_it_in_once(tiny_bundle: Path, count: int) -
     engine, fed = engine_of(tiny_bundle), []
     feed = engine.feed
     engine.feed = lambda events, state: (fed.append(len(events)), feed(events, state))[1]  # type: ignore[method-assign]
-    ensemble = Ensemble(engine)
+    ensemble = Batch(engine)
     for seed in range(count):
-        ensemble.add(Piece(Request(notes=3, seed=seed, prompt=THEME), engine.bundle))
+        ensemble.add(Generation(Request(notes=3, seed=seed, prompt=THEME), engine.bundle))
     assert len(fed) == 1
 
 
@@ -178,10 +178,10 @@ def test_pieces_with_one_prompt_take_it_in_once(tiny_bundle: Path, count: int) -
 def test_many_requests_give_the_takes_that_each_gives_alone(
     engine: OnnxEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("arietta.generation.batch.MOST_TOGETHER", 3)
+    monkeypatch.setattr("arietta.generation.batch.MAX_SLOTS", 3)
     requests = [request_of(number) for number in range(10) if number % 5 != 4]  # those of so many notes
     told: list[tuple[float, float]] = []
-    takes = list(compose_together(requests, engine, progress=lambda done, whole: told.append((done, whole))))
+    takes = list(generate_all(requests, engine, progress=lambda done, whole: told.append((done, whole))))
     assert sorted(take.request.seed for take in takes) == [request.seed for request in requests]
     for take in takes:
         assert_same(take, alone(engine, take.request.seed, KEPT))
@@ -191,7 +191,7 @@ def test_many_requests_give_the_takes_that_each_gives_alone(
 
 
 def test_takes_come_as_they_are_done(tiny_engine: OnnxEngine) -> None:
-    takes = compose_together([Request(notes=40, seed=1), Request(notes=3, seed=2)], tiny_engine)
+    takes = generate_all([Request(notes=40, seed=1), Request(notes=3, seed=2)], tiny_engine)
     assert [take.request.seed for take in takes] == [2, 1]
 
 
@@ -199,5 +199,5 @@ def test_of_many_requests_one_that_cannot_be_met_stops_all_before_any_work(tiny_
     told: list[tuple[float, float]] = []
     requests = [Request(notes=3), Request(notes=3, style="Nobody")]
     with pytest.raises(RequestError, match="Nobody"):
-        next(compose_together(requests, tiny_engine, progress=lambda done, whole: told.append((done, whole))))
+        next(generate_all(requests, tiny_engine, progress=lambda done, whole: told.append((done, whole))))
     assert not told

@@ -12,7 +12,16 @@ import pytest
 
 from arietta.codecs.grid import START
 from arietta.errors import RequestError
-from arietta.generation.loop import LONGEST_PROMPT, MOST_NOTES, Piece, Request, compose, condition_of, draw_seed, stream
+from arietta.generation.loop import (
+    LONGEST_PROMPT,
+    MOST_NOTES,
+    Generation,
+    Request,
+    condition_of,
+    draw_seed,
+    generate,
+    stream,
+)
 from arietta.model.bundle import load_bundle
 from arietta.model.engine import OnnxEngine
 from arietta.model.sampling import Sampling
@@ -29,38 +38,38 @@ def test_the_same_request_gives_the_same_bytes(tiny_bundle: Path, waltz: Notes, 
     files = []
     for threads in (1, 2):
         for prompt in (None, waltz):
-            take = compose(Request(**asked, prompt=prompt), engine_of(tiny_bundle, threads=threads))
+            take = generate(Request(**asked, prompt=prompt), engine_of(tiny_bundle, threads=threads))
             files.append(midi_bytes(take.notes, title=take.title, texts=take.texts()))
     assert files[:2] == files[2:] and files[0] != files[1]
 
 
 def test_another_seed_style_or_sampling_gives_another_piece(tiny_engine: OnnxEngine) -> None:
     asked = [{}, {"seed": 1}, {"style": "grieg"}, {"style": "chopin"}, {"sampling": Sampling(0.9)}]
-    pieces = [compose(Request(notes=60, **extra), tiny_engine).notes for extra in asked]
+    pieces = [generate(Request(notes=60, **extra), tiny_engine).notes for extra in asked]
     assert all(one != other for place, one in enumerate(pieces) for other in pieces[:place])
 
 
 def test_any_case_of_a_style_gives_the_same_notes(tiny_engine: OnnxEngine) -> None:
-    takes = [compose(Request(notes=30, style=style), tiny_engine) for style in ("grieg", "EDVARD GRIEG")]
+    takes = [generate(Request(notes=30, style=style), tiny_engine) for style in ("grieg", "EDVARD GRIEG")]
     assert takes[0].notes == takes[1].notes
 
 
 def test_the_likelihood_of_a_take_is_that_of_its_rows(tiny_bundle_32: Path) -> None:
     engine = engine_of(tiny_bundle_32)
-    take = compose(Request(notes=70, style="chopin", seed=2), engine)
+    take = generate(Request(notes=70, style="chopin", seed=2), engine)
     scored = engine.score(take.events, condition_of("chopin", engine.bundle)) * CODEC.loss_mask(take.events)
     assert take.nll == pytest.approx(scored.sum() / 70, rel=1e-4)
 
 
 def test_a_saved_take_carries_its_request(tiny_engine: OnnxEngine, tmp_path: Path) -> None:
-    take = compose(Request(notes=12, style="grieg", seed=3, sampling=Sampling(0.9, 0.95)), tiny_engine)
+    take = generate(Request(notes=12, style="grieg", seed=3, sampling=Sampling(0.9, 0.95)), tiny_engine)
     take.save(tmp_path / "piece.mid")
     (text,) = [text for text in read_texts(tmp_path / "piece.mid") if text.startswith("arietta ")]
     described = json.loads(text.removeprefix("arietta "))
     assert described == take.describe()
     assert described["bundle"] == tiny_engine.bundle.fingerprint and described["model"] == "tiny"
     sampling = Sampling(**{name: described[name] for name in ("temperature", "top_p", "min_p")})
-    again = compose(
+    again = generate(
         Request(described["notes"], style=described["style"], seed=described["seed"], sampling=sampling), tiny_engine
     )
     assert again.notes == take.notes
@@ -69,11 +78,11 @@ def test_a_saved_take_carries_its_request(tiny_engine: OnnxEngine, tmp_path: Pat
 
 def test_titles_sort_by_length_and_are_file_names(tiny_engine: OnnxEngine) -> None:
     titles = [
-        compose(Request(notes=7, seed=3, style="Frédéric Chopin"), tiny_engine).title,
-        replace(compose(Request(seconds=1.5), tiny_engine), model="mine").title,
+        generate(Request(notes=7, seed=3, style="Frédéric Chopin"), tiny_engine).title,
+        replace(generate(Request(seconds=1.5), tiny_engine), model="mine").title,
     ]
     assert titles == ["tiny-frederic-chopin-0007-notes-seed-3", "mine-any-1.5-seconds-seed-0"]
-    slashed = replace(compose(Request(notes=1), tiny_engine), request=Request(notes=1, style="Bach / Busoni"))
+    slashed = replace(generate(Request(notes=1), tiny_engine), request=Request(notes=1, style="Bach / Busoni"))
     assert slashed.title == "tiny-bach-busoni-0001-notes-seed-0"
 
 
@@ -100,12 +109,12 @@ def test_the_stream_gives_every_note_once_and_in_order(
     presses = [list(event) for event in steps if isinstance(event, Pedal)]
     assert presses == take.notes.pedal[len(take.notes.pedal) - len(presses) :].tolist()
     assert fractions == sorted(fractions) and fractions[-1] == 1.0
-    assert take.notes == compose(request, tiny_engine).notes
+    assert take.notes == generate(request, tiny_engine).notes
 
 
 def test_progress_is_told_at_every_step(tiny_engine: OnnxEngine) -> None:
     told: list[tuple[float, float]] = []
-    take = compose(Request(notes=40), tiny_engine, progress=lambda done, whole: told.append((done, whole)))
+    take = generate(Request(notes=40), tiny_engine, progress=lambda done, whole: told.append((done, whole)))
     assert len(told) == len(take.events)
     assert told[0] == (0, 40) and told[-1] == (40, 40)
 
@@ -113,7 +122,7 @@ def test_progress_is_told_at_every_step(tiny_engine: OnnxEngine) -> None:
 def test_a_cancelled_piece_stops_at_once(tiny_engine: OnnxEngine) -> None:
     told: list[float] = []
     with pytest.raises(RequestError, match="cancelled"):
-        compose(
+        generate(
             Request(notes=1000),
             tiny_engine,
             progress=lambda done, whole: told.append(done),
@@ -152,7 +161,7 @@ def test_a_style_is_a_name_however_typed(style: str, composer: int, tiny_bundle:
 )
 def test_a_style_that_is_none_is_answered_with_names(style: str, sentence: str, tiny_bundle: Path) -> None:
     with pytest.raises(RequestError) as refused:
-        Piece(Request(notes=5, style=style), load_bundle(tiny_bundle))
+        Generation(Request(notes=5, style=style), load_bundle(tiny_bundle))
     assert str(refused.value).startswith(sentence)
 
 
@@ -236,4 +245,4 @@ def test_drawn_seeds_are_short_and_differ() -> None:
 
 def test_the_first_row_of_every_piece_is_its_start(tiny_engine: OnnxEngine, waltz: Notes) -> None:
     for prompt in (None, waltz):
-        assert compose(Request(notes=3, prompt=prompt), tiny_engine).events[0].tolist() == [0, START, 0, 0]
+        assert generate(Request(notes=3, prompt=prompt), tiny_engine).events[0].tolist() == [0, START, 0, 0]

@@ -10,7 +10,7 @@ import pytest
 
 from arietta.codecs.codec import Masks
 from arietta.errors import RequestError
-from arietta.generation.loop import Piece, Request, begin, compose
+from arietta.generation.loop import Generation, Request, generate, start
 from arietta.model import engine as engines
 from arietta.model.bundle import load_bundle
 from arietta.model.engine import OnnxEngine
@@ -61,20 +61,20 @@ def test_guidance_of_one_and_places_without_a_twin_are_the_models_own(engine: On
 def test_only_a_style_is_followed(engine: OnnxEngine) -> None:
     strong, own = Sampling(guidance=3.0), Sampling()
     for style, sampling, places in (("any", strong, 1), ("grieg", own, 1), ("grieg", strong, 2)):
-        piece = Piece(Request(notes=5, style=style, sampling=sampling), engine.bundle)
-        assert len(begin(piece, engine)[1]) == places
+        piece = Generation(Request(notes=5, style=style, sampling=sampling), engine.bundle)
+        assert len(start(piece, engine)[1]) == places
     assert (
-        compose(Request(notes=20, sampling=strong), engine).notes
-        == compose(Request(notes=20, sampling=own), engine).notes
+        generate(Request(notes=20, sampling=strong), engine).notes
+        == generate(Request(notes=20, sampling=own), engine).notes
     )
 
 
 def test_a_guided_take_says_so_and_comes_again(engine: OnnxEngine) -> None:
     request = Request(notes=60, style="grieg", seed=3, sampling=Sampling(guidance=6.0))
-    take = compose(request, engine)
+    take = generate(request, engine)
     assert take.describe()["guidance"] == 6.0 and Sampling.from_description(take.describe()) == request.sampling
-    assert take.notes == compose(request, engine).notes
-    assert take.notes != compose(Request(notes=60, style="grieg", seed=3, sampling=Sampling()), engine).notes
+    assert take.notes == generate(request, engine).notes
+    assert take.notes != generate(Request(notes=60, style="grieg", seed=3, sampling=Sampling()), engine).notes
     assert np.isfinite(take.nll)
 
 

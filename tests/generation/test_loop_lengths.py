@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from arietta.codecs.grid import CODA, END, KEY_COUNT, PEDAL_DOWN, TIME_COUNT
 from arietta.codecs.performance import PerformanceCodec
 from arietta.errors import RequestError
-from arietta.generation.loop import Piece, Request, compose
+from arietta.generation.loop import Generation, Request, generate
 from arietta.model.bundle import load_bundle
 from arietta.model.engine import OnnxEngine
 from arietta.model.sampling import Sampling
@@ -35,7 +35,7 @@ LAWS = settings(max_examples=12, deadline=None, suppress_health_check=[HealthChe
 @example(notes=300, seed=1)
 @LAWS
 def test_n_notes_are_n_notes(tiny_engine: OnnxEngine, notes: int, seed: int) -> None:
-    take = compose(Request(notes=notes, seed=seed), tiny_engine)
+    take = generate(Request(notes=notes, seed=seed), tiny_engine)
     assert len(take.notes) == take.note_count == notes
     assert CODEC.decode(take.events) == take.notes
     assert_closed(take)
@@ -48,7 +48,7 @@ def test_n_notes_are_n_notes(tiny_engine: OnnxEngine, notes: int, seed: int) -> 
 def test_seconds_are_kept_within_two_hundredths_pedal_included(
     tiny_engine: OnnxEngine, seconds: float, seed: int
 ) -> None:
-    take = compose(Request(seconds=seconds, seed=seed), tiny_engine)
+    take = generate(Request(seconds=seconds, seed=seed), tiny_engine)
     assert abs(take.notes.seconds - seconds) <= 0.02 * seconds + 1e-9
     assert CODEC.decode(take.events) == take.notes
     assert_closed(take)
@@ -59,7 +59,7 @@ def test_seconds_are_kept_within_two_hundredths_pedal_included(
 def test_a_short_piece_does_not_end_in_silence(gap: int, seconds: float, tiny_bundle: Path) -> None:
     last = round(100 * seconds) - gap - 1  # step of a note that lasts one step, after which nothing fits
     engine = Wilful(load_bundle(tiny_bundle), lambda field, row: (min(last, 99), 40, 0, 16)[field])
-    take = compose(Request(seconds=seconds), engine)
+    take = generate(Request(seconds=seconds), engine)
     assert abs(take.notes.seconds - seconds) <= 0.02 * seconds + 1e-9
 
 
@@ -68,7 +68,7 @@ def test_a_short_piece_does_not_end_in_silence(gap: int, seconds: float, tiny_bu
 def test_any_sampling_gives_what_was_asked(tiny_engine: OnnxEngine, seed: int, asked: dict[str, Any]) -> None:
     rng = np.random.default_rng(seed)
     way = Sampling(float(rng.uniform(0.05, 3)), float(rng.uniform(0.05, 1)), float(rng.uniform(0, 0.9)))
-    take = compose(Request(**asked, seed=seed, sampling=way), tiny_engine)
+    take = generate(Request(**asked, seed=seed, sampling=way), tiny_engine)
     assert len(take.notes) == 40 if "notes" in asked else abs(take.notes.seconds - 20) <= 0.4
 
 
@@ -79,7 +79,7 @@ def test_the_most_stubborn_engine_gives_what_was_asked(
     tiny_bundle: Path, wish: int, time: int, asked: dict[str, Any]
 ) -> None:
     engine = Wilful(load_bundle(tiny_bundle), lambda field, row: (time, wish, 128, 0)[field])
-    take = compose(Request(**asked), engine)
+    take = generate(Request(**asked), engine)
     assert_closed(take)
     if "notes" in asked:
         assert len(take.notes) == 25
@@ -94,7 +94,7 @@ def test_a_codec_of_one_field_keeps_the_count_too(notes: int, tmp_path: Path) ->
     from arietta.model.engine import load_engine
 
     engine = load_engine(graphs_of(tmp_path, config, random_model(config), codec))
-    take = compose(Request(notes=notes), engine)
+    take = generate(Request(notes=notes), engine)
     assert len(take.notes) == notes
     assert codec.decode(take.events) == take.notes
     assert_closed(take)
@@ -104,11 +104,11 @@ def test_a_codec_of_one_field_keeps_the_count_too(notes: int, tmp_path: Path) ->
 def test_what_a_codec_cannot_do_is_refused(asked: dict[str, Any], tiny_bundle: Path) -> None:
     bundle = replace(load_bundle(tiny_bundle), codec=PerformanceCodec())
     with pytest.raises(RequestError, match="composes a number of notes from the beginning"):
-        Piece(Request(**asked), bundle)
+        Generation(Request(**asked), bundle)
 
 
 def test_an_lstm_composes_as_well(tiny_lstm: Path) -> None:
-    take = compose(Request(notes=80, style="grieg"), engine_of(tiny_lstm))
+    take = generate(Request(notes=80, style="grieg"), engine_of(tiny_lstm))
     assert len(take.notes) == 80
     assert_closed(take)
 
@@ -120,29 +120,29 @@ def test_an_lstm_composes_as_well(tiny_lstm: Path) -> None:
 @LAWS
 def test_a_coda_says_how_many_notes_remain(tiny_engine: OnnxEngine, notes: int, seed: int) -> None:
     request = Request(notes=notes, seed=seed)
-    events = compose(request, tiny_engine).events
+    events = generate(request, tiny_engine).events
     (place,) = np.flatnonzero(events[:, 1] == CODA)
     remaining = int((events[place:, 1] < KEY_COUNT).sum())
     assert events[place].tolist() == [0, CODA, remaining, 0]
-    assert remaining == min(notes, Piece(request, tiny_engine.bundle)._coda_at)
+    assert remaining == min(notes, Generation(request, tiny_engine.bundle)._coda_at)
     assert 16 <= remaining <= 64
 
 
 @pytest.mark.parametrize("notes", [1, 15])
 def test_a_piece_shorter_than_a_coda_has_none(tiny_engine: OnnxEngine, notes: int) -> None:
-    events = compose(Request(notes=notes), tiny_engine).events
+    events = generate(Request(notes=notes), tiny_engine).events
     assert not (events[:, 1] == CODA).any()
 
 
 def test_codas_of_many_pieces_differ_in_length(tiny_bundle: Path) -> None:
-    lengths = {Piece(Request(notes=300, seed=seed), load_bundle(tiny_bundle))._coda_at for seed in range(200)}
+    lengths = {Generation(Request(notes=300, seed=seed), load_bundle(tiny_bundle))._coda_at for seed in range(200)}
     assert min(lengths) < 20 and max(lengths) > 60
 
 
 def test_a_piece_in_seconds_announces_its_end_at_its_pace(tiny_engine: OnnxEngine) -> None:
     found = []
     for seed in range(6):
-        events = compose(Request(seconds=120, seed=seed), tiny_engine).events
+        events = generate(Request(seconds=120, seed=seed), tiny_engine).events
         for place in np.flatnonzero(events[:, 1] == CODA):
             found.append((int((events[place:, 1] < KEY_COUNT).sum()), int(events[place, 2])))
     assert len(found) >= 4
@@ -167,16 +167,16 @@ def test_a_pattern_comes_at_most_eight_times(
     keys: list[int], tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = load_bundle(tiny_bundle)
-    guarded = compose(Request(notes=400), Wilful(bundle, cycling(keys))).notes
+    guarded = generate(Request(notes=400), Wilful(bundle, cycling(keys))).notes
     assert longest_repeat(guarded, len(keys)) <= LOOP_REPEATS
     monkeypatch.setattr(LoopGuard, "hear", lambda self, note: None)
-    left_alone = compose(Request(notes=400), Wilful(bundle, cycling(keys))).notes
+    left_alone = generate(Request(notes=400), Wilful(bundle, cycling(keys))).notes
     assert longest_repeat(left_alone, len(keys)) == pytest.approx(400 / len(keys), abs=1)
 
 
 def test_a_model_at_its_coldest_does_not_hammer_one_key(tiny_engine: OnnxEngine) -> None:
     for seed in range(3):
-        take = compose(Request(notes=300, seed=seed, sampling=Sampling(0.05)), tiny_engine)
+        take = generate(Request(notes=300, seed=seed, sampling=Sampling(0.05)), tiny_engine)
         assert longest_repeat(take.notes, 1) <= LOOP_REPEATS
 
 

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from arietta.cli.compose import MOST_TAKES
 from arietta.errors import RequestError
-from arietta.generation.loop import Request, Take, compose
+from arietta.generation.loop import Request, Take, generate
 from arietta.generation.original import (
     MOST_TRIES,
     SEEDS_APART,
     Originality,
     Rejected,
     Search,
-    compose_original,
+    generate_original,
     index_of,
     originality_of,
     sentences,
@@ -39,7 +39,7 @@ BORROWED = Originality(61, 0.4, 99.0, 98.0, False, "Nobody: Tune 1")
 @pytest.fixture(scope="module")
 def takes(tiny_engine: OnnxEngine) -> list[Take]:
     """What the first tries at ASKED give."""
-    return [compose(replace(ASKED, seed=7 + SEEDS_APART * turn), tiny_engine) for turn in range(MOST_TRIES)]
+    return [generate(replace(ASKED, seed=7 + SEEDS_APART * turn), tiny_engine) for turn in range(MOST_TRIES)]
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def all_known(takes: list[Take], tmp_path_factory: pytest.TempPathFactory) -> Pa
 def test_what_borrows_is_composed_again_with_later_seeds(
     takes: list[Take], two_known: PassageIndex, tiny_engine: OnnxEngine
 ) -> None:
-    ((take, found),) = compose_original([ASKED], tiny_engine, two_known)
+    ((take, found),) = generate_original([ASKED], tiny_engine, two_known)
     assert (take.request.seed, take.notes, take.texts()) == (207, takes[2].notes, takes[2].texts())
     assert found.is_inside
     assert [(one.seed, one.work) for one in found.rejected] == [(7, "Nobody: Tune 0"), (107, "Nobody: Tune 1")]
@@ -68,23 +68,23 @@ def test_what_borrows_is_composed_again_with_later_seeds(
 def test_what_borrows_nothing_is_the_plain_take(
     takes: list[Take], two_known: PassageIndex, tiny_engine: OnnxEngine
 ) -> None:
-    ((take, found),) = compose_original([replace(ASKED, seed=207)], tiny_engine, two_known)
+    ((take, found),) = generate_original([replace(ASKED, seed=207)], tiny_engine, two_known)
     assert (take.notes, found.rejected) == (takes[2].notes, ())
 
 
 def test_a_take_does_not_depend_on_its_company(two_known: PassageIndex, tiny_engine: OnnxEngine) -> None:
     requests = [replace(ASKED, seed=seed) for seed in (6, 7, 8)]
-    together = {take.request.seed: take.notes for take, _ in compose_original(requests, tiny_engine, two_known)}
+    together = {take.request.seed: take.notes for take, _ in generate_original(requests, tiny_engine, two_known)}
     assert set(together) == {6, 207, 8}
     for request in requests:
-        ((alone, _),) = compose_original([request], tiny_engine, two_known)
+        ((alone, _),) = generate_original([request], tiny_engine, two_known)
         assert together[alone.request.seed] == alone.notes
 
 
 def test_where_every_try_borrows_the_most_original_is_kept_and_told(
     takes: list[Take], all_known: PassageIndex, tiny_engine: OnnxEngine
 ) -> None:
-    ((take, found),) = compose_original([ASKED], tiny_engine, all_known)
+    ((take, found),) = generate_original([ASKED], tiny_engine, all_known)
     assert (take.request.seed, take.notes, found.is_inside) == (307, takes[3].notes, False)
     assert [one.seed for one in found.rejected] == [7 + SEEDS_APART * turn for turn in range(MOST_TRIES)]
     assert found.longest == found.rejected[3].longest < min(one.longest for one in found.rejected if one.seed != 307)
@@ -92,7 +92,7 @@ def test_where_every_try_borrows_the_most_original_is_kept_and_told(
 
 def test_how_much_is_composed_counts_the_tries(two_known: PassageIndex, tiny_engine: OnnxEngine) -> None:
     told: list[tuple[float, float]] = []
-    list(compose_original([ASKED], tiny_engine, two_known, progress=lambda *of: told.append(of)))
+    list(generate_original([ASKED], tiny_engine, two_known, progress=lambda *of: told.append(of)))
     assert told == sorted(told)
     assert {whole for _, whole in told} == {100, 200, 300}
     assert told[-1] == (300, 300)
@@ -102,7 +102,7 @@ def test_with_an_index_that_knows_no_people_nothing_is_rejected(
     takes: list[Take], tiny_engine: OnnxEngine, tmp_path: Path
 ) -> None:
     index = indexed(tmp_path / "index", [takes[0].notes])
-    ((take, found),) = compose_original([ASKED], tiny_engine, index)
+    ((take, found),) = generate_original([ASKED], tiny_engine, index)
     assert take.request.seed == 7
     assert found.longest > 80 and found.longest_percentile is None
 

@@ -19,8 +19,8 @@ import pytest
 
 import arietta.serve.jobs.models
 from arietta.errors import BundleError, RequestError
-from arietta.generation.batch import Ensemble
-from arietta.generation.loop import Request, compose
+from arietta.generation.batch import Batch
+from arietta.generation.loop import Request, generate
 from arietta.model.bundle import DEFAULT_MODEL
 from arietta.model.engine import OnnxEngine
 from arietta.model.sampling import DEFAULT, Sampling
@@ -73,7 +73,7 @@ def test_the_headers_name_the_file_the_seed_and_exactly_these_weights(client: ht
 def test_a_served_file_is_that_of_the_library_byte_for_byte(client: httpx.Client, models: Models) -> None:
     choices = {"seed": 3, "style": "Edvard Grieg", "temperature": 0.8, "top_p": 0.9, "min_p": 0.02, "guidance": 2.5}
     request = Request(notes=60, style="Edvard Grieg", seed=3, sampling=Sampling(0.8, 0.9, 0.02, 2.5))
-    take = compose(request, models.engine("tiny-lstm"))
+    take = generate(request, models.engine("tiny-lstm"))
     served = client.get("/midi/60", params={**choices, "model": "tiny-lstm"}).content
     assert served == midi_bytes(take.notes, title=take.title, texts=take.texts())
     assert read_texts(served) == take.texts()
@@ -176,12 +176,12 @@ def test_a_failure_of_the_server_tells_its_log_and_not_the_client(
 def test_a_model_that_fails_ends_its_pieces_and_composes_the_next(
     models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(self: Ensemble) -> None:
+    def fail(self: Batch) -> None:
         raise RuntimeError("no step")
 
     with serving(models, tmp_path) as client:
         with monkeypatch.context() as patched:
-            patched.setattr(Ensemble, "step", fail)
+            patched.setattr(Batch, "step", fail)
             assert "its log says what" in problem(client.get("/midi/9"), 500)
         assert client.get("/midi/9").status_code == 200
     assert "composing with tiny failed" in caplog.text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from arietta.generation.loop import Request, compose
+from arietta.generation.loop import Request, generate
 from arietta.model.bundle import INDEX, load_bundle
 from arietta.model.engine import load_engine
 from arietta.music.notes import Notes
@@ -40,5 +40,5 @@ def knowing(folder: Path, bundle: Path, *requests: Request) -> Path:
     """Copy a model to `folder`, with an index of what it composes when asked for these."""
     shutil.copytree(bundle, folder)
     engine = load_engine(load_bundle(bundle))
-    borrowing(folder / INDEX, [compose(request, engine).notes for request in requests])
+    borrowing(folder / INDEX, [generate(request, engine).notes for request in requests])
     return folder

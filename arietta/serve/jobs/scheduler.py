@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...errors import AriettaError
-from ...generation.batch import Ensemble
-from ...generation.loop import Piece, Take, begin
+from ...generation.batch import Batch
+from ...generation.loop import Generation, Take, start
 from ...generation.original import Originality, Search
 from ...model.engine import Engine
 from .event_log import Event, EventLog
@@ -49,7 +49,7 @@ class Job:
     """
 
     key: str
-    piece: Piece
+    piece: Generation
     engine: Engine
     client: str = ""
     is_kept: bool = True
@@ -95,7 +95,7 @@ class Job:
             self._settled = True
         else:
             self.take, self.ended, self.state = None, None, WAITING
-            self.piece = Piece(self.search.request, self.piece.bundle)
+            self.piece = Generation(self.search.request, self.piece.bundle)
             self._begin()
         return self._settled
 
@@ -132,8 +132,8 @@ class Scheduler:
         self._ended, self._is_told_to_stop = ended, is_stopping
         self._changed = threading.Condition()
         self._waiting: deque[Job] = deque()
-        self._seated: dict[Piece, Job] = {}
-        self._ensembles: dict[str, Ensemble] = {}
+        self._seated: dict[Generation, Job] = {}
+        self._ensembles: dict[str, Batch] = {}
         self._usher = ThreadPoolExecutor(1, thread_name_prefix="prompts")
         self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
         self._is_closing = False
@@ -169,7 +169,7 @@ class Scheduler:
                 self.check_room(jobs[0].client, len(jobs))
             for job in jobs:
                 if len(job.piece.prompt_events):
-                    job.heard = self._usher.submit(begin, job.piece, job.engine)
+                    job.heard = self._usher.submit(start, job.piece, job.engine)
                     job.heard.add_done_callback(lambda _: self._notify())
                 self._waiting.append(job)
             self._changed.notify()
@@ -223,7 +223,7 @@ class Scheduler:
             job.seated, job.state = job.seated or time.monotonic(), COMPOSING
             name = job.piece.bundle.name
             if name not in self._ensembles:
-                self._ensembles[name] = Ensemble(job.engine)
+                self._ensembles[name] = Batch(job.engine)
             try:
                 self._ensembles[name].add(job.piece)
             except Exception:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...errors import AriettaError, RequestError
-from ...generation.loop import Piece, Request, Take
+from ...generation.loop import Generation, Request, Take
 from ...generation.original import Originality, Search, originality_of
 from ...model.bundle import Bundle
 from ...model.sampling import Sampling
@@ -91,7 +91,7 @@ class Service:
         """Keep orders and let them wait for their seats, all or none; raises RequestError where a model cannot do what
         is asked, FullError or StoppingError where there is no place."""
         self.scheduler.check_room(client, len(orders))  # before any work; once more when they are put there
-        pieces = [Piece(order.request, self.models.bundle(order.model)) for order in orders]
+        pieces = [Generation(order.request, self.models.bundle(order.model)) for order in orders]
         records = [_record(order, piece) for order, piece in zip(orders, pieces, strict=True)]
         records = in_order(records, orders[0].best)
         jobs = [self._job(record, piece, client) for record, piece in zip(records, pieces, strict=True)]
@@ -108,13 +108,13 @@ class Service:
 
     def compose(self, order: Order, client: str) -> Job:
         """Let a piece wait for its seat that is not kept; raises as `submit` does."""
-        piece = Piece(order.request, self.models.bundle(order.model))
+        piece = Generation(order.request, self.models.bundle(order.model))
         engine = self.models.engine(piece.bundle.name)
         job = Job(secrets.token_hex(8), piece, engine, client, is_kept=False)
         self.scheduler.submit([job])
         return job
 
-    def _job(self, record: Record, piece: Piece, client: str) -> Job:
+    def _job(self, record: Record, piece: Generation, client: str) -> Job:
         name, is_original = piece.bundle.name, ORIGINAL in record.asked
         if is_original and self.models.index(name) is None:
             raise RequestError(f"{name} has no index of its training music here, which tells what is original")
@@ -234,7 +234,7 @@ class Service:
         try:
             bundle = self.models.bundle(record.asked["model"])
             _check_same(bundle, record)
-            piece = Piece(_request(record, self.history.prompt(record.id)), bundle)
+            piece = Generation(_request(record, self.history.prompt(record.id)), bundle)
             job = self._job(record, piece, "")
         except AriettaError as error:
             reason = f"the server stopped before the piece was done, and cannot go on: {error}"
@@ -258,7 +258,7 @@ def _check_same(bundle: Bundle, record: Record) -> None:
         raise RequestError(f"{bundle.name} has other weights now")
 
 
-def _record(order: Order, piece: Piece) -> Record:
+def _record(order: Order, piece: Generation) -> Record:
     request, bundle = order.request, piece.bundle
     blank = piece.take(0.0)  # knows what the finished take will be called
     asked = {"model": bundle.name, "bundle": bundle.fingerprint} | request.describe()

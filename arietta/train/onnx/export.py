@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...codecs.codec import Codec, Tokens
 from ...errors import BundleError
-from ...generation.loop import Request, compose
+from ...generation.loop import Request, generate
 from ...model.bundle import INDEX, load_bundle, write_description
 from ...model.engine import load_engine
 from ...originality.index import open_index
@@ -86,7 +86,7 @@ def _write_golden(folder: Path, trained: Trained, *, bits: int) -> None:
     config = trained.config
     _describe(folder, trained, bits=bits, golden={})
     engine = load_engine(load_bundle(folder))
-    events = compose(Request(notes=GOLDEN_NOTES), engine).events
+    events = generate(Request(notes=GOLDEN_NOTES), engine).events
     condition = (min(1, len(config.composers)), min(1, len(config.sources)))
     nll = torch_nll(trained.model, trained.codec, events, condition)
     apart = float(np.abs(engine.score(events, condition) - nll).max())

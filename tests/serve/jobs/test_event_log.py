@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arietta.generation.batch import Ensemble
-from arietta.generation.loop import Piece, Request, compose
+from arietta.generation.batch import Batch
+from arietta.generation.loop import Generation, Request, generate
 from arietta.music.notes import Note, Notes, Pedal
 from arietta.serve.jobs.event_log import EventLog, events_of, pack, to_notes, unpack
 from tests.support.bundles import engine_of
@@ -43,7 +43,7 @@ def prompts(draw: st.DrawFn) -> Notes:
 def test_what_is_told_step_by_step_is_the_take(tiny_bundle: Path, prompt: Notes, seed: int) -> None:
     engine = engine_of(tiny_bundle)
     request = Request(notes=12, seed=seed, prompt=prompt)
-    piece, event_log, ensemble = Piece(request, engine.bundle), EventLog(prompt), Ensemble(engine)
+    piece, event_log, ensemble = Generation(request, engine.bundle), EventLog(prompt), Batch(engine)
     ensemble.add(piece)
     seen: list[Note | Pedal] = []
     while ensemble:
@@ -52,7 +52,7 @@ def test_what_is_told_step_by_step_is_the_take(tiny_bundle: Path, prompt: Notes,
         assert event_log.events[: len(seen)] == seen  # what was told stays told
         seen = list(event_log.events)
     event_log.close()
-    assert to_notes(event_log.events) == compose(request, engine).notes
+    assert to_notes(event_log.events) == generate(request, engine).notes
     assert event_log.note_count == 12
     assert to_notes(unpack(pack(event_log.events))) == to_notes(event_log.events)
 

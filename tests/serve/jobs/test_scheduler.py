@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from arietta.generation.loop import Piece, Request, compose
+from arietta.generation.loop import Generation, Request, generate
 from arietta.generation.original import Originality, Search
 from arietta.model.engine import OnnxEngine
 from arietta.model.sampling import Sampling
@@ -43,7 +43,7 @@ def staged(limits: Limits | None = None, is_stopping: Callable[[], bool] = lambd
 
 
 def job(engine: Any, client: str = "", **asked: Any) -> Job:
-    return Job("", Piece(Request(**asked), engine.bundle), engine, client)
+    return Job("", Generation(Request(**asked), engine.bundle), engine, client)
 
 
 def wait(*jobs: Job) -> None:
@@ -69,7 +69,7 @@ def test_pieces_of_two_models_share_the_stage_and_are_what_they_are_alone(
         wait(*jobs)
     for one in jobs:
         assert one.take is not None and one.state == "done"
-        alone = compose(one.piece.request, one.engine)
+        alone = generate(one.piece.request, one.engine)
         assert one.take.notes == alone.notes == to_notes(one.event_log.events)
         assert one.take.nll == alone.nll
 
@@ -195,7 +195,7 @@ def test_what_is_beyond_the_limits_is_refused_whole_and_what_is_resumed_is_not(t
 def test_a_piece_that_may_be_composed_again_tells_nothing_until_it_is_settled(tiny_engine: OnnxEngine) -> None:
     borrowed = Originality(61, 0.4, 99.0, 98.0, False, "X")
     request = Request(notes=20, seed=7)
-    piece = Job("", Piece(request, tiny_engine.bundle), tiny_engine, search=Search(request))
+    piece = Job("", Generation(request, tiny_engine.bundle), tiny_engine, search=Search(request))
     with staged() as scheduler:
         scheduler.submit([piece])
         wait(piece)
@@ -207,7 +207,7 @@ def test_a_piece_that_may_be_composed_again_tells_nothing_until_it_is_settled(ti
         wait(piece)
         assert piece.judge(replace(borrowed, is_inside=True))
     assert piece.take is not None and piece.take.request.seed == 107 and piece.seated == began
-    assert to_notes(piece.told) == piece.take.notes == compose(replace(request, seed=107), tiny_engine).notes
+    assert to_notes(piece.told) == piece.take.notes == generate(replace(request, seed=107), tiny_engine).notes
 
 
 def test_a_stage_that_stops_takes_nothing_more_and_leaves_what_is_unfinished_as_it_is(tiny_engine: OnnxEngine) -> None:

@@ -14,7 +14,7 @@ import arietta
 from arietta.cli import main
 from arietta.client import Client
 from arietta.evaluation.ranking import choose
-from arietta.generation.loop import Request, compose
+from arietta.generation.loop import Request, generate
 from arietta.model.bundle import load_bundle
 from arietta.model.engine import load_engine
 from arietta.music.notes import Notes
@@ -52,7 +52,7 @@ def chosen(found: list[Any]) -> list[bool]:
 def test_the_best_are_those_that_the_library_chooses(client: httpx.Client, tiny_bundle: Path) -> None:
     pieces = ask(client, wait=PATIENCE, notes=120, seed=41, count=4, best=2)
     engine = load_engine(load_bundle(tiny_bundle))
-    judged = choose([compose(Request(notes=120, seed=seed), engine) for seed in (41, 42, 43, 44)], 2)
+    judged = choose([generate(Request(notes=120, seed=seed), engine) for seed in (41, 42, 43, 44)], 2)
     expected = {one.take.request.seed: (one.is_chosen, one.score, one.parts) for one in judged}
     for piece in pieces:
         mark = piece["figures"]["choice"]

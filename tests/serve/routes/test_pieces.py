@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from arietta.generation.loop import Request, compose
+from arietta.generation.loop import Request, generate
 from arietta.model.bundle import load_bundle
 from arietta.model.engine import load_engine
 from arietta.model.sampling import DEFAULT
@@ -33,7 +33,7 @@ def as_json(notes: Notes) -> dict[str, Any]:
 
 def local(bundle: Path, request: Request) -> bytes:
     """The file that the library makes of a request."""
-    take = compose(request, load_engine(load_bundle(bundle)))
+    take = generate(request, load_engine(load_bundle(bundle)))
     return midi_bytes(take.notes, title=take.title, texts=take.texts())
 
 
@@ -98,7 +98,7 @@ def test_sixteen_pieces_at_once_are_each_what_they_are_alone(
         together = list(callers.map(order, requests))
     engine = load_engine(load_bundle(tiny_bundle))
     for request, file in zip(requests, together, strict=True):
-        take = compose(request, engine)
+        take = generate(request, engine)
         assert file == midi_bytes(take.notes, title=take.title, texts=take.texts())
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from arietta.generation.loop import Request, compose
+from arietta.generation.loop import Request, generate
 from arietta.model.bundle import load_bundle
 from arietta.model.engine import load_engine
 from arietta.music.midi import midi_bytes
@@ -88,7 +88,7 @@ def test_a_server_killed_twenty_times_under_load_loses_nothing_and_ends_every_pi
         for piece in list(load.asked.values())[:: len(load.asked) // 8]:
             asked = piece["request"]
             prompt = first(waltz, 6) if "prompt_notes" in asked else None
-            take = compose(Request(notes=asked["notes"], seed=asked["seed"], prompt=prompt), engine)
+            take = generate(Request(notes=asked["notes"], seed=asked["seed"], prompt=prompt), engine)
             assert client.get(piece["links"]["mid"]).content == midi_bytes(
                 take.notes, title=take.title, texts=take.texts()
             )
