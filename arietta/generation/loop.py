@@ -312,7 +312,7 @@ def stream(request: Request, engine: Engine) -> Generator[tuple[list[Note | Peda
 
 @dataclass(frozen=True)
 class Slot:
-    """A slot of an engine's cache: a piece as it shall be or, where it `is_unconditional`, the same music in no style."""
+    """A slot of an engine's cache: a piece in its style or, where `is_unconditional`, the same music in none."""
 
     piece: Generation
     is_unconditional: bool = False

@@ -70,7 +70,7 @@ def test_copies_stand_one_set_after_the_other_and_share_nothing() -> None:
     cache = marked(SMALL, 5)
     copies = cache.repeat(3)
     assert len(copies) == copies.capacity == 3 and all(is_marked(copies, place, 5) for place in range(3))
-    copies.cache["key.0"][:] = 0
+    copies.buffers["key.0"][:] = 0
     assert is_marked(cache, 0, 5)
 
 
