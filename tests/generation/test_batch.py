@@ -164,8 +164,8 @@ def test_an_empty_ensemble_composes_nothing_and_can_be_used_again(tiny_engine: O
 @settings(max_examples=4)
 def test_pieces_with_one_prompt_take_it_in_once(tiny_bundle: Path, count: int) -> None:
     engine, fed = engine_of(tiny_bundle), []
-    feed = engine.feed
-    engine.feed = lambda events, state: (fed.append(len(events)), feed(events, state))[1]  # type: ignore[method-assign]
+    prefill = engine.prefill
+    engine.prefill = lambda events, cache: (fed.append(len(events)), prefill(events, cache))[1]  # type: ignore[method-assign]
     ensemble = Batch(engine)
     for seed in range(count):
         ensemble.add(Generation(Request(notes=3, seed=seed, prompt=THEME), engine.bundle))
