@@ -78,10 +78,7 @@ class ServedTake:
 
     def save(self, path: str | Path) -> None:
         """Write the server's MIDI file; raises MidiError where that fails."""
-        try:
-            write_file(Path(path), self.file)
-        except OSError as error:
-            raise MidiError(f"{path}: cannot be written ({error.strerror})") from error
+        write_file(path, self.file, MidiError)
 
 
 class Client:

@@ -1,31 +1,52 @@
-"""Writing files whole or not at all."""
+"""Files and folders that are written atomically: complete under their name, or not there at all.
+
+    write_file(Path("piece.svg"), content)
+    with atomic_folder(Path("corpus")) as unfinished: ...
+
+Both are built beside their place under a hidden name and renamed at the end, so a kill or a full disk leaves what was
+there before as it was.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
+from .errors import AriettaError
 
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file beside its place and rename it, so that a kill or a full disk leaves the old one whole."""
-    with atomic_file(path) as file:
+
+def write_file(path: str | Path, content: bytes, error: type[AriettaError] | None = None) -> None:
+    """Write `content` to `path` atomically; a failure raises `error`, or OSError where none is given."""
+    with write_errors_as(error, path) if error else nullcontext(), atomic_file(Path(path)) as file:
         file.write(content)
 
 
 @contextmanager
+def write_errors_as(error: type[AriettaError], path: str | Path) -> Iterator[None]:
+    """Raise an OSError of the block as `error`, in one sentence: that `path` cannot be written, and why."""
+    try:
+        yield
+    except OSError as failure:
+        raise error(f"{path}: cannot be written ({failure.strerror or failure})") from failure
+
+
+@contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file beside `path` to be written bit by bit; it takes its place when the block ends without an error."""
+    """Open a file to be written bit by bit; it appears as `path` when the block ends without an error."""
+    if not path.name or "\0" in str(path):  # Python raises ValueError for these, and only at the renaming
+        raise OSError(errno.EINVAL, "not a name that a file can have", str(path))
     unfinished = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
         with unfinished.open("w+b") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(file.fileno())  # else a crash after the renaming could leave an empty file under the name
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -35,7 +56,8 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 def atomic_folder(folder: Path) -> Iterator[Path]:
     """Give an empty folder to build in; it takes the place of `folder` when the block ends without an error.
 
-    Until then an older one stays whole, and one whose replacement was killed between two renamings is put back.
+    Until then the older one stays. A folder cannot be replaced in one step as a file can, so the older one is renamed
+    first; where a kill came between the two renamings, the next call puts it back.
     """
     unfinished = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
     replaced = folder.with_name(f".{folder.name}.replaced")
@@ -52,6 +74,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 
 
 def _swap(folder: Path, unfinished: Path, replaced: Path) -> None:
+    """Rename `folder` to `replaced` and `unfinished` to `folder`; undo the first where the second fails."""
     try:
         if folder.exists():
             folder.rename(replaced)

@@ -144,12 +144,7 @@ def read_meter(source: str | Path | bytes, *, name: str | None = None) -> Meter 
 
 def write_midi(path: str | Path, notes: Notes, *, title: str = "", texts: Sequence[str] = ()) -> None:
     """Write `midi_bytes` to `path`, whole or not at all; raises MidiError naming the path when that fails."""
-    path = Path(path)
-    data = midi_bytes(notes, title=title, texts=texts)
-    try:
-        write_file(path, data)
-    except (OSError, ValueError) as error:
-        raise MidiError(f"{path}: cannot be written ({_reason(error)})") from error
+    write_file(path, midi_bytes(notes, title=title, texts=texts), MidiError)
 
 
 def midi_bytes(notes: Notes, *, title: str = "", texts: Sequence[str] = ()) -> bytes:
@@ -191,11 +186,7 @@ def _read_bytes(path: str | Path, name: str) -> bytes:
     except IsADirectoryError as error:
         raise MidiError(f"{name}: a folder, where a MIDI file is needed") from error
     except (OSError, ValueError) as error:
-        raise MidiError(f"{name}: cannot be read ({_reason(error)})") from error
-
-
-def _reason(error: OSError | ValueError) -> str:
-    return str((isinstance(error, OSError) and error.strerror) or error).lower()
+        raise MidiError(f"{name}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
 
 
 def _choose(file: File, tracks: Sequence[int] | None) -> tuple[Track, ...]:

@@ -18,7 +18,7 @@ from typing import IO, Literal
 import numpy as np
 
 from ..errors import RequestError
-from ..files import atomic_file
+from ..files import atomic_file, write_errors_as
 from ..music.notes import Notes
 from .piano import SAMPLE_RATE, Sound, frame_count, import_soundfile, sound_blocks
 
@@ -44,11 +44,8 @@ def write_audio(path: str | Path, notes: Notes, *, progress: Progress | None = N
     path = Path(path)
     if path.suffix.lower() not in (".wav", ".ogg"):
         raise RequestError(f"{path}: a sound file ends in .wav or .ogg")
-    try:
-        with atomic_file(path) as file:
-            _writer(path.suffix.lower()[1:])(file, notes, progress)
-    except OSError as error:
-        raise RequestError(f"{path}: cannot be written ({error.strerror})") from error
+    with write_errors_as(RequestError, path), atomic_file(path) as file:
+        _writer(path.suffix.lower()[1:])(file, notes, progress)
 
 
 def _writer(kind: str) -> Callable[[IO[bytes], Notes, Progress | None], None]:

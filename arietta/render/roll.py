@@ -85,10 +85,7 @@ def write_roll(path: str | Path, notes: Notes, *, title: str = "", prompt_second
         data = roll_png(notes, title=title, prompt_seconds=prompt_seconds)
     else:
         raise RequestError(f"{path}: a piano roll ends in .png or .svg")
-    try:
-        write_file(path, data)
-    except OSError as error:
-        raise RequestError(f"{path}: cannot be written ({error.strerror})") from error
+    write_file(path, data, RequestError)
 
 
 def pitch_name(pitch: int) -> str:

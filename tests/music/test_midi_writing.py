@@ -127,7 +127,7 @@ def test_a_failed_write_names_the_file_and_leaves_nothing(tmp_path: Path, monkey
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fill_disk)
-    with pytest.raises(MidiError, match=r"kept\.mid: cannot be written \(no space left on device\)"):
+    with pytest.raises(MidiError, match=r"kept\.mid: cannot be written \(No space left on device\)"):
         write_midi(kept, Notes.of())
     assert [each.name for each in tmp_path.iterdir()] == ["kept.mid"]
     assert kept.read_bytes() == b"as it was"

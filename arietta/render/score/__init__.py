@@ -64,10 +64,7 @@ def write_score(path: str | Path, notes: Notes, *, title: str = "", meter: Meter
         raise RequestError(f"{path}: a score ends in .musicxml or .pdf")
     text = musicxml(notes, title=title, meter=meter)
     data = text.encode() if path.suffix.lower() == ".musicxml" else engrave(text)
-    try:
-        write_file(path, data)
-    except OSError as error:
-        raise RequestError(f"{path}: cannot be written ({error.strerror})") from error
+    write_file(path, data, RequestError)
 
 
 def _keys(notes: Notes, meter: Meter, layout: Sequence[Bar]) -> list[tuple[int, bool]]:

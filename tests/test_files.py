@@ -1,0 +1,127 @@
+"""Files and folders appear complete or not at all, whatever interrupts, and failures are one sentence."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from arietta.errors import MidiError, RequestError
+from arietta.files import atomic_file, atomic_folder, write_errors_as, write_file
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def build(folder: Path, files: Iterable[str]) -> None:
+    with atomic_folder(folder) as unfinished:
+        for name in files:
+            (unfinished / name).touch()
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+
+
+def test_a_file_is_replaced_by_a_shorter_one_without_remains(tmp_path: Path) -> None:
+    write_file(tmp_path / "a", b"long content")
+    write_file(str(tmp_path / "a"), b"short")
+    assert (tmp_path / "a").read_bytes() == b"short"
+    assert names(tmp_path) == ["a"]
+
+
+def test_a_file_appears_only_when_its_block_has_ended(tmp_path: Path) -> None:
+    with atomic_file(tmp_path / "a") as file:
+        file.write(b"content")
+        assert not (tmp_path / "a").exists()
+    assert (tmp_path / "a").read_bytes() == b"content"
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_interrupted_file_leaves_the_older_one(tmp_path: Path, error: type[BaseException]) -> None:
+    def interrupted() -> None:
+        with atomic_file(tmp_path / "a") as file:
+            file.write(b"newer")
+            raise error
+
+    (tmp_path / "a").write_bytes(b"older")
+    with pytest.raises(error):
+        interrupted()
+    assert (tmp_path / "a").read_bytes() == b"older"
+    assert names(tmp_path) == ["a"]
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_a_full_disk_leaves_the_older_file(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"older")
+    with pytest.raises(OSError, match="No space left"):
+        write_file(tmp_path / "a", b"newer")
+    assert (tmp_path / "a").read_bytes() == b"older"
+    assert names(tmp_path) == ["a"]
+
+
+@pytest.mark.usefixtures("full_disk")
+@pytest.mark.parametrize("error", [MidiError, RequestError])
+def test_a_failed_write_is_the_callers_error_in_one_sentence(tmp_path: Path, error: type[MidiError]) -> None:
+    with pytest.raises(error) as failure:
+        write_file(tmp_path / "a", b"content", error)
+    assert str(failure.value) == f"{tmp_path / 'a'}: cannot be written (No space left on device)"
+
+
+@pytest.mark.parametrize("name", ["", "a\0b", "absent/a", "file/a"])
+def test_a_path_that_takes_no_file_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    with pytest.raises(RequestError, match=r": cannot be written \(.+\)$"):
+        write_file(name, b"content", RequestError)
+    assert names(tmp_path) == ["file"]
+
+
+def test_an_error_that_is_not_about_files_stays_itself(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), write_errors_as(RequestError, tmp_path):
+        raise ZeroDivisionError
+
+
+def test_a_folder_takes_the_place_of_the_older_one(tmp_path: Path) -> None:
+    build(tmp_path / "deep" / "folder", ["a", "b"])
+    build(tmp_path / "deep" / "folder", ["c"])
+    assert names(tmp_path / "deep" / "folder") == ["c"]
+    assert names(tmp_path / "deep") == ["folder"]
+
+
+def test_an_interrupted_folder_leaves_the_older_one(tmp_path: Path) -> None:
+    build(tmp_path / "folder", ["a"])
+
+    def files() -> Iterator[str]:
+        yield "b"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build(tmp_path / "folder", files())
+    assert names(tmp_path / "folder") == ["a"]
+    assert names(tmp_path) == ["folder"]
+
+
+def test_a_folder_whose_replacement_was_killed_halfway_is_put_back_first(tmp_path: Path) -> None:
+    build(tmp_path / "folder", ["a"])
+    (tmp_path / "folder").rename(tmp_path / ".folder.replaced")  # as a kill between the two renamings leaves it
+    with pytest.raises(KeyboardInterrupt), atomic_folder(tmp_path / "folder"):
+        raise KeyboardInterrupt
+    assert names(tmp_path / "folder") == ["a"]
+
+
+def test_a_failed_renaming_puts_the_older_folder_back(tmp_path: Path) -> None:
+    build(tmp_path / "folder", ["a"])
+    with pytest.raises(FileNotFoundError), atomic_folder(tmp_path / "folder") as unfinished:
+        unfinished.rmdir()  # so that the second renaming has nothing to rename
+    assert names(tmp_path / "folder") == ["a"]
+    assert names(tmp_path) == ["folder"]
