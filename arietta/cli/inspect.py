@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..corpus.store import MANIFEST, open_store, read_manifest
 from ..errors import RequestError
-from ..music.summary import PieceSummary, Tally, pitch_counts, step_counts, summarise, tally
+from ..music.summary import PieceSummary, Tally, pitch_counts, step_counts, summarise_piece, tally
 from .table import facts, histogram, outline, table
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _show_piece(path: Path, tracks: list[int] | None, roll: Path | None) -> None
     if not len(notes):
         print(facts({"notes": "none"}))
     else:
-        print(facts(_piece_facts(summarise(notes))))
+        print(facts(_piece_facts(summarise_piece(notes))))
         print("\nnotes by pitch (C4 is middle C)")
         print(histogram({_pitches(*span): count for span, count in pitch_counts(notes).items()}))
     if len(notes) > 1:

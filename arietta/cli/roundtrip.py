@@ -60,10 +60,10 @@ def _codec(name: str) -> Codec:
 
 
 def _file_lines(path: Path, codec: Codec) -> Iterator[str]:
-    from ..codecs.roundtrip import measure
+    from ..codecs.roundtrip import measure_fidelity
     from ..music.midi import read_midi
 
-    fidelity = measure(read_midi(path), codec)
+    fidelity = measure_fidelity(read_midi(path), codec)
     yield f"{path} through the {codec.name} codec"
     counts = {title: f"{getattr(fidelity, name):,}" for name, title in COUNTS.items()}
     figures = {title: form.format(getattr(fidelity, name)) for name, (title, form) in FIGURES.items()}

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import MidiError
 from ..music.midi import read_midi
-from ..music.notes import HIGHEST_PITCH, LOWEST_PITCH, Notes, Seconds, fold_pedal, take
+from ..music.notes import HIGHEST_PITCH, LOWEST_PITCH, Notes, Seconds, fold_pedal, select
 from .codec import Codec
 
 
@@ -40,7 +40,7 @@ class Fidelity:
     rows_per_note: float
 
 
-def measure(notes: Notes, codec: Codec) -> Fidelity:
+def measure_fidelity(notes: Notes, codec: Codec) -> Fidelity:
     """Send `notes` through `codec` and back.
 
     A codec that folds the pedal into the notes is held against notes folded the same way. Without notes that
@@ -50,7 +50,7 @@ def measure(notes: Notes, codec: Codec) -> Fidelity:
     tokens = codec.encode(notes)
     after = codec.decode(tokens)
     played = fold_pedal(notes) if codec.name == "performance" else notes
-    before = take(played, (played.pitch >= LOWEST_PITCH) & (played.pitch <= HIGHEST_PITCH))
+    before = select(played, (played.pitch >= LOWEST_PITCH) & (played.pitch <= HIGHEST_PITCH))
     errors = 1000 * onset_errors(before, after)
     has_notes = bool(len(before) and len(after))
     return Fidelity(
@@ -88,7 +88,7 @@ def measure_files(
     unreadable: list[str] = []
     for done, path in enumerate(paths, start=1):
         try:
-            found.append(measure(read_midi(path), codec))
+            found.append(measure_fidelity(read_midi(path), codec))
         except MidiError as error:
             unreadable.append(str(error))
         if progress is not None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..music.keys import find_key, pitch_classes, scale_consistency
-from ..music.ngrams import words
+from ..music.ngrams import ngrams
 from ..music.notes import Notes
 
 Column = NDArray[np.float64]
@@ -134,8 +134,8 @@ def likeness_of_bars(bars: NDArray[np.int64], places: NDArray[np.int64]) -> floa
 
 
 def repetition(notes: Notes) -> float | None:
-    """Share of the words (`fingerprint.words`) that came before in the piece, in any key; None where there is none."""
-    hashes = words(notes)[0]
+    """Share of the words (`ngrams.ngrams`) that came before in the piece, in any key; None where there is none."""
+    hashes = ngrams(notes)[0]
     return 1 - len(np.unique(hashes)) / len(hashes) if len(hashes) else None
 
 

@@ -222,8 +222,8 @@ class Generation:
         if not self._is_announced and SHORTEST_CODA <= left <= self._coda_at and self.rows:
             self.decoder.announce_end(left)
             self._is_announced = True
-        if self.loops.repeated is not None:
-            self.decoder.avoid(self.loops.repeated)
+        if self.loops.looping_pitch is not None:
+            self.decoder.avoid(self.loops.looping_pitch)
         return self.decoder.masks()
 
     def _notes_left(self) -> int:
@@ -243,7 +243,7 @@ class Generation:
             self._sum_nll()
         for event in made:
             if isinstance(event, Note):
-                self.loops.hear(event)
+                self.loops.push(event)
         if self.decoder.is_ended:
             made += [self._placed(event) for event in self.decoder.finish()]
         self.found += made

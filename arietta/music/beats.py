@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .meter import Meter, Signature, Tempo
+from .meter import Meter, Tempo, TimeSignature
 from .notes import Notes, Seconds
 
 FRAMES = 50  # a second
@@ -40,15 +40,15 @@ def find_meter(notes: Notes) -> Meter:
     """Find the metre of a performance: a tempo for every beat, 2/4, 3/4, 4/4 or 6/8, and a pickup if there is one."""
     beats = find_beats(notes)
     if len(beats) < 3:
-        return Meter((Signature(0.0, 4, 4),), (Tempo(0.0, 0.5),))
+        return Meter((TimeSignature(0.0, 4, 4),), (Tempo(0.0, 0.5),))
     beats = _cover(beats, notes)
     is_ternary = _is_ternary(notes.onset, beats)
     size, downbeat = (2, _downbeat(_accents(notes, beats), 2)) if is_ternary else _bar(_accents(notes, beats))
     length = np.append(np.diff(beats), beats[-1] - beats[-2]) / (1.5 if is_ternary else 1.0)
     parts, unit = (3, 8) if is_ternary else (1, 4)
-    signatures = [Signature(float(beats[downbeat]), size * parts, unit)]
+    signatures = [TimeSignature(float(beats[downbeat]), size * parts, unit)]
     if downbeat:
-        signatures.insert(0, Signature(float(beats[0]), downbeat * parts, unit))
+        signatures.insert(0, TimeSignature(float(beats[0]), downbeat * parts, unit))
     return Meter(tuple(signatures), tuple(map(Tempo, beats.tolist(), length.tolist())))
 
 
@@ -56,7 +56,7 @@ def find_beats(notes: Notes) -> Seconds:
     """Find the beats, float64 [B] s, rising; none in fewer than eight onsets."""
     if len(np.unique(notes.onset)) < FEWEST:
         return np.zeros(0)
-    salience = salience_of(notes)
+    salience = onset_salience(notes)
     weight = (PERIODS / FRAMES) ** RARE
     change = STEADY * np.log(PERIODS[:, None] / PERIODS[None, :]) ** 2
     worth = -TASTE * np.log2(PERIODS / FRAMES / USUAL) ** 2 - FLOOR
@@ -82,7 +82,7 @@ def _backwards(best: NDArray[np.float32], origin: NDArray[np.int8]) -> Seconds:
     return np.array(beats[::-1])
 
 
-def salience_of(notes: Notes) -> Floats:
+def onset_salience(notes: Notes) -> Floats:
     """How accented every fiftieth of a second is, float64 [frames]; about 1 on average wherever there is music."""
     following = np.searchsorted(notes.onset, notes.onset + 0.06)
     wait = np.append(notes.onset, np.inf)[following] - notes.onset
@@ -128,7 +128,7 @@ def _is_ternary(onset: Seconds, beats: Seconds) -> bool:
 
 def _accents(notes: Notes, beats: Seconds) -> Floats:
     """How much each beat sounds like the first of a bar, float64 [B]: its accent, depth, and how new its harmony is."""
-    salience = salience_of(notes)
+    salience = onset_salience(notes)
     frames = np.clip(np.rint(beats * FRAMES).astype(np.int64), 0, len(salience) - 1)
     accent = np.max([salience[np.clip(frames + step, 0, len(salience) - 1)] for step in (-2, -1, 0, 1, 2)], axis=0)
     owner = np.clip(np.searchsorted(beats, notes.onset + 0.05, side="right") - 1, 0, len(beats) - 1)

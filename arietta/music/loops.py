@@ -17,19 +17,19 @@ class LoopGuard:
         self._intervals: list[float] = []
         self._onset = 0.0
         self._runs = dict.fromkeys(LOOP_PERIODS, 0)  # notes in a row that repeat the note one period before
-        self.repeated: int | None = None  # the pitch that would go on with the loop
+        self.looping_pitch: int | None = None  # the pitch that would go on with the loop
 
-    def hear(self, note: Note) -> None:
+    def push(self, note: Note) -> None:
         interval = note.onset - self._onset
         self._onset = note.onset
         self._pitches.append(note.pitch)
         self._intervals.append(interval)
-        self.repeated = None
+        self.looping_pitch = None
         for period in LOOP_PERIODS:
             if self._repeats(period):
                 self._runs[period] += 1
                 if self._runs[period] >= (LOOP_REPEATS - 1) * period:
-                    self.repeated = self._pitches[-period]
+                    self.looping_pitch = self._pitches[-period]
             else:
                 self._runs[period] = 0
         del self._pitches[: -LOOP_PERIODS.stop], self._intervals[: -LOOP_PERIODS.stop]
@@ -45,8 +45,8 @@ def find_loops(notes: Notes) -> list[int]:
     """Number of the note with which each loop reaches its eighth turn; how long it then goes on does not matter."""
     guard, loops, was_looping = LoopGuard(), [], False
     for place in range(len(notes)):
-        guard.hear(notes[place])
-        is_looping = guard.repeated is not None
+        guard.push(notes[place])
+        is_looping = guard.looping_pitch is not None
         if is_looping and not was_looping:
             loops.append(place)
         was_looping = is_looping

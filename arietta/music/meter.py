@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Signature:
+class TimeSignature:
     """A time signature from `seconds` on: 6/8 has 6 `beats` of `unit` 8. A bar begins there."""
 
     seconds: float
@@ -42,7 +42,7 @@ class Tempo:
 
 
 @dataclass(frozen=True)
-class Key:
+class KeySignature:
     """A key signature from `seconds` on: sharps (flats when negative), -7 to 7, and the mode it names."""
 
     seconds: float
@@ -58,9 +58,9 @@ class Meter:
     a performance was played to, leaves them to be rounded.
     """
 
-    signatures: tuple[Signature, ...]
+    signatures: tuple[TimeSignature, ...]
     tempos: tuple[Tempo, ...]
-    keys: tuple[Key, ...] = ()
+    keys: tuple[KeySignature, ...] = ()
     is_exact: bool = False
 
     def quarters(self, seconds: ArrayLike) -> Floats:
@@ -104,7 +104,7 @@ class Bar:
         return LATTICE if self.beat % LATTICE == 0 else LATTICE // 2
 
 
-def bars(meter: Meter, end: int) -> list[Bar]:
+def lay_out_bars(meter: Meter, end: int) -> list[Bar]:
     """Lay out the bars from the first signature until lattice place `end` is past, one at least.
 
     A signature that changes within a bar ends it there. A first bar that is alone in its signature and shorter than
@@ -125,7 +125,7 @@ def bars(meter: Meter, end: int) -> list[Bar]:
     return found
 
 
-def follow(onset: Floats) -> bool:
+def follows_meter(onset: Floats) -> bool:
     """Tell whether onsets, as positions, follow the metre: whether they gather on some fraction of a quarter note.
 
     Recordings under one nominal tempo do not. Held against FOLLOWED is the largest mean of cos(2 pi d x) over onsets
@@ -136,6 +136,6 @@ def follow(onset: Floats) -> bool:
     return max(float(np.cos(2 * np.pi * fraction * onset).mean()) for fraction in (2, 3, 4, 6, 8, 12)) >= FOLLOWED
 
 
-def are_written(onset: Floats) -> bool:
+def are_on_lattice(onset: Floats) -> bool:
     """Tell whether onsets, as positions, lie where they would be written: on the lattice, but for a few."""
     return bool(np.mean(np.abs(onset * LATTICE - np.rint(onset * LATTICE)) < 0.15) >= WRITTEN)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ..errors import MidiError
 from ..files import write_file
-from .meter import Key, Meter, Signature, Tempo, are_written, follow
+from .meter import KeySignature, Meter, Tempo, TimeSignature, are_on_lattice, follows_meter
 from .notes import Notes, Seconds, next_strike, shift
 from .smf import (
     KEY_SIGNATURE,
@@ -129,16 +129,16 @@ def read_meter(source: str | Path | bytes, *, name: str | None = None) -> Meter 
     onset = np.unique(messages.tick[(messages.kind == _NOTE_ON) & (messages.second > 0)]) / file.ticks_per_beat
     is_impossible = any(not 0 < beats <= 64 or unit > 32 for beats, unit in signatures.values())
     is_set = bool(signatures) or len(tempos) > 1
-    if file.format == 2 or not is_set or is_impossible or not follow(onset):
+    if file.format == 2 or not is_set or is_impossible or not follows_meter(onset):
         return None
     if 0 not in signatures:
         signatures = {0: (4, 4), **signatures}  # until told otherwise (SMF 1.0)
     pace = dict(tempos)
     return Meter(
-        tuple(Signature(at, *signatures[tick]) for tick, at in _timed(signatures, seconds)),
+        tuple(TimeSignature(at, *signatures[tick]) for tick, at in _timed(signatures, seconds)),
         tuple(Tempo(at, pace[tick] / 1e6) for tick, at in _timed(pace, seconds)),
-        tuple(Key(at, _signed(keys[tick][0]), keys[tick][1] == 1) for tick, at in _timed(keys, seconds)),
-        is_exact=are_written(onset),
+        tuple(KeySignature(at, _signed(keys[tick][0]), keys[tick][1] == 1) for tick, at in _timed(keys, seconds)),
+        is_exact=are_on_lattice(onset),
     )
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from .notes import Notes
 
-PASSAGE_LENGTH, WORD_LENGTH = 12, 6  # pitches
+PASSAGE_LENGTH, NGRAM_LENGTH = 12, 6  # pitches
 TOGETHER = 0.04  # seconds: two notes this close belong to one chord
 LONGEST_FIGURE = 7  # intervals, those of a major scale
 LONGEST_FIGURE_OF_A_WORD = 3  # a word of five intervals repeats after four of them one time in ten, by chance
@@ -38,15 +38,15 @@ def passages(notes: Notes) -> tuple[Hashes, Indices]:
     return _hash(_intervals(notes, order), count), order[:count]
 
 
-def words(notes: Notes) -> tuple[Hashes, Indices]:
+def ngrams(notes: Notes) -> tuple[Hashes, Indices]:
     """Hash every word but trills, broken triads and repeated notes: uint64 [W], and its first note's place, int64 [W].
 
     Places count the notes in the order that `by_chord` gives; they rise.
     """
     intervals = _intervals(notes, by_chord(notes))
-    count = max(0, len(notes) - WORD_LENGTH + 1)
-    places = np.flatnonzero(~_is_figure(intervals, count, WORD_LENGTH, LONGEST_FIGURE_OF_A_WORD))
-    return _hash(intervals, count, WORD_LENGTH)[places], places
+    count = max(0, len(notes) - NGRAM_LENGTH + 1)
+    places = np.flatnonzero(~_is_figure(intervals, count, NGRAM_LENGTH, LONGEST_FIGURE_OF_A_WORD))
+    return _hash(intervals, count, NGRAM_LENGTH)[places], places
 
 
 def fingerprint(notes: Notes) -> Hashes:

@@ -115,7 +115,7 @@ class Notes:
         return self.onset, self.duration, self.pitch, self.velocity, self.pedal
 
 
-def take(notes: Notes, chosen: NDArray[Any], pedal: Seconds | None = None) -> Notes:
+def select(notes: Notes, chosen: NDArray[Any], pedal: Seconds | None = None) -> Notes:
     """Keep the notes that `chosen` (a mask or indices) picks, and `pedal` or all of the pedal."""
     presses = notes.pedal if pedal is None else pedal
     return Notes.of(notes.onset[chosen], notes.duration[chosen], notes.pitch[chosen], notes.velocity[chosen], presses)
@@ -126,7 +126,7 @@ def crop(notes: Notes, start: float, end: float) -> Notes:
     inside = (notes.onset >= start) & (notes.onset < end)
     pedal = np.clip(notes.pedal, start, end)
     pedal = pedal[pedal[:, 1] > pedal[:, 0]]
-    return shift(take(notes, inside, pedal), -start)
+    return shift(select(notes, inside, pedal), -start)
 
 
 def first(notes: Notes, note_count: int) -> Notes:
@@ -136,7 +136,7 @@ def first(notes: Notes, note_count: int) -> Notes:
     if note_count <= 0:
         return Notes.of()
     kept = notes.pedal[notes.pedal[:, 0] <= notes.onset[note_count - 1]]
-    return take(notes, np.arange(note_count), kept)
+    return select(notes, np.arange(note_count), kept)
 
 
 def excerpt(notes: Notes, start: int, stop: int) -> Notes:
@@ -150,7 +150,7 @@ def window(notes: Notes, start: int, stop: int) -> Notes:
     """Keep notes [start, stop) and the pedal from the first of them to what comes after, moved to begin at 0."""
     end = notes.onset[stop] if stop < len(notes) else notes.seconds
     pedal = np.clip(notes.pedal, notes.onset[start], end)
-    return trim(take(notes, np.arange(start, stop), pedal[pedal[:, 1] > pedal[:, 0]]))
+    return trim(select(notes, np.arange(start, stop), pedal[pedal[:, 1] > pedal[:, 0]]))
 
 
 def shift(notes: Notes, seconds: float) -> Notes:

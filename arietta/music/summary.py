@@ -59,7 +59,7 @@ class Tally:
         return Tally(self.pieces + 1, self.notes + (line["notes"] or 0), self.seconds + (line["seconds"] or 0.0))
 
 
-def summarise(notes: Notes) -> PieceSummary:
+def summarise_piece(notes: Notes) -> PieceSummary:
     """Describe a piece; raises ValueError where there are no notes to describe."""
     if not len(notes):
         raise ValueError("a piece without notes has no summary")

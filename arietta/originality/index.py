@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from ..errors import CorpusError
 from ..files import atomic_folder, write_file
 from ..model.bundle import INDEX, Bundle
-from ..music.ngrams import Hashes, by_chord, words
+from ..music.ngrams import Hashes, by_chord, ngrams
 from ..music.notes import Notes
 
 DESCRIPTION = "index.json"
@@ -221,7 +221,7 @@ def _count(
     moments, placed, number = [np.empty(0, dtype=np.float32)], list[IndexedPiece](), 0
     for place, piece in enumerate(pieces):
         notes = read(place)
-        np.add.at(counts, _slots(words(notes)[0], bits), 1)
+        np.add.at(counts, _slots(ngrams(notes)[0], bits), 1)
         onset = notes.onset if len(notes) else np.zeros(1)
         moments.append(notes.onset[-number % step :: step].astype(np.float32))
         first, last = (round(float(end), 2) for end in onset[[0, -1]])
@@ -254,7 +254,7 @@ def _fill(
     free -= _taken(kept)
     for done, piece in enumerate(pieces):
         notes = read(done)
-        hashes, query = words(notes)
+        hashes, query = ngrams(notes)
         slots = _slots(hashes, bits)
         inside = np.flatnonzero(slots < len(kept))
         inside = inside[kept[slots[inside]] != LEFT_OUT]

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..music.ngrams import WORD_LENGTH, by_chord, words
+from ..music.ngrams import NGRAM_LENGTH, by_chord, ngrams
 from ..music.notes import Notes
 from .index import IndexedPiece, PassageIndex, Places
 
@@ -122,7 +122,7 @@ def find_passages(notes: Notes, index: PassageIndex, *, but: str | None = None) 
 
 def _match(notes: Notes, index: PassageIndex, but: str | None) -> tuple[_Matches, NDArray[np.bool_]]:
     """Look up all words, block by block, keeping those that have others near; and which words could be told [N]."""
-    hashes, places = words(notes)
+    hashes, places = ngrams(notes)
     pitch = notes.pitch[by_chord(notes)].astype(np.int64)
     told = np.zeros(len(notes), dtype=np.bool_)
     is_other = np.array([piece.work != but for piece in index.pieces], dtype=np.bool_)
@@ -174,28 +174,28 @@ def _split(group: Places, values: Places, most: int) -> Places:
 
 def _passage(chain: _Matches, told: NDArray[np.bool_], index: PassageIndex) -> Passage | None:
     """What a chain says; None where too few different words say it, or too few of those that might."""
-    begin, end = int(chain.here[0]), int(chain.here[-1]) + WORD_LENGTH
+    begin, end = int(chain.here[0]), int(chain.here[-1]) + NGRAM_LENGTH
     is_covered = _stand_in(chain.here - begin, end - begin)
-    is_told = _stand_in(np.flatnonzero(told[begin : end - WORD_LENGTH + 1]), end - begin)
+    is_told = _stand_in(np.flatnonzero(told[begin : end - NGRAM_LENGTH + 1]), end - begin)
     start, stop = _densest(is_covered, is_told)
     alike = float(is_covered[start:stop].sum() / is_told[start:stop].sum())
     start, stop = start + begin, stop + begin
     chain = chain.of((chain.here >= start) & (chain.here < stop))
     if len(np.unique(chain.here)) < _Reach.of(index).fewest or alike < LEAST_ALIKE:
         return None
-    first, last = (_there(chain, edge) for edge in (start, stop - WORD_LENGTH))
-    if not 1 / MOST_UNEVEN <= (last + WORD_LENGTH - first) / (stop - start) <= MOST_UNEVEN:
+    first, last = (_there(chain, edge) for edge in (start, stop - NGRAM_LENGTH))
+    if not 1 / MOST_UNEVEN <= (last + NGRAM_LENGTH - first) / (stop - start) <= MOST_UNEVEN:
         return None
     piece = index.pieces[int(index.piece_at(chain.there[:1])[0])]
     first, last = first - piece.start, last - piece.start
-    return Passage(piece, start, stop, first, last + WORD_LENGTH, int(chain.semitones[0]), alike)
+    return Passage(piece, start, stop, first, last + NGRAM_LENGTH, int(chain.semitones[0]), alike)
 
 
 def _stand_in(places: Places, note_count: int) -> NDArray[np.bool_]:
     """Mark the notes [N] of the words at these places."""
     changes = np.zeros(note_count + 1, dtype=np.int64)
     np.add.at(changes, places, 1)
-    np.add.at(changes, places + WORD_LENGTH, -1)
+    np.add.at(changes, places + NGRAM_LENGTH, -1)
     return np.asarray(np.cumsum(changes[:-1]) > 0)
 
 

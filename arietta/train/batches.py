@@ -19,7 +19,7 @@ from ..codecs.grid import LONGEST_CODA, SHORTEST_CODA
 from ..corpus.store import Piece, Store
 from ..errors import CorpusError
 from ..model.config import ModelConfig
-from ..music.notes import HIGHEST_PITCH, LOWEST_PITCH, Notes, stretch, take, transpose, trim
+from ..music.notes import HIGHEST_PITCH, LOWEST_PITCH, Notes, select, stretch, transpose, trim
 from .settings import DataSettings
 
 # Rows thrown away before a crop from the middle: an encoder that begins there does not know which keys and pedal are
@@ -61,7 +61,7 @@ class Augmentation:
 
     def apply(self, notes: Notes, semitones: tuple[int, int]) -> Notes:
         """Transpose and stretch `notes`, moved to begin at 0; notes outside the 88 keys are left out."""
-        notes = trim(take(notes, (notes.pitch >= LOWEST_PITCH) & (notes.pitch <= HIGHEST_PITCH)))
+        notes = trim(select(notes, (notes.pitch >= LOWEST_PITCH) & (notes.pitch <= HIGHEST_PITCH)))
         pitch = notes.pitch.astype(np.int64)
         low = max(semitones[0], LOWEST_PITCH - int(pitch.min(initial=HIGHEST_PITCH)))
         high = min(semitones[1], HIGHEST_PITCH - int(pitch.max(initial=LOWEST_PITCH)))

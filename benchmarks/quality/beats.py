@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arietta.music.beats import find_beats
-from arietta.music.meter import LATTICE, Meter, bars
+from arietta.music.meter import LATTICE, Meter, lay_out_bars
 from arietta.music.midi import read_meter, read_midi
 from arietta.music.notes import crop
 from benchmarks.shared.report import commit, seconds
@@ -94,7 +94,10 @@ def written_beats(meter: Meter, until: float) -> Times:
     """Times of the beats of a metre: dotted ones where beats are, a quarter each elsewhere."""
     last = int(meter.quarters(until) * LATTICE)
     places = [
-        at for bar in bars(meter, last) for at in range(bar.start, bar.start + bar.length, bar.beat) if at <= last
+        at
+        for bar in lay_out_bars(meter, last)
+        for at in range(bar.start, bar.start + bar.length, bar.beat)
+        if at <= last
     ]
     return meter.seconds(np.array(places) / LATTICE)
 

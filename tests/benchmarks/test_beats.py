@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arietta.music.meter import Meter, Signature, Tempo
+from arietta.music.meter import Meter, Tempo, TimeSignature
 from arietta.music.midi import write_midi
 from arietta.music.notes import Notes
 
@@ -76,7 +76,7 @@ def test_a_performance_without_annotations_has_no_known_beats(bench: ModuleType,
 
 
 def test_the_beats_of_a_written_metre_are_its_own_and_dotted_where_they_are(bench: ModuleType) -> None:
-    meter = Meter((Signature(0.0, 3, 4), Signature(1.5, 6, 8)), (Tempo(0.0, 0.5), Tempo(1.5, 0.4)))
+    meter = Meter((TimeSignature(0.0, 3, 4), TimeSignature(1.5, 6, 8)), (Tempo(0.0, 0.5), Tempo(1.5, 0.4)))
     assert bench.written_beats(meter, 3.0) == pytest.approx([0, 0.5, 1, 1.5, 2.1, 2.7])
 
 

@@ -26,7 +26,7 @@ from arietta.codecs.grid import (
     VELOCITY_CENTRES,
 )
 from arietta.codecs.note import NoteCodec
-from arietta.codecs.roundtrip import measure, onset_errors
+from arietta.codecs.roundtrip import measure_fidelity, onset_errors
 from arietta.errors import CodecError, MidiError
 from arietta.music.midi import read_midi
 from arietta.music.notes import Notes
@@ -276,7 +276,7 @@ def test_the_laws_and_bounds_hold_on_every_file(corpora: Path, pattern: str, eve
 
 def _faults(notes: Notes, length: float) -> list[str]:
     """What a file breaks, a sentence each."""
-    events, quantised, fidelity = CODEC.encode(notes), CODEC.quantise(notes), measure(notes, CODEC)
+    events, quantised, fidelity = CODEC.encode(notes), CODEC.quantise(notes), measure_fidelity(notes, CODEC)
     claims = {
         "decode(encode(x)) != quantise(x)": CODEC.decode(events) == quantised,
         "encode(decode(e)) != e": np.array_equal(CODEC.encode(quantised), events),

@@ -20,7 +20,7 @@ from arietta.codecs.performance import (
     VELOCITY,
     PerformanceCodec,
 )
-from arietta.codecs.roundtrip import measure, onset_errors
+from arietta.codecs.roundtrip import measure_fidelity, onset_errors
 from arietta.errors import CodecError, MidiError
 from arietta.music.midi import read_midi
 from arietta.music.notes import Note, Notes, fold_pedal
@@ -307,7 +307,7 @@ def test_the_laws_and_bounds_hold_on_files(corpora: Path, pattern: str, every: i
             notes = read_midi(file)
         except MidiError:
             continue
-        taken, fidelity = CODEC.encode(notes), measure(notes, CODEC)
+        taken, fidelity = CODEC.encode(notes), measure_fidelity(notes, CODEC)
         assert CODEC.decode(taken) == CODEC.quantise(notes), file
         assert np.array_equal(CODEC.encode(CODEC.decode(taken)), taken), file
         assert fidelity.onset_error_max_ms <= 1000 * HALF_STEP and fidelity.lost == 0, (file, fidelity)

@@ -11,7 +11,7 @@ from hypothesis import given
 from arietta.cli import main
 from arietta.codecs.note import NoteCodec
 from arietta.codecs.performance import PerformanceCodec
-from arietta.codecs.roundtrip import measure, measure_files, onset_errors
+from arietta.codecs.roundtrip import measure_fidelity, measure_files, onset_errors
 from arietta.music.midi import write_midi
 from arietta.music.notes import Notes, shift
 from tests.support.strategies import pieces
@@ -34,19 +34,19 @@ class Faulty(NoteCodec):
 @given(pieces())
 @pytest.mark.parametrize("codec", [NOTE, PERFORMANCE], ids=["note", "performance"])
 def test_no_codec_loses_a_note_or_an_onset(codec, notes):
-    fidelity = measure(notes, codec)
+    fidelity = measure_fidelity(notes, codec)
     assert fidelity.lost == 0 and fidelity.notes == len(notes)
     assert fidelity.onset_error_median_ms <= fidelity.onset_error_max_ms <= 5.000001
 
 
 def test_a_piece_on_the_grid_comes_back_unharmed():
-    fidelity = measure(NOTE.quantise(SCALE), NOTE)
+    fidelity = measure_fidelity(NOTE.quantise(SCALE), NOTE)
     assert (fidelity.onset_error_max_ms, fidelity.drift_ms, fidelity.velocity_difference) == (0, 0, 0)
     assert (fidelity.merged, fidelity.shortened, fidelity.outside, fidelity.length_ratio) == (0, 0, 0, 1)
 
 
 def test_errors_are_in_milliseconds_and_drift_has_a_sign():
-    fidelity = measure(SCALE, NOTE)
+    fidelity = measure_fidelity(SCALE, NOTE)
     assert fidelity.onset_error_max_ms == pytest.approx(2.1)
     assert fidelity.drift_ms == pytest.approx(-2.1)
     assert fidelity.velocity_difference == pytest.approx(2)
@@ -54,24 +54,24 @@ def test_errors_are_in_milliseconds_and_drift_has_a_sign():
 
 
 def test_a_codec_that_decodes_late_and_loses_a_note_is_found_out():
-    fidelity = measure(SCALE, Faulty())
+    fidelity = measure_fidelity(SCALE, Faulty())
     assert fidelity.lost == 1
     assert fidelity.onset_error_max_ms == np.inf
     assert onset_errors(SCALE, Faulty().decode(NOTE.encode(SCALE)))[0] == pytest.approx(0.1)
 
 
 def test_lengths_are_held_against_the_pedal_where_a_codec_folds_it():
-    assert measure(SCALE, PERFORMANCE).length_ratio == pytest.approx(1, abs=0.02)
+    assert measure_fidelity(SCALE, PERFORMANCE).length_ratio == pytest.approx(1, abs=0.02)
     assert PERFORMANCE.quantise(SCALE).duration.mean() > 2 * SCALE.duration.mean()
 
 
 def test_an_empty_piece_has_no_errors():
-    fidelity = measure(Notes.of(), NOTE)
+    fidelity = measure_fidelity(Notes.of(), NOTE)
     assert (fidelity.notes, fidelity.lost, fidelity.onset_error_max_ms, fidelity.length_ratio) == (0, 0, 0.0, 1.0)
 
 
 def test_notes_that_no_key_plays_are_outside_and_measured_no_further():
-    fidelity = measure(Notes.of([0, 1], [1, 1], [12, 120], [64, 64]), NOTE)
+    fidelity = measure_fidelity(Notes.of([0, 1], [1, 1], [12, 120], [64, 64]), NOTE)
     assert (fidelity.notes, fidelity.outside, fidelity.lost, fidelity.onset_error_max_ms) == (2, 2, 0, 0)
 
 

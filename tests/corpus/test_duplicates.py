@@ -13,7 +13,7 @@ from arietta.corpus import duplicates as likeness
 from arietta.corpus.duplicates import Shares, find_repeats, is_same_performance, measure_shares
 from arietta.corpus.store import ColumnReader, ColumnWriter
 from arietta.music.ngrams import fingerprint, landmarks
-from arietta.music.notes import Notes, shift, stretch, take, transpose
+from arietta.music.notes import Notes, select, shift, stretch, transpose
 from tests.support.tunes import play_again, play_all, tune
 
 
@@ -55,7 +55,7 @@ def test_the_same_notes_at_half_the_tempo_are_another_performance() -> None:
 
 def test_a_second_transcription_with_notes_missed_is_the_same_performance() -> None:
     notes = tune(1, 600)
-    heard = take(notes, np.random.default_rng(0).uniform(size=600) > 0.03)
+    heard = select(notes, np.random.default_rng(0).uniform(size=600) > 0.03)
     assert is_same_performance(notes, heard)
 
 

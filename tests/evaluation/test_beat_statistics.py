@@ -18,12 +18,12 @@ from arietta.evaluation.beat_statistics import (
     moved,
     signature_of,
 )
-from arietta.music.meter import Meter, Signature, Tempo
+from arietta.music.meter import Meter, Tempo, TimeSignature
 from arietta.music.notes import Notes, shift, stretch
 from tests.support.tunes import tune
 
 # Two bars of 3/4, first at 120 and then at 60 quarter notes a minute: quarter, quarter, quarter; half, quarter.
-BARS = Meter((Signature(0.0, 3, 4),), (Tempo(0.0, 0.5), Tempo(1.5, 1.0)))
+BARS = Meter((TimeSignature(0.0, 3, 4),), (Tempo(0.0, 0.5), Tempo(1.5, 1.0)))
 WRITTEN = Notes.of([0, 0.5, 1.0, 1.5, 3.5], [0.5, 0.5, 0.5, 2.0, 1.0], [60, 62, 64, 65, 67], [64] * 5)
 
 
@@ -60,14 +60,14 @@ def test_lengths_go_to_the_nearest_written_one() -> None:
 def test_a_downbeat_played_early_belongs_to_its_bar() -> None:
     even = Notes.of(np.arange(16) * 0.5, [0.2] * 16, [60] * 16, [64] * 16)
     early = Notes.of(np.maximum(even.onset - 0.006, 0), even.duration, even.pitch, even.velocity)
-    four = Meter((Signature(0.0, 4, 4),), (Tempo(0.0, 0.5),))
+    four = Meter((TimeSignature(0.0, 4, 4),), (Tempo(0.0, 0.5),))
     assert measure_beats(early, four)["groove_beats"] == measure_beats(even, four)["groove_beats"] == [1.0]
 
 
 def test_only_bars_of_the_usual_length_are_compared() -> None:
     onset = [0.0, *(1.5 + 2.0 * np.arange(8))]  # a pickup of three quarter notes, then one note a bar
     notes = Notes.of(onset, [0.1] * 9, [60] * 9, [64] * 9)
-    mixed = Meter((Signature(0.0, 3, 4), Signature(1.5, 4, 4)), (Tempo(0.0, 0.5),))
+    mixed = Meter((TimeSignature(0.0, 3, 4), TimeSignature(1.5, 4, 4)), (Tempo(0.0, 0.5),))
     assert measure_beats(notes, mixed)["groove_beats"] == [1.0]
     assert signature_of(notes, mixed) == "4/4"
 

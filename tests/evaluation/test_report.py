@@ -16,12 +16,12 @@ from arietta.evaluation.report import MOST_WINDOWS, figures, pitch_class_entropy
 from arietta.evaluation.statistics import measure
 from arietta.evaluation.words import MEANINGS, plain_words
 from arietta.model.engine import OnnxEngine
-from arietta.music.meter import Meter, Signature, Tempo
+from arietta.music.meter import Meter, Tempo, TimeSignature
 from arietta.music.notes import Notes, excerpt, shift, window
 from tests.support.indexes import TUNES, indexed
 from tests.support.tunes import tune
 
-METER = Meter((Signature(0.0, 3, 4),), (Tempo(0.0, 0.5),))
+METER = Meter((TimeSignature(0.0, 3, 4),), (Tempo(0.0, 0.5),))
 
 
 def test_a_report_gathers_what_its_parts_say(tiny_engine: OnnxEngine) -> None:
@@ -88,7 +88,7 @@ def test_a_short_piece_is_its_own_window_and_a_very_short_one_has_none() -> None
 
 def test_figures_of_a_longer_piece_are_the_medians_of_its_windows() -> None:
     notes, starts = tune(1, 2600), (0, 800, 1600)
-    slowing = Meter((Signature(0.0, 3, 4),), (Tempo(0.0, 0.5), Tempo(300.0, 1.0)))
+    slowing = Meter((TimeSignature(0.0, 3, 4),), (Tempo(0.0, 0.5), Tempo(300.0, 1.0)))
     sample = report_on(notes, meter=slowing).sample
     assert sample is not None and (sample.notes, sample.count) == (1000, 3)
     parts = [window(notes, start, start + 1000) for start in starts]

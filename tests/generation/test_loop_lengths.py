@@ -169,7 +169,7 @@ def test_a_pattern_comes_at_most_eight_times(
     bundle = load_bundle(tiny_bundle)
     guarded = generate(Request(notes=400), Wilful(bundle, cycling(keys))).notes
     assert longest_repeat(guarded, len(keys)) <= LOOP_REPEATS
-    monkeypatch.setattr(LoopGuard, "hear", lambda self, note: None)
+    monkeypatch.setattr(LoopGuard, "push", lambda self, note: None)
     left_alone = generate(Request(notes=400), Wilful(bundle, cycling(keys))).notes
     assert longest_repeat(left_alone, len(keys)) == pytest.approx(400 / len(keys), abs=1)
 
@@ -183,23 +183,23 @@ def test_a_model_at_its_coldest_does_not_hammer_one_key(tiny_engine: OnnxEngine)
 def heard(pitches: list[int], intervals: list[float]) -> LoopGuard:
     guard = LoopGuard()
     for onset, pitch in zip(np.cumsum(intervals), pitches, strict=True):
-        guard.hear(Note(float(onset), 0.1, pitch, 64))
+        guard.push(Note(float(onset), 0.1, pitch, 64))
     return guard
 
 
 def test_repeated_notes_are_no_loop_until_the_eighth() -> None:
-    assert heard([60] * 7, [0.2] * 7).repeated is None
-    assert heard([60] * 9, [0.2] * 9).repeated == 60
+    assert heard([60] * 7, [0.2] * 7).looping_pitch is None
+    assert heard([60] * 9, [0.2] * 9).looping_pitch == 60
 
 
 def test_repeated_notes_in_changing_rhythm_are_no_loop() -> None:
-    assert heard([60] * 20, [0.1, 0.4] * 10).repeated == 60  # a pattern of two
-    assert heard([60] * 20, [0.1 * 1.5**place for place in range(20)]).repeated is None
+    assert heard([60] * 20, [0.1, 0.4] * 10).looping_pitch == 60  # a pattern of two
+    assert heard([60] * 20, [0.1 * 1.5**place for place in range(20)]).looping_pitch is None
 
 
 def test_an_alternation_of_two_keys_is_a_loop_and_names_the_next() -> None:
-    assert heard([60, 64] * 10, [0.2] * 20).repeated == 60
+    assert heard([60, 64] * 10, [0.2] * 20).looping_pitch == 60
 
 
 def test_a_change_ends_the_loop() -> None:
-    assert heard([60] * 20 + [61], [0.2] * 21).repeated is None
+    assert heard([60] * 20 + [61], [0.2] * 21).looping_pitch is None

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from arietta.music.beats import find_beats, find_meter, salience_of
+from arietta.music.beats import find_beats, find_meter, onset_salience
 from arietta.music.notes import Notes, stretch
 from tests.support.strategies import pieces
 
@@ -111,7 +111,7 @@ def test_louder_lower_and_longer_notes_are_more_salient() -> None:
         notes = Notes.of(
             [1.0, 2.0, 3.0], [0.2, values["duration"], 0.2], [72, values["pitch"], 72], [64, values["velocity"], 64]
         )
-        return float(salience_of(notes)[round(50 * seconds)] / salience_of(notes)[50])
+        return float(onset_salience(notes)[round(50 * seconds)] / onset_salience(notes)[50])
 
     assert at(2.0) == pytest.approx(1, rel=0.05)
     assert min(at(2.0, velocity=100), at(2.0, pitch=36), at(2.0, duration=0.9)) > 1.1

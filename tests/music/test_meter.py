@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arietta.errors import MidiError
-from arietta.music.meter import Bar, Key, Meter, Signature, Tempo, are_written, bars, follow
+from arietta.music.meter import (
+    Bar,
+    KeySignature,
+    Meter,
+    Tempo,
+    TimeSignature,
+    are_on_lattice,
+    follows_meter,
+    lay_out_bars,
+)
 from arietta.music.midi import midi_bytes, read_meter, read_midi
 from arietta.music.notes import Notes
 from tests.support.midi_bytes import Event, midi, off, on, tempo, track
@@ -38,20 +47,20 @@ def played(count: int = 200) -> list[Event]:
 @given(GAPS, st.floats(0, 100))
 def test_positions_and_times_are_each_others_inverse(gaps: list[tuple[float, float]], seconds: float) -> None:
     starts = np.cumsum([0, *(gap for gap, _ in gaps)])
-    meter = Meter((Signature(0, 4, 4),), tuple(map(Tempo, starts.tolist(), [0.5, *(rate for _, rate in gaps)])))
+    meter = Meter((TimeSignature(0, 4, 4),), tuple(map(Tempo, starts.tolist(), [0.5, *(rate for _, rate in gaps)])))
     assert meter.seconds(meter.quarters(seconds)) == pytest.approx(seconds)
     times = np.sort(np.append(starts, seconds))
     assert (np.diff(meter.quarters(times)) >= 0).all()
 
 
 def test_a_tempo_counts_from_its_time_on() -> None:
-    meter = Meter((Signature(0, 4, 4),), (Tempo(0, 0.5), Tempo(2, 1.0)))
+    meter = Meter((TimeSignature(0, 4, 4),), (Tempo(0, 0.5), Tempo(2, 1.0)))
     assert meter.quarters([0, 1, 2, 3]).tolist() == [0, 2, 4, 5]
     assert meter.seconds([5, 1]).tolist() == [3, 0.5]
 
 
 def test_a_bar_is_as_long_as_its_signature_says() -> None:
-    assert [Signature(0, *parts).quarters for parts in ((4, 4), (3, 4), (6, 8), (2, 2))] == [4, 3, 3, 4]
+    assert [TimeSignature(0, *parts).quarters for parts in ((4, 4), (3, 4), (6, 8), (2, 2))] == [4, 3, 3, 4]
 
 
 def test_a_sequenced_file_gives_its_signatures_tempos_and_keys() -> None:
@@ -59,22 +68,22 @@ def test_a_sequenced_file_gives_its_signatures_tempos_and_keys() -> None:
     events += [(0, tempo(300_000)), (0, signature(6, 3)), (0, key(2)), *scale(240, 6)]
     meter = read_meter(midi(track(*events)))
     assert meter == Meter(
-        (Signature(0, 3, 4), Signature(3.6, 6, 8)),
+        (TimeSignature(0, 3, 4), TimeSignature(3.6, 6, 8)),
         (Tempo(0, 0.6), Tempo(pytest.approx(3.6), 0.3)),
-        (Key(0, -3, True), Key(3.6, 2, False)),
+        (KeySignature(0, -3, True), KeySignature(3.6, 2, False)),
         is_exact=True,
     )
 
 
 def test_signatures_and_tempos_count_on_every_track() -> None:
     meter = read_meter(midi(track(*scale()), track((0, signature(2, 2)), (480, tempo(250_000)))))
-    assert meter is not None and meter.signatures == (Signature(0, 2, 4),)
+    assert meter is not None and meter.signatures == (TimeSignature(0, 2, 4),)
     assert meter.tempos == (Tempo(0, 0.5), Tempo(0.5, 0.25))
 
 
 def test_before_the_first_signature_a_bar_has_four_quarters() -> None:
     meter = read_meter(midi(track(*scale(480, 4), (0, signature(3, 2)), *scale(480, 6))))
-    assert meter is not None and meter.signatures == (Signature(0, 4, 4), Signature(2, 3, 4))
+    assert meter is not None and meter.signatures == (TimeSignature(0, 4, 4), TimeSignature(2, 3, 4))
 
 
 def test_a_tempo_alone_is_a_metre_where_the_notes_follow_it() -> None:
@@ -132,37 +141,37 @@ def test_a_broken_file_is_refused_by_its_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("step", [1 / 2, 1 / 3, 1 / 4, 1 / 6, 1 / 8, 1])
 def test_every_usual_note_value_follows_the_metre(step: float) -> None:
-    assert follow(np.arange(40) * step) and are_written(np.arange(40) * step)
+    assert follows_meter(np.arange(40) * step) and are_on_lattice(np.arange(40) * step)
 
 
 def test_the_same_notes_at_another_tempo_do_not_follow() -> None:
-    assert not follow(np.arange(200) * 0.5 * 1.037)
-    assert not follow(np.zeros(0))
+    assert not follows_meter(np.arange(200) * 0.5 * 1.037)
+    assert not follows_meter(np.zeros(0))
 
 
-def laid_out(*signatures: Signature, end: int = 400) -> list[Bar]:
-    return bars(Meter(signatures, (Tempo(0, 1.0),)), end)
+def laid_out(*signatures: TimeSignature, end: int = 400) -> list[Bar]:
+    return lay_out_bars(Meter(signatures, (Tempo(0, 1.0),)), end)
 
 
 def test_bars_follow_one_another_until_the_end_is_past() -> None:
-    found = laid_out(Signature(0, 3, 4))
+    found = laid_out(TimeSignature(0, 3, 4))
     assert [bar.start for bar in found] == [0, 72, 144, 216, 288, 360]
     assert {bar.length for bar in found} == {72}
     assert [bar.signature for bar in found] == [(3, 4)] + [None] * 5
 
 
 def test_there_is_always_a_bar() -> None:
-    assert [bar.length for bar in laid_out(Signature(0, 4, 4), end=0)] == [96]
+    assert [bar.length for bar in laid_out(TimeSignature(0, 4, 4), end=0)] == [96]
 
 
 def test_a_new_signature_ends_the_bar_it_falls_into() -> None:
-    found = laid_out(Signature(0, 4, 4), Signature(6, 2, 4), end=200)
+    found = laid_out(TimeSignature(0, 4, 4), TimeSignature(6, 2, 4), end=200)
     assert [(bar.start, bar.length) for bar in found] == [(0, 96), (96, 48), (144, 48), (192, 48)]
     assert not any(bar.is_pickup for bar in found)
 
 
 def test_a_lone_short_bar_before_longer_ones_is_their_pickup() -> None:
-    first, second = laid_out(Signature(0, 1, 4), Signature(1, 4, 4), end=100)
+    first, second = laid_out(TimeSignature(0, 1, 4), TimeSignature(1, 4, 4), end=100)
     assert first == Bar(0, 24, 24, (4, 4), is_pickup=True)
     assert second == Bar(24, 96, 24)
 
@@ -172,5 +181,5 @@ def test_a_lone_short_bar_before_longer_ones_is_their_pickup() -> None:
     [((4, 4), 24, 24), ((6, 8), 36, 12), ((3, 8), 36, 12), ((2, 2), 24, 24), ((5, 8), 24, 24)],
 )
 def test_beats_are_dotted_where_bars_are_of_three_eighths(signature: tuple[int, int], beat: int, cell: int) -> None:
-    bar = laid_out(Signature(0, *signature))[0]
+    bar = laid_out(TimeSignature(0, *signature))[0]
     assert (bar.beat, bar.cell) == (beat, cell)

@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arietta.music.ngrams import (
+    NGRAM_LENGTH,
     PASSAGE_LENGTH,
-    WORD_LENGTH,
     Hashes,
     count_shared,
     fingerprint,
     landmarks,
+    ngrams,
     passages,
     share,
-    words,
 )
 from arietta.music.notes import Notes, shift, stretch, transpose
 from tests.support.tunes import play_again, play_all, tune
@@ -127,11 +127,11 @@ def test_landmarks_say_when_a_passage_sounds_and_nothing_where_it_sounds_again()
 
 
 def test_words_are_the_same_in_another_key_and_tempo_and_say_where_they_stand() -> None:
-    hashes, places = words(tune(1))
-    moved, there = words(stretch(transpose(tune(1), 5), 1.3))
+    hashes, places = ngrams(tune(1))
+    moved, there = ngrams(stretch(transpose(tune(1), 5), 1.3))
     assert np.array_equal(hashes, moved) and np.array_equal(places, there)
     assert len(np.unique(hashes)) == len(hashes) > 100
-    assert len(words(tune(1, WORD_LENGTH - 1))[0]) == 0 and len(words(tune(1, WORD_LENGTH))[0]) == 1
+    assert len(ngrams(tune(1, NGRAM_LENGTH - 1))[0]) == 0 and len(ngrams(tune(1, NGRAM_LENGTH))[0]) == 1
 
 
 def test_a_changed_note_changes_only_the_words_it_stands_in() -> None:
@@ -139,13 +139,13 @@ def test_a_changed_note_changes_only_the_words_it_stands_in() -> None:
     pitch = notes.pitch.copy()
     pitch[50] += 1
     changed = Notes.of(notes.onset, notes.duration, pitch, notes.velocity)
-    (hashes, places), (others, theirs) = words(notes), words(changed)
+    (hashes, places), (others, theirs) = ngrams(notes), ngrams(changed)
     common = np.intersect1d(places, theirs)
     differs = hashes[np.isin(places, common)] != others[np.isin(theirs, common)]
-    assert common[differs].tolist() == [place for place in range(50 - WORD_LENGTH + 1, 51) if place in common]
+    assert common[differs].tolist() == [place for place in range(50 - NGRAM_LENGTH + 1, 51) if place in common]
 
 
 @pytest.mark.parametrize("steps", [[2, -2], [4, 3, -7], [1]], ids=["trill", "broken triad", "chromatic scale"])
 def test_trills_and_broken_triads_are_no_words(steps: list[int]) -> None:
     figure = in_a_row((40 + np.cumsum([0, *(steps * 20)[:20]])).tolist())
-    assert len(words(figure)[0]) == 0
+    assert len(ngrams(figure)[0]) == 0

@@ -19,9 +19,9 @@ from arietta.music.notes import (
     fold_pedal,
     join,
     next_strike,
+    select,
     shift,
     stretch,
-    take,
     transpose,
     trim,
     window,
@@ -118,16 +118,16 @@ def test_notes_are_equal_when_every_column_is(change: Callable[[Notes], Notes]) 
 
 def test_a_piece_lasts_until_the_last_key_or_pedal_is_let_go() -> None:
     assert PIECE.seconds == 3.5
-    assert take(PIECE, np.arange(4), np.zeros((0, 2))).seconds == 3.0
+    assert select(PIECE, np.arange(4), np.zeros((0, 2))).seconds == 3.0
 
 
 # Changing
 
 
 def test_take_keeps_what_a_mask_or_indices_choose() -> None:
-    assert rows(take(PIECE, PIECE.pitch == 60)) == [PIECE[0], PIECE[3]]
-    assert rows(take(PIECE, np.array([3, 0]))) == [PIECE[0], PIECE[3]]
-    assert take(PIECE, PIECE.pitch == 60).pedal.tolist() == PIECE.pedal.tolist()
+    assert rows(select(PIECE, PIECE.pitch == 60)) == [PIECE[0], PIECE[3]]
+    assert rows(select(PIECE, np.array([3, 0]))) == [PIECE[0], PIECE[3]]
+    assert select(PIECE, PIECE.pitch == 60).pedal.tolist() == PIECE.pedal.tolist()
 
 
 def test_crop_keeps_what_begins_inside_and_cuts_the_pedal_at_both_edges() -> None:
@@ -161,7 +161,7 @@ def test_shift_moves_notes_and_pedal_but_not_before_the_start() -> None:
 
 def test_trim_begins_with_the_first_note_or_an_earlier_pedal() -> None:
     assert trim(PIECE) == shift(PIECE, -0.25)
-    assert trim(take(PIECE, np.arange(4), np.zeros((0, 2)))).onset[0] == 0
+    assert trim(select(PIECE, np.arange(4), np.zeros((0, 2)))).onset[0] == 0
     assert trim(Notes.of()) == Notes.of()
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from arietta.music.notes import Notes
-from arietta.music.summary import Tally, most_at_once, pitch_counts, step_counts, summarise, tally
+from arietta.music.summary import Tally, most_at_once, pitch_counts, step_counts, summarise_piece, tally
 
 
 def line(**values: object) -> dict[str, object]:
@@ -12,7 +12,7 @@ def line(**values: object) -> dict[str, object]:
 
 
 def test_a_summary_counts_what_was_played(waltz: Notes) -> None:
-    piece = summarise(waltz)
+    piece = summarise_piece(waltz)
     assert (piece.note_count, piece.lowest, piece.highest) == (12, 45, 64)
     assert (piece.softest, piece.loudest) == (50, 82)
     assert piece.mean_pitch == pytest.approx(waltz.pitch.mean())
@@ -22,7 +22,7 @@ def test_a_summary_counts_what_was_played(waltz: Notes) -> None:
 
 
 def test_keys_are_counted_apart_from_what_the_pedal_holds(waltz: Notes) -> None:
-    piece = summarise(waltz)
+    piece = summarise_piece(waltz)
     assert piece.most_keys == 2
     assert piece.mean_keys == pytest.approx(12 * 0.4 / 4.4)
     assert piece.most_sounding == 3
@@ -36,13 +36,13 @@ def test_a_note_that_ends_as_another_begins_does_not_sound_with_it() -> None:
 
 
 def test_one_note_has_no_step() -> None:
-    piece = summarise(Notes.of([3], [1], [60], [64]))
+    piece = summarise_piece(Notes.of([3], [1], [60], [64]))
     assert (piece.median_step, piece.first_onset) == (0, 3)
 
 
 def test_a_piece_without_notes_cannot_be_summarised() -> None:
     with pytest.raises(ValueError, match="without notes"):
-        summarise(Notes.of())
+        summarise_piece(Notes.of())
 
 
 def test_every_note_stands_in_one_half_octave_and_gaps_between_are_shown() -> None:

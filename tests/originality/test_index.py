@@ -11,7 +11,7 @@ import pytest
 
 from arietta.errors import CorpusError
 from arietta.model.bundle import DEFAULT_MODEL, INDEX, load_bundle
-from arietta.music.ngrams import by_chord, words
+from arietta.music.ngrams import by_chord, ngrams
 from arietta.music.notes import Notes
 from arietta.originality import index as passage_index
 from arietta.originality.index import DESCRIPTION, PLACES, build_index, describe_more, open_index, originality_index
@@ -23,7 +23,7 @@ def test_every_word_is_found_where_it_stands_and_at_its_pitch(tmp_path: Path) ->
     index = indexed(tmp_path / "index")
     start = 0
     for notes in TUNES:
-        hashes, places = words(notes)
+        hashes, places = ngrams(notes)
         counts, numbers, pitches = index.look_up(hashes)
         assert (counts >= 1).all()
         ends = np.cumsum(counts)
@@ -36,7 +36,7 @@ def test_every_word_is_found_where_it_stands_and_at_its_pitch(tmp_path: Path) ->
 
 
 def test_words_that_the_corpus_lacks_are_not_found(tmp_path: Path) -> None:
-    counts, numbers, pitches = indexed(tmp_path / "index").look_up(words(tune(99))[0])
+    counts, numbers, pitches = indexed(tmp_path / "index").look_up(ngrams(tune(99))[0])
     assert counts.sum() == len(numbers) == len(pitches)
     assert (counts > 0).mean() < 0.35  # slots shared by chance
 
@@ -47,9 +47,9 @@ def test_no_words_find_nothing(tmp_path: Path) -> None:
 
 def test_words_that_stand_everywhere_are_left_out(tmp_path: Path) -> None:
     tunes = [tune(0, 60)] * (passage_index.FREQUENT + 1)
-    counts, _, _ = indexed(tmp_path / "index", [*tunes, tune(1, 60)]).look_up(words(tune(0, 60))[0])
+    counts, _, _ = indexed(tmp_path / "index", [*tunes, tune(1, 60)]).look_up(ngrams(tune(0, 60))[0])
     assert (counts == -1).all()
-    counts, _, _ = indexed(tmp_path / "index", [*tunes[:-1], tune(1, 60)]).look_up(words(tune(0, 60))[0])
+    counts, _, _ = indexed(tmp_path / "index", [*tunes[:-1], tune(1, 60)]).look_up(ngrams(tune(0, 60))[0])
     assert (counts >= passage_index.FREQUENT).mean() > 0.9
 
 
@@ -59,7 +59,7 @@ def test_a_thinned_index_keeps_within_its_size_and_a_fair_part_of_each_piece(tmp
     index = indexed(folder, tunes, at_most=1_900_000)
     assert sum(file.stat().st_size for file in folder.iterdir()) <= 1_900_000
     assert 0.02 < index.kept < 0.5 and index.is_thinned
-    found = [np.mean(index.look_up(words(notes)[0])[0] >= 0) for notes in tunes[:10]]
+    found = [np.mean(index.look_up(ngrams(notes)[0])[0] >= 0) for notes in tunes[:10]]
     assert np.allclose(found, index.kept, atol=0.03)
 
 

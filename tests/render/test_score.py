@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arietta.music.meter import Key, Meter, Signature, Tempo
+from arietta.music.meter import KeySignature, Meter, Tempo, TimeSignature
 from arietta.music.notes import Notes
 from arietta.render.score import musicxml
 from tests.support.musicxml import Score, Sounding, complaints, read_score
@@ -21,7 +21,7 @@ VALUES = [Q(4), Q(3), Q(2), Q(3, 2), Q(1), Q(3, 4), Q(1, 2), Q(1, 4), Q(2, 3), Q
 
 
 def meter_of(beats: int = 4, unit: int = 4, *, tempos: tuple[Tempo, ...] = (Tempo(0, 0.5),), sharps: int = 0) -> Meter:
-    return Meter((Signature(0, beats, unit),), tempos, (Key(0, sharps),), is_exact=True)
+    return Meter((TimeSignature(0, beats, unit),), tempos, (KeySignature(0, sharps),), is_exact=True)
 
 
 def performed(written: Written, meter: Meter) -> Notes:
@@ -89,7 +89,7 @@ def test_every_note_of_any_performance_is_written_once(notes: Notes) -> None:
 @settings(max_examples=40)
 @given(pieces(), st.sampled_from([(4, 4), (6, 8), (3, 4), (7, 8), (1, 4)]), st.booleans())
 def test_every_note_is_written_once_in_any_metre(notes: Notes, signature: tuple[int, int], is_exact: bool) -> None:
-    meter = Meter((Signature(0, *signature),), (Tempo(0, 0.43),), is_exact=is_exact)
+    meter = Meter((TimeSignature(0, *signature),), (Tempo(0, 0.43),), is_exact=is_exact)
     score = read_score(musicxml(notes, meter=meter))
     assert Counter(note.pitch for note in score.notes) == Counter(notes.pitch.tolist())
     assert_bars_are_full(score)
@@ -141,7 +141,7 @@ def test_a_held_note_and_a_line_over_it_are_two_voices() -> None:
 
 
 def test_bars_follow_the_signatures_and_tempos_of_the_metre() -> None:
-    meter = Meter((Signature(0, 3, 4), Signature(3.0, 6, 8)), (Tempo(0, 0.5), Tempo(3.0, 1.0)), is_exact=True)
+    meter = Meter((TimeSignature(0, 3, 4), TimeSignature(3.0, 6, 8)), (Tempo(0, 0.5), Tempo(3.0, 1.0)), is_exact=True)
     written = in_turn([Q(1)] * 6 + [Q(1, 2)] * 6, [72, 74])
     score = scored(written, meter)
     assert sorted(score.notes) == soundings(written) and score.lengths == [3, 3, 3]
@@ -149,7 +149,7 @@ def test_bars_follow_the_signatures_and_tempos_of_the_metre() -> None:
 
 
 def test_a_short_first_bar_is_the_next_ones_pickup() -> None:
-    meter = Meter((Signature(0, 1, 4), Signature(0.5, 3, 4)), (Tempo(0, 0.5),), is_exact=True)
+    meter = Meter((TimeSignature(0, 1, 4), TimeSignature(0.5, 3, 4)), (Tempo(0, 0.5),), is_exact=True)
     score = scored(in_turn([Q(1)] * 7, [72, 74]), meter)
     assert score.lengths == [1, 3, 3]
     assert [bar.get("implicit") for bar in score.bars] == ["yes", None, None]
@@ -158,7 +158,9 @@ def test_a_short_first_bar_is_the_next_ones_pickup() -> None:
 
 
 def test_key_signatures_stand_where_the_file_has_them() -> None:
-    meter = Meter((Signature(0, 4, 4),), (Tempo(0, 0.5),), (Key(0, 2), Key(2.0, -3, True)), is_exact=True)
+    meter = Meter(
+        (TimeSignature(0, 4, 4),), (Tempo(0, 0.5),), (KeySignature(0, 2), KeySignature(2.0, -3, True)), is_exact=True
+    )
     score = scored(in_turn([Q(1)] * 8, [74, 78, 81, 86]), meter)
     assert [bar.findtext("attributes/key/fifths") for bar in score.bars] == ["2", "-3"]
 

@@ -19,7 +19,7 @@ import numpy as np
 from ...errors import RequestError
 from ...files import write_file
 from ...music.beats import find_meter
-from ...music.meter import LATTICE, Bar, Meter, bars
+from ...music.meter import LATTICE, Bar, Meter, lay_out_bars
 from ...music.notes import Notes
 from .engraving import engrave
 from .hands import split_hands
@@ -39,7 +39,7 @@ def musicxml(notes: Notes, *, title: str = "", meter: Meter | None = None) -> st
     meter = meter or find_meter(notes)
     is_right = split_hands(notes)
     last = float(meter.quarters(notes.release).max(initial=0.0)) * LATTICE
-    layout = bars(meter, int(last) + 4 * LATTICE)
+    layout = lay_out_bars(meter, int(last) + 4 * LATTICE)
     start, end = quantise_notes(notes, meter, layout, is_right)
     layout = [bar for bar in layout if bar.start < end.max(initial=1)]
     keys = _keys(notes, meter, layout)

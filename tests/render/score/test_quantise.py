@@ -7,19 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arietta.music.meter import LATTICE, Meter, Signature, Tempo, bars
+from arietta.music.meter import LATTICE, Meter, Tempo, TimeSignature, lay_out_bars
 from arietta.music.notes import Notes
 from arietta.render.score.quantise import quantise_notes
 from tests.support.strategies import pieces
 
 
 def meter_of(beats: int = 4, unit: int = 4, *, is_exact: bool = False) -> Meter:
-    return Meter((Signature(0, beats, unit),), (Tempo(0, 1.0),), is_exact=is_exact)
+    return Meter((TimeSignature(0, beats, unit),), (Tempo(0, 1.0),), is_exact=is_exact)
 
 
 def placed(notes: Notes, meter: Meter) -> tuple[list[int], list[int]]:
     """Places at a quarter note a second, all notes in the right hand."""
-    layout = bars(meter, int(notes.seconds * LATTICE) + 4 * LATTICE)
+    layout = lay_out_bars(meter, int(notes.seconds * LATTICE) + 4 * LATTICE)
     start, end = quantise_notes(notes, meter, layout, np.ones(len(notes), dtype=np.bool_))
     return start.tolist(), end.tolist()
 
