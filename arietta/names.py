@@ -1,4 +1,4 @@
-"""Names as people type them: without case and accents, and the nearest ones to a misspelling."""
+"""Names as people type them: compared without case and accents, and the nearest ones to a misspelling."""
 
 from __future__ import annotations
 
@@ -8,21 +8,24 @@ from collections.abc import Sequence
 
 
 def fold_name(name: str) -> str:
-    """Lower case, without accents, single spaces."""
-    plain = unicodedata.normalize("NFKD", name)
-    return " ".join("".join(c for c in plain if not unicodedata.combining(c)).casefold().split())
+    """Return the name in lower case, without accents, with single spaces."""
+    decomposed = unicodedata.normalize("NFKD", name)
+    return " ".join("".join(c for c in decomposed if not unicodedata.combining(c)).casefold().split())
 
 
 def same_name(first: str, second: str) -> bool:
+    """Whether two names differ at most in case, accents and spaces."""
     return fold_name(first) == fold_name(second)
 
 
-def nearest(name: str, names: Sequence[str], count: int = 3) -> str:
-    """The names most like `name`, by whole name or last word, as a phrase; all where there are few."""
-    by_key: dict[str, list[str]] = {}  # a surname may have several bearers
-    for full in names:
-        for key in (fold_name(full), fold_name(full.split()[-1])):
-            by_key.setdefault(key, []).append(full)
+def nearest_names(name: str, names: Sequence[str], count: int = 3) -> str:
+    """List the `count` of `names` most like `name`, by whole name or surname, as a phrase for an error message."""
+    by_key: dict[str, list[str]] = {}  # a surname may belong to several people
+    for known in names:
+        for key in (fold_name(known), fold_name(known.split()[-1])):
+            by_key.setdefault(key, []).append(known)
+    # Half as strict as difflib's 0.6, so that a bad misspelling is answered too; twice as many keys as are asked for,
+    # because a whole name and its surname are two keys of one person.
     keys = difflib.get_close_matches(fold_name(name), by_key, n=2 * count, cutoff=0.3)
-    found = list(dict.fromkeys(full for key in keys for full in by_key[key]))[:count]
-    return ", ".join(found or list(names)[:count])
+    matches = list(dict.fromkeys(known for key in keys for known in by_key[key]))[:count]
+    return ", ".join(matches or list(names)[:count])  # a name like none of them still shows what there is

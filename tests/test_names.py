@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arietta.names import fold_name, nearest, same_name
+from arietta.names import fold_name, nearest_names, same_name
 from tests.support.bundles import COMPOSERS
 
 
@@ -23,9 +23,9 @@ def test_case_accents_and_spaces_do_not_matter(typed: str, meant: str) -> None:
     assert same_name(typed, meant)
 
 
-@pytest.mark.parametrize(("one", "other"), [("Bach", "Bax"), ("", "Bach"), ("J S Bach", "JS Bach")])
-def test_letters_and_their_order_do_matter(one: str, other: str) -> None:
-    assert not same_name(one, other)
+@pytest.mark.parametrize(("first", "second"), [("Bach", "Bax"), ("", "Bach"), ("J S Bach", "JS Bach")])
+def test_letters_and_their_order_do_matter(first: str, second: str) -> None:
+    assert not same_name(first, second)
 
 
 @given(st.text())
@@ -43,18 +43,18 @@ def test_folding_twice_changes_nothing(name: str) -> None:
     ],
 )
 def test_a_misspelling_finds_its_name_first(typed: str, first: str) -> None:
-    assert nearest(typed, COMPOSERS).split(", ")[0] == first
+    assert nearest_names(typed, COMPOSERS).split(", ")[0] == first
 
 
-def test_a_surname_finds_all_who_bear_it() -> None:
-    assert nearest("bahc", COMPOSERS).startswith("Carl Philipp Emanuel Bach, Johann Sebastian Bach")
+def test_a_surname_finds_everybody_of_that_name() -> None:
+    assert nearest_names("bahc", COMPOSERS).startswith("Carl Philipp Emanuel Bach, Johann Sebastian Bach")
 
 
-def test_a_name_like_none_is_answered_with_some_there_are() -> None:
-    assert nearest("xyzzy", COMPOSERS) == "Carl Philipp Emanuel Bach, Edvard Grieg, Frédéric Chopin"
-    assert nearest("", COMPOSERS, count=1) == "Carl Philipp Emanuel Bach"
+def test_a_name_like_none_of_them_is_answered_with_the_first() -> None:
+    assert nearest_names("xyzzy", COMPOSERS) == "Carl Philipp Emanuel Bach, Edvard Grieg, Frédéric Chopin"
+    assert nearest_names("", COMPOSERS, count=1) == "Carl Philipp Emanuel Bach"
 
 
-def test_no_more_names_are_told_than_asked_for() -> None:
+def test_no_more_names_are_listed_than_asked_for() -> None:
     names = [f"Composer {number}" for number in range(50)]
-    assert len(nearest("composer", names).split(", ")) == 3
+    assert len(nearest_names("composer", names).split(", ")) == 3

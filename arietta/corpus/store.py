@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from ..errors import CorpusError
 from ..files import atomic_folder
 from ..music.notes import Notes
-from ..names import nearest
+from ..names import nearest_names
 
 MANIFEST, SPANS = "manifest.jsonl", "spans.npy"
 COLUMNS = {"onset": "<f8", "duration": "<f8", "pitch": "|u1", "velocity": "|u1"}
@@ -90,7 +90,9 @@ class Store:
             here = sorted({str(getattr(piece, kind)) for piece in pieces})
             for name in wanted:
                 if name not in here:
-                    raise CorpusError(f"{self.path}: no pieces of {kind} {name!r}; nearest: {nearest(name, here)}")
+                    raise CorpusError(
+                        f"{self.path}: no pieces of {kind} {name!r}; nearest: {nearest_names(name, here)}"
+                    )
             pieces = [piece for piece in pieces if not wanted or getattr(piece, kind) in wanted]
         return self.with_pieces(pieces)
 

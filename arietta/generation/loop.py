@@ -35,7 +35,7 @@ from ..music import notes as music
 from ..music.loops import LoopGuard
 from ..music.midi import write_midi
 from ..music.notes import Note, Notes, Pedal
-from ..names import fold_name, nearest, same_name
+from ..names import fold_name, nearest_names, same_name
 from .prompt import after_prompt, held_since
 
 MOST_NOTES = 100_000
@@ -375,7 +375,9 @@ def condition_of(style: str, bundle: Bundle) -> tuple[int, int]:
         raise RequestError(f"style {style!r} may be {' or '.join(known)}: give the full name")
     if not model.composers:
         raise RequestError(f"{bundle.name} was trained without composers: leave the style at {ANY!r}")
-    raise RequestError(f"{bundle.name} does not know the style {style!r}; nearest: {nearest(style, model.composers)}")
+    raise RequestError(
+        f"{bundle.name} does not know the style {style!r}; nearest: {nearest_names(style, model.composers)}"
+    )
 
 
 def _is_whole(value: Any) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from ..errors import ConfigError
-from ..names import nearest
+from ..names import nearest_names
 
 C = TypeVar("C")
 
@@ -68,7 +68,8 @@ def _build(kind: type[Any], table: Mapping[str, Any], *, prefix: str, source: st
     hints = get_type_hints(kind)
     for key in table:
         if key not in hints:
-            raise ConfigError(f"{source}: {prefix}{key} is not a setting; the nearest are {nearest(key, list(hints))}")
+            nearest = nearest_names(key, list(hints))
+            raise ConfigError(f"{source}: {prefix}{key} is not a setting; the nearest are {nearest}")
     for field in fields(kind):
         is_optional = field.default is not MISSING or field.default_factory is not MISSING
         if field.name not in table and not is_optional:

@@ -12,7 +12,7 @@ from pathlib import Path
 from ...errors import BundleError, RequestError
 from ...model.bundle import DEFAULT_MODEL, Bundle, find_bundle, list_bundles, load_bundle
 from ...model.engine import Engine, load_engine
-from ...names import nearest
+from ...names import nearest_names
 from ...originality.index import PassageIndex, originality_index
 
 
@@ -57,7 +57,7 @@ class Models:
         """Return a model, the default if none is named; raises RequestError with the nearest names."""
         name = self.default if name is None else name
         if name not in self._bundles:
-            raise RequestError(f"there is no model {name!r} here; nearest: {nearest(name, self.names)}")
+            raise RequestError(f"there is no model {name!r} here; nearest: {nearest_names(name, self.names)}")
         return self._bundles[name]
 
     def index(self, name: str) -> PassageIndex | None:
