@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..evaluation.comparison import Comparison
-    from ..evaluation.statistics import Measured
+    from ..evaluation.statistics import Statistics
     from ..music.notes import Notes
 
 NOTES, PIECES, LEAST_NOTES = 300, 100, 16
@@ -42,7 +42,7 @@ NOTES, PIECES, LEAST_NOTES = 300, 100, 16
 class Gathered:
     """What was measured of a set's windows, and their embeddings [N, D], where they have notes enough for one."""
 
-    measured: list[Measured]
+    measured: list[Statistics]
     embeddings: NDArray[np.float64] | None
 
     def every_second(self, first: int) -> Gathered:
@@ -225,7 +225,7 @@ def _files(folder: Path, note_count: int, rng: Generator, unread: list[Path]) ->
 
 
 def _lines(found: Mapping[str, Comparison], beside: Mapping[str, Comparison]) -> Iterator[str]:
-    from ..evaluation.statistics import MEASURES
+    from ..evaluation.statistics import DEFINITIONS
 
     rows = []
     for name, one in found.items():
@@ -244,7 +244,7 @@ def _lines(found: Mapping[str, Comparison], beside: Mapping[str, Comparison]) ->
         )
     yield table(["measure", "mean", "of B", "overlap", "95 %", "real", "divergence", "real"], rows)
     yield ""
-    yield from (f"  {name.replace('_', ' ')}: {MEASURES[name]}" for name in found)
+    yield from (f"  {name.replace('_', ' ')}: {DEFINITIONS[name]}" for name in found)
 
 
 def _number(value: float | None) -> str:

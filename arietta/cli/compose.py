@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, Any
 from ..errors import RequestError
 from ..model.bundle import DEFAULT_MODEL, list_bundles
 from ..model.sampling import DEFAULT, Sampling
-from .ranking import check_best, rank_here, rank_served, ranking_lines
+from .table import table
 
 if TYPE_CHECKING:
     from ..client import ServedTake
-    from ..evaluation.ranking import Judged
+    from ..evaluation.ranking import Ranked
     from ..generation.loop import Request, Take
     from ..model.bundle import Bundle
     from ..model.engine import Engine
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
     Work = Callable[[list[Request], Progress], Iterable[Take | ServedTake]]
     Save = Callable[[Take | ServedTake], Path]
-    Choice = Callable[[list[Any]], list[Judged[Any]]]
-    Rank = Callable[..., list[Judged[Any]]]  # a choice that is told how many shall be the best
+    Choice = Callable[[list[Any]], list[Ranked[Any]]]
+    Rank = Callable[..., list[Ranked[Any]]]  # a choice that is told how many shall be the best
 
 MOST_TAKES = 100
 _DICE = (
@@ -76,7 +76,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    check_best(arguments.best, arguments.count)
+    if arguments.best is not None and not 1 <= arguments.best <= arguments.count:
+        most = f"1-{arguments.count}, as many as --count composes"
+        raise RequestError(f"--best must lie in {most}, not {arguments.best}")
     requests, said = _requests(arguments), list[str]()
     work, rank = _elsewhere(arguments, said) if arguments.server else _here(arguments, requests[0], said)
     save = partial(_save, out=_out(arguments, arguments.best or len(requests)), has_roll=arguments.roll)
@@ -91,8 +93,10 @@ def _here(arguments: argparse.Namespace, request: Request, said: list[str]) -> t
     """Compose and rank on this machine; refuses what the model cannot do before any work is done."""
     if arguments.index is not None and not arguments.original:
         raise RequestError("--index is where --original looks: say --original too")
+    from ..evaluation.ranking import rank_takes, typical_nats
     from ..generation.batch import generate_all
     from ..generation.loop import Generation
+    from ..generation.original import originality_of
     from ..model.bundle import load_bundle
     from ..model.engine import load_engine
 
@@ -100,7 +104,11 @@ def _here(arguments: argparse.Namespace, request: Request, said: list[str]) -> t
     Generation(request, bundle)
     engine = load_engine(bundle)
     index = _index(arguments, bundle)
-    rank = partial(rank_here, bundle=bundle, index=index)
+
+    def is_original(take: Take) -> bool | None:
+        return None if index is None else originality_of(take, index).is_inside
+
+    rank = partial(rank_takes, typical_nats=typical_nats(bundle), is_original=is_original)
     if arguments.original:
         assert index is not None
         return _originals(engine, index, said), rank
@@ -136,6 +144,7 @@ def _elsewhere(arguments: argparse.Namespace, said: list[str]) -> tuple[Work, Ra
     if arguments.index is not None:
         raise RequestError("--index is a folder of this machine: a server looks in the index of its own model")
     from ..client import Client
+    from ..evaluation.ranking import rank_takes
     from ..generation.original import sentences
 
     client = Client(arguments.server, api_key=os.environ.get("ARIETTA_API_KEY") or None)
@@ -147,7 +156,14 @@ def _elsewhere(arguments: argparse.Namespace, said: list[str]) -> tuple[Work, Ra
                 said.extend(sentences(take.request.seed, take.originality))
             yield take
 
-    return work, partial(rank_served, client=client)
+    def is_original(take: ServedTake) -> bool | None:
+        return None if take.originality is None else take.originality.is_inside
+
+    def rank(takes: list[ServedTake], best: int) -> list[Ranked[ServedTake]]:
+        nats = {model["name"]: model["nats_per_note"] for model in client.models()}
+        return rank_takes(takes, best, typical_nats=nats.get(takes[0].model), is_original=is_original)
+
+    return work, rank
 
 
 def _requests(arguments: argparse.Namespace) -> list[Request]:
@@ -217,10 +233,25 @@ def _compose(requests: list[Request], work: Work, save: Save, choice: Choice | N
     for line in said:
         print(line)
     if choice is not None:
-        judged = choice(takes)
-        paths = {one.take.request.seed: save(one.take) for one in judged if one.is_chosen}
-        print(f"{ranking_lines(judged)}\n")
+        ranking = choice(takes)
+        paths = {ranked.take.request.seed: save(ranked.take) for ranked in ranking if ranked.is_chosen}
+        print(f"{_ranking_table(ranking)}\n")
     _tell(takes, paths, seconds)
+
+
+def _ranking_table(ranking: list[Ranked[Any]]) -> str:
+    """A row per take, the best first: its score, the parts of it that all takes have, and whether it is kept."""
+    names = [name for name in ranking[0].parts if all(name in ranked.parts for ranked in ranking)]
+    rows = [
+        [
+            f"seed {ranked.take.request.seed}",
+            f"{ranked.score:.2f}",
+            *(f"{ranked.parts[name]:.2f}" for name in names),
+            "kept" if ranked.is_chosen else "",
+        ]
+        for ranked in ranking
+    ]
+    return table(["nearest to real music first", "score", *names, ""], rows)
 
 
 def _tell(takes: list[Take | ServedTake], paths: dict[int, Path], seconds: float) -> None:

@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _judge_files(arguments: argparse.Namespace) -> None:
-    from ..evaluation.page.piece import Judged, report_html
+    from ..evaluation.page.piece import TitledReport, report_html
     from ..evaluation.report import report_on, report_values
     from ..files import write_file
     from ..music.midi import read_meter, read_midi
@@ -91,7 +91,7 @@ def _judge_files(arguments: argparse.Namespace) -> None:
             print("\n".join(_lines(report)))
         _draw(arguments, notes, report, engine)
         if arguments.report is not None:
-            judged.append(Judged(path.stem, notes, report))
+            judged.append(TitledReport(path.stem, notes, report))
     if judged:
         write_file(arguments.report, report_html(judged).encode())
 

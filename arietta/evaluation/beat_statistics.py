@@ -1,8 +1,8 @@
 """Musical statistics in beats: what `measures` says in seconds, said in the metre that is written or found.
 
-After Yang and Lerch 2018, as `measures` is. A beat is a quarter note here, whatever the time signature; a bar is that
-of the signature that most notes stand in. `measure_beats(notes, meter)` gives {name: float64 [D]}, and leaves out what
-too few notes cannot say.
+After Yang and Lerch 2018, as `statistics` is. A beat is a quarter note here, whatever the time signature; a bar is that
+of the signature that most notes stand in. `measure_in_beats(notes, meter)` gives {name: float64 [D]}, and leaves out
+what too few notes cannot say.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..music.beats import find_meter
 from ..music.meter import Meter
 from ..music.notes import Notes, crop
-from .statistics import POSITIONS, YANG_LERCH, Column, Measured, likeness_of_bars, transitions
+from .statistics import POSITIONS, YANG_LERCH, Column, Statistics, likeness_of_bars, transitions
 
 # Quarter notes: the twelve lengths of Yang and Lerch, from a sixteenth and an eighth triplet to a whole note.
 LENGTHS = np.array([1 / 4, 1 / 3, 3 / 8, 1 / 2, 2 / 3, 3 / 4, 1, 4 / 3, 3 / 2, 2, 3, 4])
@@ -24,7 +24,7 @@ EDGES = (LENGTHS[:-1] + LENGTHS[1:]) / 2
 MOST_SECONDS = 1200.0  # finding their beats takes a second or two
 FEWEST_BEATS = 8
 
-BEAT_MEASURES: Mapping[str, str] = {
+BEAT_DEFINITIONS: Mapping[str, str] = {
     "tempo": "quarter notes a minute, on average",
     "inter_onset_beats": "quarter notes from one onset to the next, on average",
     "note_lengths_beats": "share of each of twelve written lengths, sixteenth to whole note",
@@ -48,7 +48,7 @@ def beginning(notes: Notes) -> Notes:
     return crop(notes, 0.0, MOST_SECONDS) if notes.seconds > MOST_SECONDS else notes
 
 
-def measure_beats(notes: Notes, meter: Meter) -> Measured:
+def measure_in_beats(notes: Notes, meter: Meter) -> Statistics:
     """Measure a piece in the beats of `meter`; names are missing where fewer than two notes have nothing to say."""
     if len(notes) < 2 or notes.onset[-1] <= notes.onset[0]:
         return {}

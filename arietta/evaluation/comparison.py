@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .statistics import MEASURES, Column, Measured
+from .statistics import DEFINITIONS, Column, Statistics
 
 POINTS = 256  # at which densities are taken
 RESAMPLES = 200
@@ -39,14 +39,14 @@ class Comparison:
 
 
 def compare(
-    pieces: Sequence[Measured], reference: Sequence[Measured], *, seed: int = 0, resamples: int = RESAMPLES
+    pieces: Sequence[Statistics], reference: Sequence[Statistics], *, seed: int = 0, resamples: int = RESAMPLES
 ) -> dict[str, Comparison]:
     """Compare two sets measure by measure; left out is what fewer than four pieces of a set have.
 
     So is what is the same in all pieces of both, such as the number of notes in equal windows.
     """
     found = {}
-    for name in MEASURES:
+    for name in DEFINITIONS:
         columns = [np.array([one[name] for one in several if name in one]) for several in (pieces, reference)]
         if min(map(len, columns)) >= FEWEST and any(np.ptp(column, axis=0).any() for column in columns):
             found[name] = _compare(columns[0], columns[1], np.random.default_rng(seed), resamples)

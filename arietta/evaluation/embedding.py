@@ -3,7 +3,7 @@
 The network has learned to tell composers apart, and works, and what is whole from what is put together, of
 GiantMIDI-Piano's training side; it is not the one that composes, which would judge itself. It hears windows of 128
 notes: pitches and their intervals, chords, rhythm, lengths and the velocities' course, not their level. The forward
-pass is plain numpy. `frechet` holds sets of embeddings against each other, `heard_composers` names composers by them,
+pass is plain numpy. `frechet` holds sets of embeddings against each other, `predict_composers` names composers by them,
 and `train.embedding` made the weights.
 """
 
@@ -57,13 +57,13 @@ LAYERS = (
     Layer("third", 128, adds=True),
     Layer("fourth", 128, dilation=2, adds=True),
 )
-HEARD = 32  # dimensions by which composers are told
+HEAD_DIMENSIONS = 32  # dimensions by which composers are told
 DIMENSIONS = 16  # the first of them, an embedding: all kinds of spoiling rank by them, and sets of few pieces suffice
 
 
 @dataclass(frozen=True)
-class Windows:
-    """Windows of notes in the order of `by_chord`, all [B, T]: onset and duration in s, pitch and velocity."""
+class WindowBatch:
+    """WindowBatch of notes in the order of `by_chord`, all [B, T]: onset and duration in s, pitch and velocity."""
 
     onset: NDArray[np.float64]
     duration: NDArray[np.float64]
@@ -81,7 +81,7 @@ def embed(notes: Notes) -> NDArray[np.float64] | None:
     return None if heard is None else heard[:DIMENSIONS]
 
 
-def heard_composers(notes: Notes, most: int = 5) -> list[tuple[str, float]]:
+def predict_composers(notes: Notes, most: int = 5) -> list[tuple[str, float]]:
     """Name the composers that a piece sounds most like, each with its share, likeliest first; none below 128 notes.
 
     Shares of all composers known to the network add up to 1: it has no word for somebody else.
@@ -96,19 +96,19 @@ def heard_composers(notes: Notes, most: int = 5) -> list[tuple[str, float]]:
 
 
 def known_composers() -> tuple[str, ...]:
-    """Everybody whom `heard_composers` can name."""
+    """Everybody whom `predict_composers` can name."""
     return _shipped().composers
 
 
 def _hear(notes: Notes) -> NDArray[np.float64] | None:
-    """All dimensions of a piece, float64 [HEARD]."""
-    windows = windows_of(notes)
+    """All dimensions of a piece, float64 [HEAD_DIMENSIONS]."""
+    windows = cut_windows(notes)
     if not len(windows.pitch):
         return None
     return np.asarray(forward(_shipped().weights, features(windows)).mean(axis=0, dtype=np.float64))
 
 
-def windows_of(notes: Notes) -> Windows:
+def cut_windows(notes: Notes) -> WindowBatch:
     """Cut a piece into windows of 128 notes, one every 64 and one at its end, or 64 of them; none below 128 notes."""
     order = by_chord(notes)
     last = len(notes) - WINDOW
@@ -116,12 +116,12 @@ def windows_of(notes: Notes) -> Windows:
     if len(starts) > MOST_WINDOWS:
         starts = starts[np.linspace(0, len(starts) - 1, MOST_WINDOWS).astype(np.int64)]
     rows = order[starts[:, None] + np.arange(WINDOW)]
-    return Windows(
+    return WindowBatch(
         notes.onset[rows], notes.duration[rows], notes.pitch[rows].astype(np.int64), notes.velocity[rows].astype(float)
     )
 
 
-def features(windows: Windows) -> Floats:
+def features(windows: WindowBatch) -> Floats:
     """Describe each note to the network: float32 [B, T, FEATURES], nothing of it by absolute time or velocity."""
     steps = np.diff(windows.onset, axis=1, prepend=windows.onset[:, :1])
     velocity = windows.velocity - windows.velocity.mean(axis=1, keepdims=True)

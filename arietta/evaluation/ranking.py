@@ -1,7 +1,7 @@
 """The best of several takes: those that lie nearest to real music in what can be measured without hearing.
 
-    for one in choose(takes, best=2):
-        one.take, one.score, one.parts, one.is_chosen
+    for ranked in rank_takes(takes, best=2):
+        ranked.take, ranked.score, ranked.parts, ranked.is_chosen
 
 Each part of a score lies in 0-1. A figure counts 1 in the middle half of what windows of real music have
 (`reference`), a half where only one window in twenty lies farther out on its side, a quarter as far out again, and so
@@ -24,7 +24,7 @@ from ..music.notes import Notes, window
 from .reference import Band, Reference, references
 from .report import sampled
 from .statistics import measure
-from .structure import SCALES, likeness_at
+from .structure import SCALES, recurrence_at
 
 PARTS: Mapping[str, str] = {
     "loops": "1 without a pattern that comes eight times in a row, else 0.1",
@@ -58,7 +58,7 @@ T = TypeVar("T", bound=Composed)
 
 
 @dataclass(frozen=True)
-class Judged(Generic[T]):
+class Ranked(Generic[T]):
     """A take with its score and the parts of it, by their names in PARTS, all in 0-1."""
 
     take: T
@@ -67,31 +67,35 @@ class Judged(Generic[T]):
     is_chosen: bool
 
 
-def choose(
+def rank_takes(
     takes: Sequence[T],
     best: int,
     *,
-    usual_nats: float | None = None,
-    is_original: Callable[[T], bool] | None = None,
-) -> list[Judged[T]]:
-    """Rank takes, the best first; the first `best` are chosen. Of equal scores the earlier take leads.
+    typical_nats: float | None = None,
+    is_original: Callable[[T], bool | None] | None = None,
+) -> list[Ranked[T]]:
+    """Rank takes, the best first, and choose the first `best` of them; of equal scores the earlier take leads.
 
-    Only what was composed is judged, not the prompt. `usual_nats` is what the takes' model finds usual, see the
-    function of that name; `is_original` tells whether a take shares no more than people's works do. Raises RequestError
-    where there are fewer takes than `best`, or `best` is below 1.
+    Only what was composed is judged, not the prompt. `typical_nats` are the takes' model's nats per note of held-out
+    music, see the function of that name. `is_original` says whether a take shares no more with other music than works
+    of people do, and None where that is not known. Raises RequestError unless `best` lies in 1 to the number of takes.
     """
     if not 1 <= best <= len(takes):
         raise RequestError(f"of {len(takes)} takes 1 to {len(takes)} can be the best, not {best}")
-    judged = [parts_of(take, usual_nats=usual_nats, is_original=is_original) for take in takes]
-    scores = [score_of(parts) for parts in judged]
-    order = sorted(range(len(takes)), key=lambda place: -scores[place])
-    return [Judged(takes[place], scores[place], judged[place], rank < best) for rank, place in enumerate(order)]
+    originals = [None if is_original is None else is_original(take) for take in takes]
+    if None in originals:  # a part that only some takes have would move the scores of those alone
+        originals = [None] * len(takes)
+    parts = [
+        parts_of(take, typical_nats=typical_nats, is_original=original)
+        for take, original in zip(takes, originals, strict=True)
+    ]
+    scores = [score_of(parts_of_take) for parts_of_take in parts]
+    order = sorted(range(len(takes)), key=lambda index: -scores[index])
+    return [Ranked(takes[index], scores[index], parts[index], rank < best) for rank, index in enumerate(order)]
 
 
-def parts_of(
-    take: T, *, usual_nats: float | None = None, is_original: Callable[[T], bool] | None = None
-) -> dict[str, float]:
-    """The parts of a take's score that can be told."""
+def parts_of(take: Composed, *, typical_nats: float | None = None, is_original: bool | None = None) -> dict[str, float]:
+    """Score a take in each of PARTS that can be told of it, 0 to 1."""
     notes = window(take.notes, take.prompt_notes, len(take.notes)) if take.prompt_notes else take.notes
     parts: dict[str, float | None] = {"loops": SPOILED if find_loops(notes) else 1.0}
     sample = sampled(notes, _figures)
@@ -99,14 +103,14 @@ def parts_of(
         known = references(sample.notes)
         parts["steadiness"] = _nearness(sample.figures, STEADINESS, known, is_more_fine=True)
         parts["structure"] = _nearness(sample.figures, STRUCTURE, known)
-        if usual_nats is not None:
-            parts["likelihood"] = closeness(take.nll, tuple(usual_nats * share for share in SPREAD))
+        if typical_nats is not None:
+            parts["likelihood"] = closeness(take.nll, tuple(typical_nats * share for share in SPREAD))
     if is_original is not None:
-        parts["originality"] = 1.0 if is_original(take) else SPOILED
+        parts["originality"] = 1.0 if is_original else SPOILED
     return {name: round(value, 4) for name, value in parts.items() if value is not None}
 
 
-def usual_nats(bundle: Bundle) -> float | None:
+def typical_nats(bundle: Bundle) -> float | None:
     """Nats a note that a model's held-out music had when it was trained, by its card; None where that does not say."""
     validation = (bundle.card.get("training") or {}).get("validation") or {}  # a card may leave out either, or be null
     return float(validation["nats_per_note"]) if "nats_per_note" in validation else None
@@ -130,7 +134,7 @@ def closeness(value: float, band: Band, *, is_more_fine: bool = False) -> float:
 def _figures(notes: Notes, begin: float) -> dict[str, float]:
     """The figures of a report that the parts are told by; its beats and composers would take twenty times as long."""
     told = {name: float(value[0]) for name, value in measure(notes, STEADINESS).items()}
-    coming_back = {name: likeness_at(notes, seconds) for name, seconds in STRUCTURE.items()}
+    coming_back = {name: recurrence_at(notes, seconds) for name, seconds in STRUCTURE.items()}
     return told | {name: value for name, value in coming_back.items() if value is not None}
 
 

@@ -23,12 +23,12 @@ from ..originality.baseline import Standing, describe, sentences, standing
 from ..originality.index import PassageIndex
 from ..originality.recall import index_sentence
 from ..originality.search import Likeness, find_passages
-from .beat_statistics import beginning, find_beat_meter, measure_beats, moved, signature_of
-from .embedding import heard_composers
+from .beat_statistics import beginning, find_beat_meter, measure_in_beats, moved, signature_of
+from .embedding import predict_composers
 from .likelihood import Surprise, likelihood, surprises
 from .reference import NATS, references, window_for
-from .statistics import Measured, measure
-from .structure import SCALES, likeness_at
+from .statistics import Statistics, measure
+from .structure import SCALES, recurrence_at
 
 MOST_SCORED = 20_000  # notes; of a longer piece the first so many
 MOST_WINDOWS = 5  # of a long piece, evenly spread
@@ -41,7 +41,7 @@ class Beats:
 
     is_written: bool
     signature: str
-    measured: Measured
+    measured: Statistics
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Report:
 
     notes: int
     seconds: float
-    measured: Measured
+    measured: Statistics
     beats: Beats | None
     key: str | None
     entropy: float | None
@@ -105,7 +105,7 @@ def report_on(
         here = None if meter is None else moved(meter, -begin)
         return figures(report if part is notes else _told(part, here, engine, style))
 
-    composers = tuple(heard_composers(first(notes, MOST_SCORED)))
+    composers = tuple(predict_composers(first(notes, MOST_SCORED)))
     return replace(report, shared=shared, composers=composers, sample=sampled(notes, told))
 
 
@@ -173,14 +173,14 @@ def pitch_class_entropy(notes: Notes) -> float | None:
     return float(-(share * np.log2(share)).sum()) + 0.0 if len(share) else None
 
 
-def _plain(measured: Measured) -> dict[str, Any]:
+def _plain(measured: Statistics) -> dict[str, Any]:
     return {name: value.tolist() if len(value) > 1 else float(value[0]) for name, value in measured.items()}
 
 
 def _told(notes: Notes, meter: Meter | None, engine: Engine | None, style: str) -> Report:
     """What is said of a piece, and of each window of a longer one."""
     key = find_key(notes.pitch, notes.duration)
-    coming_back = {f"{seconds:g}": likeness_at(notes, seconds) for seconds in SCALES}
+    coming_back = {f"{seconds:g}": recurrence_at(notes, seconds) for seconds in SCALES}
     report = Report(
         notes=len(notes),
         seconds=notes.seconds,
@@ -211,7 +211,7 @@ def _scored(report: Report, notes: Notes, engine: Engine, style: str) -> Report:
 def _beats(notes: Notes, written: Meter | None) -> Beats | None:
     heard = notes if written is not None else beginning(notes)
     meter = written or find_beat_meter(heard)
-    measured = measure_beats(heard, meter) if meter is not None else {}
+    measured = measure_in_beats(heard, meter) if meter is not None else {}
     return Beats(written is not None, signature_of(heard, meter), measured) if meter and measured else None
 
 

@@ -2,7 +2,7 @@
 
 After Yang and Lerch 2018, "On the evaluation of generative models in music" (the first nine), and beyond: touch,
 texture, pedal, tonality, groove, repetition. `measure` gives {name: float64 [D]}, one number (D = 1) or a
-distribution; `MEASURES` says what each is. What too few notes cannot say is left out, so nothing is ever nan.
+distribution; `DEFINITIONS` says what each is. What too few notes cannot say is left out, so nothing is ever nan.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from ..music.ngrams import ngrams
 from ..music.notes import Notes
 
 Column = NDArray[np.float64]
-Measured = dict[str, Column]
+Statistics = dict[str, Column]
 
 # Twelve classes of lengths, as Yang and Lerch have, here in seconds: half an octave of time each.
 LENGTH_EDGES = 0.05 * 2.0 ** (0.5 * np.arange(1, 12))
 BAR, POSITIONS = 2.0, 64  # seconds, a bar of four at 120 beats a minute; the raster of Wu and Yang 2020
 MOST_BARS = 500  # of a very long piece, evenly chosen, since all are compared with all
 
-MEASURES: Mapping[str, str] = {
+DEFINITIONS: Mapping[str, str] = {
     "note_count": "notes",
     "pitch_count": "different pitches",
     "pitch_range": "semitones from the lowest to the highest pitch",
@@ -53,8 +53,8 @@ SOURCES: Mapping[str, str] = {
 }
 
 
-def measure(notes: Notes, names: Iterable[str] = MEASURES) -> Measured:
-    """Measure a piece in all of MEASURES, or in those of them that are named.
+def measure(notes: Notes, names: Iterable[str] = DEFINITIONS) -> Statistics:
+    """Measure a piece in all of DEFINITIONS, or in those of them that are named.
 
     A name is missing where the notes are too few to say, and all but one of none at all.
     """

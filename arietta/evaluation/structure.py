@@ -34,7 +34,7 @@ def self_similarity(notes: Notes, seconds: float) -> NDArray[np.float64]:
     return np.asarray(np.clip(told @ told.T, 0.0, 1.0))
 
 
-def likeness_at(notes: Notes, seconds: float) -> float | None:
+def recurrence_at(notes: Notes, seconds: float) -> float | None:
     """Mean likeness of each window of `seconds` to the one elsewhere that is most like it; None below four windows.
 
     Neighbours do not count, so it tells coming back, not staying. High and alike at all scales: the piece goes

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from ..originality.baseline import sentences
 from ..render.roll import format_time
-from .beat_statistics import BEAT_MEASURES, BEAT_SOURCES
+from .beat_statistics import BEAT_DEFINITIONS, BEAT_SOURCES
 from .embedding import known_composers
 from .model_report import ModelReport
 from .reference import NATS, references
 from .report import Report, Shared
-from .statistics import MEASURES, SOURCES
+from .statistics import DEFINITIONS, SOURCES
 
 PLAIN = {
     "pitch_count": "{:.0f} different pitches",
@@ -33,8 +33,8 @@ MEANINGS: Mapping[str, str] = {
     "coming_back_2": "likeness of each 2 s to the moment elsewhere that is most like it, up to 1",
     "coming_back_8": "the same for windows of 8 s",
     "coming_back_30": "the same for windows of 30 s",
-    **MEASURES,
-    **BEAT_MEASURES,
+    **DEFINITIONS,
+    **BEAT_DEFINITIONS,
 }
 ORIGINS: Mapping[str, str] = {
     "pitch_class_entropy": "Wu and Yang 2020",

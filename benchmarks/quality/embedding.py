@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arietta.corpus.store import Store, open_store
-from arietta.evaluation.embedding import embed, heard_composers, known_composers
+from arietta.evaluation.embedding import embed, known_composers, predict_composers
 from arietta.evaluation.frechet import frechet_distance, frechet_interval, plain_distance, resampled
 from arietta.generation.loop import ANY, Request
 from arietta.model.bundle import DEFAULT_MODEL, load_bundle
@@ -230,12 +230,12 @@ def embedded(pieces: Sequence[Notes]) -> Embeddings:
 
 def rank_of(composer: str, notes: Notes) -> int:
     """Place of the composer among those whom the notes sound like, 0 being the first."""
-    return [name for name, _ in heard_composers(notes, len(known_composers()))].index(composer)
+    return [name for name, _ in predict_composers(notes, len(known_composers()))].index(composer)
 
 
 def mostly(pieces: Sequence[Notes]) -> str:
     """Whom most of the pieces are heard as, and how many of them."""
-    ((composer, count),) = Counter(heard_composers(notes, 1)[0][0] for notes in pieces).most_common(1)
+    ((composer, count),) = Counter(predict_composers(notes, 1)[0][0] for notes in pieces).most_common(1)
     return f"{composer} ({count / len(pieces):.0%})"
 
 

@@ -28,8 +28,8 @@ from arietta.corpus.store import Store, open_store
 from arietta.evaluation.comparison import compare, mean_overlap
 from arietta.evaluation.embedding import embed
 from arietta.evaluation.frechet import frechet_distance
-from arietta.evaluation.ranking import PARTS, STEADINESS, Judged, choose, usual_nats
-from arietta.evaluation.statistics import MEASURES, Measured, measure
+from arietta.evaluation.ranking import PARTS, STEADINESS, Ranked, rank_takes, typical_nats
+from arietta.evaluation.statistics import DEFINITIONS, Statistics, measure
 from arietta.generation.loop import Request, Take
 from arietta.model.bundle import DEFAULT_MODEL, load_bundle
 from arietta.model.engine import OnnxEngine, load_engine
@@ -40,7 +40,7 @@ from benchmarks.shared.samples import compose_all, known_style, side, somewhere,
 GROUP, BEST = 8, 2
 DRAWS = 100
 SPLITS = ("test", "validation")
-HELD_OUT = [name for name in MEASURES if name not in {*STEADINESS, "note_count"}]
+HELD_OUT = [name for name in DEFINITIONS if name not in {*STEADINESS, "note_count"}]
 
 Floats = NDArray[np.float64]
 
@@ -49,7 +49,7 @@ Floats = NDArray[np.float64]
 class Heard:
     """What is held out of a piece: its measures, and where it lies in the embedding."""
 
-    measured: Measured
+    measured: Statistics
     embedding: Floats
 
 
@@ -89,14 +89,14 @@ def main() -> None:
 
 def compose_groups(
     store: Store, engine: OnnxEngine, corpus: str, group_count: int, note_count: int
-) -> list[list[Judged[Take]]]:
+) -> list[list[Ranked[Take]]]:
     """Compose groups in the styles of test pieces from all over the corpus, and choose of each."""
     pieces = side(store, corpus, "test", note_count)
     composers = [pieces[place * len(pieces) // group_count].composer for place in range(group_count)]
     styles = [known_style(composer, engine.bundle) for composer in composers for _ in range(GROUP)]
     requests = [Request(note_count, style=style, seed=seed) for seed, style in enumerate(styles)]
-    takes, usual = compose_all(requests, engine), usual_nats(engine.bundle)
-    return [choose(takes[first : first + GROUP], BEST, usual_nats=usual) for first in range(0, len(takes), GROUP)]
+    takes, usual = compose_all(requests, engine), typical_nats(engine.bundle)
+    return [rank_takes(takes[first : first + GROUP], BEST, typical_nats=usual) for first in range(0, len(takes), GROUP)]
 
 
 def real_windows(store: Store, corpus: str, split: str, note_count: int) -> list[Heard]:
@@ -174,7 +174,7 @@ def _drawn(groups: Sequence[Sequence[Heard]], rng: np.random.Generator) -> list[
     return [group[place] for group in groups for place in rng.choice(len(group), BEST, replace=False).tolist()]
 
 
-def _parts(judged: Sequence[Sequence[Judged[Take]]]) -> dict[str, object]:
+def _parts(judged: Sequence[Sequence[Ranked[Take]]]) -> dict[str, object]:
     """Mean score and parts of the chosen and of all."""
     flat = [one for group in judged for one in group]
     told: dict[str, object] = {"takes": len(flat)}

@@ -77,7 +77,7 @@ def test_composers_are_counted_by_piece_and_by_composer(
 ) -> None:
     """A classifier that always says Grieg is right in half of the pieces, and of the composers in one of two."""
     order = [COMPOSERS[0], *(name for name in known_composers() if name not in COMPOSERS), COMPOSERS[1]]
-    monkeypatch.setattr(bench, "heard_composers", lambda _, most: [(name, 0.0) for name in order[:most]])
+    monkeypatch.setattr(bench, "predict_composers", lambda _, most: [(name, 0.0) for name in order[:most]])
     bench.print_composers(store)
     lines = printed(capsys)
     whole = lines["heard/maestro test"]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from arietta.corpus.store import Store
-from arietta.evaluation.ranking import choose
+from arietta.evaluation.ranking import rank_takes
 from arietta.music.notes import stretch
 from tests.benchmarks.test_takes import printed, tunes_for_maestro
 from tests.support.bundles import engine_of
@@ -38,7 +38,7 @@ def test_of_each_group_two_are_chosen_as_the_library_does(bench: ModuleType, sto
         (style,) = {one.take.request.style for one in group}
         assert style in ("Edvard Grieg", "Frédéric Chopin")
         takes = sorted((one.take for one in group), key=lambda take: take.request.seed)
-        assert [one.take.request.seed for one in choose(takes, 2)] == [one.take.request.seed for one in group]
+        assert [one.take.request.seed for one in rank_takes(takes, 2)] == [one.take.request.seed for one in group]
         assert sum(one.is_chosen for one in group) == 2
 
 

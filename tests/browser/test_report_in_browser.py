@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from arietta.evaluation.page.piece import Judged, report_html
+from arietta.evaluation.page.piece import TitledReport, report_html
 from arietta.evaluation.report import report_on
 from tests.support.browser import PATIENCE, PHONE, until
 from tests.support.tunes import tune
@@ -72,7 +72,7 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def html() -> str:
     notes = tune(1, 200)
-    return report_html([Judged(f"tune {number}", notes, report_on(notes)) for number in (1, 2)])
+    return report_html([TitledReport(f"tune {number}", notes, report_on(notes)) for number in (1, 2)])
 
 
 def test_play_sounds_the_notes_in_time_and_pause_stops_them(opened: Any, html: str) -> None:

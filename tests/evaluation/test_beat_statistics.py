@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arietta.evaluation.beat_statistics import (
-    BEAT_MEASURES,
+    BEAT_DEFINITIONS,
     LENGTHS,
     MOST_SECONDS,
     beginning,
     find_beat_meter,
     length_classes,
-    measure_beats,
+    measure_in_beats,
     moved,
     signature_of,
 )
@@ -28,7 +28,7 @@ WRITTEN = Notes.of([0, 0.5, 1.0, 1.5, 3.5], [0.5, 0.5, 0.5, 2.0, 1.0], [60, 62, 
 
 
 def test_the_example_measures_what_it_does_by_hand() -> None:
-    found = measure_beats(WRITTEN, BARS)
+    found = measure_in_beats(WRITTEN, BARS)
     assert found["inter_onset_beats"] == pytest.approx([5 / 4])  # onsets at 0, 1, 2, 3 and 5 quarter notes
     assert found["tempo"] == pytest.approx([60 * 5 / 3.5])  # five quarter notes in 3.5 s
     lengths = dict(zip(LENGTHS.tolist(), found["note_lengths_beats"].tolist(), strict=True))
@@ -39,14 +39,14 @@ def test_the_example_measures_what_it_does_by_hand() -> None:
     assert (steps[quarter, quarter], steps[quarter, half], steps[half, quarter]) == (2 / 4, 1 / 4, 1 / 4)
     # Bars with onsets at beats 0, 1, 2 and at 0, 2: one of 64 positions differs.
     assert found["groove_beats"] == pytest.approx([1 - 1 / 64])
-    assert set(found) == set(BEAT_MEASURES)
+    assert set(found) == set(BEAT_DEFINITIONS)
 
 
 @given(st.floats(0.3, 3), st.floats(0, 50))
 def test_pace_and_beginning_change_the_tempo_alone(factor: float, seconds: float) -> None:
     slower = Meter(BARS.signatures, tuple(Tempo(one.seconds * factor, one.quarter * factor) for one in BARS.tempos))
-    found = measure_beats(shift(stretch(WRITTEN, factor), seconds), moved(slower, seconds))
-    usual = measure_beats(WRITTEN, BARS)
+    found = measure_in_beats(shift(stretch(WRITTEN, factor), seconds), moved(slower, seconds))
+    usual = measure_in_beats(WRITTEN, BARS)
     assert found.pop("tempo") * factor == pytest.approx(usual.pop("tempo"))
     for name, value in usual.items():
         assert found[name] == pytest.approx(value), name
@@ -61,14 +61,14 @@ def test_a_downbeat_played_early_belongs_to_its_bar() -> None:
     even = Notes.of(np.arange(16) * 0.5, [0.2] * 16, [60] * 16, [64] * 16)
     early = Notes.of(np.maximum(even.onset - 0.006, 0), even.duration, even.pitch, even.velocity)
     four = Meter((TimeSignature(0.0, 4, 4),), (Tempo(0.0, 0.5),))
-    assert measure_beats(early, four)["groove_beats"] == measure_beats(even, four)["groove_beats"] == [1.0]
+    assert measure_in_beats(early, four)["groove_beats"] == measure_in_beats(even, four)["groove_beats"] == [1.0]
 
 
 def test_only_bars_of_the_usual_length_are_compared() -> None:
     onset = [0.0, *(1.5 + 2.0 * np.arange(8))]  # a pickup of three quarter notes, then one note a bar
     notes = Notes.of(onset, [0.1] * 9, [60] * 9, [64] * 9)
     mixed = Meter((TimeSignature(0.0, 3, 4), TimeSignature(1.5, 4, 4)), (Tempo(0.0, 0.5),))
-    assert measure_beats(notes, mixed)["groove_beats"] == [1.0]
+    assert measure_in_beats(notes, mixed)["groove_beats"] == [1.0]
     assert signature_of(notes, mixed) == "4/4"
 
 
@@ -79,7 +79,7 @@ def test_beats_of_an_even_performance_are_found() -> None:
     notes = Notes.of(onset, [0.4] * len(rows), pitch, velocity)
     meter = find_beat_meter(notes)
     assert meter is not None
-    found = measure_beats(notes, meter)
+    found = measure_in_beats(notes, meter)
     assert found["tempo"] == pytest.approx([120], rel=0.03)
     assert found["inter_onset_beats"] == pytest.approx([1], rel=0.03)
     assert found["groove_beats"][0] > 0.97
@@ -90,13 +90,13 @@ def test_few_notes_have_few_beats_and_nothing_is_nan(count: int) -> None:
     notes = tune(3, count)
     meter = find_beat_meter(notes)
     assert count >= 8 or meter is None
-    found = measure_beats(notes, meter or BARS)
+    found = measure_in_beats(notes, meter or BARS)
     assert all(np.isfinite(value).all() for value in found.values())
     assert bool(found) == (count >= 2)
 
 
 def test_a_chord_alone_has_no_beats_to_measure() -> None:
-    assert measure_beats(Notes.of([1, 1, 1], [1, 1, 1], [60, 64, 67], [64] * 3), BARS) == {}
+    assert measure_in_beats(Notes.of([1, 1, 1], [1, 1, 1], [60, 64, 67], [64] * 3), BARS) == {}
 
 
 def test_beats_of_a_very_long_piece_are_sought_in_its_beginning() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from arietta.evaluation.comparison import compare, density, distances, divergence, mean_overlap, overlapped_area
-from arietta.evaluation.statistics import Measured, measure
+from arietta.evaluation.statistics import Statistics, measure
 from arietta.music.notes import stretch, transpose
 from tests.support.tunes import tune
 
@@ -21,7 +21,7 @@ def bell(mean: float, width: float) -> np.ndarray:
     return np.exp(-0.5 * ((GRID - mean) / width) ** 2) / (width * np.sqrt(2 * np.pi))
 
 
-def pieces(seeds: range, factor: float = 1.0) -> list[Measured]:
+def pieces(seeds: range, factor: float = 1.0) -> list[Statistics]:
     return [measure(stretch(tune(seed, 60), factor)) for seed in seeds]
 
 

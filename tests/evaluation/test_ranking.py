@@ -11,17 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arietta.errors import RequestError
-from arietta.evaluation import ranking as choosing
+from arietta.evaluation import ranking
 from arietta.evaluation.ranking import (
     PARTS,
     SPOILED,
     STEADINESS,
     STRUCTURE,
-    choose,
     closeness,
     parts_of,
+    rank_takes,
     score_of,
-    usual_nats,
+    typical_nats,
 )
 from arietta.evaluation.reference import Reference, references
 from arietta.evaluation.report import report_on, sampled
@@ -49,7 +49,7 @@ class Made:
 def real(monkeypatch: pytest.MonkeyPatch) -> list[Reference]:
     """What is known of real music: one corpus."""
     known = [RECITAL]
-    monkeypatch.setattr(choosing, "references", lambda note_count: known)
+    monkeypatch.setattr(ranking, "references", lambda note_count: known)
     return known
 
 
@@ -89,7 +89,7 @@ def test_a_score_lies_among_its_parts_and_one_at_nought_spoils_it(parts: dict[st
 
 
 def test_every_part_of_an_ordinary_take_is_told_in_order(real: list[Reference]) -> None:
-    parts = parts_of(Made(tune(1, 200)), usual_nats=8.0, is_original=lambda take: True)
+    parts = parts_of(Made(tune(1, 200)), typical_nats=8.0, is_original=True)
     assert list(parts) == list(PARTS)
     assert all(0 <= value <= 1 for value in parts.values())
     assert (parts["loops"], parts["likelihood"], parts["originality"]) == (1, 1, 1)
@@ -103,7 +103,7 @@ def test_a_loop_spoils_its_part_alone(real: list[Reference]) -> None:
 
 
 def test_too_likely_is_as_bad_as_too_unlikely(real: list[Reference]) -> None:
-    told = [parts_of(Made(tune(1, 200), nll), usual_nats=10.0)["likelihood"] for nll in (7.6, 8.4, 9.5, 12.0, 13.1)]
+    told = [parts_of(Made(tune(1, 200), nll), typical_nats=10.0)["likelihood"] for nll in (7.6, 8.4, 9.5, 12.0, 13.1)]
     assert told == [0.25, 0.5, 1.0, 0.5, 0.25]
 
 
@@ -134,7 +134,7 @@ def test_a_prompt_is_not_judged(real: list[Reference]) -> None:
 @pytest.mark.parametrize("note_count", [99, 120, 700, 2000])  # too short, one window, several of 300 and of 1,000
 def test_figures_worked_out_for_a_choice_are_those_of_the_report(note_count: int) -> None:
     notes = tune(1, note_count)
-    asked, whole = sampled(notes, choosing._figures), report_on(notes).sample
+    asked, whole = sampled(notes, ranking._figures), report_on(notes).sample
     if asked is None or whole is None:
         assert asked is whole
     else:
@@ -151,10 +151,10 @@ def test_what_cannot_be_told_is_left_out(real: list[Reference]) -> None:
 
 def test_a_models_card_says_what_is_usual(tiny_bundle: Path) -> None:
     bundle = load_bundle(tiny_bundle)
-    assert usual_nats(bundle) is usual_nats(replace(bundle, card={"training": {"validation": None}})) is None
-    assert usual_nats(replace(bundle, card={"training": {"validation": {"nats_per_note": 10}}})) == 10.0
+    assert typical_nats(bundle) is typical_nats(replace(bundle, card={"training": {"validation": None}})) is None
+    assert typical_nats(replace(bundle, card={"training": {"validation": {"nats_per_note": 10}}})) == 10.0
     for name in list_bundles():
-        assert 5 < (usual_nats(load_bundle(name)) or 0) < 20
+        assert 5 < (typical_nats(load_bundle(name)) or 0) < 20
 
 
 # The choice
@@ -162,7 +162,7 @@ def test_a_models_card_says_what_is_usual(tiny_bundle: Path) -> None:
 
 def test_the_best_come_first_and_so_many_are_chosen(real: list[Reference]) -> None:
     takes = [Made(tune(1, 200), nll) for nll in (13.0, 8.0, 30.0, 11.0)]
-    judged = choose(takes, 2, usual_nats=9.0)
+    judged = rank_takes(takes, 2, typical_nats=9.0)
     assert [takes.index(one.take) for one in judged] == [1, 3, 0, 2]
     assert [one.is_chosen for one in judged] == [True, True, False, False]
     assert [one.score for one in judged] == sorted((one.score for one in judged), reverse=True)
@@ -171,23 +171,23 @@ def test_the_best_come_first_and_so_many_are_chosen(real: list[Reference]) -> No
 
 def test_of_equal_takes_the_earlier_lead(real: list[Reference]) -> None:
     takes = [Made(tune(1, 200), nll) for nll in (3.0, 1.0, 2.0)]  # which nobody asks for here
-    assert [one.take for one in choose(takes, 3)] == takes
+    assert [one.take for one in rank_takes(takes, 3)] == takes
 
 
 def test_a_copy_loses_to_any_take_that_is_none(real: list[Reference]) -> None:
     copy, other = Made(tune(1, 200), 8.0), Made(tune(1, 200), 9.6)
-    assert [one.take for one in choose([copy, other], 1, usual_nats=8.0)] == [copy, other]
-    judged = choose([copy, other], 1, usual_nats=8.0, is_original=lambda take: take is other)
+    assert [one.take for one in rank_takes([copy, other], 1, typical_nats=8.0)] == [copy, other]
+    judged = rank_takes([copy, other], 1, typical_nats=8.0, is_original=lambda take: take is other)
     assert [one.take for one in judged] == [other, copy]
 
 
 @pytest.mark.parametrize("best", [0, -1, 4])
 def test_more_than_there_are_or_none_cannot_be_chosen(best: int) -> None:
     with pytest.raises(RequestError, match=f"of 3 takes 1 to 3 can be the best, not {best}"):
-        choose([Made(tune(seed, 20)) for seed in range(3)], best)
+        rank_takes([Made(tune(seed, 20)) for seed in range(3)], best)
 
 
 def test_the_figures_that_are_asked_for_are_in_the_reference_that_ships() -> None:
     for note_count in (300, 1000):
         for known in references(note_count):
-            assert {*choosing.STEADINESS, "coming_back_2"} <= set(known.figures)
+            assert {*ranking.STEADINESS, "coming_back_2"} <= set(known.figures)

@@ -19,7 +19,7 @@ from arietta.evaluation.reference import (
     set_name,
     window_for,
 )
-from arietta.evaluation.statistics import MEASURES
+from arietta.evaluation.statistics import DEFINITIONS
 from arietta.evaluation.words import MEANINGS
 
 BAND = (1.0, 2.0, 3.0, 4.0, 5.0)
@@ -38,7 +38,7 @@ def test_both_corpora_are_there_with_every_figure_in_rising_percentiles(size: in
 
 
 def _distributions() -> set[str]:
-    several = {name for name in MEASURES if name.startswith(("pitch_class", "note_length"))}
+    several = {name for name in DEFINITIONS if name.startswith(("pitch_class", "note_length"))}
     return several | {"note_lengths_beats", "note_length_steps_beats"}
 
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arietta.evaluation.statistics import (
+    DEFINITIONS,
     LENGTH_EDGES,
-    MEASURES,
     groove,
     length_classes,
     measure,
@@ -106,7 +106,7 @@ def test_a_piece_played_twice_repeats_half_of_its_figures() -> None:
 def test_key_and_beginning_change_only_what_tells_them(seed: int, semitones: int, seconds: float) -> None:
     notes = tune(seed, 60)
     one, other = measure(notes), measure(shift(transpose(notes, semitones), seconds))
-    for name in set(MEASURES) - {"pitch_classes", "pitch_class_steps", "pedal", "groove"}:
+    for name in set(DEFINITIONS) - {"pitch_classes", "pitch_class_steps", "pedal", "groove"}:
         assert other[name] == pytest.approx(one[name]), name
 
 
@@ -117,7 +117,7 @@ def test_few_notes_measure_what_they_can_and_nothing_is_nan(count: int) -> None:
     assert all(np.isfinite(value).all() for value in measured.values())
     assert ("average_interval" in measured) == (count > 1)
     assert ("repetition" in measured) == (count >= 6)
-    assert set(measured) <= set(MEASURES)
+    assert set(measured) <= set(DEFINITIONS)
     assert count == 0 or set(measured) >= {"pitch_range", "polyphony", "pedal"}
 
 

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from arietta.evaluation.structure import SCALES, likeness_at, self_similarity, structure_svg
+from arietta.evaluation.structure import SCALES, recurrence_at, self_similarity, structure_svg
 from arietta.music.notes import Notes
 from tests.support.tunes import tune
 
@@ -38,19 +38,19 @@ def test_silence_is_like_nothing() -> None:
 
 
 def test_what_comes_back_is_more_alike_than_what_goes_on() -> None:
-    refrain, onward = likeness_at(chords(*[60, 61, 62, 63] * 4), 2.0), likeness_at(chords(60, 63, 54, 57), 2.0)
+    refrain, onward = recurrence_at(chords(*[60, 61, 62, 63] * 4), 2.0), recurrence_at(chords(60, 63, 54, 57), 2.0)
     assert refrain == pytest.approx(1.0)
     assert onward is not None and onward < 0.5
 
 
 def test_staying_is_not_coming_back() -> None:
-    staying = likeness_at(chords(60, 60, 63, 63, 66, 66), 2.0)
+    staying = recurrence_at(chords(60, 60, 63, 63, 66, 66), 2.0)
     assert staying is not None and staying < 0.5
 
 
 def test_a_piece_below_four_windows_says_nothing() -> None:
-    assert likeness_at(chords(60, 61), 8.0) is None
-    assert likeness_at(Notes.of(), 2.0) is None
+    assert recurrence_at(chords(60, 61), 8.0) is None
+    assert recurrence_at(Notes.of(), 2.0) is None
 
 
 @pytest.mark.parametrize("notes", [Notes.of(), tune(0, 1), tune(0, 500)], ids=["none", "one", "many"])
@@ -66,4 +66,4 @@ def test_a_day_of_music_is_seen_in_bounded_time() -> None:
     onset = np.arange(0, 86_400, 10.0)
     day = Notes.of(onset, np.full(len(onset), 1.0), 60 + np.arange(len(onset)) % 12, np.full(len(onset), 64))
     assert len(structure_svg(day)) < 3_000_000
-    assert likeness_at(day, 2.0) is not None
+    assert recurrence_at(day, 2.0) is not None

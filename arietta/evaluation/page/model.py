@@ -10,7 +10,7 @@ from ..reference import PERCENTILES
 from ..words import MEANINGS, model_words, name_of, number
 from .html import document
 from .markup import Markup, joined, rows, tag
-from .piece import Judged, definitions, details, key_of_plots, piece_parts
+from .piece import TitledReport, definitions, details, key_of_plots, piece_parts
 from .plots import strip_plot
 
 
@@ -18,7 +18,7 @@ def model_html(report: ModelReport) -> str:
     """Write the page of a model's report."""
     title = f"{report.model}: {report.takes} takes of {report.note_count} notes"
     shown = [
-        tag("section", tag("h2", f"Seed {seed}"), *piece_parts(Judged(f"seed {seed}", notes, one)))
+        tag("section", tag("h2", f"Seed {seed}"), *piece_parts(TitledReport(f"seed {seed}", notes, one)))
         for seed, notes, one in report.shown
     ]
     style = "" if report.style == "any" else f" in the style of {report.style}"

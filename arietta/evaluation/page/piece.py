@@ -1,6 +1,6 @@
 """A report as a page: in plain words first, a roll that plays, pictures, and every figure beside real music.
 
-    report_html([Judged("piece", notes, report)])
+    report_html([TitledReport("piece", notes, report)])
 
 One file that loads nothing (`page_document`). What comes from files, names above all, is escaped by `markup`.
 """
@@ -18,7 +18,7 @@ from ...originality.search import Passage
 from ...render.roll import format_onset, format_time, pitch_name
 from ..reference import Reference, is_inside, place_among_all, references
 from ..report import Report, figures
-from ..statistics import Measured
+from ..statistics import Statistics
 from ..structure import SCALES
 from ..words import MEANINGS, NOTHING_TO_JUDGE, ORIGINS, name_of, number, plain_words
 from .html import document
@@ -37,7 +37,7 @@ ABOUT_REAL = (
 
 
 @dataclass(frozen=True)
-class Judged:
+class TitledReport:
     """A piece with its report, and what to call it."""
 
     title: str
@@ -45,7 +45,7 @@ class Judged:
     report: Report
 
 
-def report_html(judged: Sequence[Judged]) -> str:
+def report_html(judged: Sequence[TitledReport]) -> str:
     """Write the page of one piece, or of several with an overview before them; its size is bounded."""
     most = max(MOST_NOTES // max(len(judged), 1), LEAST_NOTES)
     if len(judged) == 1:
@@ -60,7 +60,7 @@ def report_html(judged: Sequence[Judged]) -> str:
     return document(title, tag("h1", title), _overview(judged), *sections, definitions())
 
 
-def piece_parts(one: Judged, *, most: int = MOST_NOTES, heading: str = "h3") -> Iterator[Markup]:
+def piece_parts(one: TitledReport, *, most: int = MOST_NOTES, heading: str = "h3") -> Iterator[Markup]:
     """Give the parts of a piece's report, from the plainest to the details, under headings of that rank."""
     report = one.report
     said = plain_words(report)
@@ -109,7 +109,7 @@ def key_of_plots(real: Sequence[Reference], here: str, *, is_band: bool = False)
     return tag("p", *marks, class_="small")
 
 
-def _overview(judged: Sequence[Judged]) -> Markup:
+def _overview(judged: Sequence[TitledReport]) -> Markup:
     lines: list[list[object]] = []
     for place, one in enumerate(judged, 1):
         report = one.report
@@ -238,7 +238,7 @@ def _all_figures(report: Report) -> Markup:
 
 
 def _distributions(report: Report) -> Iterator[tuple[str, np.ndarray]]:
-    measured: Measured = report.measured | (report.beats.measured if report.beats else {})
+    measured: Statistics = report.measured | (report.beats.measured if report.beats else {})
     yield from ((name, value) for name, value in measured.items() if len(value) > 1)
 
 

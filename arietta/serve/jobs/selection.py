@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...evaluation.ranking import choose, usual_nats
+from ...evaluation.ranking import rank_takes, typical_nats
 from ...model.bundle import Bundle
 from ...music.notes import Notes
 from .event_log import to_notes
@@ -21,7 +21,7 @@ CHOICE = "choice"
 
 @dataclass(frozen=True)
 class Candidate:
-    """A kept piece, as `choose` looks at it; `is_original` is None where that was not looked up."""
+    """A kept piece, as `rank_takes` looks at it; `is_original` is None where that was not looked up."""
 
     key: str
     notes: Notes
@@ -47,14 +47,13 @@ def mark_best(history: History, record: Record, bundle: Bundle | None) -> None:
     if not done or any(piece.state == WAITING for piece in pieces):
         return
     candidates = [_candidate(piece, to_notes(history.told(piece.id))) for piece in done]
-    is_known = all(one.is_original is not None for one in candidates)
-    judged = choose(
+    ranked = rank_takes(
         candidates,
         min(record.asked[BEST], len(done)),
-        usual_nats=None if bundle is None else usual_nats(bundle),
-        is_original=(lambda one: bool(one.is_original)) if is_known else None,
+        typical_nats=None if bundle is None else typical_nats(bundle),
+        is_original=lambda candidate: candidate.is_original,
     )
-    marks = {one.take.key: {"is_chosen": one.is_chosen, "score": one.score, "parts": one.parts} for one in judged}
+    marks = {one.take.key: {"is_chosen": one.is_chosen, "score": one.score, "parts": one.parts} for one in ranked}
     history.judge({piece.id: _marked(piece.outcome, marks[piece.id]) for piece in done})
 
 

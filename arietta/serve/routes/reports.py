@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from ...evaluation.page.html import content_policy
-from ...evaluation.page.piece import Judged, report_html
+from ...evaluation.page.piece import TitledReport, report_html
 from ...evaluation.report import Report, report_on, report_values
 from ...music.notes import Notes
 from ..jobs.event_log import to_notes
@@ -102,7 +102,7 @@ def _report(service: Service, record: Record, notes: Notes) -> Report:
 
 
 def _page(record: Record, notes: Notes, report: Report) -> bytes:
-    return report_html([Judged(record.name, notes, report)]).encode()
+    return report_html([TitledReport(record.name, notes, report)]).encode()
 
 
 def _json(_: Record, notes: Notes, report: Report) -> bytes:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from ...evaluation.ranking import usual_nats
+from ...evaluation.ranking import typical_nats
 from ...generation.loop import ANY
 from ...model.bundle import DEFAULT_MODEL, Bundle
 from ...model.sampling import DEFAULT, HIGHEST_GUIDANCE, HIGHEST_TEMPERATURE, LOWEST_TEMPERATURE, Sampling
@@ -350,7 +350,7 @@ class ModelView(BaseModel):
             is_default=is_default,
             can_continue=bundle.codec.can_continue,
             parameters=card.get("parameters"),
-            nats_per_note=usual_nats(bundle),
+            nats_per_note=typical_nats(bundle),
             **texts,
         )
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ...corpus.store import Piece, Store
 from ...errors import CorpusError
-from ...evaluation.embedding import WINDOW, Windows
+from ...evaluation.embedding import WINDOW, WindowBatch
 from ...music.ngrams import TOGETHER, by_chord
 
 Rng = np.random.Generator
@@ -86,7 +86,7 @@ class Drawn:
     `composer` int64 [2 * P], -1 where not known; `is_whole` bool [2 * P] tells which windows are as they were played.
     """
 
-    windows: Windows
+    windows: WindowBatch
     composer: NDArray[np.int64]
     is_whole: NDArray[np.bool_]
 
@@ -122,22 +122,22 @@ def _rows(library: Library, place: int, parts: tuple[int, int], rng: Rng) -> NDA
     return np.concatenate(found)
 
 
-def windows_at(library: Library, rows: NDArray[np.int64]) -> Windows:
+def windows_at(library: Library, rows: NDArray[np.int64]) -> WindowBatch:
     """Take windows of rows [B, T]; where they do not follow each other, a row waits as long as it did in its piece."""
     duration, velocity = (column[rows].astype(np.float64) for column in (library.duration, library.velocity))
     waits = library.onset[rows] - library.onset[np.maximum(rows - 1, 0)]
     onset = np.cumsum(np.clip(waits, 0.0, LONGEST_WAIT), axis=1, dtype=np.float64)
-    return Windows(onset, duration, library.pitch[rows].astype(np.int64), velocity)
+    return WindowBatch(onset, duration, library.pitch[rows].astype(np.int64), velocity)
 
 
-def vary(windows: Windows, rng: Rng) -> Windows:
+def vary(windows: WindowBatch, rng: Rng) -> WindowBatch:
     """Play windows otherwise: up to 3 semitones and 20 % of tempo apart, onsets, lengths and velocities jittered."""
     count, shape = len(windows.onset), windows.onset.shape
     tempo = np.exp(rng.uniform(-0.2, 0.2, (count, 1)))
     blur = rng.uniform(0, 0.01, (count, 1))  # seconds
     length = rng.normal(0, 0.3, (count, 1)) + rng.uniform(0, 0.4, (count, 1)) * rng.standard_normal(shape)
     accent = rng.uniform(0, 6, (count, 1)) * rng.standard_normal(shape)
-    return Windows(
+    return WindowBatch(
         onset=windows.onset * tempo + blur * rng.standard_normal(shape),
         duration=windows.duration * tempo * np.exp(length),
         pitch=windows.pitch + rng.integers(-3, 4, (count, 1)),

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...corpus.store import Piece, Store
-from ...evaluation.embedding import HEARD, Weights, features, forward, windows_of
+from ...evaluation.embedding import HEAD_DIMENSIONS, Weights, cut_windows, features, forward
 from ...files import write_file
 from ...music.notes import excerpt
 from .training import Learner, folded
@@ -57,14 +57,14 @@ def embed_pieces(
     rng, found = np.random.default_rng(seed), []
     for piece in pieces:
         start = int(rng.integers(0, max(piece.notes - NOTES, 0) + 1))
-        windows = windows_of(excerpt(store.notes(piece.index), start, start + NOTES))
+        windows = cut_windows(excerpt(store.notes(piece.index), start, start + NOTES))
         found.append(forward(shipped.weights, features(windows)).mean(axis=0, dtype=np.float64))
         if progress:
             progress(len(found), len(pieces))
     return np.array(found)
 
 
-def turn(shipped: Shipped, music: Floats, dimensions: int = HEARD) -> Shipped:
+def turn(shipped: Shipped, music: Floats, dimensions: int = HEAD_DIMENSIONS) -> Shipped:
     """Keep the dimension of wholeness and those in which `music` [N, W] differs most once that is taken from it.
 
     Each has mean 0 and deviation 1 over `music`, and none goes with another. What the head says of a piece stays the

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from arietta.evaluation.page.html import content_policy, document
-from arietta.evaluation.page.piece import Judged, report_html
+from arietta.evaluation.page.piece import TitledReport, report_html
 from arietta.evaluation.report import report_on
 from arietta.model.engine import OnnxEngine
 from arietta.music.notes import Notes, excerpt
@@ -24,7 +24,7 @@ EVIL = '</title><script>alert("x")</script><img src=x onerror=alert(1)>'
 
 
 def page_of(notes: Notes, title: str = "a piece", **asked: object) -> str:
-    return report_html([Judged(title, notes, report_on(notes, **asked))])  # type: ignore[arg-type]
+    return report_html([TitledReport(title, notes, report_on(notes, **asked))])  # type: ignore[arg-type]
 
 
 def text_of(page: str) -> str:
@@ -57,7 +57,7 @@ def test_a_page_is_well_formed() -> None:
 def test_names_with_markup_stay_text(count: int) -> None:
     notes = tune(1, 40)
     reader = Reader()
-    reader.feed(report_html([Judged(EVIL, notes, report_on(notes))] * count))
+    reader.feed(report_html([TitledReport(EVIL, notes, report_on(notes))] * count))
     names = [name for name, _ in reader.elements]
     assert names.count("script") == count + 1  # the notes of each, and the player
     assert "img" not in names
@@ -77,7 +77,7 @@ def test_the_policy_allows_what_stands_in_the_page_and_nothing_else() -> None:
 
 
 def test_several_pieces_have_an_overview_and_a_section_each() -> None:
-    judged = [Judged(f"take {seed}", tune(seed, 150), report_on(tune(seed, 150))) for seed in (1, 2, 3)]
+    judged = [TitledReport(f"take {seed}", tune(seed, 150), report_on(tune(seed, 150))) for seed in (1, 2, 3)]
     page = report_html(judged)
     assert page.count("<section") == 3 and page.count('href="#piece-') == 3
     assert "3 pieces: a report" in page and page.count('class="player"') == 3

@@ -13,7 +13,7 @@ import pytest
 import arietta
 from arietta.cli import main
 from arietta.client import Client
-from arietta.evaluation.ranking import choose
+from arietta.evaluation.ranking import rank_takes
 from arietta.generation.loop import Request, generate
 from arietta.model.bundle import load_bundle
 from arietta.model.engine import load_engine
@@ -52,7 +52,7 @@ def chosen(found: list[Any]) -> list[bool]:
 def test_the_best_are_those_that_the_library_chooses(client: httpx.Client, tiny_bundle: Path) -> None:
     pieces = ask(client, wait=PATIENCE, notes=120, seed=41, count=4, best=2)
     engine = load_engine(load_bundle(tiny_bundle))
-    judged = choose([generate(Request(notes=120, seed=seed), engine) for seed in (41, 42, 43, 44)], 2)
+    judged = rank_takes([generate(Request(notes=120, seed=seed), engine) for seed in (41, 42, 43, 44)], 2)
     expected = {one.take.request.seed: (one.is_chosen, one.score, one.parts) for one in judged}
     for piece in pieces:
         mark = piece["figures"]["choice"]
@@ -111,7 +111,7 @@ def test_pieces_are_kept_where_choosing_fails(client: httpx.Client, monkeypatch:
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("arietta.serve.jobs.selection.choose", fail)
+    monkeypatch.setattr("arietta.serve.jobs.selection.rank_takes", fail)
     pieces = ask(client, wait=PATIENCE, notes=20, count=2, best=1)
     assert [piece["state"] for piece in pieces] == ["done", "done"] and marks(client, pieces) == [None, None]
     monkeypatch.undo()

@@ -14,7 +14,7 @@ import torch
 from arietta.corpus.store import Store
 from arietta.errors import ConfigError, CorpusError
 from arietta.evaluation import embedding
-from arietta.evaluation.embedding import DIMENSIONS, FEATURES, WINDOW, embed, features, forward, heard_composers
+from arietta.evaluation.embedding import DIMENSIONS, FEATURES, WINDOW, embed, features, forward, predict_composers
 from arietta.music.notes import Notes
 from arietta.train.checkpoint import write_checkpoint
 from arietta.train.embedding.data import Library, composers_with, draw, gather, long_enough, vary, windows_at
@@ -287,8 +287,8 @@ def test_the_written_file_is_what_the_package_reads(
     embedding._shipped.cache_clear()
     try:
         notes: Notes = store.notes(2)
-        expected = forward(turned.weights, features(embedding.windows_of(notes))).mean(axis=0)
+        expected = forward(turned.weights, features(embedding.cut_windows(notes))).mean(axis=0)
         assert embed(notes) == pytest.approx(expected[:DIMENSIONS], abs=0.02)  # rounded to 16 bits
-        assert {name for name, _ in heard_composers(notes)} == set(COMPOSERS)
+        assert {name for name, _ in predict_composers(notes)} == set(COMPOSERS)
     finally:
         embedding._shipped.cache_clear()
