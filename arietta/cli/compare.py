@@ -138,14 +138,11 @@ def check_set(name: str, count: int, note_count: int, unread: list[Path]) -> Non
     from ..evaluation.comparison import FEWEST
 
     if unread:
-        print(f"{name}: left out what cannot be read: {unread[0].name}{_and_more(len(unread) - 1)}", file=sys.stderr)
+        more = f" and {len(unread) - 1} more" if len(unread) > 1 else ""
+        print(f"{name}: left out what cannot be read: {unread[0].name}{more}", file=sys.stderr)
     if count < 2 * FEWEST:
         long = f"{count} pieces of {note_count} notes or more"
         raise RequestError(f"{name}: has {long}, and {2 * FEWEST} are needed; --notes takes shorter windows")
-
-
-def _and_more(count: int) -> str:
-    return f" and {count} more" if count else ""
 
 
 def _distance(one: Gathered, other: Gathered) -> Distance | None:

@@ -158,17 +158,14 @@ def _beside(report: Report) -> Iterator[Markup]:
         yield tag("p", "It is too short to be held against real music, of which windows of 300 notes were measured.")
         return
     placed = _placed(report)
-    yield tag("p", _in_words(placed))
+    outside = [name_of(name) for name, inside in placed.items() if not inside]
+    inside_count = f"{len(placed) - len(outside)} of {len(placed)} figures"
+    exceptions = f"; outside are {', '.join(outside)}" if outside else ""
+    yield tag("p", f"{inside_count} lie where nine in ten windows of either corpus do{exceptions}.")
     own = f"the median of {sample.count} windows of it" if sample.count > 1 else "this piece"
     values = {name: sample.figures[name] for name in MEANINGS if name in sample.figures}
     yield key_of_plots(real, f"{own}, beside windows of {sample.notes:,} notes")
     yield figure_table(values, real)
-
-
-def _in_words(placed: Mapping[str, bool]) -> str:
-    outside = [name_of(name) for name, inside in placed.items() if not inside]
-    said = f"{len(placed) - len(outside)} of {len(placed)} figures lie where nine in ten windows of either corpus do"
-    return said + (f"; not so: {', '.join(outside)}." if outside else ".")
 
 
 def _details(report: Report) -> Iterator[Markup]:
