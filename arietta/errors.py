@@ -21,6 +21,10 @@ class CorpusError(AriettaError):
     """A folder of music, a manifest or a store is missing, empty, altered or made with another codec."""
 
 
+class FetchError(AriettaError):
+    """A file cannot be fetched from the web."""
+
+
 class BundleError(AriettaError):
     """A model's folder is missing a file, was altered, or does not fit what is asked of it."""
 

@@ -36,15 +36,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Fetch what is named; raises CorpusError or BundleError where that fails."""
+    """Fetch what is named; raises FetchError, CorpusError or BundleError where that fails."""
     if arguments.name not in CORPORA:
         _fetch_model(arguments.name, arguments.url.rstrip("/"))
         return
-    from ..fetch import DATASETS, download
+    from ..corpus.datasets import DATASETS, fetch_dataset
 
     dataset = DATASETS[arguments.name]
     with bar(f"fetching {dataset.name}", "B") as progress:
-        folder = download(dataset, arguments.out, progress, archive=arguments.archive, checksum=arguments.checksum)
+        folder = fetch_dataset(dataset, arguments.out, progress, archive=arguments.archive, checksum=arguments.checksum)
     count = sum(path.suffix.lower() in (".mid", ".midi") for path in Path(folder).rglob("*"))
     print(f"{folder}: {count} MIDI files, licence {dataset.licence}")
     print(f"next: arietta ingest {folder} --out corpus")
@@ -78,12 +78,12 @@ def _fetch_model(name: str, url: str) -> None:
 
 
 def _fetch_files(url: str, folder: Path, names: Iterable[str]) -> None:
-    from ..fetch import fetch
+    from ..fetch import fetch_file
 
     folder.mkdir(exist_ok=True)
     for name in names:
         with bar(f"fetching {name}", "B") as progress:
-            fetch(f"{url}/{name}", folder / name, progress)
+            fetch_file(f"{url}/{name}", folder / name, progress)
 
 
 def _fetch_index(url: str, folder: Path) -> None:
