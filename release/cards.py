@@ -19,7 +19,7 @@ from typing import Any
 from arietta.generation.loop import Request, generate
 from arietta.model.bundle import DEFAULT_MODEL, SHIPPED, Bundle, load_bundle
 from arietta.model.engine import load_engine
-from arietta.originality.index import originality_index
+from arietta.originality.index import find_index
 from arietta.originality.recall import index_sentence
 from arietta.render.roll import write_roll
 from benchmarks.shared.report import ROOT
@@ -87,7 +87,7 @@ def section(bundle: Bundle) -> str:
     card, name = bundle.card, bundle.name
     default = " (the default)" if name == DEFAULT_MODEL else ""
     size = sum(path.stat().st_size for path in bundle.path.iterdir() if path.is_file()) / 1e6
-    index = originality_index(bundle)
+    index = find_index(bundle.index_folder)
     limits = [f"- {limit}" for limit in card["limits"]]
     samples = [
         f"seed {seed}: [MIDI](models/{name}-seed-{seed}.mid), [piano roll](models/{name}-seed-{seed}.png)"

@@ -120,11 +120,11 @@ def _index(arguments: argparse.Namespace, bundle: Bundle) -> PassageIndex | None
     if not arguments.original and not arguments.best:
         return None
     from ..generation.original import index_of
-    from ..originality.index import open_index, originality_index
+    from ..originality.index import find_index, open_index
 
     if arguments.index is not None:
         return open_index(arguments.index)
-    return index_of(bundle) if arguments.original else originality_index(bundle)
+    return index_of(bundle) if arguments.original else find_index(bundle.index_folder)
 
 
 def _originals(engine: Engine, index: PassageIndex, said: list[str]) -> Work:

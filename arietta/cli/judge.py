@@ -144,11 +144,11 @@ def _engine(model: str) -> OnnxEngine | None:
 
 def _index(path: Path | None, engine: OnnxEngine | None) -> PassageIndex | None:
     """Open the index at `path`, or else the one that the model came with."""
-    from ..originality.index import open_index, originality_index
+    from ..originality.index import find_index, open_index
 
     if path is not None:
         return open_index(path)
-    return None if engine is None else originality_index(engine.bundle)
+    return None if engine is None else find_index(engine.bundle.index_folder)
 
 
 def _lines(report: Report) -> Iterator[str]:

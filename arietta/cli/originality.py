@@ -18,7 +18,6 @@ import argparse
 import json
 import textwrap
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,9 +29,9 @@ from .table import WIDTH, table
 if TYPE_CHECKING:
     from ..corpus.store import Piece, Store
     from ..music.notes import Notes
-    from ..originality.baseline import Standing
+    from ..originality.baseline import Percentiles
     from ..originality.index import PassageIndex
-    from ..originality.search import Likeness, Passage
+    from ..originality.search import Overlap, Passage
 
 MOST_LISTED = 20
 
@@ -70,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
 def _build(arguments: argparse.Namespace) -> None:
     from ..corpus.store import open_store
     from ..originality.baseline import measure_baseline
-    from ..originality.index import THINNED_BYTES, IndexedPiece, build_index, describe_more
+    from ..originality.index import THINNED_BYTES, IndexedPiece, build_index, extend_description
     from ..originality.recall import measure_recall
 
     splits, corpora = (words.split(",") if words else [] for words in (arguments.split, arguments.corpora))
@@ -92,8 +91,10 @@ def _build(arguments: argparse.Namespace) -> None:
         works = [piece.work for piece in store.pieces]
         baseline = measure_baseline(index, works, lambda i: store.notes(store.pieces[i].index), progress=progress)
     measured = measure_recall(index, read)
-    recall = {kind: {str(size): asdict(one) for size, one in row.items()} for kind, row in measured.items()}
-    index = describe_more(index, {"baseline": baseline, "recall": recall, "splits": splits, "corpora": corpora})
+    recall = {
+        kind: {str(size): detection.describe() for size, detection in row.items()} for kind, row in measured.items()
+    }
+    index = extend_description(index, {"baseline": baseline, "recall": recall, "splits": splits, "corpora": corpora})
     print("\n".join(_index_lines(index)))
 
 
@@ -116,7 +117,13 @@ def _index_lines(index: PassageIndex) -> Iterator[str]:
     if lengths:
         yield "planted copies found, and in brackets what of all that was reported there was right"
         rows = [
-            [kind, *(_harvest(row.get(str(length))) for length in lengths)]
+            [
+                kind,
+                *(
+                    f"{row[str(length)]['found']:.0%} ({row[str(length)]['right']:.0%})" if str(length) in row else ""
+                    for length in lengths
+                ),
+            ]
             for kind, row in index.description["recall"].items()
         ]
         yield table(["copy", *(f"{length} notes" for length in lengths)], rows)
@@ -125,16 +132,12 @@ def _index_lines(index: PassageIndex) -> Iterator[str]:
         yield f"of people's works, {window} notes share {middle:.0f} with another work (median), seldom over {most:.0f}"
 
 
-def _harvest(figures: dict[str, float] | None) -> str:
-    return f"{figures['found']:.0%} ({figures['right']:.0%})" if figures else ""
-
-
 # A piece
 
 
 def _report(arguments: argparse.Namespace) -> None:
     from ..music.midi import read_midi
-    from ..originality.baseline import describe, standing
+    from ..originality.baseline import describe_overlap, measure_percentiles
     from ..originality.recall import index_sentence
     from ..originality.search import find_passages
 
@@ -142,9 +145,9 @@ def _report(arguments: argparse.Namespace) -> None:
     store = _corpus_of(index, arguments.corpus)
     notes = read_midi(arguments.path)
     likeness = find_passages(notes, index)
-    placed = standing(likeness, index)
+    placed = measure_percentiles(likeness, index)
     if arguments.json:
-        found = describe(likeness, placed) | {"index": index_sentence(index)}
+        found = describe_overlap(likeness, placed) | {"index": index_sentence(index)}
         print(json.dumps(found, ensure_ascii=False, indent=2))
     else:
         print(arguments.path)
@@ -176,7 +179,7 @@ def _corpus_of(index: PassageIndex, path: Path | None) -> Store | None:
     return store
 
 
-def _piece_lines(notes: Notes, likeness: Likeness, placed: Standing | None, store: Store | None) -> Iterator[str]:
+def _piece_lines(notes: Notes, likeness: Overlap, placed: Percentiles | None, store: Store | None) -> Iterator[str]:
     from ..originality.baseline import sentences
 
     if not len(notes):
@@ -227,7 +230,7 @@ def _both(passage: Passage, notes: Notes, store: Store) -> tuple[Notes, Notes]:
     return here, excerpt(store.notes(passage.piece.index), passage.there_start, passage.there_stop)
 
 
-def _draw(path: Path, notes: Notes, likeness: Likeness, store: Store | None) -> None:
+def _draw(path: Path, notes: Notes, likeness: Overlap, store: Store | None) -> None:
     from ..files import write_file
     from ..originality.alignment import pair_svg
 

@@ -19,10 +19,10 @@ from ..music.keys import find_key, pitch_classes
 from ..music.loops import find_loops
 from ..music.meter import Meter
 from ..music.notes import Notes, first, trim, window
-from ..originality.baseline import Standing, describe, sentences, standing
+from ..originality.baseline import Percentiles, describe_overlap, sentences, measure_percentiles
 from ..originality.index import PassageIndex
 from ..originality.recall import index_sentence
-from ..originality.search import Likeness, find_passages
+from ..originality.search import Overlap, find_passages
 from .beat_statistics import beginning, find_beat_meter, measure_in_beats, moved, signature_of
 from .embedding import predict_composers
 from .likelihood import Surprise, likelihood, surprises
@@ -48,8 +48,8 @@ class Beats:
 class Shared:
     """What a piece shares with an indexed corpus, and a sentence about how much the index finds."""
 
-    likeness: Likeness
-    standing: Standing | None
+    likeness: Overlap
+    standing: Percentiles | None
     among: str
 
 
@@ -131,7 +131,7 @@ def report_values(report: Report) -> dict[str, Any]:
     placed = None
     if shared is not None:
         said = {"sentences": sentences(shared.standing), "index": shared.among}
-        placed = describe(shared.likeness, shared.standing) | said
+        placed = describe_overlap(shared.likeness, shared.standing) | said
     real = references(sample.notes, report.bundle) if sample else []
     return values | {
         "measured": _plain(report.measured),
@@ -217,4 +217,4 @@ def _beats(notes: Notes, written: Meter | None) -> Beats | None:
 
 def _shared(notes: Notes, index: PassageIndex) -> Shared:
     likeness = find_passages(notes, index)
-    return Shared(likeness, standing(likeness, index), index_sentence(index))
+    return Shared(likeness, measure_percentiles(likeness, index), index_sentence(index))

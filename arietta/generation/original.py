@@ -1,6 +1,6 @@
 """Composing again what shares more with the training music than works of people share with each other.
 
-    index = originality_index(engine.bundle)
+    index = find_index(engine.bundle.index_folder)
     for take, found in generate_original([Request(notes=300, seed=7)], engine, index):
         take.request.seed, found.is_inside, [one.work for one in found.rejected]
 
@@ -18,8 +18,8 @@ from ..errors import RequestError
 from ..model.bundle import Bundle
 from ..model.engine import Engine
 from ..music.notes import excerpt
-from ..originality.baseline import standing
-from ..originality.index import PassageIndex, originality_index
+from ..originality.baseline import measure_percentiles
+from ..originality.index import PassageIndex, find_index
 from ..originality.search import find_passages
 from .batch import generate_all
 from .loop import Request, Take
@@ -67,7 +67,7 @@ class Originality:
 def originality_of(take: Take, index: PassageIndex) -> Originality:
     """Look up what was composed; of a copy that begins in the prompt, the part that goes on counts."""
     likeness = find_passages(excerpt(take.notes, take.prompt_notes, len(take.notes)), index)
-    placed = standing(likeness, index)
+    placed = measure_percentiles(likeness, index)
     return Originality(
         longest=likeness.longest,
         share=round(likeness.share, 4),
@@ -106,7 +106,7 @@ class Search:
 
 def index_of(bundle: Bundle) -> PassageIndex:
     """Open the index that a model came with; raises RequestError where it has none, CorpusError where it is damaged."""
-    index = originality_index(bundle)
+    index = find_index(bundle.index_folder)
     if index is None:
         raise RequestError(
             f"{bundle.name} came without an index of its training music, which tells what is original: "

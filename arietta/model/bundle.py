@@ -65,6 +65,11 @@ class Bundle:
     def name(self) -> str:
         return self.path.name
 
+    @property
+    def index_folder(self) -> Path:
+        """Where the index of its training music is, if the model came with one."""
+        return self.path / INDEX
+
     def golden(self) -> Golden:
         with np.load(self.path / "golden.npz") as arrays:
             composer, source = (int(value) for value in arrays["condition"])

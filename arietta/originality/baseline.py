@@ -16,7 +16,7 @@ import numpy as np
 
 from ..music.notes import Notes, excerpt
 from .index import PassageIndex
-from .search import Likeness, find_passages
+from .search import Overlap, find_passages
 
 WINDOWS = (100, 300, 1000)  # notes
 WINDOW_COUNT = 600  # of each length
@@ -27,7 +27,7 @@ Read = Callable[[int], Notes]
 
 
 @dataclass(frozen=True)
-class Standing:
+class Percentiles:
     """Where a piece stands among windows of `window` notes of people's works: percentiles, 0 to 100.
 
     A long piece is taken window by window, and each figure is that of its least original one.
@@ -63,7 +63,7 @@ def measure_baseline(
         for done in range(count):
             notes = _window(works, read, window, rng)
             if notes is not None:
-                likeness = find_passages(notes[0], index, but=notes[1])
+                likeness = find_passages(notes[0], index, exclude_work=notes[1])
                 rows.append((float(likeness.longest), likeness.share))
             if progress:
                 progress(turn * count + done + 1, len(WINDOWS) * count)
@@ -76,7 +76,7 @@ def measure_baseline(
     return measured
 
 
-def standing(likeness: Likeness, index: PassageIndex) -> Standing | None:
+def measure_percentiles(likeness: Overlap, index: PassageIndex) -> Percentiles | None:
     """Place a piece among people's works; None where the index knows none of a length, or the piece has no notes."""
     known = {int(window): figures for window, figures in index.description["baseline"].items()}
     note_count = len(likeness.is_covered)
@@ -87,10 +87,12 @@ def standing(likeness: Likeness, index: PassageIndex) -> Standing | None:
     spans = list(pairwise(cuts))
     longest = max(_longest_within(likeness, span) for span in spans)
     share = max(float(likeness.is_covered[start:stop].mean()) for start, stop in spans)
-    return Standing(window, _percentile(known[window]["longest"], longest), _percentile(known[window]["share"], share))
+    return Percentiles(
+        window, _percentile(known[window]["longest"], longest), _percentile(known[window]["share"], share)
+    )
 
 
-def sentences(placed: Standing | None) -> list[str]:
+def sentences(placed: Percentiles | None) -> list[str]:
     """What the figures mean among people's works, a line each; nothing where they cannot be placed."""
     if placed is None:
         return []
@@ -106,7 +108,7 @@ def sentences(placed: Standing | None) -> list[str]:
     ]
 
 
-def describe(likeness: Likeness, placed: Standing | None) -> dict[str, Any]:
+def describe_overlap(likeness: Overlap, placed: Percentiles | None) -> dict[str, Any]:
     """All that was found, as JSON values."""
     return {
         "notes": len(likeness.is_covered),
@@ -119,7 +121,7 @@ def describe(likeness: Likeness, placed: Standing | None) -> dict[str, Any]:
 
 def is_inside_human_interval(notes: Notes, index: PassageIndex) -> bool:
     """Tell whether a piece shares no more with the corpus than works of people do; True where that is not known."""
-    placed = standing(find_passages(notes, index), index)
+    placed = measure_percentiles(find_passages(notes, index), index)
     return placed is None or placed.is_inside
 
 
@@ -133,7 +135,7 @@ def _window(works: Sequence[str], read: Read, window: int, rng: np.random.Genera
     return excerpt(notes, start, start + window), works[place]
 
 
-def _longest_within(likeness: Likeness, span: tuple[int, int]) -> float:
+def _longest_within(likeness: Overlap, span: tuple[int, int]) -> float:
     """The longest passage's notes within a span [start, stop)."""
     inside = [
         passage.alike * (min(passage.stop, span[1]) - max(passage.start, span[0])) for passage in likeness.passages

@@ -27,24 +27,23 @@ from numpy.typing import NDArray
 
 from ..errors import CorpusError
 from ..files import atomic_folder, write_file
-from ..model.bundle import INDEX, Bundle
 from ..music.ngrams import Hashes, by_chord, ngrams
 from ..music.notes import Notes
 
 DESCRIPTION = "index.json"
-COLUMNS = COUNTS, BLOCKS, PLACES, MOMENTS = "counts.npy", "blocks.npy", "places.npy", "moments.npy"
+COLUMNS = COUNTS, BLOCKS, POSTINGS, ONSETS = "counts.npy", "blocks.npy", "places.npy", "moments.npy"
 VERSION = 1
 FEWEST_BITS, MOST_BITS = 10, 24  # of a slot: strangers seldom share one, but in millions of notes
 PITCH_BITS, BLOCK = 6, 64
 LEFT_OUT = 255
 MOST_NOTES = 1 << (32 - PITCH_BITS)
-USUAL_BYTES, THINNED_BYTES, LEAST_BYTES = 150_000_000, 50_000_000, 1_000_000  # below THINNED_BYTES it is thinned
+DEFAULT_BYTES, THINNED_BYTES, LEAST_BYTES = 150_000_000, 50_000_000, 1_000_000  # below THINNED_BYTES it is thinned
 FREQUENT, FREQUENT_IN_THINNED = 128, 16  # of the words of MAESTRO and GiantMIDI 15 and 45 % stand oftener
 MOMENT_STEP, MOMENT_STEP_IN_THINNED = 64, 256  # notes
 ROOM_FOR_BASELINE = 100_000  # bytes
 
 Progress = Callable[[float, float], None]
-Places = NDArray[np.int64]
+IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ class PassageIndex:
         """The share of all words that the index keeps, frequent ones aside: 1 unless it is thinned."""
         return len(self._counts) / (1 << self._bits)
 
-    def look_up(self, hashes: Hashes) -> tuple[Places, Places, Places]:
+    def look_up(self, hashes: Hashes) -> tuple[IntArray, IntArray, IntArray]:
         """Find words: how often each stands here, int64 [W], and of all, word by word, note number and pitch, [M].
 
         -1 instead of how often where the index cannot tell, having left the word out.
@@ -110,7 +109,7 @@ class PassageIndex:
         entries = self._places[np.repeat(self._blocks[slots // BLOCK] + before, counts) + within].astype(np.int64)
         return np.where(can_tell, counts, -1), entries >> PITCH_BITS, entries % (1 << PITCH_BITS)
 
-    def piece_at(self, numbers: Places) -> Places:
+    def piece_at(self, numbers: IntArray) -> IntArray:
         """In which piece each note of the corpus stands, int64 [M]."""
         return np.searchsorted(self._first_notes, numbers, side="right") - 1
 
@@ -141,14 +140,13 @@ def open_index(path: str | Path) -> PassageIndex:
         is_whole = [len(column) for column in columns.values()] == description["lengths"]
     except (KeyError, TypeError) as error:
         raise CorpusError(f"{folder / DESCRIPTION}: lacks {error}; build the index again") from error
-    if not is_whole or int(columns[BLOCKS][-1]) != len(columns[PLACES]):
+    if not is_whole or int(columns[BLOCKS][-1]) != len(columns[POSTINGS]):
         raise CorpusError(f"{folder}: columns and {DESCRIPTION} do not belong together; build the index again")
     return index
 
 
-def originality_index(bundle: Bundle) -> PassageIndex | None:
-    """Open the index of its training music that a model came with; None where it has none. Raises as `open_index`."""
-    folder = bundle.path / INDEX
+def find_index(folder: Path) -> PassageIndex | None:
+    """Open an index that may be missing: None where there is no such folder. Raises as `open_index` does."""
     return open_index(folder) if folder.is_dir() else None
 
 
@@ -158,7 +156,7 @@ def build_index(
     read: Callable[[int], Notes],
     *,
     corpus: str,
-    at_most: int = USUAL_BYTES,
+    at_most: int = DEFAULT_BYTES,
     progress: Progress | None = None,
 ) -> PassageIndex:
     """Write an index of `pieces` into `folder`, in place of an older one; `read(i)` gives the notes of `pieces[i]`.
@@ -178,14 +176,14 @@ def build_index(
     places = _fill(kept, bits, placed, read, lambda done: tell(len(pieces) + done, 2 * len(pieces)))
     blocks = np.concatenate([[0], np.cumsum(_taken(kept).reshape(-1, BLOCK).sum(axis=1))])
     columns: dict[str, NDArray[Any]]
-    columns = {COUNTS: kept, BLOCKS: blocks.astype(np.uint32), PLACES: places, MOMENTS: moments}
+    columns = {COUNTS: kept, BLOCKS: blocks.astype(np.uint32), POSTINGS: places, ONSETS: moments}
     lengths = [len(column) for column in columns.values()]
     about = {"version": VERSION, "corpus": corpus, "bits": bits, "step": step, "lengths": lengths}
     _write(folder, about | {"baseline": {}, "pieces": rows}, columns)
     return open_index(folder)
 
 
-def describe_more(index: PassageIndex, more: Mapping[str, Any]) -> PassageIndex:
+def extend_description(index: PassageIndex, more: Mapping[str, Any]) -> PassageIndex:
     """Write more about an index into its description, and open it again."""
     _write_description(index.path, index.description | dict(more))
     return open_index(index.path)
@@ -202,11 +200,11 @@ def _check(folder: Path, pieces: Sequence[IndexedPiece], at_most: int) -> None:
         raise CorpusError(f"an index needs {LEAST_BYTES / 1e6:g} MB at least, not {at_most / 1e6:g}")
 
 
-def _slots(hashes: Hashes, bits: int) -> Places:
+def _slots(hashes: Hashes, bits: int) -> IntArray:
     return (hashes >> np.uint64(64 - bits)).astype(np.int64)
 
 
-def _taken(counts: NDArray[np.uint8]) -> Places:
+def _taken(counts: NDArray[np.uint8]) -> IntArray:
     """How many places the slots have."""
     return np.where(counts == LEFT_OUT, 0, counts).astype(np.int64)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..music.notes import Notes, excerpt, join, stretch
 from .index import PassageIndex
-from .search import Likeness, find_passages
+from .search import Overlap, find_passages
 
 LENGTHS = (50, 100, 200)  # notes of a planted copy
 AROUND = 200  # notes of the other piece before it, and as many after it
@@ -23,12 +23,19 @@ Read = Callable[[int], Notes]
 
 
 @dataclass(frozen=True)
-class Harvest:
-    """Of so many planted copies, the share of which half or more was `found` under the right work (recall), and of
-    what was reported there the share that named it (`right`, precision; 1 where nothing was)."""
+class Detection:
+    """How well an index detects planted copies.
 
-    found: float
-    right: float
+    `recall` is the share of the copies of which half or more was found under the right work; `precision` is the share
+    of the passages reported there that name the right work, 1 where nothing was reported.
+    """
+
+    recall: float
+    precision: float
+
+    def describe(self) -> dict[str, float]:
+        """Return the figures under the names that an index's description stores them by."""
+        return {"found": self.recall, "right": self.precision}
 
 
 def copy_exactly(notes: Notes, rng: np.random.Generator) -> Notes:
@@ -69,7 +76,7 @@ def copy_ornamented(notes: Notes, rng: np.random.Generator) -> Notes:
     )
 
 
-SPOILERS: Mapping[str, Callable[[Notes, np.random.Generator], Notes]] = {
+COPY_KINDS: Mapping[str, Callable[[Notes, np.random.Generator], Notes]] = {
     "exact": copy_exactly,
     "transposed": copy_transposed,
     "stretched": copy_stretched,
@@ -81,19 +88,19 @@ SPOILERS: Mapping[str, Callable[[Notes, np.random.Generator], Notes]] = {
 
 def measure_recall(
     index: PassageIndex, read: Read, *, copies: int = 100, lengths: Sequence[int] = LENGTHS, seed: int = 0
-) -> dict[str, dict[int, Harvest]]:
+) -> dict[str, dict[int, Detection]]:
     """Plant copies of every kind and length; `read(i)` gives the notes of `index.pieces[i]`. {kind: {length: ...}}.
 
     Lengths for which the corpus has too few long pieces are left out.
     """
-    measured: dict[str, dict[int, Harvest]] = {}
-    for kind in SPOILERS:
+    measured: dict[str, dict[int, Detection]] = {}
+    for kind in COPY_KINDS:
         for length in lengths:
             rng = np.random.default_rng(seed)  # the same passages for every kind
             usable = [place for place, piece in enumerate(index.pieces) if piece.notes >= max(length, 2 * AROUND)]
             if len({index.pieces[place].work for place in usable}) < 2:
                 continue
-            measured.setdefault(kind, {})[length] = _harvest(index, read, usable, (kind, length, copies), rng)
+            measured.setdefault(kind, {})[length] = _detect_copies(index, read, usable, (kind, length, copies), rng)
     return measured
 
 
@@ -110,22 +117,22 @@ def index_sentence(index: PassageIndex) -> str:
     )
 
 
-def _harvest(
+def _detect_copies(
     index: PassageIndex, read: Read, usable: Sequence[int], what: tuple[str, int, int], rng: np.random.Generator
-) -> Harvest:
+) -> Detection:
     kind, length, copies = what
     found = right = reported = 0
     for _ in range(copies):
         source, host = _two_works(index, usable, rng)
-        copied = SPOILERS[kind](_excerpt(read(source), length, rng), rng)
+        copied = COPY_KINDS[kind](_excerpt(read(source), length, rng), rng)
         around = _excerpt(read(host), 2 * AROUND, rng)
         planted, span = plant(copied, around)
-        named = _named_there(find_passages(planted, index, but=index.pieces[host].work), span)
+        named = _named_there(find_passages(planted, index, exclude_work=index.pieces[host].work), span)
         work = index.pieces[source].work
         found += sum(notes for name, notes in named if name == work) * 2 >= span[1] - span[0]
         right += sum(name == work for name, _ in named)
         reported += len(named)
-    return Harvest(found / copies, right / reported if reported else 1.0)
+    return Detection(found / copies, right / reported if reported else 1.0)
 
 
 def plant(copied: Notes, around: Notes) -> tuple[Notes, tuple[int, int]]:
@@ -147,7 +154,7 @@ def _excerpt(notes: Notes, length: int, rng: np.random.Generator) -> Notes:
     return excerpt(notes, start, start + length)
 
 
-def _named_there(likeness: Likeness, span: tuple[int, int]) -> list[tuple[str, int]]:
+def _named_there(likeness: Overlap, span: tuple[int, int]) -> list[tuple[str, int]]:
     """The works of the passages that lie mostly within `span`, and how many of its notes each has."""
     named = []
     for passage in likeness.passages:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..music.ngrams import NGRAM_LENGTH, by_chord, ngrams
 from ..music.notes import Notes
-from .index import IndexedPiece, PassageIndex, Places
+from .index import IndexedPiece, IntArray, PassageIndex
 
 AT_ONCE = 1 << 14  # notes looked up at once, to bound memory
 GAP = 80  # notes between two words of a passage
@@ -59,7 +59,7 @@ class Passage:
 
 
 @dataclass(frozen=True)
-class Likeness:
+class Overlap:
     """What a piece shares with a corpus: `passages`, the longest first; `is_covered` bool [N], the notes in any."""
 
     is_covered: NDArray[np.bool_]
@@ -93,20 +93,20 @@ class _Reach:
 class _Matches:
     """Words that a piece and the corpus share, a row each [M]: their places in both, how much higher it is there."""
 
-    here: Places
-    there: Places
-    semitones: Places
+    here: IntArray
+    there: IntArray
+    semitones: IntArray
 
     def __len__(self) -> int:
         return len(self.here)
 
-    def of(self, chosen: NDArray[np.bool_] | Places) -> _Matches:
+    def of(self, chosen: NDArray[np.bool_] | IntArray) -> _Matches:
         return _Matches(self.here[chosen], self.there[chosen], self.semitones[chosen])
 
 
-def find_passages(notes: Notes, index: PassageIndex, *, but: str | None = None) -> Likeness:
-    """Find every passage of 16 notes and more that a piece shares with the corpus, leaving out the work `but`."""
-    matches, told = _match(notes, index, but)
+def find_passages(notes: Notes, index: PassageIndex, *, exclude_work: str | None = None) -> Overlap:
+    """Find the passages of 16 notes and more that a piece shares with the corpus, except in the work `exclude_work`."""
+    matches, told = _match(notes, index, exclude_work)
     passages = [
         passage
         for chain in _chains(matches, index)
@@ -117,15 +117,15 @@ def find_passages(notes: Notes, index: PassageIndex, *, but: str | None = None) 
         is_covered[passage.start : passage.stop] = True
     listed = _longest_first(passages)
     timed = tuple(_timed(passage, notes, index) for passage in listed)
-    return Likeness(is_covered, timed)
+    return Overlap(is_covered, timed)
 
 
-def _match(notes: Notes, index: PassageIndex, but: str | None) -> tuple[_Matches, NDArray[np.bool_]]:
+def _match(notes: Notes, index: PassageIndex, exclude_work: str | None) -> tuple[_Matches, NDArray[np.bool_]]:
     """Look up all words, block by block, keeping those that have others near; and which words could be told [N]."""
     hashes, places = ngrams(notes)
     pitch = notes.pitch[by_chord(notes)].astype(np.int64)
     told = np.zeros(len(notes), dtype=np.bool_)
-    is_other = np.array([piece.work != but for piece in index.pieces], dtype=np.bool_)
+    is_other = np.array([piece.work != exclude_work for piece in index.pieces], dtype=np.bool_)
     kept = [_Matches(*np.empty((3, 0), dtype=np.int64))]
     for start in range(0, len(hashes), AT_ONCE):
         here = places[start : start + AT_ONCE]
@@ -133,7 +133,7 @@ def _match(notes: Notes, index: PassageIndex, but: str | None) -> tuple[_Matches
         told[here[counts >= 0]] = True
         here = np.repeat(here, np.maximum(counts, 0))
         matches = _Matches(here, there, (pitches - pitch[here] + 32) % 64 - 32)
-        if but is not None:
+        if exclude_work is not None:
             matches = matches.of(is_other[index.piece_at(there)])
         kept.append(_in_rows(matches, _Reach.of(index)))
     joined = (np.concatenate([getattr(one, name) for one in kept]) for name in ("here", "there", "semitones"))
@@ -162,7 +162,7 @@ def _chains(matches: _Matches, index: PassageIndex) -> Iterator[_Matches]:
     yield from (matches.of(chosen) for chosen in np.split(order, cuts) if len(chosen))
 
 
-def _split(group: Places, values: Places, most: int) -> Places:
+def _split(group: IntArray, values: IntArray, most: int) -> IntArray:
     """Label rows [M] anew: those of one group stay together as long as their values rise by `most` at a time."""
     order = np.lexsort((values, group))
     is_new = np.zeros(len(group), dtype=np.bool_)
@@ -191,7 +191,7 @@ def _passage(chain: _Matches, told: NDArray[np.bool_], index: PassageIndex) -> P
     return Passage(piece, start, stop, first, last + NGRAM_LENGTH, int(chain.semitones[0]), alike)
 
 
-def _stand_in(places: Places, note_count: int) -> NDArray[np.bool_]:
+def _stand_in(places: IntArray, note_count: int) -> NDArray[np.bool_]:
     """Mark the notes [N] of the words at these places."""
     changes = np.zeros(note_count + 1, dtype=np.int64)
     np.add.at(changes, places, 1)
@@ -221,14 +221,14 @@ def _longest_first(passages: Sequence[Passage]) -> Iterator[Passage]:
     """List passages, but those that a longer one mostly covers, which are counted with it."""
     waiting = sorted(passages, key=lambda passage: (-passage.shared, -passage.alike, passage.start))
     while waiting:
-        best, *others = waiting
-        waiting = [other for other in others if _overlap(best, other) < 0.5]
-        yield replace(best, elsewhere=len(others) - len(waiting))
-
-
-def _overlap(one: Passage, other: Passage) -> float:
-    """How much of the other passage lies within the one."""
-    return (min(one.stop, other.stop) - max(one.start, other.start)) / (other.stop - other.start)
+        longest, *shorter = waiting
+        waiting = [
+            passage
+            for passage in shorter
+            if (min(longest.stop, passage.stop) - max(longest.start, passage.start)) / (passage.stop - passage.start)
+            < 0.5
+        ]
+        yield replace(longest, elsewhere=len(shorter) - len(waiting))
 
 
 def _timed(passage: Passage, notes: Notes, index: PassageIndex) -> Passage:

@@ -24,8 +24,8 @@ from arietta.generation.loop import Request
 from arietta.model.bundle import DEFAULT_MODEL, load_bundle
 from arietta.model.engine import load_engine
 from arietta.music.notes import Notes, excerpt
-from arietta.originality.baseline import standing
-from arietta.originality.index import PassageIndex, open_index, originality_index
+from arietta.originality.baseline import measure_percentiles
+from arietta.originality.index import PassageIndex, find_index, open_index
 from arietta.originality.recall import measure_recall
 from arietta.originality.search import find_passages
 from benchmarks.shared.report import commit, report, seconds, wilson
@@ -56,8 +56,12 @@ def measure_index(store: Store, index: PassageIndex, copies: int, repeats: int) 
         index, lambda place: store.notes(index.pieces[place].index), copies=copies, seed=1
     )  # not the copies that were planted when it was built
     for kind, row in measured.items():
-        for length, harvest in row.items():
-            figures = {"recall": round(harvest.found, 3), "precision": round(harvest.right, 3), "copies": copies}
+        for length, detection in row.items():
+            figures = {
+                "recall": round(detection.recall, 3),
+                "precision": round(detection.precision, 3),
+                "copies": copies,
+            }
             _print(f"{kind} copy of {length} notes", figures)
     queries = _held_out(store, index, repeats)
     times = [1000 * seconds(lambda notes=notes: find_passages(notes, index)) for notes in queries]
@@ -72,13 +76,13 @@ def measure_takes(model: str, index: PassageIndex, count: int) -> None:
     pieces = [take.notes for take in compose_all(requests, load_engine(bundle))]
     about = {"notes": TAKE, "model": bundle.name, "bundle": bundle.fingerprint}
     _print(f"takes of {bundle.name}", _inside(pieces, index) | about)
-    own = originality_index(bundle)
+    own = find_index(bundle.index_folder)
     if own is None:
         return
     _print(f"takes of {bundle.name}, by its own index", _inside(pieces, own) | about)
     for kind, row in own.description["recall"].items():
-        for length, harvest in row.items():
-            figures = {"recall": round(harvest["found"], 3), "precision": round(harvest["right"], 3)}
+        for length, detection in row.items():
+            figures = {"recall": round(detection["found"], 3), "precision": round(detection["right"], 3)}
             _print(f"index of {bundle.name}, {kind} copy of {length} notes", figures | {"pieces": len(own.pieces)})
 
 
@@ -96,7 +100,7 @@ def _held_out(store: Store, index: PassageIndex, count: int) -> list[Notes]:
 
 def _inside(pieces: list[Notes], index: PassageIndex) -> dict[str, Any]:
     likenesses = [find_passages(notes, index) for notes in pieces]
-    placed = [standing(likeness, index) for likeness in likenesses]
+    placed = [measure_percentiles(likeness, index) for likeness in likenesses]
     inside = sum(one is None or one.is_inside for one in placed)
     longest = [likeness.longest for likeness in likenesses]
     return {

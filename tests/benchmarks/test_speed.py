@@ -17,7 +17,7 @@ import pytest
 from arietta.generation.loop import Request
 from arietta.model.bundle import INDEX, load_bundle
 from arietta.music.notes import Notes
-from arietta.originality.index import describe_more, open_index
+from arietta.originality.index import extend_description, open_index
 from tests.support.bundles import TINY, TINY_LSTM, bundle_of, engine_of
 from tests.support.indexes import knowing
 from tests.support.tunes import write
@@ -247,7 +247,7 @@ def test_takes_are_told_with_how_many_are_as_original_as_works_of_people(
     requests = [Request(notes=bench.TAKE, seed=seed) for seed in (1, 2)]
     model = knowing(tmp_path / "knowing", tiny_bundle, *requests)
     other = knowing(tmp_path / "other", tiny_bundle, requests[1])
-    index = describe_more(open_index(model / INDEX), {"recall": {"exact": {"100": {"found": 0.5, "right": 1.0}}}})
+    index = extend_description(open_index(model / INDEX), {"recall": {"exact": {"100": {"found": 0.5, "right": 1.0}}}})
     bench.measure_takes(str(model), open_index(other / INDEX), 3)
     lines = {line["name"]: line for line in map(json.loads, capsys.readouterr().out.splitlines())}
     first, own = lines["originality/takes of knowing"], lines["originality/takes of knowing, by its own index"]

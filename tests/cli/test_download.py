@@ -13,7 +13,7 @@ import pytest
 
 from arietta.cli import main
 from arietta.model import bundle as bundles
-from arietta.originality.index import PLACES, originality_index
+from arietta.originality.index import POSTINGS, find_index
 from tests.support.indexes import indexed
 
 
@@ -51,10 +51,10 @@ def test_a_model_is_fetched_onto_the_shelf_and_found_by_name(
 
 def test_a_models_index_comes_with_it_where_it_has_one(url: str, tmp_path: Path) -> None:
     assert main(["download", "tiny", "--url", url]) == 0
-    assert originality_index(bundles.load_bundle("tiny")) is None
+    assert find_index(bundles.load_bundle("tiny").index_folder) is None
     indexed(tmp_path / "web" / "tiny" / bundles.INDEX)
     assert main(["download", "tiny", "--url", url]) == 0
-    index = originality_index(bundles.load_bundle("tiny"))
+    index = find_index(bundles.load_bundle("tiny").index_folder)
     assert index is not None and len(index.pieces) == 8
 
 
@@ -62,7 +62,7 @@ def test_an_index_of_which_a_part_is_missing_is_refused_and_the_old_model_kept(
     url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["download", "tiny", "--url", url]) == 0
-    (indexed(tmp_path / "web" / "tiny" / bundles.INDEX).path / PLACES).unlink()
+    (indexed(tmp_path / "web" / "tiny" / bundles.INDEX).path / POSTINGS).unlink()
     assert main(["download", "tiny", "--url", url]) == 2
     assert "/originality/places.npy: cannot be fetched (it answers 404" in capsys.readouterr().err
     assert bundles.load_bundle("tiny").path == (tmp_path / "shelf" / "tiny").resolve()

@@ -10,9 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arietta.music.notes import Notes, excerpt
-from arietta.originality.baseline import PERCENTILES, Standing, is_inside_human_interval, measure_baseline, standing
-from arietta.originality.index import IndexedPiece, PassageIndex, describe_more
-from arietta.originality.search import Likeness, find_passages
+from arietta.originality.baseline import (
+    PERCENTILES,
+    Percentiles,
+    is_inside_human_interval,
+    measure_baseline,
+    measure_percentiles,
+)
+from arietta.originality.index import IndexedPiece, PassageIndex, extend_description
+from arietta.originality.search import Overlap, find_passages
 from tests.support.indexes import TUNES, indexed
 from tests.support.tunes import play_all, tune
 
@@ -25,7 +31,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> PassageIndex:
     built = indexed(tmp_path_factory.mktemp("indexed") / "index")
     even = PERCENTILES / 100
     short, long = ({"longest": (most * even).tolist(), "share": even.tolist()} for most in (50, 200))
-    return describe_more(built, {"baseline": {"100": short, "1000": long}})
+    return extend_description(built, {"baseline": {"100": short, "1000": long}})
 
 
 def test_works_that_share_nothing_have_a_baseline_of_nothing(tmp_path: Path) -> None:
@@ -48,8 +54,8 @@ def test_a_work_is_not_held_against_its_own_recordings(tmp_path: Path) -> None:
 
 
 def test_a_piece_stands_among_windows_of_about_its_length(index: PassageIndex) -> None:
-    assert standing(find_passages(tune(99, 80), index), index) == Standing(100, 0.0, 0.0)
-    copied = standing(find_passages(excerpt(TUNES[0], 0, 100), index), index)
+    assert measure_percentiles(find_passages(tune(99, 80), index), index) == Percentiles(100, 0.0, 0.0)
+    copied = measure_percentiles(find_passages(excerpt(TUNES[0], 0, 100), index), index)
     assert copied is not None and copied.window == 100
     assert copied.longest == pytest.approx(100.0) and copied.share > 99
     assert not copied.is_inside
@@ -57,7 +63,7 @@ def test_a_piece_stands_among_windows_of_about_its_length(index: PassageIndex) -
 
 def test_a_long_piece_is_as_original_as_its_least_original_window(index: PassageIndex) -> None:
     long = play_all(tune(90, 950), excerpt(TUNES[7], 0, 100), tune(91, 1950))
-    placed = standing(find_passages(long, index), index)
+    placed = measure_percentiles(find_passages(long, index), index)
     assert placed is not None and placed.window == 1000
     assert 20 < placed.longest < 55  # at most 100 notes, of the 0 to 200 that people share
     assert 3 < placed.share < 12
@@ -65,9 +71,9 @@ def test_a_long_piece_is_as_original_as_its_least_original_window(index: Passage
 
 @given(st.integers(0, 100), st.integers(0, 100))
 def test_more_shared_notes_stand_no_lower(index: PassageIndex, one: int, other: int) -> None:
-    def placed(count: int) -> Standing:
+    def placed(count: int) -> Percentiles:
         is_covered = np.arange(100) < count
-        found = standing(Likeness(is_covered, ()), index)
+        found = measure_percentiles(Overlap(is_covered, ()), index)
         assert found is not None
         return found
 
@@ -81,9 +87,9 @@ def test_new_music_is_inside_and_a_copy_is_not(index: PassageIndex) -> None:
 
 
 def test_where_nothing_is_known_or_heard_nothing_is_said(index: PassageIndex, tmp_path: Path) -> None:
-    assert standing(find_passages(Notes.of(), index), index) is None
+    assert measure_percentiles(find_passages(Notes.of(), index), index) is None
     bare = indexed(tmp_path / "bare")
-    assert standing(find_passages(TUNES[0], bare), bare) is None
+    assert measure_percentiles(find_passages(TUNES[0], bare), bare) is None
     assert is_inside_human_interval(TUNES[0], bare)
 
 

@@ -14,7 +14,7 @@ from arietta.model.bundle import DEFAULT_MODEL, INDEX, load_bundle
 from arietta.music.ngrams import by_chord, ngrams
 from arietta.music.notes import Notes
 from arietta.originality import index as passage_index
-from arietta.originality.index import DESCRIPTION, PLACES, build_index, describe_more, open_index, originality_index
+from arietta.originality.index import DESCRIPTION, POSTINGS, build_index, extend_description, find_index, open_index
 from tests.support.indexes import TUNES, about, indexed
 from tests.support.tunes import tune
 
@@ -83,7 +83,7 @@ def test_the_same_corpus_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_what_is_described_later_stays(tmp_path: Path) -> None:
-    describe_more(indexed(tmp_path / "index"), {"recall": {"exact": 1.0}})
+    extend_description(indexed(tmp_path / "index"), {"recall": {"exact": 1.0}})
     assert open_index(tmp_path / "index").description["recall"] == {"exact": 1.0}
 
 
@@ -147,20 +147,20 @@ def test_what_is_no_index_or_not_whole_is_refused(tmp_path: Path) -> None:
         with pytest.raises(CorpusError, match=sentence):
             open_index(folder)
     (folder / DESCRIPTION).write_text(whole)
-    np.save(folder / PLACES, np.load(folder / PLACES)[:-1])
+    np.save(folder / POSTINGS, np.load(folder / POSTINGS)[:-1])
     with pytest.raises(CorpusError, match="do not belong together"):
         open_index(folder)
 
 
 def test_a_model_has_the_index_in_its_folder_or_none(tiny_bundle: Path, tmp_path: Path) -> None:
     bundle = load_bundle(shutil.copytree(tiny_bundle, tmp_path / "mine"))
-    assert originality_index(bundle) is None
+    assert find_index(bundle.index_folder) is None
     indexed(bundle.path / INDEX)
-    index = originality_index(bundle)
+    index = find_index(bundle.index_folder)
     assert index is not None and len(index.pieces) == len(TUNES) and not index.is_thinned
-    (bundle.path / INDEX / PLACES).unlink()
+    (bundle.path / INDEX / POSTINGS).unlink()
     with pytest.raises(CorpusError, match="no index of passages here"):
-        originality_index(bundle)
+        find_index(bundle.index_folder)
 
 
 def test_an_index_leaves_a_models_fingerprint_as_it_is(tiny_bundle: Path, tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_an_index_leaves_a_models_fingerprint_as_it_is(tiny_bundle: Path, tmp_pa
 
 def test_the_default_model_comes_with_an_index_of_what_it_was_trained_on() -> None:
     bundle = load_bundle(DEFAULT_MODEL)
-    index = originality_index(bundle)
+    index = find_index(bundle.index_folder)
     assert index is not None and index.is_thinned
     training = bundle.card["training"]
     assert index.corpus == training["store"]

@@ -57,7 +57,7 @@ def test_a_piece_of_the_corpus_is_all_shared_but_with_its_own_work_left_out(inde
     likeness = find_passages(shift(TUNES[2], 5.0), index)
     assert likeness.share == 1.0
     assert likeness.longest == len(TUNES[2])
-    assert find_passages(TUNES[2], index, but="work 2").passages == ()
+    assert find_passages(TUNES[2], index, exclude_work="work 2").passages == ()
 
 
 def test_another_performance_is_found(index: PassageIndex) -> None:

@@ -10,7 +10,7 @@ from arietta.model.bundle import INDEX, load_bundle
 from arietta.model.engine import load_engine
 from arietta.music.notes import Notes
 from arietta.originality.baseline import PERCENTILES
-from arietta.originality.index import USUAL_BYTES, IndexedPiece, PassageIndex, build_index, describe_more
+from arietta.originality.index import DEFAULT_BYTES, IndexedPiece, PassageIndex, build_index, extend_description
 from tests.support.tunes import tune
 
 TUNES = [tune(seed, 300 + 40 * seed) for seed in range(8)]
@@ -23,7 +23,7 @@ def about(place: int, notes: Notes, work: str = "") -> IndexedPiece:
 
 
 def indexed(
-    folder: Path, tunes: list[Notes] = TUNES, *, works: list[str] | None = None, at_most: int = USUAL_BYTES
+    folder: Path, tunes: list[Notes] = TUNES, *, works: list[str] | None = None, at_most: int = DEFAULT_BYTES
 ) -> PassageIndex:
     """Build the index of some tunes, piece i playing `works[i]`."""
     pieces = [about(place, notes, works[place] if works else "") for place, notes in enumerate(tunes)]
@@ -33,7 +33,7 @@ def indexed(
 def borrowing(folder: Path, known: list[Notes]) -> PassageIndex:
     """Build an index of works that share nothing with each other, so that whatever is borrowed lies above people."""
     nothing = [0.0] * len(PERCENTILES)
-    return describe_more(indexed(folder, known), {"baseline": {"100": {"longest": nothing, "share": nothing}}})
+    return extend_description(indexed(folder, known), {"baseline": {"100": {"longest": nothing, "share": nothing}}})
 
 
 def knowing(folder: Path, bundle: Path, *requests: Request) -> Path:

@@ -13,7 +13,7 @@ from ...errors import BundleError, RequestError
 from ...model.bundle import DEFAULT_MODEL, Bundle, find_bundle, list_bundles, load_bundle
 from ...model.engine import Engine, load_engine
 from ...names import nearest_names
-from ...originality.index import PassageIndex, originality_index
+from ...originality.index import PassageIndex, find_index
 
 
 class Models:
@@ -42,7 +42,7 @@ class Models:
         other = self._bundles.setdefault(bundle.name, bundle)
         if other.path != bundle.path:
             raise BundleError(f"{bundle.path} and {other.path} have one name; rename one of the folders")
-        self._indexes[bundle.name] = originality_index(bundle)
+        self._indexes[bundle.name] = find_index(bundle.index_folder)
 
     @property
     def names(self) -> list[str]:

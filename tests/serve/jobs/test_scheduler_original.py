@@ -18,7 +18,7 @@ from arietta.errors import CorpusError
 from arietta.generation.loop import Request
 from arietta.generation.original import MOST_TRIES
 from arietta.model.bundle import INDEX
-from arietta.originality.index import PLACES
+from arietta.originality.index import POSTINGS
 from arietta.serve.jobs.models import Models
 from tests.serve.routes.test_events import heard, music, played
 from tests.serve.routes.test_pieces import local
@@ -135,7 +135,7 @@ def test_ends_are_counted_once(client: httpx.Client) -> None:
 
 def test_a_damaged_index_is_refused_when_the_server_starts(knowing_two: Path, tmp_path: Path) -> None:
     model = shutil.copytree(knowing_two, tmp_path / "tiny")
-    (model / INDEX / PLACES).unlink()
+    (model / INDEX / POSTINGS).unlink()
     with pytest.raises(CorpusError, match="no index of passages here"):
         Models([model])
 

@@ -17,7 +17,7 @@ from arietta.codecs.performance import PerformanceCodec
 from arietta.errors import AriettaError, BundleError, ConfigError
 from arietta.model.bundle import INDEX, load_bundle
 from arietta.model.config import POSITIONS, ModelConfig
-from arietta.originality.index import describe_more
+from arietta.originality.index import extend_description
 from arietta.train.onnx import export as exporting
 from arietta.train.onnx.export import FEED_ROWS, export, torch_nll
 from tests.support.bundles import CARD, COMPOSERS, TINY, TINY_LSTM, bundle_of, engine_of, random_model, write_checkpoint
@@ -129,7 +129,7 @@ def test_an_index_goes_over_to_a_newer_model_of_the_same_music_alone(
     card: dict[str, Any], is_kept: bool, checkpoint: Path, tmp_path: Path
 ) -> None:
     export(checkpoint, tmp_path / "mine", CARD)
-    describe_more(indexed(tmp_path / "mine" / INDEX), {"corpora": ["own"]})
+    extend_description(indexed(tmp_path / "mine" / INDEX), {"corpora": ["own"]})
     before = contents(tmp_path / "mine" / INDEX)
     export(checkpoint, tmp_path / "mine", card)
     assert (tmp_path / "mine" / INDEX).exists() == is_kept
@@ -145,7 +145,7 @@ def test_the_command_says_where_an_older_index_was_left_out(
     for corpora, is_kept in ((["own"], True), (["other"], False)):
         assert main(["export", str(run), "--bits", "32"]) == 0
         capsys.readouterr()
-        describe_more(indexed(bundle / INDEX), {"corpora": corpora})
+        extend_description(indexed(bundle / INDEX), {"corpora": corpora})
         assert main(["export", str(run), "--bits", "32"]) == 0
         said = capsys.readouterr().out
         assert (bundle / INDEX).exists() == is_kept
