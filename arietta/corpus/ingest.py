@@ -188,23 +188,19 @@ def _report(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     works: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for line in kept:
         works[line["work"]].append(line)
+    sides: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    for line in kept:
+        sides[line["corpus"], line["split"]].append(line)
     largest = sorted(works.values(), key=len, reverse=True)[:LARGEST_WORKS]
     return {
         "files": len(lines),
         "kept": len(kept),
         "rejected": dict(Counter(_kind(line["reason"]) for line in lines if line["reason"]).most_common()),
-        "splits": {f"{corpus} {split}": _sums(group) for (corpus, split), group in sorted(_sides(kept).items())},
+        "splits": {f"{corpus} {split}": _sums(group) for (corpus, split), group in sorted(sides.items())},
         "works": len(works),
         "works in several corpora": sum(len({line["corpus"] for line in group}) > 1 for group in works.values()),
         "largest works": [_describe(group, len(kept)) for group in largest],
     }
-
-
-def _sides(kept: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[Mapping[str, Any]]]:
-    sides: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
-    for line in kept:
-        sides[line["corpus"], line["split"]].append(line)
-    return sides
 
 
 def _sums(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -115,9 +115,12 @@ def find_passages(notes: Notes, index: PassageIndex, *, exclude_work: str | None
     is_covered = np.zeros(len(notes), dtype=np.bool_)
     for passage in passages:
         is_covered[passage.start : passage.stop] = True
-    listed = _longest_first(passages)
-    timed = tuple(_timed(passage, notes, index) for passage in listed)
-    return Overlap(is_covered, timed)
+    listed = []
+    for passage in _longest_first(passages):
+        onset = notes.onset[[passage.start, passage.stop - 1]].tolist()
+        there = [index.seconds(passage.piece, number) for number in (passage.there_start, passage.there_stop - 1)]
+        listed.append(replace(passage, seconds=(onset[0], onset[1]), there_seconds=(there[0], there[1])))
+    return Overlap(is_covered, tuple(listed))
 
 
 def _match(notes: Notes, index: PassageIndex, exclude_work: str | None) -> tuple[_Matches, NDArray[np.bool_]]:
@@ -229,9 +232,3 @@ def _longest_first(passages: Sequence[Passage]) -> Iterator[Passage]:
             < 0.5
         ]
         yield replace(longest, elsewhere=len(shorter) - len(waiting))
-
-
-def _timed(passage: Passage, notes: Notes, index: PassageIndex) -> Passage:
-    onset = notes.onset[[passage.start, passage.stop - 1]].tolist()
-    there = [index.seconds(passage.piece, place) for place in (passage.there_start, passage.there_stop - 1)]
-    return replace(passage, seconds=(onset[0], onset[1]), there_seconds=(there[0], there[1]))
