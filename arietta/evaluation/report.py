@@ -19,7 +19,7 @@ from ..music.keys import find_key, pitch_classes
 from ..music.loops import find_loops
 from ..music.meter import Meter
 from ..music.notes import Notes, first, trim, window
-from ..originality.baseline import Percentiles, describe_overlap, sentences, measure_percentiles
+from ..originality.baseline import Percentiles, describe_overlap, measure_percentiles, sentences
 from ..originality.index import PassageIndex
 from ..originality.recall import index_sentence
 from ..originality.search import Overlap, find_passages
