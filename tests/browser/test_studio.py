@@ -13,7 +13,7 @@ import pytest
 
 from arietta.music.midi import midi_bytes, read_midi
 from arietta.music.notes import Notes
-from tests.support.browser import PHONE, Studio, Visit, tell, until
+from tests.support.browser import PHONE, Studio, Visit, show_figure, wait_until
 
 
 def kept(server: httpx.Client, visit: Visit) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def kept(server: httpx.Client, visit: Visit) -> dict[str, Any]:
 
 
 def names(visit: Visit) -> list[str]:
-    return visit.page.locator(".kept-name").all_text_contents()
+    return visit.page.locator(".piece-name").all_text_contents()
 
 
 def begin_with(visit: Visit, what: str) -> None:
@@ -34,7 +34,7 @@ def test_the_first_visit_invites_to_compose(studio: Studio) -> None:
     page = studio.visit().open()
     assert page.text_content("#invitation") == "Press Compose, and listen."
     assert page.locator("#style option").all_text_contents() == [
-        "Anyone",
+        "Any composer",
         "Bach, Carl Philipp Emanuel",
         "Bach, Johann Sebastian",
         "Chopin, Frédéric",
@@ -55,9 +55,9 @@ def test_notes_arrive_while_the_piece_is_being_written_and_are_all_there_in_the_
         counts.add(said.split(" of ")[0])
         return "written in" in said
 
-    until(is_done)
+    wait_until(is_done)
     assert len(counts) > 2, counts  # it was seen growing
-    visit.says("#state", "9,000 notes ·")
+    visit.wait_for_text("#state", "9,000 notes ·")
     assert visit.page.get_attribute("#roll", "aria-label").startswith("Piano roll: 9,000 notes")  # type: ignore[union-attr]
     with visit.page.expect_download() as download:
         visit.page.click("#files [data-kind=mid]")
@@ -69,10 +69,10 @@ def test_music_is_heard_soon_after_compose_and_ends_with_pause(studio: Studio) -
     visit.open()
     begun = time.monotonic()
     visit.compose(300, is_awaited=False)
-    until(lambda: visit.run("() => window.loudest?.() ?? 0") > 0.005)
-    tell(f"heard {time.monotonic() - begun:.2f} s after pressing Compose")
+    wait_until(lambda: visit.run("() => window.peak?.() ?? 0") > 0.005)
+    show_figure(f"heard {time.monotonic() - begun:.2f} s after pressing Compose")
     visit.page.get_by_role("button", name="Pause").click()
-    until(lambda: visit.run("() => window.loudest()") < 0.001)
+    wait_until(lambda: visit.run("() => window.peak()") < 0.001)
 
 
 def test_a_chosen_midi_file_is_continued(studio: Studio, waltz: Notes) -> None:
@@ -80,14 +80,14 @@ def test_a_chosen_midi_file_is_continued(studio: Studio, waltz: Notes) -> None:
     page = visit.open()
     begin_with(visit, "a MIDI file")
     page.set_input_files("#file", {"name": "waltz.mid", "mimeType": "audio/midi", "buffer": midi_bytes(waltz)})
-    visit.says("#file-name", "waltz.mid will be continued.")
+    visit.wait_for_text("#file-name", "waltz.mid will be continued.")
     page.get_by_label("Only its first notes").fill("9")
     visit.compose(20, is_awaited=False)
-    visit.says("#state", "written in")
+    visit.wait_for_text("#state", "written in")
     assert kept(studio.server, visit)["request"]["prompt_notes"] == 9
     written = studio.server.get(f"/v1/pieces/{visit.piece}.json").json()
     assert len(written["notes"]) == 29
-    assert "Notes given9" in (page.text_content("#made") or "")
+    assert "Notes given9" in (page.text_content("#how-made") or "")
 
 
 def test_a_file_dropped_on_the_page_is_taken_and_what_is_no_midi_file_is_refused_in_words(studio: Studio) -> None:
@@ -107,10 +107,10 @@ def test_a_file_dropped_on_the_page_is_taken_and_what_is_no_midi_file_is_refused
             }""",
             [name, content],
         )
-        visit.says("#file-name", words)
+        visit.wait_for_text("#file-name", words)
     assert page.is_checked("[name=beginning][value=file]")
     page.get_by_role("button", name="Compose", exact=True).click()
-    visit.says("#notice-text", "Choose a MIDI file to continue")
+    visit.wait_for_text("#notice-text", "Choose a MIDI file to continue")
 
 
 def test_a_phrase_played_on_letters_is_continued(studio: Studio) -> None:
@@ -121,12 +121,12 @@ def test_a_phrase_played_on_letters_is_continued(studio: Studio) -> None:
         page.keyboard.down(letter)
         page.wait_for_timeout(60)
         page.keyboard.up(letter)
-    visit.says("#phrase-told", "You played 3 notes")
+    visit.wait_for_text("#phrase-status", "You played 3 notes")
     page.get_by_role("button", name="Octave higher").click()
     page.get_by_label("E5, letter D").click()
-    visit.says("#phrase-told", "You played 4 notes")
+    visit.wait_for_text("#phrase-status", "You played 4 notes")
     visit.compose(12, is_awaited=False)
-    visit.says("#state", "written in")
+    visit.wait_for_text("#state", "written in")
     written = studio.server.get(f"/v1/pieces/{visit.piece}.json").json()
     assert [note[2] for note in written["notes"][:4]] == [60, 64, 67, 76]
     assert written["prompt_notes"] == 4
@@ -139,18 +139,18 @@ def test_a_piece_is_continued(studio: Studio) -> None:
     first = visit.piece
     begin_with(visit, "this piece")
     visit.page.get_by_role("button", name="Compose", exact=True).click()
-    until(lambda: visit.piece != first)
+    wait_until(lambda: visit.piece != first)
     assert kept(studio.server, visit)["request"]["continues"] == first
-    visit.says("#made", "Continues")
+    visit.wait_for_text("#how-made", "Continues")
 
 
 def test_composing_stops_within_a_moment_and_what_was_written_stays(studio: Studio) -> None:
     visit = studio.visit()
     visit.open()
     visit.compose(10_000, is_awaited=False)
-    visit.says("#state", "Composing")
+    visit.wait_for_text("#state", "Composing")
     visit.page.get_by_role("button", name="Stop composing").click()
-    visit.says("#state", "Stopped")
+    visit.wait_for_text("#state", "Stopped")
     assert kept(studio.server, visit)["state"] == "cancelled"
     assert visit.run("() => document.querySelector('#position').disabled") is False
     assert visit.page.get_attribute("#files [data-kind=mid]", "aria-disabled") == "true"
@@ -163,12 +163,12 @@ def test_after_a_reload_the_piece_and_the_history_are_there(studio: Studio) -> N
     first, title = visit.piece, visit.page.text_content("#title")
     visit.compose(22)
     visit.page.reload()
-    visit.says("#state", "22 notes")
+    visit.wait_for_text("#state", "22 notes")
     visit.page.get_by_role("button", name=title or "", exact=False).first.click()
-    visit.says("#state", "21 notes")
+    visit.wait_for_text("#state", "21 notes")
     assert visit.piece == first
     visit.page.go_back()
-    visit.says("#state", "22 notes")
+    visit.wait_for_text("#state", "22 notes")
 
 
 def test_pieces_are_renamed_in_place_marked_as_favourites_and_deleted(studio: Studio) -> None:
@@ -178,21 +178,21 @@ def test_pieces_are_renamed_in_place_marked_as_favourites_and_deleted(studio: St
     page.get_by_role("button", name="Rename", exact=True).click()
     page.keyboard.type("Evening by the water")
     page.keyboard.press("Enter")
-    visit.says("#title", "Evening by the water")
+    visit.wait_for_text("#title", "Evening by the water")
     page.get_by_role("button", name="Favourite", exact=True).click()
-    until(lambda: kept(studio.server, visit)["is_favourite"])
+    wait_until(lambda: kept(studio.server, visit)["is_favourite"])
     page.reload()
     page.get_by_label("Favourites only").check()
-    until(lambda: names(visit) == ["Evening by the water"])
+    wait_until(lambda: names(visit) == ["Evening by the water"])
     page.get_by_role("button", name="Rename Evening by the water").click()
     page.keyboard.type("Morning")
     page.keyboard.press("Escape")
     assert names(visit) == ["Evening by the water"]
     page.get_by_role("button", name="Delete Evening by the water").click()
-    until(lambda: names(visit) == [])
-    visit.says("#history-empty", "No favourites yet.")
+    wait_until(lambda: names(visit) == [])
+    visit.wait_for_text("#history-empty", "No favourites yet.")
     page.get_by_role("button", name="Undo").click()
-    until(lambda: names(visit) == ["Evening by the water"])
+    wait_until(lambda: names(visit) == ["Evening by the water"])
 
 
 def test_of_several_takes_the_nearest_to_real_music_is_marked_and_said(studio: Studio) -> None:
@@ -201,18 +201,18 @@ def test_of_several_takes_the_nearest_to_real_music_is_marked_and_said(studio: S
     page.get_by_label("3", exact=True).check()
     visit.compose(30)
     marks = page.locator(".take-mark")
-    until(lambda: sorted(marks.all_text_contents()) == ["", "", "nearest to real music"])
+    wait_until(lambda: sorted(marks.all_text_contents()) == ["", "", "nearest to real music"])
     pieces = studio.server.get("/v1/pieces", params={"limit": 3}).json()["pieces"][::-1]
     chosen = [piece["figures"]["choice"]["is_chosen"] for piece in pieces]
     assert [bool(text) for text in marks.all_text_contents()] == chosen
     assert page.get_by_role("button", name="nearest to real music").count() == 1
-    visit.says("#live", f"Take {chosen.index(True) + 1} is the nearest to real music.")
+    visit.wait_for_text("#live", f"Take {chosen.index(True) + 1} is the nearest to real music.")
     page.select_option("#language", "es")
-    until(lambda: "la más cercana a la música real" in marks.all_text_contents())
+    wait_until(lambda: "la más cercana a la música real" in marks.all_text_contents())
     page.select_option("#language", "en")
     page.get_by_label("1", exact=True).check()
     visit.compose(20)
-    until(lambda: page.locator(".take:visible").count() == 0)
+    wait_until(lambda: page.locator(".take:visible").count() == 0)
     assert "choice" not in studio.server.get("/v1/pieces", params={"limit": 1}).json()["pieces"][0]["figures"]
 
 
@@ -223,25 +223,25 @@ def test_several_takes_stand_side_by_side_to_keep_and_to_discard(studio: Studio)
     visit.compose(30)
     cards = page.locator(".take")
     assert cards.count() == 3
-    until(lambda: [("30 notes" in text) for text in cards.all_text_contents()] == [True] * 3)
+    wait_until(lambda: [("30 notes" in text) for text in cards.all_text_contents()] == [True] * 3)
     page.keyboard.press("2")
-    until(lambda: cards.nth(1).locator(".take-choose").get_attribute("aria-pressed") == "true")
+    wait_until(lambda: cards.nth(1).locator(".take-choose").get_attribute("aria-pressed") == "true")
     second = visit.piece
     cards.nth(1).get_by_role("button", name="Keep").click()
-    until(lambda: kept(studio.server, visit)["is_favourite"])
+    wait_until(lambda: kept(studio.server, visit)["is_favourite"])
     cards.nth(0).get_by_role("button", name="Discard").click()
-    until(lambda: cards.count() == 2)
+    wait_until(lambda: cards.count() == 2)
     page.get_by_role("button", name="Undo").click()
-    until(lambda: cards.count() == 3)
+    wait_until(lambda: cards.count() == 3)
     assert cards.nth(0).locator(".take-choose").get_attribute("aria-pressed") == "true"
     cards.nth(0).get_by_role("button", name="Discard").click()
-    until(lambda: cards.count() == 2)
+    wait_until(lambda: cards.count() == 2)
     page.keyboard.press("1")
     assert visit.piece == second
     page.goto("about:blank")  # leaving the page settles what was discarded
     pieces = studio.server.get("/v1/pieces").json()["pieces"]
     seeds = [piece["request"]["seed"] for piece in pieces[:2]]
-    until(lambda: studio.server.get("/v1/pieces").json()["pieces"][1]["id"] == second)
+    wait_until(lambda: studio.server.get("/v1/pieces").json()["pieces"][1]["id"] == second)
     assert seeds == sorted(seeds, reverse=True)
 
 
@@ -250,9 +250,9 @@ def test_a_shared_link_shows_the_piece_and_its_request_which_can_be_asked_again(
     (piece,) = studio.server.post("/v1/pieces?wait=60", json=asked).json()["pieces"]
     visit = studio.visit()
     page = visit.open(piece["links"]["page"])
-    visit.says("#title", "After Chopin, no. 7")
-    visit.says("#state", "17 notes ·")
-    made = page.text_content("#made") or ""
+    visit.wait_for_text("#title", "After Chopin, no. 7")
+    visit.wait_for_text("#state", "17 notes ·")
+    made = page.text_content("#how-made") or ""
     assert all(words in made for words in ("Frédéric Chopin", "17 notes", "bold (1.07)", "Seed7", "Modeltiny"))
     page.get_by_role("button", name="Use these settings again").click()
     visit.compose(17)
@@ -265,10 +265,10 @@ def test_a_shared_link_shows_the_piece_and_its_request_which_can_be_asked_again(
 @pytest.mark.parametrize(
     ("locale", "longest", "is_inside", "words"),
     [
-        ("en-GB", 0, True, "Originalityno longer passage was found in the music that the model learned from"),
-        ("en-GB", 20, True, "shares 20 notes with Liszt: Waltz, no more than works of people share with each other"),
-        ("en-GB", 61, False, "shares 61 notes with Liszt: Waltz, more than works of people"),
-        ("es-ES", 61, False, "Originalidadcomparte 61 notas con Liszt: Waltz, más que las obras humanas entre sí"),
+        ("en-GB", 0, True, "Originalityno passage of any length in common with the music that the model learned from"),
+        ("en-GB", 20, True, "shares 20 notes with Liszt: Waltz, no more than pieces by people share with each other"),
+        ("en-GB", 61, False, "shares 61 notes with Liszt: Waltz, more than pieces by people"),
+        ("es-ES", 61, False, "Originalidadcomparte 61 notas con Liszt: Waltz, más que las obras de personas entre sí"),
     ],
 )
 def test_how_original_a_piece_is_stands_there_in_plain_words(
@@ -282,7 +282,7 @@ def test_how_original_a_piece_is_stands_there_in_plain_words(
         lambda route: route.fulfill(json=piece | {"figures": piece["figures"] | {"originality": told}}),
     )
     visit.open(piece["links"]["page"])
-    visit.says("#made", words)
+    visit.wait_for_text("#how-made", words)
 
 
 def test_the_midi_file_is_carried_out_by_dragging(studio: Studio) -> None:
@@ -303,42 +303,42 @@ def test_the_midi_file_is_carried_out_by_dragging(studio: Studio) -> None:
 
 def test_a_refusal_is_told_in_the_servers_words(studio: Studio) -> None:
     visit = studio.visit()
-    visit.expected = "422 (Unprocessable"
+    visit.expected_error = "422 (Unprocessable"
     page = visit.open()
     page.get_by_label("Length", exact=True).fill("999999")
     page.get_by_role("button", name="Compose", exact=True).click()
-    visit.says("#notice-text", "The server says: notes must lie in 1-10000, not 999999")
+    visit.wait_for_text("#notice-text", "The server says: notes must lie in 1-10000, not 999999")
     page.get_by_label("Length", exact=True).fill("")
     page.get_by_role("button", name="Compose", exact=True).click()
-    visit.says("#notice-text", "Say how long the piece shall be")
+    visit.wait_for_text("#notice-text", "Enter how long the piece should be")
 
 
 def test_a_link_to_a_piece_that_is_gone_says_so(studio: Studio) -> None:
     visit = studio.visit()
-    visit.expected = "404 (Not Found)"
+    visit.expected_error = "404 (Not Found)"
     visit.open("/p/0123456789abcdef")
-    visit.says("#notice-text", "This piece is no longer kept here.")
+    visit.wait_for_text("#notice-text", "This piece is no longer stored here.")
 
 
 def test_a_full_queue_is_asked_again(studio: Studio) -> None:
     visit = studio.visit()
-    visit.expected = "429 (Too Many Requests)"
+    visit.expected_error = "429 (Too Many Requests)"
     page = visit.open()
     full = {"status": 429, "headers": {"Retry-After": "1"}, "body": json.dumps({"detail": "64 pieces wait"})}
     page.route("**/v1/pieces", lambda route: route.fulfill(**full), times=1)
     page.get_by_role("button", name="Compose", exact=True).click()
-    visit.says("#notice-text", "asking again in 1 s")
+    visit.wait_for_text("#notice-text", "asking again in 1 s")
     page.wait_for_url("**/p/*")
     assert page.is_hidden("#notice")
 
 
 def test_a_server_that_is_gone_is_told_and_asked_again(studio: Studio) -> None:
     visit = studio.visit()
-    visit.expected = "net::ERR_FAILED"
+    visit.expected_error = "net::ERR_FAILED"
     page = visit.open()
     page.route("**/v1/**", lambda route: route.abort())
     page.get_by_role("button", name="Compose", exact=True).click()
-    visit.says("#notice-text", "The server does not answer.")
+    visit.wait_for_text("#notice-text", "The server does not answer.")
     page.unroute("**/v1/**")
     page.get_by_role("button", name="Try again").click()
     page.wait_for_url("**/p/*")

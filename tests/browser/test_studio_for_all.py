@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from arietta.serve.routes.middleware import CONTENT_POLICY
-from tests.support.browser import PHONE, Studio, Visit, until
+from tests.support.browser import PHONE, Studio, Visit, wait_until
 from tests.support.servers import served
 
 ROOT = Path(__file__).parents[2]
@@ -46,25 +46,25 @@ def test_all_can_be_done_with_the_keyboard_alone(studio: Studio) -> None:
         page.keyboard.press("Tab")
         reached.append(focused(visit))
     assert [
-        name for name in ("language", "theme", "help", "style", "length", "unit", "mood") if name not in reached
+        name for name in ("language", "theme", "help", "style", "length", "unit", "temperature") if name not in reached
     ] == []
     page.keyboard.press("Enter")
     page.wait_for_url("**/p/*")
-    visit.says("#state", "300 notes ·")
+    visit.wait_for_text("#state", "300 notes ·")
     page.keyboard.press("m")
     assert page.input_value("#volume") == "0"
     page.locator("#play").focus()
     page.keyboard.press("Space")
-    until(lambda: page.get_attribute("#play", "aria-label") == "Play")
+    wait_until(lambda: page.get_attribute("#play", "aria-label") == "Play")
     page.keyboard.press("Home")
     page.keyboard.press(".")
-    until(lambda: "velocity" in (page.text_content("#live") or ""))
+    wait_until(lambda: "velocity" in (page.text_content("#live") or ""))
     page.keyboard.press("Shift+ArrowRight")
-    until(lambda: page.text_content("#time") >= "0:05")  # type: ignore[operator]
+    wait_until(lambda: page.text_content("#time") >= "0:05")  # type: ignore[operator]
     page.keyboard.press("]")
     assert page.get_attribute("#loop", "aria-pressed") == "true"
     page.keyboard.press("f")
-    until(lambda: page.get_attribute("#favourite", "aria-pressed") == "true")
+    wait_until(lambda: page.get_attribute("#favourite", "aria-pressed") == "true")
     page.keyboard.press("?")
     assert page.locator("dialog").is_visible()
     assert page.locator("#shortcut-list dt").count() == page.locator("#shortcut-list dd").count() >= 15
@@ -72,7 +72,7 @@ def test_all_can_be_done_with_the_keyboard_alone(studio: Studio) -> None:
     page.keyboard.press("n")
     page.keyboard.type("lullaby?")  # letters are letters in a field
     page.keyboard.press("Enter")
-    visit.says("#title", "lullaby?")
+    visit.wait_for_text("#title", "lullaby?")
 
 
 def test_single_keys_can_be_switched_off(studio: Studio) -> None:
@@ -95,7 +95,7 @@ def test_what_happens_is_told_to_a_screen_reader(studio: Studio) -> None:
         }"""
     )
     visit.compose(3000, is_awaited=False)  # long enough to be seen growing on a busy machine
-    until(lambda: "Finished" in " ".join(visit.run("() => told")))
+    wait_until(lambda: "Finished" in " ".join(visit.run("() => told")))
     told = visit.run("() => told")
     assert told[0] == "Composing 3,000 notes."
     assert 1 <= sum("percent composed" in words for words in told) <= 4
@@ -112,9 +112,9 @@ def test_the_page_speaks_spanish_where_the_browser_does_or_when_asked(studio: St
     assert page.get_by_role("button", name="Componer", exact=True).is_visible()
     visit.page.get_by_label("Duración", exact=True).fill("12")
     page.get_by_role("button", name="Componer", exact=True).click()
-    visit.says("#state", "escrita en")
+    visit.wait_for_text("#state", "escrita en")
     page.reload()
-    visit.says("#title", "Sin título, n.º")
+    visit.wait_for_text("#title", "Sin título, n.º")
 
 
 def test_both_languages_say_the_same_things_and_all_that_the_page_asks_for(studio: Studio) -> None:
@@ -164,7 +164,7 @@ def test_axe_finds_nothing_to_complain_of(studio: Studio, options: dict[str, Any
     page.fill("#length", "60")
     page.click("#compose")
     page.wait_for_url("**/p/*")
-    visit.says("#state", "60 notas ·" if "locale" in options else "60 notes ·")
+    visit.wait_for_text("#state", "60 notas ·" if "locale" in options else "60 notes ·")
     page.click("#more summary")
     page.check("[name=beginning][value=file]")
     assert offences(visit) == []
@@ -197,7 +197,7 @@ def test_a_note_under_the_pointer_is_told_and_dragging_the_ruler_loops(studio: S
     (piece,) = studio.server.post("/v1/pieces?wait=60", json={"notes": 200}).json()["pieces"]
     visit = studio.visit()
     page = visit.open(piece["links"]["page"])
-    visit.says("#state", "200 notes")
+    visit.wait_for_text("#state", "200 notes")
     box = page.locator("#roll").bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + 200, box["y"] + 10)
@@ -206,7 +206,7 @@ def test_a_note_under_the_pointer_is_told_and_dragging_the_ruler_loops(studio: S
     page.mouse.up()
     assert page.get_attribute("#loop", "aria-pressed") == "true"
     page.mouse.click(box["x"] + 290, box["y"] + 100)
-    until(lambda: page.text_content("#time") != "0:00")
+    wait_until(lambda: page.text_content("#time") != "0:00")
 
 
 def test_the_policy_forbids_what_the_page_does_without(studio_server: httpx.Client) -> None:
@@ -247,10 +247,10 @@ def test_pictures_of_the_studio_are_taken(studio: Studio, tmp_path: Path, name: 
         visit = studio.visit(**options)
         visit.address = process.address
         page = visit.open(piece["links"]["page"])
-        visit.says("#state", "400 notes")
+        visit.wait_for_text("#state", "400 notes")
         page.fill("#position", "14")
         page.click("#play")
-        until(lambda: page.text_content("#time") >= "0:17")  # type: ignore[operator]
+        wait_until(lambda: page.text_content("#time") >= "0:17")  # type: ignore[operator]
         page.mouse.move(0, 0)
         visit.run("(name) => document.querySelector(name).scrollIntoView()", ".stage" if name == "phone" else "body")
         page.screenshot(path=ROOT / "docs" / "use" / f"studio-{name}.png")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from tests.support.browser import Studio, Visit, tell
+from tests.support.browser import Studio, Visit, show_figure
 
 RENDER = """async ([notes, seconds]) => {
   const { Piano, loadSamples } = await import("/static/sound/piano.js");
   const context = new OfflineAudioContext(1, 44100 * seconds, 44100);
   const piano = new Piano(context);
-  piano.equip(await loadSamples(context));
+  piano.useSamples(await loadSamples(context));
   for (const [onset, duration, pitch, velocity] of notes) {
     piano.release(piano.strike(pitch, velocity, onset), onset + duration);
   }
@@ -62,12 +62,12 @@ def test_rolls_of_twenty_thousand_notes_are_drawn_in_time_for_every_frame(studio
     median, worst, whole = visit.run(
         """async () => {
           const { Roll } = await import("/static/score/roll.js");
-          const { scoreOf } = await import("/static/score/notes.js");
+          const { toSequence } = await import("/static/score/notes.js");
           const note = (i) => [i * 0.09, 0.1 + (i % 7) * 0.3, 30 + ((i * 37) % 60), 20 + (i % 100)];
           const notes = Array.from({ length: 20000 }, (_, i) => note(i));
           const pedal = Array.from({ length: 1500 }, (_, i) => [i * 1.2, i * 1.2 + 0.9]);
           const roll = new Roll(document.querySelector("#roll"));
-          roll.score = scoreOf({ notes, pedal });
+          roll.sequence = toSequence({ notes, pedal });
           const time = (position) => {
             const begun = performance.now();
             roll.draw(position);
@@ -84,7 +84,7 @@ def test_rolls_of_twenty_thousand_notes_are_drawn_in_time_for_every_frame(studio
           return [frames[100], frames[199], Math.min(...wide)];
         }"""
     )
-    tell(f"20,000 notes: {median:.2f} ms a frame, {worst:.2f} at worst; zoomed out {whole:.2f} ms")
+    show_figure(f"20,000 notes: {median:.2f} ms a frame, {worst:.2f} at worst; zoomed out {whole:.2f} ms")
     assert median < 8
     assert whole < 40
 
@@ -92,26 +92,26 @@ def test_rolls_of_twenty_thousand_notes_are_drawn_in_time_for_every_frame(studio
 def test_the_score_finds_by_searching_what_looking_at_every_note_finds(modules: Visit) -> None:
     wrong = modules.run(
         """async () => {
-          const { Score } = await import("/static/score/notes.js");
+          const { NoteSequence } = await import("/static/score/notes.js");
           let seed = 1;
           const random = () => (seed = (seed * 16807) % 2147483647) / 2147483647;
-          const score = new Score();
+          const sequence = new NoteSequence();
           for (let i = 0; i < 400; i++) {
-            score.addNote([Math.round(random() * 300) / 10, random() * 4, 30 + Math.floor(random() * 50), 64]);
+            sequence.addNote([Math.round(random() * 300) / 10, random() * 4, 30 + Math.floor(random() * 50), 64]);
           }
-          for (let i = 0; i < 20; i++) score.addPedal([i * 1.5, i * 1.5 + 1]);
+          for (let i = 0; i < 20; i++) sequence.addPedal([i * 1.5, i * 1.5 + 1]);
           const wrong = [];
-          const { notes } = score;
+          const { notes } = sequence;
           for (let i = 1; i < notes.length; i++) if (notes[i - 1].onset > notes[i].onset) wrong.push(`order ${i}`);
           for (let time = 0; time < 32; time += 0.37) {
             const isSounding = ({ onset, release }) => onset <= time && release > time;
-            const found = notes.slice(score.indexSounding(time)).filter(isSounding).length;
+            const found = notes.slice(sequence.indexSounding(time)).filter(isSounding).length;
             if (found !== notes.filter(isSounding).length) wrong.push(`sounding at ${time}`);
-            if (score.indexFrom(time) !== notes.filter(({ onset }) => onset < time).length) wrong.push(`from ${time}`);
-            const span = score.pedal.find(({ down, up }) => down <= time && up > time);
-            if (score.dampedAt(time) !== (span ? span.up : time)) wrong.push(`damped at ${time}`);
+            if (sequence.indexFrom(time) !== notes.filter(({ onset }) => onset < time).length) wrong.push(`from ${time}`);
+            const span = sequence.pedal.find(({ down, up }) => down <= time && up > time);
+            if (sequence.dampedAt(time) !== (span ? span.up : time)) wrong.push(`damped at ${time}`);
           }
-          if (score.end !== Math.max(29.5, ...notes.map(({ release }) => release))) wrong.push("end");
+          if (sequence.end !== Math.max(29.5, ...notes.map(({ release }) => release))) wrong.push("end");
           return wrong;
         }"""
     )
@@ -120,7 +120,7 @@ def test_the_score_finds_by_searching_what_looking_at_every_note_finds(modules: 
 
 def test_a_broken_stream_of_events_goes_on_where_it_stopped(modules: Visit) -> None:
     """The connection breaks in the middle of an event, twice; every note comes once."""
-    heard, resumed, troubles = modules.run(
+    received, resumed, connections = modules.run(
         """async () => {
           const { events } = await import("/static/api.js");
           const block = (id) => `id: ${id}\\nevent: note\\ndata: [${id}, 1, 60, 64]\\n\\n`;
@@ -135,25 +135,25 @@ def test_a_broken_stream_of_events_goes_on_where_it_stopped(modules: Visit) -> N
               pull(controller) { controller[bytes.length % 2 ? "close" : "error"](new Error("gone")); },
             }));
           };
-          const [heard, troubles] = [[], []];
-          const options = { signal: new AbortController().signal, trouble: (isLost) => troubles.push(isLost) };
-          for await (const { kind, data } of events({ links: { events: "/x" } }, options)) heard.push(data[0] ?? kind);
-          return [heard, resumed, troubles];
+          const [received, connections] = [[], []];
+          const options = { signal: new AbortController().signal, onConnection: (isConnected) => connections.push(isConnected) };
+          for await (const { kind, data } of events({ links: { events: "/x" } }, options)) received.push(data[0] ?? kind);
+          return [received, resumed, connections];
         }"""
     )
-    assert heard == [1, 2, 3, 4, "end"]
+    assert received == [1, 2, 3, 4, "end"]
     assert resumed == [None, "2", "3"]
-    assert troubles[-1] is False
+    assert connections[-1] is True
 
 
 def test_a_phrase_keeps_keys_pedal_and_velocity_in_time(modules: Visit) -> None:
     prompt, midi = modules.run(
         """async () => {
           const { Phrase } = await import("/static/form/phrase.js");
-          const { hear } = await import("/static/form/midi_keyboard.js");
+          const { readMessage } = await import("/static/form/midi_keyboard.js");
           const phrase = new Phrase();
           let now = 5;
-          const acts = {
+          const actions = {
             press: (pitch, velocity) => phrase.press(pitch, velocity, now),
             release: (pitch) => phrase.release(pitch, now),
             pedal: (isDown) => phrase.movePedal(isDown, now),
@@ -161,7 +161,7 @@ def test_a_phrase_keeps_keys_pedal_and_velocity_in_time(modules: Visit) -> None:
           for (const [time, ...message] of [
             [5, 0x90, 60, 70], [5.5, 0xb0, 64, 127], [6, 0x90, 60, 0], [6, 0x91, 64, 90], [7, 0xb0, 64, 10],
             [7, 0xb0, 1, 99],
-          ]) { now = time; hear(message, acts); }
+          ]) { now = time; readMessage(message, actions); }
           const prompt = phrase.prompt(8);
           phrase.clear();
           return [prompt, phrase.noteCount];

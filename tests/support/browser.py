@@ -1,7 +1,7 @@
 """The studio in a real browser: Debian's Chromium, driven by Playwright, against a server of its own.
 
-Fixtures: `studio` opens pages of it. Whatever a test does, its pages must ask no other origin, break no content
-policy and log no error; that is checked when the test is over. Without Chromium these tests are skipped.
+Fixtures: `studio` opens pages of it. Whatever a test does, its pages must request nothing from another origin, break
+no content policy and log no error; that is checked when the test is over. Without Chromium these tests are skipped.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from tests.support.servers import served
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
-PATIENCE = 120.0  # seconds that a test waits for what takes one or two on an idle machine
-ARGUMENTS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--disable-gpu", "--disable-dev-shm-usage"]
+TIMEOUT = 120.0  # seconds that a test waits for what takes one or two on an idle machine
+CHROMIUM_FLAGS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--disable-gpu", "--disable-dev-shm-usage"]
 WIDE = {"width": 1100, "height": 760}
 PHONE = {"width": 360, "height": 780}
-# Listens at the loudspeakers: `loudest()` is the largest sample of the last moment.
-EAR = """(() => {
+# Puts a meter before the loudspeakers: `peak()` is the largest sample of the last 2048.
+PEAK_METER = """(() => {
   const connect = AudioNode.prototype.connect;
   AudioNode.prototype.connect = function (to, ...rest) {
     if (to instanceof AudioDestinationNode && this.context instanceof AudioContext) {
-      const ear = new AnalyserNode(this.context, { fftSize: 2048 });
-      connect.call(this, ear);
-      const samples = new Float32Array(ear.fftSize);
-      window.loudest = () => { ear.getFloatTimeDomainData(samples); return Math.max(...samples.map(Math.abs)); };
+      const meter = new AnalyserNode(this.context, { fftSize: 2048 });
+      connect.call(this, meter);
+      const samples = new Float32Array(meter.fftSize);
+      window.peak = () => { meter.getFloatTimeDomainData(samples); return Math.max(...samples.map(Math.abs)); };
     }
     return connect.call(this, to, ...rest);
   };
@@ -45,13 +45,13 @@ EAR = """(() => {
 
 @dataclass
 class Visit:
-    """A page of the studio, and what it did."""
+    """A page of the studio, with what it requested and what its console said."""
 
     page: Page
     address: str
-    complaints: list[str] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
-    expected: str = ""  # what a test provokes may be complained of
+    console_errors: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
+    expected_error: str = ""  # part of the errors that a test provokes
 
     def open(self, path: str = "/") -> Page:
         """Open a page and wait until it has what it needs."""
@@ -60,6 +60,7 @@ class Visit:
         return self.page
 
     def run(self, script: str, argument: Any = None) -> Any:
+        """Run JavaScript on the page and return what it returns."""
         return self.page.evaluate(script, argument)
 
     def compose(self, notes: int = 40, *, is_awaited: bool = True) -> None:
@@ -67,36 +68,39 @@ class Visit:
         before = self.piece
         self.page.get_by_label("Length", exact=True).fill(str(notes))
         self.page.get_by_role("button", name="Compose", exact=True).click()
-        until(lambda: self.piece != before, lambda: self.page.text_content("#notice-text"))
+        wait_until(lambda: self.piece != before, lambda: self.page.text_content("#notice-text"))
         if is_awaited:
-            self.says("#state", f"{notes:,} notes ·")
+            self.wait_for_text("#state", f"{notes:,} notes ·")
 
-    def says(self, selector: str, words: str) -> None:
-        """Wait until an element says so."""
-        until(lambda: words in (self.page.text_content(selector) or ""), lambda: self.page.text_content(selector))
+    def wait_for_text(self, selector: str, text: str) -> None:
+        """Wait until an element contains a text."""
+        wait_until(lambda: text in (self.page.text_content(selector) or ""), lambda: self.page.text_content(selector))
 
     @property
     def piece(self) -> str:
         """The id of the piece on the stage."""
         return str(self.run("() => location.pathname.slice(3)"))
 
-    def _note(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            self.complaints.append(message.text)
+    def record(self) -> None:
+        """Record what the page requests and what it logs as an error."""
 
-    def _ask(self, request: Request) -> None:
-        self.asked.append(request.url)
+        def record_message(message: ConsoleMessage) -> None:
+            if message.type in ("error", "warning"):
+                self.console_errors.append(message.text)
 
-    def watch(self) -> None:
-        self.page.on("console", self._note)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", self._ask)
+        def record_request(request: Request) -> None:
+            self.requested.append(request.url)
+
+        self.page.on("console", record_message)
+        self.page.on("pageerror", lambda error: self.console_errors.append(str(error)))
+        self.page.on("request", record_request)
 
     def check(self) -> None:
         """Check what holds for every page."""
-        elsewhere = [url for url in self.asked if not url.startswith((f"{self.address}/", "blob:", "data:"))]
+        elsewhere = [url for url in self.requested if not url.startswith((f"{self.address}/", "blob:", "data:"))]
         assert not elsewhere
-        assert [text for text in self.complaints if not self.expected or self.expected not in text] == []
+        expected = self.expected_error
+        assert [text for text in self.console_errors if not expected or expected not in text] == []
 
 
 @dataclass
@@ -109,26 +113,26 @@ class Studio:
 
     def visit(self, **options: Any) -> Visit:
         """Open a window with its own memory; options are those of Playwright's contexts."""
-        usual = {"viewport": WIDE, "locale": "en-GB", "color_scheme": "light"}
-        context = self.browser.new_context(**(usual | options))
+        defaults = {"viewport": WIDE, "locale": "en-GB", "color_scheme": "light"}
+        context = self.browser.new_context(**(defaults | options))
         self.stack.callback(context.close)
-        context.add_init_script(EAR)
-        context.set_default_timeout(1000 * PATIENCE)
+        context.add_init_script(PEAK_METER)
+        context.set_default_timeout(1000 * TIMEOUT)
         visit = Visit(context.new_page(), str(self.server.base_url).rstrip("/"))
-        visit.watch()
+        visit.record()
         self.stack.callback(visit.check)
         return visit
 
 
-def until(claim: Callable[[], Any], story: Callable[[], Any] = lambda: None) -> None:
-    """Wait for a claim to come true; `story` tells what is there instead."""
-    deadline = time.monotonic() + PATIENCE
-    while not claim():
-        assert time.monotonic() < deadline, story()
+def wait_until(condition: Callable[[], Any], describe: Callable[[], Any] = lambda: None) -> None:
+    """Wait for a condition to hold; `describe` gives the message of the failure where it never does."""
+    deadline = time.monotonic() + TIMEOUT
+    while not condition():
+        assert time.monotonic() < deadline, describe()
         time.sleep(0.03)
 
 
-def tell(figure: str) -> None:
+def show_figure(figure: str) -> None:
     """Print a measured figure; `pytest -s` shows it."""
     sys.stdout.write(f"{figure}\n")
 
@@ -139,8 +143,8 @@ def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("needs Chromium: apt-get install chromium")
-    with api.sync_playwright() as playwright:  # of a module: its event loop would be in the way of other tests
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+    with api.sync_playwright() as playwright:  # for one module only: its event loop would be in the way of other tests
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
         yield browser
         browser.close()
 
@@ -152,8 +156,9 @@ def studio_server(
     data = tmp_path_factory.mktemp("studio")
     with (
         served(data, "--model", str(tiny_bundle), str(tiny_lstm)) as process,
-        httpx.Client(base_url=process.address, timeout=PATIENCE) as client,
+        httpx.Client(base_url=process.address, timeout=TIMEOUT) as client,
     ):
+        # a pipe that nobody reads fills up and stops the server
         threading.Thread(target=process.process.stdout.read, daemon=True).start()  # type: ignore[union-attr]
         threading.Thread(target=process.process.stderr.read, daemon=True).start()  # type: ignore[union-attr]
         yield client
@@ -169,6 +174,6 @@ def studio(browser: Browser, studio_server: httpx.Client) -> Iterator[Studio]:
 def modules(studio: Studio) -> Visit:
     """A page on which the studio's modules may be imported."""
     visit = studio.visit()
-    visit.expected = "status of 404"  # browsers look for /favicon.ico beside a picture
+    visit.expected_error = "status of 404"  # browsers look for /favicon.ico beside a picture
     visit.page.goto(f"{visit.address}/static/icon.svg")
     return visit

@@ -1,11 +1,12 @@
 /**
- * Talks with the server, in the words of its HTTP API: pieces, their events, the models.
+ * The HTTP API of the server as functions: pieces, their events, the models.
  *
- * A refusal comes as `Refusal` with the server's own sentence; a server that does not answer as `Unreachable`.
+ * A refusal comes as `Refusal` with the server's own sentence; a server that does not response as `Unreachable`.
  * `events` yields what happens to a piece as it happens, and goes on after a broken connection where it stopped.
  */
 
-const LONGEST_WAIT = 8; // seconds between attempts to reach the server again
+const SHORTEST_WAIT = 0.5; // seconds between attempts to reach the server again; each waits twice as long
+const LONGEST_WAIT = 8;
 
 /** The server answered, and said no: `detail` is its sentence, `retrySeconds` when it may say yes. */
 export class Refusal extends Error {
@@ -15,36 +16,36 @@ export class Refusal extends Error {
   }
 }
 
-/** The server did not answer. */
+/** The server did not response. */
 export class Unreachable extends Error {}
 
-async function ask(path, options = {}) {
-  let answer;
+async function request(path, options = {}) {
+  let response;
   try {
-    answer = await fetch(path, options);
+    response = await fetch(path, options);
   } catch (error) {
     if (options.signal?.aborted) throw error;
     throw new Unreachable(String(error));
   }
-  if (!answer.ok) throw await refusal(answer);
-  return answer;
+  if (!response.ok) throw await readRefusal(response);
+  return response;
 }
 
-async function refusal(answer) {
-  const text = await answer.text();
-  let detail = text.slice(0, 300) || answer.statusText;
+async function readRefusal(response) {
+  const text = await response.text();
+  let detail = text.slice(0, 300) || response.statusText;
   try {
     detail = JSON.parse(text).detail ?? detail;
   } catch {
-    // not a problem document: its text must do
+    // a proxy between the server and the page answers in plain text or HTML
   }
-  const retry = Number(answer.headers.get("Retry-After"));
-  return new Refusal(answer.status, String(detail), retry > 0 ? retry : null);
+  const retry = Number(response.headers.get("Retry-After"));
+  return new Refusal(response.status, String(detail), retry > 0 ? retry : null);
 }
 
-const json = async (path, options) => (await ask(path, options)).json();
+const json = async (path, options) => (await request(path, options)).json();
 
-function sent(method, body) {
+function jsonBody(method, body) {
   return { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
 }
 
@@ -62,11 +63,11 @@ export function listPieces({ before = null, favourites = false, limit = 30 } = {
   return json(`/v1/pieces?${query}`);
 }
 
-/** Ask for pieces; a MIDI `file` to go on from travels with the form. Returns the pieces, which wait or run. */
-export async function composePieces(request, file = null) {
-  if (!file) return (await json("/v1/pieces", sent("POST", request))).pieces;
+/** Ask for pieces; a MIDI `file` to continue is sent with the rest as a form. Returns the pieces, which wait or run. */
+export async function composePieces(wanted, file = null) {
+  if (!file) return (await json("/v1/pieces", jsonBody("POST", wanted))).pieces;
   const form = new FormData();
-  for (const [name, value] of Object.entries(request)) {
+  for (const [name, value] of Object.entries(wanted)) {
     if (value !== null) form.set(name, value);
   }
   form.set("prompt", file, file.name);
@@ -74,59 +75,64 @@ export async function composePieces(request, file = null) {
 }
 
 /** Rename a piece or mark it as a favourite. */
-export const changePiece = (id, changes) => json(`/v1/pieces/${encodeURIComponent(id)}`, sent("PATCH", changes));
+export const changePiece = (id, changes) => json(`/v1/pieces/${encodeURIComponent(id)}`, jsonBody("PATCH", changes));
 
-/** Cancel a piece that is being composed, or delete one that is not. */
-export const removePiece = (id) => ask(`/v1/pieces/${encodeURIComponent(id)}`, { method: "DELETE", keepalive: true });
+/** Cancel a piece that is being composed, or delete one that is not; `keepalive` lets it happen as the page is left. */
+export const removePiece = (id) => request(`/v1/pieces/${encodeURIComponent(id)}`, { method: "DELETE", keepalive: true });
 
-/** Yield {kind, data} of a piece until its end; `trouble` hears true when the server is gone, false when it is back. */
-export async function* events(piece, { signal, trouble = () => {} }) {
-  let last = null;
-  let wait = 0.5;
+/**
+ * Yield what happens to a piece as it happens, as {id, kind, data}, until it ends.
+ *
+ * After a broken connection it goes on behind the last event; `onConnection(isConnected)` hears of breaks and returns.
+ */
+export async function* events(piece, { signal, onConnection = () => {} }) {
+  let lastId = null;
+  let wait = SHORTEST_WAIT;
   for (;;) {
     try {
-      for await (const event of read(piece.links.events, last, signal)) {
-        if (wait > 0.5) trouble(false);
-        wait = 0.5;
-        last = event.id ?? last;
+      for await (const event of readStream(piece.links.events, lastId, signal)) {
+        if (wait > SHORTEST_WAIT) onConnection(true);
+        wait = SHORTEST_WAIT;
+        lastId = event.id ?? lastId;
         yield event;
         if (event.kind === "end") return;
       }
     } catch (error) {
       if (signal.aborted || error instanceof Refusal) throw error;
     }
-    trouble(true);
-    await pause(wait, signal);
+    onConnection(false);
+    await sleep(wait, signal);
     wait = Math.min(LONGEST_WAIT, 2 * wait);
   }
 }
 
-async function* read(path, last, signal) {
-  const headers = { Accept: "text/event-stream", ...(last && { "Last-Event-ID": last }) };
-  const answer = await ask(path, { headers, signal, cache: "no-store" });
-  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
-  let event = {};
+/** Read server-sent events until the connection ends; an EventSource would hide the status of a refusal. */
+async function* readStream(path, lastId, signal) {
+  const headers = { Accept: "text/event-stream", ...(lastId && { "Last-Event-ID": lastId }) };
+  const response = await request(path, { headers, signal, cache: "no-store" });
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = ""; // a line that has not ended yet
+  let fields = {};
   for (;;) {
-    const { value, done } = await reader.read();
+    const { value: chunk, done } = await reader.read();
     if (done) return;
-    const lines = (rest + value).split(/\r?\n/);
+    const lines = (rest + chunk).split(/\r?\n/);
     rest = lines.pop();
     for (const line of lines) {
-      if (line) note(event, line);
-      else if (event.data) yield { id: event.id, kind: event.event ?? "message", data: JSON.parse(event.data) };
-      if (!line) event = {};
+      if (line) addField(fields, line);
+      else if (fields.data) yield { id: fields.id, kind: fields.event ?? "message", data: JSON.parse(fields.data) };
+      if (!line) fields = {}; // an empty line ends an event
     }
   }
 }
 
-/** Keep one line of an event: `field: value`; comments have no field. */
-function note(event, line) {
+/** Add one line of an event, `field: value`; a comment has no field. */
+function addField(fields, line) {
   const colon = line.indexOf(":");
-  if (colon > 0) event[line.slice(0, colon)] = line.slice(colon + 1).trimStart();
+  if (colon > 0) fields[line.slice(0, colon)] = line.slice(colon + 1).trimStart();
 }
 
-function pause(seconds, signal) {
+function sleep(seconds, signal) {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, 1000 * seconds);
     signal.addEventListener("abort", () => { clearTimeout(timer); resolve(); }, { once: true });

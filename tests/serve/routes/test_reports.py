@@ -11,7 +11,7 @@ import pytest
 from arietta.evaluation.page.html import content_policy
 from arietta.serve.jobs.models import Models
 from arietta.serve.routes.middleware import CONTENT_POLICY
-from tests.support.browser import Studio, until
+from tests.support.browser import Studio, wait_until
 from tests.support.servers import ask, composed, problem, serving
 
 
@@ -73,12 +73,12 @@ def test_the_studio_leads_to_the_report_in_its_language(studio: Studio) -> None:
     visit = studio.visit(locale="es-ES")
     (piece,) = studio.server.post("/v1/pieces?wait=60", json={"notes": 40}).json()["pieces"]
     page = visit.open(piece["links"]["page"])
-    until(lambda: page.get_attribute("#report", "href") == piece["links"]["html"])
+    wait_until(lambda: page.get_attribute("#report", "href") == piece["links"]["html"])
     link = page.get_by_role("link", name="Informe")
     with page.context.expect_page() as opening:
         link.click()
     report = opening.value
     report.wait_for_selector(".controls:not([hidden])")  # its script ran, under its policy
     report.click(".play")
-    until(lambda: report.text_content(".play") == "Pause")
+    wait_until(lambda: report.text_content(".play") == "Pause")
     report.close()

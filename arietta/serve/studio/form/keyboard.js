@@ -1,49 +1,51 @@
 /**
  * A row of piano keys on the page, played with the letters of the computer keyboard, a pointer, or Tab and arrows.
  *
- * Letters are meant by their place (the row that starts with A on a US keyboard), so every layout can play.
- * Shift plays louder; Z and X move by an octave. It only reports what is pressed and let go.
+ * Letters count by their position (the row that starts with A on a US keyboard), so every layout can play.
+ * Shift plays louder; Z and X move by an octave. It only reports what is pressed and released.
  */
 
+import { create } from "../page/dom.js";
 import { isBlack, keyName } from "../page/format.js";
-import { say } from "../page/i18n.js";
+import { translate } from "../page/i18n.js";
+import { isTextField } from "../page/shortcuts.js";
 
 const CODES = [
   "KeyA", "KeyW", "KeyS", "KeyE", "KeyD", "KeyF", "KeyT", "KeyG", "KeyY", "KeyH", "KeyU", "KeyJ",
   "KeyK", "KeyO", "KeyL", "KeyP", "Semicolon",
 ];
 const LETTERS = "AWSEDFTGYHUJKOLP;";
-const [SOFT, USUAL, LOUD] = [48, 78, 106];
+const [SOFT, DEFAULT, LOUD] = [48, 78, 106]; // velocities
 const [LOWEST, HIGHEST] = [24, 96]; // of the row's first key
 
 export class Keyboard {
   isOpen = false;
   #root;
-  #acts;
+  #actions;
   #first = 60;
   #buttons = [];
-  #down = new Map(); // what presses (a code, a pointer) -> pitch
+  #down = new Map(); // source (a key code or a pointer id) -> pitch: each source plays one key at a time
 
-  /** `acts`: press(pitch, velocity), release(pitch). */
-  constructor(root, acts) {
+  /** `actions`: press(pitch, velocity), release(pitch). */
+  constructor(root, actions) {
     this.#root = root;
-    this.#acts = acts;
+    this.#actions = actions;
     document.addEventListener("keydown", (event) => this.#keyDown(event));
-    document.addEventListener("keyup", (event) => this.#let(event.code));
-    addEventListener("blur", () => this.letAll());
-    for (const kind of ["pointerup", "pointercancel"]) addEventListener(kind, (event) => this.#let(event.pointerId));
+    document.addEventListener("keyup", (event) => this.#release(event.code));
+    addEventListener("blur", () => this.releaseAll());
+    for (const kind of ["pointerup", "pointercancel"]) addEventListener(kind, (event) => this.#release(event.pointerId));
     document.addEventListener("language", () => this.#draw());
     this.#draw();
   }
 
   shift(octaves) {
-    this.letAll();
+    this.releaseAll();
     this.#first = Math.min(HIGHEST, Math.max(LOWEST, this.#first + 12 * octaves));
     this.#draw();
   }
 
-  letAll() {
-    for (const by of [...this.#down.keys()]) this.#let(by);
+  releaseAll() {
+    for (const source of [...this.#down.keys()]) this.#release(source);
   }
 
   /** Show a key as pressed that was pressed elsewhere, as on a MIDI keyboard. */
@@ -52,64 +54,59 @@ export class Keyboard {
   }
 
   #draw() {
-    this.#buttons = CODES.map((_, i) => this.#key(this.#first + i, LETTERS[i]));
-    this.#buttons[0].tabIndex = 0;
+    this.#buttons = CODES.map((_, index) => this.#createKey(this.#first + index, LETTERS[index]));
+    this.#buttons[0].tabIndex = 0; // one stop for Tab; arrows move along the row
     this.#root.replaceChildren(...this.#buttons);
   }
 
-  #key(pitch, letter) {
-    const key = Object.assign(document.createElement("button"), { type: "button", className: "key", textContent: letter, tabIndex: -1 });
+  #createKey(pitch, letter) {
+    const key = create("button", { type: "button", className: "key", textContent: letter, tabIndex: -1 });
     key.classList.toggle("black", isBlack(pitch));
-    key.setAttribute("aria-label", say("keyLabel", { name: keyName(pitch), letter }));
+    key.setAttribute("aria-label", translate("keyLabel", { name: keyName(pitch), letter }));
     key.addEventListener("pointerdown", (event) => {
-      key.releasePointerCapture?.(event.pointerId);
-      const share = event.offsetY / key.offsetHeight;
-      this.#press(event.pointerId, pitch, Math.round(SOFT + (LOUD - SOFT) * share));
+      key.releasePointerCapture?.(event.pointerId); // a finger that slides off still lets the key go
+      const frontness = event.offsetY / key.offsetHeight; // as on a piano, a key is louder at its front
+      this.#press(event.pointerId, pitch, Math.round(SOFT + (LOUD - SOFT) * frontness));
     });
     return key;
   }
 
   #keyDown(event) {
-    if (!this.isOpen || event.ctrlKey || event.metaKey || event.altKey || isWriting(event.target)) return;
-    if (event.target.classList?.contains("key") && this.#steer(event)) return;
-    const place = CODES.indexOf(event.code);
+    if (!this.isOpen || event.ctrlKey || event.metaKey || event.altKey || isTextField(event.target)) return;
+    if (event.target.classList?.contains("key") && this.#navigate(event)) return;
+    const index = CODES.indexOf(event.code);
     const octaves = { KeyZ: -1, KeyX: 1 }[event.code];
-    if (place < 0 && !octaves) return;
+    if (index < 0 && !octaves) return;
     event.preventDefault();
     if (event.repeat) return;
     if (octaves) this.shift(octaves);
-    else this.#press(event.code, this.#first + place, event.shiftKey ? LOUD : USUAL);
+    else this.#press(event.code, this.#first + index, event.shiftKey ? LOUD : DEFAULT);
   }
 
   /** Arrows move along the keys; Enter and Space press the one in focus. */
-  #steer(event) {
-    const place = this.#buttons.indexOf(event.target);
-    const next = this.#buttons[place + ({ ArrowRight: 1, ArrowLeft: -1 }[event.key] ?? NaN)];
+  #navigate(event) {
+    const index = this.#buttons.indexOf(event.target);
+    const next = this.#buttons[index + ({ ArrowRight: 1, ArrowLeft: -1 }[event.key] ?? NaN)];
     const isPress = ["Enter", " "].includes(event.key);
     if (!next && !isPress) return false;
     event.preventDefault();
     next?.focus();
-    if (isPress && !event.repeat) this.#press(event.code, this.#first + place, USUAL);
+    if (isPress && !event.repeat) this.#press(event.code, this.#first + index, DEFAULT);
     return true;
   }
 
-  #press(by, pitch, velocity) {
-    this.#let(by);
-    this.#down.set(by, pitch);
+  #press(source, pitch, velocity) {
+    this.#release(source);
+    this.#down.set(source, pitch);
     this.light(pitch, true);
-    this.#acts.press(pitch, velocity);
+    this.#actions.press(pitch, velocity);
   }
 
-  #let(by) {
-    const pitch = this.#down.get(by);
+  #release(source) {
+    const pitch = this.#down.get(source);
     if (pitch === undefined) return;
-    this.#down.delete(by);
+    this.#down.delete(source);
     this.light(pitch, false);
-    this.#acts.release(pitch);
+    this.#actions.release(pitch);
   }
-}
-
-/** Whether a key pressed there is meant as writing. */
-export function isWriting(target) {
-  return target.matches?.("input:not([type=radio], [type=checkbox], [type=range]), textarea, select");
 }

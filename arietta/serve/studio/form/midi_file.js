@@ -1,52 +1,53 @@
 /**
- * A MIDI file to go on from: chosen, or dropped anywhere on the page.
+ * A MIDI file to continue: chosen, or dropped anywhere on the page.
  *
  * Only its first bytes are looked at here; the server reads it, and says so if it cannot.
  */
 
-import { say } from "../page/i18n.js";
+import { translate } from "../page/i18n.js";
 
-const HEADERS = ["MThd", "RIFF"];
+const HEADERS = ["MThd", "RIFF"]; // a standard MIDI file, and one wrapped in RIFF as Windows had them
 
 export class MidiFile {
   file = null;
-  #told;
+  #status;
   #onFile;
 
-  /** `told` is where the file's name stands; `onFile` hears when there is one. */
-  constructor({ input, told, curtain }, onFile) {
-    this.#told = told;
+  /** `status` shows the file's name, `overlay` covers the page while a file is dragged; `onFile` is called with a file. */
+  constructor({ input, status, overlay }, onFile) {
+    this.#status = status;
     this.#onFile = onFile;
-    input.addEventListener("change", () => input.files[0] && this.take(input.files[0]));
-    addEventListener("dragover", (event) => this.#over(event, curtain));
-    addEventListener("dragleave", (event) => { if (!event.relatedTarget) curtain.hidden = true; });
-    addEventListener("drop", (event) => this.#drop(event, curtain));
-    document.addEventListener("language", () => this.#tell());
+    input.addEventListener("change", () => input.files[0] && this.#accept(input.files[0]));
+    addEventListener("dragover", (event) => this.#dragOver(event, overlay));
+    addEventListener("dragleave", (event) => { if (!event.relatedTarget) overlay.hidden = true; }); // it left the window
+    addEventListener("drop", (event) => this.#drop(event, overlay));
+    document.addEventListener("language", () => this.#showStatus());
   }
 
   /** Take a file if it begins as MIDI files do. */
-  async take(file) {
+  async #accept(file) {
     const header = new TextDecoder("latin1").decode(await file.slice(0, 4).arrayBuffer());
     this.file = HEADERS.includes(header) ? file : null;
-    this.#tell(file.name);
+    this.#showStatus(file.name);
     if (this.file) this.#onFile(this.file);
   }
 
-  #tell(refused = "") {
-    this.#told.textContent = this.file ? say("fileTaken", { name: this.file.name }) : refused && say("fileRefused", { name: refused });
+  #showStatus(refused = "") {
+    if (this.file) this.#status.textContent = translate("fileChosen", { name: this.file.name });
+    else this.#status.textContent = refused && translate("fileRefused", { name: refused });
   }
 
-  #over(event, curtain) {
+  #dragOver(event, overlay) {
     if (![...event.dataTransfer.items].some(({ kind }) => kind === "file")) return;
-    event.preventDefault();
-    curtain.hidden = false;
+    event.preventDefault(); // or the browser would open the file instead of dropping it
+    overlay.hidden = false;
   }
 
-  #drop(event, curtain) {
+  #drop(event, overlay) {
     const [file] = event.dataTransfer.files;
-    curtain.hidden = true;
+    overlay.hidden = true;
     if (!file) return;
     event.preventDefault();
-    this.take(file);
+    this.#accept(file);
   }
 }

@@ -1,20 +1,20 @@
 /**
  * A phrase as it is played: keys and pedal with their times, from the first key on.
  *
- * It takes presses and releases with clock times in seconds and gives what the HTTP API calls a prompt.
+ * It records presses and releases with clock times in seconds and gives what the HTTP API calls a prompt.
  */
 
-const SHORTEST = 0.03; // seconds, of a key touched and left at once
+const SHORTEST_NOTE = 0.03; // seconds, where a key was pressed and released at once
 
 export class Phrase {
-  #notes = []; // [onset, duration, pitch, velocity], in the order they were let go
+  #notes = []; // [onset, duration, pitch, velocity], in the order of release
   #pedal = [];
   #down = new Map(); // pitch -> {onset, velocity}
   #pedalDown = null;
   #start = null;
 
   press(pitch, velocity, time) {
-    this.release(pitch, time);
+    this.release(pitch, time); // two keyboards may press the same key
     this.#start ??= time;
     this.#down.set(pitch, { onset: time - this.#start, velocity });
   }
@@ -23,7 +23,7 @@ export class Phrase {
     const key = this.#down.get(pitch);
     if (!key) return;
     this.#down.delete(pitch);
-    this.#notes.push([key.onset, Math.max(SHORTEST, time - this.#start - key.onset), pitch, key.velocity]);
+    this.#notes.push([key.onset, Math.max(SHORTEST_NOTE, time - this.#start - key.onset), pitch, key.velocity]);
   }
 
   /** Move the pedal; before the first key it has no time yet, and is down from the start. */
@@ -50,13 +50,14 @@ export class Phrase {
     this.#pedalDown = this.#start = null;
   }
 
-  /** The phrase as a prompt, with all keys and the pedal let go at `time`. */
+  /** The phrase as a prompt, with all keys and the pedal released at `time`. */
   prompt(time) {
     for (const pitch of [...this.#down.keys()]) this.release(pitch, time);
     this.movePedal(false, time);
     const notes = [...this.#notes].sort((a, b) => a[0] - b[0] || a[2] - b[2]);
-    return { notes: notes.map(([onset, duration, ...key]) => [tidy(onset), tidy(duration), ...key]), pedal: this.#pedal.map((span) => span.map(tidy)) };
+    return { notes: notes.map(([onset, duration, ...key]) => [toMilliseconds(onset), toMilliseconds(duration), ...key]), pedal: this.#pedal.map((span) => span.map(toMilliseconds)) };
   }
 }
 
-const tidy = (seconds) => Math.round(seconds * 1000) / 1000;
+/** Rounded: finer times are no playing, and would make long requests. */
+const toMilliseconds = (seconds) => Math.round(seconds * 1000) / 1000;

@@ -1,43 +1,44 @@
 /**
- * The form that asks for a piece: composer, length, mood of the dice, takes, seed, model, and what to begin with.
+ * The form that asks for a piece: style, length, temperature, takes, seed, model, guidance, and what to begin with.
  *
- * `read` gives what the HTTP API takes; `use` fills the form with the request of a piece there is.
+ * `read` gives what the HTTP API takes; `use` fills the form with the request of a piece.
  */
 
-import { fullName, moodName, surnameFirst } from "../page/format.js";
-import { recall, remember } from "../page/preferences.js";
-import { say } from "../page/i18n.js";
+import { fullName, surnameFirst, temperatureName } from "../page/format.js";
+import { translate } from "../page/i18n.js";
+import { loadPreference, savePreference } from "../page/preferences.js";
 
-const LENGTHS = { notes: 300, seconds: 60 };
-const LARGEST_SEED = 2 ** 32;
-const REMEMBERED = ["style", "unit", "extent", "mood", "model", "guidance"];
+const DEFAULT_LENGTHS = { notes: 300, seconds: 60 };
+const SEED_COUNT = 2 ** 32; // seeds are 32 bits wide
+// Fields that are saved, with the names they have in storage, which stay so that no musician loses a choice.
+const SAVED_AS = { style: "style", unit: "unit", extent: "extent", temperature: "mood", model: "model", guidance: "guidance" };
 const PANELS = { nothing: null, file: "begin-file", phrase: "begin-phrase", piece: null };
 
 export class RequestForm {
   #form;
   #fields;
   #models = [];
-  #sampling = null; // of the request in use, exactly, until the mood or the manner is moved
+  #sampling = null; // of the request in use, exactly, until temperature or guidance are changed
 
   /** `onCompose` is called when the musician asks; `onBeginning` when what to begin with changes. */
   constructor(form, { onCompose, onBeginning }) {
     this.#form = form;
     this.#fields = form.elements;
     form.addEventListener("submit", (event) => { event.preventDefault(); onCompose(); });
-    form.addEventListener("change", (event) => this.#changed(event, onBeginning));
-    form.mood.addEventListener("input", () => { this.#sampling = null; this.#showMood(); });
-    form.querySelector("#dice").addEventListener("click", () => this.rollDice());
-    document.addEventListener("language", () => this.#localise());
+    form.addEventListener("change", (event) => this.#handleChange(event, onBeginning));
+    form.temperature.addEventListener("input", () => { this.#sampling = null; this.#showTemperature(); });
+    form.querySelector("#random-seed").addEventListener("click", () => this.drawSeed());
+    document.addEventListener("language", () => this.#show());
   }
 
   /** Offer the server's models, and the composers that the chosen one knows. */
   offer(models) {
     this.#models = models;
     this.#fields.model.replaceChildren(...models.map(({ name, title }) => new Option(title || name, name)));
-    const usual = models.find(({ is_default: isDefault }) => isDefault) ?? models[0];
-    this.#fields.model.value = usual.name;
-    this.#recall();
-    this.#localise();
+    const defaultModel = models.find(({ is_default: isDefault }) => isDefault) ?? models[0];
+    this.#fields.model.value = defaultModel.name;
+    this.#restore();
+    this.#show();
   }
 
   get beginning() {
@@ -49,17 +50,17 @@ export class RequestForm {
     this.#showBeginning();
   }
 
-  /** What to ask of the server, without what to begin with. Raises RangeError with words where a number is missing. */
+  /** What to ask of the server, without what to begin with. Throws a RangeError with a sentence where a number is missing. */
   read() {
-    const { style, model, unit, mood, guidance, seed, count } = this.#fields;
+    const { style, model, unit, temperature, guidance, seed, count } = this.#fields;
     const length = Number(this.#fields.extent.value);
-    if (!(length >= 1)) throw this.#wrong("extent", "lengthWrong");
-    if (seed.value !== "" && !(seed.validity.valid && Number.isInteger(Number(seed.value)))) throw this.#wrong("seed", "seedWrong");
+    if (!(length >= 1)) throw this.#reject("extent", "lengthInvalid");
+    if (seed.value !== "" && !(seed.validity.valid && Number.isInteger(Number(seed.value)))) throw this.#reject("seed", "seedInvalid");
     return {
       [unit.value]: length,
       style: style.value,
       model: model.value,
-      ...(this.#sampling ?? { temperature: Number(mood.value), guidance: Number(guidance.value) }),
+      ...(this.#sampling ?? { temperature: Number(temperature.value), guidance: Number(guidance.value) }),
       count: Number(count.value),
       ...(Number(count.value) > 1 && { best: 1 }),
       ...(seed.value !== "" && { seed: Number(seed.value) }),
@@ -71,27 +72,28 @@ export class RequestForm {
     const unit = request.notes ? "notes" : "seconds";
     if (this.#models.some(({ name }) => name === request.model)) this.#fields.model.value = request.model;
     this.#showModel();
-    Object.assign(this.#fields.unit, { value: unit });
-    Object.assign(this.#fields.extent, { value: request[unit] });
-    Object.assign(this.#fields.mood, { value: request.temperature });
     const { temperature, top_p, min_p, guidance } = request;
-    this.#sampling = { temperature, top_p, min_p, guidance };
+    this.#sampling = { temperature, top_p, min_p, guidance }; // the slider has steps, and top-p no field
+    this.#fields.unit.value = unit;
+    this.#fields.extent.value = request[unit];
+    this.#fields.temperature.value = temperature;
+    this.#fields.seed.value = request.seed;
     this.#showGuidance(guidance);
-    Object.assign(this.#fields.seed, { value: request.seed });
     this.#fields.count.value = "1";
     this.#choose(this.#fields.style, fullName(request.style));
     this.#showStyle();
     this.#form.querySelector("#more").open = true;
-    this.#showMood();
+    this.#showTemperature();
   }
 
-  rollDice() {
+  /** Fill in a random seed, which the musician can note down. */
+  drawSeed() {
     this.#form.querySelector("#more").open = true;
-    this.#fields.seed.value = Math.floor(Math.random() * LARGEST_SEED);
+    this.#fields.seed.value = Math.floor(Math.random() * SEED_COUNT);
   }
 
-  /** Say whether the piece on the stage can be gone on from. */
-  allowPiece(isAllowed) {
+  /** Set whether the piece on the stage can be continued. */
+  allowContinuing(isAllowed) {
     const piece = this.#form.querySelector("[name=beginning][value=piece]");
     piece.disabled = !isAllowed || !this.#canContinue;
     if (piece.disabled && piece.checked) this.beginning = "nothing";
@@ -105,24 +107,24 @@ export class RequestForm {
     return this.#model?.can_continue ?? true;
   }
 
-  #changed({ target }, onBeginning) {
+  #handleChange({ target }, onBeginning) {
     if (target.name === "model") this.#showModel();
     if (target.name === "guidance") this.#sampling = null;
     if (target.name === "style") this.#showStyle();
-    if (target.name === "unit") this.#fields.extent.value = LENGTHS[target.value];
+    if (target.name === "unit") this.#fields.extent.value = DEFAULT_LENGTHS[target.value];
     if (target.name === "beginning") this.#showBeginning();
     target.removeAttribute("aria-invalid");
-    for (const name of REMEMBERED) remember(`request.${name}`, this.#fields[name].value);
+    for (const [name, key] of Object.entries(SAVED_AS)) savePreference(`request.${key}`, this.#fields[name].value);
     if (["beginning", "model"].includes(target.name)) onBeginning(this.beginning);
   }
 
-  #recall() {
-    const model = recall("request.model", "");
+  #restore() {
+    const model = loadPreference("request.model", "");
     if (this.#models.some(({ name }) => name === model)) this.#fields.model.value = model;
     this.#showModel();
-    for (const name of REMEMBERED) {
-      const value = recall(`request.${name}`, null);
-      if (value !== null && name !== "model") this.#choose(this.#fields[name], value);
+    for (const [name, key] of Object.entries(SAVED_AS)) {
+      const saved = loadPreference(`request.${key}`, null);
+      if (saved !== null && name !== "model") this.#choose(this.#fields[name], saved);
     }
   }
 
@@ -131,28 +133,28 @@ export class RequestForm {
     if (!field.options || [...field.options].some((option) => option.value === value)) field.value = value;
   }
 
-  #localise() {
+  #show() {
     this.#showModel();
-    this.#showMood();
+    this.#showTemperature();
     this.#showBeginning();
   }
 
-  /** In no composer's manner there is none to follow. */
+  /** Guidance follows a style: there is none where any composer will do. */
   #showStyle() {
     this.#fields.guidance.disabled = this.#fields.style.value === "any";
   }
 
-  /** Choose a strength of the manner; one that no option has gets its own. */
+  /** Choose a guidance; one that no option has, asked for by another client, gets its own. */
   #showGuidance(guidance) {
     const { options } = this.#fields.guidance;
     if (![...options].some(({ value }) => Number(value) === guidance)) options.add(new Option(guidance, guidance));
     this.#fields.guidance.value = guidance;
   }
 
-  #showMood() {
-    const word = moodName(Number(this.#fields.mood.value));
-    this.#form.querySelector("#mood-word").textContent = word;
-    this.#fields.mood.setAttribute("aria-valuetext", word);
+  #showTemperature() {
+    const name = temperatureName(Number(this.#fields.temperature.value));
+    this.#form.querySelector("#temperature-text").textContent = name;
+    this.#fields.temperature.setAttribute("aria-valuetext", name);
   }
 
   #showModel() {
@@ -161,13 +163,13 @@ export class RequestForm {
     const { style, unit } = this.#fields;
     const chosen = style.value;
     const names = [...model.styles].sort((a, b) => surnameFirst(a).localeCompare(surnameFirst(b)));
-    style.replaceChildren(new Option(say("anyComposer"), "any"), ...names.map((name) => new Option(surnameFirst(name), name)));
+    style.replaceChildren(new Option(translate("anyComposer"), "any"), ...names.map((name) => new Option(surnameFirst(name), name)));
     this.#choose(style, chosen || "any");
     style.disabled = names.length === 0;
     this.#showStyle();
     unit.options[1].disabled = !model.can_continue;
-    if (!model.can_continue && unit.value === "seconds") Object.assign(unit, { value: "notes" });
-    for (const radio of this.#fields.beginning) if (radio.value !== "nothing" && radio.value !== "piece") radio.disabled = !model.can_continue;
+    if (!model.can_continue && unit.value === "seconds") unit.value = "notes";
+    for (const radio of this.#fields.beginning) if (["file", "phrase"].includes(radio.value)) radio.disabled = !model.can_continue;
     if (!model.can_continue) this.beginning = "nothing";
     this.#form.querySelector("#model-note").textContent = [model.summary, model.licence].filter(Boolean).join(" ");
   }
@@ -178,11 +180,11 @@ export class RequestForm {
     }
   }
 
-  #wrong(name, key) {
+  #reject(name, key) {
     const field = this.#fields[name];
     field.setAttribute("aria-invalid", "true");
     if (name === "seed") this.#form.querySelector("#more").open = true;
     field.focus();
-    return new RangeError(say(key));
+    return new RangeError(translate(key));
   }
 }

@@ -1,63 +1,68 @@
 /**
- * The page's words in the musician's language: `say("stop")`, `say("progressNotes", {done: 10, whole: 300})`.
+ * The page's text in the musician's language: `translate("progressNotes", { done: 10, total: 300 })`.
  *
- * Markup names its words by attributes: data-say (text), data-say-label (aria-label), data-say-title, data-say-hint
- * (placeholder). A language is a file in strings/; what it counts has a form for one and a form for others.
+ * Markup names its text by attributes: data-i18n (text), data-i18n-label (aria-label), data-i18n-title,
+ * data-i18n-placeholder. A language is a file in strings/; what is counted has a form for one and a form for others.
  */
 
 import en from "./strings/en.js";
 import es from "./strings/es.js";
-import { recall, remember } from "./preferences.js";
+import { loadPreference, savePreference } from "./preferences.js";
 
 export const LANGUAGES = { en, es };
-const ATTRIBUTES = { sayLabel: "aria-label", sayTitle: "title", sayHint: "placeholder" };
+const ATTRIBUTES = { "label": "aria-label", "title": "title", "placeholder": "placeholder" };
 let language = "en";
 
 export const currentLanguage = () => language;
 
-/** Choose the language remembered, or the browser's first that there is. */
-export function startWords() {
-  const wished = [recall("language", ""), ...navigator.languages.map((tag) => tag.slice(0, 2))];
-  useLanguage(wished.find((tag) => tag in LANGUAGES) ?? "en");
+/** Choose the saved language, or else the browser's first that there is; `select` changes it. */
+export function startLanguage(select) {
+  const wanted = [loadPreference("language", ""), ...navigator.languages.map((tag) => tag.slice(0, 2))];
+  setLanguage(wanted.find((tag) => tag in LANGUAGES) ?? "en");
+  select.value = language;
+  select.addEventListener("change", () => {
+    savePreference("language", select.value);
+    setLanguage(select.value);
+  });
 }
 
-export function useLanguage(tag) {
+function setLanguage(tag) {
   language = tag;
-  document.documentElement.lang = tag;
-  applyWords(document);
+  document.documentElement.lang = tag; // screen readers choose their voice by it
+  translateMarkup();
   document.dispatchEvent(new Event("language"));
 }
 
-export function chooseLanguage(tag) {
-  remember("language", tag);
-  useLanguage(tag);
+/** The text for a key, its {fields} filled in. */
+export function translate(key, values = {}) {
+  const text = LANGUAGES[language][key] ?? key;
+  return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }
 
-/** The words for a key, its {places} filled in. */
-export function say(key, values = {}) {
-  const words = LANGUAGES[language][key] ?? key;
-  return words.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
-}
-
-/** The words for so many of something: keys end in `.one` and `.other`. */
-export function sayCount(key, count) {
+/** The text for a number of something: its keys end in `.one` and `.other`. */
+export function translateCount(key, count) {
+  // A language may have more forms than the two that the strings know; all but "one" share a text.
   const form = new Intl.PluralRules(language).select(count) === "one" ? "one" : "other";
-  return say(`${key}.${form}`, { count: new Intl.NumberFormat(language).format(count) });
+  return translate(`${key}.${form}`, { count: new Intl.NumberFormat(language).format(count) });
 }
 
-/** Fill in the words of all marked elements below `root`. */
-export function applyWords(root) {
-  for (const element of root.querySelectorAll("[data-say]")) element.textContent = say(element.dataset.say);
+function translateMarkup() {
+  for (const element of document.querySelectorAll("[data-i18n]")) element.textContent = translate(element.dataset.i18n);
   for (const [name, attribute] of Object.entries(ATTRIBUTES)) {
-    const selector = `[data-${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}]`;
-    for (const element of root.querySelectorAll(selector)) element.setAttribute(attribute, say(element.dataset[name]));
+    const marker = `data-i18n-${name}`;
+    for (const element of document.querySelectorAll(`[${marker}]`)) {
+      element.setAttribute(attribute, translate(element.getAttribute(marker)));
+    }
   }
 }
 
-/** Put a new key on an element that is marked already. */
+/** Put another key on an element that is marked already. */
 export function relabel(element, key) {
-  const name = "sayLabel" in element.dataset ? "sayLabel" : "say";
-  element.dataset[name] = key;
-  if (name === "say") element.textContent = say(key);
-  else element.setAttribute("aria-label", say(key));
+  if (element.hasAttribute("data-i18n-label")) {
+    element.setAttribute("data-i18n-label", key);
+    element.setAttribute("aria-label", translate(key));
+  } else {
+    element.dataset.i18n = key;
+    element.textContent = translate(key);
+  }
 }

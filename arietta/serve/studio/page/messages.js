@@ -1,72 +1,76 @@
 /**
- * What the page tells: a notice that stays until it is dealt with, a toast that offers to undo, and what a screen
- * reader hears. Errors are said in words; the server's own sentence is shown as it is.
+ * What the page says to the musician: a notice that stays until it is closed, a toast that offers to undo, and
+ * announcements that screen readers speak. Errors become sentences here; the server's own sentence is shown as it is.
  */
 
 import { Refusal, Unreachable } from "../api.js";
-import { say } from "./i18n.js";
+import { byId } from "./dom.js";
+import { translate } from "./i18n.js";
 
 const TOAST_SECONDS = 10;
-const part = (id) => document.querySelector(`#${id}`);
-let forgetToast = () => {};
+const TOAST_EXTENSION_SECONDS = 3; // while the pointer or the focus is on it
+let closeToast = () => {};
 
-/** Say something aloud in a screen reader, politely. */
-export function announce(text) {
-  part("live").textContent = text;
+export function startMessages() {
+  byId("notice-close").addEventListener("click", hideNotice);
+  addEventListener("pagehide", () => closeToast());
 }
 
-/** Show a notice; `act` is {key, run} for its button. */
-export function showNotice(text, act = null) {
-  part("notice-text").textContent = text;
-  const button = part("notice-act");
-  button.hidden = !act;
-  if (act) {
-    button.textContent = say(act.key);
-    button.onclick = () => { hideNotice(); act.run(); };
+/** Have a screen reader say something when it has finished its sentence. */
+export function announce(text) {
+  byId("live").textContent = text;
+}
+
+/** Show a notice; `action` is {key, run} for its button. */
+export function showNotice(text, action = null) {
+  byId("notice-text").textContent = text;
+  const button = byId("notice-action");
+  button.hidden = !action;
+  if (action) {
+    button.textContent = translate(action.key);
+    button.onclick = () => { hideNotice(); action.run(); };
   }
-  part("notice").hidden = false;
+  byId("notice").hidden = false;
 }
 
 export function hideNotice() {
-  part("notice").hidden = true;
+  byId("notice").hidden = true;
 }
 
 /** Say what went wrong, and offer to try again where that may help. */
-export function showError(error, again = null) {
-  const isOurs = error instanceof Refusal || error instanceof Unreachable;
-  if (!isOurs) console.error(error);
-  const act = again && { key: "tryAgain", run: again };
-  showNotice(errorText(error), act);
+export function showError(error, retry = null) {
+  const isExpected = error instanceof Refusal || error instanceof Unreachable;
+  if (!isExpected) console.error(error); // a bug of the page: the console has the line
+  showNotice(errorText(error), retry && { key: "tryAgain", run: retry });
 }
 
 function errorText(error) {
-  if (error instanceof Unreachable) return say("unreachable");
-  if (!(error instanceof Refusal)) return say("unexpected", { detail: error.message });
-  if (error.status === 404) return say("notFound");
-  if (error.status === 429) return say("busy", { seconds: error.retrySeconds ?? 5 });
-  return say("refused", { detail: error.detail });
+  if (error instanceof Unreachable) return translate("unreachable");
+  if (!(error instanceof Refusal)) return translate("unexpected", { detail: error.message });
+  if (error.status === 404) return translate("notFound");
+  if (error.status === 429) return translate("busy", { seconds: error.retrySeconds ?? 5 });
+  return translate("refused", { detail: error.detail });
 }
 
-/** Offer to undo something for a while; `settle` runs when that time is over, also when the page is left. */
-export function showToast(text, undo, settle) {
-  forgetToast();
+/** Offer to undo something for a while; `commit` runs when that time is over, also when the page is left. */
+export function showToast(text, undo, commit) {
+  closeToast(); // commits what the toast before was about
   let timer = 0;
-  const leave = (seconds) => { timer = setTimeout(() => (part("toast").matches(":hover, :focus-within") ? leave(3) : forgetToast()), 1000 * seconds); };
-  forgetToast = (isUndone = false) => {
-    clearTimeout(timer);
-    forgetToast = () => {};
-    part("toast").hidden = true;
-    (isUndone ? undo : settle)();
+  const closeAfter = (seconds) => {
+    const isInUse = () => byId("toast").matches(":hover, :focus-within");
+    timer = setTimeout(() => (isInUse() ? closeAfter(TOAST_EXTENSION_SECONDS) : closeToast()), 1000 * seconds);
   };
-  part("toast-text").textContent = text;
-  part("toast").hidden = false;
-  part("toast-undo").onclick = () => forgetToast(true);
-  if (document.activeElement === document.body) part("toast-undo").focus();
-  leave(TOAST_SECONDS);
+  closeToast = (isUndone = false) => {
+    clearTimeout(timer);
+    closeToast = () => {};
+    byId("toast").hidden = true;
+    (isUndone ? undo : commit)();
+  };
+  byId("toast-text").textContent = text;
+  byId("toast").hidden = false;
+  byId("toast-undo").onclick = () => closeToast(true);
+  // The button that was pressed is often gone with what it removed; a keyboard would start from the top again.
+  if (document.activeElement === document.body) byId("toast-undo").focus();
+  closeAfter(TOAST_SECONDS);
   announce(text);
-}
-
-export function startMessages() {
-  part("notice-close").addEventListener("click", hideNotice);
-  addEventListener("pagehide", () => forgetToast());
 }

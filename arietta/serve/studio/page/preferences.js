@@ -1,26 +1,26 @@
 /**
- * Remembers a musician's choices on this machine: language, light or dark, volume, tempo of work.
+ * Saves a musician's choices on this machine: language, light or dark, volume, reverb, what was asked for last.
  *
  * Where a browser forbids storage the choices last as long as the page.
  */
 
-const PREFIX = "arietta.";
-const fallback = new Map();
+const PREFIX = "arietta."; // other pages of the same origin share the storage
+const unsaved = new Map();
 
-export function remember(name, value) {
-  fallback.set(name, value);
+export function savePreference(name, value) {
+  unsaved.set(name, value);
   try {
     localStorage.setItem(PREFIX + name, JSON.stringify(value));
   } catch {
-    // kept in `fallback`
+    // a private window or a full disk: `unsaved` has it until the page is closed
   }
 }
 
-export function recall(name, otherwise) {
-  if (fallback.has(name)) return fallback.get(name);
+export function loadPreference(name, fallback) {
+  if (unsaved.has(name)) return unsaved.get(name);
   try {
-    return JSON.parse(localStorage.getItem(PREFIX + name)) ?? otherwise;
+    return JSON.parse(localStorage.getItem(PREFIX + name)) ?? fallback;
   } catch {
-    return otherwise;
+    return fallback; // storage is forbidden, or another program wrote what is no JSON
   }
 }

@@ -5,49 +5,55 @@
  * Single keys can be switched off, for those who dictate or tremble; Escape and ? always work.
  */
 
-import { isWriting } from "../form/keyboard.js";
-import { recall, remember } from "./preferences.js";
-import { say } from "./i18n.js";
+import { create } from "./dom.js";
+import { translate } from "./i18n.js";
+import { loadPreference, savePreference } from "./preferences.js";
 
-const SHOWN = { " ": "space", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Home: "home", Escape: "escape" };
-const ALWAYS = ["Escape", "?"];
-const STEERING = /^(Arrow|Home|End|Page)/;
+const KEY_NAMES = { " ": "space", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Home: "home", Escape: "escape" };
+const ALWAYS_ON = ["Escape", "?"];
+const SLIDER_KEY = /^(Arrow|Home|End|Page)/;
 
-/** Obey `shortcuts`: a list of {keys, say, act(event)}; the dialog shows them. */
+/** Obey `shortcuts`, a list of {keys, text, run(event)}, and list them in the dialog. */
 export function startShortcuts(shortcuts, { dialog, list, opener, isOn }) {
-  const write = () => list.replaceChildren(...shortcuts.flatMap(entry));
-  document.addEventListener("language", write);
-  write();
-  isOn.checked = recall("shortcuts", true);
-  isOn.addEventListener("change", () => remember("shortcuts", isOn.checked));
+  const writeList = () => list.replaceChildren(...shortcuts.flatMap(listEntry));
+  document.addEventListener("language", writeList);
+  writeList();
+  isOn.checked = loadPreference("shortcuts", true);
+  isOn.addEventListener("change", () => savePreference("shortcuts", isOn.checked));
   opener.addEventListener("click", () => dialog.showModal());
   document.addEventListener("keydown", (event) => {
-    if (event.defaultPrevented || dialog.open || isTaken(event)) return;
-    if (!isOn.checked && !ALWAYS.includes(event.key)) return;
-    const shortcut = shortcuts.find(({ keys }) => keys.includes(event.key.length === 1 ? event.key.toLowerCase() : event.key));
+    if (event.defaultPrevented || dialog.open || belongsToFocus(event)) return;
+    if (!isOn.checked && !ALWAYS_ON.includes(event.key)) return;
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key; // Caps Lock changes nothing
+    const shortcut = shortcuts.find(({ keys }) => keys.includes(key));
     if (!shortcut) return;
     event.preventDefault();
-    if (event.key === " ") document.activeElement?.blur();
-    shortcut.act(event);
+    if (event.key === " ") document.activeElement?.blur(); // or its keyup would also click the button last clicked
+    shortcut.run(event);
   });
 }
 
 /** Whether the key belongs to the control in focus, or to the browser. */
-function isTaken({ key, target, ctrlKey, metaKey, altKey }) {
-  if (ctrlKey || metaKey || altKey || isWriting(target)) return true;
-  if (target.matches?.("input[type=radio], input[type=range]") && (STEERING.test(key) || key === " ")) return true;
+function belongsToFocus({ key, target, ctrlKey, metaKey, altKey }) {
+  if (ctrlKey || metaKey || altKey || isTextField(target)) return true;
+  if (target.matches?.("input[type=radio], input[type=range]") && (SLIDER_KEY.test(key) || key === " ")) return true;
   const isControl = target.matches?.("button, a, summary, input, label");
+  // A button that was clicked has the focus without showing it: there Space plays; reached by Tab it presses.
   return Boolean(isControl && key === " " && target.matches(":focus-visible"));
 }
 
-function entry({ keys, say: key }) {
-  const term = document.createElement("dt");
-  keys.forEach((name, i) => term.append(i ? " " : "", keycap(name)));
-  const meaning = Object.assign(document.createElement("dd"), { textContent: say(key) });
-  return [term, meaning];
+/** Whether a key pressed there is meant as text. */
+export function isTextField(target) {
+  return target.matches?.("input:not([type=radio], [type=checkbox], [type=range]), textarea, select");
 }
 
-function keycap(name) {
-  const shown = SHOWN[name] ?? name.toUpperCase();
-  return Object.assign(document.createElement("kbd"), { textContent: shown.length > 1 ? say(`key.${shown}`) : shown });
+function listEntry({ keys, text }) {
+  const term = create("dt");
+  keys.forEach((key, index) => term.append(index ? " " : "", keycap(key)));
+  return [term, create("dd", { textContent: translate(text) })];
+}
+
+function keycap(key) {
+  const name = KEY_NAMES[key] ?? key.toUpperCase();
+  return create("kbd", { textContent: name.length > 1 ? translate(`key.${name}`) : name });
 }

@@ -1,30 +1,32 @@
 /**
- * Light or dark: as the system has it, until the musician says otherwise.
+ * Light or dark: as the system has it, until the musician chooses.
  *
  * The dark colours are a style sheet of their own, whose `media` is switched; so nothing flashes while the page loads.
  */
 
-import { recall, remember } from "./preferences.js";
+import { byId } from "./dom.js";
+import { loadPreference, savePreference } from "./preferences.js";
 
-const SYSTEM = "(prefers-color-scheme: dark)";
-const system = matchMedia(SYSTEM);
-const sheet = document.querySelector("#dark-sheet");
+const DARK = "(prefers-color-scheme: dark)";
+const system = matchMedia(DARK);
 
-const isDark = () => (recall("theme", "") || (system.matches ? "dark" : "light")) === "dark";
+const isDark = () => (loadPreference("theme", "") || (system.matches ? "dark" : "light")) === "dark";
 
-export function startTheme() {
-  apply();
-  system.addEventListener("change", apply);
+export function startTheme(button) {
+  applyTheme();
+  system.addEventListener("change", applyTheme);
+  button.addEventListener("click", switchTheme);
 }
 
 export function switchTheme() {
-  remember("theme", isDark() ? "light" : "dark");
-  apply();
+  savePreference("theme", isDark() ? "light" : "dark");
+  applyTheme();
 }
 
-function apply() {
-  const chosen = recall("theme", "");
-  sheet.media = { dark: "all", light: "not all" }[chosen] ?? SYSTEM;
+function applyTheme() {
+  const chosen = loadPreference("theme", "");
+  byId("dark-sheet").media = { dark: "all", light: "not all" }[chosen] ?? DARK;
   document.documentElement.dataset.theme = isDark() ? "dark" : "light";
+  // Canvases read their colours from the style sheet, which is applied by the next frame.
   requestAnimationFrame(() => document.dispatchEvent(new Event("theme")));
 }

@@ -1,5 +1,5 @@
 /**
- * The notes and the pedal of one piece, in order, while they arrive and afterwards.
+ * A sequence of notes and pedal spans, in order, while they arrive and afterwards.
  *
  * A note is {onset, duration, pitch, velocity, release}, in seconds from the piece's beginning; a pedal span is
  * {down, up}. Everything that asks "which notes are near this moment" is a binary search, so that rolls of
@@ -18,26 +18,26 @@ export function firstWhere(count, isPast) {
   return low;
 }
 
-export class Score {
+export class NoteSequence {
   notes = [];
   pedal = [];
-  promptCount = 0;
+  promptCount = 0; // that many first notes were given, not composed
   isComplete = false;
   /** Grows with every change, so that pictures know when to be drawn again. */
   version = 0;
   lowest = 127;
   highest = 0;
-  #reach = []; // the latest release among the notes up to each index
+  #reach = []; // the latest release among the notes up to each index: it only grows, so it can be searched
   #lastUp = 0;
 
-  /** Take in a note as the server sends it: [onset, duration, pitch, velocity]. */
+  /** Add a note as the server sends it: [onset, duration, pitch, velocity]. */
   addNote([onset, duration, pitch, velocity]) {
     const note = { onset, duration, pitch, velocity, release: onset + duration };
     const isAfter = (i) => this.notes[i].onset > onset || (this.notes[i].onset === onset && this.notes[i].pitch > pitch);
-    const place = firstWhere(this.notes.length, isAfter);
-    this.notes.splice(place, 0, note);
-    this.#reach.length = place;
-    for (let i = place; i < this.notes.length; i++) {
+    const index = firstWhere(this.notes.length, isAfter);
+    this.notes.splice(index, 0, note);
+    this.#reach.length = index;
+    for (let i = index; i < this.notes.length; i++) {
       this.#reach.push(Math.max(this.notes[i].release, this.#reach[i - 1] ?? 0));
     }
     this.lowest = Math.min(this.lowest, pitch);
@@ -45,15 +45,15 @@ export class Score {
     this.version++;
   }
 
-  /** Take in a pedal span as the server sends it: [down, up]. */
+  /** Add a pedal span as the server sends it: [down, up]. */
   addPedal([down, up]) {
-    const place = firstWhere(this.pedal.length, (i) => this.pedal[i].down > down);
-    this.pedal.splice(place, 0, { down, up });
+    const index = firstWhere(this.pedal.length, (i) => this.pedal[i].down > down);
+    this.pedal.splice(index, 0, { down, up });
     this.#lastUp = Math.max(this.#lastUp, up);
     this.version++;
   }
 
-  /** Say that nothing more will come. */
+  /** No more notes will come. */
   complete() {
     this.isComplete = true;
     this.version++;
@@ -91,12 +91,12 @@ export class Score {
   }
 }
 
-/** Make a finished score of what `/v1/pieces/{id}.json` answers. */
-export function scoreOf({ notes, pedal, prompt_notes: promptCount = 0 }) {
-  const score = new Score();
-  score.promptCount = promptCount;
-  for (const note of notes) score.addNote(note);
-  for (const span of pedal) score.addPedal(span);
-  score.complete();
-  return score;
+/** Make a complete sequence of what `/v1/pieces/{id}.json` answers. */
+export function toSequence({ notes, pedal, prompt_notes: promptCount = 0 }) {
+  const sequence = new NoteSequence();
+  sequence.promptCount = promptCount;
+  for (const note of notes) sequence.addNote(note);
+  for (const span of pedal) sequence.addPedal(span);
+  sequence.complete();
+  return sequence;
 }

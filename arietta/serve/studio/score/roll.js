@@ -1,23 +1,23 @@
 /**
  * The piano roll: keys at the side, a ruler above, the pedal below, notes between, a playhead through all.
  *
- * It draws what is visible and nothing else, found by binary search. Colour says loudness; grey notes were given,
- * not composed. It asks for seeking, loops and hovering through callbacks; it does not know who plays.
+ * It draws what is visible and nothing else, found by binary search. Colour shows loudness; grey notes were given,
+ * not composed. It knows neither the player nor the pointer: `roll_view` and `roll_input` move it.
  */
 
-import { firstWhere } from "./notes.js";
 import { isBlack, keyName } from "../page/format.js";
+import { firstWhere } from "./notes.js";
 
-const RULER = 24;
+const RULER = 24; // pixels
 const PEDAL = 16;
 const LEVELS = 12; // shades of loudness
-const LEAST_SCALE = 2; // pixels a second
-const MOST_SCALE = 600;
-const HOME = 0.28; // where the playhead stands while the paper moves, as a share of the width
-const MOST_ROUNDED = 1500; // above this many visible notes, corners are square
+const MIN_SCALE = 2; // pixels per second
+const MAX_SCALE = 600;
+const PLAYHEAD = 0.28; // where the playhead stands while the paper moves, as a share of the width
+const MAX_ROUNDED = 1500; // above this many visible notes corners are square: rounding each would cost a frame
 
 export class Roll {
-  score = null;
+  sequence = null;
   loop = null;
   left = 0; // seconds at the left edge
   scale = 90;
@@ -50,7 +50,7 @@ export class Roll {
 
   resize() {
     const { clientWidth: width, clientHeight: height } = this.#canvas;
-    const sharpness = Math.min(devicePixelRatio || 1, 2);
+    const sharpness = Math.min(devicePixelRatio || 1, 2); // finer pixels cost time that nobody sees
     this.#canvas.width = Math.round(width * sharpness);
     this.#canvas.height = Math.round(height * sharpness);
     this.#pen.setTransform(sharpness, 0, 0, sharpness, 0, 0);
@@ -64,7 +64,7 @@ export class Roll {
   /** Make a second wider or narrower, around the moment `at`. */
   zoom(factor, at) {
     const before = this.xOf(at) - this.#size.gutter;
-    this.scale = Math.min(MOST_SCALE, Math.max(LEAST_SCALE, this.scale * factor));
+    this.scale = Math.min(MAX_SCALE, Math.max(MIN_SCALE, this.scale * factor));
     this.left = Math.max(0, at - before / this.scale);
   }
 
@@ -82,11 +82,11 @@ export class Roll {
 
   /** The note under a point, or null. */
   noteAt(x, y) {
-    if (!this.score || x < this.#size.gutter) return null;
+    if (!this.sequence || x < this.#size.gutter) return null;
     const time = this.timeAt(x);
     const pitch = this.#range.high - Math.floor((y - RULER) / this.#row);
-    const { notes } = this.score;
-    for (let i = this.score.indexSounding(time); i < notes.length && notes[i].onset <= time; i++) {
+    const { notes } = this.sequence;
+    for (let i = this.sequence.indexSounding(time); i < notes.length && notes[i].onset <= time; i++) {
       if (notes[i].pitch === pitch && notes[i].release > time) return notes[i];
     }
     return null;
@@ -106,7 +106,7 @@ export class Roll {
     this.#fit();
     this.#drawLanes();
     this.#drawRuler();
-    if (this.score) {
+    if (this.sequence) {
       this.#drawPedal();
       this.#drawNotes(position);
     }
@@ -119,14 +119,14 @@ export class Roll {
   #follow(position) {
     if (!this.isFollowing) return;
     const shown = this.secondsShown;
-    if (!this.isPaged) this.left = Math.max(0, position - HOME * shown);
+    if (!this.isPaged) this.left = Math.max(0, position - PLAYHEAD * shown);
     else if (position < this.left || position > this.left + 0.95 * shown) this.left = Math.max(0, position - 0.02 * shown);
   }
 
   /** Whole octaves around the notes, and never fewer than four. */
   #fit() {
-    if (!this.score?.notes.length) return;
-    const { lowest, highest } = this.score;
+    if (!this.sequence?.notes.length) return;
+    const { lowest, highest } = this.sequence;
     this.#range.low = Math.min(36, 12 * Math.floor((lowest - 1) / 12));
     this.#range.high = Math.max(84, 12 * Math.ceil((highest + 1) / 12));
   }
@@ -153,7 +153,7 @@ export class Roll {
       pen.fillStyle = this.#colours.line;
       pen.fillRect(x, RULER, 1, height - RULER - PEDAL);
       pen.fillStyle = this.#colours.soft;
-      pen.fillText(`${Math.floor(time / 60)}:${String(time % 60).padStart(2, "0")}`, x + 4, RULER / 2 + 1);
+      pen.fillText(rulerTime(time), x + 4, RULER / 2 + 1);
     }
     pen.fillStyle = this.#colours.line;
     pen.fillRect(gutter, RULER - 1, width, 1);
@@ -161,34 +161,34 @@ export class Roll {
 
   #drawPedal() {
     const { width, height, gutter } = this.#size;
-    const { pedal } = this.score;
+    const { pedal } = this.sequence;
     this.#pen.fillStyle = this.#colours.pedal;
-    for (let i = this.score.pedalFrom(this.left); i < pedal.length && this.xOf(pedal[i].down) < width; i++) {
+    for (let i = this.sequence.pedalFrom(this.left); i < pedal.length && this.xOf(pedal[i].down) < width; i++) {
       const from = Math.max(gutter, this.xOf(pedal[i].down));
       this.#pen.fillRect(from, height - PEDAL + 4, Math.max(1, this.xOf(pedal[i].up) - from - 1), PEDAL - 8);
     }
   }
 
-  /** Gather the visible notes by shade, so that each shade is filled once. */
-  #visible(position) {
-    const { notes, promptCount } = this.score;
+  /** Collect the visible notes by shade, so that each shade is filled once. */
+  #visibleNotes(position) {
+    const { notes, promptCount } = this.sequence;
     const shades = Array.from({ length: LEVELS + 2 }, () => []);
     const right = this.left + this.secondsShown;
     const last = firstWhere(notes.length, (i) => notes[i].onset > right);
-    for (let i = this.score.indexSounding(this.left); i < last; i++) {
+    for (let i = this.sequence.indexSounding(this.left); i < last; i++) {
       const note = notes[i];
       if (note.release < this.left) continue;
       const isSounding = note.onset <= position && note.release > position;
       const level = i < promptCount ? LEVELS : Math.min(LEVELS - 1, Math.floor((note.velocity / 128) * LEVELS));
       shades[isSounding ? LEVELS + 1 : level].push(note);
     }
-    return { shades, count: last - this.score.indexSounding(this.left) };
+    return { shades, count: last - this.sequence.indexSounding(this.left) };
   }
 
   #drawNotes(position) {
-    const { shades, count } = this.#visible(position);
+    const { shades, count } = this.#visibleNotes(position);
     const { levels, given, ink } = this.#colours;
-    const radius = count > MOST_ROUNDED ? 0 : Math.min(3, this.#row / 3);
+    const radius = count > MAX_ROUNDED ? 0 : Math.min(3, this.#row / 3);
     [...levels, given, ink].forEach((colour, shade) => {
       if (!shades[shade].length) return;
       this.#pen.fillStyle = colour;
@@ -256,8 +256,8 @@ export class Roll {
 
   #sounding(position) {
     const pitches = new Set();
-    const { notes } = this.score ?? { notes: [] };
-    for (let i = this.score?.indexSounding(position) ?? 0; i < notes.length && notes[i].onset <= position; i++) {
+    const { notes } = this.sequence ?? { notes: [] };
+    for (let i = this.sequence?.indexSounding(position) ?? 0; i < notes.length && notes[i].onset <= position; i++) {
       if (notes[i].release > position) pitches.add(notes[i].pitch);
     }
     return pitches;
@@ -279,28 +279,31 @@ export class Roll {
   }
 }
 
+/** 61 -> "1:01", and 0.5 -> "0:0.5" where half a second has a line of its own. */
+const rulerTime = (time) => `${Math.floor(time / 60)}:${String(time % 60).padStart(2, "0")}`;
+
 /** A colour between two of the form #rrggbb. */
-export function mix(from, to, share) {
+function mix(from, to, share) {
   const parts = (colour) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
   const [a, b] = [parts(from), parts(to)];
   return `rgb(${a.map((value, i) => Math.round(value + (b[i] - value) * share)).join(" ")})`;
 }
 
-/** Draw a whole score into a small canvas: a take's card, or the strip to scrub on. */
-export function drawWhole(canvas, score, seconds = score.end) {
+/** Draw a whole piece into a small canvas: a take's card, or the strip to scrub on. */
+export function drawOverview(canvas, sequence) {
   const style = getComputedStyle(canvas);
   const colour = (name) => style.getPropertyValue(`--roll-${name}`).trim();
-  const sharpness = Math.min(devicePixelRatio || 1, 2);
+  const sharpness = Math.min(devicePixelRatio || 1, 2); // finer pixels cost time that nobody sees
   const [width, height] = [canvas.clientWidth * sharpness, canvas.clientHeight * sharpness];
   Object.assign(canvas, { width, height });
   const pen = canvas.getContext("2d");
-  const span = Math.max(24, score.highest - score.lowest + 1);
+  const span = Math.max(24, sequence.highest - sequence.lowest + 1);
   const row = (height - 4) / span;
-  const [across, given, made] = [width / Math.max(1, seconds), colour("given"), colour("accent")];
-  score.notes.forEach(({ onset, duration, pitch, velocity }, i) => {
-    pen.fillStyle = i < score.promptCount ? given : made;
+  const [scale, given, composed] = [width / Math.max(1, sequence.end), colour("given"), colour("accent")];
+  sequence.notes.forEach(({ onset, duration, pitch, velocity }, i) => {
+    pen.fillStyle = i < sequence.promptCount ? given : composed;
     pen.globalAlpha = 0.3 + (0.7 * velocity) / 127;
-    const y = 2 + (score.highest - pitch) * row;
-    pen.fillRect(onset * across, y, Math.max(sharpness, duration * across), Math.max(sharpness, row * 0.8));
+    const y = 2 + (sequence.highest - pitch) * row;
+    pen.fillRect(onset * scale, y, Math.max(sharpness, duration * scale), Math.max(sharpness, row * 0.8));
   });
 }

@@ -1,39 +1,40 @@
 /**
- * Play, scrub, loop, tempo, volume, room: the row below the roll, and the strip that shows the whole piece.
+ * Play, scrub, loop, tempo, volume, reverb: the row below the roll, and the strip that shows the whole piece.
  *
- * It moves the player and the sound, and follows them; the roll is told through `onLoop`.
+ * It sets the player and the audio output, and follows the player; `onLoop` hears of the loop.
  */
 
+import { byId } from "../page/dom.js";
 import { clockTime } from "../page/format.js";
-import { recall, remember } from "../page/preferences.js";
-import { drawWhole } from "./roll.js";
-import { relabel, say } from "../page/i18n.js";
+import { relabel, translate } from "../page/i18n.js";
+import { loadPreference, savePreference } from "../page/preferences.js";
+import { drawOverview } from "./roll.js";
 
-const REDRAW_MS = 350;
-const LOOP_SECONDS = 8; // of a loop that has only one end so far
-const part = (id) => document.querySelector(`#${id}`);
+const REDRAW_MS = 350; // while notes arrive; the strip is too small to show each
+const LOOP_SECONDS = 8; // of a loop of which only one edge is set
+const SHORTEST_LOOP = 0.1; // seconds
 
 export class Transport {
   #player;
-  #sound;
+  #output;
   #onLoop;
-  #drawn = { score: null, version: -1, at: 0 };
+  #drawn = { sequence: null, version: -1, at: 0 };
   #isScrubbing = false;
-  #second = -1;
-  #loop = null; // remembered while the loop is off
+  #second = -1; // the last shown: the text changes once a second, not at every frame
+  #loop = null; // the last one, to come back to while the loop is off
 
-  constructor(player, sound, onLoop) {
+  constructor(player, output, onLoop) {
     this.#player = player;
-    this.#sound = sound;
+    this.#output = output;
     this.#onLoop = onLoop;
-    this.#wireButtons();
-    this.#wireDials();
+    this.#startButtons();
+    this.#startDials();
     player.addEventListener("change", () => this.#showPlaying());
   }
 
   async toggle() {
     if (this.#player.isPlaying) return this.#player.pause();
-    await this.#sound.wake();
+    await this.#output.resume();
     return this.#player.play();
   }
 
@@ -45,7 +46,7 @@ export class Transport {
   setLoop(loop) {
     this.#loop = loop ?? this.#loop;
     this.#player.loop = loop;
-    part("loop").setAttribute("aria-pressed", String(Boolean(loop)));
+    byId("loop").setAttribute("aria-pressed", String(Boolean(loop)));
     this.#onLoop(loop);
   }
 
@@ -59,22 +60,27 @@ export class Transport {
     this.#loop = null;
   }
 
-  /** Put the loop's start or end where the music is. */
-  loopHere(side) {
-    const here = this.#player.position;
+  /** Put an edge of the loop, "start" or "end", where the music is. */
+  setLoopEdge(edge) {
+    const { position } = this.#player;
     const { start = 0, end = this.#end } = this.#player.loop ?? {};
-    if (side === "start") this.setLoop({ start: here, end: end > here + 0.1 && this.#player.loop ? end : here + LOOP_SECONDS });
-    else if (here > 0.1) this.setLoop({ start: start < here - 0.1 ? start : Math.max(0, here - LOOP_SECONDS), end: here });
+    if (edge === "start") {
+      const isEndAhead = this.#player.loop && end > position + SHORTEST_LOOP;
+      this.setLoop({ start: position, end: isEndAhead ? end : position + LOOP_SECONDS });
+    } else if (position > SHORTEST_LOOP) {
+      const isStartBehind = start < position - SHORTEST_LOOP;
+      this.setLoop({ start: isStartBehind ? start : Math.max(0, position - LOOP_SECONDS), end: position });
+    }
   }
 
   changeVolume(change) {
-    const volume = part("volume");
+    const volume = byId("volume");
     volume.value = Number(volume.value) + change;
     volume.dispatchEvent(new Event("input"));
   }
 
   toggleMute() {
-    const volume = part("volume");
+    const volume = byId("volume");
     const before = Number(volume.value);
     volume.value = before ? 0 : (volume.dataset.before ?? 80);
     volume.dataset.before = before || volume.dataset.before;
@@ -83,15 +89,15 @@ export class Transport {
 
   /** Show where the music is; called every frame. */
   show(position, now) {
-    const { score } = this.#player;
-    if (!score) return;
-    this.#showOverview(score, now);
-    const slider = part("position");
+    const { sequence } = this.#player;
+    if (!sequence) return;
+    this.#showOverview(sequence, now);
+    const slider = byId("position");
     if (!this.#isScrubbing) slider.value = position;
     if (Math.floor(position) === this.#second) return;
     this.#second = Math.floor(position);
-    part("time").textContent = clockTime(position);
-    slider.setAttribute("aria-valuetext", say("positionText", { time: clockTime(position), whole: clockTime(this.#end) }));
+    byId("time").textContent = clockTime(position);
+    slider.setAttribute("aria-valuetext", translate("positionText", { time: clockTime(position), total: clockTime(this.#end) }));
   }
 
   recolour() {
@@ -99,59 +105,60 @@ export class Transport {
   }
 
   get #end() {
-    return this.#player.score?.end ?? 0;
+    return this.#player.sequence?.end ?? 0;
   }
 
-  #showOverview(score, now) {
-    const { score: before, version, at } = this.#drawn;
-    if (before === score && (version === score.version || (now - at < REDRAW_MS && !score.isComplete))) return;
-    this.#drawn = { score, version: score.version, at: now };
-    const slider = part("position");
-    slider.max = Math.max(1, score.end);
-    slider.disabled = score.notes.length === 0;
-    part("whole").textContent = clockTime(score.end);
+  #showOverview(sequence, now) {
+    const isSame = this.#drawn.sequence === sequence;
+    const isTooSoon = now - this.#drawn.at < REDRAW_MS && !sequence.isComplete;
+    if (isSame && (this.#drawn.version === sequence.version || isTooSoon)) return;
+    this.#drawn = { sequence, version: sequence.version, at: now };
+    const slider = byId("position");
+    slider.max = Math.max(1, sequence.end);
+    slider.disabled = sequence.notes.length === 0;
+    byId("total-time").textContent = clockTime(sequence.end);
     this.#second = -1;
-    drawWhole(part("overview"), score);
+    drawOverview(byId("overview"), sequence);
   }
 
-  #wireButtons() {
-    const acts = {
+  #startButtons() {
+    const clicks = {
       play: () => this.toggle(),
       "to-start": () => this.#player.seek(0),
       loop: () => this.toggleLoop(),
-      "loop-from": () => this.loopHere("start"),
-      "loop-to": () => this.loopHere("end"),
+      "loop-from": () => this.setLoopEdge("start"),
+      "loop-to": () => this.setLoopEdge("end"),
     };
-    for (const [id, act] of Object.entries(acts)) part(id).addEventListener("click", act);
-    const slider = part("position");
+    for (const [id, run] of Object.entries(clicks)) byId(id).addEventListener("click", run);
+    const slider = byId("position");
     slider.addEventListener("pointerdown", () => { this.#isScrubbing = true; });
     slider.addEventListener("input", () => this.#player.seek(Number(slider.value)));
     for (const kind of ["change", "pointerup"]) slider.addEventListener(kind, () => { this.#isScrubbing = false; });
   }
 
-  #wireDials() {
-    const tempo = part("tempo");
-    const [volume, room] = [part("volume"), part("room")];
-    volume.value = recall("volume", 80);
-    room.checked = recall("room", true);
-    const applied = {
+  #startDials() {
+    const tempo = byId("tempo");
+    const [volume, reverb] = [byId("volume"), byId("reverb")];
+    volume.value = loadPreference("volume", 80);
+    reverb.checked = loadPreference("room", true);
+    const apply = {
       tempo: () => {
         this.#player.rate = Number(tempo.value) / 100;
-        part("tempo-word").textContent = `${tempo.value} %`;
+        byId("tempo-text").textContent = `${tempo.value} %`;
         tempo.setAttribute("aria-valuetext", `${tempo.value} %`);
       },
-      volume: () => { this.#sound.volume = Number(volume.value) / 100; remember("volume", Number(volume.value)); },
-      room: () => { this.#sound.hasRoom = room.checked; remember("room", room.checked); },
+      volume: () => { this.#output.volume = Number(volume.value) / 100; savePreference("volume", Number(volume.value)); },
+      reverb: () => { this.#output.hasReverb = reverb.checked; savePreference("room", reverb.checked); },
     };
-    for (const [id, apply] of Object.entries(applied)) {
-      part(id).addEventListener("input", apply);
-      apply();
+    for (const [id, applyDial] of Object.entries(apply)) {
+      byId(id).addEventListener("input", applyDial);
+      applyDial();
     }
   }
 
   #showPlaying() {
     const { isPlaying } = this.#player;
-    relabel(part("play"), isPlaying ? "pause" : "play");
-    part("play-icon").setAttribute("href", `/static/icons.svg#${isPlaying ? "pause" : "play"}`);
+    relabel(byId("play"), isPlaying ? "pause" : "play");
+    byId("play-icon").setAttribute("href", `/static/icons.svg#${isPlaying ? "pause" : "play"}`);
   }
 }

@@ -1,37 +1,37 @@
 /**
- * Plays a score in time: every note is given to the instrument ahead, with its exact moment on the audio clock.
+ * Plays notes in time: each is scheduled ahead of the clock, for its exact moment on the audio clock.
  *
- * A timer only decides how far ahead has been planned (LOOKAHEAD); it never decides when a note sounds, so a late
- * timer is not heard. The instrument is anything with strike, release and hush; the clock is any function that
- * returns seconds. While a piece is still being written the player waits, silently, for the notes it lacks.
+ * A timer only decides how far ahead has been scheduled (LOOKAHEAD); it never decides when a note sounds, so a late
+ * timer is not heard. The instrument is anything with strike, release and silence; the clock is any function that
+ * returns seconds. While a piece is still being composed the player waits, silently, for the notes it lacks.
  */
 
-const LOOKAHEAD = 0.4; // seconds planned ahead of the clock
-const LOOKAHEAD_HIDDEN = 1.6; // a page in the background is woken once a second
+const LOOKAHEAD = 0.4; // seconds scheduled ahead of the clock: longer than a page is ever busy
+const LOOKAHEAD_HIDDEN = 1.6; // a background page's timers run once a second
 const TICK_MS = 60;
-const LEAD = 0.06; // seconds between "play" and the first note
+const LEAD = 0.06; // seconds between "play" and the first note, so that it is not late itself
 const SHORTEST_LOOP = 0.05; // seconds
 const LEAD_IN = 0.1; // seconds before the first note: silence before the music is not waited for
 const HEADROOM = 0.4; // seconds of music that must be known before an unfinished piece begins
 const HEADROOM_AGAIN = 2; // and before it goes on, where the composer is the slower one
-const RING = 1.2; // seconds for the last note to fade
+const RING_OUT = 1.2; // seconds for the last note to fade
 
 export class Player extends EventTarget {
-  score = null;
+  sequence = null;
   isPlaying = false;
   isWaiting = false;
   loop = null; // {start, end} in seconds of the piece
-  /** How often the timer came too late for its plan; the rest of the piece is then moved. */
+  /** How often the timer came after the last scheduled note; the rest of the piece is then moved. */
   lateCount = 0;
   #instrument;
   #now;
   #timer = 0;
   #rate = 1;
-  #cursor = 0; // everything in the score before this moment is planned
-  #at = 0; // the audio time of #cursor
+  #cursor = 0; // position up to which everything is scheduled
+  #cursorTime = 0; // the audio time of #cursor
   #headroom = HEADROOM;
-  #held = []; // {voice, pitch, release}: keys down or kept by the pedal
-  #anchors = [{ at: 0, position: 0, rate: 0 }]; // where the clock's seconds lie in the score
+  #sounding = []; // {voice, pitch, release}: keys that are down or sustained by the pedal
+  #anchors = [{ time: 0, position: 0, rate: 0 }]; // from audio time to position: each holds until the next
 
   constructor(instrument, now) {
     super();
@@ -39,20 +39,20 @@ export class Player extends EventTarget {
     this.#now = now;
   }
 
-  /** Put a score on the stand, at `position`; a running player goes on with it. */
-  load(score, position = 0) {
-    this.score = score;
+  /** Play another sequence from `position`; a running player goes on with it. */
+  load(sequence, position = 0) {
+    this.sequence = sequence;
     this.seek(position);
   }
 
   play() {
-    if (this.isPlaying || !this.score) return;
-    const isOver = this.score.isComplete && this.#cursor >= this.score.end;
+    if (this.isPlaying || !this.sequence) return;
+    const isOver = this.sequence.isComplete && this.#cursor >= this.sequence.end;
     this.isPlaying = true;
-    this.#place(isOver ? (this.loop?.start ?? 0) : this.#cursor);
+    this.#moveTo(isOver ? (this.loop?.start ?? 0) : this.#cursor);
     this.#timer = setInterval(() => this.tick(), TICK_MS);
     this.tick();
-    this.#tell();
+    this.#notify();
   }
 
   pause() {
@@ -60,154 +60,154 @@ export class Player extends EventTarget {
     const position = this.position;
     clearInterval(this.#timer);
     this.isPlaying = false;
-    this.#place(position);
-    this.#tell();
+    this.#moveTo(position);
+    this.#notify();
   }
 
   seek(position) {
-    this.#place(Math.max(0, position));
+    this.#moveTo(Math.max(0, position));
     if (this.isPlaying) this.tick();
-    this.#tell();
+    this.#notify();
   }
 
-  /** 1 plays in the piece's own tempo, 0.5 at half of it; what is planned already keeps its time. */
+  /** 1 plays in the piece's own tempo, 0.5 at half of it; what is scheduled already keeps its time. */
   set rate(rate) {
     this.#rate = rate;
-    if (this.isPlaying && !this.isWaiting) this.#anchor(rate);
+    if (this.isPlaying && !this.isWaiting) this.#addAnchor(rate);
   }
 
   get rate() {
     return this.#rate;
   }
 
-  /** Where in the score the listener is now, in seconds. */
+  /** Where in the piece the listener is now, in seconds. */
   get position() {
     return this.positionAt(this.#now());
   }
 
   positionAt(now) {
-    const anchor = this.#anchors.findLast((one) => one.at <= now) ?? this.#anchors[0];
-    return anchor.position + Math.max(0, now - anchor.at) * anchor.rate;
+    const anchor = this.#anchors.findLast((anchor) => anchor.time <= now) ?? this.#anchors[0];
+    return anchor.position + Math.max(0, now - anchor.time) * anchor.rate;
   }
 
-  /** Plan everything that sounds within the lookahead. */
+  /** Schedule everything that sounds within the lookahead. */
   tick() {
     if (!this.isPlaying) return;
     const now = this.#now();
     const horizon = now + (globalThis.document?.hidden ? LOOKAHEAD_HIDDEN : LOOKAHEAD);
-    if (this.isWaiting) this.#goOn(now);
-    if (!this.isWaiting && this.#at < now) this.#catchUp(now);
-    while (!this.isWaiting && this.#at < horizon) this.#advance(horizon);
-    this.#forget(now);
+    if (this.isWaiting) this.#startWhenReady(now);
+    if (!this.isWaiting && this.#cursorTime < now) this.#skipLateness(now);
+    while (!this.isWaiting && this.#cursorTime < horizon) this.#schedule(horizon);
+    this.#dropPastAnchors(now);
     if (this.#isOver(now)) this.#finish();
   }
 
-  /** Stop everything and stand at `position`. */
-  #place(position) {
-    this.#instrument.hush();
-    this.#held = [];
+  /** Silence everything and continue from `position`. */
+  #moveTo(position) {
+    this.#instrument.silence();
+    this.#sounding = [];
     this.#headroom = HEADROOM;
     this.#cursor = position;
-    this.#at = this.#now() + LEAD;
-    this.#anchors = [{ at: 0, position, rate: 0 }];
+    this.#cursorTime = this.#now() + LEAD;
+    this.#anchors = [{ time: 0, position, rate: 0 }];
     this.isWaiting = this.isPlaying;
   }
 
   /** Start, or start again after waiting, if enough of the music is known. */
-  #goOn(now) {
-    this.#cursor = Math.max(this.#cursor, (this.score.notes[0]?.onset ?? 0) - LEAD_IN);
-    const known = this.score.frontier - this.#cursor;
-    if (known < this.#headroom * this.#rate) return;
+  #startWhenReady(now) {
+    this.#cursor = Math.max(this.#cursor, (this.sequence.notes[0]?.onset ?? 0) - LEAD_IN);
+    const headroom = this.sequence.frontier - this.#cursor;
+    if (headroom < this.#headroom * this.#rate) return;
     this.#headroom = HEADROOM_AGAIN;
     this.isWaiting = false;
-    this.#at = Math.max(this.#at, now + LEAD);
-    this.#anchor(this.#rate);
-    this.#tell();
+    this.#cursorTime = Math.max(this.#cursorTime, now + LEAD);
+    this.#addAnchor(this.#rate);
+    this.#notify();
   }
 
-  #catchUp(now) {
+  #skipLateness(now) {
     this.lateCount++;
-    this.#at = now + LEAD;
-    this.#anchor(this.#rate);
+    this.#cursorTime = now + LEAD;
+    this.#addAnchor(this.#rate);
   }
 
-  #anchor(rate) {
-    this.#anchors.push({ at: this.#at, position: this.#cursor, rate });
+  #addAnchor(rate) {
+    this.#anchors.push({ time: this.#cursorTime, position: this.#cursor, rate });
   }
 
-  /** Plan up to the horizon, or to where the music turns: the loop's end, the last known note, the end. */
-  #advance(horizon) {
+  /** Schedule up to the horizon, or to where the music cannot simply go on: the loop's end, or the last known note. */
+  #schedule(horizon) {
     const isLooping = this.loop && this.#cursor < this.loop.end && this.loop.end - this.loop.start > SHORTEST_LOOP;
-    const edge = Math.min(isLooping ? this.loop.end : Infinity, this.score.frontier);
-    const until = Math.min(edge, this.#cursor + (horizon - this.#at) * this.#rate);
-    this.#strike(until);
-    this.#damp(until);
-    this.#at = until < edge ? horizon : this.#when(until); // adding up could round to just below the horizon, for ever
+    const edge = Math.min(isLooping ? this.loop.end : Infinity, this.sequence.frontier);
+    const until = Math.min(edge, this.#cursor + (horizon - this.#cursorTime) * this.#rate);
+    this.#scheduleNotes(until);
+    this.#scheduleReleases(until);
+    this.#cursorTime = until < edge ? horizon : this.#timeOf(until); // a sum could round to just below the horizon, and the loop in tick() would never end
     this.#cursor = until;
     if (until < edge) return;
-    if (isLooping && until >= this.loop.end) this.#turnBack();
-    else this.#wait();
+    if (isLooping && until >= this.loop.end) this.#repeatLoop();
+    else this.#startWaiting();
   }
 
-  #when(time) {
-    return this.#at + (time - this.#cursor) / this.#rate;
+  #timeOf(time) {
+    return this.#cursorTime + (time - this.#cursor) / this.#rate;
   }
 
-  #strike(until) {
-    const { notes } = this.score;
-    for (let i = this.score.indexFrom(this.#cursor); i < notes.length && notes[i].onset < until; i++) {
+  #scheduleNotes(until) {
+    const { notes } = this.sequence;
+    for (let i = this.sequence.indexFrom(this.#cursor); i < notes.length && notes[i].onset < until; i++) {
       const { onset, pitch, velocity, release } = notes[i];
-      this.#letGo((key) => key.pitch === pitch, onset);
-      const voice = this.#instrument.strike(pitch, velocity, this.#when(onset));
-      this.#held.push({ voice, pitch, release });
+      this.#release((key) => key.pitch === pitch, onset); // a string struck again stops what it sounded
+      const voice = this.#instrument.strike(pitch, velocity, this.#timeOf(onset));
+      this.#sounding.push({ voice, pitch, release });
     }
   }
 
-  /** Let go what is released before `until`, as late as the pedal keeps it. */
-  #damp(until) {
-    this.#letGo((key) => this.score.dampedAt(key.release) < until, until);
+  /** Release the keys that are let go before `until`; the pedal sustains them until it comes up. */
+  #scheduleReleases(until) {
+    this.#release((key) => this.sequence.dampedAt(key.release) < until, until);
   }
 
-  /** Release the keys that `isMeant`, at their own time and at `latest` by then. */
-  #letGo(isMeant, latest) {
-    this.#held = this.#held.filter((key) => {
-      if (!isMeant(key)) return true;
-      const time = Math.min(latest, this.score.dampedAt(key.release));
-      this.#instrument.release(key.voice, this.#when(Math.max(time, this.#cursor)));
+  /** Release the sounding keys that pass `filter`, each at its own time but at `latest`. */
+  #release(filter, latest) {
+    this.#sounding = this.#sounding.filter((key) => {
+      if (!filter(key)) return true;
+      const time = Math.min(latest, this.sequence.dampedAt(key.release));
+      this.#instrument.release(key.voice, this.#timeOf(Math.max(time, this.#cursor)));
       return false;
     });
   }
 
-  #turnBack() {
-    this.#letGo(() => true, this.loop.end);
+  #repeatLoop() {
+    this.#release(() => true, this.loop.end);
     this.#cursor = this.loop.start;
-    this.#anchor(this.#rate);
+    this.#addAnchor(this.#rate);
   }
 
-  #wait() {
+  #startWaiting() {
     this.isWaiting = true;
-    this.#anchor(0);
-    this.#tell();
+    this.#addAnchor(0);
+    this.#notify();
   }
 
   #isOver(now) {
-    const { isComplete, end } = this.score;
-    return isComplete && !this.loop && this.#cursor >= end + RING && this.positionAt(now) >= end + RING / 2;
+    const { isComplete, end } = this.sequence;
+    return isComplete && !this.loop && this.#cursor >= end + RING_OUT && this.positionAt(now) >= end + RING_OUT / 2;
   }
 
   #finish() {
     clearInterval(this.#timer);
     this.isPlaying = false;
-    this.#place(this.score.end);
-    this.#tell();
+    this.#moveTo(this.sequence.end);
+    this.#notify();
   }
 
-  #forget(now) {
-    const current = this.#anchors.findLastIndex((one) => one.at <= now);
+  #dropPastAnchors(now) {
+    const current = this.#anchors.findLastIndex((anchor) => anchor.time <= now);
     if (current > 0) this.#anchors.splice(0, current);
   }
 
-  #tell() {
+  #notify() {
     this.dispatchEvent(new Event("change"));
   }
 }

@@ -1,29 +1,27 @@
 /**
- * The pieces kept by the server, newest first: open, rename in place, mark as a favourite, delete.
+ * The pieces that the server stores, newest first: open, rename in place, mark as a favourite, delete.
  */
 
 import { listPieces } from "../api.js";
-import { lengthName, since, styleName } from "../page/format.js";
+import { create, createIcon } from "../page/dom.js";
+import { lengthName, styleName, timeAgo } from "../page/format.js";
+import { translate } from "../page/i18n.js";
 import { askName } from "./rename.js";
 import { pieceName } from "./status.js";
-import { say } from "../page/i18n.js";
 
 export class History {
   #pieces = [];
-  #next = null;
-  #rows;
-  #empty;
-  #more;
-  #filter;
-  #acts;
+  #next = null; // where the following page begins; null on the last
+  #elements;
+  #actions;
   #current = null;
 
-  /** `elements`: rows, empty, more, filter; `acts`: open(piece), change(piece, changes), remove(piece), fail(error). */
-  constructor(elements, acts) {
-    [this.#rows, this.#empty, this.#more, this.#filter] = elements;
-    this.#acts = acts;
-    this.#more.addEventListener("click", () => this.#load(this.#next));
-    this.#filter.addEventListener("change", () => this.refresh());
+  /** `elements`: rows, empty, more, filter; `actions`: open(piece), change(piece, changes), remove(piece), fail(error, retry). */
+  constructor(elements, actions) {
+    this.#elements = elements;
+    this.#actions = actions;
+    elements.more.addEventListener("click", () => this.#load(this.#next));
+    elements.filter.addEventListener("change", () => this.refresh());
     document.addEventListener("language", () => this.#draw());
   }
 
@@ -31,11 +29,11 @@ export class History {
     return this.#load(null);
   }
 
-  /** Show what the server just said of a piece; new ones come to the top. */
+  /** Show what the server just said about a piece; a new one comes to the top. */
   put(piece) {
-    const place = this.#pieces.findIndex(({ id }) => id === piece.id);
-    if (place >= 0) this.#pieces[place] = piece;
-    else if (!this.#filter.checked || piece.is_favourite) this.#pieces.unshift(piece);
+    const index = this.#pieces.findIndex(({ id }) => id === piece.id);
+    if (index >= 0) this.#pieces[index] = piece;
+    else if (!this.#elements.filter.checked || piece.is_favourite) this.#pieces.unshift(piece);
     this.#draw();
   }
 
@@ -53,77 +51,73 @@ export class History {
 
   async #load(before) {
     try {
-      const { pieces, next } = await listPieces({ before, favourites: this.#filter.checked });
+      const { pieces, next } = await listPieces({ before, favourites: this.#elements.filter.checked });
       this.#pieces = before ? [...this.#pieces, ...pieces] : pieces;
       this.#next = next;
       this.#draw();
     } catch (error) {
-      this.#acts.fail(error, () => this.#load(before));
+      this.#actions.fail(error, () => this.#load(before));
     }
   }
 
   #draw() {
-    if (this.#rows.querySelector(".renaming")) return; // not under the musician's hands
+    const { rows, empty, more, filter } = this.#elements;
+    if (rows.querySelector(".renaming")) return; // never under the musician's hands
     const focused = document.activeElement?.dataset?.key;
-    this.#rows.replaceChildren(...this.#pieces.map((piece) => this.#row(piece)));
-    if (focused) this.#rows.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
-    this.#empty.hidden = this.#pieces.length > 0;
-    this.#empty.textContent = say(this.#filter.checked ? "noFavourites" : "noHistory");
-    this.#more.hidden = !this.#next;
+    rows.replaceChildren(...this.#pieces.map((piece) => this.#row(piece)));
+    if (focused) this.#focus(focused);
+    empty.hidden = this.#pieces.length > 0;
+    empty.textContent = translate(filter.checked ? "noFavourites" : "noHistory");
+    more.hidden = !this.#next;
+  }
+
+  #focus(key) {
+    this.#elements.rows.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
   }
 
   #row(piece) {
-    const row = Object.assign(document.createElement("li"), { className: "kept" });
-    const open = this.#button("kept-open", piece, "open", () => this.#acts.open(piece));
+    const row = create("li", { className: "piece-row" });
+    const open = this.#button("piece-open", piece, "open", () => this.#actions.open(piece));
     open.setAttribute("aria-current", String(piece.id === this.#current));
-    open.append(line("kept-name", pieceName(piece)), line("kept-about", about(piece)));
-    const heart = this.#icon("heart", piece, "favourite", () => this.#acts.change(piece, { is_favourite: !piece.is_favourite }));
-    heart.setAttribute("aria-pressed", String(piece.is_favourite));
-    const pen = this.#icon("pen", piece, "rename", () => this.#rename(open, piece));
-    const bin = this.#icon("bin", piece, "delete", () => this.#acts.remove(piece));
-    row.append(open, heart, pen, bin);
+    open.append(
+      create("span", { className: "piece-name", textContent: pieceName(piece) }),
+      create("span", { className: "piece-details", textContent: details(piece) }),
+    );
+    const toggle = () => this.#actions.change(piece, { is_favourite: !piece.is_favourite });
+    const favourite = this.#iconButton("heart", piece, "favourite", toggle);
+    favourite.setAttribute("aria-pressed", String(piece.is_favourite));
+    const rename = this.#iconButton("pen", piece, "rename", () => this.#rename(open, piece));
+    const remove = this.#iconButton("bin", piece, "delete", () => this.#actions.remove(piece));
+    row.append(open, favourite, rename, remove);
     return row;
   }
 
   async #rename(open, piece) {
     const name = await askName(open, pieceName(piece));
-    this.#rows.querySelector(`[data-key="${CSS.escape(`rename ${piece.id}`)}"]`)?.focus();
-    if (name) await this.#acts.change(piece, { name });
-    else this.#draw();
+    this.#focus(`rename ${piece.id}`);
+    if (name) await this.#actions.change(piece, { name });
+    else this.#draw(); // what came in the meantime was not drawn
   }
 
-  #button(style, piece, act, onClick) {
-    const button = Object.assign(document.createElement("button"), { type: "button", className: style });
-    button.dataset.key = `${act} ${piece.id}`;
+  /** A button whose data-key finds it again when the rows are drawn anew. */
+  #button(className, piece, action, onClick) {
+    const button = create("button", { type: "button", className });
+    button.dataset.key = `${action} ${piece.id}`;
     button.addEventListener("click", onClick);
     return button;
   }
 
-  #icon(icon, piece, act, onClick) {
-    const button = this.#button("round", piece, act, onClick);
-    button.setAttribute("aria-label", say(`${act}Named`, { name: pieceName(piece) }));
-    button.title = say(act);
-    button.append(iconOf(icon));
+  #iconButton(icon, piece, action, onClick) {
+    const button = this.#button("round", piece, action, onClick);
+    button.setAttribute("aria-label", translate(`${action}Named`, { name: pieceName(piece) }));
+    button.title = translate(action);
+    button.append(createIcon(icon));
     return button;
   }
 }
 
-function about({ request, created, state }) {
-  const parts = [styleName(request.style), lengthName(request), since(created)];
-  if (state !== "done") parts.push(say(`state.${state}`));
+function details({ request, created, state }) {
+  const parts = [styleName(request.style), lengthName(request), timeAgo(created)];
+  if (state !== "done") parts.push(translate(`state.${state}`));
   return parts.join(" · ");
-}
-
-function line(style, text) {
-  return Object.assign(document.createElement("span"), { className: style, textContent: text });
-}
-
-/** An icon of the sprite, for decoration. */
-export function iconOf(name) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
-  use.setAttribute("href", `/static/icons.svg#${name}`);
-  svg.setAttribute("aria-hidden", "true");
-  svg.append(use);
-  return svg;
 }

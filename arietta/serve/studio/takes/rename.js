@@ -1,32 +1,33 @@
 /**
- * Renames in place: a name turns into a field; Enter or leaving it keeps the new name, Escape the old one.
+ * Renames in place: a name turns into a field; Enter or leaving the field takes the new name, Escape keeps the old.
  */
 
-import { say } from "../page/i18n.js";
+import { create } from "../page/dom.js";
+import { translate } from "../page/i18n.js";
 
-const LONGEST_NAME = 120;
+const MAX_NAME_LENGTH = 120; // the server's limit
 
-/** Put a field where `element` is; resolves with the new name, or null where it stays as it was. */
+/** Put a field in the place of `element`; resolves with the new name, or null where it stays as it was. */
 export function askName(element, name) {
-  const field = Object.assign(document.createElement("input"), { type: "text", value: name, maxLength: LONGEST_NAME, className: "renaming" });
-  field.setAttribute("aria-label", say("newName"));
+  const field = create("input", { type: "text", value: name, maxLength: MAX_NAME_LENGTH, className: "renaming" });
+  field.setAttribute("aria-label", translate("newName"));
   element.hidden = true;
   element.after(field);
   field.focus();
   field.select();
   return new Promise((resolve) => {
-    const finish = (isKept) => {
-      field.onblur = null;
-      const written = field.value.trim();
+    const finish = (isAccepted) => {
+      field.onblur = null; // removing the field blurs it
+      const entered = field.value.trim();
       field.remove();
       element.hidden = false;
-      resolve(isKept && written && written !== name ? written : null);
+      resolve(isAccepted && entered && entered !== name ? entered : null);
     };
     field.onblur = () => finish(true);
     field.onkeydown = (event) => {
       if (!["Enter", "Escape"].includes(event.key)) return;
       event.preventDefault();
-      event.stopPropagation();
+      event.stopPropagation(); // Escape would also stop composing
       finish(event.key === "Enter");
     };
   });

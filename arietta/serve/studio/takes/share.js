@@ -1,101 +1,95 @@
 /**
- * Taking a piece along: its files, the MIDI one to be dragged into a DAW, a link to it, and how it was made.
+ * Downloads and sharing: a piece's files, the MIDI one to be dragged into a DAW, a link to it, and how it was made.
  */
 
-import { decimal, fullDate, lengthName, moodName, styleName } from "../page/format.js";
+import { decimal, fullDate, lengthName, styleName, temperatureName } from "../page/format.js";
+import { create } from "../page/dom.js";
+import { translate } from "../page/i18n.js";
 import { pieceName } from "./status.js";
-import { say } from "../page/i18n.js";
 
 const FILES = [["mid", "MIDI"], ["wav", "WAV"], ["ogg", "OGG"], ["musicxml", "MusicXML"], ["svg", "SVG"]];
 const MIDI_TYPE = "audio/midi";
 
-/** Fill `place` with links to the files of a piece; those of unfinished pieces are not offered. */
-export function showFiles(place, piece) {
-  place.replaceChildren(...FILES.map(([kind, name]) => fileLink(piece, kind, name)));
+/** Fill `list` with links to the files of a piece; those of unfinished pieces are greyed out. */
+export function showFiles(list, piece) {
+  list.replaceChildren(...FILES.map(([kind, name]) => fileLink(piece, kind, name)));
 }
 
 function fileLink(piece, kind, name) {
-  const link = document.createElement("a");
-  link.textContent = name;
-  link.title = say(`file.${kind}`);
+  const link = create("a", { textContent: name, title: translate(`file.${kind}`) });
   link.dataset.kind = kind;
   if (piece.state !== "done") {
     link.setAttribute("aria-disabled", "true");
-    link.setAttribute("role", "link");
+    link.setAttribute("role", "link"); // without an address it would be no link to a screen reader
     return link;
   }
-  Object.assign(link, { href: piece.links[kind], download: fileName(piece, kind) });
-  link.draggable = kind === "mid";
-  if (kind === "mid") link.addEventListener("dragstart", (event) => carry(event.dataTransfer, piece));
+  Object.assign(link, { href: piece.links[kind], download: fileName(piece, kind), draggable: kind === "mid" });
+  if (kind === "mid") link.addEventListener("dragstart", (event) => fillDrag(event.dataTransfer, piece));
   return link;
 }
 
-/** Point a link to the piece's report; there is none of an unfinished piece. */
+/** Point a link to the piece's report; an unfinished piece has none. */
 export function showReport(link, piece) {
   link.hidden = piece.state !== "done";
   if (!link.hidden) link.href = piece.links.html;
 }
 
-/** What a DAW or a desktop takes from a drag: the file itself where the browser can, else its address. */
-export function carry(transfer, piece) {
+/** Give a drag what a DAW or a desktop accepts: the file itself where the browser can, else its address. */
+function fillDrag(transfer, piece) {
   const address = new URL(piece.links.mid, location.href).href;
   transfer.effectAllowed = "copy";
+  // Chrome and Edge alone know DownloadURL: they fetch the file and hand it over as if it came from a disk.
   transfer.setData("DownloadURL", `${MIDI_TYPE}:${fileName(piece, "mid")}:${address}`);
   transfer.setData("text/uri-list", address);
   transfer.setData("text/plain", address);
 }
 
-/** A name that every file system takes. */
-export const fileName = (piece, kind) => `${pieceName(piece).replace(/[\\/:*?"<>|]+/g, "-").trim()}.${kind}`;
+/** A name that every file system accepts. */
+const fileName = (piece, kind) => `${pieceName(piece).replace(/[\\/:*?"<>|]+/g, "-").trim()}.${kind}`;
 
-/** Copy the piece's address; answers whether the browser allowed it. */
+/** Copy the piece's address; resolves with whether the browser allowed it. */
 export async function copyLink(piece) {
   const address = new URL(piece.links.page, location.href).href;
   try {
     await navigator.clipboard.writeText(address);
     return true;
   } catch {
-    return false;
+    return false; // no permission, or a page without HTTPS
   }
 }
 
-/** Fill a list with the request that made a piece, and what came of it. */
-export function showMade(list, piece) {
+/** Fill a definition list with the request that made a piece, and what came of it. */
+export function showHowMade(list, piece) {
   const { request, figures, timing } = piece;
   const rows = [
-    ["composer", styleName(request.style)],
+    ["style", styleName(request.style)],
     ["length", lengthName(request)],
-    ["mood", `${moodName(request.temperature)} (${decimal(request.temperature, 2)})`],
+    ["temperature", `${temperatureName(request.temperature)} (${decimal(request.temperature, 2)})`],
     ["seed", request.seed],
     ["model", request.model],
-    ["promptGiven", request.prompt_notes],
-    ["continuesPiece", request.continues && pieceLink(request.continues)],
+    ["promptNotes", request.prompt_notes],
+    ["continuedPiece", request.continues && pieceLink(request.continues)],
     ["created", fullDate(piece.created)],
-    ["pace", timing?.notes_per_second && say("notesPerSecond", { count: decimal(timing.notes_per_second, 0) })],
-    ["surprise", figures?.nll_per_note && say("natsPerNote", { count: decimal(figures.nll_per_note, 2) })],
+    ["speed", timing?.notes_per_second && translate("notesPerSecond", { count: decimal(timing.notes_per_second, 0) })],
+    ["surprisal", figures?.nll_per_note && translate("natsPerNote", { count: decimal(figures.nll_per_note, 2) })],
     ["originality", figures?.originality && originalityText(figures.originality)],
   ];
-  const shown = rows.filter(([, value]) => value !== null && value !== undefined && value !== "");
-  list.replaceChildren(...shown.flatMap(([key, value]) => [term(say(key)), meaning(value)]));
+  const known = rows.filter(([, content]) => content !== null && content !== undefined && content !== "");
+  list.replaceChildren(...known.flatMap(([key, content]) => definition(translate(key), content)));
 }
 
 /** What a piece shares with the music that its model learned from, in plain words. */
 function originalityText({ longest, work, is_inside: isInside }) {
-  if (!longest) return say("sharesNothing");
-  const passage = { count: longest, work };
-  return isInside ? say("sharesLittle", passage) : say("sharesMuch", passage);
+  if (!longest) return translate("sharesNothing");
+  return translate(isInside ? "sharesLittle" : "sharesMuch", { count: longest, work });
 }
 
-function term(text) {
-  return Object.assign(document.createElement("dt"), { textContent: text });
-}
-
-function meaning(value) {
-  const meant = document.createElement("dd");
-  meant.append(value);
-  return meant;
+function definition(term, content) {
+  const description = create("dd");
+  description.append(content);
+  return [create("dt", { textContent: term }), description];
 }
 
 function pieceLink(id) {
-  return Object.assign(document.createElement("a"), { href: `/p/${encodeURIComponent(id)}`, textContent: say("thatPiece") });
+  return create("a", { href: `/p/${encodeURIComponent(id)}`, textContent: translate("thatPiece") });
 }

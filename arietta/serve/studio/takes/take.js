@@ -1,22 +1,22 @@
 /**
- * One piece as the studio knows it: what the server says of it, and its score, filled while it is being written.
+ * One piece as the studio has it: what the server says about it, and its notes, which arrive while it is composed.
  *
- * Fires "change" whenever the piece's state or progress changed; notes are seen by the score's version.
+ * Fires "change" whenever the piece's state or progress changed; new notes are seen by the version of the sequence.
  */
 
 import { Refusal, events, findPiece, readNotes, removePiece } from "../api.js";
-import { Score, scoreOf } from "../score/notes.js";
+import { NoteSequence, toSequence } from "../score/notes.js";
 
 export class Take extends EventTarget {
-  score = new Score();
-  isLost = false; // the server does not answer for now
+  sequence = new NoteSequence();
+  isDisconnected = false; // the server does not answer for now
   error = null;
   #reading = new AbortController();
 
   constructor(piece) {
     super();
     this.piece = piece;
-    this.score.promptCount = piece.request.prompt_notes ?? 0;
+    this.sequence.promptCount = piece.request.prompt_notes ?? 0;
   }
 
   get id() {
@@ -27,64 +27,68 @@ export class Take extends EventTarget {
     return ["waiting", "composing"].includes(this.piece.state);
   }
 
-  /** Gather the notes: at once where the piece is done, else as they come. Never throws; see `error`. */
+  get isDone() {
+    return this.piece.state === "done";
+  }
+
+  /** Fetch the notes: at once where the piece is done, else as they come. Never throws; see `error`. */
   async follow() {
     try {
-      if (this.piece.state === "done") this.score = scoreOf(await readNotes(this.piece));
-      else await this.#listen();
+      if (this.isDone) this.sequence = toSequence(await readNotes(this.piece));
+      else await this.#readEvents();
     } catch (error) {
       if (this.#reading.signal.aborted) return;
       this.error = error;
-      this.score.complete();
+      this.sequence.complete(); // so that the player does not wait for notes that will not come
     }
-    this.#tell();
+    this.#notify();
   }
 
   /** Stop composing; what is written stays. */
   async cancel() {
     await removePiece(this.id);
-    if (!this.isRunning) return;
+    if (!this.isRunning) return; // the stream of events was faster
     this.update({ ...(await findPiece(this.id).catch(() => this.piece)), state: "cancelled" });
   }
 
-  /** Listen no longer. */
+  /** Read no further. */
   leave() {
     this.#reading.abort();
   }
 
   update(piece) {
     this.piece = piece;
-    this.#tell();
+    this.#notify();
   }
 
-  async #listen() {
-    const options = { signal: this.#reading.signal, trouble: (isLost) => this.#lose(isLost) };
+  async #readEvents() {
+    const options = { signal: this.#reading.signal, onConnection: (isConnected) => this.#setDisconnected(!isConnected) };
     for await (const { kind, data } of events(this.piece, options)) {
-      if (kind === "note") this.score.addNote(data);
-      else if (kind === "pedal") this.score.addPedal(data);
-      else if (kind === "progress") this.#progress(data);
+      if (kind === "note") this.sequence.addNote(data);
+      else if (kind === "pedal") this.sequence.addPedal(data);
+      else if (kind === "progress") this.#setProgress(data);
       else if (kind === "end") this.piece = data;
     }
-    this.score.complete();
+    this.sequence.complete();
   }
 
-  #progress(progress) {
+  #setProgress(progress) {
     this.update({ ...this.piece, state: this.isRunning ? "composing" : this.piece.state, progress });
   }
 
-  #lose(isLost) {
-    if (isLost === this.isLost) return;
-    this.isLost = isLost;
-    this.#tell();
+  #setDisconnected(isDisconnected) {
+    if (isDisconnected === this.isDisconnected) return;
+    this.isDisconnected = isDisconnected;
+    this.#notify();
   }
 
-  #tell() {
+  #notify() {
     this.dispatchEvent(new Event("change"));
   }
 }
 
 /** What went wrong with a take, in the server's words, or null. */
-export function complaint(take) {
+export function problemText(take) {
   if (take.error instanceof Refusal) return take.error.detail;
   if (take.error) return String(take.error.message);
   return take.piece.problem?.detail ?? null;

@@ -1,70 +1,55 @@
 /**
- * The takes of one request, side by side: each with its little roll, to choose, to keep or to discard.
+ * The takes of one request as cards, side by side: each with its little roll, to choose, to keep or to discard.
  *
- * A single take needs no cards: the stage shows it.
+ * A single take needs no card: the stage shows it.
  */
 
-import { drawWhole } from "../score/roll.js";
-import { stateLine } from "./status.js";
-import { relabel, say } from "../page/i18n.js";
+import { create } from "../page/dom.js";
+import { relabel, translate } from "../page/i18n.js";
+import { drawOverview } from "../score/roll.js";
+import { statusLine } from "./status.js";
 
-const REDRAW_MS = 400;
+const REDRAW_MS = 400; // notes arrive by the hundred a second; a small picture need not follow each
 
-export class Takes {
-  takes = [];
-  current = null;
+export class TakeCards {
   #list;
-  #acts;
-  #cards = new Map();
+  #actions;
+  #cards = new Map(); // take -> its elements, and what its picture shows
 
-  /** `acts`: choose(take), keep(take), discard(take). */
-  constructor(list, acts) {
+  /** `actions`: choose(take), toggleFavourite(take), discard(take). */
+  constructor(list, actions) {
     this.#list = list;
-    this.#acts = acts;
+    this.#actions = actions;
   }
 
-  show(takes) {
-    for (const take of this.takes) if (!takes.includes(take)) take.leave();
-    this.takes = takes;
-    this.current = takes[0] ?? null;
-    this.#cards = new Map(takes.map((take, i) => [take, this.#card(take, i)]));
+  show(takes, current) {
+    this.#cards = new Map(takes.map((take) => [take, this.#card(take)]));
     this.#list.replaceChildren(...[...this.#cards.values()].map((card) => card.root));
     this.#list.hidden = takes.length < 2;
-    this.refresh();
+    this.refresh(current);
   }
 
   /** Bring states, names and marks up to date. */
-  refresh() {
+  refresh(current) {
     if (this.#list.hidden) return;
-    this.takes.forEach((take, i) => {
-      const { choose, about, mark, keep, title } = this.#cards.get(take);
-      title.textContent = say("take", { number: i + 1 });
-      choose.setAttribute("aria-pressed", String(take === this.current));
-      about.textContent = stateLine(take);
-      mark.textContent = isNearest(take) ? say("nearest") : "";
+    [...this.#cards].forEach(([take, { choose, status, mark, keep, title }], index) => {
+      title.textContent = translate("take", { number: index + 1 });
+      choose.setAttribute("aria-pressed", String(take === current));
+      status.textContent = statusLine(take);
+      mark.textContent = isNearest(take) ? translate("nearest") : "";
       keep.setAttribute("aria-pressed", String(take.piece.is_favourite));
       relabel(keep, take.piece.is_favourite ? "kept" : "keep");
     });
   }
 
-  remove(take) {
-    take.leave();
-    const left = this.takes.filter((other) => other !== take);
-    const next = this.current === take ? left[0] : this.current;
-    this.show(left);
-    this.current = next ?? null;
-    this.refresh();
-    return this.current;
-  }
-
   /** Redraw the little rolls whose notes have changed. */
   draw(now) {
     if (this.#list.hidden) return;
-    for (const [take, card] of this.#cards) {
-      const isDue = now - card.drawnAt > REDRAW_MS || take.score.isComplete;
-      if (take.score.version === card.version || !isDue) continue;
-      Object.assign(card, { version: take.score.version, drawnAt: now });
-      drawWhole(card.canvas, take.score);
+    for (const [{ sequence }, card] of this.#cards) {
+      const isDue = now - card.drawnAt > REDRAW_MS || sequence.isComplete;
+      if (sequence.version === card.version || !isDue) continue;
+      Object.assign(card, { version: sequence.version, drawnAt: now });
+      drawOverview(card.canvas, sequence);
     }
   }
 
@@ -72,40 +57,35 @@ export class Takes {
     for (const card of this.#cards.values()) card.version = -1;
   }
 
-  /** The number of the take that the server found nearest to real music; 0 as long as there is none. */
-  get nearest() {
-    return this.takes.findIndex(isNearest) + 1;
-  }
-
   #card(take) {
-    const root = document.createElement("li");
-    root.className = "take";
-    const title = document.createElement("strong");
-    const [about, mark] = ["take-about", "take-mark"].map((style) => Object.assign(document.createElement("span"), { className: style }));
-    const canvas = document.createElement("canvas");
+    const root = create("li", { className: "take" });
+    const title = create("strong");
+    const status = create("span", { className: "take-status" });
+    const mark = create("span", { className: "take-mark" });
+    const canvas = create("canvas");
     canvas.setAttribute("aria-hidden", "true");
-    const choose = button("take-choose", () => this.#acts.choose(take));
-    choose.append(title, about, mark, canvas);
-    const keep = button("quiet", () => this.#acts.keep(take), "keep");
-    const discard = button("quiet", () => this.#acts.discard(take), "discard");
-    const acts = document.createElement("div");
-    acts.className = "take-acts";
-    acts.append(keep, discard);
-    root.append(choose, acts);
-    return { root, choose, title, about, mark, canvas, keep, version: -1, drawnAt: 0 };
+    const choose = createButton("take-choose", () => this.#actions.choose(take));
+    choose.append(title, status, mark, canvas);
+    const keep = createButton("quiet", () => this.#actions.toggleFavourite(take), "keep");
+    const discard = createButton("quiet", () => this.#actions.discard(take), "discard");
+    const actions = create("div", { className: "take-actions" });
+    actions.append(keep, discard);
+    root.append(choose, actions);
+    return { root, choose, title, status, mark, canvas, keep, version: -1, drawnAt: 0 };
   }
 }
 
-function isNearest({ piece }) {
+/** Whether the server ranked the take nearest to real music among those of its request. */
+export function isNearest({ piece }) {
   return Boolean(piece.figures?.choice?.is_chosen);
 }
 
-function button(style, act, key = null) {
-  const made = Object.assign(document.createElement("button"), { type: "button", className: style });
+function createButton(className, onClick, key = null) {
+  const button = create("button", { type: "button", className });
   if (key) {
-    made.dataset.say = key;
-    made.textContent = say(key);
+    button.dataset.i18n = key;
+    button.textContent = translate(key);
   }
-  made.addEventListener("click", act);
-  return made;
+  button.addEventListener("click", onClick);
+  return button;
 }

@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from tests.support.browser import Studio, Visit, tell
+from tests.support.browser import Studio, Visit, show_figure
 
 # A player of music with an instrument that only keeps a diary, and a clock that only moves when told.
 MADE_PLAYER = """
   const { Player } = await import("/static/sound/player.js");
-  const { Score, scoreOf } = await import("/static/score/notes.js");
+  const { NoteSequence, toSequence } = await import("/static/score/notes.js");
   const diary = [];
   const clock = { now: 10 };
   const instrument = {
     strike: (pitch, velocity, when) => { diary.push({ what: "strike", pitch, when, told: clock.now }); return pitch; },
     release: (pitch, when) => diary.push({ what: "release", pitch, when }),
-    hush: () => diary.push({ what: "hush", when: clock.now }),
+    silence: () => diary.push({ what: "silence", when: clock.now }),
   };
   const player = new Player(instrument, () => clock.now);
   const run = (seconds, step = 0.05) => {
@@ -40,14 +40,14 @@ def test_notes_are_planned_for_their_exact_moment_however_late_the_timer_is(modu
         modules,
         """
         const onsets = Array.from({ length: 3000 }, (_, i) => i * 0.01);
-        const score = new Score();
-        player.load(score);
+        const sequence = new NoteSequence();
+        player.load(sequence);
         player.play();
         let sent = 0;
         const jitter = () => {
           const due = Math.min(onsets.length, 300 + (clock.now - 10) * 150);
-          while (sent < due) score.addNote([onsets[sent++], 0.05, 60, 80]);
-          if (sent === onsets.length) score.complete();
+          while (sent < due) sequence.addNote([onsets[sent++], 0.05, 60, 80]);
+          if (sent === onsets.length) sequence.complete();
           return 0.02 + 0.28 * Math.random();
         };
         run(40, jitter);
@@ -69,14 +69,14 @@ def test_the_player_waits_for_notes_that_are_not_written_yet_and_plays_each_once
     onsets, waited = played(
         modules,
         """
-        const score = new Score();
-        player.load(score);
+        const sequence = new NoteSequence();
+        player.load(sequence);
         player.play();
-        for (let i = 0; i < 10; i++) score.addNote([i * 0.1, 0.1, 60 + i, 80]);
+        for (let i = 0; i < 10; i++) sequence.addNote([i * 0.1, 0.1, 60 + i, 80]);
         run(3);
         const waited = [player.isWaiting, strikes().length, player.position];
-        for (let i = 10; i < 20; i++) score.addNote([i * 0.1, 0.1, 60 + i, 80]);
-        score.complete();
+        for (let i = 10; i < 20; i++) sequence.addNote([i * 0.1, 0.1, 60 + i, 80]);
+        sequence.complete();
         run(5);
         return [strikes().map(({ pitch }) => pitch), [...waited, player.isPlaying]];
         """,
@@ -91,17 +91,17 @@ def test_planning_ends_at_every_place_and_time_however_numbers_round(modules: Vi
     wrong = played(
         modules,
         """
-        const score = scoreOf({ notes: Array.from({ length: 900 }, (_, i) => [i * 0.1, 0.1, 60, 80]), pedal: [] });
+        const sequence = toSequence({ notes: Array.from({ length: 900 }, (_, i) => [i * 0.1, 0.1, 60, 80]), pedal: [] });
         let asked = 0;
         const stuck = () => { if (++asked > 20) throw new Error("stuck"); return Infinity; };
-        Object.defineProperty(score, "frontier", { get: stuck });
+        Object.defineProperty(sequence, "frontier", { get: stuck });
         player.loop = { start: 2, end: 2 };
         const wrong = [];
         for (let i = 0; i < 3000 && wrong.length < 5; i++) {
           clock.now = 10 + 7 * Math.random();
           [asked, player.rate] = [0, [1, 0.85, 1.3][i % 3]];
           try {
-            player.load(score, i % 50 ? 80 * Math.random() : 1.9);
+            player.load(sequence, i % 50 ? 80 * Math.random() : 1.9);
             asked = 0;
             player.play();
             for (let step = 0; step < 4; step++, asked = 0) { clock.now += 0.05 * Math.random(); player.tick(); }
@@ -118,7 +118,7 @@ def test_silence_before_the_first_note_is_not_waited_for(modules: Visit) -> None
     first, position = played(
         modules,
         """
-        player.load(scoreOf({ notes: [[6.4, 1, 60, 80], [7, 1, 62, 80]], pedal: [[0, 2]] }));
+        player.load(toSequence({ notes: [[6.4, 1, 60, 80], [7, 1, 62, 80]], pedal: [[0, 2]] }));
         player.play();
         run(0.3);
         return [strikes()[0].when - 10, player.position];
@@ -133,7 +133,7 @@ def test_the_pedal_holds_notes_until_it_comes_up_and_a_new_stroke_damps_the_old(
         modules,
         """
         const notes = [[0, 0.2, 60, 80], [0.5, 0.2, 64, 80], [1, 0.2, 60, 80], [3, 0.5, 67, 80]];
-        player.load(scoreOf({ notes, pedal: [[0.1, 2]] }));
+        player.load(toSequence({ notes, pedal: [[0.1, 2]] }));
         player.play();
         run(6);
         const start = strikes()[0].when;
@@ -148,7 +148,7 @@ def test_tempo_stretches_time_and_a_loop_comes_back_without_a_gap(modules: Visit
     times, positions = played(
         modules,
         """
-        player.load(scoreOf({ notes: [0, 1, 2, 3, 4].map((onset) => [onset, 0.5, 60 + onset, 80]), pedal: [] }));
+        player.load(toSequence({ notes: [0, 1, 2, 3, 4].map((onset) => [onset, 0.5, 60 + onset, 80]), pedal: [] }));
         player.rate = 2;
         player.loop = { start: 1, end: 3 };
         player.play();
@@ -176,30 +176,30 @@ def test_tempo_stretches_time_and_a_loop_comes_back_without_a_gap(modules: Visit
 
 
 def test_the_tempo_changes_while_playing_without_silencing_anything(modules: Visit) -> None:
-    times, hushes = played(
+    times, silences = played(
         modules,
         """
-        player.load(scoreOf({ notes: Array.from({ length: 40 }, (_, i) => [i * 0.1, 0.1, 40 + i, 80]), pedal: [] }));
+        player.load(toSequence({ notes: Array.from({ length: 40 }, (_, i) => [i * 0.1, 0.1, 40 + i, 80]), pedal: [] }));
         player.play();
         const before = diary.length;
         run(1);
         player.rate = 0.5;
         run(8);
-        const middle = diary.slice(before).filter(({ what, when }) => what === "hush" && when < 13);
+        const middle = diary.slice(before).filter(({ what, when }) => what === "silence" && when < 13);
         return [strikes().map(({ when }) => when), middle.length];
         """,
     )
     gaps = [round(after - before, 6) for before, after in pairwise(times)]
     assert gaps == sorted(gaps)  # 0.1 s first, 0.2 s then, one in between at most
     assert (gaps.count(0.1), gaps.count(0.2)) >= (12, 20)
-    assert (len(times), hushes) == (40, 0)
+    assert (len(times), silences) == (40, 0)
 
 
-def test_seeking_hushes_and_goes_on_from_there_and_pause_keeps_the_place(modules: Visit) -> None:
+def test_seeking_silences_and_goes_on_from_there_and_pause_keeps_the_place(modules: Visit) -> None:
     heard, place = played(
         modules,
         """
-        player.load(scoreOf({ notes: [0, 1, 2, 3, 4].map((onset) => [onset, 0.5, 60 + onset, 80]), pedal: [] }));
+        player.load(toSequence({ notes: [0, 1, 2, 3, 4].map((onset) => [onset, 0.5, 60 + onset, 80]), pedal: [] }));
         player.play();
         run(0.5);
         player.seek(3);
@@ -210,7 +210,7 @@ def test_seeking_hushes_and_goes_on_from_there_and_pause_keeps_the_place(modules
         """,
     )
     assert [entry for entry in heard if "strike" in entry] == ["strike 60", "strike 63"]
-    assert heard.count("hush") >= 3
+    assert heard.count("silence") >= 3
     assert place == pytest.approx(3.44, abs=0.06)
 
 
@@ -221,19 +221,19 @@ def test_planning_does_not_stutter_on_a_real_audio_clock_with_a_busy_page(studio
     errors, margins, late = visit.run(
         """async () => {
           const { Player } = await import("/static/sound/player.js");
-          const { Score } = await import("/static/score/notes.js");
+          const { NoteSequence } = await import("/static/score/notes.js");
           const context = new AudioContext();
           const heard = [];
           const strike = (pitch, velocity, when) => heard.push([when, context.currentTime]);
-          const instrument = { strike, release() {}, hush() {} };
+          const instrument = { strike, release() {}, silence() {} };
           const player = new Player(instrument, () => context.currentTime);
-          const score = new Score();
-          player.load(score);
+          const sequence = new NoteSequence();
+          player.load(sequence);
           player.play();
           const end = performance.now() + 3000;
           for (let sent = 0; performance.now() < end;) {
             const due = Math.min(20000, sent + 350);
-            for (; sent < due; sent++) score.addNote([sent * 0.01, 0.1, 40 + (sent % 40), 80]);
+            for (; sent < due; sent++) sequence.addNote([sent * 0.01, 0.1, 40 + (sent % 40), 80]);
             const busy = performance.now() + 25;
             while (performance.now() < busy);
             await new Promise((resolve) => setTimeout(resolve, 25));
@@ -245,7 +245,7 @@ def test_planning_does_not_stutter_on_a_real_audio_clock_with_a_busy_page(studio
           return [errors, heard.map(([when, told]) => when - told), player.lateCount];
         }"""
     )
-    tell(
+    show_figure(
         f"{len(margins)} notes: off by {1000 * max(errors):.4f} ms at most, planned {1000 * min(margins):.0f} ms ahead"
     )
     assert len(margins) > 100

@@ -12,7 +12,7 @@ import pytest
 
 from arietta.evaluation.page.piece import TitledReport, report_html
 from arietta.evaluation.report import report_on
-from tests.support.browser import PATIENCE, PHONE, until
+from tests.support.browser import TIMEOUT, PHONE, wait_until
 from tests.support.tunes import tune
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Any]:
             context = browser.new_context(**({"viewport": {"width": 1200, "height": 900}} | options))
             stack.callback(context.close)
             context.add_init_script(COUNT)
-            context.set_default_timeout(1000 * PATIENCE)
+            context.set_default_timeout(1000 * TIMEOUT)
             one = Opened(context.new_page(), [], [])
             made.append(one)
             one.page.on("console", lambda message: one.complaints.append(message.text))
@@ -79,10 +79,10 @@ def test_play_sounds_the_notes_in_time_and_pause_stops_them(opened: Any, html: s
     page = opened(html).page
     assert page.evaluate("() => struck.length") == 0
     page.get_by_role("button", name="Play tune 1").click()
-    until(lambda: page.evaluate("() => struck.length") >= 6)
+    wait_until(lambda: page.evaluate("() => struck.length") >= 6)
     times = page.evaluate("() => struck")
     assert times == sorted(times)
-    until(lambda: page.locator(".time").first.text_content().startswith("0:01"))
+    wait_until(lambda: page.locator(".time").first.text_content().startswith("0:01"))
     page.get_by_role("button", name="Pause tune 1").click()
     count = page.evaluate("() => struck.length")
     page.wait_for_timeout(700)
@@ -111,7 +111,7 @@ def test_all_can_be_done_with_the_keyboard(opened: Any, html: str) -> None:
     page = opened(html).page
     page.get_by_role("button", name="Play tune 1").focus()
     page.keyboard.press("Space")
-    until(lambda: page.evaluate("() => struck.length") > 0)
+    wait_until(lambda: page.evaluate("() => struck.length") > 0)
     page.keyboard.press("Space")
     assert page.get_by_role("button", name="Play tune 1").is_visible()
     slider = page.get_by_label("Position in tune 1")
@@ -122,7 +122,7 @@ def test_all_can_be_done_with_the_keyboard(opened: Any, html: str) -> None:
     assert slider.get_attribute("aria-valuetext").startswith("0:0")
     page.keyboard.press("End")
     page.get_by_role("button", name="Play tune 1").press("Enter")  # begins again from the end
-    until(lambda: float(slider.input_value()) < 5)
+    wait_until(lambda: float(slider.input_value()) < 5)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,38 @@
+/**
+ * Which key does what in the studio, and the string that explains it in the list of shortcuts.
+ */
+
+import { byId } from "./dom.js";
+import { switchTheme } from "./theme.js";
+
+const SEEK_SECONDS = 2;
+const LONG_SEEK_SECONDS = 10; // with Shift
+const VOLUME_STEP = 5; // percent
+
+/** The shortcuts of the studio, for `startShortcuts`; the arguments are the parts that they act on. */
+export function keyMap({ compose, form, player, rollView, session, transport }) {
+  return [
+    { keys: [" "], text: "shortcut.play", run: () => transport.toggle() },
+    { keys: ["c"], text: "shortcut.compose", run: compose },
+    { keys: ["Escape"], text: "shortcut.stop", run: () => session.stopComposing() },
+    { keys: ["Home"], text: "shortcut.toStart", run: () => player.seek(0) },
+    { keys: ["ArrowLeft", "ArrowRight"], text: "shortcut.seek", run: (event) => transport.seekBy(seekSeconds(event)) },
+    { keys: [",", "."], text: "shortcut.step", run: ({ key }) => rollView.stepNote(key === "." ? 1 : -1) },
+    { keys: ["l"], text: "shortcut.loop", run: () => transport.toggleLoop() },
+    { keys: ["[", "]"], text: "shortcut.loopEnds", run: ({ key }) => transport.setLoopEdge(key === "[" ? "start" : "end") },
+    { keys: ["+", "-"], text: "shortcut.zoom", run: ({ key }) => (key === "+" ? rollView.zoomIn() : rollView.zoomOut()) },
+    { keys: ["1", "2", "3", "4"], text: "shortcut.take", run: ({ key }) => session.chooseNumber(Number(key)) },
+    { keys: ["f"], text: "shortcut.favourite", run: () => session.toggleFavourite() },
+    { keys: ["n"], text: "shortcut.rename", run: () => session.rename() },
+    { keys: ["r"], text: "shortcut.randomSeed", run: () => form.drawSeed() },
+    { keys: ["ArrowUp", "ArrowDown"], text: "shortcut.volume", run: ({ key }) => transport.changeVolume(key === "ArrowUp" ? VOLUME_STEP : -VOLUME_STEP) },
+    { keys: ["m"], text: "shortcut.mute", run: () => transport.toggleMute() },
+    { keys: ["t"], text: "shortcut.theme", run: switchTheme },
+    { keys: ["?"], text: "shortcut.help", run: () => byId("shortcuts").showModal() },
+  ];
+}
+
+function seekSeconds({ key, shiftKey }) {
+  const seconds = shiftKey ? LONG_SEEK_SECONDS : SEEK_SECONDS;
+  return key === "ArrowLeft" ? -seconds : seconds;
+}
