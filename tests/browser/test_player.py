@@ -1,4 +1,4 @@
-"""Notes sound at their time, whatever the page is busy with: the studio's player, on clocks made and real."""
+"""Notes sound at their time, however busy the page is: the studio's player, on a simulated and a real audio clock."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ import pytest
 
 from tests.support.browser import Studio, Visit, show_figure
 
-# A player of music with an instrument that only keeps a diary, and a clock that only moves when told.
-MADE_PLAYER = """
+# A player with an instrument that only records what it is asked to play, and a clock that the test moves.
+SIMULATION = """
   const { Player } = await import("/static/sound/player.js");
   const { NoteSequence, toSequence } = await import("/static/score/notes.js");
-  const diary = [];
+  const log = [];
   const clock = { now: 10 };
   const instrument = {
-    strike: (pitch, velocity, when) => { diary.push({ what: "strike", pitch, when, told: clock.now }); return pitch; },
-    release: (pitch, when) => diary.push({ what: "release", pitch, when }),
-    silence: () => diary.push({ what: "silence", when: clock.now }),
+    strike: (pitch, velocity, when) => { log.push({ action: "strike", pitch, when, asked: clock.now }); return pitch; },
+    release: (pitch, when) => log.push({ action: "release", pitch, when }),
+    silence: () => log.push({ action: "silence", when: clock.now }),
   };
   const player = new Player(instrument, () => clock.now);
   const run = (seconds, step = 0.05) => {
     const end = clock.now + seconds;
     while (clock.now < end) { clock.now += typeof step === "function" ? step() : step; player.tick(); }
   };
-  const strikes = () => diary.filter(({ what }) => what === "strike");
-  const releases = () => diary.filter(({ what }) => what === "release");
+  const strikes = () => log.filter(({ action }) => action === "strike");
+  const releases = () => log.filter(({ action }) => action === "release");
 """
 
 
-def played(modules: Visit, script: str) -> Any:
-    return modules.run(f"async () => {{ {MADE_PLAYER} {script} }}")
+def simulate(modules: Visit, script: str) -> Any:
+    return modules.run(f"async () => {{ {SIMULATION} {script} }}")
 
 
-def test_notes_are_planned_for_their_exact_moment_however_late_the_timer_is(modules: Visit) -> None:
+def test_notes_are_scheduled_for_their_exact_moment_however_late_the_timer_is(modules: Visit) -> None:
     """The timer jitters by up to 0.3 s, notes stream in meanwhile; what counts is the time on the audio clock."""
-    errors, margins, count, late = played(
+    errors, margins, count, late = simulate(
         modules,
         """
         const onsets = Array.from({ length: 3000 }, (_, i) => i * 0.01);
@@ -54,7 +54,7 @@ def test_notes_are_planned_for_their_exact_moment_however_late_the_timer_is(modu
         const first = strikes()[0].when;
         return [
           strikes().map(({ when }, i) => Math.abs(when - first - onsets[i])),
-          strikes().map(({ when, told }) => when - told),
+          strikes().map(({ when, asked }) => when - asked),
           strikes().length,
           player.lateCount,
         ];
@@ -65,8 +65,8 @@ def test_notes_are_planned_for_their_exact_moment_however_late_the_timer_is(modu
     assert min(margins) > 0
 
 
-def test_the_player_waits_for_notes_that_are_not_written_yet_and_plays_each_once(modules: Visit) -> None:
-    onsets, waited = played(
+def test_the_player_waits_for_notes_that_are_not_composed_yet_and_plays_each_once(modules: Visit) -> None:
+    onsets, waited = simulate(
         modules,
         """
         const sequence = new NoteSequence();
@@ -87,17 +87,18 @@ def test_the_player_waits_for_notes_that_are_not_written_yet_and_plays_each_once
     assert onsets == list(range(60, 80))
 
 
-def test_planning_ends_at_every_place_and_time_however_numbers_round(modules: Visit) -> None:
-    wrong = played(
+def test_scheduling_ends_at_every_position_however_numbers_round(modules: Visit) -> None:
+    failures = simulate(
         modules,
         """
-        const sequence = toSequence({ notes: Array.from({ length: 900 }, (_, i) => [i * 0.1, 0.1, 60, 80]), pedal: [] });
+        const notes = Array.from({ length: 900 }, (_, i) => [i * 0.1, 0.1, 60, 80]);
+        const sequence = toSequence({ notes, pedal: [] });
         let asked = 0;
         const stuck = () => { if (++asked > 20) throw new Error("stuck"); return Infinity; };
         Object.defineProperty(sequence, "frontier", { get: stuck });
         player.loop = { start: 2, end: 2 };
-        const wrong = [];
-        for (let i = 0; i < 3000 && wrong.length < 5; i++) {
+        const failures = [];
+        for (let i = 0; i < 3000 && failures.length < 5; i++) {
           clock.now = 10 + 7 * Math.random();
           [asked, player.rate] = [0, [1, 0.85, 1.3][i % 3]];
           try {
@@ -105,17 +106,17 @@ def test_planning_ends_at_every_place_and_time_however_numbers_round(modules: Vi
             asked = 0;
             player.play();
             for (let step = 0; step < 4; step++, asked = 0) { clock.now += 0.05 * Math.random(); player.tick(); }
-          } catch (error) { wrong.push(`${error.message} at ${clock.now}`); }
+          } catch (error) { failures.push(`${error.message} at ${clock.now}`); }
           player.pause();
         }
-        return wrong;
+        return failures;
         """,
     )
-    assert wrong == []
+    assert failures == []
 
 
 def test_silence_before_the_first_note_is_not_waited_for(modules: Visit) -> None:
-    first, position = played(
+    first, position = simulate(
         modules,
         """
         player.load(toSequence({ notes: [[6.4, 1, 60, 80], [7, 1, 62, 80]], pedal: [[0, 2]] }));
@@ -129,7 +130,7 @@ def test_silence_before_the_first_note_is_not_waited_for(modules: Visit) -> None
 
 
 def test_the_pedal_holds_notes_until_it_comes_up_and_a_new_stroke_damps_the_old(modules: Visit) -> None:
-    strikes, releases = played(
+    strikes, releases = simulate(
         modules,
         """
         const notes = [[0, 0.2, 60, 80], [0.5, 0.2, 64, 80], [1, 0.2, 60, 80], [3, 0.5, 67, 80]];
@@ -145,7 +146,7 @@ def test_the_pedal_holds_notes_until_it_comes_up_and_a_new_stroke_damps_the_old(
 
 
 def test_tempo_stretches_time_and_a_loop_comes_back_without_a_gap(modules: Visit) -> None:
-    times, positions = played(
+    times, positions = simulate(
         modules,
         """
         player.load(toSequence({ notes: [0, 1, 2, 3, 4].map((onset) => [onset, 0.5, 60 + onset, 80]), pedal: [] }));
@@ -176,16 +177,16 @@ def test_tempo_stretches_time_and_a_loop_comes_back_without_a_gap(modules: Visit
 
 
 def test_the_tempo_changes_while_playing_without_silencing_anything(modules: Visit) -> None:
-    times, silences = played(
+    times, silences = simulate(
         modules,
         """
         player.load(toSequence({ notes: Array.from({ length: 40 }, (_, i) => [i * 0.1, 0.1, 40 + i, 80]), pedal: [] }));
         player.play();
-        const before = diary.length;
+        const before = log.length;
         run(1);
         player.rate = 0.5;
         run(8);
-        const middle = diary.slice(before).filter(({ what, when }) => what === "silence" && when < 13);
+        const middle = log.slice(before).filter(({ action, when }) => action === "silence" && when < 13);
         return [strikes().map(({ when }) => when), middle.length];
         """,
     )
@@ -195,8 +196,8 @@ def test_the_tempo_changes_while_playing_without_silencing_anything(modules: Vis
     assert (len(times), silences) == (40, 0)
 
 
-def test_seeking_silences_and_goes_on_from_there_and_pause_keeps_the_place(modules: Visit) -> None:
-    heard, place = played(
+def test_seeking_silences_and_continues_from_there_and_pause_stays_in_position(modules: Visit) -> None:
+    entries, position = simulate(
         modules,
         """
         player.load(toSequence({ notes: [0, 1, 2, 3, 4].map((onset) => [onset, 0.5, 60 + onset, 80]), pedal: [] }));
@@ -206,15 +207,15 @@ def test_seeking_silences_and_goes_on_from_there_and_pause_keeps_the_place(modul
         run(0.5);
         player.pause();
         run(5);
-        return [diary.map(({ what, pitch }) => (pitch ? `${what} ${pitch}` : what)), player.position];
+        return [log.map(({ action, pitch }) => (pitch ? `${action} ${pitch}` : action)), player.position];
         """,
     )
-    assert [entry for entry in heard if "strike" in entry] == ["strike 60", "strike 63"]
-    assert heard.count("silence") >= 3
-    assert place == pytest.approx(3.44, abs=0.06)
+    assert [entry for entry in entries if "strike" in entry] == ["strike 60", "strike 63"]
+    assert entries.count("silence") >= 3
+    assert position == pytest.approx(3.44, abs=0.06)
 
 
-def test_planning_does_not_stutter_on_a_real_audio_clock_with_a_busy_page(studio: Studio) -> None:
+def test_scheduling_does_not_stutter_on_a_real_audio_clock_with_a_busy_page(studio: Studio) -> None:
     """100 notes a second of 20,000 that stream in, on a page that is kept busy for 25 ms of every 50."""
     visit = studio.visit()
     visit.open()
@@ -223,8 +224,8 @@ def test_planning_does_not_stutter_on_a_real_audio_clock_with_a_busy_page(studio
           const { Player } = await import("/static/sound/player.js");
           const { NoteSequence } = await import("/static/score/notes.js");
           const context = new AudioContext();
-          const heard = [];
-          const strike = (pitch, velocity, when) => heard.push([when, context.currentTime]);
+          const strikes = [];
+          const strike = (pitch, velocity, when) => strikes.push([when, context.currentTime]);
           const instrument = { strike, release() {}, silence() {} };
           const player = new Player(instrument, () => context.currentTime);
           const sequence = new NoteSequence();
@@ -240,14 +241,13 @@ def test_planning_does_not_stutter_on_a_real_audio_clock_with_a_busy_page(studio
           }
           player.pause();
           await context.close();
-          const shifts = heard.map(([when], i) => when - heard[0][0] - i * 0.01);
+          const shifts = strikes.map(([when], i) => when - strikes[0][0] - i * 0.01);
           const errors = shifts.map((shift, i) => Math.abs(shift - (shifts[i - 1] ?? 0)));
-          return [errors, heard.map(([when, told]) => when - told), player.lateCount];
+          return [errors, strikes.map(([when, asked]) => when - asked), player.lateCount];
         }"""
     )
-    show_figure(
-        f"{len(margins)} notes: off by {1000 * max(errors):.4f} ms at most, planned {1000 * min(margins):.0f} ms ahead"
-    )
+    error_ms, margin_ms = 1000 * max(errors), 1000 * min(margins)
+    show_figure(f"{len(margins)} notes: off by {error_ms:.4f} ms at most, scheduled {margin_ms:.0f} ms ahead")
     assert len(margins) > 100
     assert sum(error > 1e-3 for error in errors) <= late <= 2  # a machine may stop for half a second; the page may not
     assert sum(margin <= 0 for margin in margins) <= late

@@ -1,4 +1,4 @@
-"""A report's page in a real browser, opened from disk: it plays, can be used by anyone, and asks nobody anything."""
+"""A report's page in a real browser, opened from disk: it plays, is accessible, and requests nothing."""
 
 from __future__ import annotations
 
@@ -12,61 +12,54 @@ import pytest
 
 from arietta.evaluation.page.piece import TitledReport, report_html
 from arietta.evaluation.report import report_on
-from tests.support.browser import TIMEOUT, PHONE, wait_until
+from tests.support.browser import PHONE, TIMEOUT, axe_violations, wait_until
 from tests.support.tunes import tune
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-# Counts the strings that are struck, and keeps when the first of them shall sound.
-COUNT = """(() => {
-  window.struck = [];
+# Records when each string is to sound.
+RECORD_STARTS = """(() => {
+  window.starts = [];
   const start = OscillatorNode.prototype.start;
-  OscillatorNode.prototype.start = function (when) { window.struck.push(when); return start.call(this, when); };
+  OscillatorNode.prototype.start = function (when) { window.starts.push(when); return start.call(this, when); };
 })()"""
 
 
 @dataclass
-class Opened:
-    """A page opened from disk, and all it asked for and complained of."""
+class OpenPage:
+    """A page opened from disk, with what it requested and what its console said."""
 
     page: Page
-    asked: list[str]
-    complaints: list[str]
-
-    def offences(self) -> list[str]:
-        axe = pytest.importorskip("axe_playwright_python.base", reason="needs axe-core: pip install '.[test]'")
-        self.page.evaluate(Path(axe.AXE_FILE_PATH).read_text(encoding="utf-8"))
-        found = self.page.evaluate("async (rules) => (await axe.run(document, { runOnly: rules })).violations", RULES)
-        return [f"{one['id']}: {node['html']} {node['failureSummary']}" for one in found for node in one["nodes"]]
+    requested: list[str]
+    console: list[str]
 
 
 @pytest.fixture
-def opened(browser: Browser, tmp_path: Path) -> Iterator[Any]:
-    """Give a function that opens a page; in the end no page may have asked for, or complained of, anything."""
-    made: list[Opened] = []
+def open_report(browser: Browser, tmp_path: Path) -> Iterator[Any]:
+    """Give a function that opens a page; in the end no page may have requested or logged anything."""
+    pages: list[OpenPage] = []
     with ExitStack() as stack:
 
-        def open_page(html: str, **options: Any) -> Opened:
-            path = tmp_path / f"{len(made)}.html"
+        def open_html(html: str, **options: Any) -> OpenPage:
+            path = tmp_path / f"{len(pages)}.html"
             path.write_text(html, encoding="utf-8")
             context = browser.new_context(**({"viewport": {"width": 1200, "height": 900}} | options))
             stack.callback(context.close)
-            context.add_init_script(COUNT)
+            context.add_init_script(RECORD_STARTS)
             context.set_default_timeout(1000 * TIMEOUT)
-            one = Opened(context.new_page(), [], [])
-            made.append(one)
-            one.page.on("console", lambda message: one.complaints.append(message.text))
-            one.page.on("pageerror", lambda error: one.complaints.append(str(error)))
-            one.page.on("request", lambda request: one.asked.append(request.url))
-            one.page.goto(path.as_uri())
-            return one
+            report = OpenPage(context.new_page(), [], [])
+            pages.append(report)
+            report.page.on("console", lambda message: report.console.append(message.text))
+            report.page.on("pageerror", lambda error: report.console.append(str(error)))
+            report.page.on("request", lambda request: report.requested.append(request.url))
+            report.page.goto(path.as_uri())
+            return report
 
-        yield open_page
-        for one in made:
-            assert one.complaints == []
-            assert [url for url in one.asked if not url.startswith("file:")] == []
+        yield open_html
+        for report in pages:
+            assert report.console == []
+            assert [url for url in report.requested if not url.startswith("file:")] == []
 
 
 @pytest.fixture(scope="module")
@@ -75,30 +68,30 @@ def html() -> str:
     return report_html([TitledReport(f"tune {number}", notes, report_on(notes)) for number in (1, 2)])
 
 
-def test_play_sounds_the_notes_in_time_and_pause_stops_them(opened: Any, html: str) -> None:
-    page = opened(html).page
-    assert page.evaluate("() => struck.length") == 0
+def test_play_sounds_the_notes_in_time_and_pause_stops_them(open_report: Any, html: str) -> None:
+    page = open_report(html).page
+    assert page.evaluate("() => starts.length") == 0
     page.get_by_role("button", name="Play tune 1").click()
-    wait_until(lambda: page.evaluate("() => struck.length") >= 6)
-    times = page.evaluate("() => struck")
+    wait_until(lambda: page.evaluate("() => starts.length") >= 6)
+    times = page.evaluate("() => starts")
     assert times == sorted(times)
     wait_until(lambda: page.locator(".time").first.text_content().startswith("0:01"))
     page.get_by_role("button", name="Pause tune 1").click()
-    count = page.evaluate("() => struck.length")
+    count = page.evaluate("() => starts.length")
     page.wait_for_timeout(700)
-    assert page.evaluate("() => struck.length") == count
+    assert page.evaluate("() => starts.length") == count
 
 
-def test_one_piece_plays_at_a_time(opened: Any, html: str) -> None:
-    page = opened(html).page
+def test_one_piece_plays_at_a_time(open_report: Any, html: str) -> None:
+    page = open_report(html).page
     page.get_by_role("button", name="Play tune 1").click()
     page.get_by_role("button", name="Play tune 2").click()
     assert page.get_by_role("button", name="Play tune 1").is_visible()
     assert page.get_by_role("button", name="Pause tune 2").is_visible()
 
 
-def test_clicking_the_roll_seeks_and_the_cursor_stands_there(opened: Any, html: str) -> None:
-    page = opened(html).page
+def test_clicking_the_roll_seeks_and_the_cursor_stands_there(open_report: Any, html: str) -> None:
+    page = open_report(html).page
     system = page.locator(".system svg").nth(1)
     box = system.bounding_box()
     system.click(position={"x": box["width"] / 2, "y": 20})
@@ -107,11 +100,11 @@ def test_clicking_the_roll_seeks_and_the_cursor_stands_there(opened: Any, html: 
     assert cursor["x"] == pytest.approx(box["x"] + box["width"] / 2, abs=3)
 
 
-def test_all_can_be_done_with_the_keyboard(opened: Any, html: str) -> None:
-    page = opened(html).page
+def test_all_can_be_done_with_the_keyboard(open_report: Any, html: str) -> None:
+    page = open_report(html).page
     page.get_by_role("button", name="Play tune 1").focus()
     page.keyboard.press("Space")
-    wait_until(lambda: page.evaluate("() => struck.length") > 0)
+    wait_until(lambda: page.evaluate("() => starts.length") > 0)
     page.keyboard.press("Space")
     assert page.get_by_role("button", name="Play tune 1").is_visible()
     slider = page.get_by_label("Position in tune 1")
@@ -130,16 +123,16 @@ def test_all_can_be_done_with_the_keyboard(opened: Any, html: str) -> None:
     [{}, {"color_scheme": "dark"}, {"viewport": PHONE, "color_scheme": "dark"}, {"viewport": PHONE}],
     ids=["light", "dark", "phone dark", "phone light"],
 )
-def test_axe_finds_nothing_and_nothing_is_wider_than_the_page(opened: Any, html: str, options: Any) -> None:
-    one = opened(html, **options)
-    one.page.evaluate("() => document.querySelectorAll('details').forEach((part) => { part.open = true; })")
-    assert one.offences() == []
+def test_axe_finds_no_violations_and_nothing_is_wider_than_the_page(open_report: Any, html: str, options: Any) -> None:
+    report = open_report(html, **options)
+    report.page.evaluate("() => document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+    assert axe_violations(report.page) == []
     width = (options.get("viewport") or {"width": 1200})["width"]
-    assert one.page.evaluate("() => document.documentElement.scrollWidth") <= width
+    assert report.page.evaluate("() => document.documentElement.scrollWidth") <= width
 
 
-def test_without_a_script_the_page_still_tells_all(opened: Any, html: str) -> None:
-    page = opened(html, java_script_enabled=False).page
+def test_without_a_script_the_page_still_shows_everything(open_report: Any, html: str) -> None:
+    page = open_report(html, java_script_enabled=False).page
     assert page.locator(".system svg").first.is_visible()
     assert not page.locator(".play").first.is_visible()
     page.locator("summary").first.click()

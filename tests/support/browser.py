@@ -24,8 +24,15 @@ from tests.support.servers import served
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
+STUDIO_FOLDER = Path(__file__).parents[2] / "arietta" / "serve" / "studio"
+AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 TIMEOUT = 120.0  # seconds that a test waits for what takes one or two on an idle machine
-CHROMIUM_FLAGS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--disable-gpu", "--disable-dev-shm-usage"]
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--autoplay-policy=no-user-gesture-required",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+]
 WIDE = {"width": 1100, "height": 760}
 PHONE = {"width": 360, "height": 780}
 # Puts a meter before the loudspeakers: `peak()` is the largest sample of the last 2048.
@@ -76,6 +83,10 @@ class Visit:
         """Wait until an element contains a text."""
         wait_until(lambda: text in (self.page.text_content(selector) or ""), lambda: self.page.text_content(selector))
 
+    def begin_with(self, label: str) -> None:
+        """Choose what the next piece begins with, by the label on the page."""
+        self.page.get_by_label(label, exact=True).check()
+
     @property
     def piece(self) -> str:
         """The id of the piece on the stage."""
@@ -123,6 +134,11 @@ class Studio:
         self.stack.callback(visit.check)
         return visit
 
+    def stored_piece(self, visit: Visit) -> dict[str, Any]:
+        """Fetch the piece on the stage as the server has it."""
+        piece: dict[str, Any] = self.server.get(f"/v1/pieces/{visit.piece}").raise_for_status().json()
+        return piece
+
 
 def wait_until(condition: Callable[[], Any], describe: Callable[[], Any] = lambda: None) -> None:
     """Wait for a condition to hold; `describe` gives the message of the failure where it never does."""
@@ -130,6 +146,18 @@ def wait_until(condition: Callable[[], Any], describe: Callable[[], Any] = lambd
     while not condition():
         assert time.monotonic() < deadline, describe()
         time.sleep(0.03)
+
+
+def axe_violations(page: Page) -> list[str]:
+    """List what axe-core finds wrong with a page as it is now."""
+    axe = pytest.importorskip("axe_playwright_python.base", reason="needs axe-core: pip install '.[test]'")
+    page.evaluate(Path(axe.AXE_FILE_PATH).read_text(encoding="utf-8"))
+    violations = page.evaluate("async (rules) => (await axe.run(document, { runOnly: rules })).violations", AXE_RULES)
+    return [
+        f"{violation['id']}: {node['html']} {node['failureSummary']}"
+        for violation in violations
+        for node in violation["nodes"]
+    ]
 
 
 def show_figure(figure: str) -> None:

@@ -119,7 +119,7 @@ export default {
   surprisal: "Surprise",
   natsPerNote: "{count} nats per note",
   originality: "Originality",
-  sharesNothing: "no passage of any length in common with the music that the model learned from",
+  sharesNothing: "no long passage in common with the music that the model learned from",
   sharesLittle: "shares {count} notes with {work}, no more than pieces by people share with each other",
   sharesMuch: "shares {count} notes with {work}, more than pieces by people share with each other: listen to both",
   history: "Your pieces",

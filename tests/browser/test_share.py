@@ -1,0 +1,77 @@
+"""Links, files and "How it was made": what others can do with a piece."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.support.browser import Studio
+
+
+def test_a_shared_link_shows_the_piece_and_its_request_which_composes_it_again(studio: Studio) -> None:
+    asked = {"notes": 17, "style": "chopin", "seed": 7, "temperature": 1.07, "top_p": 0.9}
+    (piece,) = studio.server.post("/v1/pieces?wait=60", json=asked).json()["pieces"]
+    visit = studio.visit()
+    page = visit.open(piece["links"]["page"])
+    visit.wait_for_text("#title", "After Chopin, no. 7")
+    visit.wait_for_text("#state", "17 notes ·")
+    how_made = page.text_content("#how-made") or ""
+    assert all(text in how_made for text in ("Frédéric Chopin", "17 notes", "bold (1.07)", "Seed7", "Modeltiny"))
+    page.get_by_role("button", name="Use these settings again").click()
+    visit.compose(17)
+    again = studio.stored_piece(visit)
+    assert again["request"] == piece["request"] | {"style": "Frédéric Chopin"}
+    notes = [studio.server.get(link).json() for link in (piece["links"]["json"], again["links"]["json"])]
+    assert notes[0] == notes[1]
+
+
+def test_a_link_to_a_piece_that_is_gone_says_so(studio: Studio) -> None:
+    visit = studio.visit()
+    visit.expected_error = "404 (Not Found)"
+    visit.open("/p/0123456789abcdef")
+    visit.wait_for_text("#notice-text", "This piece is no longer stored here.")
+
+
+@pytest.mark.parametrize(
+    ("locale", "longest", "is_inside", "text"),
+    [
+        ("en-GB", 0, True, "Originalityno long passage in common with the music that the model learned from"),
+        ("en-GB", 20, True, "shares 20 notes with Liszt: Waltz, no more than pieces by people share with each other"),
+        ("en-GB", 61, False, "shares 61 notes with Liszt: Waltz, more than pieces by people"),
+        ("es-ES", 61, False, "Originalidadcomparte 61 notas con Liszt: Waltz, más que las obras de personas entre sí"),
+    ],
+)
+def test_originality_is_explained_in_plain_words(
+    studio: Studio, locale: str, longest: int, is_inside: bool, text: str
+) -> None:
+    (piece,) = studio.server.post("/v1/pieces?wait=60", json={"notes": 5, "seed": 1}).json()["pieces"]
+    originality = {
+        "longest": longest,
+        "share": 0.2,
+        "is_inside": is_inside,
+        "work": "Liszt: Waltz" if longest else None,
+    }
+    visit = studio.visit(locale=locale)
+    visit.page.route(
+        re.compile(r"/v1/pieces/[0-9a-f]+$"),
+        lambda route: route.fulfill(json=piece | {"figures": piece["figures"] | {"originality": originality}}),
+    )
+    visit.open(piece["links"]["page"])
+    visit.wait_for_text("#how-made", text)
+
+
+def test_the_midi_file_can_be_dragged_into_a_daw(studio: Studio) -> None:
+    visit = studio.visit()
+    visit.open()
+    visit.compose(16)
+    carried = visit.run(
+        """() => {
+          const dataTransfer = new DataTransfer();
+          const link = document.querySelector("#files [data-kind=mid]");
+          link.dispatchEvent(new DragEvent("dragstart", { dataTransfer, bubbles: true }));
+          return [link.draggable, dataTransfer.getData("DownloadURL"), dataTransfer.getData("text/uri-list")];
+        }"""
+    )
+    address = f"{visit.address}/v1/pieces/{visit.piece}.mid"
+    assert carried == [True, f"audio/midi:{visit.page.text_content('#title')}.mid:{address}", address]
