@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.support.browser import STUDIO_FOLDER, Studio
+from tests.support.browser import STUDIO_FOLDER, Studio, Visit
 
 
 def test_the_page_is_spanish_where_the_browser_is_or_when_chosen(studio: Studio) -> None:

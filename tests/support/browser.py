@@ -186,8 +186,7 @@ def studio_server(
         served(data, "--model", str(tiny_bundle), str(tiny_lstm)) as process,
         httpx.Client(base_url=process.address, timeout=TIMEOUT) as client,
     ):
-        # a pipe that nobody reads fills up and stops the server
-        threading.Thread(target=process.process.stdout.read, daemon=True).start()  # type: ignore[union-attr]
+        # a pipe that nobody reads fills up and stops the server; `served` reads the other one
         threading.Thread(target=process.process.stderr.read, daemon=True).start()  # type: ignore[union-attr]
         yield client
 

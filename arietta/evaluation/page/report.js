@@ -1,26 +1,31 @@
 /**
- * Plays the rolls of a report's page: a small synthesized piano, planned ahead on the audio clock.
+ * Plays the rolls of a report's page: a small synthesized piano, scheduled ahead of the audio clock.
  *
- * Each .player holds its notes as JSON (onset ms, sounding ms, pitch, velocity, a list each) and systems of
- * data-seconds each. A timer plans half a second ahead; what sounds keeps its exact moment.
+ * Each .player holds its notes as JSON (onset ms, sounding ms, pitch, velocity, a list each) and its roll in systems
+ * of data-seconds each. A timer schedules half a second ahead; what sounds keeps its exact moment.
  */
 (() => {
   "use strict";
-  const AHEAD = 0.5, AHEAD_HIDDEN = 1.6, TICK_MS = 80, LEAD = 0.08, MOST_VOICES = 48, RING = 1;
-  const PARTIALS = 14;
+  const LOOKAHEAD = 0.5; // seconds scheduled ahead of the clock
+  const LOOKAHEAD_HIDDEN = 1.6; // a background page's timers run once a second
+  const TICK_MS = 80;
+  const LEAD = 0.08; // seconds between "play" and the first note, so that it is not late itself
+  const MAX_VOICES = 48; // beyond them the oldest is faded out
+  const RING_OUT = 1; // seconds for the last note to fade
+  const PARTIALS = 14; // of a string
   let audio = null;
-  let current = null;
+  let current = null; // the player that sounds: one at a time
 
-  /** The audio context, made at the first touch, and three timbres from soft to loud. */
-  function sound() {
+  /** Open the audio at the first touch, as browsers demand, with three timbres from soft to loud. */
+  function openAudio() {
     if (audio) return audio;
     const context = new AudioContext();
     const master = new GainNode(context, { gain: 0.5 });
     master.connect(new DynamicsCompressorNode(context, { threshold: -16, ratio: 6 })).connect(context.destination);
-    const waves = [2.1, 1.6, 1.2].map((fall) => {
+    const waves = [2.1, 1.6, 1.2].map((rolloff) => {
       const real = new Float32Array(PARTIALS + 1);
       const imag = new Float32Array(PARTIALS + 1);
-      for (let n = 1; n <= PARTIALS; n++) imag[n] = Math.abs(Math.sin(Math.PI * n / 8.3)) / n ** fall; // struck at an eighth
+      for (let n = 1; n <= PARTIALS; n++) imag[n] = Math.abs(Math.sin(Math.PI * n / 8.3)) / n ** rolloff; // a hammer at an eighth of the string mutes the eighth partial
       return new PeriodicWave(context, { real, imag });
     });
     return (audio = { context, master, waves, voices: new Set() });
@@ -29,29 +34,30 @@
   /** Sound one note from `when` to `until`, both in audio seconds. */
   function strike(pitch, velocity, when, until) {
     const { context, master, waves, voices } = audio;
-    if (voices.size >= MOST_VOICES) silence([...voices][0], when);
+    if (voices.size >= MAX_VOICES) silence([...voices][0], when); // a Set remembers the order of insertion: the oldest
     const hertz = 440 * 2 ** ((pitch - 69) / 12);
-    const loud = velocity / 127;
+    const loudness = velocity / 127;
     const gain = new GainNode(context, { gain: 0 });
-    const bright = new BiquadFilterNode(context, { type: "lowpass", frequency: Math.min(14000, 500 + hertz * (2 + 7 * loud)) });
-    const side = new StereoPannerNode(context, { pan: Math.max(-0.6, Math.min(0.6, (pitch - 64) / 60)) });
-    const strings = [-1.2, 1.2].map((detune) => new OscillatorNode(context, { periodicWave: waves[Math.min(2, Math.floor(loud * 3))], type: "custom", frequency: hertz, detune }));
-    const level = 0.34 * loud ** 1.5;
-    const fall = 0.3 + 2.6 * 2 ** ((48 - pitch) / 20);
+    const filter = new BiquadFilterNode(context, { type: "lowpass", frequency: Math.min(14000, 500 + hertz * (2 + 7 * loudness)) });
+    const panner = new StereoPannerNode(context, { pan: Math.max(-0.6, Math.min(0.6, (pitch - 64) / 60)) });
+    // two strings a little out of tune with each other, in cents, so that the tone lives
+    const strings = [-1.2, 1.2].map((detune) => new OscillatorNode(context, { periodicWave: waves[Math.min(2, Math.floor(loudness * 3))], type: "custom", frequency: hertz, detune }));
+    const level = 0.34 * loudness ** 1.5;
+    const decay = 0.3 + 2.6 * 2 ** ((48 - pitch) / 20);
     gain.gain.setValueAtTime(0, when);
     gain.gain.linearRampToValueAtTime(level, when + 0.004);
     gain.gain.setTargetAtTime(level * 0.45, when + 0.004, 0.09); // the attack dies fast, the string slowly
-    if (until > when + 0.25) gain.gain.setTargetAtTime(0, when + 0.25, fall);
+    if (until > when + 0.25) gain.gain.setTargetAtTime(0, when + 0.25, decay);
     gain.gain.setTargetAtTime(0, Math.max(until, when + 0.05), 0.07);
     const voice = { gain, strings };
     for (const string of strings) {
-      string.connect(bright);
+      string.connect(filter);
       string.start(when);
       string.stop(Math.max(until, when + 0.05) + 0.5);
     }
-    bright.connect(gain).connect(side).connect(master);
+    filter.connect(gain).connect(panner).connect(master);
     voices.add(voice);
-    strings[1].onended = () => { voices.delete(voice); side.disconnect(); };
+    strings[1].onended = () => { voices.delete(voice); panner.disconnect(); };
   }
 
   function silence(voice, when) {
@@ -61,7 +67,7 @@
     for (const string of voice.strings) string.stop(when + 0.15);
   }
 
-  const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
+  const clockTime = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 
   class Player {
     constructor(root) {
@@ -88,36 +94,37 @@
     async play() {
       current?.pause();
       current = this;
-      const { context } = sound();
+      const { context } = openAudio();
       this.isPlaying = true;
-      this.label();
+      this.showState();
       await context.resume();
-      if (!this.isPlaying) return;
+      if (!this.isPlaying) return; // paused while the audio was starting
       if (this.position >= this.end) this.position = 0;
-      this.begin();
-      this.frame();
+      this.schedule();
+      this.drawFrame();
     }
 
-    /** Plan anew from the position. */
-    begin() {
+    /** Schedule anew from the position. */
+    schedule() {
       clearInterval(this.timer);
-      this.begunAt = audio.context.currentTime + LEAD;
-      this.begunFrom = this.position;
+      this.startTime = audio.context.currentTime + LEAD;
+      this.startPosition = this.position;
       this.next = this.onset.findIndex((onset) => onset >= 1000 * this.position);
       if (this.next < 0) this.next = this.onset.length;
-      this.timer = setInterval(() => this.plan(), TICK_MS);
-      this.plan();
+      this.timer = setInterval(() => this.tick(), TICK_MS);
+      this.tick();
     }
 
-    plan() {
-      const horizon = audio.context.currentTime + (document.hidden ? AHEAD_HIDDEN : AHEAD);
+    /** Sound all notes up to the horizon. */
+    tick() {
+      const horizon = audio.context.currentTime + (document.hidden ? LOOKAHEAD_HIDDEN : LOOKAHEAD);
       for (; this.next < this.onset.length; this.next++) {
-        const when = this.begunAt + this.onset[this.next] / 1000 - this.begunFrom;
+        const when = this.startTime + this.onset[this.next] / 1000 - this.startPosition;
         if (when > horizon) break;
         strike(this.pitch[this.next], this.velocity[this.next], Math.max(when, audio.context.currentTime), when + this.length[this.next] / 1000);
       }
-      this.position = Math.max(this.begunFrom, this.begunFrom + audio.context.currentTime - this.begunAt);
-      if (this.position > this.end + RING) this.pause();
+      this.position = Math.max(this.startPosition, this.startPosition + audio.context.currentTime - this.startTime);
+      if (this.position > this.end + RING_OUT) this.pause();
     }
 
     pause() {
@@ -126,7 +133,7 @@
       clearInterval(this.timer);
       for (const voice of [...audio.voices]) silence(voice, audio.context.currentTime);
       this.position = Math.min(this.position, this.end);
-      this.label();
+      this.showState();
       this.show();
     }
 
@@ -134,39 +141,39 @@
       this.position = Math.max(0, Math.min(seconds, this.end));
       if (this.isPlaying) {
         for (const voice of [...audio.voices]) silence(voice, audio.context.currentTime);
-        this.begin();
+        this.schedule();
       }
       this.show();
     }
 
-    frame() {
+    drawFrame() {
       if (!this.isPlaying) return;
-      this.position = Math.max(this.begunFrom, this.begunFrom + audio.context.currentTime - this.begunAt);
+      this.position = Math.max(this.startPosition, this.startPosition + audio.context.currentTime - this.startTime);
       this.show();
-      requestAnimationFrame(() => this.frame());
+      requestAnimationFrame(() => this.drawFrame());
     }
 
-    label() {
-      const word = this.isPlaying ? "Pause" : "Play";
-      this.button.setAttribute("aria-label", this.button.getAttribute("aria-label").replace(/^\w+/, word));
-      this.button.textContent = word;
+    showState() {
+      const verb = this.isPlaying ? "Pause" : "Play";
+      this.button.setAttribute("aria-label", this.button.getAttribute("aria-label").replace(/^\w+/, verb));
+      this.button.textContent = verb;
     }
 
     show() {
       const position = Math.min(this.position, this.end);
-      const place = Math.min(Math.floor(position / this.systemSeconds), this.systems.length - 1);
-      const system = this.systems[place];
+      const index = Math.min(Math.floor(position / this.systemSeconds), this.systems.length - 1);
+      const system = this.systems[index];
       if (this.cursor.parentNode !== system) {
         system.append(this.cursor);
         if (this.isPlaying) this.reveal(system);
       }
-      this.cursor.style.left = `${100 * (position / this.systemSeconds - place)}%`;
+      this.cursor.style.left = `${100 * (position / this.systemSeconds - index)}%`;
       this.slider.value = position;
-      const told = `${clock(position)} / ${clock(this.end)}`;
+      const text = `${clockTime(position)} / ${clockTime(this.end)}`;
       const time = this.root.querySelector(".time");
-      if (time.textContent !== told) {
-        time.textContent = told;
-        this.slider.setAttribute("aria-valuetext", told.replace("/", "of"));
+      if (time.textContent !== text) {
+        time.textContent = text;
+        this.slider.setAttribute("aria-valuetext", text.replace("/", "of"));
       }
     }
 
@@ -180,11 +187,12 @@
 
   for (const root of document.querySelectorAll(".player")) {
     const player = new Player(root);
-    const part = root.closest("section") ?? document;
-    for (const button of part.querySelectorAll("button[data-at]")) {
+    const section = root.closest("section") ?? document;
+    for (const button of section.querySelectorAll("button[data-at]")) {
       button.disabled = false;
       button.addEventListener("click", () => { player.seek(Math.max(0, Number(button.dataset.at) - 1)); player.play(); });
     }
   }
-  addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((one) => { one.open = true; }));
+  // paper cannot be unfolded
+  addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((details) => { details.open = true; }));
 })();

@@ -64,7 +64,7 @@ export class Keyboard {
     key.classList.toggle("black", isBlack(pitch));
     key.setAttribute("aria-label", translate("keyLabel", { name: keyName(pitch), letter }));
     key.addEventListener("pointerdown", (event) => {
-      key.releasePointerCapture?.(event.pointerId); // a finger that slides off still lets the key go
+      key.releasePointerCapture?.(event.pointerId);
       const frontness = event.offsetY / key.offsetHeight; // as on a piano, a key is louder at its front
       this.#press(event.pointerId, pitch, Math.round(SOFT + (LOUD - SOFT) * frontness));
     });

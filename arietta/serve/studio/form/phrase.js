@@ -59,5 +59,5 @@ export class Phrase {
   }
 }
 
-/** Rounded: finer times are no playing, and would make long requests. */
+/** Round to milliseconds: finer times only make the request longer. */
 const toMilliseconds = (seconds) => Math.round(seconds * 1000) / 1000;

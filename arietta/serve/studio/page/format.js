@@ -25,7 +25,7 @@ export function decimal(number, digits = 1) {
 
 /** "Ludwig van Beethoven" -> "Beethoven, Ludwig van": the order in which one looks for a composer. */
 export function surnameFirst(name) {
-  if (name.includes("/")) return name; // a style that is no person's, such as "folk/ragtime"
+  if (name.includes("/")) return name; // a name with a slash is no single person's
   const words = name.split(" ");
   const surname = words.pop();
   return words.length ? `${surname}, ${words.join(" ")}` : surname;

@@ -14,7 +14,7 @@ const LEVELS = 12; // shades of loudness
 const MIN_SCALE = 2; // pixels per second
 const MAX_SCALE = 600;
 const PLAYHEAD = 0.28; // where the playhead stands while the paper moves, as a share of the width
-const MAX_ROUNDED = 1500; // above this many visible notes corners are square: rounding each would cost a frame
+const MAX_ROUNDED = 1500; // above this many visible notes corners are square, which draws faster
 
 export class Roll {
   sequence = null;
@@ -50,7 +50,7 @@ export class Roll {
 
   resize() {
     const { clientWidth: width, clientHeight: height } = this.#canvas;
-    const sharpness = Math.min(devicePixelRatio || 1, 2); // finer pixels cost time that nobody sees
+    const sharpness = Math.min(devicePixelRatio || 1, 2); // more than two pixels per point only cost time
     this.#canvas.width = Math.round(width * sharpness);
     this.#canvas.height = Math.round(height * sharpness);
     this.#pen.setTransform(sharpness, 0, 0, sharpness, 0, 0);
@@ -293,7 +293,7 @@ function mix(from, to, share) {
 export function drawOverview(canvas, sequence) {
   const style = getComputedStyle(canvas);
   const colour = (name) => style.getPropertyValue(`--roll-${name}`).trim();
-  const sharpness = Math.min(devicePixelRatio || 1, 2); // finer pixels cost time that nobody sees
+  const sharpness = Math.min(devicePixelRatio || 1, 2); // more than two pixels per point only cost time
   const [width, height] = [canvas.clientWidth * sharpness, canvas.clientHeight * sharpness];
   Object.assign(canvas, { width, height });
   const pen = canvas.getContext("2d");

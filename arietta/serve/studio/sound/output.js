@@ -67,7 +67,7 @@ export class AudioOutput {
   /** 0 is silence, 1 is full. */
   set volume(volume) {
     this.#volume = volume;
-    this.#master?.gain.setTargetAtTime(volume ** 2, this.now, 0.02); // squared: loudness is heard in decibels
+    this.#master?.gain.setTargetAtTime(volume ** 2, this.now, 0.02); // squared: closer to how loudness is heard
   }
 
   set hasReverb(hasReverb) {
@@ -98,7 +98,7 @@ function impulseResponse(context) {
     let dark = 0;
     for (let frame = 0; frame < length; frame++) {
       const remaining = 1 - frame / length;
-      // a low-pass filter whose cutoff falls with the sound, as air and curtains take the treble first
+      // a low-pass filter whose cutoff falls as the echo dies away
       dark += (Math.random() * 2 - 1 - dark) * (0.15 + 0.6 * remaining);
       samples[frame] = dark * remaining ** 4;
     }

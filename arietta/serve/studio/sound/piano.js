@@ -7,7 +7,7 @@
  */
 
 const FOLDER = "/static/sounds/piano/";
-const MAX_VOICES = 72; // more than ten fingers and a pedal need; old phones keep up
+const MAX_VOICES = 72; // beyond them the oldest is faded out
 const LEVEL = 0.5; // of one note at full velocity, so that chords do not reach the limiter
 const PER_100_DB = Math.log(1e5); // exponential time constants in a fall of 100 dB
 const SILENCE_SECONDS = 0.03;
@@ -15,7 +15,7 @@ const SILENCE_SECONDS = 0.03;
 /** Fetch and decode all samples; `onProgress` is called with how many of how many there are. */
 export async function loadSamples(context, onProgress = () => {}) {
   const recipe = await (await fetchFile("piano.json")).json();
-  const zones = [...recipe.zones].sort((a, b) => Math.abs(a.root - 64) - Math.abs(b.root - 64)); // the middle of the keyboard first: pieces begin there
+  const zones = [...recipe.zones].sort((a, b) => Math.abs(a.root - 64) - Math.abs(b.root - 64)); // the middle of the keyboard first
   let done = 0;
   const load = async (zone) => {
     const buffer = await context.decodeAudioData(await (await fetchFile(zone.file)).arrayBuffer());

@@ -6,7 +6,7 @@
  * returns seconds. While a piece is still being composed the player waits, silently, for the notes it lacks.
  */
 
-const LOOKAHEAD = 0.4; // seconds scheduled ahead of the clock: longer than a page is ever busy
+const LOOKAHEAD = 0.4; // seconds scheduled ahead of the clock: a page that is busy for less is not heard
 const LOOKAHEAD_HIDDEN = 1.6; // a background page's timers run once a second
 const TICK_MS = 60;
 const LEAD = 0.06; // seconds between "play" and the first note, so that it is not late itself
@@ -125,6 +125,7 @@ export class Player extends EventTarget {
     this.#notify();
   }
 
+  /** The timer came too late: move what is left of the piece, so that no notes are crowded together. */
   #skipLateness(now) {
     this.lateCount++;
     this.#cursorTime = now + LEAD;
@@ -142,15 +143,17 @@ export class Player extends EventTarget {
     const until = Math.min(edge, this.#cursor + (horizon - this.#cursorTime) * this.#rate);
     this.#scheduleNotes(until);
     this.#scheduleReleases(until);
-    this.#cursorTime = until < edge ? horizon : this.#timeOf(until); // a sum could round to just below the horizon, and the loop in tick() would never end
+    // A computed time could round to just below the horizon, for ever, and the loop in tick() would not end.
+    this.#cursorTime = until < edge ? horizon : this.#timeOf(until);
     this.#cursor = until;
     if (until < edge) return;
     if (isLooping && until >= this.loop.end) this.#repeatLoop();
     else this.#startWaiting();
   }
 
-  #timeOf(time) {
-    return this.#cursorTime + (time - this.#cursor) / this.#rate;
+  /** The audio time of a position. */
+  #timeOf(position) {
+    return this.#cursorTime + (position - this.#cursor) / this.#rate;
   }
 
   #scheduleNotes(until) {
