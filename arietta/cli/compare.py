@@ -204,11 +204,11 @@ def _pieces(name: str, note_count: int, rng: Generator, unread: list[Path]) -> I
 
 
 def _files(folder: Path, note_count: int, rng: Generator, unread: list[Path]) -> Iterator[Notes]:
-    from ..corpus.reader import find
+    from ..corpus.reader import find_files
     from ..errors import MidiError
     from ..music.midi import read_midi
 
-    paths = [found.path for found in find([folder])]
+    paths = [found.path for found in find_files([folder])]
     if not paths:
         raise RequestError(f"{folder}: has no MIDI files")
     for place in rng.permutation(len(paths)).tolist():

@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     tell_log()
     start = read_start(arguments.start)
     settings = finetune_settings(start, overrides(arguments))
-    store = with_held_out(_corpus(arguments).only(settings.data.corpora, settings.data.only_composers))
+    store = with_held_out(_corpus(arguments).select(settings.data.corpora, settings.data.only_composers))
     for warning in warnings(store):
         print(f"arietta: {warning}", file=sys.stderr)
     with hardware(arguments.device, settings.train.precision, threads=arguments.threads) as place:

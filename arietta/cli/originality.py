@@ -74,7 +74,7 @@ def _build(arguments: argparse.Namespace) -> None:
 
     splits, corpora = (words.split(",") if words else [] for words in (arguments.split, arguments.corpora))
     size = round(arguments.at_most * 1e6)
-    store = open_store(arguments.build).only(corpora)
+    store = open_store(arguments.build).select(corpora)
     chosen = _chosen(store, splits, is_thinned=size < THINNED_BYTES)
     names = ("index", "file", "corpus", "composer", "title", "work")
     pieces = [

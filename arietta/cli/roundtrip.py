@@ -72,10 +72,10 @@ def _file_lines(path: Path, codec: Codec) -> Iterator[str]:
 
 def _folder_lines(path: Path, codec: Codec) -> Iterator[str]:
     from ..codecs.roundtrip import measure_files
-    from ..corpus.reader import find
+    from ..corpus.reader import find_files
     from ..errors import MidiError
 
-    paths = [found.path for found in find([path])]
+    paths = [found.path for found in find_files([path])]
     with bar("measuring", "file") as progress:
         found, unreadable = measure_files(paths, codec, progress)
     if not found:

@@ -17,10 +17,10 @@ from typing import Any
 
 from ..errors import CorpusError
 from .duplicates import find_repeats, measure_shares
-from .labels import Label, label, read_table
-from .reader import PASSAGES, Heard, Progress, find, hear, open_columns, read_span, recall
-from .store import ColumnReader, StoreWriter, replacing
-from .works import Place, place
+from .labels import Label, label_file, read_maestro_table
+from .reader import PASSAGES, Progress, ReadFile, find_files, open_columns, read_files, read_landmarks, read_span
+from .store import ColumnReader, StoreWriter, replace_corpus
+from .works import Assignment, assign_splits
 
 REPORT = "report.json"
 LARGEST_WORKS = 20
@@ -41,15 +41,15 @@ class IngestConfig:
     workers: int = 0
 
 
-_NOWHERE = Place()
+_NOWHERE = Assignment()
 
 
 @dataclass(frozen=True)
 class _File:
-    heard: Heard
+    heard: ReadFile
     label: Label
     reason: str = ""
-    place: Place = _NOWHERE
+    place: Assignment = _NOWHERE
 
 
 def ingest(
@@ -61,10 +61,10 @@ def ingest(
     `out` cannot be written. A corpus that stood in `out` is replaced at the very end, so it survives all of that.
     """
     out = Path(out)
-    found = find(folders)
+    found = find_files(folders)
     labels = _label_all(folders, config)
-    with replacing(out) as unfinished, StoreWriter(unfinished) as writer:
-        heard = hear(found, out, unfinished, writer, config.workers or os.cpu_count() or 1, progress)
+    with replace_corpus(out) as unfinished, StoreWriter(unfinished) as writer:
+        heard = read_files(found, out, unfinished, writer, config.workers or os.cpu_count() or 1, progress)
         writer.close()
         files = _without_failures([_File(one, labels(one)) for one in heard], config)
         with open_columns(unfinished) as columns:
@@ -76,10 +76,10 @@ def ingest(
     return report
 
 
-def _label_all(folders: Sequence[str | Path], config: IngestConfig) -> Callable[[Heard], Label]:
-    tables = {str(folder): read_table(Path(folder)) for folder in folders}
+def _label_all(folders: Sequence[str | Path], config: IngestConfig) -> Callable[[ReadFile], Label]:
+    tables = {str(folder): read_maestro_table(Path(folder)) for folder in folders}
     given = {"composer": config.composer, "source": config.source, "licence": config.licence}
-    return lambda heard: label(heard.found.file, tables[heard.found.folder], given)
+    return lambda heard: label_file(heard.found.file, tables[heard.found.folder], given)
 
 
 # Deciding what to keep
@@ -102,7 +102,7 @@ def _without_failures(files: Sequence[_File], config: IngestConfig) -> list[_Fil
     return checked
 
 
-def _first_fault(heard: Heard, config: IngestConfig) -> str:
+def _first_fault(heard: ReadFile, config: IngestConfig) -> str:
     if heard.reason:
         return f"unreadable: {heard.reason}"
     is_short = heard.note_count < config.fewest_notes
@@ -129,14 +129,16 @@ def _place(files: Sequence[_File], columns: Mapping[str, ColumnReader]) -> list[
     repeats = find_repeats(
         shares,
         lambda at: read_span(columns, heard[at].span),
-        lambda at: recall(columns, heard[at].passages),
+        lambda at: read_landmarks(columns, heard[at].passages),
         [one.note_count for one in heard],
     )
     for later, earlier in repeats.items():
         reason = f"same performance: as {_name(files[kept[earlier]])}"
         files[kept[later]] = replace(files[kept[later]], reason=reason)
     single = [at for at in range(len(kept)) if at not in repeats]
-    places = place([files[kept[at]].label for at in single], [heard[at].note_count for at in single], shares.of(single))
+    places = assign_splits(
+        [files[kept[at]].label for at in single], [heard[at].note_count for at in single], shares.of(single)
+    )
     for at, where in zip(single, places, strict=True):
         files[kept[at]] = replace(files[kept[at]], place=where, reason=where.reason)
     return files

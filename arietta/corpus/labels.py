@@ -71,7 +71,7 @@ _SPELLINGS = {
 _YOUTUBE_NAME = re.compile(r"^(?P<names>.+, .+), (?P<video>[A-Za-z0-9_-]{11})$")
 
 
-def read_table(folder: Path) -> dict[str, Label]:
+def read_maestro_table(folder: Path) -> dict[str, Label]:
     """Read MAESTRO's csv, where `folder` has one: labels by file name relative to the folder.
 
     Raises CorpusError when a table is there but is not MAESTRO's.
@@ -86,7 +86,7 @@ def read_table(folder: Path) -> dict[str, Label]:
     return labels
 
 
-def label(file: str, table: Mapping[str, Label], given: Mapping[str, str]) -> Label:
+def label_file(file: str, table: Mapping[str, Label], given: Mapping[str, str]) -> Label:
     """Say what is known of `file` (relative to its folder); `given` (composer, source, licence) overrules it."""
     known = table.get(file) or _from_name(PurePosixPath(file).stem)
     return replace(known, **{name: value for name, value in given.items() if value})

@@ -40,7 +40,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Found:
+class SourceFile:
     """A file: `folder` as the caller named it, `file` relative to it; `modified` in nanoseconds."""
 
     folder: str
@@ -54,10 +54,10 @@ _NOTHING = Span(0, 0, 0, 0)
 
 
 @dataclass(frozen=True)
-class Heard:
+class ReadFile:
     """A file that was read: where its notes and passages stand, or the `reason` why it could not be."""
 
-    found: Found
+    found: SourceFile
     sha256: str
     reason: str = ""
     seconds: float = 0.0
@@ -76,18 +76,18 @@ class _Reading(NamedTuple):
     landmarks: Landmarks
 
 
-def find(folders: Sequence[str | Path]) -> list[Found]:
+def find_files(folders: Sequence[str | Path]) -> list[SourceFile]:
     """List the MIDI files in `folders` and below, sorted within each; raises CorpusError when a folder cannot be
     read or has none."""
     return [found for folder in folders for found in _find_in(str(folder))]
 
 
-def hear(
-    files: Sequence[Found], old: Path, new: Path, writer: StoreWriter, workers: int, progress: Progress
-) -> list[Heard]:
+def read_files(
+    files: Sequence[SourceFile], old: Path, new: Path, writer: StoreWriter, workers: int, progress: Progress
+) -> list[ReadFile]:
     """Read `files` with `workers` processes, or from what the corpus in `old` heard; notes go to `writer`, passages
     and the list itself into the folder `new`. The order is that of `files`."""
-    heard: list[Heard] = []
+    heard: list[ReadFile] = []
     with (
         _remember(old) as memory,
         ColumnWriter(new / f"{PASSAGES}.npy", "<u8") as passages,
@@ -95,17 +95,17 @@ def hear(
     ):
         fresh = _read_all([found.path for found in files if found not in memory], workers)
         for done, found in enumerate(files, start=1):
-            reading = memory.recall(found) if found in memory else next(fresh)
+            reading = memory.reading(found) if found in memory else next(fresh)
             span = writer.append(reading.notes)
             moments.append(reading.landmarks[1])
             rows = passages.append(reading.landmarks[0])
-            heard.append(Heard(found, reading.sha256, reading.reason, reading.notes.seconds, span, rows))
+            heard.append(ReadFile(found, reading.sha256, reading.reason, reading.notes.seconds, span, rows))
             progress(done, len(files))
     _write_heard(new / HEARD, heard)
     return heard
 
 
-def _find_in(folder: str) -> list[Found]:
+def _find_in(folder: str) -> list[SourceFile]:
     root = Path(folder)
     if not root.is_dir():
         what = "is a file, not a folder" if root.exists() else "there is no such folder"
@@ -118,19 +118,19 @@ def _find_in(folder: str) -> list[Found]:
     return [_found(folder, path.relative_to(root).as_posix(), path) for path in sorted(paths)]
 
 
-def _found(folder: str, file: str, path: Path) -> Found:
+def _found(folder: str, file: str, path: Path) -> SourceFile:
     try:
         status = path.stat()
     except OSError:
-        return Found(folder, file, str(path.absolute()), 0, 0)  # a dangling link: reading it will say so
-    return Found(folder, file, str(path.absolute()), status.st_size, status.st_mtime_ns)
+        return SourceFile(folder, file, str(path.absolute()), 0, 0)  # a dangling link: reading it will say so
+    return SourceFile(folder, file, str(path.absolute()), status.st_size, status.st_mtime_ns)
 
 
 def _refuse(error: OSError) -> None:
     raise CorpusError(f"{error.filename}: cannot be read ({error.strerror}); ask for permission to read it") from error
 
 
-def _write_heard(path: Path, heard: Sequence[Heard]) -> None:
+def _write_heard(path: Path, heard: Sequence[ReadFile]) -> None:
     with path.open("w", encoding="utf-8") as file:
         print(json.dumps({"reader": READER_VERSION}), file=file)
         for one in heard:
@@ -210,12 +210,14 @@ class _Memory:
     def __init__(self, lines: Mapping[tuple[str, int, int], Any], columns: Mapping[str, ColumnReader]) -> None:
         self._lines, self._columns = lines, columns
 
-    def __contains__(self, found: Found) -> bool:
+    def __contains__(self, found: SourceFile) -> bool:
         return (found.path, found.size, found.modified) in self._lines
 
-    def recall(self, found: Found) -> _Reading:
+    def reading(self, found: SourceFile) -> _Reading:
         sha256, reason, span, (start, stop) = self._lines[found.path, found.size, found.modified]
-        return _Reading(sha256, reason, read_span(self._columns, Span(*span)), recall(self._columns, (start, stop)))
+        return _Reading(
+            sha256, reason, read_span(self._columns, Span(*span)), read_landmarks(self._columns, (start, stop))
+        )
 
 
 @contextmanager
@@ -243,7 +245,7 @@ def read_span(columns: Mapping[str, ColumnReader], span: Span) -> Notes:
     return Notes(**rows, pedal=columns[PEDAL].rows(span.pedal_start, span.pedal_stop))
 
 
-def recall(columns: Mapping[str, ColumnReader], rows: tuple[int, int]) -> Landmarks:
+def read_landmarks(columns: Mapping[str, ColumnReader], rows: tuple[int, int]) -> Landmarks:
     """Read the landmarks of one piece from open columns."""
     return columns[PASSAGES].rows(*rows), columns[MOMENTS].rows(*rows)
 

@@ -80,7 +80,7 @@ class Store:
         """Notes of all kept pieces together."""
         return sum(piece.notes for piece in self.pieces)
 
-    def only(self, corpora: Sequence[str] = (), composers: Sequence[str] = ()) -> Store:
+    def select(self, corpora: Sequence[str] = (), composers: Sequence[str] = ()) -> Store:
         """The same store with the pieces of `corpora` and `composers` alone (empty: of all).
 
         Raises CorpusError where one of them has no pieces.
@@ -260,7 +260,7 @@ class ColumnReader:
 
 
 @contextmanager
-def replacing(folder: Path) -> Iterator[Path]:
+def replace_corpus(folder: Path) -> Iterator[Path]:
     """Give an empty folder to build a corpus in; it takes the place of `folder` at the end, if nothing is raised.
 
     Until then an older corpus stays whole, and whatever interrupts leaves it so. Raises CorpusError when `folder` is

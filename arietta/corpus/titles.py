@@ -142,7 +142,7 @@ def _key(match: re.Match[str]) -> str:
     return note if match[3].lower() in ("maj", "major", "dur") else note.lower()
 
 
-def agree(key: str, other: str) -> bool:
+def keys_agree(key: str, other: str) -> bool:
     """Tell whether two titles' keys can be one: an unknown one agrees with any, "in A" with both A major and minor."""
     if not key or not other or key == other:
         return True

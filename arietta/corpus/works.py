@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from ..names import fold_name
 from .duplicates import Shares
 from .labels import Label
-from .titles import Number, Title, agree, read_title
+from .titles import Number, Title, keys_agree, read_title
 
 # Shares of the smaller file, each with the fewest passages. To keep out what is held out, 2 % and 20 passages are
 # enough: 20 of 11,346 files more than with the second rule, half of them rightly. To join works they are not: octaves
@@ -30,7 +30,7 @@ TEST_SHARE, VALIDATION_SHARE = 0.05, 0.05  # of the works for which nobody presc
 
 
 @dataclass(frozen=True)
-class Place:
+class Assignment:
     """What becomes of a file: its work's id and side, or the `reason` for which it is dropped."""
 
     work: str = ""
@@ -38,20 +38,20 @@ class Place:
     reason: str = ""
 
 
-def place(labels: Sequence[Label], note_counts: Sequence[int], shares: Shares) -> list[Place]:
+def assign_splits(labels: Sequence[Label], note_counts: Sequence[int], shares: Shares) -> list[Assignment]:
     """Give each file its work and side, or the reason why it is dropped."""
     links = _Links(labels)
     links.alike = _partners(shares, SHARES_OF_THE_HELD_OUT)
     dropped = _touching(labels, note_counts, links)
     links.alike = _partners(shares, SHARES_OF_A_WORK)
-    places = {index: Place(reason=reason) for index, reason in dropped.items()}
+    places = {index: Assignment(reason=reason) for index, reason in dropped.items()}
     ids: Counter[str] = Counter()
     for side in (*HELD_OUT, ""):
         chosen = {i for i, label in enumerate(labels) if i not in dropped and _held_out(label) == side}
         for group in links.components(chosen):
             work = _work_id([labels[index] for index in group], ids)
             split = side or _side(work, [labels[index] for index in group])
-            places |= {index: Place(work, split) for index in group}
+            places |= {index: Assignment(work, split) for index in group}
     return [places[index] for index in range(len(labels))]
 
 
@@ -94,7 +94,7 @@ class _Links:
             items = {key[-1], ""} if key[-1] else self._items[key[:3]]
             named = named.union(*(self._bearers.get((*key[:3], item), ()) for item in items))
         return self.alike.get(index, set()) | {
-            other for other in named if agree(self._tonics[index], self._tonics[other])
+            other for other in named if keys_agree(self._tonics[index], self._tonics[other])
         }
 
     def components(self, members: set[int]) -> Iterator[list[int]]:

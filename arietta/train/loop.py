@@ -84,7 +84,7 @@ def plan_run(settings: RunSettings, store: Store, start: Start | None = None) ->
     A model that begins from `start` knows that model's composers and sources too.
     """
     data = settings.data
-    store = store.only(data.corpora, data.only_composers)
+    store = store.select(data.corpora, data.only_composers)
     pieces = pieces_of(store, "train")
     codec = _find_codec(settings.data.codec, store, pieces)
     composers = _composers(pieces, data.min_composer_pieces, data.max_composers)

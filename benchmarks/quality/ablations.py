@@ -86,7 +86,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--threads", type=int, default=0)
     arguments = parser.parse_args()
-    store = open_store(arguments.corpus).only(["maestro"])
+    store = open_store(arguments.corpus).select(["maestro"])
     chosen = [case for case in CASES if not arguments.only or any(text in case.name for text in arguments.only)]
     if not arguments.only or any(text in "event/unigram event/bigram" for text in arguments.only):
         count_tokens(store)

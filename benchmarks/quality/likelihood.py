@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    bundle, store = load_bundle(arguments.model), open_store(arguments.corpus).only([arguments.on])
+    bundle, store = load_bundle(arguments.model), open_store(arguments.corpus).select([arguments.on])
     context = arguments.context or bundle.model.context
     model = shortened(bundle, context)
     chosen = [piece for piece in store.pieces if piece.split == arguments.split]

@@ -20,7 +20,7 @@ from pathlib import Path
 import muspy
 import numpy as np
 
-from arietta.corpus.reader import find
+from arietta.corpus.reader import find_files
 from arietta.evaluation.report import pitch_class_entropy
 from arietta.evaluation.statistics import measure
 from arietta.music.midi import read_midi
@@ -50,7 +50,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--files", type=int, default=20, help="how many (%(default)s)")
     arguments = parser.parse_args()
-    pieces = [on_grid(notes) for notes in map(read_midi, sorted(one.path for one in find([arguments.folder])))]
+    pieces = [on_grid(notes) for notes in map(read_midi, sorted(one.path for one in find_files([arguments.folder])))]
     pieces = [notes for notes in pieces if len(notes) and notes.seconds <= MOST_SECONDS][: arguments.files]
     told = [music(notes) for notes in pieces]
     is_apart = False

@@ -12,7 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arietta.corpus.store import ColumnReader, ColumnWriter, Store, StoreWriter, open_store, read_manifest, replacing
+from arietta.corpus.store import (
+    ColumnReader,
+    ColumnWriter,
+    Store,
+    StoreWriter,
+    open_store,
+    read_manifest,
+    replace_corpus,
+)
 from arietta.errors import CorpusError
 from arietta.music.notes import Notes
 from tests.support.corpora import made_store
@@ -170,7 +178,7 @@ def test_a_missing_or_shortened_column_is_refused_by_name(tmp_path: Path) -> Non
 
 def test_replacing_puts_the_new_corpus_in_the_place_of_the_old(tmp_path: Path) -> None:
     for count in (1, 2):
-        with replacing(tmp_path / "corpus") as folder:
+        with replace_corpus(tmp_path / "corpus") as folder:
             write_store(folder, *map(tune, range(count)))
     assert len(open_store(tmp_path / "corpus")) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
@@ -178,7 +186,7 @@ def test_replacing_puts_the_new_corpus_in_the_place_of_the_old(tmp_path: Path) -
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, CorpusError("broken"), RuntimeError])
 def test_whatever_interrupts_leaves_the_old_corpus_and_no_rest(tmp_path: Path, error: BaseException) -> None:
-    with replacing(tmp_path / "corpus") as folder:
+    with replace_corpus(tmp_path / "corpus") as folder:
         write_store(folder, tune(1))
     with pytest.raises((KeyboardInterrupt, CorpusError, RuntimeError)):
         _fail_while_replacing(tmp_path / "corpus", error)
@@ -187,15 +195,15 @@ def test_whatever_interrupts_leaves_the_old_corpus_and_no_rest(tmp_path: Path, e
 
 
 def _fail_while_replacing(corpus: Path, error: BaseException) -> None:
-    with replacing(corpus) as folder, StoreWriter(folder) as writer:
+    with replace_corpus(corpus) as folder, StoreWriter(folder) as writer:
         writer.append(tune(2))
         raise error
 
 
 def test_a_corpus_whose_replacement_was_killed_half_way_is_put_back(tmp_path: Path) -> None:
-    with replacing(tmp_path / ".corpus.replaced") as folder:
+    with replace_corpus(tmp_path / ".corpus.replaced") as folder:
         write_store(folder, tune(1))
-    with pytest.raises(RuntimeError), replacing(tmp_path / "corpus"):
+    with pytest.raises(RuntimeError), replace_corpus(tmp_path / "corpus"):
         raise RuntimeError
     assert open_store(tmp_path / "corpus").notes(0) == tune(1)
 
@@ -203,35 +211,35 @@ def test_a_corpus_whose_replacement_was_killed_half_way_is_put_back(tmp_path: Pa
 def test_a_folder_that_is_no_corpus_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "one.jpg").touch()
-    with pytest.raises(CorpusError, match="is no corpus; choose another --out"), replacing(tmp_path / "photos"):
+    with pytest.raises(CorpusError, match="is no corpus; choose another --out"), replace_corpus(tmp_path / "photos"):
         pass
     assert (tmp_path / "photos" / "one.jpg").exists()
 
 
 def test_a_full_disk_is_a_sentence_and_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match=r"No space left.*free some room"), replacing(tmp_path / "corpus"):
+    with pytest.raises(CorpusError, match=r"No space left.*free some room"), replace_corpus(tmp_path / "corpus"):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_place_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(CorpusError, match="cannot be written"), replacing(tmp_path / "file" / "corpus"):
+    with pytest.raises(CorpusError, match="cannot be written"), replace_corpus(tmp_path / "file" / "corpus"):
         pass
 
 
 def test_parts_of_a_store_keep_their_places_in_the_columns(tmp_path: Path) -> None:
     store = made_store(tmp_path)
-    part = store.only(composers=["Frédéric Chopin"])
+    part = store.select(composers=["Frédéric Chopin"])
     assert {piece.composer for piece in part.pieces} == {"Frédéric Chopin"} and len(part) == 3
     assert all(part.notes(piece.index) == store.notes(piece.index) for piece in part.pieces)
     assert part.fingerprint == store.fingerprint
-    assert store.only().pieces == store.pieces
+    assert store.select().pieces == store.pieces
 
 
 def test_a_part_that_is_not_there_is_refused_with_the_nearest(tmp_path: Path) -> None:
     store = made_store(tmp_path)
     with pytest.raises(CorpusError, match="no pieces of composer 'Chopin'; nearest: "):
-        store.only(composers=["Chopin"])
+        store.select(composers=["Chopin"])
     with pytest.raises(CorpusError, match="no pieces of corpus 'maestro'"):
-        store.only(["maestro"])
+        store.select(["maestro"])

@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from arietta.corpus.titles import Number, agree, read_title
+from arietta.corpus.titles import Number, keys_agree, read_title
 
 BACH = "Johann Sebastian Bach"
 
@@ -142,9 +142,9 @@ def test_the_key_is_read_when_there_is_one(title: str, key: str) -> None:
 
 
 def test_keys_agree_unless_they_contradict_each_other() -> None:
-    assert agree("A#", "A#")
-    assert agree("", "c")
-    assert agree("A?", "a")
-    assert agree("A?", "A?")
-    assert not agree("A", "a")
-    assert not agree("C?", "c#")
+    assert keys_agree("A#", "A#")
+    assert keys_agree("", "c")
+    assert keys_agree("A?", "a")
+    assert keys_agree("A?", "A?")
+    assert not keys_agree("A", "a")
+    assert not keys_agree("C?", "c#")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from arietta.corpus.duplicates import Shares
 from arietta.corpus.labels import Label
-from arietta.corpus.works import Place, composer_names, place
+from arietta.corpus.works import Assignment, assign_splits, composer_names
 
 CHOPIN, BACH, GRIEG = "Frédéric Chopin", "Johann Sebastian Bach", "Edvard Grieg"
 
@@ -33,8 +33,8 @@ def shares(file_count: int, shared: dict[tuple[int, int], int] | None = None, si
 
 def places(
     labels: list[Label], shared: dict[tuple[int, int], int] | None = None, note_counts: list[int] | None = None
-) -> list[Place]:
-    return place(labels, note_counts or [1000] * len(labels), shares(len(labels), shared))
+) -> list[Assignment]:
+    return assign_splits(labels, note_counts or [1000] * len(labels), shares(len(labels), shared))
 
 
 def are_one_work(*labels: Label) -> bool:
@@ -118,7 +118,7 @@ def test_files_that_sound_alike_are_one_work_whatever_they_are_called() -> None:
 def test_few_shared_passages_must_be_a_larger_share() -> None:
     labels = [own("A", "First"), own("B", "Second")]
     for size, count, is_one in ((300, 20, True), (300, 14, False), (1000, 49, False), (5000, 100, True)):
-        found = place(labels, [1, 1], shares(2, {(0, 1): count}, size))
+        found = assign_splits(labels, [1, 1], shares(2, {(0, 1): count}, size))
         assert (found[0].work == found[1].work) is is_one
 
 
