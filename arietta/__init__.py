@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .client import Client
-    from .generation.loop import Request, Take, stream
+    from .generation.loop import stream
+    from .generation.request import Request, Take
     from .model.bundle import Bundle, list_bundles, load_bundle
     from .model.engine import OnnxEngine, load_engine
     from .model.sampling import Sampling
@@ -44,7 +45,8 @@ __all__ = [
 _HOMES = {
     "model.bundle": ("Bundle", "list_bundles", "load_bundle"),
     "client": ("Client",),
-    "generation.loop": ("Request", "Take", "stream"),
+    "generation.loop": ("stream",),
+    "generation.request": ("Request", "Take"),
     "model.engine": ("load_engine",),
     "music.midi": ("read_midi", "write_midi"),
     "music.notes": ("Note", "Notes", "Pedal"),
@@ -69,7 +71,8 @@ def compose(
     and stands in the take's request. `original` composes again, with a later seed, what shares more with the model's
     training music than works of people do. Models stay loaded between calls. Raises RequestError or BundleError.
     """
-    from .generation.loop import Request, draw_seed, generate
+    from .generation.loop import generate
+    from .generation.request import Request, draw_seed
     from .model.sampling import DEFAULT
 
     request = Request(

@@ -26,8 +26,8 @@ from .music.notes import Note, Notes, Pedal
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from .generation.loop import Request
     from .generation.original import Originality
+    from .generation.request import Request
 
 Progress = Callable[[float, float], None]
 TRIES, PAUSE = 5, 1.0  # how often a stream that broke is taken up again, seconds in between
@@ -97,7 +97,8 @@ class Client:
         self, notes: int | None = None, *, progress: Progress | None = None, **wishes: Unpack[Wishes]
     ) -> ServedTake:
         """Compose `notes` notes (300 if no length is given) and wait for them; interrupted, it cancels the piece."""
-        from .generation.loop import ANY, Request, draw_seed
+        from .generation.request import Request, draw_seed
+        from .model.config import ANY
 
         request = Request(
             notes=300 if notes is None and "seconds" not in wishes else notes,
@@ -181,8 +182,8 @@ class Client:
 
     def take(self, key: str) -> ServedTake:
         """Fetch a finished piece."""
-        from .generation.loop import Request
         from .generation.original import Originality
+        from .generation.request import Request
 
         piece, music = self.piece(key), self._json("GET", f"/v1/pieces/{quote(key)}.json")
         placed = piece["figures"].get("originality")

@@ -16,7 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from arietta.generation.loop import Request, generate
+from arietta.generation.loop import generate
+from arietta.generation.request import Request
 from arietta.model.bundle import DEFAULT_MODEL, SHIPPED, Bundle, load_bundle
 from arietta.model.engine import load_engine
 from arietta.originality.index import find_index

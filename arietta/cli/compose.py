@@ -29,7 +29,7 @@ from .table import table
 if TYPE_CHECKING:
     from ..client import ServedTake
     from ..evaluation.ranking import Ranked
-    from ..generation.loop import Request, Take
+    from ..generation.request import Request, Take
     from ..model.bundle import Bundle
     from ..model.engine import Engine
     from ..music.notes import Notes
@@ -167,7 +167,7 @@ def _elsewhere(arguments: argparse.Namespace, said: list[str]) -> tuple[Work, Ra
 
 
 def _requests(arguments: argparse.Namespace) -> list[Request]:
-    from ..generation.loop import Request, draw_seed
+    from ..generation.request import Request, draw_seed
 
     if not 1 <= arguments.count <= MOST_TAKES:
         raise RequestError(f"--count must lie in 1-{MOST_TAKES}, not {arguments.count}")

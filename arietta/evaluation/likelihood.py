@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..codecs.codec import Tokens
 from ..codecs.grid import KEY_COUNT
 from ..codecs.note import NoteCodec
-from ..generation.loop import condition_of
+from ..model.bundle import condition_of
 from ..model.engine import Engine
 from ..music.notes import Note, Notes, trim
 

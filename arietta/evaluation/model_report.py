@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import RequestError
 from ..generation.batch import generate_all
-from ..generation.loop import Request
+from ..generation.request import Request
 from ..model.engine import Engine
 from ..music.notes import Notes
 from ..originality.index import PassageIndex

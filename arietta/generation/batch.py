@@ -17,7 +17,8 @@ import numpy as np
 
 from ..model.engine import Engine
 from ..music.notes import Note, Pedal
-from .loop import Generation, Request, Slot, Take, start, step
+from .loop import Generation, Slot, start, step
+from .request import Request, Take
 
 MAX_SLOTS = 16  # places: twice as many gained little, and each holds a cache (benchmarks/speed/batch.py)
 

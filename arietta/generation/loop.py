@@ -13,13 +13,9 @@ log p(any)): classifier-free guidance (Ho and Salimans 2022, arXiv 2207.12598, e
 
 from __future__ import annotations
 
-import json
-import re
-import secrets
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,110 +24,18 @@ from numpy.typing import NDArray
 from ..codecs.codec import Masks, Tokens
 from ..codecs.grid import LONGEST_CODA, SHORTEST_CODA
 from ..errors import RequestError
-from ..model.bundle import Bundle
+from ..model.bundle import Bundle, condition_of
 from ..model.engine import Engine
-from ..model.sampling import DEFAULT, Sampling, gumbel
+from ..model.sampling import gumbel
 from ..music import notes as music
 from ..music.loops import LoopGuard
-from ..music.midi import write_midi
 from ..music.notes import Note, Notes, Pedal
-from ..names import fold_name, nearest_names, same_name
 from .prompt import after_prompt, held_since
+from .request import MAX_NOTES, Request, Take
 
-MOST_NOTES = 100_000
-MOST_SECONDS = 6 * 3600.0
-LONGEST_PROMPT = 10_000
-ANY = "any"
 ROWS_SUMMED = 64
 NOISES_DRAWN = 16  # rows of noise at a time
 LAST_NOTES = 16  # how many a piece of so many seconds has before its pace is judged
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to compose: `notes` or `seconds` of new music, after `prompt` if there is one.
-
-    Raises RequestError where a value is impossible; what depends on the model is checked by `Generation`.
-    """
-
-    notes: int | None = None
-    seconds: float | None = None
-    style: str = ANY
-    prompt: Notes | None = field(default=None, repr=False)
-    seed: int = 0
-    sampling: Sampling = DEFAULT
-
-    def __post_init__(self) -> None:
-        if (self.notes is None) == (self.seconds is None):
-            raise RequestError("say how long the piece shall be: either a number of notes or of seconds")
-        if self.notes is not None and not (_is_whole(self.notes) and 1 <= self.notes <= MOST_NOTES):
-            raise RequestError(f"notes must lie in 1-{MOST_NOTES}, not {self.notes}")
-        if self.seconds is not None and not (_is_number(self.seconds) and 1 <= self.seconds <= MOST_SECONDS):
-            raise RequestError(f"seconds must lie in 1-{MOST_SECONDS:.0f}, not {self.seconds}")
-        if not (_is_whole(self.seed) and 0 <= self.seed < 2**32):
-            raise RequestError(f"seed must lie in 0-{2**32 - 1}, not {self.seed}")
-        if self.prompt is not None and not 1 <= len(self.prompt) <= LONGEST_PROMPT:
-            raise RequestError(
-                f"the prompt has {len(self.prompt)} notes; give 1 to {LONGEST_PROMPT} (--prompt-notes takes its first)"
-            )
-
-    def describe(self) -> dict[str, Any]:
-        """Return what to ask for to get the same piece again, as JSON values; a prompt is named by its length."""
-        values: dict[str, Any] = {"notes": self.notes, "seconds": self.seconds, "style": self.style, "seed": self.seed}
-        prompt = {"prompt_notes": len(self.prompt)} if self.prompt is not None else {}
-        return {name: value for name, value in values.items() if value is not None} | asdict(self.sampling) | prompt
-
-    def title(self, model: str) -> str:
-        """Name a take of this request by a model, so that names sort by model, style and length.
-
-        For example concert-chopin-0300-notes-seed-7.
-        """
-        length = f"{self.notes:04d}-notes" if self.notes is not None else f"{self.seconds:g}-seconds"
-        style = re.findall(r"\w+", fold_name(self.style))  # a style may hold a slash, as arrangements do
-        return "-".join([model, *style, length, "seed", str(self.seed)])
-
-
-@dataclass(frozen=True)
-class Take:
-    """A finished piece. `events` uint16 [T, F] begin with `prompt_length` rows of the prompt; `notes` begin with the
-    prompt's own, untouched. `nll` is the mean, in nats a note, of the composed notes under the model."""
-
-    notes: Notes
-    events: Tokens
-    prompt_length: int
-    prompt_notes: int
-    request: Request
-    model: str
-    bundle: str
-    nll: float
-    seconds_taken: float
-
-    @property
-    def note_count(self) -> int:
-        """Notes composed, without the prompt's."""
-        return len(self.notes) - self.prompt_notes
-
-    @property
-    def prompt_seconds(self) -> float:
-        """Time of the prompt's last onset; 0 without a prompt."""
-        return float(self.request.prompt.onset.max()) if self.request.prompt is not None else 0.0
-
-    def describe(self) -> dict[str, Any]:
-        """Return what made this take, as JSON values: the request, the model and its fingerprint."""
-        return {"model": self.model, "bundle": self.bundle} | self.request.describe()
-
-    @property
-    def title(self) -> str:
-        """The name that the piece has unless it is given another."""
-        return self.request.title(self.model)
-
-    def save(self, path: str | Path) -> None:
-        """Write the piece as a MIDI file that carries its request; raises MidiError where that fails."""
-        write_midi(path, self.notes, title=self.title, texts=self.texts())
-
-    def texts(self) -> list[str]:
-        """What goes into the MIDI file's text events."""
-        return midi_texts(self.describe())
 
 
 class Generation:
@@ -231,7 +135,7 @@ class Generation:
         if self.request.notes is not None:
             return self.request.notes - self.note_count
         done, whole = self.progress
-        return round((whole - done) * self.note_count / done) if self.note_count >= LAST_NOTES and done else MOST_NOTES
+        return round((whole - done) * self.note_count / done) if self.note_count >= LAST_NOTES and done else MAX_NOTES
 
     def push(self, row: list[int], nll: NDArray[np.float32]) -> tuple[list[int], list[Note | Pedal]]:
         """Take the engine's row: (the row as it stands in the piece, what it completes, in the piece's seconds)."""
@@ -345,44 +249,3 @@ def step(places: Sequence[Slot], cache: Any, engine: Engine) -> list[tuple[Gener
     for number, place in enumerate(places):
         engine.replace_last(cache, number, pushed[place.piece][0])
     return [(piece, made) for piece, (_, made) in pushed.items()]
-
-
-def midi_texts(description: Mapping[str, Any]) -> list[str]:
-    """Return the text events of the MIDI file of a take with this description."""
-    return ["arietta " + json.dumps(description, sort_keys=True)]
-
-
-def draw_seed() -> int:
-    """A seed for a request that names none: six digits, easy to write down."""
-    return secrets.randbelow(1_000_000)
-
-
-def condition_of(style: str, bundle: Bundle) -> tuple[int, int]:
-    """Ids of the composer that `style` names (full name or surname, any case) and of the most faithful source.
-
-    Raises RequestError, with the nearest names, where the model does not know the style.
-    """
-    model = bundle.model
-    source = "measured" if "measured" in model.sources else ANY
-    if same_name(style, ANY):
-        return model.condition_ids(ANY, source)
-    known = [name for name in model.composers if same_name(style, name)]
-    alone = [name for name in model.composers if " / " not in name]  # arrangements go by their full names
-    known = known or [name for name in alone if same_name(style, name.split()[-1])]
-    if len(known) == 1:
-        return model.condition_ids(known[0], source)
-    if known:
-        raise RequestError(f"style {style!r} may be {' or '.join(known)}: give the full name")
-    if not model.composers:
-        raise RequestError(f"{bundle.name} was trained without composers: leave the style at {ANY!r}")
-    raise RequestError(
-        f"{bundle.name} does not know the style {style!r}; nearest: {nearest_names(style, model.composers)}"
-    )
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    return _is_whole(value) or isinstance(value, float)

@@ -22,7 +22,7 @@ from ..originality.baseline import measure_percentiles
 from ..originality.index import PassageIndex, find_index
 from ..originality.search import find_passages
 from .batch import generate_all
-from .loop import Request, Take
+from .request import Request, Take
 
 MOST_TRIES = 8
 SEEDS_APART = 100  # from one try to the next: no command or request asks for more takes, whose seeds count up by one

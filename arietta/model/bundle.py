@@ -26,8 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codecs.codec import Codec, Tokens, load_codec
-from ..errors import AriettaError, BundleError
-from .config import ModelConfig
+from ..errors import AriettaError, BundleError, RequestError
+from ..names import nearest_names, same_name
+from .config import ANY, ModelConfig
 
 FORMAT = 3
 FILES = ("step.onnx", "feed.onnx", "weights.bin", "golden.npz")
@@ -161,6 +162,29 @@ def _read(path: Path) -> bytes:
         raise BundleError(f"{path}: missing, so the model is incomplete; fetch or export it again") from error
     except OSError as error:
         raise BundleError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def condition_of(style: str, bundle: Bundle) -> tuple[int, int]:
+    """Ids of the composer that `style` names (full name or surname, any case) and of the most faithful source.
+
+    Raises RequestError, with the nearest names, where the model does not know the style.
+    """
+    model = bundle.model
+    source = "measured" if "measured" in model.sources else ANY
+    if same_name(style, ANY):
+        return model.condition_ids(ANY, source)
+    known = [name for name in model.composers if same_name(style, name)]
+    alone = [name for name in model.composers if " / " not in name]  # arrangements go by their full names
+    known = known or [name for name in alone if same_name(style, name.split()[-1])]
+    if len(known) == 1:
+        return model.condition_ids(known[0], source)
+    if known:
+        raise RequestError(f"style {style!r} may be {' or '.join(known)}: give the full name")
+    if not model.composers:
+        raise RequestError(f"{bundle.name} was trained without composers: leave the style at {ANY!r}")
+    raise RequestError(
+        f"{bundle.name} does not know the style {style!r}; nearest: {nearest_names(style, model.composers)}"
+    )
 
 
 def write_description(path: Path, model: ModelConfig, codec: Codec, *, bits: int, prefill_chunk: int) -> None:

@@ -11,6 +11,7 @@ from ..errors import ConfigError
 KINDS = ("lstm", "transformer")
 POSITIONS = ("relative", "relative_per_head", "rotary", "absolute")
 ROTARY_BASE = 10_000.0
+ANY = "any"  # the composer or source that id 0 stands for: none in particular
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,9 @@ from numpy.typing import NDArray
 from arietta.corpus.store import Store, open_store
 from arietta.evaluation.embedding import embed, known_composers, predict_composers
 from arietta.evaluation.frechet import frechet_distance, frechet_interval, plain_distance, resampled
-from arietta.generation.loop import ANY, Request
+from arietta.generation.request import Request
 from arietta.model.bundle import DEFAULT_MODEL, load_bundle
+from arietta.model.config import ANY
 from arietta.model.engine import OnnxEngine, load_engine
 from arietta.model.sampling import DEFAULT, Sampling
 from arietta.music.notes import Notes, trim

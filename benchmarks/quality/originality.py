@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from arietta.corpus.store import Store, open_store
-from arietta.generation.loop import Request
+from arietta.generation.request import Request
 from arietta.model.bundle import DEFAULT_MODEL, load_bundle
 from arietta.model.engine import load_engine
 from arietta.music.notes import Notes, excerpt

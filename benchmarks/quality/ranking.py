@@ -30,7 +30,7 @@ from arietta.evaluation.embedding import embed
 from arietta.evaluation.frechet import frechet_distance
 from arietta.evaluation.ranking import PARTS, STEADINESS, Ranked, rank_takes, typical_nats
 from arietta.evaluation.statistics import DEFINITIONS, Statistics, measure
-from arietta.generation.loop import Request, Take
+from arietta.generation.request import Request, Take
 from arietta.model.bundle import DEFAULT_MODEL, load_bundle
 from arietta.model.engine import OnnxEngine, load_engine
 from arietta.music.notes import Notes

@@ -25,7 +25,7 @@ from typing import NamedTuple
 from arietta.corpus.store import Store, open_store
 from arietta.evaluation.comparison import Comparison, compare, mean_overlap
 from arietta.evaluation.statistics import measure
-from arietta.generation.loop import Request
+from arietta.generation.request import Request
 from arietta.model.bundle import DEFAULT_MODEL, load_bundle
 from arietta.model.engine import OnnxEngine, load_engine
 from arietta.model.sampling import DEFAULT, Sampling

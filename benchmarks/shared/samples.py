@@ -18,8 +18,9 @@ from arietta.corpus.store import Piece, Store
 from arietta.errors import RequestError
 from arietta.generation import loop as composing
 from arietta.generation.batch import generate_all
-from arietta.generation.loop import ANY, Request, Take, condition_of
-from arietta.model.bundle import Bundle
+from arietta.generation.request import Request, Take
+from arietta.model.bundle import Bundle, condition_of
+from arietta.model.config import ANY
 from arietta.model.engine import OnnxEngine
 from arietta.model.sampling import DEFAULT, Sampling
 from arietta.music.notes import Note, Notes, window

@@ -15,7 +15,8 @@ import numpy as np
 
 from arietta.codecs.codec import Tokens
 from arietta.generation.batch import Batch
-from arietta.generation.loop import Generation, Request, Take, generate
+from arietta.generation.loop import Generation, generate
+from arietta.generation.request import Request, Take
 from arietta.model.bundle import DEFAULT_MODEL, load_bundle
 from arietta.model.engine import OnnxEngine, load_engine
 from benchmarks.shared.report import report, seconds

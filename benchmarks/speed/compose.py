@@ -19,7 +19,8 @@ import numpy as np
 import psutil
 
 from arietta.codecs.codec import Tokens
-from arietta.generation.loop import Request, Take, generate
+from arietta.generation.loop import generate
+from arietta.generation.request import Request, Take
 from arietta.model.bundle import DEFAULT_MODEL, load_bundle
 from arietta.model.engine import OnnxEngine, load_engine
 from benchmarks.shared.report import report, seconds

@@ -18,7 +18,8 @@ from time import perf_counter, perf_counter_ns
 
 import numpy as np
 
-from arietta.generation.loop import Request, generate
+from arietta.generation.loop import generate
+from arietta.generation.request import Request
 from arietta.model.bundle import DEFAULT_MODEL, load_bundle
 from arietta.model.engine import OnnxEngine, load_engine
 from arietta.model.sampling import DEFAULT

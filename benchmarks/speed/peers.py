@@ -24,7 +24,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from arietta.generation.loop import Request, generate
+from arietta.generation.loop import generate
+from arietta.generation.request import Request
 from arietta.model.bundle import Bundle, load_bundle
 from arietta.model.config import ModelConfig
 from arietta.model.engine import load_engine

@@ -28,7 +28,8 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read when numpy is first imported
 import numpy as np
 import onnxruntime
 
-from arietta.generation.loop import Generation, Request
+from arietta.generation.loop import Generation
+from arietta.generation.request import Request
 from arietta.model.bundle import Bundle, list_bundles, load_bundle
 from arietta.model.config import ModelConfig
 from arietta.model.engine import OnnxEngine, load_engine

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from arietta.generation.loop import Request
+from arietta.generation.request import Request
 from arietta.model.bundle import INDEX, load_bundle
 from arietta.music.notes import Notes
 from arietta.originality.index import extend_description, open_index
@@ -93,7 +93,8 @@ def test_company_is_told_and_changes_no_piece(
 
 
 def test_a_piece_that_its_company_changed_ends_the_run(benchmark: Any, tiny_bundle: Path) -> None:
-    from arietta.generation.loop import Request, generate
+    from arietta.generation.loop import generate
+    from arietta.generation.request import Request
 
     bench, engine = benchmark("benchmarks.speed.batch"), engine_of(tiny_bundle)
     take, other = (generate(Request(notes=5, seed=seed), engine) for seed in (0, 1))

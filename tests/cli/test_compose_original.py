@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from arietta.cli import main
-from arietta.generation.loop import Request
+from arietta.generation.request import Request
 from arietta.model.bundle import INDEX
 from arietta.music.midi import read_texts
 from tests.support.indexes import knowing

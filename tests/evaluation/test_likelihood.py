@@ -8,7 +8,8 @@ import pytest
 from arietta.codecs.grid import KEY_COUNT, START
 from arietta.errors import RequestError
 from arietta.evaluation.likelihood import likelihood, surprises
-from arietta.generation.loop import Request, generate
+from arietta.generation.loop import generate
+from arietta.generation.request import Request
 from arietta.model.engine import OnnxEngine
 from arietta.music.notes import Note, Notes, shift
 

@@ -15,7 +15,8 @@ from arietta.evaluation.page.model import model_html
 from arietta.evaluation.reference import is_inside, references
 from arietta.evaluation.report import figures, report_on
 from arietta.evaluation.words import model_words
-from arietta.generation.loop import Request, generate
+from arietta.generation.loop import generate
+from arietta.generation.request import Request
 from arietta.model.engine import OnnxEngine
 from arietta.music.midi import write_midi
 from arietta.music.notes import Notes

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from arietta.errors import RequestError
 from arietta.generation.batch import Batch, generate_all
-from arietta.generation.loop import Generation, Request, Take, generate
+from arietta.generation.loop import Generation, generate
+from arietta.generation.request import Request, Take
 from arietta.model.engine import OnnxEngine
 from arietta.model.sampling import Sampling
 from arietta.music.midi import midi_bytes

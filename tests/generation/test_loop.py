@@ -12,17 +12,9 @@ import pytest
 
 from arietta.codecs.grid import START
 from arietta.errors import RequestError
-from arietta.generation.loop import (
-    LONGEST_PROMPT,
-    MOST_NOTES,
-    Generation,
-    Request,
-    condition_of,
-    draw_seed,
-    generate,
-    stream,
-)
-from arietta.model.bundle import load_bundle
+from arietta.generation.loop import Generation, generate, stream
+from arietta.generation.request import MAX_NOTES, MAX_PROMPT_NOTES, Request, draw_seed
+from arietta.model.bundle import condition_of, load_bundle
 from arietta.model.engine import OnnxEngine
 from arietta.model.sampling import Sampling
 from arietta.music.midi import midi_bytes, read_midi, read_texts
@@ -214,11 +206,11 @@ def test_an_impossible_request_is_refused_in_a_sentence(asked: dict[str, Any], s
 def test_a_prompt_of_a_hundred_thousand_notes_is_refused() -> None:
     count = np.arange(100_000)
     prompt = Notes.of(count * 0.1, np.full(100_000, 0.05), 60 + count % 12, np.full(100_000, 64))
-    with pytest.raises(RequestError, match=f"the prompt has 100000 notes; give 1 to {LONGEST_PROMPT}"):
+    with pytest.raises(RequestError, match=f"the prompt has 100000 notes; give 1 to {MAX_PROMPT_NOTES}"):
         Request(notes=5, prompt=prompt)
 
 
-@pytest.mark.parametrize("asked", [{"notes": 1}, {"notes": MOST_NOTES}, {"seconds": 1}, {"seconds": 21600.0}])
+@pytest.mark.parametrize("asked", [{"notes": 1}, {"notes": MAX_NOTES}, {"seconds": 1}, {"seconds": 21600.0}])
 def test_the_limits_themselves_may_be_asked(asked: dict[str, Any]) -> None:
     assert asked.items() <= Request(**asked).describe().items()
 

@@ -10,7 +10,8 @@ import pytest
 
 from arietta.codecs.codec import Masks
 from arietta.errors import RequestError
-from arietta.generation.loop import Generation, Request, generate, start
+from arietta.generation.loop import Generation, generate, start
+from arietta.generation.request import Request
 from arietta.model import engine as engines
 from arietta.model.bundle import load_bundle
 from arietta.model.engine import OnnxEngine

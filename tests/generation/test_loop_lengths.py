@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from arietta.codecs.grid import CODA, END, KEY_COUNT, PEDAL_DOWN, TIME_COUNT
 from arietta.codecs.performance import PerformanceCodec
 from arietta.errors import RequestError
-from arietta.generation.loop import Generation, Request, generate
+from arietta.generation.loop import Generation, generate
+from arietta.generation.request import Request
 from arietta.model.bundle import load_bundle
 from arietta.model.engine import OnnxEngine
 from arietta.model.sampling import Sampling

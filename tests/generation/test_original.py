@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from arietta.cli.compose import MOST_TAKES
 from arietta.errors import RequestError
-from arietta.generation.loop import Request, Take, generate
+from arietta.generation.loop import generate
 from arietta.generation.original import (
     MOST_TRIES,
     SEEDS_APART,
@@ -24,6 +24,7 @@ from arietta.generation.original import (
     originality_of,
     sentences,
 )
+from arietta.generation.request import Request, Take
 from arietta.model.engine import OnnxEngine
 from arietta.music.notes import Notes, excerpt, first, transpose
 from arietta.originality.index import PassageIndex

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from arietta.codecs.grid import PEDAL_DOWN
-from arietta.generation.loop import Request, generate
+from arietta.generation.loop import generate
+from arietta.generation.request import Request
 from arietta.model.bundle import load_bundle
 from arietta.model.engine import OnnxEngine
 from arietta.music.notes import Notes, first, shift

@@ -20,7 +20,8 @@ import pytest
 import arietta.serve.jobs.models
 from arietta.errors import BundleError, RequestError
 from arietta.generation.batch import Batch
-from arietta.generation.loop import Request, generate
+from arietta.generation.loop import generate
+from arietta.generation.request import Request
 from arietta.model.bundle import DEFAULT_MODEL
 from arietta.model.engine import OnnxEngine
 from arietta.model.sampling import DEFAULT, Sampling

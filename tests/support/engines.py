@@ -11,7 +11,7 @@ from arietta.codecs.codec import Masks, permits
 from arietta.codecs.grid import END, KEY_COUNT
 from arietta.codecs.note import NoteCodec
 from arietta.codecs.performance import PerformanceCodec
-from arietta.generation.loop import Take
+from arietta.generation.request import Take
 from arietta.model.bundle import Bundle
 from arietta.model.sampling import Sampling
 from arietta.music.notes import Notes

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from arietta.generation.loop import Request, generate
+from arietta.generation.loop import generate
+from arietta.generation.request import Request
 from arietta.model.bundle import INDEX, load_bundle
 from arietta.model.engine import load_engine
 from arietta.music.notes import Notes

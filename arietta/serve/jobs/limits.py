@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...errors import RequestError
-from ...generation.loop import LONGEST_PROMPT, MOST_NOTES, MOST_SECONDS
+from ...generation.request import MAX_NOTES, MAX_PROMPT_NOTES, MAX_SECONDS
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Limits:
 
     def __post_init__(self) -> None:
         ranges = {
-            "most_notes": MOST_NOTES,
-            "most_seconds": MOST_SECONDS,
-            "most_prompt_notes": LONGEST_PROMPT,
+            "most_notes": MAX_NOTES,
+            "most_seconds": MAX_SECONDS,
+            "most_prompt_notes": MAX_PROMPT_NOTES,
             "seats": 256,
             "places": 10_000,
             "most_per_client": 10_000,

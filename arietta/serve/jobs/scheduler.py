@@ -17,8 +17,9 @@ from typing import Any
 
 from ...errors import AriettaError
 from ...generation.batch import Batch
-from ...generation.loop import Generation, Take, start
+from ...generation.loop import Generation, start
 from ...generation.original import Originality, Search
+from ...generation.request import Take
 from ...model.engine import Engine
 from .event_log import Event, EventLog
 from .history import CANCELLED, DONE, FAILED, WAITING

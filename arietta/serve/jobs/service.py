@@ -17,8 +17,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...errors import AriettaError, RequestError
-from ...generation.loop import Generation, Request, Take
+from ...generation.loop import Generation
 from ...generation.original import Originality, Search, originality_of
+from ...generation.request import Request, Take
 from ...model.bundle import Bundle
 from ...model.sampling import Sampling
 from ...music.notes import Notes

@@ -12,7 +12,8 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from ...errors import RequestError
-from ...generation.loop import ANY, Request, Take, draw_seed
+from ...generation.request import Request, Take, draw_seed
+from ...model.config import ANY
 from ...music.midi import midi_bytes
 from ..jobs.history import FAILED
 from ..jobs.models import Models

@@ -13,7 +13,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from ...errors import RequestError
-from ...generation.loop import Request, draw_seed
+from ...generation.request import Request, draw_seed
 from ...music.notes import Notes, first
 from ..jobs.limits import Limits
 from ..jobs.service import Order

@@ -12,8 +12,8 @@ from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from ...evaluation.ranking import typical_nats
-from ...generation.loop import ANY
 from ...model.bundle import DEFAULT_MODEL, Bundle
+from ...model.config import ANY
 from ...model.sampling import DEFAULT, HIGHEST_GUIDANCE, HIGHEST_TEMPERATURE, LOWEST_TEMPERATURE, Sampling
 from ..jobs.history import DONE, Record
 from ..jobs.scheduler import Job

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from ...codecs.codec import Codec, Tokens
 from ...errors import BundleError
-from ...generation.loop import Request, generate
+from ...generation.loop import generate
+from ...generation.request import Request
 from ...model.bundle import INDEX, load_bundle, write_description
 from ...model.engine import load_engine
 from ...originality.index import open_index

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arietta.generation.batch import Batch
-from arietta.generation.loop import Generation, Request, generate
+from arietta.generation.loop import Generation, generate
+from arietta.generation.request import Request
 from arietta.music.notes import Note, Notes, Pedal
 from arietta.serve.jobs.event_log import EventLog, events_of, pack, to_notes, unpack
 from tests.support.bundles import engine_of

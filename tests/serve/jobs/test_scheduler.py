@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from arietta.generation.loop import Generation, Request, generate
+from arietta.generation.loop import Generation, generate
 from arietta.generation.original import Originality, Search
+from arietta.generation.request import Request
 from arietta.model.engine import OnnxEngine
 from arietta.model.sampling import Sampling
 from arietta.music.notes import Notes, first

@@ -15,8 +15,8 @@ import arietta
 from arietta.cli import main
 from arietta.client import Client
 from arietta.errors import CorpusError
-from arietta.generation.loop import Request
 from arietta.generation.original import MOST_TRIES
+from arietta.generation.request import Request
 from arietta.model.bundle import INDEX
 from arietta.originality.index import POSTINGS
 from arietta.serve.jobs.models import Models

@@ -14,7 +14,8 @@ import arietta
 from arietta.cli import main
 from arietta.client import Client
 from arietta.evaluation.ranking import rank_takes
-from arietta.generation.loop import Request, generate
+from arietta.generation.loop import generate
+from arietta.generation.request import Request
 from arietta.model.bundle import load_bundle
 from arietta.model.engine import load_engine
 from arietta.music.notes import Notes

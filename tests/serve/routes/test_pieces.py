@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from arietta.generation.loop import Request, generate
+from arietta.generation.loop import generate
+from arietta.generation.request import Request
 from arietta.model.bundle import load_bundle
 from arietta.model.engine import load_engine
 from arietta.model.sampling import DEFAULT

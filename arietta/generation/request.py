@@ -1,0 +1,134 @@
+"""What a musician asks for, and what comes back: a request, and the take that answers it.
+
+    request = Request(notes=300, style="Chopin", seed=7)
+    Request.from_description(request.describe()) == request
+
+Both are plain values: nothing here composes. A take's MIDI file carries the description of what made it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..codecs.codec import Tokens
+from ..errors import RequestError
+from ..model.config import ANY
+from ..model.sampling import DEFAULT, Sampling
+from ..music.midi import write_midi
+from ..music.notes import Notes
+from ..names import fold_name
+
+DEFAULT_NOTES = 300  # where neither notes nor seconds are asked for: a minute or two of music
+MAX_NOTES = 100_000
+MAX_SECONDS = 6 * 3600.0
+MAX_PROMPT_NOTES = 10_000
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to compose: `notes` or `seconds` of new music, after `prompt` if there is one.
+
+    Raises RequestError where a value is impossible; what depends on the model is checked by `Generation`.
+    """
+
+    notes: int | None = None
+    seconds: float | None = None
+    style: str = ANY
+    prompt: Notes | None = field(default=None, repr=False)
+    seed: int = 0
+    sampling: Sampling = DEFAULT
+
+    def __post_init__(self) -> None:
+        if (self.notes is None) == (self.seconds is None):
+            raise RequestError("say how long the piece shall be: either a number of notes or of seconds")
+        if self.notes is not None and not (_is_whole(self.notes) and 1 <= self.notes <= MAX_NOTES):
+            raise RequestError(f"notes must lie in 1-{MAX_NOTES}, not {self.notes}")
+        if self.seconds is not None and not (_is_number(self.seconds) and 1 <= self.seconds <= MAX_SECONDS):
+            raise RequestError(f"seconds must lie in 1-{MAX_SECONDS:.0f}, not {self.seconds}")
+        if not (_is_whole(self.seed) and 0 <= self.seed < 2**32):
+            raise RequestError(f"seed must lie in 0-{2**32 - 1}, not {self.seed}")
+        if self.prompt is not None and not 1 <= len(self.prompt) <= MAX_PROMPT_NOTES:
+            span = f"1 to {MAX_PROMPT_NOTES}"
+            raise RequestError(f"the prompt has {len(self.prompt)} notes; give {span} (--prompt-notes takes its first)")
+
+    def describe(self) -> dict[str, Any]:
+        """Return what to ask for to get the same piece again, as JSON values; a prompt is named by its length."""
+        values: dict[str, Any] = {"notes": self.notes, "seconds": self.seconds, "style": self.style, "seed": self.seed}
+        prompt = {"prompt_notes": len(self.prompt)} if self.prompt is not None else {}
+        return {name: value for name, value in values.items() if value is not None} | asdict(self.sampling) | prompt
+
+    def title(self, model: str) -> str:
+        """Name a take of this request by a model, so that names sort by model, style and length.
+
+        For example concert-chopin-0300-notes-seed-7.
+        """
+        length = f"{self.notes:04d}-notes" if self.notes is not None else f"{self.seconds:g}-seconds"
+        style = re.findall(r"\w+", fold_name(self.style))  # a style may hold a slash, as arrangements do
+        return "-".join([model, *style, length, "seed", str(self.seed)])
+
+
+@dataclass(frozen=True)
+class Take:
+    """A finished piece. `events` uint16 [T, F] begin with `prompt_length` rows of the prompt; `notes` begin with the
+    prompt's own, untouched. `nll` is the mean, in nats a note, of the composed notes under the model."""
+
+    notes: Notes
+    events: Tokens
+    prompt_length: int
+    prompt_notes: int
+    request: Request
+    model: str
+    bundle: str
+    nll: float
+    seconds_taken: float
+
+    @property
+    def note_count(self) -> int:
+        """Notes composed, without the prompt's."""
+        return len(self.notes) - self.prompt_notes
+
+    @property
+    def prompt_seconds(self) -> float:
+        """Time of the prompt's last onset; 0 without a prompt."""
+        return float(self.request.prompt.onset.max()) if self.request.prompt is not None else 0.0
+
+    def describe(self) -> dict[str, Any]:
+        """Return what made this take, as JSON values: the request, the model and its fingerprint."""
+        return {"model": self.model, "bundle": self.bundle} | self.request.describe()
+
+    @property
+    def title(self) -> str:
+        """The name that the piece has unless it is given another."""
+        return self.request.title(self.model)
+
+    def save(self, path: str | Path) -> None:
+        """Write the piece as a MIDI file that carries its request; raises MidiError where that fails."""
+        write_midi(path, self.notes, title=self.title, texts=self.texts())
+
+    def texts(self) -> list[str]:
+        """What goes into the MIDI file's text events."""
+        return midi_texts(self.describe())
+
+
+def midi_texts(description: Mapping[str, Any]) -> list[str]:
+    """Return the text events of the MIDI file of a take with this description."""
+    return ["arietta " + json.dumps(description, sort_keys=True)]
+
+
+def draw_seed() -> int:
+    """A seed for a request that names none: six digits, easy to write down."""
+    return secrets.randbelow(1_000_000)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return _is_whole(value) or isinstance(value, float)
