@@ -86,9 +86,9 @@ def compose(
     engine = _engine(model)
     if not original:
         return generate(request, engine)
-    from .generation.original import generate_original, index_of
+    from .generation.original import generate_original, require_index
 
-    ((take, _),) = generate_original([request], engine, index_of(engine.bundle))
+    ((take, _),) = generate_original([request], engine, require_index(engine.bundle))
     return take
 
 

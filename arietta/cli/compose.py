@@ -119,12 +119,12 @@ def _index(arguments: argparse.Namespace, bundle: Bundle) -> PassageIndex | None
     """Open the index that tells what is original, where that is asked for or helps to choose."""
     if not arguments.original and not arguments.best:
         return None
-    from ..generation.original import index_of
+    from ..generation.original import require_index
     from ..originality.index import find_index, open_index
 
     if arguments.index is not None:
         return open_index(arguments.index)
-    return index_of(bundle) if arguments.original else find_index(bundle.index_folder)
+    return require_index(bundle) if arguments.original else find_index(bundle.index_folder)
 
 
 def _originals(engine: Engine, index: PassageIndex, said: list[str]) -> Work:

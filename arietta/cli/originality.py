@@ -159,11 +159,11 @@ def _report(arguments: argparse.Namespace) -> None:
 
 def asked_index(path: Path | None, model: str) -> PassageIndex:
     """Open the index at `path`, or else the model's own; raises RequestError where it came with none."""
-    from ..generation.original import index_of
+    from ..generation.original import require_index
     from ..model.bundle import load_bundle
     from ..originality.index import open_index
 
-    return index_of(load_bundle(model)) if path is None else open_index(path)
+    return require_index(load_bundle(model)) if path is None else open_index(path)
 
 
 def _corpus_of(index: PassageIndex, path: Path | None) -> Store | None:

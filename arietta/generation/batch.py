@@ -32,7 +32,7 @@ class Batch:
         self._cache = engine.start([])
 
     def __len__(self) -> int:
-        return len(self.pieces)
+        return len(self.generations)
 
     @property
     def slot_count(self) -> int:
@@ -40,7 +40,7 @@ class Batch:
         return len(self._places)
 
     @property
-    def pieces(self) -> tuple[Generation, ...]:
+    def generations(self) -> tuple[Generation, ...]:
         """Those still being composed."""
         return tuple(place.piece for place in self._places if not place.is_unconditional)
 
@@ -50,9 +50,9 @@ class Batch:
         self._engine.join(self._cache, cache)
         self._places += places
 
-    def drop(self, piece: Generation) -> None:
+    def remove(self, piece: Generation) -> None:
         """Let a piece go unfinished; raises ValueError where it is not here."""
-        if piece not in self.pieces:
+        if piece not in self.generations:
             raise ValueError("the piece is not being composed here")
         for number in reversed(range(len(self._places))):
             if self._places[number].piece is piece:
@@ -69,7 +69,7 @@ class Batch:
         stepped = step(self._places, self._cache, self._engine)
         for piece, _ in stepped:
             if piece.is_done:
-                self.drop(piece)
+                self.remove(piece)
         return stepped
 
 

@@ -51,15 +51,15 @@ class Generation:
         self.is_guided = bool(self.condition[0]) and request.sampling.guidance != 1
         self.rng = np.random.default_rng(request.seed)
         self.decoder = self.codec.decoder()
-        self.loops = LoopGuard()
-        self.rows: list[list[int]] = []
-        self.found: list[Note | Pedal] = []
+        self.loop_guard = LoopGuard()
+        self.tokens: list[list[int]] = []
+        self.events: list[Note | Pedal] = []
         self._nll, self._unlikely = 0.0, list[list[float]]()  # the sum so far, and the rows not yet in it
         self._noise_width = sum(self.codec.field_sizes)
         self._noise = self._draw_noise()
         self._coda_at = int(self.rng.integers(SHORTEST_CODA, LONGEST_CODA + 1))
         self._is_announced = False
-        self.prompt_events = self._hear_prompt()
+        self.prompt_tokens = self._hear_prompt()
         self._begin = self.decoder.clock
         self._heard = self.decoder.note_count
         until = None if request.seconds is None else self._begin + request.seconds
@@ -82,7 +82,7 @@ class Generation:
         for index in np.flatnonzero(is_key & (prompt.release > last)):
             self.decoder.hold(int(prompt.pitch[index]), float(prompt.release[index]) - self._shift)
         self._held_since = held_since(prompt, heard, self.decoder)
-        self.rows = events.tolist()
+        self.tokens = events.tolist()
         return events
 
     def _placed(self, event: Note | Pedal) -> Note | Pedal:
@@ -123,11 +123,11 @@ class Generation:
     def masks(self) -> Masks:
         """What the next row may be: the grammar, less what would go on with a loop."""
         left = self._notes_left()
-        if not self._is_announced and SHORTEST_CODA <= left <= self._coda_at and self.rows:
+        if not self._is_announced and SHORTEST_CODA <= left <= self._coda_at and self.tokens:
             self.decoder.announce_end(left)
             self._is_announced = True
-        if self.loops.looping_pitch is not None:
-            self.decoder.avoid(self.loops.looping_pitch)
+        if self.loop_guard.looping_pitch is not None:
+            self.decoder.avoid(self.loop_guard.looping_pitch)
         return self.decoder.masks()
 
     def _notes_left(self) -> int:
@@ -141,16 +141,16 @@ class Generation:
         """Take the engine's row: (the row as it stands in the piece, what it completes, in the piece's seconds)."""
         row = list(self.decoder.fit(row))
         made = [self._placed(event) for event in self.decoder.push(row)]
-        self.rows.append(row)
+        self.tokens.append(row)
         self._unlikely.append(nll.tolist())
         if len(self._unlikely) == ROWS_SUMMED:
             self._sum_nll()
         for event in made:
             if isinstance(event, Note):
-                self.loops.push(event)
+                self.loop_guard.push(event)
         if self.decoder.is_ended:
             made += [self._placed(event) for event in self.decoder.finish()]
-        self.found += made
+        self.events += made
         return row, made
 
     @property
@@ -162,7 +162,7 @@ class Generation:
     def _sum_nll(self) -> None:
         """Add up many rows at once: one by one took as long as decoding them."""
         if self._unlikely:
-            counted = self.codec.loss_mask(np.array(self.rows[-len(self._unlikely) :], dtype=np.uint16))
+            counted = self.codec.loss_mask(np.array(self.tokens[-len(self._unlikely) :], dtype=np.uint16))
             self._nll += float(np.array(self._unlikely)[counted].sum())
             self._unlikely.clear()
 
@@ -170,9 +170,9 @@ class Generation:
         """Close the piece and gather it."""
         prompt = self.request.prompt
         return Take(
-            notes=Notes.from_events(self.found) if prompt is None else after_prompt(prompt, self.found),
-            events=np.array(self.rows, dtype=np.uint16),
-            prompt_length=len(self.prompt_events),
+            notes=Notes.from_events(self.events) if prompt is None else after_prompt(prompt, self.events),
+            tokens=np.array(self.tokens, dtype=np.uint16),
+            prompt_token_count=len(self.prompt_tokens),
             prompt_notes=len(prompt) if prompt is not None else 0,
             request=self.request,
             model=self.bundle.name,
@@ -224,10 +224,10 @@ class Slot:
 
 def start(piece: Generation, engine: Engine) -> tuple[Any, list[Slot]]:
     """A cache of the engine with the piece alone, its prompt taken in, and whose its places are: one, or two."""
-    cache = engine.start_after(piece.condition, piece.prompt_events)
+    cache = engine.start_after(piece.condition, piece.prompt_tokens)
     if not piece.is_guided:
         return cache, [Slot(piece)]
-    engine.join(cache, engine.start_after((0, piece.condition[1]), piece.prompt_events))
+    engine.join(cache, engine.start_after((0, piece.condition[1]), piece.prompt_tokens))
     return cache, [Slot(piece), Slot(piece, is_unconditional=True)]
 
 

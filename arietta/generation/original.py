@@ -1,11 +1,11 @@
-"""Composing again what shares more with the training music than works of people share with each other.
+"""Regenerates takes that share more with the training music than human works share with each other.
 
-    index = find_index(engine.bundle.index_folder)
-    for take, found in generate_original([Request(notes=300, seed=7)], engine, index):
-        take.request.seed, found.is_inside, [one.work for one in found.rejected]
+    index = require_index(engine.bundle)
+    for take, originality in generate_original([Request(notes=300, seed=7)], engine, index):
+        take.request.seed, originality.is_inside, [rejected.work for rejected in originality.rejected]
 
-What was composed is looked up, without its prompt. Seeds of further tries follow from the request alone, so that the
-same request gives the same take, whatever is composed beside it.
+What was composed is looked up, without its prompt. The seeds of further attempts follow from the request alone, so
+that the same request gives the same take, whatever is composed beside it.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from ..originality.search import find_passages
 from .batch import generate_all
 from .request import Request, Take
 
-MOST_TRIES = 8
-SEEDS_APART = 100  # from one try to the next: no command or request asks for more takes, whose seeds count up by one
+MAX_ATTEMPTS = 8
+SEED_STRIDE = 100  # between attempts: no command or request asks for more takes, whose seeds count up by one
 
 Progress = Callable[[float, float], None]
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """A try that shared too much: `longest` notes in one passage, with `work`."""
+    """An attempt that shared too much: `longest` notes in one passage, with `work`."""
 
     seed: int
     longest: int
@@ -41,10 +41,11 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Originality:
-    """What the composed part of a take shares with an index: `longest` notes in one passage, which is of `work`, and
-    `share` of all notes in any, 0 to 1. The percentiles are of works of people that have less, None where not known.
+    """What the composed part of a take shares with an index.
 
-    `rejected` are the tries before it that lay outside the human interval, and itself where all of them did.
+    `longest` notes in one passage, which is of `work`, and `share` of all notes in any passage, 0 to 1. The percentiles
+    are of human works that share less, None where not known. `rejected` are the attempts before it that lay outside the
+    human interval, and the take itself where all of them did.
     """
 
     longest: int
@@ -57,54 +58,59 @@ class Originality:
 
     def describe(self) -> dict[str, Any]:
         """Return all of it as JSON values."""
-        return asdict(self) | {"rejected": [asdict(one) for one in self.rejected]}
+        return asdict(self) | {"rejected": [asdict(rejected) for rejected in self.rejected]}
 
     @classmethod
     def from_description(cls, values: Mapping[str, Any]) -> Originality:
-        return cls(**{**values, "rejected": tuple(Rejected(**one) for one in values.get("rejected", ()))})
+        """Read what `describe` returned."""
+        return cls(**{**values, "rejected": tuple(Rejected(**rejected) for rejected in values.get("rejected", ()))})
 
 
-def originality_of(take: Take, index: PassageIndex) -> Originality:
-    """Look up what was composed; of a copy that begins in the prompt, the part that goes on counts."""
+def measure_originality(take: Take, index: PassageIndex) -> Originality:
+    """Look up what was composed, without its prompt: of a copy that begins in the prompt, the rest counts."""
     likeness = find_passages(excerpt(take.notes, take.prompt_notes, len(take.notes)), index)
-    placed = measure_percentiles(likeness, index)
+    percentiles = measure_percentiles(likeness, index)
     return Originality(
         longest=likeness.longest,
         share=round(likeness.share, 4),
-        longest_percentile=None if placed is None else round(placed.longest, 1),
-        share_percentile=None if placed is None else round(placed.share, 1),
-        is_inside=placed is None or placed.is_inside,
+        longest_percentile=None if percentiles is None else round(percentiles.longest, 1),
+        share_percentile=None if percentiles is None else round(percentiles.share, 1),
+        is_inside=percentiles is None or percentiles.is_inside,
         work=likeness.passages[0].piece.name if likeness.passages else None,
     )
 
 
-class Search:
-    """The tries at one request: `request` is the one to compose next, until `is_over`; then `take` is the outcome."""
+class Attempts:
+    """The takes tried for one request: compose `next_request` and `add` its take until `is_settled`.
+
+    Then `take` is the one to keep: the first inside the human interval, or the most original of all.
+    """
 
     def __init__(self, request: Request) -> None:
-        self.request = request
-        self.is_over = False
+        self.next_request = request
+        self.is_settled = False
         self.take: Take | None = None
-        self._found: Originality | None = None
+        self._originality: Originality | None = None
         self._rejected: list[Rejected] = []
 
     @property
-    def found(self) -> Originality:
-        """How original `take` is."""
-        assert self._found is not None
-        return replace(self._found, rejected=tuple(self._rejected))
+    def originality(self) -> Originality:
+        """How original `take` is, with the attempts that were rejected."""
+        assert self._originality is not None
+        return replace(self._originality, rejected=tuple(self._rejected))
 
-    def judge(self, take: Take, found: Originality) -> None:
-        """Settle on a take that lies inside the human interval, or on the most original of MOST_TRIES."""
-        if not found.is_inside:
-            self._rejected.append(Rejected(take.request.seed, found.longest, found.work))
-        if self._found is None or _rank(found) < _rank(self._found):
-            self.take, self._found = take, found
-        self.is_over = found.is_inside or len(self._rejected) == MOST_TRIES
-        self.request = replace(self.request, seed=(self.request.seed + SEEDS_APART) % 2**32)
+    def add(self, take: Take, originality: Originality) -> None:
+        """Keep the take if it is the most original so far, and settle if it is inside or was the last attempt."""
+        if not originality.is_inside:
+            self._rejected.append(Rejected(take.request.seed, originality.longest, originality.work))
+        if self._originality is None or _distance(originality) < _distance(self._originality):
+            self.take, self._originality = take, originality
+        self.is_settled = originality.is_inside or len(self._rejected) == MAX_ATTEMPTS
+        # Seeds follow from the request alone, so that the same request gives the same take in any company.
+        self.next_request = replace(self.next_request, seed=(self.next_request.seed + SEED_STRIDE) % 2**32)
 
 
-def index_of(bundle: Bundle) -> PassageIndex:
+def require_index(bundle: Bundle) -> PassageIndex:
     """Open the index that a model came with; raises RequestError where it has none, CorpusError where it is damaged."""
     index = find_index(bundle.index_folder)
     if index is None:
@@ -118,22 +124,23 @@ def index_of(bundle: Bundle) -> PassageIndex:
 def generate_original(
     requests: Sequence[Request], engine: Engine, index: PassageIndex, *, progress: Progress | None = None
 ) -> Iterator[tuple[Take, Originality]]:
-    """Yield a take of each request, as they are settled, and what it shares; raises as `generate_all` does.
+    """Yield a take of each request as it is settled, and what it shares; raises as `generate_all` does.
 
-    `progress` is told how much is composed, and of how much: more with each take that is composed again.
+    `progress` is called with how much is composed, and of how much: more with each take that is composed again.
     """
-    searches, before = [Search(request) for request in requests], 0.0
-    while searches:
-        waiting = {id(search.request): search for search in searches}
-        asked = [search.request for search in searches]
-        for take in generate_all(asked, engine, progress=_after(progress, before)):
-            search = waiting[id(take.request)]
-            search.judge(take, originality_of(take, index))
-            if search.is_over:
-                assert search.take is not None
-                yield search.take, search.found
-        searches = [search for search in searches if not search.is_over]
-        before += sum(request.notes or request.seconds or 0.0 for request in asked)
+    pending, before = [Attempts(request) for request in requests], 0.0
+    while pending:
+        # Requests may be equal to each other, so their attempts are looked up by identity.
+        attempts_of = {id(attempts.next_request): attempts for attempts in pending}
+        round_requests = [attempts.next_request for attempts in pending]
+        for take in generate_all(round_requests, engine, progress=_progress_after(progress, before)):
+            attempts = attempts_of[id(take.request)]
+            attempts.add(take, measure_originality(take, index))
+            if attempts.is_settled:
+                assert attempts.take is not None
+                yield attempts.take, attempts.originality
+        pending = [attempts for attempts in pending if not attempts.is_settled]
+        before += sum(request.notes or request.seconds or 0.0 for request in round_requests)
 
 
 def sentences(taken: int, found: Originality) -> list[str]:
@@ -152,18 +159,18 @@ def sentences(taken: int, found: Originality) -> list[str]:
     return told
 
 
-def _rank(found: Originality) -> tuple[float, ...]:
-    """The less the more original; the share of passages tells apart what people's works cannot."""
-    percentiles = found.longest_percentile or 0.0, found.share_percentile or 0.0
-    return not found.is_inside, max(percentiles), found.longest, found.share
+def _distance(originality: Originality) -> tuple[float, ...]:
+    """Order takes, the most original first; the share of passages tells apart what the human percentiles cannot."""
+    percentiles = originality.longest_percentile or 0.0, originality.share_percentile or 0.0
+    return not originality.is_inside, max(percentiles), originality.longest, originality.share
 
 
 def _shared(one: Rejected) -> str:
     return f"Seed {one.seed} shared {one.longest} notes with {one.work}"
 
 
-def _after(progress: Progress | None, before: float) -> Progress | None:
-    """Count on from what earlier rounds composed."""
+def _progress_after(progress: Progress | None, before: float) -> Progress | None:
+    """Add what earlier rounds composed to both figures of `progress`."""
     if progress is None:
         return None
-    return lambda done, whole: progress(before + done, before + whole)
+    return lambda done, total: progress(before + done, before + total)

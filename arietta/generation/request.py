@@ -75,12 +75,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Take:
-    """A finished piece. `events` uint16 [T, F] begin with `prompt_length` rows of the prompt; `notes` begin with the
+    """A finished piece. `tokens` uint16 [T, F] begin with `prompt_token_count` of the prompt; `notes` begin with the
     prompt's own, untouched. `nll` is the mean, in nats a note, of the composed notes under the model."""
 
     notes: Notes
-    events: Tokens
-    prompt_length: int
+    tokens: Tokens
+    prompt_token_count: int
     prompt_notes: int
     request: Request
     model: str

@@ -41,10 +41,10 @@ OWN_SHELF = "ARIETTA_MODELS"  # names another folder than the usual one
 
 @dataclass(frozen=True)
 class Golden:
-    """A piece `events` uint16 [T, F] under the ids `condition`, and its likelihood in torch: `nll` float32 [T, F],
+    """A piece `tokens` uint16 [T, F] under the ids `condition`, and its likelihood in torch: `nll` float32 [T, F],
     which an engine reproduces within `tolerance` nats in every field."""
 
-    events: Tokens
+    tokens: Tokens
     nll: NDArray[np.float32]
     condition: tuple[int, int]
     tolerance: float

@@ -70,13 +70,13 @@ def _together(engine: OnnxEngine, requests: list[Request]) -> tuple[list[Generat
 
 
 def assert_same(take: Take, other: Take) -> None:
-    if not np.array_equal(take.events, other.events) or take.notes != other.notes:
+    if not np.array_equal(take.tokens, other.tokens) or take.notes != other.notes:
         raise SystemExit(f"seed {take.request.seed}: its company changed the piece")
 
 
 def measure_prompts(engine: OnnxEngine, repeats: int, threads: int) -> None:
     """Print how long a prompt takes before the first row can be composed, new and again."""
-    rows = generate(Request(notes=PROMPT_NOTES + 1), engine).events
+    rows = generate(Request(notes=PROMPT_NOTES + 1), engine).tokens
     rows = rows[: int(np.flatnonzero(rows[:, 1] < 88)[PROMPT_NOTES - 1]) + 1]  # up to its last note
     new, again = zip(*(prompt_seconds(engine, rows, repeat) for repeat in range(repeats)), strict=True)
     report(f"batch/a prompt of {PROMPT_NOTES} notes", new, "s", threads=threads)

@@ -58,7 +58,7 @@ def measure(engine: OnnxEngine, repeats: int, threads: int) -> None:
     per_note, long = taken / LENGTHS, f"{LENGTHS[-1]} notes against {LENGTHS[-2]}"
     report(f"compose/cost of a note, {long}", per_note[:, -1] / per_note[:, -2], "of it", threads=threads)
     report(f"compose/cost of the last {LAST} notes, {long}", last[:, -1] / last[:, -2], "of it", threads=threads)
-    events = rounds[0][-1][0].events
+    events = rounds[0][-1][0].tokens
     cached, uncached = np.array([_both_ways(engine, events) for _ in range(repeats)]).T
     report(f"compose/{COMPARED} notes uncached", COMPARED / uncached, "notes/s", threads=threads)
     report(f"compose/cached against uncached, {COMPARED} notes", uncached / cached, "times", threads=threads)
@@ -96,7 +96,7 @@ def _compose(engine: OnnxEngine, notes: int) -> tuple[Take, float, float]:
 
 def _both_ways(engine: OnnxEngine, events: Tokens) -> tuple[float, float]:
     take = generate(Request(notes=COMPARED, seed=1), engine)
-    return take.seconds_taken, uncached_seconds(engine, events, len(take.events))
+    return take.seconds_taken, uncached_seconds(engine, events, len(take.tokens))
 
 
 def uncached_seconds(engine: OnnxEngine, events: Tokens, row_count: int) -> float:

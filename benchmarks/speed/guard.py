@@ -71,7 +71,7 @@ def uncached_and_cached(engine: OnnxEngine) -> tuple[float, float]:
     begun = perf_counter()
     take = generate(Request(notes=128, seed=1), engine)
     cached = perf_counter() - begun
-    return bench_compose.uncached_seconds(engine, take.events, len(take.events)), cached
+    return bench_compose.uncached_seconds(engine, take.tokens, len(take.tokens)), cached
 
 
 def apart_and_together(engine: OnnxEngine) -> tuple[float, float]:

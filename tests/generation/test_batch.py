@@ -54,7 +54,7 @@ KEPT: dict[tuple[int, int], Take] = {}
 
 
 def assert_same(take: Take, expected: Take) -> None:
-    assert np.array_equal(take.events, expected.events)
+    assert np.array_equal(take.tokens, expected.tokens)
     assert take.nll == expected.nll
     assert midi_bytes(take.notes, title=take.title) == midi_bytes(expected.notes, title=expected.title)
 
@@ -75,7 +75,7 @@ def test_each_piece_is_what_it_is_alone_whoever_joins_and_leaves(engine: OnnxEng
             if waiting:
                 ensemble.add(waiting.pop()[1])
         if len(ensemble) > 1 and rng.random() < 0.02:
-            ensemble.drop(ensemble.pieces[int(rng.integers(len(ensemble)))])
+            ensemble.remove(ensemble.generations[int(rng.integers(len(ensemble)))])
         for piece, made in play(ensemble, int(rng.integers(1, 30))):
             heard[numbers[id(piece)]] += made
             if piece.is_done:
@@ -84,7 +84,7 @@ def test_each_piece_is_what_it_is_alone_whoever_joins_and_leaves(engine: OnnxEng
     for piece in done:
         expected = alone(engine, numbers[id(piece)], KEPT)
         assert_same(piece.take(0.0), expected)
-        assert heard[numbers[id(piece)]] == piece.found
+        assert heard[numbers[id(piece)]] == piece.events
 
 
 def test_all_at_once_is_one_after_the_other(engine: OnnxEngine) -> None:
@@ -99,7 +99,7 @@ def test_all_at_once_is_one_after_the_other(engine: OnnxEngine) -> None:
 
 
 def test_some_pieces_slide_the_window_more_than_once(engine: OnnxEngine) -> None:
-    longest = max(len(alone(engine, number, KEPT).events) for number in range(10))
+    longest = max(len(alone(engine, number, KEPT).tokens) for number in range(10))
     assert longest > 2 * WINDOW
 
 
@@ -108,8 +108,8 @@ def test_a_step_gives_one_row_to_every_piece_in_their_order(tiny_engine: OnnxEng
     pieces = [Generation(Request(notes=20, seed=seed), tiny_engine.bundle) for seed in range(3)]
     for count, piece in enumerate(pieces, start=1):
         ensemble.add(piece)
-        assert [stepped for stepped, _ in ensemble.step()] == pieces[:count] == list(ensemble.pieces)
-    assert [len(piece.rows) for piece in pieces] == [3, 2, 1]
+        assert [stepped for stepped, _ in ensemble.step()] == pieces[:count] == list(ensemble.generations)
+    assert [len(piece.tokens) for piece in pieces] == [3, 2, 1]
 
 
 def test_a_finished_piece_is_told_once_and_has_left(tiny_engine: OnnxEngine) -> None:
@@ -118,8 +118,8 @@ def test_a_finished_piece_is_told_once_and_has_left(tiny_engine: OnnxEngine) -> 
     ensemble.add(short)
     ensemble.add(long)
     told = play(ensemble, 12)
-    assert short.is_done and ensemble.pieces == (long,) and len(ensemble) == 1
-    assert sum(piece is short for piece, _ in told) == len(short.rows) < 12
+    assert short.is_done and ensemble.generations == (long,) and len(ensemble) == 1
+    assert sum(piece is short for piece, _ in told) == len(short.tokens) < 12
     assert sum(isinstance(event, Note) for piece, made in told for event in made if piece is short) == 1
 
 
@@ -129,12 +129,12 @@ def test_a_dropped_piece_is_stepped_no_more(tiny_engine: OnnxEngine) -> None:
     for piece in pieces:
         ensemble.add(piece)
     play(ensemble, 3)
-    ensemble.drop(pieces[0])
-    assert ensemble.pieces == (pieces[2], pieces[1])
+    ensemble.remove(pieces[0])
+    assert ensemble.generations == (pieces[2], pieces[1])
     play(ensemble, 4)
-    assert [len(piece.rows) for piece in pieces] == [3, 7, 7]
+    assert [len(piece.tokens) for piece in pieces] == [3, 7, 7]
     with pytest.raises(ValueError, match="not being composed here"):
-        ensemble.drop(pieces[0])
+        ensemble.remove(pieces[0])
 
 
 def test_a_guided_piece_has_two_places_and_is_one_piece(tiny_engine: OnnxEngine) -> None:
@@ -143,16 +143,16 @@ def test_a_guided_piece_has_two_places_and_is_one_piece(tiny_engine: OnnxEngine)
     pieces = [Generation(request, tiny_engine.bundle) for request in requests]
     for piece in pieces:
         ensemble.add(piece)
-    assert ensemble.pieces == tuple(pieces) and len(ensemble) == 3
+    assert ensemble.generations == tuple(pieces) and len(ensemble) == 3
     assert len(ensemble._places) == 5
-    ensemble.drop(pieces[1])
-    assert len(ensemble._places) == 3 and set(ensemble.pieces) == {pieces[0], pieces[2]}
+    ensemble.remove(pieces[1])
+    assert len(ensemble._places) == 3 and set(ensemble.generations) == {pieces[0], pieces[2]}
     assert {piece for piece, _ in ensemble.step()} == {pieces[0], pieces[2]}
 
 
 def test_an_empty_ensemble_composes_nothing_and_can_be_used_again(tiny_engine: OnnxEngine) -> None:
     ensemble = Batch(tiny_engine)
-    assert ensemble.step() == [] and not ensemble and ensemble.pieces == ()
+    assert ensemble.step() == [] and not ensemble and ensemble.generations == ()
     for _ in range(2):
         piece = Generation(request_of(0), tiny_engine.bundle)
         ensemble.add(piece)

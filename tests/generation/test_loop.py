@@ -49,7 +49,7 @@ def test_any_case_of_a_style_gives_the_same_notes(tiny_engine: OnnxEngine) -> No
 def test_the_likelihood_of_a_take_is_that_of_its_rows(tiny_bundle_32: Path) -> None:
     engine = engine_of(tiny_bundle_32)
     take = generate(Request(notes=70, style="chopin", seed=2), engine)
-    scored = engine.score(take.events, condition_of("chopin", engine.bundle)) * CODEC.loss_mask(take.events)
+    scored = engine.score(take.tokens, condition_of("chopin", engine.bundle)) * CODEC.loss_mask(take.tokens)
     assert take.nll == pytest.approx(scored.sum() / 70, rel=1e-4)
 
 
@@ -107,7 +107,7 @@ def test_the_stream_gives_every_note_once_and_in_order(
 def test_progress_is_told_at_every_step(tiny_engine: OnnxEngine) -> None:
     told: list[tuple[float, float]] = []
     take = generate(Request(notes=40), tiny_engine, progress=lambda done, whole: told.append((done, whole)))
-    assert len(told) == len(take.events)
+    assert len(told) == len(take.tokens)
     assert told[0] == (0, 40) and told[-1] == (40, 40)
 
 
@@ -237,4 +237,4 @@ def test_drawn_seeds_are_short_and_differ() -> None:
 
 def test_the_first_row_of_every_piece_is_its_start(tiny_engine: OnnxEngine, waltz: Notes) -> None:
     for prompt in (None, waltz):
-        assert generate(Request(notes=3, prompt=prompt), tiny_engine).events[0].tolist() == [0, START, 0, 0]
+        assert generate(Request(notes=3, prompt=prompt), tiny_engine).tokens[0].tolist() == [0, START, 0, 0]

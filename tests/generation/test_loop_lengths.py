@@ -38,7 +38,7 @@ LAWS = settings(max_examples=12, deadline=None, suppress_health_check=[HealthChe
 def test_n_notes_are_n_notes(tiny_engine: OnnxEngine, notes: int, seed: int) -> None:
     take = generate(Request(notes=notes, seed=seed), tiny_engine)
     assert len(take.notes) == take.note_count == notes
-    assert CODEC.decode(take.events) == take.notes
+    assert CODEC.decode(take.tokens) == take.notes
     assert_closed(take)
 
 
@@ -51,7 +51,7 @@ def test_seconds_are_kept_within_two_hundredths_pedal_included(
 ) -> None:
     take = generate(Request(seconds=seconds, seed=seed), tiny_engine)
     assert abs(take.notes.seconds - seconds) <= 0.02 * seconds + 1e-9
-    assert CODEC.decode(take.events) == take.notes
+    assert CODEC.decode(take.tokens) == take.notes
     assert_closed(take)
 
 
@@ -97,7 +97,7 @@ def test_a_codec_of_one_field_keeps_the_count_too(notes: int, tmp_path: Path) ->
     engine = load_engine(graphs_of(tmp_path, config, random_model(config), codec))
     take = generate(Request(notes=notes), engine)
     assert len(take.notes) == notes
-    assert codec.decode(take.events) == take.notes
+    assert codec.decode(take.tokens) == take.notes
     assert_closed(take)
 
 
@@ -121,7 +121,7 @@ def test_an_lstm_composes_as_well(tiny_lstm: Path) -> None:
 @LAWS
 def test_a_coda_says_how_many_notes_remain(tiny_engine: OnnxEngine, notes: int, seed: int) -> None:
     request = Request(notes=notes, seed=seed)
-    events = generate(request, tiny_engine).events
+    events = generate(request, tiny_engine).tokens
     (place,) = np.flatnonzero(events[:, 1] == CODA)
     remaining = int((events[place:, 1] < KEY_COUNT).sum())
     assert events[place].tolist() == [0, CODA, remaining, 0]
@@ -131,7 +131,7 @@ def test_a_coda_says_how_many_notes_remain(tiny_engine: OnnxEngine, notes: int, 
 
 @pytest.mark.parametrize("notes", [1, 15])
 def test_a_piece_shorter_than_a_coda_has_none(tiny_engine: OnnxEngine, notes: int) -> None:
-    events = generate(Request(notes=notes), tiny_engine).events
+    events = generate(Request(notes=notes), tiny_engine).tokens
     assert not (events[:, 1] == CODA).any()
 
 
@@ -143,7 +143,7 @@ def test_codas_of_many_pieces_differ_in_length(tiny_bundle: Path) -> None:
 def test_a_piece_in_seconds_announces_its_end_at_its_pace(tiny_engine: OnnxEngine) -> None:
     found = []
     for seed in range(6):
-        events = generate(Request(seconds=120, seed=seed), tiny_engine).events
+        events = generate(Request(seconds=120, seed=seed), tiny_engine).tokens
         for place in np.flatnonzero(events[:, 1] == CODA):
             found.append((int((events[place:, 1] < KEY_COUNT).sum()), int(events[place, 2])))
     assert len(found) >= 4

@@ -14,14 +14,14 @@ from arietta.cli.compose import MOST_TAKES
 from arietta.errors import RequestError
 from arietta.generation.loop import generate
 from arietta.generation.original import (
-    MOST_TRIES,
-    SEEDS_APART,
+    MAX_ATTEMPTS,
+    SEED_STRIDE,
+    Attempts,
     Originality,
     Rejected,
-    Search,
     generate_original,
-    index_of,
-    originality_of,
+    measure_originality,
+    require_index,
     sentences,
 )
 from arietta.generation.request import Request, Take
@@ -40,7 +40,7 @@ BORROWED = Originality(61, 0.4, 99.0, 98.0, False, "Nobody: Tune 1")
 @pytest.fixture(scope="module")
 def takes(tiny_engine: OnnxEngine) -> list[Take]:
     """What the first tries at ASKED give."""
-    return [generate(replace(ASKED, seed=7 + SEEDS_APART * turn), tiny_engine) for turn in range(MOST_TRIES)]
+    return [generate(replace(ASKED, seed=7 + SEED_STRIDE * turn), tiny_engine) for turn in range(MAX_ATTEMPTS)]
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_where_every_try_borrows_the_most_original_is_kept_and_told(
 ) -> None:
     ((take, found),) = generate_original([ASKED], tiny_engine, all_known)
     assert (take.request.seed, take.notes, found.is_inside) == (307, takes[3].notes, False)
-    assert [one.seed for one in found.rejected] == [7 + SEEDS_APART * turn for turn in range(MOST_TRIES)]
+    assert [one.seed for one in found.rejected] == [7 + SEED_STRIDE * turn for turn in range(MAX_ATTEMPTS)]
     assert found.longest == found.rejected[3].longest < min(one.longest for one in found.rejected if one.seed != 307)
 
 
@@ -117,7 +117,7 @@ def taken(notes: Notes, prompt: Notes, like: Take) -> Take:
 
 def test_a_prompt_may_be_anybodys(takes: list[Take], tmp_path: Path) -> None:
     index = borrowing(tmp_path / "index", [tune(0, 300)])
-    found = originality_of(taken(tune(9, 100), tune(0, 300), takes[0]), index)
+    found = measure_originality(taken(tune(9, 100), tune(0, 300), takes[0]), index)
     assert (found.longest, found.share, found.work, found.is_inside) == (0, 0.0, None, True)
 
 
@@ -125,7 +125,7 @@ def test_of_a_copy_that_begins_in_the_prompt_the_composed_part_counts(takes: lis
     theme = tune(0, 300)
     index = borrowing(tmp_path / "index", [theme])
     copied = play_all(transpose(excerpt(theme, 100, 140), 2), tune(9, 60))
-    found = originality_of(taken(copied, excerpt(theme, 0, 100), takes[0]), index)
+    found = measure_originality(taken(copied, excerpt(theme, 0, 100), takes[0]), index)
     assert 35 <= found.longest <= 42 and found.share == pytest.approx(0.4, abs=0.03)
     assert (found.work, found.is_inside, found.longest_percentile) == ("Nobody: Tune 0", False, 100.0)
 
@@ -138,20 +138,20 @@ def test_figures_survive_as_json_values() -> None:
 # Seeds
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, SEEDS_APART - 1))
+@given(st.integers(0, 2**32 - 1), st.integers(1, SEED_STRIDE - 1))
 def test_takes_of_one_request_never_try_each_others_seeds(seed: int, apart: int) -> None:
     tried = []
     for begin in (seed, (seed + apart) % 2**32):
-        search = Search(Request(notes=100, seed=begin))
-        for _ in range(MOST_TRIES):
-            tried.append(search.request.seed)
-            search.judge(a_take(search.request), BORROWED)
-        assert search.is_over
-    assert len(set(tried)) == 2 * MOST_TRIES
+        attempts = Attempts(Request(notes=100, seed=begin))
+        for _ in range(MAX_ATTEMPTS):
+            tried.append(attempts.next_request.seed)
+            attempts.add(a_take(attempts.next_request), BORROWED)
+        assert attempts.is_settled
+    assert len(set(tried)) == 2 * MAX_ATTEMPTS
 
 
 def test_no_request_asks_for_more_takes_than_lie_between_two_tries() -> None:
-    assert max(MOST_TAKES, Limits().most_count) <= SEEDS_APART
+    assert max(MOST_TAKES, Limits().most_count) <= SEED_STRIDE
 
 
 def a_take(request: Request) -> Take:
@@ -170,17 +170,17 @@ def a_take(request: Request) -> Take:
 )
 def test_the_more_original_of_two_is_kept_in_either_order(better: Originality, worse: Originality) -> None:
     for order in ((better, worse), (worse, better)):
-        search = Search(ASKED)
+        attempts = Attempts(ASKED)
         for found in order:
-            search.judge(a_take(search.request), found)
-        assert replace(search.found, rejected=()) == better
+            attempts.add(a_take(attempts.next_request), found)
+        assert replace(attempts.originality, rejected=()) == better
 
 
 def test_of_equals_the_first_is_kept() -> None:
-    search = Search(ASKED)
+    attempts = Attempts(ASKED)
     for _ in range(2):
-        search.judge(a_take(search.request), BORROWED)
-    assert search.take is not None and search.take.request.seed == 7
+        attempts.add(a_take(attempts.next_request), BORROWED)
+    assert attempts.take is not None and attempts.take.request.seed == 7
 
 
 # What is said
@@ -206,4 +206,4 @@ def test_that_no_try_was_original_is_said_plainly() -> None:
 
 def test_a_model_without_an_index_is_refused(tiny_engine: OnnxEngine) -> None:
     with pytest.raises(RequestError, match="tiny came without an index of its training music"):
-        index_of(tiny_engine.bundle)
+        require_index(tiny_engine.bundle)

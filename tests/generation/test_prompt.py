@@ -110,7 +110,7 @@ def test_a_prompt_of_three_notes_works(tiny_engine: OnnxEngine, waltz: Notes) ->
 def test_a_prompt_longer_than_the_window_works(tiny_engine: OnnxEngine) -> None:
     prompt = generate(Request(notes=200, seed=5), tiny_engine).notes
     take = generate(Request(notes=30, prompt=prompt), tiny_engine)
-    assert len(take.notes) == 230 and take.prompt_length > 3 * TINY.context
+    assert len(take.notes) == 230 and take.prompt_token_count > 3 * TINY.context
     assert_untouched(take, prompt)
 
 
@@ -135,6 +135,6 @@ def test_seconds_count_from_the_prompts_last_onset(tiny_engine: OnnxEngine, walt
 
 def test_the_prompt_is_what_the_model_hears(tiny_engine: OnnxEngine, waltz: Notes) -> None:
     take = generate(Request(notes=20, prompt=waltz), tiny_engine)
-    assert np.array_equal(take.events[: take.prompt_length], CODEC.encode(waltz, is_complete=False))
+    assert np.array_equal(take.tokens[: take.prompt_token_count], CODEC.encode(waltz, is_complete=False))
     other = generate(Request(notes=20, prompt=shift(waltz, 5.0)), tiny_engine)
-    assert np.array_equal(take.events, other.events)
+    assert np.array_equal(take.tokens, other.tokens)

@@ -65,9 +65,9 @@ def test_a_card_may_be_completed_after_export(copy: Path, tiny_bundle: Path) -> 
 def test_the_golden_piece_is_a_closed_one_of_the_codec(tiny_bundle: Path) -> None:
     bundle = load_bundle(tiny_bundle)
     golden = bundle.golden()
-    assert golden.events.dtype == np.uint16 and golden.nll.dtype == np.float32
-    assert golden.events.shape == golden.nll.shape
-    assert len(bundle.codec.decode(golden.events)) == 160
+    assert golden.tokens.dtype == np.uint16 and golden.nll.dtype == np.float32
+    assert golden.tokens.shape == golden.nll.shape
+    assert len(bundle.codec.decode(golden.tokens)) == 160
     assert golden.condition == (1, 1)
 
 

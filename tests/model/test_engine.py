@@ -48,7 +48,7 @@ class Pair:
 
     engine: OnnxEngine
     model: torch.nn.Module
-    events: np.ndarray  # uint16 [T, F]
+    tokens: np.ndarray  # uint16 [T, F]
     nll: np.ndarray  # float32 [T, F]
 
     @property
@@ -107,15 +107,15 @@ def step_through(engine: OnnxEngine, cache: Cache, events: np.ndarray) -> tuple[
 def test_any_split_into_feeds_and_steps_gives_torchs_likelihoods(pair: Pair, splits: list[tuple[bool, int]]) -> None:
     cache, place, found = pair.engine.start([CONDITION]), 0, []
     for is_fed, count in [*splits, (True, ROWS)]:
-        rows = pair.events[place : place + count]
+        rows = pair.tokens[place : place + count]
         found.append(pair.engine.prefill(rows, cache) if is_fed else step_through(pair.engine, cache, rows)[0])
         place += len(rows)
     assert np.abs(np.concatenate(found) - pair.nll).max() <= EXACT
 
 
 def test_the_logits_of_every_step_are_torchs_less_a_constant_a_field(pair: Pair) -> None:
-    _, logits = step_through(pair.engine, pair.engine.start([CONDITION]), pair.events)
-    rows = torch.from_numpy(pair.events.astype(np.int64))[None]
+    _, logits = step_through(pair.engine, pair.engine.start([CONDITION]), pair.tokens)
+    rows = torch.from_numpy(pair.tokens.astype(np.int64))[None]
     ids = (torch.tensor([value]) for value in CONDITION)
     with torch.no_grad():
         fields = pair.model(shift_right(rows, pair.codec.field_sizes), rows, *ids)
@@ -124,27 +124,27 @@ def test_the_logits_of_every_step_are_torchs_less_a_constant_a_field(pair: Pair)
 
 
 def test_score_is_torchs_likelihood_of_the_whole_piece(pair: Pair) -> None:
-    assert np.abs(pair.engine.score(pair.events, CONDITION) - pair.nll).max() <= EXACT
+    assert np.abs(pair.engine.score(pair.tokens, CONDITION) - pair.nll).max() <= EXACT
 
 
 def test_rows_may_lie_in_memory_by_column(pair: Pair) -> None:
-    nll = pair.engine.score(np.asfortranarray(pair.events), CONDITION)
+    nll = pair.engine.score(np.asfortranarray(pair.tokens), CONDITION)
     assert np.abs(nll - pair.nll).max() <= EXACT
 
 
 def test_the_condition_reaches_the_likelihood(pair: Pair) -> None:
-    assert np.abs(pair.engine.score(pair.events[:20], (1, 2)) - pair.nll[:20]).max() > 100 * EXACT
+    assert np.abs(pair.engine.score(pair.tokens[:20], (1, 2)) - pair.nll[:20]).max() > 100 * EXACT
 
 
 def test_a_piece_without_rows_has_no_likelihood(pair: Pair) -> None:
-    assert pair.engine.score(pair.events[:0]).shape == (0, len(pair.codec.field_sizes))
+    assert pair.engine.score(pair.tokens[:0]).shape == (0, len(pair.codec.field_sizes))
 
 
 @pytest.mark.parametrize("name", list_bundles())
 def test_a_shipped_model_gives_its_golden_likelihoods_here(name: str) -> None:
     bundle = load_bundle(name)
     golden = bundle.golden()
-    nll = load_engine(bundle).score(golden.events, golden.condition)
+    nll = load_engine(bundle).score(golden.tokens, golden.condition)
     assert np.abs(nll - golden.nll).max() <= golden.tolerance
 
 

@@ -77,11 +77,11 @@ def cycling(keys: list[int]) -> Wish:
 
 def assert_closed(take: Take) -> None:
     """Keys and pedal are up, the rows end the piece, and decode to what is in it."""
-    assert take.events.dtype == np.uint16
-    if take.events.shape[1] == 4:
-        assert take.events[-1].tolist() == [0, END, 0, 0]
-    decoder = CODEC.decoder() if take.events.shape[1] == 4 else PerformanceCodec().decoder()
-    for row in take.events.tolist():
+    assert take.tokens.dtype == np.uint16
+    if take.tokens.shape[1] == 4:
+        assert take.tokens[-1].tolist() == [0, END, 0, 0]
+    decoder = CODEC.decoder() if take.tokens.shape[1] == 4 else PerformanceCodec().decoder()
+    for row in take.tokens.tolist():
         decoder.push(row)
     assert not decoder.finish()
 

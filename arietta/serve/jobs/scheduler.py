@@ -18,7 +18,7 @@ from typing import Any
 from ...errors import AriettaError
 from ...generation.batch import Batch
 from ...generation.loop import Generation, start
-from ...generation.original import Originality, Search
+from ...generation.original import Attempts, Originality
 from ...generation.request import Take
 from ...model.engine import Engine
 from .event_log import Event, EventLog
@@ -57,7 +57,7 @@ class Job:
     state: str = WAITING
     is_over: bool = False
     is_cancelled: bool = False
-    search: Search | None = None
+    search: Attempts | None = None
     originality: Originality | None = None
     progress: tuple[float, float] = (0.0, 0.0)
     take: Take | None = None
@@ -87,16 +87,16 @@ class Job:
         if self.search is None:
             return True
         assert self.take is not None
-        self.search.judge(self.take, found)
+        self.search.add(self.take, found)
         if self.search.take is self.take:
             self._best = self.piece, self.event_log
-        if self.search.is_over:
-            self.take, self.originality = self.search.take, self.search.found
+        if self.search.is_settled:
+            self.take, self.originality = self.search.take, self.search.originality
             self.piece, self.event_log = self._best
             self._settled = True
         else:
             self.take, self.ended, self.state = None, None, WAITING
-            self.piece = Generation(self.search.request, self.piece.bundle)
+            self.piece = Generation(self.search.next_request, self.piece.bundle)
             self._begin()
         return self._settled
 
@@ -169,7 +169,7 @@ class Scheduler:
             if not is_resumed:
                 self.check_room(jobs[0].client, len(jobs))
             for job in jobs:
-                if len(job.piece.prompt_events):
+                if len(job.piece.prompt_tokens):
                     job.heard = self._usher.submit(start, job.piece, job.engine)
                     job.heard.add_done_callback(lambda _: self._notify())
                 self._waiting.append(job)
@@ -209,7 +209,7 @@ class Scheduler:
 
     def _drop_cancelled(self) -> None:
         for job in [job for job in self._seated.values() if job.is_cancelled]:
-            self._ensembles[job.piece.bundle.name].drop(job.piece)
+            self._ensembles[job.piece.bundle.name].remove(job.piece)
             self._leave(job, CANCELLED)
         with self._changed:
             dropped = [job for job in self._waiting if job.is_cancelled]

@@ -18,7 +18,7 @@ from typing import Any
 
 from ...errors import AriettaError, RequestError
 from ...generation.loop import Generation
-from ...generation.original import Originality, Search, originality_of
+from ...generation.original import Attempts, Originality, measure_originality
 from ...generation.request import Request, Take
 from ...model.bundle import Bundle
 from ...model.sampling import Sampling
@@ -119,7 +119,7 @@ class Service:
         name, is_original = piece.bundle.name, ORIGINAL in record.asked
         if is_original and self.models.index(name) is None:
             raise RequestError(f"{name} has no index of its training music here, which tells what is original")
-        search = Search(piece.request) if is_original else None
+        search = Attempts(piece.request) if is_original else None
         return Job(record.id, piece, self.models.engine(name), client, search=search)
 
     def find(self, key: str) -> Record:
@@ -214,7 +214,7 @@ class Service:
         if job.take is None or index is None:
             return True
         try:
-            return job.judge(originality_of(job.take, index))
+            return job.judge(measure_originality(job.take, index))
         except Exception:
             log.exception("how original the piece %s is could not be looked up", job.key)
             job.take, job.state = None, FAILED

@@ -87,7 +87,7 @@ def _write_golden(folder: Path, trained: Trained, *, bits: int) -> None:
     config = trained.config
     _describe(folder, trained, bits=bits, golden={})
     engine = load_engine(load_bundle(folder))
-    events = generate(Request(notes=GOLDEN_NOTES), engine).events
+    events = generate(Request(notes=GOLDEN_NOTES), engine).tokens
     condition = (min(1, len(config.composers)), min(1, len(config.sources)))
     nll = torch_nll(trained.model, trained.codec, events, condition)
     apart = float(np.abs(engine.score(events, condition) - nll).max())

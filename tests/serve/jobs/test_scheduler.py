@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from arietta.generation.loop import Generation, generate
-from arietta.generation.original import Originality, Search
+from arietta.generation.original import Attempts, Originality
 from arietta.generation.request import Request
 from arietta.model.engine import OnnxEngine
 from arietta.model.sampling import Sampling
@@ -196,7 +196,7 @@ def test_what_is_beyond_the_limits_is_refused_whole_and_what_is_resumed_is_not(t
 def test_a_piece_that_may_be_composed_again_tells_nothing_until_it_is_settled(tiny_engine: OnnxEngine) -> None:
     borrowed = Originality(61, 0.4, 99.0, 98.0, False, "X")
     request = Request(notes=20, seed=7)
-    piece = Job("", Generation(request, tiny_engine.bundle), tiny_engine, search=Search(request))
+    piece = Job("", Generation(request, tiny_engine.bundle), tiny_engine, search=Attempts(request))
     with staged() as scheduler:
         scheduler.submit([piece])
         wait(piece)

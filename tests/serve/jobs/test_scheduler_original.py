@@ -15,7 +15,7 @@ import arietta
 from arietta.cli import main
 from arietta.client import Client
 from arietta.errors import CorpusError
-from arietta.generation.original import MOST_TRIES
+from arietta.generation.original import MAX_ATTEMPTS
 from arietta.generation.request import Request
 from arietta.model.bundle import INDEX
 from arietta.originality.index import POSTINGS
@@ -84,7 +84,7 @@ def test_several_may_be_asked_for_in_a_form(client: httpx.Client) -> None:
 
 
 def test_where_all_tries_borrow_the_piece_says_so(tiny_bundle: Path, tmp_path: Path) -> None:
-    requests = [Request(notes=60, seed=7 + 100 * attempt) for attempt in range(MOST_TRIES)]
+    requests = [Request(notes=60, seed=7 + 100 * attempt) for attempt in range(MAX_ATTEMPTS)]
     model = knowing(tmp_path / "tiny", tiny_bundle, *requests)
     with serving(Models([model]), tmp_path / "data") as client:
         piece = composed(client, notes=60, seed=7, original=True)

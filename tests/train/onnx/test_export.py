@@ -36,7 +36,7 @@ def apart(folder: Path) -> tuple[float, float]:
     """How far a bundle's engine is from its golden likelihoods, and how far it may be."""
     engine = engine_of(folder)
     golden = engine.bundle.golden()
-    return float(np.abs(engine.score(golden.events, golden.condition) - golden.nll).max()), golden.tolerance
+    return float(np.abs(engine.score(golden.tokens, golden.condition) - golden.nll).max()), golden.tolerance
 
 
 def contents(folder: Path) -> dict[str, bytes]:
