@@ -96,7 +96,7 @@ def _here(arguments: argparse.Namespace, request: Request, said: list[str]) -> t
     from ..evaluation.ranking import rank_takes, typical_nats
     from ..generation.batch import generate_all
     from ..generation.loop import Generation
-    from ..generation.original import originality_of
+    from ..generation.original import measure_originality
     from ..model.bundle import load_bundle
     from ..model.engine import load_engine
 
@@ -106,7 +106,7 @@ def _here(arguments: argparse.Namespace, request: Request, said: list[str]) -> t
     index = _index(arguments, bundle)
 
     def is_original(take: Take) -> bool | None:
-        return None if index is None else originality_of(take, index).is_inside
+        return None if index is None else measure_originality(take, index).is_inside
 
     rank = partial(rank_takes, typical_nats=typical_nats(bundle), is_original=is_original)
     if arguments.original:
