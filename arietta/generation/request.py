@@ -47,11 +47,11 @@ class Request:
     def __post_init__(self) -> None:
         if (self.notes is None) == (self.seconds is None):
             raise RequestError("say how long the piece shall be: either a number of notes or of seconds")
-        if self.notes is not None and not (_is_whole(self.notes) and 1 <= self.notes <= MAX_NOTES):
+        if self.notes is not None and not (_is_number(self.notes, int) and 1 <= self.notes <= MAX_NOTES):
             raise RequestError(f"notes must lie in 1-{MAX_NOTES}, not {self.notes}")
-        if self.seconds is not None and not (_is_number(self.seconds) and 1 <= self.seconds <= MAX_SECONDS):
+        if self.seconds is not None and not (_is_number(self.seconds, int, float) and 1 <= self.seconds <= MAX_SECONDS):
             raise RequestError(f"seconds must lie in 1-{MAX_SECONDS:.0f}, not {self.seconds}")
-        if not (_is_whole(self.seed) and 0 <= self.seed < 2**32):
+        if not (_is_number(self.seed, int) and 0 <= self.seed < 2**32):
             raise RequestError(f"seed must lie in 0-{2**32 - 1}, not {self.seed}")
         if self.prompt is not None and not 1 <= len(self.prompt) <= MAX_PROMPT_NOTES:
             span = f"1 to {MAX_PROMPT_NOTES}"
@@ -126,9 +126,6 @@ def draw_seed() -> int:
     return secrets.randbelow(1_000_000)
 
 
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    return _is_whole(value) or isinstance(value, float)
+def _is_number(value: Any, *types: type) -> bool:
+    """Whether a value has one of the types; bool is a subclass of int, but no number to ask for."""
+    return isinstance(value, types) and not isinstance(value, bool)
