@@ -25,6 +25,33 @@ def test_the_first_visit_invites_to_compose(studio: Studio) -> None:
     assert "FluidR3 Mono" in (page.text_content("footer") or "")
 
 
+def test_saved_choices_are_found_under_the_names_they_were_saved_by(studio: Studio) -> None:
+    """A browser's storage outlives a version of the page: its names may not change with those of the fields."""
+    saved = {
+        "request.style": "Edvard Grieg",
+        "request.mood": "0.7",
+        "request.extent": "77",
+        "room": False,
+        "volume": 35,
+    }
+    visit = studio.visit()
+    page = visit.open()
+    visit.run(
+        """(saved) => {
+          for (const [name, choice] of Object.entries(saved)) {
+            localStorage.setItem(`arietta.${name}`, JSON.stringify(choice));
+          }
+        }""",
+        saved,
+    )
+    page.reload()
+    wait_until(lambda: page.input_value("#style") == "Edvard Grieg")
+    assert [page.input_value(field) for field in ("#temperature", "#length", "#volume")] == ["0.7", "77", "35"]
+    assert not page.is_checked("#reverb")
+    page.get_by_label("How adventurous").press("ArrowRight")
+    assert visit.run("() => localStorage.getItem('arietta.request.mood')") == '"0.75"'
+
+
 def test_notes_arrive_while_the_piece_is_being_written_and_are_all_there_in_the_end(studio: Studio) -> None:
     visit = studio.visit()
     visit.open()
