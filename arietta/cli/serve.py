@@ -1,4 +1,4 @@
-"""Offer composing over HTTP: a studio for browsers at /, GET /midi/300 for a piece of 300 notes, /docs for the rest.
+"""Serve composing over HTTP: a studio for browsers at /, GET /midi/300 for a piece of 300 notes, /docs for the rest.
 
 examples:
   arietta serve                                       every model that came with the program, on port 8000
@@ -25,25 +25,29 @@ from ..model.bundle import list_bundles
 from ..names import fold_name
 
 if TYPE_CHECKING:
-    import uvicorn
-
     from ..serve.jobs.limits import Limits
     from ..serve.jobs.models import Models
 
 LARGEST_PORT = 65_535
 GRACE_SECONDS = 10  # for answers on their way when the server stops; pieces end at once
-EXTRA = {"fastapi": "fastapi", "uvicorn": "uvicorn", "prometheus_client": "prometheus-client"}
-EXTRA |= {"python_multipart": "python-multipart"}
+# What the extra `serve` installs: name of the module -> of the package.
+EXTRA = {
+    "fastapi": "fastapi",
+    "uvicorn": "uvicorn",
+    "prometheus_client": "prometheus-client",
+    "python_multipart": "python-multipart",
+}
 KEY_VARIABLE = "ARIETTA_API_KEY"
-_LIMITS = (
+# Flag, default and help; the defaults are those of `Limits`, which --help must not import (a test compares them).
+LIMITS = (
     ("--most-notes", 10_000, "refuse longer pieces"),
     ("--most-seconds", 3_600, "refuse longer pieces asked for in seconds"),
     ("--most-prompt-notes", 4_000, "refuse longer prompts"),
     ("--seats", 32, "compose so many pieces at once"),
-    ("--places", 64, "let so many more wait"),
+    ("--places", 64, "let so many more wait in the queue"),
     ("--most-per-client", 64, "pieces that one client may have under way"),
     ("--keep-pieces", 10_000, "keep the newest so many pieces, and all favourites"),
-    ("--keep-megabytes", 1_024, "and of those as many as fit"),
+    ("--keep-megabytes", 1_024, "and of those as many as fit into so many megabytes"),
 )
 
 
@@ -63,33 +67,51 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads a model composes on (%(default)s)")
     parser.add_argument(
-        "--api-key", metavar="KEY", help=f"ask every client for this key; better said in ${KEY_VARIABLE}"
+        "--api-key", metavar="KEY", help=f"ask every client for this key; ${KEY_VARIABLE} keeps it out of process lists"
     )
     parser.add_argument(
-        "--allow-origin", nargs="+", action="extend", default=[], metavar="URL", help="let pages from there ask, too"
+        "--allow-origin",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="URL",
+        help="let pages of that site use it too",
     )
-    for name, default, tells in _LIMITS:
-        parser.add_argument(name, type=int, default=default, metavar="N", help=f"{tells} (%(default)s)")
+    for flag, default, text in LIMITS:
+        parser.add_argument(flag, type=int, default=default, metavar="N", help=f"{text} (%(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     limits = _check(arguments)
-    from ..serve.jobs.log import write_log
-    from ..serve.jobs.models import Models
+    import uvicorn
 
+    from ..serve.app import Access, create_app
+    from ..serve.jobs.history import History
+    from ..serve.jobs.models import Models
+    from ..serve.jobs.service import Service
+    from ..serve.log import write_log
+
+    # The port is opened first, so that a port that is taken is refused before models are loaded.
     with _listen(arguments.host, arguments.port) as listener:
         models = Models(arguments.model, threads=arguments.threads)
-        server = _server(models, limits, arguments)
-        _tell(_address(listener), models)
+        history = History(_data_folder(arguments.data))
+        # When the server is told to stop, running pieces stay as they are until it starts again.
+        service = Service(models, history, limits, is_stopping=lambda: server.should_exit)
+        access = Access(arguments.api_key or os.environ.get(KEY_VARIABLE) or None, tuple(arguments.allow_origin))
+        app = create_app(service, access)
+        config = uvicorn.Config(app, timeout_graceful_shutdown=GRACE_SECONDS, access_log=False, log_config=None)
+        server: uvicorn.Server = uvicorn.Server(config)
+        _greet(listener, models)
         write_log(sys.stdout)
-        with suppress(KeyboardInterrupt):  # uvicorn stops in good order, then hands the signal on
+        with suppress(KeyboardInterrupt):  # uvicorn stops in good order, then raises the signal again
             server.run(sockets=[listener])
     print("Stopped.")
     return 0
 
 
 def _check(arguments: argparse.Namespace) -> Limits:
-    missing = [package for name, package in EXTRA.items() if find_spec(name) is None]
+    """Refuse what cannot be served before anything heavy is loaded; return the limits."""
+    missing = [package for module, package in EXTRA.items() if find_spec(module) is None]
     if missing:
         raise AriettaError(f"serving needs {' and '.join(missing)} too: pip install 'arietta[serve]'")
     if not 0 <= arguments.port <= LARGEST_PORT:
@@ -100,37 +122,13 @@ def _check(arguments: argparse.Namespace) -> Limits:
         raise RequestError("--allow-origin takes addresses without a path, as https://music.example.org")
     from ..serve.jobs.limits import Limits
 
-    return Limits(
-        most_notes=arguments.most_notes,
-        most_seconds=float(arguments.most_seconds),
-        most_prompt_notes=arguments.most_prompt_notes,
-        seats=arguments.seats,
-        places=arguments.places,
-        most_per_client=arguments.most_per_client,
-        keep_pieces=arguments.keep_pieces,
-        keep_megabytes=arguments.keep_megabytes,
-    )
-
-
-def _server(models: Models, limits: Limits, arguments: argparse.Namespace) -> uvicorn.Server:
-    """Make the server; when it is told to stop, the pieces being composed stay as they are until it starts again."""
-    import uvicorn
-
-    from ..serve.app import Access, create_app
-    from ..serve.jobs.history import History
-    from ..serve.jobs.service import Service
-
-    service = Service(models, History(_data_folder(arguments.data)), limits, is_stopping=lambda: server.should_exit)
-    access = Access(arguments.api_key or os.environ.get(KEY_VARIABLE) or None, tuple(arguments.allow_origin))
-    config = uvicorn.Config(
-        create_app(service, access), timeout_graceful_shutdown=GRACE_SECONDS, access_log=False, log_config=None
-    )
-    server: uvicorn.Server = uvicorn.Server(config)
-    return server
+    names = [flag.removeprefix("--").replace("-", "_") for flag, _, _ in LIMITS]
+    chosen = {name: getattr(arguments, name) for name in names}
+    return Limits(**chosen | {"most_seconds": float(arguments.most_seconds)})
 
 
 def _data_folder(chosen: Path | None) -> Path:
-    """Where pieces are kept unless the caller says: the folder of the XDG Base Directory Specification."""
+    """Return the folder for stored pieces, by default that of the XDG Base Directory Specification."""
     if chosen is not None:
         return chosen
     base = os.environ.get("XDG_DATA_HOME", "")
@@ -138,7 +136,7 @@ def _data_folder(chosen: Path | None) -> Path:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Open the port, before anything is loaded; raises RequestError where that is impossible."""
+    """Open the port; raises RequestError where that is impossible."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
@@ -152,20 +150,19 @@ def _listen(host: str, port: int) -> socket.socket:
         raise RequestError(f"cannot listen on {host}:{port}: {reason}") from error
 
 
-def _address(listener: socket.socket) -> str:
+def _greet(listener: socket.socket, models: Models) -> None:
+    """Print where the server listens, and calls to try."""
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _tell(address: str, models: Models) -> None:
+    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     print(f"Arietta listens on {address}, with {', '.join(models.names)}. Ctrl-C stops it. Try:")
     print(f"  curl -OJ '{address}/midi/300'")
-    print(f"  curl -OJ '{address}/midi/100?{_style(models)}seed=7'")
+    print(f"  curl -OJ '{address}/midi/100?{_style_query(models)}seed=7'")
     print(f"The studio: {address}    All that it can do: {address}/docs", flush=True)
 
 
-def _style(models: Models) -> str:
+def _style_query(models: Models) -> str:
     """Name a composer of the default model's in a query, by a surname that no other has: Chopin where it can be."""
+    # Names with a slash are of arrangements, which go by their full names.
     surnames = [fold_name(name.split()[-1]) for name in models.bundle().model.composers if " / " not in name]
-    alone = [name for name in surnames if surnames.count(name) == 1]
-    return f"style={quote('chopin' if 'chopin' in alone else alone[0])}&" if alone else ""
+    unique = [name for name in surnames if surnames.count(name) == 1]
+    return f"style={quote('chopin' if 'chopin' in unique else unique[0])}&" if unique else ""

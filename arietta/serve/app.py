@@ -1,9 +1,9 @@
-"""The HTTP service, put together: the endpoints, the gate before them and the document about them.
+"""The HTTP service, put together: the endpoints, what stands before them, and the OpenAPI document about them.
 
     service = Service(Models(), History(folder), Limits())
     app = create_app(service, Access(key="..."))
 
-The endpoints are written for their readers at /docs: what each parameter does, with examples, and every answer.
+The endpoints are described for their users at /docs: what each parameter does, with examples, and every answer.
 """
 
 from __future__ import annotations
@@ -20,32 +20,24 @@ from starlette.middleware.cors import CORSMiddleware
 
 from .. import __version__
 from .jobs.service import Service
-from .routes.docs import add_manual
-from .routes.events import add_events
-from .routes.files import FileQueue, add_files
+from .routes import docs, events, files, midi, pieces, problems, reports, schemas, studio, system
 from .routes.middleware import AccessMiddleware, RequestLogMiddleware
-from .routes.midi import add_downloads
-from .routes.pieces import add_pieces
-from .routes.problems import Problem, add_problems, responses
-from .routes.reports import add_reports
-from .routes.schemas import MusicView, PieceRequest, PieceRequestForm
-from .routes.studio import add_pages
-from .routes.system import add_state
 
-EXPOSED = ("Content-Disposition", "Location", "Retry-After", "X-Request-ID")
+# Headers that scripts of other sites may read, beside the few that browsers always let them.
+EXPOSED_HEADERS = ("Content-Disposition", "Location", "Retry-After", "X-Request-ID")
 
 
 @dataclass(frozen=True)
 class Access:
-    """Who may come in: with `key` only those who have it; pages of `origins`, beside the server's own."""
+    """Who may use the service: with `key` only those who have it; pages of `origins`, beside the server's own."""
 
     key: str | None = None
     origins: tuple[str, ...] = ()
 
 
 def create_app(service: Service, access: Access | None = None) -> FastAPI:
-    """Make the app; it opens and closes the service."""
-    access, file_queue = access or Access(), FileQueue()
+    """Return the app; it opens and closes the service."""
+    access, file_queue = access or Access(), files.FileQueue()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -61,73 +53,74 @@ def create_app(service: Service, access: Access | None = None) -> FastAPI:
         summary="Composes expressive piano music as MIDI.",
         lifespan=lifespan,
         generate_unique_id_function=lambda route: route.name,
-        docs_url=None,
+        exception_handlers=problems.ERROR_HANDLERS,
+        docs_url=None,  # FastAPI's own page loads its scripts from elsewhere
         redoc_url=None,
     )
-    add_problems(app)
-    add_state(app, service)
-    add_files(app, service, file_queue)
-    add_reports(app, service, file_queue)
-    add_events(app, service)
-    add_pieces(app, service)
-    add_downloads(app, service)
-    add_manual(app)
-    add_pages(app)
-    _describe(app, service)
+    app.state.service, app.state.file_queue = service, file_queue
+    # The order matters: /v1/pieces/{id}.mid would match /v1/pieces/{id} too, and the first that matches answers.
+    for router in (system.router, files.files_router(), reports.router, events.router, pieces.router, midi.router):
+        app.include_router(router)
+    app.include_router(docs.router)
+    app.include_router(studio.router)
+    studio.mount_studio(app)
+    app.openapi = lambda: openapi_document(app, service)  # type: ignore[method-assign]  # FastAPI's own way
+    # The last to be added is the first that a request meets: what is refused is logged too.
     app.add_middleware(AccessMiddleware, limits=service.limits, key=access.key, origins=access.origins)
     if access.origins:
-        methods = ["GET", "POST", "PATCH", "DELETE"]
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(access.origins),
-            allow_methods=methods,
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
             allow_headers=["*"],
-            expose_headers=list(EXPOSED),
+            expose_headers=list(EXPOSED_HEADERS),
         )
     app.add_middleware(RequestLogMiddleware, metrics=service.metrics)
     return app
 
 
-def _describe(app: FastAPI, service: Service) -> None:
-    """Let the document know what FastAPI cannot read from types: forms of the body, and this server's limits."""
-
-    def document() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            made = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
-            template = "#/components/schemas/{model}"
-            sent, answered = (PieceRequest, PieceRequestForm), (Problem, MusicView)
-            kinds: list[Any] = [(kind, "validation") for kind in sent] + [(kind, "serialization") for kind in answered]
-            _, bodies = models_json_schema(kinds, ref_template=template)
-            schemas = made.setdefault("components", {}).setdefault("schemas", {})
-            schemas.update(bodies["$defs"])
-            _limit(made, service)
-            _replace_validation_errors(made)
-            app.openapi_schema = made
-        return app.openapi_schema
-
-    app.openapi = document  # type: ignore[method-assign]  # FastAPI's own way of changing it
+def openapi_document(app: FastAPI, service: Service) -> dict[str, Any]:
+    """Return the OpenAPI document, with what FastAPI cannot read from types; it is made at the first call."""
+    if app.openapi_schema is None:
+        document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+        template = "#/components/schemas/{model}"
+        # Bodies that endpoints read by themselves, and answers that they write by themselves.
+        requests = (schemas.PieceRequest, schemas.PieceRequestForm)
+        answers = (problems.Problem, schemas.MusicView)
+        models: list[Any] = [(model, "validation") for model in requests]
+        models += [(model, "serialization") for model in answers]
+        _, definitions = models_json_schema(models, ref_template=template)
+        document.setdefault("components", {}).setdefault("schemas", {}).update(definitions["$defs"])
+        _describe_server(document, service)
+        _replace_validation_errors(document)
+        app.openapi_schema = document
+    return app.openapi_schema
 
 
-def _limit(document: dict[str, Any], service: Service) -> None:
-    limits, schemas = service.limits, document["components"]["schemas"]
-    for name in (PieceRequest.__name__, PieceRequestForm.__name__):
-        schemas[name]["properties"]["notes"]["maximum"] = limits.most_notes
-        schemas[name]["properties"]["seconds"]["maximum"] = limits.most_seconds
-        for wish in ("count", "best"):
-            schemas[name]["properties"][wish]["maximum"] = limits.most_count
-    count = next(each for each in document["paths"]["/midi/{notes}"]["get"]["parameters"] if each["name"] == "notes")
-    count["schema"] |= {"minimum": 1, "maximum": limits.most_notes}
-    wait = next(each for each in document["paths"]["/v1/pieces"]["post"]["parameters"] if each["name"] == "wait")
-    wait["schema"]["maximum"] = limits.most_wait
+def _describe_server(document: dict[str, Any], service: Service) -> None:
+    """Write the limits and the models of this server into the document."""
+    limits, paths = service.limits, document["paths"]
+    for model in (schemas.PieceRequest, schemas.PieceRequestForm):
+        fields = document["components"]["schemas"][model.__name__]["properties"]
+        fields["notes"]["maximum"] = limits.most_notes
+        fields["seconds"]["maximum"] = limits.most_seconds
+        fields["count"]["maximum"] = fields["best"]["maximum"] = limits.most_count
+    download, ask = paths["/midi/{notes}"]["get"], paths["/v1/pieces"]["post"]
+    download["description"] = midi.describe_models(service.models)
+    _parameter(download, "notes")["schema"] |= {"minimum": 1, "maximum": limits.most_notes}
+    _parameter(ask, "wait")["schema"]["maximum"] = limits.most_wait
+
+
+def _parameter(operation: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(parameter for parameter in operation["parameters"] if parameter["name"] == name)
 
 
 def _replace_validation_errors(document: dict[str, Any]) -> None:
-    """Say of every refusal that it is a problem: FastAPI writes its own form wherever there is a parameter."""
-    refusal = responses(_422="A parameter is impossible.")[422]
+    """Describe every refusal as a problem: FastAPI describes errors of its own wherever there is a parameter."""
+    refusal = problems.problem_responses(_422="A parameter is impossible.")[422]
     for item in document["paths"].values():
         for operation in item.values():
-            found = operation["responses"].get("422", {})
-            if "application/json" in found.get("content", {}):
+            if "application/json" in operation["responses"].get("422", {}).get("content", {}):
                 operation["responses"]["422"] = refusal
     for name in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(name, None)

@@ -32,11 +32,11 @@ def test_it_prints_its_address_and_two_calls_that_work_and_ctrl_c_stops_it(
     tiny_bundle: Path, tiny_lstm: Path, tmp_path: Path
 ) -> None:
     with served(tmp_path, "--model", str(tiny_bundle), str(tiny_lstm)) as server:
-        assert "with tiny, tiny-lstm. Ctrl-C stops it" in server.said[0]
-        calls = [re.fullmatch(r"  curl -OJ '(\S+)'\n", line) for line in server.said[1:3]]
+        assert "with tiny, tiny-lstm. Ctrl-C stops it" in server.printed[0]
+        calls = [re.fullmatch(r"  curl -OJ '(\S+)'\n", line) for line in server.printed[1:3]]
         lengths = [len(read_midi(httpx.get(call[1], timeout=PATIENCE).content)) for call in calls if call]
         assert lengths == [300, 100]
-        assert "style=chopin&seed=7" in server.said[2]
+        assert "style=chopin&seed=7" in server.printed[2]
         code, out, complaints = server.stop(signal.SIGINT)
     assert code == 0
     assert out.endswith("Stopped.\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from arietta.cli.serve import _LIMITS
+from arietta.cli.serve import LIMITS
 from arietta.music.midi import read_midi
 from arietta.serve.jobs.limits import Limits
 
@@ -19,9 +19,9 @@ ADDRESS = "http://127.0.0.1:8000"
 
 
 def blocks(language: str, server: httpx.Client) -> str:
-    found = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-    assert found
-    return "\n".join(found).replace(ADDRESS, str(server.base_url).rstrip("/"))
+    code = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    assert code
+    return "\n".join(code).replace(ADDRESS, str(server.base_url).rstrip("/"))
 
 
 def test_the_commands_run_one_after_the_other(server: httpx.Client, tmp_path: Path) -> None:
@@ -54,8 +54,8 @@ def test_every_endpoint_and_every_value_of_a_request_stands_there(server: httpx.
 
 def test_the_limits_that_it_tells_are_those_of_the_server() -> None:
     limits = Limits()
-    told = (limits.most_notes, limits.most_prompt_notes, limits.most_per_client, limits.seats, limits.places)
-    assert all(f"{number:,}" in PAGE for number in told)
-    for name, default, _ in _LIMITS:
-        assert f"`{name}`" in PAGE
-        assert getattr(limits, name[2:].replace("-", "_")) == default
+    figures = (limits.most_notes, limits.most_prompt_notes, limits.most_per_client, limits.seats, limits.places)
+    assert all(f"{number:,}" in PAGE for number in figures)
+    for flag, default, _ in LIMITS:
+        assert f"`{flag}`" in PAGE
+        assert getattr(limits, flag[2:].replace("-", "_")) == default

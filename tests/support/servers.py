@@ -1,4 +1,6 @@
-"""Servers for tests: in a process of its own, as users start it, or in a thread, where a test may reach inside.
+"""Servers for tests: in a process of their own, as users start them, or in a thread, where a test may reach inside.
+
+A service without HTTP is opened by `opened`.
 
 Fixtures: `server` is a client of one process that all tests share, with the models `tiny` and `tiny-lstm`.
 """
@@ -22,34 +24,37 @@ import httpx
 import pytest
 import uvicorn
 
+from arietta.generation.loop import Request
 from arietta.serve.app import Access, create_app
-from arietta.serve.jobs.history import History
+from arietta.serve.jobs.history import History, Record
 from arietta.serve.jobs.limits import Limits
 from arietta.serve.jobs.models import Models
-from arietta.serve.jobs.service import Service
+from arietta.serve.jobs.service import Order, Service
 
 PATIENCE = 60.0  # seconds that a test waits for what takes one or two on an idle machine
 MOST_NOTES = 10_000
-LIFE_SIGNS = 4  # lines that a server says when it is ready
+LIFE_SIGNS = 4  # lines that a server prints when it is ready
 
 
 class Server:
-    """`arietta serve` in its own process, and what it said when it was ready. Its log is read all the while: one that
-    nobody reads would stop it when the pipe is full."""
+    """`arietta serve` in its own process, and what it printed when it was ready.
+
+    Its log is read all the while: one that nobody reads would stop it when the pipe is full.
+    """
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
         self.process = process
-        self.said = [process.stdout.readline() for _ in range(LIFE_SIGNS)]
-        found = re.search(r"http://127\.0\.0\.1:\d+", self.said[0])
-        assert found, process.communicate(timeout=PATIENCE)
-        self.address = found[0]
+        self.printed = [process.stdout.readline() for _ in range(LIFE_SIGNS)]
+        address = re.search(r"http://127\.0\.0\.1:\d+", self.printed[0])
+        assert address, process.communicate(timeout=PATIENCE)
+        self.address = address[0]
         self._log: list[str] = []
         self._reading = threading.Thread(target=self._log.extend, args=(process.stdout,), daemon=True)
         self._reading.start()
 
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, str, str]:
-        """Send a signal: (exit code, what else it said, what it complained of)."""
+        """Send a signal: (exit code, what else it printed, what it complained of)."""
         self.process.send_signal(number)
         code = self.process.wait(PATIENCE)
         self._reading.join(PATIENCE)
@@ -94,6 +99,29 @@ def serving(
             server.should_exit = True
             thread.join(PATIENCE)
     assert not thread.is_alive()
+
+
+@contextmanager
+def opened(models: Models, data: Path, limits: Limits | None = None) -> Iterator[Service]:
+    """Open a service, as a server does, without HTTP."""
+    service = Service(models, History(data), limits or Limits())
+    service.open()
+    try:
+        yield service
+    finally:
+        service.close()
+
+
+def submit(service: Service, *requests: Request, client: str = "", **options: Any) -> list[Record]:
+    """Order a piece of each request, with the same options."""
+    return service.submit([Order(request, **options) for request in requests], client)
+
+
+def finish(service: Service, *requests: Request, **options: Any) -> list[Record]:
+    """Order pieces and wait until all of them are over."""
+    records = submit(service, *requests, **options)
+    until(lambda: not any(service.job(record.id) for record in records))
+    return [service.find(record.id) for record in records]
 
 
 @pytest.fixture(scope="session")
@@ -147,8 +175,8 @@ def composed(client: httpx.Client, **asked: Any) -> dict[str, Any]:
 
 
 def look(client: httpx.Client, piece: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = client.get(piece["links"]["self"]).raise_for_status().json()
-    return found
+    current: dict[str, Any] = client.get(piece["links"]["self"]).raise_for_status().json()
+    return current
 
 
 def busy(client: httpx.Client) -> int:
@@ -159,10 +187,10 @@ def busy(client: httpx.Client) -> int:
 
 def events(text: str) -> list[tuple[int | None, str, Any]]:
     """Read server-sent events: (number, kind, data) each."""
-    found = []
+    parsed = []
     for block in text.split("\n\n"):
         lines = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
         if lines:
             number = int(lines["id"]) if "id" in lines else None
-            found.append((number, lines["event"], json.loads(lines["data"])))
-    return found
+            parsed.append((number, lines["event"], json.loads(lines["data"])))
+    return parsed

@@ -1,4 +1,4 @@
-"""How much a server takes on: what one request may ask, how many pieces there may be, how much is kept."""
+"""How much a server takes on: what one request may ask, how many pieces there may be, how much is stored."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from ...generation.request import MAX_NOTES, MAX_PROMPT_NOTES, MAX_SECONDS
 
 @dataclass(frozen=True)
 class Limits:
-    """Raises RequestError where a limit is impossible; the sentence names it as the command line does.
+    """The limits of a server; raises RequestError, in the words of the command line, where one is impossible.
 
-    `seats` pieces are composed at once while `places` more may wait; pieces longer than `short_notes` or
-    `short_seconds` get at most three seats of four, so that a short one never waits for a long one to end.
+    `seats` are the slots: so many pieces are composed at once, while `places` more may wait. Pieces longer than
+    `short_notes` or `short_seconds` get at most three slots of four, so that a short one never waits for a long one to
+    end.
     """
 
     most_notes: int = 10_000
@@ -30,7 +31,7 @@ class Limits:
     most_per_client: int = 64  # pieces that one client may have unfinished
     short_notes: int = 1_000
     short_seconds: float = 120.0
-    keep_pieces: int = 10_000  # favourites are kept beside these
+    keep_pieces: int = 10_000  # favourites are not counted
     keep_megabytes: int = 1_024
 
     def __post_init__(self) -> None:
@@ -45,19 +46,20 @@ class Limits:
             "keep_megabytes": 10**9,
         }
         for name, most in ranges.items():
-            if not 1 <= getattr(self, name) <= most:
-                raise RequestError(
-                    f"--{name.replace('_', '-')} must lie in 1-{most:.0f}, not {getattr(self, name):.10g}"
-                )
+            limit = getattr(self, name)
+            if not 1 <= limit <= most:
+                raise RequestError(f"--{name.replace('_', '-')} must lie in 1-{most:.0f}, not {limit:.10g}")
 
     @property
     def keep_bytes(self) -> int:
+        """Bytes of packed events that are stored."""
         return self.keep_megabytes * 2**20
 
     @property
-    def long_seats(self) -> int:
-        """Seats that long pieces may take."""
+    def long_slots(self) -> int:
+        """Slots that long pieces may take."""
         return max(1, self.seats * 3 // 4)
 
     def is_long(self, notes: int | None, seconds: float | None) -> bool:
+        """Whether a piece of that length may take a long piece's slot only."""
         return (notes or 0) > self.short_notes or (seconds or 0.0) > self.short_seconds

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+# Upper bounds of the histogram: finest below a second, within which the first note of a piece is promised.
 FIRST_NOTE_SECONDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 
 
@@ -15,6 +15,7 @@ class Metrics:
     """Counters and gauges; `text()` is what /metrics answers."""
 
     def __init__(self) -> None:
+        # Not the registry that all of the process shares: tests start several servers in one process.
         self._registry = registry = CollectorRegistry()
         self.notes = Counter("arietta_notes", "Notes composed", registry=registry)
         self.pieces = Counter("arietta_pieces", "Pieces that are over, by how they ended", ["state"], registry=registry)
@@ -28,15 +29,12 @@ class Metrics:
         )
 
     def watch(self, counts: Callable[[], tuple[int, int]]) -> None:
-        """Show how many pieces wait and how many are being composed, asked for at each look."""
-        names = (("waiting", "Pieces that wait for a seat"), ("composing", "Pieces being composed"))
-        for place, (name, text) in enumerate(names):
-            gauge = Gauge(f"arietta_pieces_{name}", text, registry=self._registry)
-            gauge.set_function(partial(_count, counts, place))
+        """Show how many pieces wait and how many are being composed; `counts` is asked whenever they are read."""
+        waiting = Gauge("arietta_pieces_waiting", "Pieces that wait for a seat", registry=self._registry)
+        waiting.set_function(lambda: counts()[0])
+        composing = Gauge("arietta_pieces_composing", "Pieces being composed", registry=self._registry)
+        composing.set_function(lambda: counts()[1])
 
     def text(self) -> bytes:
+        """Write all of them in the format of Prometheus."""
         return generate_latest(self._registry)
-
-
-def _count(counts: Callable[[], tuple[int, int]], place: int) -> float:
-    return counts()[place]

@@ -1,4 +1,4 @@
-"""The models that a server offers, by name: checked when it starts, each made ready once.
+"""The models that a server offers, by name: checked when it starts, each loaded once.
 
 No path comes from a client: it names one of these, or is refused.
 """
@@ -17,12 +17,12 @@ from ...originality.index import PassageIndex, find_index
 
 
 class Models:
-    """Models and, from their first use on, their engines, which several threads may use at once."""
+    """Bundles and, from their first use on, their engines, which several threads may use at once."""
 
     def __init__(self, chosen: Sequence[str | Path] = (), *, threads: int = 1) -> None:
-        """Check the chosen models, or all that came with the program, and make the first, the default, ready.
+        """Check the chosen models, or all that came with the program, and load the first, which is the default.
 
-        Engines run on so many threads; their notes are the same on any number.
+        Engines run on so many threads; their notes are the same on any number of them.
 
         Raises BundleError where one is missing or damaged, where two have one name, or where there is none, CorpusError
         where a model's index is damaged.
@@ -33,16 +33,14 @@ class Models:
         self._loading = threading.Lock()
         self._threads = threads
         for name in chosen or sorted(list_bundles(), key=lambda name: name != DEFAULT_MODEL):
-            self._add(load_bundle(find_bundle(name).resolve()))
+            bundle = load_bundle(find_bundle(name).resolve())
+            earlier = self._bundles.setdefault(bundle.name, bundle)
+            if earlier.path != bundle.path:
+                raise BundleError(f"{bundle.path} and {earlier.path} have one name; rename one of the folders")
+            self._indexes[bundle.name] = find_index(bundle.index_folder)
         if not self._bundles:
             raise BundleError("no model came with this program; name one or more folders: arietta serve --model FOLDER")
         self.engine(self.default)
-
-    def _add(self, bundle: Bundle) -> None:
-        other = self._bundles.setdefault(bundle.name, bundle)
-        if other.path != bundle.path:
-            raise BundleError(f"{bundle.path} and {other.path} have one name; rename one of the folders")
-        self._indexes[bundle.name] = find_index(bundle.index_folder)
 
     @property
     def names(self) -> list[str]:
@@ -51,6 +49,7 @@ class Models:
 
     @property
     def default(self) -> str:
+        """The name of the model that is taken where none is named."""
         return self.names[0]
 
     def bundle(self, name: str | None = None) -> Bundle:
@@ -61,11 +60,11 @@ class Models:
         return self._bundles[name]
 
     def index(self, name: str) -> PassageIndex | None:
-        """Return the index of its training music that a model came with."""
+        """Return the index of its training music that a model came with, None if it came without."""
         return self._indexes[name]
 
     def engine(self, name: str) -> Engine:
-        """Return a model's engine, the same for everyone; waits while it is made ready at its first use."""
+        """Return a model's engine, the same one for everyone; the first call loads it."""
         with self._loading:
             if name not in self._engines:
                 self._engines[name] = load_engine(self.bundle(name), threads=self._threads)

@@ -1,8 +1,8 @@
-"""Threads have news, coroutines wait for it.
+"""Threads notify, coroutines wait.
 
 seen = notifier.version
-if not there_yet():
-    await notifier.wait(seen, 15.0)      # returns at once if it rang since `seen`
+if not is_there_yet():
+    await notifier.wait(seen, 15.0)  # returns at once if there was news since `seen`
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ import threading
 
 
 class Notifier:
-    """Wakes everyone who waits, each time it rings."""
+    """Wakes every coroutine that waits, each time something changes."""
 
     def __init__(self) -> None:
-        self.version = 0
+        self.version = 0  # how often there was news
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: set[asyncio.Future[None]] = set()
         self._lock = threading.Lock()
 
     def bind(self) -> None:
-        """Serve the event loop that runs; called in it, before anyone waits."""
+        """Serve the running event loop; called in it, before anyone waits."""
         self._loop = asyncio.get_running_loop()
 
     def notify(self) -> None:
-        """Tell that something changed; any thread may."""
-        with self._lock:
+        """Say that something changed; any thread may call it."""
+        with self._lock:  # += on an attribute is not atomic
             self.version += 1
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
@@ -40,9 +40,10 @@ class Notifier:
         self._waiting.clear()
 
     async def wait(self, seen: int, seconds: float) -> None:
-        """Wait until it has rung more often than `seen`, at most so many seconds."""
+        """Wait until the version is another than `seen`, at most so many seconds."""
         if self.version != seen:
             return
+        # No news is lost between the line above and the next ones: `_wake` runs in this loop too, so only after them.
         waiting = asyncio.get_running_loop().create_future()
         self._waiting.add(waiting)
         try:

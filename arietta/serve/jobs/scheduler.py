@@ -1,7 +1,8 @@
-"""The scheduler: one thread that steps every running piece, those of one model together.
+"""Continuous batching: one thread steps every running job, those of one model together in one batch.
 
-A `Job` is one piece on its way over it. What a piece becomes does not depend on its company (`ensemble`). Prompts are
-heard in a thread of their own before a piece joins, so that a long one never holds up the others.
+Jobs join and leave between steps. What a job becomes does not depend on the others in its batch (`generation.batch`).
+Prompts are prefilled in a thread of their own before their jobs get a slot, so that a long prompt never holds up the
+others.
 """
 
 from __future__ import annotations
@@ -11,114 +12,32 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
 
 from ...errors import AriettaError
 from ...generation.batch import Batch
 from ...generation.loop import Generation, start
-from ...generation.original import Attempts, Originality
-from ...generation.request import Take
-from ...model.engine import Engine
-from .event_log import Event, EventLog
-from .history import CANCELLED, DONE, FAILED, WAITING
+from .event_log import Event
+from .job import Job, State
 from .limits import Limits
 from .metrics import Metrics
 from .notifier import Notifier
 
-COMPOSING = "composing"
-POLL = 0.1  # seconds between two looks at whether the server shall stop, where there is nothing to step
+# Seconds between two looks at `is_stopping` where there is nothing to step: a signal handler sets it and wakes nobody.
+POLL = 0.1
 log = logging.getLogger(__name__)
 
 
 class FullError(AriettaError):
-    """There is no place for more pieces now; later there may be."""
+    """There is no room for more jobs now; later there may be."""
 
 
 class StoppingError(AriettaError):
-    """The server is stopping, so nothing begins any more."""
-
-
-@dataclass(eq=False)
-class Job:
-    """One piece on its way: waiting, composing, over. `is_kept` false means that its asker alone waits for it.
-
-    The scheduler thread writes it and others read it; `is_over` comes last, once what there is to keep is kept. With a
-    `search` it comes over the scheduler again, and tells nobody a note, until that is settled.
-    Times are seconds of `time.monotonic`.
-    """
-
-    key: str
-    piece: Generation
-    engine: Engine
-    client: str = ""
-    is_kept: bool = True
-    state: str = WAITING
-    is_over: bool = False
-    is_cancelled: bool = False
-    search: Attempts | None = None
-    originality: Originality | None = None
-    progress: tuple[float, float] = (0.0, 0.0)
-    take: Take | None = None
-    came: float = field(default_factory=time.monotonic)
-    seated: float | None = None
-    first_note: float | None = None
-    ended: float | None = None
-
-    def __post_init__(self) -> None:
-        self._begin()
-        self._settled = self.search is None
-        self._best = self.piece, self.event_log
-
-    def _begin(self) -> None:
-        self.event_log = EventLog(self.piece.request.prompt)
-        self.progress = self.piece.progress
-        self.heard: Future[Any] | None = None  # the hearing of the prompt
-
-    @property
-    def told(self) -> Sequence[Event]:
-        """What hearers may know of the piece: all that is composed so far, but nothing that may not last."""
-        return self.event_log.events if self._settled else ()
-
-    def judge(self, found: Originality) -> bool:
-        """Take in how original the finished piece is; whether that settles it, or it has to be composed once more."""
-        self.originality = found
-        if self.search is None:
-            return True
-        assert self.take is not None
-        self.search.add(self.take, found)
-        if self.search.take is self.take:
-            self._best = self.piece, self.event_log
-        if self.search.is_settled:
-            self.take, self.originality = self.search.take, self.search.originality
-            self.piece, self.event_log = self._best
-            self._settled = True
-        else:
-            self.take, self.ended, self.state = None, None, WAITING
-            self.piece = Generation(self.search.next_request, self.piece.bundle)
-            self._begin()
-        return self._settled
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether the piece could begin now."""
-        return self.heard is None or self.heard.done()
-
-    def timing(self) -> dict[str, float | None]:
-        """Seconds waited for a seat and for the first note, seconds of composing, and notes a second of those."""
-        until = time.monotonic() if self.ended is None else self.ended
-        waited = None if self.seated is None else self.seated - self.came
-        first = None if self.first_note is None else self.first_note - self.came
-        composing = None if self.seated is None else until - self.seated
-        rate = self.event_log.note_count / composing if composing else None
-        values = {"waited": waited, "first_note": first, "composing": composing, "notes_per_second": rate}
-        return {name: None if value is None else round(value, 4) for name, value in values.items()}
+    """The server is stopping, so nothing new begins."""
 
 
 class Scheduler:
-    """The jobs that wait and those that are being composed. `ended(job)` is called for each that is over, in the
-    scheduler's thread; it sets `is_over`, sooner or later."""
+    """The waiting and the running jobs. `on_end(job)` is called in the scheduler's thread for each that has ended."""
 
     def __init__(
         self,
@@ -126,159 +45,166 @@ class Scheduler:
         notifier: Notifier,
         metrics: Metrics,
         *,
-        ended: Callable[[Job], None],
+        on_end: Callable[[Job], None],
         is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._limits, self._notifier, self._metrics = limits, notifier, metrics
-        self._ended, self._is_told_to_stop = ended, is_stopping
+        self._on_end, self._is_server_stopping = on_end, is_stopping
         self._changed = threading.Condition()
         self._waiting: deque[Job] = deque()
-        self._seated: dict[Generation, Job] = {}
-        self._ensembles: dict[str, Batch] = {}
-        self._usher = ThreadPoolExecutor(1, thread_name_prefix="prompts")
+        self._running: dict[Generation, Job] = {}
+        self._batches: dict[str, Batch] = {}  # by the names of their models
+        self._prefill_pool = ThreadPoolExecutor(1, thread_name_prefix="prefill")
         self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
         self._is_closing = False
 
     @property
     def counts(self) -> tuple[int, int]:
-        """Pieces that wait, and that are being composed."""
-        return len(self._waiting), len(self._seated)
+        """How many jobs wait, and how many run."""
+        return len(self._waiting), len(self._running)
 
     @property
     def is_stopping(self) -> bool:
-        return self._is_closing or self._is_told_to_stop()
+        """Whether no job will be stepped any more."""
+        return self._is_closing or self._is_server_stopping()
 
     @property
     def is_running(self) -> bool:
+        """Whether jobs are being stepped."""
         return self._thread.is_alive() and not self.is_stopping
 
     def open(self) -> None:
+        """Start stepping."""
         self._thread.start()
 
     def close(self) -> None:
-        """End within a step; what is unfinished stays as it is."""
+        """Stop within a step; unfinished jobs stay as they are."""
         self._is_closing = True
-        self._notify()
+        self._wake()
         if self._thread.is_alive():
             self._thread.join()
-        self._usher.shutdown(cancel_futures=True)
+        self._prefill_pool.shutdown(cancel_futures=True)
 
     def submit(self, jobs: Sequence[Job], *, is_resumed: bool = False) -> None:
-        """Let jobs wait for their seats, all or none; raises FullError beyond the limits, which resumed ones pass."""
+        """Queue jobs, all or none; raises FullError beyond the limits, which do not bind resumed ones."""
         with self._changed:
             if not is_resumed:
                 self.check_room(jobs[0].client, len(jobs))
             for job in jobs:
-                if len(job.piece.prompt_tokens):
-                    job.heard = self._usher.submit(start, job.piece, job.engine)
-                    job.heard.add_done_callback(lambda _: self._notify())
+                attempt = job.attempt
+                if len(attempt.generation.prompt_tokens):
+                    attempt.prefill = self._prefill_pool.submit(start, attempt.generation, job.engine)
+                    attempt.prefill.add_done_callback(lambda _: self._wake())
                 self._waiting.append(job)
             self._changed.notify()
 
     def check_room(self, client: str, count: int) -> None:
-        """Refuse a client's next jobs where there is no place for them."""
+        """Raise FullError where a client may not queue so many more jobs, StoppingError where nobody may."""
         if self.is_stopping:
             raise StoppingError("the server is stopping")
         with self._changed:
-            free = max(self._limits.seats - len(self._seated), 0)
-            if len(self._waiting) + count > self._limits.places + free:
+            free_slots = max(self._limits.seats - len(self._running), 0)
+            if len(self._waiting) + count > self._limits.places + free_slots:
                 raise FullError(f"the server has {sum(self.counts)} pieces to compose; try again in a few seconds")
-            mine = sum(job.client == client for job in (*self._waiting, *list(self._seated.values())))
-            if mine + count > self._limits.most_per_client:
-                raise FullError(f"you have {mine} pieces under way; wait for some of them to end")
+            # `list`, because the scheduler's thread changes the dictionary without the lock.
+            unfinished = sum(job.client == client for job in (*self._waiting, *list(self._running.values())))
+            if unfinished + count > self._limits.most_per_client:
+                raise FullError(f"you have {unfinished} pieces under way; wait for some of them to end")
 
     def cancel(self, job: Job) -> None:
-        """End a job within a step."""
+        """End a job within a step; of no effect on one that has ended."""
         job.is_cancelled = True
-        self._notify()
+        self._wake()
 
-    def _notify(self) -> None:
+    def _wake(self) -> None:
         with self._changed:
             self._changed.notify()
 
     def _run(self) -> None:
         while not self.is_stopping:
             self._drop_cancelled()
-            self._seat()
-            if self._seated:
+            self._fill_slots()
+            if self._running:
                 self._step()
             else:
                 with self._changed:
-                    self._changed.wait(0.0 if any(job.is_ready for job in self._waiting) else POLL)
-        self._notifier.notify()  # those who wait for what will not come now
+                    # A prompt may have been prefilled since the slots were filled: then there is no time to sleep.
+                    self._changed.wait(0.0 if any(job.can_start for job in self._waiting) else POLL)
+        self._notifier.notify()  # for those who wait for what will not come now
 
     def _drop_cancelled(self) -> None:
-        for job in [job for job in self._seated.values() if job.is_cancelled]:
-            self._ensembles[job.piece.bundle.name].remove(job.piece)
-            self._leave(job, CANCELLED)
+        for job in [job for job in self._running.values() if job.is_cancelled]:
+            self._batches[job.attempt.generation.bundle.name].remove(job.attempt.generation)
+            self._end(job, State.CANCELLED)
         with self._changed:
             dropped = [job for job in self._waiting if job.is_cancelled]
             self._waiting = deque(job for job in self._waiting if not job.is_cancelled)
         for job in dropped:
-            self._leave(job, CANCELLED)
+            self._end(job, State.CANCELLED)
 
-    def _seat(self) -> None:
-        """Give the free seats to those who can begin, in the order in which they came."""
-        while (job := self._next()) is not None:
-            self._seated[job.piece] = job
-            job.seated, job.state = job.seated or time.monotonic(), COMPOSING
-            name = job.piece.bundle.name
-            if name not in self._ensembles:
-                self._ensembles[name] = Batch(job.engine)
+    def _fill_slots(self) -> None:
+        """Let the jobs that can start join their batches, in the order in which they came, while a slot is free."""
+        while (job := self._pop_next()) is not None:
+            generation = job.attempt.generation
+            self._running[generation] = job
+            job.start()
+            name = generation.bundle.name
+            if name not in self._batches:
+                self._batches[name] = Batch(job.engine)
             try:
-                self._ensembles[name].add(job.piece)
+                self._batches[name].add(generation)
             except Exception:
-                log.exception("a prompt could not be heard by %s", name)
-                self._leave(job, FAILED)
+                log.exception("a prompt could not be prefilled by %s", name)
+                self._end(job, State.FAILED)
 
-    def _next(self) -> Job | None:
+    def _pop_next(self) -> Job | None:
+        """Take the next job that may have a slot from the queue."""
         with self._changed:
-            if len(self._seated) >= self._limits.seats:
+            if len(self._running) >= self._limits.seats:
                 return None
-            long = sum(self._is_long(job) for job in self._seated.values())
+            long_jobs = sum(self._is_long(job) for job in self._running.values())
             for job in self._waiting:
-                if job.is_ready and (long < self._limits.long_seats or not self._is_long(job)):
+                if job.can_start and (long_jobs < self._limits.long_slots or not self._is_long(job)):
                     self._waiting.remove(job)
                     return job
         return None
 
     def _is_long(self, job: Job) -> bool:
-        request = job.piece.request
+        request = job.attempt.generation.request
         return self._limits.is_long(request.notes, request.seconds)
 
     def _step(self) -> None:
-        """Compose a row of every piece."""
-        for name, ensemble in list(self._ensembles.items()):
+        """Decode one token of every running job."""
+        for name, batch in list(self._batches.items()):
             try:
-                for piece, made in ensemble.step():
-                    self._tell(self._seated[piece], made)
+                for generation, events in batch.step():
+                    self._record(self._running[generation], events)
             except Exception:
+                # The cache of the batch is in an unknown state: its jobs fail, and the next ones get a fresh batch.
                 log.exception("composing with %s failed", name)
-                self._lose(name)
+                del self._batches[name]
+                for job in [job for job in self._running.values() if job.attempt.generation.bundle.name == name]:
+                    self._end(job, State.FAILED)
         self._notifier.notify()
 
-    def _tell(self, job: Job, made: Sequence[Any]) -> None:
-        before = job.event_log.note_count
-        job.event_log.add(made)
-        job.progress = job.piece.progress
-        count = job.event_log.note_count
-        self._metrics.notes.inc(count - before)
-        if count and job.first_note is None:
+    def _record(self, job: Job, events: Sequence[Event]) -> None:
+        """Log what a step completed, and end the job with it if that was all."""
+        attempt = job.attempt
+        earlier_count = attempt.event_log.note_count
+        attempt.event_log.add(events)
+        attempt.progress = attempt.generation.progress
+        note_count = attempt.event_log.note_count
+        self._metrics.notes.inc(note_count - earlier_count)
+        if note_count and job.first_note is None:
             job.first_note = time.monotonic()
-            self._metrics.first_note.observe(job.first_note - job.came)
-        if job.piece.is_done:
-            job.event_log.close()
-            assert job.seated is not None
-            job.take = job.piece.take(time.monotonic() - job.seated)
-            self._leave(job, DONE)
+            self._metrics.first_note.observe(job.first_note - job.submitted)
+        if attempt.generation.is_done:
+            attempt.event_log.close()
+            assert job.started is not None
+            attempt.take = attempt.generation.take(time.monotonic() - job.started)
+            self._end(job, State.DONE)
 
-    def _lose(self, name: str) -> None:
-        """End the pieces of a model that failed; the next ones begin with a fresh ensemble."""
-        del self._ensembles[name]
-        for job in [job for job in self._seated.values() if job.piece.bundle.name == name]:
-            self._leave(job, FAILED)
-
-    def _leave(self, job: Job, state: str) -> None:
-        self._seated.pop(job.piece, None)
-        job.ended, job.state = time.monotonic(), state
-        self._ended(job)
+    def _end(self, job: Job, state: State) -> None:
+        self._running.pop(job.attempt.generation, None)
+        job.end(state)
+        self._on_end(job)

@@ -1,11 +1,11 @@
-"""The best of several pieces asked for at once: chosen when the last of them is over. They are marked, none goes.
+"""Mark the best of several pieces that were ordered together, once the last of them has ended; none is deleted.
 
 The mark stands in the figures of every finished piece of the order: whether it is chosen, its score and the parts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,15 +13,17 @@ from ...evaluation.ranking import rank_takes, typical_nats
 from ...model.bundle import Bundle
 from ...music.notes import Notes
 from .event_log import to_notes
-from .history import DONE, WAITING, History, Outcome, Record
+from .history import History, Record
+from .job import State
 
-ORDER, BEST = "order", "best"  # in what was asked for: the first piece of the order, and how many shall be chosen
-CHOICE = "choice"
+# Keys in `Record.asked`: the id of the first piece of the order, and how many of the order shall be marked.
+ORDER, BEST = "order", "best"
+MARK = "choice"  # key in `JobOutcome.figures`
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A kept piece, as `rank_takes` looks at it; `is_original` is None where that was not looked up."""
+    """A stored piece as `rank_takes` looks at it; `is_original` is None where that was not looked up."""
 
     key: str
     notes: Notes
@@ -29,45 +31,42 @@ class Candidate:
     nll: float
     is_original: bool | None
 
-
-def in_order(records: Sequence[Record], best: int | None) -> list[Record]:
-    """Write down with pieces asked for together that `best` of them shall be chosen; None leaves them as they are."""
-    if best is None:
-        return list(records)
-    wish = {ORDER: records[0].id, BEST: best}
-    return [replace(record, asked={**record.asked, **wish}) for record in records]
+    @classmethod
+    def of(cls, piece: Record, notes: Notes) -> Candidate:
+        """Take the figures of a finished piece from its record."""
+        figures: Mapping[str, Any] = piece.outcome.figures or {}
+        originality = figures.get("originality")
+        return cls(
+            key=piece.id,
+            notes=notes,
+            prompt_notes=piece.asked.get("prompt_notes", 0),
+            nll=figures["nll_per_note"],
+            is_original=None if originality is None else originality["is_inside"],
+        )
 
 
 def mark_best(history: History, record: Record, bundle: Bundle | None) -> None:
-    """Choose among the finished pieces of a piece's order, if best ones are wished and none is under way any more."""
+    """Mark the best finished pieces of a piece's order, if that was asked for and none of them is under way."""
     if BEST not in record.asked:
         return
     pieces = history.order(record.asked[ORDER])
-    done = [piece for piece in pieces if piece.state == DONE]
-    if not done or any(piece.state == WAITING for piece in pieces):
+    finished = [piece for piece in pieces if piece.state is State.DONE]
+    if not finished or any(piece.state is State.WAITING for piece in pieces):
         return
-    candidates = [_candidate(piece, to_notes(history.told(piece.id))) for piece in done]
-    ranked = rank_takes(
+    candidates = [Candidate.of(piece, to_notes(history.events(piece.id))) for piece in finished]
+    ranking = rank_takes(
         candidates,
-        min(record.asked[BEST], len(done)),
+        min(record.asked[BEST], len(finished)),
         typical_nats=None if bundle is None else typical_nats(bundle),
         is_original=lambda candidate: candidate.is_original,
     )
-    marks = {one.take.key: {"is_chosen": one.is_chosen, "score": one.score, "parts": one.parts} for one in ranked}
-    history.judge({piece.id: _marked(piece.outcome, marks[piece.id]) for piece in done})
-
-
-def _candidate(piece: Record, notes: Notes) -> Candidate:
-    figures: Mapping[str, Any] = piece.outcome.figures or {}
-    placed = figures.get("originality")
-    return Candidate(
-        key=piece.id,
-        notes=notes,
-        prompt_notes=piece.asked.get("prompt_notes", 0),
-        nll=figures["nll_per_note"],
-        is_original=None if placed is None else placed["is_inside"],
+    marks = {
+        ranked.take.key: {"is_chosen": ranked.is_chosen, "score": ranked.score, "parts": ranked.parts}
+        for ranked in ranking
+    }
+    history.set_outcomes(
+        {
+            piece.id: replace(piece.outcome, figures={**(piece.outcome.figures or {}), MARK: marks[piece.id]})
+            for piece in finished
+        }
     )
-
-
-def _marked(outcome: Outcome, mark: Mapping[str, Any]) -> Outcome:
-    return replace(outcome, figures={**(outcome.figures or {}), CHOICE: mark})

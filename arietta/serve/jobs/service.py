@@ -1,7 +1,7 @@
-"""The service behind the endpoints: orders become records and jobs, jobs that are over become kept pieces.
+"""What a server does, without HTTP: orders become jobs, and finished jobs become pieces in the history.
 
-What calls it comes from the event loop's side threads; what ends a job runs in a thread of its own, the keeper's,
-so that neither the scheduler nor a client ever waits for the disk of another.
+Its methods are called from side threads of the event loop. Jobs that have ended are stored by a thread of its own, so
+that neither the scheduler nor a client ever waits for the disk on behalf of somebody else.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from typing import Any
 from ...errors import AriettaError, RequestError
 from ...generation.loop import Generation
 from ...generation.original import Attempts, Originality, measure_originality
-from ...generation.request import Request, Take
-from ...model.bundle import Bundle
+from ...generation.request import Request, Take, midi_texts
 from ...model.sampling import Sampling
 from ...music.notes import Notes
-from ..routes.problems import FAILURE, problem_of
 from .event_log import Event, events_of, to_notes
-from .history import DONE, FAILED, INTERRUPTED, WAITING, History, Outcome, Record
+from .history import History, JobOutcome, Record
+from .job import Job, State
 from .limits import Limits
 from .metrics import Metrics
 from .models import Models
 from .notifier import Notifier
-from .scheduler import COMPOSING, Job, Scheduler
-from .selection import in_order, mark_best
+from .problem import SERVER_FAILURE, problem_json
+from .scheduler import Scheduler
+from .selection import BEST, ORDER, mark_best
 
-ORIGINAL = "original"  # stands in what was asked for while the piece may be composed again
+ORIGINAL = "original"  # key in `Record.asked` while the piece may be composed again
 log = logging.getLogger(__name__)
 
 
@@ -42,14 +42,17 @@ class UnknownPieceError(AriettaError):
 
 
 class UnfinishedError(AriettaError):
-    """The piece has no notes to give, not yet or never."""
+    """The piece has no notes, not yet or never."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """A piece to compose: the request, with which model, under which name (the title if None), going on from which
-    kept piece (its id), whether to compose it again while it shares more than works of people do, and how many of those
-    that are asked for with it shall be marked as the best."""
+    """A request for a piece and what shall become of it.
+
+    `model` is the default one if None, and `name` the piece's title. `continues` is the id of the stored piece that the
+    prompt comes from. With `original` the piece is composed again while it overlaps the training music more than human
+    works overlap each other. Of all pieces ordered together, `best` are marked as the best.
+    """
 
     request: Request
     model: str | None = None
@@ -60,121 +63,124 @@ class Order:
 
 
 class Service:
-    """Everything that a server remembers and does; `open` it before use."""
+    """The models, the jobs and the history of a server; `open` it before use."""
 
     def __init__(
         self, models: Models, history: History, limits: Limits, *, is_stopping: Callable[[], bool] = lambda: False
     ) -> None:
         self.models, self.history, self.limits = models, history, limits
         self.notifier, self.metrics = Notifier(), Metrics()
-        self.scheduler = Scheduler(limits, self.notifier, self.metrics, ended=self._end, is_stopping=is_stopping)
+        self.scheduler = Scheduler(limits, self.notifier, self.metrics, on_end=self._on_end, is_stopping=is_stopping)
         self.metrics.watch(lambda: self.scheduler.counts)
-        self._jobs: dict[str, Job] = {}
-        self._over: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
+        self._jobs: dict[str, Job] = {}  # those to be stored, until they are
+        self._ended: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._storing = threading.Thread(target=self._store_ended, name="storing", daemon=True)
 
     def open(self) -> None:
-        """Start, and go on with what an earlier server left."""
-        self._keeper.start()
+        """Start, and resume the jobs that an earlier server left unfinished."""
+        self._storing.start()
         for record in self.history.waiting():
             self._resume(record)
         self.scheduler.open()
 
     def close(self) -> None:
-        """Stop in good order: what is over is kept, what is not is composed when the next server starts."""
+        """Stop in good order: what has ended is stored, the rest is composed when the next server starts."""
         self.scheduler.close()
-        self._over.put(None)
-        if self._keeper.is_alive():
-            self._keeper.join()
+        self._ended.put(None)
+        if self._storing.is_alive():
+            self._storing.join()
         self.history.close()
 
     def submit(self, orders: Sequence[Order], client: str) -> list[Record]:
-        """Keep orders and let them wait for their seats, all or none; raises RequestError where a model cannot do what
-        is asked, FullError or StoppingError where there is no place."""
-        self.scheduler.check_room(client, len(orders))  # before any work; once more when they are put there
-        pieces = [Generation(order.request, self.models.bundle(order.model)) for order in orders]
-        records = [_record(order, piece) for order, piece in zip(orders, pieces, strict=True)]
-        records = in_order(records, orders[0].best)
-        jobs = [self._job(record, piece, client) for record, piece in zip(records, pieces, strict=True)]
-        self.history.add(records, [_events(order.request.prompt) for order in orders])
+        """Store orders and queue them, all or none.
+
+        Raises RequestError where a model cannot do what is asked, FullError where there is no room, StoppingError.
+        """
+        self.scheduler.check_room(client, len(orders))  # before any work; checked again when they are queued
+        jobs = [self._job(order, client) for order in orders]
+        records = [_record(order, job, jobs[0].key) for order, job in zip(orders, jobs, strict=True)]
+        prompts = [order.request.prompt for order in orders]
+        self.history.add(records, [[] if prompt is None else events_of(prompt) for prompt in prompts])
         self._jobs |= {job.key: job for job in jobs}
         try:
             self.scheduler.submit(jobs)
         except AriettaError:
-            for record in records:
-                del self._jobs[record.id]
-                self.history.delete(record.id)
+            for job in jobs:
+                del self._jobs[job.key]
+                self.history.delete(job.key)
             raise
         return records
 
     def compose(self, order: Order, client: str) -> Job:
-        """Let a piece wait for its seat that is not kept; raises as `submit` does."""
-        piece = Generation(order.request, self.models.bundle(order.model))
-        engine = self.models.engine(piece.bundle.name)
-        job = Job(secrets.token_hex(8), piece, engine, client, is_kept=False)
+        """Queue a piece that is not stored; raises as `submit` does."""
+        job = self._job(order, client, is_stored=False)
         self.scheduler.submit([job])
         return job
 
-    def _job(self, record: Record, piece: Generation, client: str) -> Job:
-        name, is_original = piece.bundle.name, ORIGINAL in record.asked
-        if is_original and self.models.index(name) is None:
-            raise RequestError(f"{name} has no index of its training music here, which tells what is original")
-        search = Attempts(piece.request) if is_original else None
-        return Job(record.id, piece, self.models.engine(name), client, search=search)
+    def _job(self, order: Order, client: str, *, key: str | None = None, is_stored: bool = True) -> Job:
+        generation = Generation(order.request, self.models.bundle(order.model))
+        model = generation.bundle.name
+        if order.original and self.models.index(model) is None:
+            raise RequestError(f"{model} has no index of its training music here, which tells what is original")
+        return Job(
+            key=key or secrets.token_hex(8),
+            generation=generation,
+            engine=self.models.engine(model),
+            client=client,
+            is_stored=is_stored,
+            retries=Attempts(order.request) if order.original else None,
+        )
 
     def find(self, key: str) -> Record:
-        """Return a piece as it stands; raises UnknownPieceError."""
-        job = self._jobs.get(key)  # looked up first: the history knows of those that are no longer there
+        """Return a piece as it is now; raises UnknownPieceError."""
+        # The job first: one that ends between the two lines is then found in the history.
+        job = self._jobs.get(key)
         record = self.history.find(key)
         if record is None:
             raise UnknownPieceError(f"there is no piece {key[:40]!r} here, or no longer")
         return _current(record, job)
 
     def page(self, limit: int, *, before: int | None = None, only_favourites: bool = False) -> list[Record]:
-        """Return kept pieces as they stand, the newest first, below a number if one is given."""
+        """Return stored pieces as they are now, the newest first, with numbers below `before` if it is given."""
         jobs = dict(self._jobs)
         records = self.history.page(limit, before=before, only_favourites=only_favourites)
         return [_current(record, jobs.get(record.id)) for record in records]
 
     def job(self, key: str) -> Job | None:
-        """Return a piece's job while it is under way."""
+        """Return the job of a piece while it is under way."""
         return self._jobs.get(key)
 
     def delete(self, key: str) -> Job | None:
-        """Forget a piece; one under way is cancelled, which its job, returned, will tell. Raises as `find` does."""
+        """Delete a piece, or cancel it while it is under way and return its job; raises as `find` does."""
         record, job = self.find(key), self._jobs.get(key)
-        if job is not None and record.state in (WAITING, COMPOSING):
+        if job is not None and not record.state.is_final:
             self.scheduler.cancel(job)
             return job
         self.history.delete(key)
         return None
 
     def change(self, key: str, *, name: str | None, is_favourite: bool | None) -> Record:
-        """Name a piece anew, or make it a favourite or none; raises as `find` does."""
+        """Rename a piece, or make it a favourite or not; None leaves it as it is. Raises as `find` does."""
         self.find(key)
         self.history.change(key, name=name, is_favourite=is_favourite)
         return self.find(key)
 
-    def told(self, key: str) -> tuple[Record, list[Event]]:
+    def finished(self, key: str) -> tuple[Record, list[Event]]:
         """Return a finished piece and its events; raises UnknownPieceError, or UnfinishedError where there are none."""
         record = self.find(key)
-        if record.state != DONE:
-            why = (
-                ": its files are there when it is done"
-                if record.state in (WAITING, COMPOSING)
-                else ", so it has no files"
-            )
-            raise UnfinishedError(f"the piece {key} is {record.state}{why}")
-        return record, self.history.told(key)
+        if record.state is not State.DONE:
+            consequence = ", so it has no files" if record.state.is_final else ": its files are there when it is done"
+            raise UnfinishedError(f"the piece {key} is {record.state}{consequence}")
+        return record, self.history.events(key)
 
     def notes(self, key: str) -> Notes:
-        """Return the notes of a finished piece; raises as `told` does."""
-        return to_notes(self.told(key)[1])
+        """Return the notes of a finished piece; raises as `finished` does."""
+        return to_notes(self.finished(key)[1])
 
-    def _end(self, job: Job) -> None:
-        """Take a job from the scheduler's thread."""
-        if job.is_kept:
-            self._over.put(job)
+    def _on_end(self, job: Job) -> None:
+        """Take a job from the scheduler's thread, which must not wait."""
+        if job.is_stored:
+            self._ended.put(job)
         else:
             self._close(job)
 
@@ -183,63 +189,73 @@ class Service:
         self.metrics.pieces.labels(job.state).inc()
         self.notifier.notify()
 
-    def _keep(self) -> None:
-        """Look up and keep what is over, piece by piece, until None comes."""
-        while (job := self._over.get()) is not None:
-            if not self._is_settled(job):
+    def _store_ended(self) -> None:
+        """Store what has ended, or queue it for another attempt, job by job, until None comes."""
+        while (job := self._ended.get()) is not None:
+            if job.state is State.DONE and not self._is_settled(job):
                 self.scheduler.submit([job], is_resumed=True)
                 continue
             try:
-                self._write(job)
+                self._store(job)
             except sqlite3.Error:
                 log.exception("the piece %s could not be kept; it is composed again at the next start", job.key)
-                job.state = FAILED
+                job.state = State.FAILED
             self._mark_best(job.key)
             self._jobs.pop(job.key, None)
             self._close(job)
 
-    def _mark_best(self, key: str) -> None:
-        """Choose among what was asked for with a piece that is over, if it was the last."""
-        try:
-            record = self.history.find(key)
-            if record is not None:
-                name = record.asked["model"]
-                mark_best(self.history, record, self.models.bundle(name) if name in self.models.names else None)
-        except Exception:
-            log.exception("the best of those asked for with the piece %s could not be chosen", key)
-
     def _is_settled(self, job: Job) -> bool:
-        """Look up how original a piece is; whether it stays as it is."""
-        index = self.models.index(job.piece.bundle.name)
+        """Look up how original a finished job is; return whether it needs no further attempt."""
+        index = self.models.index(job.attempt.generation.bundle.name)
         if job.take is None or index is None:
             return True
         try:
-            return job.judge(measure_originality(job.take, index))
+            return job.settle(measure_originality(job.take, index))
         except Exception:
             log.exception("how original the piece %s is could not be looked up", job.key)
-            job.take, job.state = None, FAILED
+            job.state = State.FAILED
             return True
 
-    def _write(self, job: Job) -> None:
-        problem = problem_of(500, FAILURE) if job.state == FAILED else None
-        figures = None if job.take is None else _figures(job.take, job.originality)
-        told = job.told if job.state == DONE else ()
-        record = self.history.find(job.key) if job.take is not None and job.search is not None else None
-        made = None if record is None or job.take is None else _made(record, job.take)
-        outcome = Outcome(job.timing(), figures, problem, round(job.progress[0], 3))
-        self.history.end(job.key, job.state, outcome, told, made)
+    def _store(self, job: Job) -> None:
+        attempt, take = job.attempt, job.take if job.state is State.DONE else None
+        outcome = JobOutcome(
+            timing=job.timing(),
+            figures=None if take is None else _figures(take, attempt.originality),
+            problem=problem_json(500, SERVER_FAILURE) if job.state is State.FAILED else None,
+            done=round(attempt.progress[0], 3),
+        )
+        accepted = None
+        if take is not None and job.retries is not None and (record := self.history.find(job.key)) is not None:
+            # The take may be of a later seed than was asked for; to get it again from that seed, no index is needed.
+            asked = {name: field for name, field in record.asked.items() if name != ORIGINAL}
+            asked["seed"] = take.request.seed
+            accepted = replace(record, asked=asked, title=take.title, texts=take.texts())
+        self.history.end(job.key, job.state, outcome, () if take is None else job.events, accepted)
         self.history.trim(self.limits.keep_pieces, self.limits.keep_bytes)
 
-    def _resume(self, record: Record) -> None:
-        """Compose what an earlier server left again, from its seed, or say why that cannot be."""
+    def _mark_best(self, key: str) -> None:
+        """Mark the best of the pieces that were ordered together with one that is over, if it was the last."""
         try:
-            bundle = self.models.bundle(record.asked["model"])
-            _check_same(bundle, record)
-            piece = Generation(_request(record, self.history.prompt(record.id)), bundle)
-            job = self._job(record, piece, "")
+            record = self.history.find(key)
+            if record is not None:
+                model = record.asked["model"]
+                mark_best(self.history, record, self.models.bundle(model) if model in self.models.names else None)
+        except Exception:
+            log.exception("the best of those asked for with the piece %s could not be chosen", key)
+
+    def _resume(self, record: Record) -> None:
+        """Queue a piece that an earlier server left, to be composed from its seed, or store why that cannot be."""
+        asked = record.asked
+        try:
+            bundle = self.models.bundle(asked["model"])
+            if bundle.fingerprint != asked["bundle"]:
+                raise RequestError(f"{bundle.name} has other weights now")
+            request = _request(record, self.history.prompt(record.id))
+            order = Order(request, bundle.name, original=ORIGINAL in asked)
+            job = self._job(order, "", key=record.id)
         except AriettaError as error:
             reason = f"the server stopped before the piece was done, and cannot go on: {error}"
-            self.history.end(record.id, INTERRUPTED, Outcome(problem=problem_of(409, reason)))
+            self.history.end(record.id, State.INTERRUPTED, JobOutcome(problem=problem_json(409, reason)))
             self._mark_best(record.id)
             return
         self._jobs[job.key] = job
@@ -247,41 +263,34 @@ class Service:
 
 
 def _current(record: Record, job: Job | None) -> Record:
-    """Return a record with what only memory knows of a piece under way."""
-    if job is None or record.state != WAITING:
+    """Add to a record what only memory knows of a piece under way."""
+    if job is None or record.state is not State.WAITING:
         return record
-    state = WAITING if job.seated is None else COMPOSING
-    return replace(record, state=state, outcome=Outcome(timing=job.timing()))
+    state = State.WAITING if job.started is None else State.COMPOSING
+    return replace(record, state=state, outcome=JobOutcome(timing=job.timing()))
 
 
-def _check_same(bundle: Bundle, record: Record) -> None:
-    if bundle.fingerprint != record.asked["bundle"]:
-        raise RequestError(f"{bundle.name} has other weights now")
-
-
-def _record(order: Order, piece: Generation) -> Record:
-    request, bundle = order.request, piece.bundle
-    blank = piece.take(0.0)  # knows what the finished take will be called
-    asked = {"model": bundle.name, "bundle": bundle.fingerprint} | request.describe()
+def _record(order: Order, job: Job, first_key: str) -> Record:
+    """Describe a new job for the history; `first_key` is that of the first job ordered with it."""
+    request, bundle = order.request, job.attempt.generation.bundle
+    description = {"model": bundle.name, "bundle": bundle.fingerprint} | request.describe()
+    asked = dict(description)
     if order.continues is not None:
         asked["continues"] = order.continues
     if order.original:
         asked[ORIGINAL] = True
+    if order.best is not None:
+        asked |= {ORDER: first_key, BEST: order.best}
+    title = request.title(bundle.name)
     return Record(
-        id=secrets.token_hex(8),
-        name=order.name or blank.title,
-        state=WAITING,
+        id=job.key,
+        name=order.name or title,
+        state=State.WAITING,
         created=time.time(),
         asked=asked,
-        title=blank.title,
-        texts=blank.texts(),
+        title=title,
+        texts=midi_texts(description),
     )
-
-
-def _made(record: Record, take: Take) -> Record:
-    """The record of a piece that may be of a later seed than was asked for; to get it again, no index is needed."""
-    asked = {name: value for name, value in record.asked.items() if name != ORIGINAL}
-    return replace(record, asked=asked | {"seed": take.request.seed}, title=take.title, texts=take.texts())
 
 
 def _request(record: Record, prompt: Sequence[Event]) -> Request:
@@ -296,11 +305,10 @@ def _request(record: Record, prompt: Sequence[Event]) -> Request:
     )
 
 
-def _events(prompt: Notes | None) -> list[Event]:
-    return [] if prompt is None else events_of(prompt)
-
-
-def _figures(take: Take, found: Originality | None) -> dict[str, Any]:
-    placed = {} if found is None else {"originality": found.describe()}
-    seconds, nll = round(take.notes.seconds, 3), round(take.nll, 4)
-    return {"notes": take.note_count, "seconds": seconds, "nll_per_note": nll} | placed
+def _figures(take: Take, originality: Originality | None) -> dict[str, Any]:
+    figures = {
+        "notes": take.note_count,
+        "seconds": round(take.notes.seconds, 3),
+        "nll_per_note": round(take.nll, 4),
+    }
+    return figures if originality is None else figures | {"originality": originality.describe()}

@@ -1,8 +1,8 @@
-"""Reading a MIDI file that a stranger sent: in a process of its own, which has so much memory and time and no more.
+"""Read a MIDI file that a stranger sent, in a process of its own with limited memory and time.
 
     python -m arietta.serve.jobs.upload MOST_NOTES <file >events
 
-It answers with the packed events of the file's first notes, or with a sentence and exit code 2.
+The process writes the packed events of the file's first notes, or a sentence and exits with 2.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from ...music.midi import read_midi
 from ...music.notes import Notes, first
 from .event_log import events_of, pack, unpack
 
-MOST_SECONDS = 10  # a file of 0.8 MB, the largest of 11,330, takes a quarter of a second
-MOST_MEMORY = 2**30  # bytes of addresses
-_READERS = threading.BoundedSemaphore(2)  # processes at once
+MOST_SECONDS = 10  # the largest of 11,330 piano files, of 0.8 MB, takes a quarter of a second
+MOST_MEMORY = 2**30  # bytes of address space
+_READERS = threading.BoundedSemaphore(2)  # at most two such processes run at once
 
 
 def read_upload(data: bytes, *, most_notes: int) -> Notes:
-    """Read the first notes of a MIDI file; raises RequestError where it is none, or costs too much."""
+    """Read the first notes of a MIDI file; raises RequestError where it is none, or takes too much to read."""
     call = [sys.executable, "-m", __name__, str(most_notes)]
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # each thread would take addresses
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # each thread would take address space
     try:
         with _READERS:
             done = subprocess.run(
@@ -40,9 +40,9 @@ def read_upload(data: bytes, *, most_notes: int) -> Notes:
     return Notes.from_events(unpack(done.stdout))
 
 
-def main() -> int:
-    """Be the process that reads: limits first."""
-    import resource
+def read_standard_input() -> int:
+    """Be the reading process: limit itself, read, write the answer and return the exit code."""
+    import resource  # Unix only, and only here
 
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS, MOST_SECONDS))
@@ -56,4 +56,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(read_standard_input())

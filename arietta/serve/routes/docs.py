@@ -1,14 +1,15 @@
-"""The manual at /docs: a page made of the OpenAPI document; it has no script and loads nothing from elsewhere."""
+"""The page at /docs, made from the OpenAPI document; it has no script and loads nothing from elsewhere."""
 
 from __future__ import annotations
 
 import html
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter
+from fastapi import Request as HttpRequest
 from fastapi.responses import HTMLResponse, Response
 
 STYLE = """
@@ -28,21 +29,23 @@ th, td { text-align: left; vertical-align: top; padding: .35rem .75rem .35rem 0;
 th { font-weight: 600; white-space: nowrap }
 """
 Schema = Mapping[str, Any]
+SIGNS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+router = APIRouter()
 
 
-def add_manual(app: FastAPI) -> None:
-    """Add /docs and its style."""
-
-    @app.get("/docs", include_in_schema=False)
-    async def read_manual() -> HTMLResponse:
-        return HTMLResponse(manual(app.openapi()))
-
-    @app.get("/docs/style.css", include_in_schema=False)
-    async def read_style() -> Response:
-        return Response(STYLE, media_type="text/css")
+@router.get("/docs", include_in_schema=False)
+async def read_docs(http: HttpRequest) -> HTMLResponse:
+    """Answer with the page."""
+    return HTMLResponse(docs_page(http.app.openapi()))
 
 
-def manual(document: Mapping[str, Any]) -> str:
+@router.get("/docs/style.css", include_in_schema=False)
+async def read_style() -> Response:
+    """Answer with the style sheet, a file of its own because the policy of the server's pages allows no other."""
+    return Response(STYLE, media_type="text/css")
+
+
+def docs_page(document: Mapping[str, Any]) -> str:
     """Write the page for an OpenAPI document."""
     info, schemas = document["info"], document["components"]["schemas"]
     operations = [
@@ -74,24 +77,24 @@ def _section(method: str, path: str, operation: Mapping[str, Any], schemas: Mapp
         for parameter in operation.get("parameters", ())
     ]
     rows = "".join(
-        f"<tr><th scope=row><code>{_text(name)}</code></th><td>{_text(place)}, {_kind(schema)}</td>"
+        f"<tr><th scope=row><code>{_text(name)}</code></th><td>{_text(location)}, {_kind(schema)}</td>"
         f"<td>{_marked(text)}</td></tr>"
-        for name, place, schema, text in parameters
+        for name, location, schema, text in parameters
     )
     body = operation.get("requestBody", {}).get("content", {})
+    answers = "".join(
+        f"<tr><th scope=row>{_text(status)}</th><td>{_marked(answer.get('description', ''))}"
+        + "".join(f"<br>{_text(kind)}: {_content(sent)}" for kind, sent in answer.get("content", {}).items())
+        + "</td></tr>"
+        for status, answer in operation["responses"].items()
+    )
     return (
         f'<section id="{operation["operationId"]}"><h2><code>{method} {_text(path)}</code></h2>'
         f"<p>{_text(operation['summary'])}.</p>{_paragraphs(operation.get('description', ''))}"
         + (f"<h3>Parameters</h3><table>{rows}</table>" if rows else "")
         + "".join(f"<h3>Send, as {_text(kind)}</h3>{_content(sent)}" for kind, sent in body.items())
-        + f"<h3>Answers</h3><table>{''.join(map(_answer, operation['responses'].items()))}</table></section>"
+        + f"<h3>Answers</h3><table>{answers}</table></section>"
     )
-
-
-def _answer(item: tuple[str, Mapping[str, Any]]) -> str:
-    status, answer = item
-    kinds = "".join(f"<br>{_text(kind)}: {_content(content)}" for kind, content in answer.get("content", {}).items())
-    return f"<tr><th scope=row>{_text(status)}</th><td>{_marked(answer.get('description', ''))}{kinds}</td></tr>"
 
 
 def _content(content: Mapping[str, Any]) -> str:
@@ -112,28 +115,24 @@ def _shape(name: str, schema: Schema) -> str:
 
 
 def _kind(schema: Schema) -> str:
-    """Say what values a schema takes."""
+    """Say in words what values a schema takes."""
     if "$ref" in schema:
         name = _text(schema["$ref"].rpartition("/")[2])
         return f'<a href="#{name}">{name}</a>'
     if "anyOf" in schema:
-        return " or ".join(_kind(one) for one in schema["anyOf"])
+        return " or ".join(map(_kind, schema["anyOf"]))
     if schema.get("type") == "array":
         inner = schema.get("items") or {}
         return f"list of {_kind(inner)}" if inner else "list of " + ", ".join(map(_kind, schema.get("prefixItems", ())))
-    words = [str(schema.get("type", "value")), *_range(schema)]
+    words = [str(schema.get("type", "value"))]
+    words += [f"{sign} {schema[name]}" for name, sign in SIGNS.items() if name in schema]
+    words += [" | ".join(map(str, schema["enum"]))] if "enum" in schema else []
+    words += [f"(default {schema['default']})"] if schema.get("default") is not None else []
     return _text(" ".join(words))
 
 
-def _range(schema: Schema) -> Sequence[str]:
-    signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-    said = [f"{sign} {schema[name]}" for name, sign in signs.items() if name in schema]
-    said += [" | ".join(map(str, schema["enum"]))] if "enum" in schema else []
-    return said + ([f"(usually {schema['default']})"] if schema.get("default") is not None else [])
-
-
 def _paragraphs(text: str) -> str:
-    """Set a description: paragraphs, and lists where lines begin with a dash."""
+    """Write a description as paragraphs, and as lists where lines begin with a dash."""
     blocks = [block for block in text.split("\n\n") if block.strip()]
     return "".join(
         "<ul>" + "".join(f"<li>{_marked(line[2:])}</li>" for line in block.splitlines()) + "</ul>"

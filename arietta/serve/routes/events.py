@@ -1,7 +1,7 @@
 """Server-sent events: each note and pedal of a piece as soon as it is composed, and again whenever it is asked for.
 
-Their numbers count a piece's events from 1, so a listener who was cut off goes on after Last-Event-ID, also across
-the server's restart. `progress` and `end` have none.
+Their numbers count a piece's events from 1, so a listener who was cut off goes on after Last-Event-ID, even if the
+server was restarted in between. `progress` and `end` have no number.
 """
 
 from __future__ import annotations
@@ -9,23 +9,23 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import FastAPI, Header
+from fastapi import APIRouter, Header
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from ...errors import AriettaError, RequestError
 from ...music.notes import Note
 from ..jobs.event_log import Event
-from ..jobs.history import DONE
-from ..jobs.scheduler import Job
+from ..jobs.job import Job, State
 from ..jobs.service import Service
-from .problems import responses
-from .schemas import KEY, PieceView, Progress
+from .problems import problem_responses
+from .requests import AppService
+from .schemas import PieceId, PieceView, ProgressView
 
-KEEP_ALIVE = 15.0  # seconds after which a silent line says that it is there
-GATHER = 0.04  # seconds between two sendings: one packet for the notes of several steps
+KEEP_ALIVE = 15.0  # seconds without an event after which a comment line keeps proxies from closing the stream
+COLLECT_SECONDS = 0.04  # between two packets, so that one carries the notes of several steps
 DESCRIPTION = """Each event as it comes; a finished piece's at once.
 
 - `note`: `[onset, duration, pitch, velocity]`, times in seconds from the piece's beginning, a prompt's notes first
@@ -45,90 +45,96 @@ SCHEMA = {
     },
     "required": ["event", "data"],
 }
-LAST = Header(alias="Last-Event-ID", description="The number of the last event heard.", examples=["12"])
+LAST = Header(alias="Last-Event-ID", description="The number of the last event received.", examples=["12"])
+router = APIRouter(tags=["pieces"])
 
 
 class EventStream(StreamingResponse):
-    """Server-sent events (the HTML standard, 9.2)."""
+    """Server-sent events (the HTML standard, section 9.2)."""
 
     media_type = "text/event-stream"
 
 
-def add_events(app: FastAPI, service: Service) -> None:
-    """Add the endpoint."""
-    content = {EventStream.media_type: {"schema": SCHEMA, "example": EXAMPLE}}
-    answers: dict[int | str, dict[str, Any]] = {200: {"description": "The events.", "content": content}}
+@router.get(
+    "/v1/pieces/{id}/events",
+    summary="Listen to a piece while it is composed, or afterwards",
+    description=DESCRIPTION,
+    response_class=EventStream,
+    responses={
+        200: {
+            "description": "The events.",
+            "content": {EventStream.media_type: {"schema": SCHEMA, "example": EXAMPLE}},
+        },
+        **problem_responses(_404="There is no such piece.", _422="Last-Event-ID is no number."),
+    },
+    name="listen",
+)
+async def listen(key: PieceId, service: AppService, last: Annotated[str | None, LAST] = None) -> EventStream:
+    """Stream the events of a piece."""
+    received = _event_number(last)
+    job = service.job(key)
+    if job is None:
+        record = await run_in_threadpool(service.find, key)
+        job = service.job(key)  # it may have been queued in between
+    if job is not None:
+        stream = _live_events(service, job, received)
+    else:
+        stream = _stored_events(service, key, received, is_done=record.state is State.DONE)
+    # Proxies such as nginx must not hold the events back to send them in larger pieces.
+    return EventStream(stream, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
 
-    @app.get(
-        "/v1/pieces/{id}/events",
-        summary="Listen to a piece while it is composed, or afterwards",
-        description=DESCRIPTION,
-        response_class=EventStream,
-        responses=answers | responses(_404="There is no such piece.", _422="Last-Event-ID is no number."),
-        tags=["pieces"],
-        name="listen",
-    )
-    async def listen(key: KEY, last: Annotated[str | None, LAST] = None) -> EventStream:
-        heard = _number(last)
-        job = service.job(key)
-        if job is None:
-            record = await run_in_threadpool(service.find, key)
-            job = service.job(key)
-        told = _live(service, job, heard) if job is not None else _kept(service, key, heard, record.state == DONE)
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return EventStream(told, headers=headers)
 
-
-def _number(given: str | None) -> int:
-    if given is None or given == "":
+def _event_number(header: str | None) -> int:
+    """Read the Last-Event-ID header: how many events the client already has."""
+    if header is None or header == "":
         return 0
-    if not (given.isascii() and given.isdigit() and len(given) < 16):
-        raise RequestError(f"Last-Event-ID must be a whole number, not {given[:40]!r}")
-    return int(given)
+    # `isdigit` alone accepts digits of other scripts, and `int` takes long to read thousands of digits.
+    if not (header.isascii() and header.isdigit() and len(header) < 16):
+        raise RequestError(f"Last-Event-ID must be a whole number, not {header[:40]!r}")
+    return int(header)
 
 
-async def _kept(service: Service, key: str, heard: int, is_done: bool) -> AsyncIterator[str]:
-    events = await run_in_threadpool(service.history.told, key) if is_done else []
-    yield _lines(events, 0, heard)
-    yield await _end(service, key)
+async def _stored_events(service: Service, key: str, received: int, *, is_done: bool) -> AsyncIterator[str]:
+    events = await run_in_threadpool(service.history.events, key) if is_done else []
+    yield _event_lines(events[received:], received)
+    yield await _end_lines(service, key)
 
 
-async def _live(service: Service, job: Job, heard: int) -> AsyncIterator[str]:
-    """Tell a job's events until it is over, or the server stops."""
-    place, at, notifier = heard, None, service.notifier
+async def _live_events(service: Service, job: Job, received: int) -> AsyncIterator[str]:
+    """Stream a job's events until it is over, or the server stops."""
+    sent, progress, notifier = received, None, service.notifier
     while True:
+        # Both are read before the events: what comes after them is sent in the next round, and nothing is missed.
         seen, is_over = notifier.version, job.is_over
-        events = job.told[place:]
-        text = _lines(events, place, place)
-        place += len(events)
-        if job.progress != at:
-            at = job.progress
-            text += f"event: progress\ndata: {Progress.of(job).model_dump_json()}\n\n"
+        events = job.events[sent:]
+        text = _event_lines(events, sent)
+        sent += len(events)
+        if job.attempt.progress != progress:
+            progress = job.attempt.progress
+            text += f"event: progress\ndata: {ProgressView.of(job).model_dump_json()}\n\n"
         if text:
             yield text
         if is_over:
-            yield await _end(service, job.key)
+            yield await _end_lines(service, job.key)
             return
         if service.scheduler.is_stopping:
             return
         if text:
-            await asyncio.sleep(GATHER)
+            await asyncio.sleep(COLLECT_SECONDS)
         await notifier.wait(seen, KEEP_ALIVE)
         if notifier.version == seen:
             yield ": still here\n\n"
 
 
-def _lines(events: Sequence[Event], first: int, heard: int) -> str:
-    """Write events, of which the first is number `first` + 1, leaving out those up to number `heard`."""
-    told = enumerate(events, first + 1)
+def _event_lines(events: Sequence[Event], before: int) -> str:
+    """Write events, of which `before` others come first."""
     return "".join(
         f"id: {number}\nevent: {'note' if isinstance(event, Note) else 'pedal'}\ndata: {json.dumps(event)}\n\n"
-        for number, event in told
-        if number > heard
+        for number, event in enumerate(events, before + 1)
     )
 
 
-async def _end(service: Service, key: str) -> str:
+async def _end_lines(service: Service, key: str) -> str:
     """Write the piece as it is now; nothing where it was deleted in the meantime."""
     try:
         record = await run_in_threadpool(service.find, key)

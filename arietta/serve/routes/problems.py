@@ -1,4 +1,4 @@
-"""What a server answers when it cannot do what was asked: problem details (RFC 9457) with one sentence in `detail`.
+"""What a server answers when it cannot do what was asked: problem documents with one sentence in `detail`.
 
 Clients never see a traceback: what is not theirs to mend is answered with 500, and stands in the server's log.
 """
@@ -10,18 +10,30 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from ...errors import AriettaError, RequestError
+from ..jobs.problem import problem_json
+from ..jobs.scheduler import FullError, StoppingError
+from ..jobs.service import UnfinishedError, UnknownPieceError
 
 MEDIA_TYPE = "application/problem+json"
 LONGEST_VALUE = 40  # characters of a value that are repeated to its sender
-# By the beginning of pydantic's names of its errors; the longer names first.
-KINDS = {
+RETRY_SECONDS = 5  # a piece of 1,000 notes takes about as long
+STATUSES: Mapping[type[AriettaError], int] = {
+    RequestError: 422,
+    UnknownPieceError: 404,
+    UnfinishedError: 409,
+    FullError: 429,
+    StoppingError: 503,
+}
+# What is expected, by the beginning of the names of pydantic's errors. The first that fits counts, so longer names
+# come before their own beginnings.
+EXPECTED = {
     "int": "a whole number",
     "float": "a number",
     "finite": "a finite number",
@@ -34,8 +46,6 @@ KINDS = {
     "too": "a list of as many values as it takes",
     "model": "an object",
 }
-FAILURE = "something failed in the server, not in your request; its log says what"
-RETRY_SECONDS = 5  # a piece of 1,000 notes takes about as long
 
 
 class Problem(BaseModel):
@@ -47,82 +57,59 @@ class Problem(BaseModel):
     detail: str = Field(examples=["notes must lie in 1-10000, not 0"])
 
 
-def problem_of(status: int, detail: str) -> dict[str, Any]:
-    """Make the problem's JSON values."""
-    return Problem(title=HTTPStatus(status).phrase, status=status, detail=detail).model_dump()
+def problem_response(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """Return the answer for a status and a sentence."""
+    return JSONResponse(problem_json(status, detail), status, headers, MEDIA_TYPE)
 
 
-def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """Make the answer for a status and a sentence."""
-    return JSONResponse(problem_of(status, detail), status, headers, MEDIA_TYPE)
-
-
-def responses(**sentences: str) -> dict[int | str, dict[str, Any]]:
-    """Describe answers for OpenAPI, as `_422="when it is given"`."""
+def problem_responses(**sentences: str) -> dict[int | str, dict[str, Any]]:
+    """Describe problems for OpenAPI, as `_422="A value is impossible."`."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {int(status[1:]): {"description": text, "content": content} for status, text in sentences.items()}
 
 
-def add_problems(app: FastAPI) -> None:
-    """Answer every error of `app` with a problem."""
-    from ..jobs.scheduler import FullError, StoppingError
-    from ..jobs.service import UnfinishedError, UnknownPieceError
-
-    statuses: dict[type[AriettaError], int] = {
-        RequestError: 422,
-        UnknownPieceError: 404,
-        UnfinishedError: 409,
-        FullError: 429,
-        StoppingError: 503,
-    }
-
-    async def refused_by_us(_: Request, error: Exception) -> JSONResponse:
-        status = statuses[type(error)]  # type: ignore[index]  # registered for these only
-        return problem(status, str(error), {"Retry-After": str(RETRY_SECONDS)} if status in (429, 503) else None)
-
-    for kind in statuses:
-        app.add_exception_handler(kind, refused_by_us)
-    _add_others(app)
+async def answer_error(request: Request, error: Exception) -> JSONResponse:
+    """Answer an error with a problem; an error of another kind is a failure, which the middleware logs and answers."""
+    match error:
+        case AriettaError():
+            status = STATUSES[type(error)]
+            headers = {"Retry-After": str(RETRY_SECONDS)} if status in (429, 503) else None
+            return problem_response(status, str(error), headers)
+        case RequestValidationError():
+            return problem_response(422, validation_detail(error.errors()))
+        case sqlite3.Error():
+            return problem_response(503, f"the server cannot keep pieces just now ({error}); try again later")
+    assert isinstance(error, HTTPException)
+    detail = error.detail
+    # Starlette's own errors, of unknown paths and methods, carry nothing but the phrase of their status.
+    if detail == HTTPStatus(error.status_code).phrase:
+        detail = f"{request.method} {request.url.path}: {detail.lower()}; /docs tells what there is"
+    return problem_response(error.status_code, detail, error.headers)
 
 
-def _add_others(app: FastAPI) -> None:
-    @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        return problem(422, sentences(error.errors()))
-
-    @app.exception_handler(HTTPException)
-    async def refused(request: Request, error: HTTPException) -> JSONResponse:
-        is_plain = error.detail == HTTPStatus(error.status_code).phrase
-        what = f"{request.method} {request.url.path}: {error.detail.lower()}; /docs tells what there is"
-        return problem(error.status_code, what if is_plain else error.detail, error.headers)
-
-    @app.exception_handler(sqlite3.Error)
-    async def not_kept(_: Request, error: sqlite3.Error) -> JSONResponse:
-        return problem(503, f"the server cannot keep pieces just now ({error}); try again later")
+ERROR_HANDLERS: dict[int | type[Exception], Any] = dict.fromkeys(
+    (*STATUSES, RequestValidationError, HTTPException, sqlite3.Error), answer_error
+)
 
 
-def sentences(errors: Sequence[Any]) -> str:
-    """Say what pydantic's errors mean, the first few of them."""
-    return "; ".join(dict.fromkeys(sentence(found) for found in errors[:4]))
+def validation_detail(errors: Sequence[Any]) -> str:
+    """Say in one sentence what the first few of pydantic's errors mean."""
+    return "; ".join(dict.fromkeys(_error_sentence(error) for error in errors[:4]))
 
 
-def sentence(error: Mapping[str, Any]) -> str:
-    """Say what one of pydantic's errors about a parameter means: the parameter, what is right, what was given."""
-    name, kind = _name(error["loc"]), str(error["type"])
+def _error_sentence(error: Mapping[str, Any]) -> str:
+    """Say what one of pydantic's errors means: the parameter, what is expected, what was given."""
+    # The path to the value, as prompt.notes[3][2], without what pydantic and FastAPI put before it.
+    parts = [part for part in error["loc"] if part not in ("query", "path", "header", "body")]
+    name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+    name, kind = name.lstrip(".") or "the body", str(error["type"])
     if kind == "extra_forbidden":
-        return f"there is no parameter {_short(name)}; /docs lists those there are"
-    right = next((right for start, right in KINDS.items() if kind.startswith(start)), None)
-    given = _short(error.get("input"))
-    return f"{name} must be {right}, not {given}" if right else f"{name}: {error['msg']}, given was {given}"
+        return f"there is no parameter {_shortened(name)}; /docs lists those there are"
+    expected = next((text for start, text in EXPECTED.items() if kind.startswith(start)), None)
+    given = _shortened(error.get("input"))
+    return f"{name} must be {expected}, not {given}" if expected else f"{name}: {error['msg']}, given was {given}"
 
 
-def _name(place: Sequence[str | int]) -> str:
-    """Name a value by where it stands: prompt.notes[3][2]."""
-    names = [part for part in place if part not in ("query", "path", "header", "body")]
-    name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in names)
-    return name.lstrip(".") or "the body"
-
-
-def _short(value: object) -> str:
-    text = repr(value)
+def _shortened(given: object) -> str:
+    text = repr(given)
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."

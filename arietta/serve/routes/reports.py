@@ -1,6 +1,6 @@
 """A finished piece's report: what it is like, as a page and as JSON.
 
-It is made when it is asked for, beside the scheduler, one after the other as slow files are (`files`).
+Reports are made when they are asked for, one after the other, as slow files are (`files`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
@@ -18,22 +18,23 @@ from ...evaluation.page.html import content_policy
 from ...evaluation.page.piece import TitledReport, report_html
 from ...evaluation.report import Report, report_on, report_values
 from ...music.notes import Notes
-from ..jobs.event_log import to_notes
 from ..jobs.history import Record
 from ..jobs.service import Service
-from .files import FileQueue, disposition
-from .problems import responses
-from .schemas import KEY
+from .files import AppFileQueue, FileQueue, disposition
+from .problems import problem_responses
+from .requests import AppService
+from .schemas import PieceId
 
 PAGE_POLICY = f"{content_policy()}; frame-ancestors 'none'; sandbox allow-scripts"
-REFUSALS = responses(
+REFUSALS = problem_responses(
     _404="There is no such piece.", _409="The piece is not done.", _429="Too many files and reports are being made."
 )
 Figures = dict[str, float]
+router = APIRouter(tags=["files"])  # to be included before `pieces`, whose path would match the page's
 
 
 class ReportView(BaseModel):
-    """What a piece is like, as `arietta judge --json` tells it; null where there is nothing to tell."""
+    """What a piece is like, as `arietta judge --json` has it; null where there is nothing to say."""
 
     notes: int
     seconds: float
@@ -53,57 +54,58 @@ class ReportView(BaseModel):
     real: list[dict[str, Any]] = Field(description="Real music's 5, 25, 50, 75 and 95th percentile of each figure.")
 
 
-def add_reports(app: FastAPI, service: Service, file_queue: FileQueue) -> None:
-    """Add the endpoints; before that of the piece itself, whose path would take the page's."""
-    page = {"schema": {"type": "string"}}
+@router.get(
+    "/v1/pieces/{id}.html",
+    summary="Read what a finished piece is like, on a page that plays it",
+    response_class=Response,
+    responses={
+        200: {"description": "A page that loads nothing.", "content": {"text/html": {"schema": {"type": "string"}}}},
+        **REFUSALS,
+    },
+    name="get_html",
+)
+async def get_page(key: PieceId, service: AppService, queue: AppFileQueue) -> Response:
+    """Write the report as a page."""
 
-    async def answered(key: str, write: Callable[[Record, Notes, Report], bytes]) -> tuple[Record, bytes]:
-        record, _ = await run_in_threadpool(service.told, key)  # refuses before it waits
+    def write(record: Record, notes: Notes, report: Report) -> bytes:
+        return report_html([TitledReport(record.name, notes, report)]).encode()
 
-        def make() -> bytes:
-            notes = to_notes(service.told(key)[1])
-            return write(record, notes, _report(service, record, notes))
-
-        return record, await file_queue.make(make)
-
-    @app.get(
-        "/v1/pieces/{id}.html",
-        summary="Read what a finished piece is like, on a page that plays it",
-        response_class=Response,
-        responses={200: {"description": "A page that loads nothing.", "content": {"text/html": page}}, **REFUSALS},
-        tags=["files"],
-        name="get_html",
-    )
-    async def get_page(key: KEY) -> Response:
-        record, made = await answered(key, _page)
-        headers = {"Content-Disposition": disposition(f"{record.name}.html", "inline"), "Cache-Control": "no-store"}
-        headers["Content-Security-Policy"] = PAGE_POLICY
-        return Response(made, headers=headers, media_type="text/html")
-
-    @app.get(
-        "/v1/pieces/{id}/report",
-        summary="Ask what a finished piece is like: likelihood, statistics, originality, beside real music",
-        response_model=ReportView,
-        responses=REFUSALS,
-        tags=["files"],
-        name="report",
-    )
-    async def get_report(key: KEY) -> Response:
-        _, made = await answered(key, _json)
-        return Response(made, headers={"Cache-Control": "no-store"}, media_type="application/json")
+    record, page = await _report(service, queue, key, write)
+    headers = {"Content-Disposition": disposition(f"{record.name}.html", "inline"), "Cache-Control": "no-store"}
+    headers["Content-Security-Policy"] = PAGE_POLICY
+    return Response(page, headers=headers, media_type="text/html")
 
 
-def _report(service: Service, record: Record, notes: Notes) -> Report:
-    """Judge a piece by the model that composed it; without one where that is no longer here."""
-    models, name = service.models, record.asked["model"]
-    if name not in models.names:
-        return report_on(notes)
-    return report_on(notes, engine=models.engine(name), index=models.index(name))
+@router.get(
+    "/v1/pieces/{id}/report",
+    summary="Ask what a finished piece is like: likelihood, statistics, originality, beside real music",
+    response_model=ReportView,
+    responses=REFUSALS,
+    name="report",
+)
+async def get_report(key: PieceId, service: AppService, queue: AppFileQueue) -> Response:
+    """Write the report as JSON."""
+
+    def write(_: Record, __: Notes, report: Report) -> bytes:
+        return json.dumps(report_values(report), allow_nan=False).encode()
+
+    _, content = await _report(service, queue, key, write)
+    return Response(content, headers={"Cache-Control": "no-store"}, media_type="application/json")
 
 
-def _page(record: Record, notes: Notes, report: Report) -> bytes:
-    return report_html([TitledReport(record.name, notes, report)]).encode()
+async def _report(
+    service: Service, queue: FileQueue, key: str, write: Callable[[Record, Notes, Report], bytes]
+) -> tuple[Record, bytes]:
+    """Judge a piece by the model that composed it, or without one where that is no longer here; write the report."""
+    record, _ = await run_in_threadpool(service.finished, key)  # refuses before it waits in the queue
 
+    def judge_and_write() -> bytes:
+        notes = service.notes(key)
+        models, model = service.models, record.asked["model"]
+        if model in models.names:
+            report = report_on(notes, engine=models.engine(model), index=models.index(model))
+        else:
+            report = report_on(notes)
+        return write(record, notes, report)
 
-def _json(_: Record, notes: Notes, report: Report) -> bytes:
-    return json.dumps(report_values(report), allow_nan=False).encode()
+    return record, await queue.make(judge_and_write)

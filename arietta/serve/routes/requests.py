@@ -1,11 +1,15 @@
-"""Requests for pieces, as they come over HTTP: JSON or a form with a MIDI file, checked, made into orders."""
+"""What endpoints read from a request: the service behind the app, and the pieces that a client asks for.
+
+Pieces come as JSON, or as a form with a MIDI file; both are checked and made into orders.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
+from fastapi import Depends
 from fastapi import Request as HttpRequest
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
@@ -16,18 +20,27 @@ from ...errors import RequestError
 from ...generation.request import Request, draw_seed
 from ...music.notes import Notes, first
 from ..jobs.limits import Limits
-from ..jobs.service import Order
+from ..jobs.service import Order, Service
 from ..jobs.upload import read_upload
-from .problems import sentences
-from .schemas import Music, PieceRequest, PieceRequestForm
+from .problems import validation_detail
+from .schemas import PieceRequest, PieceRequestForm
 
-USUAL_NOTES = 300
+DEFAULT_NOTES = 300
 JSON, FORM = "application/json", "multipart/form-data"
-MOST_FIELDS = 20
+MOST_FIELDS = 20  # a form has 16 at most; the parser refuses more before it reads them
 
 
-async def read_orders(http: HttpRequest, limits: Limits, kept: Callable[[str], Notes]) -> list[Order]:
-    """Read what a client asks for; `kept` gives the notes of a kept piece.
+async def service_of(http: HttpRequest) -> Service:
+    """Return the service behind the app."""
+    service: Service = http.app.state.service
+    return service
+
+
+AppService = Annotated[Service, Depends(service_of)]
+
+
+async def read_orders(http: HttpRequest, limits: Limits, stored_notes: Callable[[str], Notes]) -> list[Order]:
+    """Read what a client asks for; `stored_notes` returns the notes of a stored piece by its id.
 
     Raises RequestError with a sentence where a value is impossible, HTTPException where the body is neither kind.
     """
@@ -35,12 +48,28 @@ async def read_orders(http: HttpRequest, limits: Limits, kept: Callable[[str], N
     if kind == FORM:
         asked, file = await _read_form(http)
     elif kind == JSON:
-        asked, file = _checked(PieceRequest, _parsed(await http.body())), None
+        try:
+            content = json.loads(await http.body() or b"{}")
+        except (ValueError, RecursionError) as error:  # deeply nested lists exhaust the parser's stack
+            raise RequestError(f"the body must be JSON, and is not: {str(error)[:80]}") from error
+        asked, file = _validated(PieceRequest, content), None
     else:
         raise HTTPException(415, f"send {JSON}, or {FORM} with a MIDI file, not {kind[:40] or 'nothing'}")
-    _check(asked, limits)
-    prompt = await run_in_threadpool(_prompt, asked, file, limits, kept)
-    return _orders(asked, prompt)
+    _check_limits(asked, limits)
+    prompt = await run_in_threadpool(_read_prompt, asked, file, limits, stored_notes)
+    seed = draw_seed() if asked.seed is None else asked.seed
+    notes = DEFAULT_NOTES if asked.notes is None and asked.seconds is None else asked.notes
+    return [
+        Order(
+            request=Request(notes, asked.seconds, asked.style, prompt, seed + index, asked.sampling),
+            model=asked.model,
+            name=asked.name,
+            continues=asked.continues,
+            original=asked.original,
+            best=asked.best,
+        )
+        for index in range(asked.count)
+    ]
 
 
 async def _read_form(http: HttpRequest) -> tuple[PieceRequest, bytes | None]:
@@ -48,28 +77,21 @@ async def _read_form(http: HttpRequest) -> tuple[PieceRequest, bytes | None]:
         upload = form.get("prompt")
         if upload is not None and not isinstance(upload, UploadFile):
             raise RequestError("prompt must be a MIDI file in a form; JSON takes notes")
-        doubled = {name for name, _ in form.multi_items() if len(form.getlist(name)) > 1}
-        if doubled:
-            raise RequestError(f"{min(doubled)[:40]} must be given once")
-        fields = {name: value for name, value in form.items() if name != "prompt"}
-        return _checked(PieceRequestForm, fields), None if upload is None else await upload.read()
+        repeated = {name for name, _ in form.multi_items() if len(form.getlist(name)) > 1}
+        if repeated:
+            raise RequestError(f"{min(repeated)[:40]} must be given once")
+        fields = {name: field for name, field in form.items() if name != "prompt"}
+        return _validated(PieceRequestForm, fields), None if upload is None else await upload.read()
 
 
-def _parsed(body: bytes) -> Any:
+def _validated(kind: type[PieceRequest], content: Any) -> PieceRequest:
     try:
-        return json.loads(body or b"{}")
-    except (ValueError, RecursionError) as error:
-        raise RequestError(f"the body must be JSON, and is not: {str(error)[:80]}") from error
-
-
-def _checked(kind: type[PieceRequest], values: Any) -> PieceRequest:
-    try:
-        return kind.model_validate(values)
+        return kind.model_validate(content)
     except ValidationError as error:
-        raise RequestError(sentences(error.errors(include_url=False))) from error
+        raise RequestError(validation_detail(error.errors(include_url=False))) from error
 
 
-def _check(asked: PieceRequest, limits: Limits) -> None:
+def _check_limits(asked: PieceRequest, limits: Limits) -> None:
     """Refuse what is beyond the limits before any work is done."""
     if asked.notes is not None and not 1 <= asked.notes <= limits.most_notes:
         raise RequestError(f"notes must lie in 1-{limits.most_notes}, not {asked.notes}")
@@ -83,16 +105,24 @@ def _check(asked: PieceRequest, limits: Limits) -> None:
         raise RequestError(f"prompt_notes must be 1 or more, not {asked.prompt_notes}")
 
 
-def _prompt(asked: PieceRequest, file: bytes | None, limits: Limits, kept: Callable[[str], Notes]) -> Notes | None:
-    """Find what to go on from; raises RequestError where that is too long, or nothing."""
+def _read_prompt(
+    asked: PieceRequest, file: bytes | None, limits: Limits, stored_notes: Callable[[str], Notes]
+) -> Notes | None:
+    """Return the music to continue; raises RequestError where it is too long, or empty."""
     if sum(source is not None for source in (asked.prompt, asked.continues, file)) > 1:
         raise RequestError("give a prompt or the id of a piece to go on from, not both")
     if asked.continues is not None:
-        notes = kept(asked.continues)
+        notes = stored_notes(asked.continues)
     elif file is not None:
+        # One note more than is allowed, so that a file that is too long is seen to be.
         notes = read_upload(file, most_notes=asked.prompt_notes or limits.most_prompt_notes + 1)
     elif asked.prompt is not None:
-        notes = _notes(asked.prompt)
+        rows = asked.prompt.notes
+        onset, duration, pitch, velocity = zip(*rows, strict=True) if rows else ((), (), (), ())
+        try:
+            notes = Notes.of(onset, duration, pitch, velocity, asked.prompt.pedal)
+        except (ValueError, OverflowError) as error:
+            raise RequestError(f"prompt: {error}") from error
     elif asked.prompt_notes is not None:
         raise RequestError("prompt_notes says how much to take of a prompt: give one, or a piece to go on from")
     else:
@@ -105,23 +135,3 @@ def _prompt(asked: PieceRequest, file: bytes | None, limits: Limits, kept: Calla
         most = limits.most_prompt_seconds
         raise RequestError(f"the prompt lasts {notes.seconds:.7g} s; {most:g} at most are taken")
     return notes
-
-
-def _notes(music: Music) -> Notes:
-    onset, duration, pitch, velocity = zip(*music.notes, strict=True) if music.notes else ((), (), (), ())
-    try:
-        return Notes.of(onset, duration, pitch, velocity, music.pedal)
-    except (ValueError, OverflowError) as error:
-        raise RequestError(f"prompt: {error}") from error
-
-
-def _orders(asked: PieceRequest, prompt: Notes | None) -> list[Order]:
-    seed = draw_seed() if asked.seed is None else asked.seed
-    notes = USUAL_NOTES if asked.notes is None and asked.seconds is None else asked.notes
-    sampling = asked.sampling
-    requests = [
-        Request(notes, asked.seconds, asked.style, prompt, seed + take, sampling) for take in range(asked.count)
-    ]
-    return [
-        Order(request, asked.model, asked.name, asked.continues, asked.original, asked.best) for request in requests
-    ]

@@ -1,6 +1,7 @@
-"""What clients send and get, as the types from which their values are checked and the OpenAPI document is written.
+"""What clients send and get, as the types by which values are checked and the OpenAPI document is written.
 
-Ranges stand here for the document only: `Request`, `Sampling` and `Limits` are who refuse.
+Ranges stand here for the document only (`WithJsonSchema`, `json_schema_extra`): `Request`, `Sampling` and `Limits`
+refuse what lies outside, in their own words and everywhere alike.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from ...evaluation.ranking import typical_nats
 from ...model.bundle import DEFAULT_MODEL, Bundle
 from ...model.config import ANY
 from ...model.sampling import DEFAULT, HIGHEST_GUIDANCE, HIGHEST_TEMPERATURE, LOWEST_TEMPERATURE, Sampling
-from ..jobs.history import DONE, Record
-from ..jobs.scheduler import Job
+from ..jobs.history import Record
+from ..jobs.job import Job, State
 from .problems import Problem
 
 FILES = ("mid", "wav", "ogg", "musicxml", "svg", "json", "html")
@@ -28,9 +29,8 @@ SECONDS = {"type": "number", "minimum": 1, "examples": [60]}
 BEST = {"type": "integer", "minimum": 1, "maximum": 8, "examples": [1]}
 ID = {"type": "string", "pattern": "^[0-9a-f]{16}$", "examples": ["0123456789abcdef"]}
 NAME = {"type": "string", "maxLength": LONGEST_NAME, "examples": ["Evening"]}
-State = Literal["waiting", "composing", "done", "cancelled", "failed", "interrupted"]
 Unit = Literal["notes", "seconds"]
-KEY = Annotated[str, Path(alias="id", description="The piece's id.", examples=["0123456789abcdef"])]
+PieceId = Annotated[str, Path(alias="id", description="The piece's id.", examples=["0123456789abcdef"])]
 NoteRow = Annotated[
     tuple[float, float, int, int], Field(description="Onset and duration in seconds, pitch, velocity, as in MIDI.")
 ]
@@ -38,7 +38,7 @@ PressRow = Annotated[tuple[float, float], Field(description="When the sustain pe
 
 
 class SamplingFields(BaseModel):
-    """How to compose."""
+    """How to compose: the model, the seed and the sampling."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -83,7 +83,7 @@ class SamplingFields(BaseModel):
 
 
 class Music(BaseModel):
-    """Notes and pedal; seconds count from the beginning."""
+    """Notes and pedal, in seconds from the beginning."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -92,7 +92,7 @@ class Music(BaseModel):
 
 
 class PieceRequest(SamplingFields):
-    """Pieces to compose: 300 notes of each, unless `notes` or `seconds` says otherwise."""
+    """Pieces to compose, of 300 notes each unless `notes` or `seconds` says otherwise."""
 
     notes: Annotated[int | None, WithJsonSchema(NOTES)] = Field(None, description="How many notes, exactly.")
     seconds: Annotated[float | None, WithJsonSchema(SECONDS)] = Field(
@@ -112,7 +112,7 @@ class PieceRequest(SamplingFields):
     original: bool = Field(
         False,
         description="Compose a piece again, up to eight times and with a later seed, while it shares more with the "
-        "model's training music than works of people share with each other. Its notes are told when it is settled.",
+        "model's training music than works of people share with each other. Its events come when it is settled.",
         examples=[True],
     )
     name: Annotated[str | None, Field(max_length=LONGEST_NAME), WithJsonSchema(NAME)] = Field(
@@ -128,7 +128,7 @@ class PieceRequest(SamplingFields):
 
 
 class PieceRequestForm(PieceRequest):
-    """The same as form fields, `prompt` a MIDI file."""
+    """The same fields in a form, where `prompt` is a MIDI file."""
 
     prompt: Annotated[Any, WithJsonSchema({"type": "string", "contentMediaType": "audio/midi"})] = Field(
         None, description="A MIDI file to go on from; its notes begin the piece, untouched."
@@ -136,7 +136,7 @@ class PieceRequestForm(PieceRequest):
 
 
 class Change(BaseModel):
-    """What to change of a piece; what is left out stays."""
+    """Changes to a piece; what is left out stays as it is."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -144,33 +144,37 @@ class Change(BaseModel):
     is_favourite: bool | None = Field(None, description="Favourites are never dropped to make room.")
 
 
-def _is_none(value: object) -> bool:
-    return value is None
+def _is_none(field: object) -> bool:
+    return field is None
 
 
-class Progress(BaseModel):
-    """How much is composed, and of how much."""
+class ProgressView(BaseModel):
+    """How much of the piece is composed, and of how much."""
 
     done: float = Field(examples=[120])
     whole: float = Field(examples=[300])
     unit: Unit
 
     @classmethod
-    def of(cls, job: Job) -> Progress:
-        """How far a piece under way is."""
-        done, whole = job.progress
-        return cls(done=round(done, 3), whole=whole, unit="seconds" if job.piece.request.notes is None else "notes")
+    def of(cls, job: Job) -> ProgressView:
+        """Return how far a piece under way is."""
+        done, whole = job.attempt.progress
+        return cls(
+            done=round(done, 3),
+            whole=whole,
+            unit="seconds" if job.attempt.generation.request.notes is None else "notes",
+        )
 
     @classmethod
-    def at_rest(cls, record: Record) -> Progress:
-        """How far a piece is that nobody composes just now."""
+    def at_rest(cls, record: Record) -> ProgressView:
+        """Return how far a piece is that is not being composed."""
         unit: Unit = "notes" if record.asked.get("seconds") is None else "seconds"
-        whole = float(record.asked[unit])
-        return cls(done=whole if record.state == DONE else record.outcome.done, whole=whole, unit=unit)
+        total = float(record.asked[unit])
+        return cls(done=total if record.state is State.DONE else record.outcome.done, whole=total, unit=unit)
 
 
 class Timing(BaseModel):
-    """Seconds that a piece waited for a seat, until its first note, and was being composed."""
+    """Seconds that a piece waited for a slot, until its first note, and was being composed."""
 
     waited: float | None = None
     first_note: float | None = None
@@ -179,7 +183,7 @@ class Timing(BaseModel):
 
 
 class RejectedView(BaseModel):
-    """A try that shared too much."""
+    """An earlier attempt, which shared too much."""
 
     seed: int = Field(examples=[7])
     longest: int = Field(examples=[61])
@@ -187,7 +191,7 @@ class RejectedView(BaseModel):
 
 
 class OriginalityView(BaseModel):
-    """What the composed part shares with the model's training music, as far as the index that it came with finds it.
+    """What the composed part shares with the model's training music, as far as the model's index knows that.
 
     Percentiles say how many works of people share less with each other.
     """
@@ -200,7 +204,7 @@ class OriginalityView(BaseModel):
     work: str | None = Field(description="The work that has the longest passage.", examples=[None])
     rejected: list[RejectedView] = Field(
         default=[],
-        description="What was composed before it, where it was to be original, and itself if all shared more.",
+        description="The attempts before it, where it was to be original, and itself if all shared too much.",
     )
 
 
@@ -210,25 +214,28 @@ class ChoiceView(BaseModel):
     is_chosen: bool
     score: float = Field(description="The geometric mean of the parts, 0 to 1.", examples=[0.93])
     parts: dict[str, float] = Field(
-        description="Of loops, steadiness, structure, likelihood and originality those that can be told, each 0 to 1.",
+        description="Of loops, steadiness, structure, likelihood and originality those that are known, each 0 to 1.",
         examples=[{"loops": 1.0, "steadiness": 1.0, "structure": 0.82, "likelihood": 0.91}],
     )
 
 
 class Figures(BaseModel):
-    """Of a finished piece: notes composed, seconds with its prompt, nats a note under the model (less is likelier)."""
+    """Figures of a finished piece: notes composed, seconds with its prompt, and its likelihood.
+
+    The likelihood is in nats per note under the model, of which fewer are likelier.
+    """
 
     notes: int
     seconds: float
     nll_per_note: float
     originality: OriginalityView | None = Field(None, exclude_if=_is_none)
     choice: ChoiceView | None = Field(
-        None, description="There when all that was asked for with it is over.", exclude_if=_is_none
+        None, description="There when all pieces that were asked for with it are over.", exclude_if=_is_none
     )
 
 
 class RequestView(BaseModel):
-    """What to ask for to get the same piece again; of `notes` and `seconds` one is there."""
+    """What to ask for to get the same piece again; either `notes` or `seconds` is there."""
 
     model: str
     bundle: str = Field(description="Fingerprint of exactly these weights.")
@@ -239,14 +246,14 @@ class RequestView(BaseModel):
     temperature: float
     top_p: float
     min_p: float
-    guidance: float = 1.0
+    guidance: float = 1.0  # pieces stored by versions without guidance have none
     prompt_notes: int | None = Field(None, exclude_if=_is_none)
     continues: str | None = Field(None, exclude_if=_is_none)
     original: bool | None = Field(None, description="There while the piece may be composed again.", exclude_if=_is_none)
 
 
 class Links(BaseModel):
-    """Where the piece, its page, its events and its files are."""
+    """Addresses of the piece, its page, its events and its files."""
 
     self: str
     page: str
@@ -262,6 +269,7 @@ class Links(BaseModel):
 
     @classmethod
     def of(cls, key: str) -> Links:
+        """Return the links of the piece of that id."""
         base = f"/v1/pieces/{key}"
         files = {name: f"{base}.{name}" for name in FILES}
         return cls.model_validate(
@@ -270,12 +278,12 @@ class Links(BaseModel):
 
 
 class PieceView(BaseModel):
-    """A piece: asked for, under way, or over."""
+    """A piece that waits, is being composed, or is over."""
 
     id: str
     name: str
-    state: State
-    progress: Progress
+    state: Annotated[str, WithJsonSchema({"type": "string", "enum": list(State)})]
+    progress: ProgressView
     created: str = Field(description="ISO 8601, UTC.", examples=["2026-01-31T18:30:00.000Z"])
     timing: Timing
     request: RequestView
@@ -286,14 +294,15 @@ class PieceView(BaseModel):
 
     @classmethod
     def of(cls, record: Record, job: Job | None = None) -> PieceView:
-        """Show a record, and of a job under way how far it is."""
+        """Show a record, and how far its job is while it is under way."""
         created = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         outcome = record.outcome
+        is_done = record.state is State.DONE
         return cls(
             id=record.id,
             name=record.name,
-            state=record.state,  # type: ignore[arg-type]  # pydantic checks it
-            progress=Progress.at_rest(record) if job is None or record.state == DONE else Progress.of(job),
+            state=record.state.value,
+            progress=ProgressView.at_rest(record) if job is None or is_done else ProgressView.of(job),
             created=created.replace("+00:00", "Z"),
             timing=Timing(**(outcome.timing or {})),
             request=RequestView(**record.asked),
@@ -310,7 +319,7 @@ class Pieces(BaseModel):
     pieces: list[PieceView]
 
 
-class Page(BaseModel):
+class PiecePage(BaseModel):
     """Pieces, the newest first; `next`, given as `before`, leads to older ones."""
 
     pieces: list[PieceView]
@@ -324,7 +333,7 @@ class MusicView(Music):
 
 
 class ModelView(BaseModel):
-    """A model: what it is made of, what its licence allows, and what it can do."""
+    """A model, with what its licence allows and what it can do."""
 
     name: str
     title: str
@@ -341,6 +350,7 @@ class ModelView(BaseModel):
 
     @classmethod
     def of(cls, bundle: Bundle, *, is_default: bool) -> ModelView:
+        """Show a model by its card and its configuration."""
         card = bundle.card
         texts = {name: str(card.get(name, "")) for name in ("title", "summary", "licence", "licence_url", "allows")}
         return cls(

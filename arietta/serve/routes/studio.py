@@ -1,35 +1,31 @@
-"""The studio's page and what it is made of: files of the package, served as they are."""
+"""The studio: its page, and the files of the package that it loads, served as they are."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from fastapi import FastAPI
-from fastapi.responses import FileResponse, HTMLResponse, Response
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
 STATIC = Path(__file__).parents[1] / "studio"
 SOUNDS = Path(__file__).parents[2] / "render" / "sounds"
-NO_STUDIO = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Arietta</title></head>
-<body><main><h1>Arietta</h1><p>This server composes piano music. It has no studio; <a href="/docs">the manual</a> tells
-how to ask it, and <a href="/midi/300">here is a piece of 300 notes</a>.</p></main></body></html>
-"""
+router = APIRouter()
 
 
-def add_pages(app: FastAPI) -> None:
-    """Add the page of a kept piece, and the files that the studio loads."""
+@router.get("/p/{id}", include_in_schema=False)
+async def open_studio(id: str) -> FileResponse:  # noqa: A002 - the page itself reads it from the address
+    """Answer with the studio at a stored piece."""
+    return studio_page()
 
-    @app.get("/p/{id}", include_in_schema=False)
-    async def open_studio(id: str) -> Response:  # noqa: A002 - the page itself reads it from the address
-        return studio_page()
 
+def studio_page() -> FileResponse:
+    """Answer with the studio's page."""
+    # "/" answers programs with JSON, so caches must not give one to those who want the other.
+    return FileResponse(STATIC / "index.html", headers={"Vary": "Accept", "Cache-Control": "no-cache"})
+
+
+def mount_studio(app: FastAPI) -> None:
+    """Serve the studio's scripts, styles and sounds."""
     app.mount("/static/sounds", StaticFiles(directory=SOUNDS, check_dir=False), name="sounds")
     app.mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static")
-
-
-def studio_page() -> Response:
-    """Answer with the studio, or with a plain page where it is not there."""
-    page = STATIC / "index.html"
-    headers = {"Vary": "Accept", "Cache-Control": "no-cache"}
-    return FileResponse(page, headers=headers) if page.is_file() else HTMLResponse(NO_STUDIO, headers=headers)

@@ -11,13 +11,14 @@ import pytest
 
 from arietta.errors import HistoryError
 from arietta.music.notes import Note, Pedal
-from arietta.serve.jobs.history import CANCELLED, DONE, WAITING, History, Outcome, Record
+from arietta.serve.jobs.history import History, JobOutcome, Record
+from arietta.serve.jobs.job import State
 
 TOLD = [Note(0.5, 0.25, 60, 64), Pedal(0.0, 0.75), Note(1 / 3, 0.1, 61, 1)]
 
 
 def record(key: str) -> Record:
-    return Record(key, f"piece {key}", WAITING, 1.5e9, {"notes": 3, "seed": 7}, f"title {key}", [f"text {key}"])
+    return Record(key, f"piece {key}", State.WAITING, 1.5e9, {"notes": 3, "seed": 7}, f"title {key}", [f"text {key}"])
 
 
 @pytest.fixture
@@ -30,13 +31,13 @@ def history(tmp_path: Path) -> Iterator[History]:
 def test_a_piece_comes_back_as_it_was_kept_also_after_reopening(tmp_path: Path) -> None:
     history = History(tmp_path)
     history.add([record("a"), record("b")], [TOLD[:1], []])
-    outcome = Outcome({"waited": 0.5, "first_note": None}, {"notes": 3.0}, None)
-    history.end("a", DONE, outcome, TOLD)
+    outcome = JobOutcome({"waited": 0.5, "first_note": None}, {"notes": 3.0}, None)
+    history.end("a", State.DONE, outcome, TOLD)
     for _ in range(2):
-        assert history.find("a") == replace(record("a"), number=1, state=DONE, outcome=outcome)
+        assert history.find("a") == replace(record("a"), number=1, state=State.DONE, outcome=outcome)
         assert history.find("b") == replace(record("b"), number=2)
         assert history.find("c") is None
-        assert (history.told("a"), history.told("b"), history.told("c")) == (TOLD, [], [])
+        assert (history.events("a"), history.events("b"), history.events("c")) == (TOLD, [], [])
         assert (history.prompt("a"), history.prompt("b")) == (TOLD[:1], [])
         assert [found.id for found in history.waiting()] == ["b"]
         history.close()
@@ -56,11 +57,11 @@ def test_pieces_of_one_order_are_found_and_what_is_found_out_of_them_is_kept(his
     history.add([record("a"), *mates, record("d")], [[]] * 4)
     assert [found.id for found in history.order("b")] == ["b", "c"]
     assert history.order("a") == []
-    history.end("c", DONE, Outcome(figures={"notes": 3}), TOLD)
-    history.judge({"c": Outcome(figures={"notes": 3, "choice": {"score": 0.5}})})
+    history.end("c", State.DONE, JobOutcome(figures={"notes": 3}), TOLD)
+    history.set_outcomes({"c": JobOutcome(figures={"notes": 3, "choice": {"score": 0.5}})})
     (_, found) = history.order("b")
-    assert (found.state, found.outcome.figures) == (DONE, {"notes": 3, "choice": {"score": 0.5}})
-    assert history.told("c") == TOLD
+    assert (found.state, found.outcome.figures) == (State.DONE, {"notes": 3, "choice": {"score": 0.5}})
+    assert history.events("c") == TOLD
 
 
 def test_pieces_are_added_all_or_none(history: History) -> None:
@@ -99,7 +100,7 @@ def test_trimming_keeps_the_newest_and_all_favourites_and_what_is_under_way(hist
     history.add([record(key) for key in "abcdef"], [[]] * 6)
     history.change("a", name=None, is_favourite=True)
     for key in "abdef":
-        history.end(key, DONE, Outcome(), TOLD)
+        history.end(key, State.DONE, JobOutcome(), TOLD)
     history.trim(2, 10**9)
     assert kept(history) == "feca"
     history.trim(1, 10**9)
@@ -109,7 +110,9 @@ def test_trimming_keeps_the_newest_and_all_favourites_and_what_is_under_way(hist
 def test_trimming_by_size_keeps_what_fits_and_at_least_the_newest(history: History) -> None:
     for key in "abcd":
         history.add([record(key)], [[]])
-        history.end(key, DONE, Outcome(), [Note(0.37 * number, 0.1, 60, 1 + number % 127) for number in range(500)])
+        history.end(
+            key, State.DONE, JobOutcome(), [Note(0.37 * number, 0.1, 60, 1 + number % 127) for number in range(500)]
+        )
     (size,) = history._base.execute("SELECT max(size) FROM pieces").fetchone()
     history.trim(100, 2 * size)
     assert kept(history) == "dc"
@@ -119,8 +122,8 @@ def test_trimming_by_size_keeps_what_fits_and_at_least_the_newest(history: Histo
 
 def test_a_piece_without_notes_is_trimmed_too(history: History) -> None:
     history.add([record("a"), record("b")], [[], []])
-    history.end("a", CANCELLED, Outcome())
-    history.end("b", CANCELLED, Outcome())
+    history.end("a", State.CANCELLED, JobOutcome())
+    history.end("b", State.CANCELLED, JobOutcome())
     history.trim(1, 10**9)
     assert kept(history) == "b"
 

@@ -20,11 +20,11 @@ from arietta.model.engine import OnnxEngine
 from arietta.model.sampling import Sampling
 from arietta.music.notes import Notes, first
 from arietta.serve.jobs.event_log import to_notes
-from arietta.serve.jobs.history import DONE, WAITING
+from arietta.serve.jobs.job import Job, State
 from arietta.serve.jobs.limits import Limits
 from arietta.serve.jobs.metrics import Metrics
 from arietta.serve.jobs.notifier import Notifier
-from arietta.serve.jobs.scheduler import FullError, Job, Scheduler, StoppingError
+from arietta.serve.jobs.scheduler import FullError, Scheduler, StoppingError
 from tests.support.bundles import engine_of
 
 PATIENCE = 60.0
@@ -37,7 +37,7 @@ def staged(limits: Limits | None = None, is_stopping: Callable[[], bool] = lambd
     def end(job: Job) -> None:
         job.is_over = True
 
-    scheduler = Scheduler(limits or Limits(), Notifier(), Metrics(), ended=end, is_stopping=is_stopping)
+    scheduler = Scheduler(limits or Limits(), Notifier(), Metrics(), on_end=end, is_stopping=is_stopping)
     scheduler.open()
     yield scheduler
     scheduler.close()
@@ -70,8 +70,8 @@ def test_pieces_of_two_models_share_the_stage_and_are_what_they_are_alone(
         wait(*jobs)
     for one in jobs:
         assert one.take is not None and one.state == "done"
-        alone = generate(one.piece.request, one.engine)
-        assert one.take.notes == alone.notes == to_notes(one.event_log.events)
+        alone = generate(one.attempt.generation.request, one.engine)
+        assert one.take.notes == alone.notes == to_notes(one.attempt.event_log.events)
         assert one.take.nll == alone.nll
 
 
@@ -81,9 +81,9 @@ def test_times_are_told_in_their_order(tiny_engine: OnnxEngine) -> None:
     with staged() as scheduler:
         scheduler.submit([one])
         wait(one)
-    assert one.seated is not None and one.first_note is not None and one.ended is not None
-    assert one.came <= one.seated <= one.first_note <= one.ended
-    assert one.progress == (20, 20)
+    assert one.started is not None and one.first_note is not None and one.ended is not None
+    assert one.submitted <= one.started <= one.first_note <= one.ended
+    assert one.attempt.progress == (20, 20)
 
 
 def test_seats_are_given_in_the_order_of_coming(tiny_engine: OnnxEngine) -> None:
@@ -91,9 +91,9 @@ def test_seats_are_given_in_the_order_of_coming(tiny_engine: OnnxEngine) -> None
     with staged(Limits(seats=1)) as scheduler:
         scheduler.submit(jobs)
         wait(*jobs)
-    seated = [one.seated for one in jobs]
+    seated = [one.started for one in jobs]
     assert seated == sorted(seated)
-    assert all(before.ended <= after.seated for before, after in pairwise(jobs))
+    assert all(before.ended <= after.started for before, after in pairwise(jobs))
 
 
 def test_a_prompt_that_takes_long_to_hear_holds_nobody_up(
@@ -111,7 +111,7 @@ def test_a_prompt_that_takes_long_to_hear_holds_nobody_up(
     with staged() as scheduler:
         scheduler.submit([slow, quick])
         wait(quick)
-        assert slow.seated is None and scheduler.counts == (1, 0)
+        assert slow.started is None and scheduler.counts == (1, 0)
         heard.set()
         wait(slow)
     assert slow.state == "done"
@@ -158,17 +158,17 @@ def test_who_waits_is_cancelled_at_once_and_who_is_composed_within_a_step(tiny_e
     long, waiting = job(tiny_engine, notes=10_000), job(tiny_engine, notes=10_000)
     with staged(Limits(seats=1)) as scheduler:
         scheduler.submit([long, waiting])
-        until(lambda: long.event_log.note_count > 5)
+        until(lambda: long.attempt.event_log.note_count > 5)
         scheduler.cancel(waiting)
         wait(waiting)
-        assert scheduler.counts == (0, 1) and waiting.seated is None
+        assert scheduler.counts == (0, 1) and waiting.started is None
         scheduler.cancel(long)
         wait(long)
-        count = long.event_log.note_count
+        count = long.attempt.event_log.note_count
         assert scheduler.counts == (0, 0)
         assert (long.state, long.take) == ("cancelled", None)
         time.sleep(0.05)
-        assert long.event_log.note_count == count
+        assert long.attempt.event_log.note_count == count
         scheduler.cancel(long)  # once more does nothing
 
 
@@ -196,19 +196,24 @@ def test_what_is_beyond_the_limits_is_refused_whole_and_what_is_resumed_is_not(t
 def test_a_piece_that_may_be_composed_again_tells_nothing_until_it_is_settled(tiny_engine: OnnxEngine) -> None:
     borrowed = Originality(61, 0.4, 99.0, 98.0, False, "X")
     request = Request(notes=20, seed=7)
-    piece = Job("", Generation(request, tiny_engine.bundle), tiny_engine, search=Attempts(request))
+    piece = Job("", Generation(request, tiny_engine.bundle), tiny_engine, retries=Attempts(request))
     with staged() as scheduler:
         scheduler.submit([piece])
         wait(piece)
-        assert piece.state == DONE and piece.event_log.note_count == 20 and not piece.told
-        assert not piece.judge(borrowed)
-        assert piece.take is None and piece.state == WAITING and piece.progress == (0, 20) and not piece.told
-        began, piece.is_over = piece.seated, False
+        assert piece.state == State.DONE and piece.attempt.event_log.note_count == 20 and not piece.events
+        assert not piece.settle(borrowed)
+        assert (
+            piece.take is None
+            and piece.state == State.WAITING
+            and piece.attempt.progress == (0, 20)
+            and not piece.events
+        )
+        began, piece.is_over = piece.started, False
         scheduler.submit([piece])
         wait(piece)
-        assert piece.judge(replace(borrowed, is_inside=True))
-    assert piece.take is not None and piece.take.request.seed == 107 and piece.seated == began
-    assert to_notes(piece.told) == piece.take.notes == generate(replace(request, seed=107), tiny_engine).notes
+        assert piece.settle(replace(borrowed, is_inside=True))
+    assert piece.take is not None and piece.take.request.seed == 107 and piece.started == began
+    assert to_notes(piece.events) == piece.take.notes == generate(replace(request, seed=107), tiny_engine).notes
 
 
 def test_a_stage_that_stops_takes_nothing_more_and_leaves_what_is_unfinished_as_it_is(tiny_engine: OnnxEngine) -> None:
@@ -216,7 +221,7 @@ def test_a_stage_that_stops_takes_nothing_more_and_leaves_what_is_unfinished_as_
     with staged(is_stopping=stop.is_set) as scheduler:
         long = job(tiny_engine, notes=10_000)
         scheduler.submit([long])
-        until(lambda: long.event_log.note_count > 5)
+        until(lambda: long.attempt.event_log.note_count > 5)
         assert scheduler.is_running
         stop.set()
         until(lambda: not scheduler._thread.is_alive())

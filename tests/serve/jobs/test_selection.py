@@ -20,9 +20,10 @@ from arietta.model.bundle import load_bundle
 from arietta.model.engine import load_engine
 from arietta.music.notes import Notes
 from arietta.serve.jobs.event_log import events_of
-from arietta.serve.jobs.history import CANCELLED, DONE, WAITING, History, Outcome, Record
+from arietta.serve.jobs.history import History, JobOutcome, Record
+from arietta.serve.jobs.job import State
 from arietta.serve.jobs.models import Models
-from arietta.serve.jobs.selection import in_order, mark_best
+from arietta.serve.jobs.selection import mark_best
 from arietta.serve.routes.schemas import ModelView
 from tests.serve.routes.test_pieces import LONG, as_json
 from tests.support.indexes import knowing
@@ -154,17 +155,17 @@ def test_a_model_tells_what_it_finds_usual(tiny_bundle: Path) -> None:
 
 def test_the_choice_waits_for_the_last_and_takes_what_is_done(tmp_path: Path) -> None:
     history, told = History(tmp_path), events_of(tune(1, 40))
-    asked = {"notes": 40, "seed": 7, "bundle": "0" * 16}
-    records = [Record(key, key, WAITING, 1.5e9, asked, key, []) for key in "abc"]
-    history.add(in_order(records, 2), [[]] * 3)
-    states = {"b": DONE, "a": CANCELLED, "c": DONE}
+    asked = {"notes": 40, "seed": 7, "bundle": "0" * 16, "order": "a", "best": 2}
+    records = [Record(key, key, State.WAITING, 1.5e9, asked, key, []) for key in "abc"]
+    history.add(records, [[]] * 3)
+    states = {"b": State.DONE, "a": State.CANCELLED, "c": State.DONE}
     for key, state in states.items():
         assert all("choice" not in (found.outcome.figures or {}) for found in history.order("a"))
-        figures = {"notes": 40, "nll_per_note": 9.0} if state == DONE else None
-        history.end(key, state, Outcome(figures=figures), told if state == DONE else [])
+        figures = {"notes": 40, "nll_per_note": 9.0} if state == State.DONE else None
+        history.end(key, state, JobOutcome(figures=figures), told if state == State.DONE else [])
         mark_best(history, history.order("a")[0], None)
     found = {one.id: one.outcome.figures for one in history.order("a")}
-    assert found["a"] is None and history.told("b") == told
+    assert found["a"] is None and history.events("b") == told
     assert (
         found["b"]
         == found["c"]

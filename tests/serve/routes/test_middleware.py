@@ -7,7 +7,6 @@ import socket
 import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
-from pathlib import Path
 
 import httpx
 import pytest
@@ -186,12 +185,3 @@ def test_browsers_get_the_studio_where_programs_get_json(server: httpx.Client) -
 )
 def test_nothing_but_the_studios_files_is_served(server: httpx.Client, path: str) -> None:
     problem(server.get(f"/static/{path}"), 404)
-
-
-def test_the_studio_works_without_its_files(models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import arietta.serve.routes.studio
-
-    monkeypatch.setattr(arietta.serve.routes.studio, "STATIC", tmp_path)
-    with serving(models, tmp_path / "data") as client:
-        page = client.get("/", headers={"Accept": "text/html"})
-        assert 'href="/docs"' in page.text and not Loads(page.text).addresses

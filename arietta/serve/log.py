@@ -1,4 +1,4 @@
-"""The server's log: a line a record, each a JSON object, for people with grep and for machines."""
+"""The server's log: one JSON object per line, for people with grep and for machines."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import TextIO
 
 
 class JsonLines(logging.Formatter):
-    """Writes time, level and message, and where something failed its traceback. A message that is a JSON object
-    itself, as that of a request is, becomes part of the line."""
+    """Formats time, level and message, and the traceback where something failed.
+
+    A message that is a JSON object itself, as that of a request is, becomes part of the line.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
@@ -23,7 +25,7 @@ class JsonLines(logging.Formatter):
 
 
 def write_log(stream: TextIO) -> None:
-    """Write all that is logged from now on; what the HTTP server tells about itself only where it is a warning."""
+    """Write all that is logged from now on to a stream; of the HTTP server's own messages only warnings and errors."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines())
     root = logging.getLogger()

@@ -1,0 +1,142 @@
+"""A job: one piece on its way from being asked for to being stored.
+
+A job that shall be original may need several attempts, each with a later seed; `generation.original` ends them.
+Its events are withheld until an attempt is accepted, so that nobody listens to notes that are then thrown away.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import InitVar, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from ...generation.loop import Generation
+from ...generation.original import Attempts, Originality
+from ...generation.request import Take
+from ...model.engine import Engine
+from .event_log import Event, EventLog
+
+
+class State(StrEnum):
+    """Where a piece stands, in the words that are stored and sent.
+
+    waiting -> composing -> done, cancelled or failed; interrupted if a later server cannot compose it.
+    """
+
+    WAITING = "waiting"
+    COMPOSING = "composing"  # never stored: after a crash such a piece is waiting again
+    DONE = "done"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more happens to the piece."""
+        return self not in (State.WAITING, State.COMPOSING)
+
+
+@dataclass(eq=False)
+class Attempt:
+    """One composing of a job's piece: a generation in progress, what it has completed, and in the end its take.
+
+    `prefill` is the work of running the prompt through the network, None without a prompt. Listeners may have the
+    events if `is_accepted`.
+    """
+
+    generation: Generation
+    is_accepted: bool = True
+    prefill: Future[Any] | None = None
+    take: Take | None = None
+    originality: Originality | None = None
+
+    def __post_init__(self) -> None:
+        self.event_log = EventLog(self.generation.request.prompt)
+        # A copy, so that readers in other threads see the progress as it was when the last step ended.
+        self.progress: tuple[float, float] = self.generation.progress
+
+
+@dataclass(eq=False)
+class Job:
+    """One piece to compose; a job that is not `is_stored` has only its caller waiting for the result.
+
+    The scheduler's thread writes a job and other threads read it. `is_over` is set last, once what is to be stored is
+    stored. Times are seconds of `time.monotonic`.
+    """
+
+    key: str
+    generation: InitVar[Generation]
+    engine: Engine
+    client: str = ""
+    is_stored: bool = True
+    retries: Attempts | None = None  # of a job that shall be original
+    state: State = State.WAITING
+    is_over: bool = False
+    is_cancelled: bool = False
+    submitted: float = field(default_factory=time.monotonic)
+    started: float | None = None
+    first_note: float | None = None
+    ended: float | None = None
+
+    def __post_init__(self, generation: Generation) -> None:
+        self.attempt = Attempt(generation, is_accepted=self.retries is None)
+        self._most_original = self.attempt
+
+    @property
+    def take(self) -> Take | None:
+        """The finished take of the present attempt."""
+        return self.attempt.take
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """What listeners may have so far: nothing until an attempt is accepted."""
+        attempt = self.attempt
+        return attempt.event_log.events if attempt.is_accepted else ()
+
+    @property
+    def can_start(self) -> bool:
+        """Whether the prompt, if there is one, is prefilled."""
+        prefill = self.attempt.prefill
+        return prefill is None or prefill.done()
+
+    def start(self) -> None:
+        """Begin composing; the time of a later attempt counts from the start of the first."""
+        self.started = self.started or time.monotonic()
+        self.state = State.COMPOSING
+
+    def end(self, state: State) -> None:
+        """Finish the present attempt in a state."""
+        self.ended, self.state = time.monotonic(), state
+
+    def settle(self, originality: Originality) -> bool:
+        """Record how original the finished attempt is; return False if the job must be composed once more."""
+        self.attempt.originality = originality
+        if self.retries is None:
+            return True
+        assert self.take is not None
+        self.retries.add(self.take, originality)
+        if self.retries.take is self.take:
+            self._most_original = self.attempt
+        if not self.retries.is_settled:
+            self.attempt = Attempt(
+                Generation(self.retries.next_request, self.attempt.generation.bundle), is_accepted=False
+            )
+            self.ended, self.state = None, State.WAITING
+            return False
+        self._most_original.originality = self.retries.originality
+        self.attempt = self._most_original
+        self.attempt.is_accepted = True  # last, so that no listener gets events of a rejected attempt
+        return True
+
+    def timing(self) -> dict[str, float | None]:
+        """Return seconds waited for a slot, to the first note and of composing, and notes per second of composing."""
+        now = time.monotonic() if self.ended is None else self.ended
+        waited = None if self.started is None else self.started - self.submitted
+        first_note = None if self.first_note is None else self.first_note - self.submitted
+        composing = None if self.started is None else now - self.started
+        rate = self.attempt.event_log.note_count / composing if composing else None
+        seconds = {"waited": waited, "first_note": first_note, "composing": composing, "notes_per_second": rate}
+        return {name: None if number is None else round(number, 4) for name, number in seconds.items()}
