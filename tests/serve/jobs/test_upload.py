@@ -1,0 +1,45 @@
+"""A stranger's MIDI file is read in a process of its own: what it gives, and what it may cost."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import arietta.serve.jobs.upload as upload
+from arietta.errors import RequestError
+from arietta.music.midi import midi_bytes, read_midi
+from arietta.music.notes import Notes, first
+
+
+def test_a_file_gives_its_first_notes_as_the_library_reads_them(waltz: Notes) -> None:
+    file = midi_bytes(waltz)
+    assert upload.read_upload(file, most_notes=5) == first(read_midi(file), 5)
+    assert upload.read_upload(file, most_notes=10_000) == first(read_midi(file), 10_000)
+
+
+@pytest.mark.parametrize(
+    ("file", "sentence"), [(b"not a MIDI file", "the prompt: not a MIDI file"), (b"", "the prompt: the file is empty")]
+)
+def test_a_file_that_is_no_music_is_refused_in_the_readers_words(file: bytes, sentence: str) -> None:
+    with pytest.raises(RequestError, match=sentence):
+        upload.read_upload(file, most_notes=5)
+
+
+def test_a_file_that_takes_too_long_is_refused(waltz: Notes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload, "MOST_SECONDS", 0.01)
+    with pytest.raises(RequestError, match=r"longer than 0\.01 seconds to read"):
+        upload.read_upload(midi_bytes(waltz), most_notes=5)
+
+
+def test_the_reader_gets_no_more_memory_than_allowed(waltz: Notes) -> None:
+    code = (
+        "import sys\n"
+        "import arietta.serve.jobs.upload as upload\n"
+        "upload.MOST_MEMORY = 2**24\n"  # less than the interpreter has already
+        "sys.argv = ['upload', '5']\n"
+        "upload.read_standard_input()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], input=midi_bytes(waltz), capture_output=True, check=False)
+    assert done.returncode not in (0, 2) and not done.stdout
