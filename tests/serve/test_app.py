@@ -18,7 +18,6 @@ import httpx
 import pytest
 
 import arietta.serve.jobs.models
-from arietta.errors import BundleError, RequestError
 from arietta.generation.batch import Batch
 from arietta.generation.loop import generate
 from arietta.generation.request import Request
@@ -285,5 +284,3 @@ def test_a_model_with_letters_of_its_own_still_gives_names_that_headers_can_carr
     assert found is not None
     assert found[1] == "Clair-de-lune-any-0005-notes-seed-1.mid"
     assert unquote(found[2]) == f"{folder.name}-any-0005-notes-seed-1.mid"
-
-
