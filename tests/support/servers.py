@@ -30,6 +30,7 @@ from arietta.serve.jobs.history import History, Record
 from arietta.serve.jobs.limits import Limits
 from arietta.serve.jobs.models import Models
 from arietta.serve.jobs.service import Order, Service
+from tests.support.indexes import knowing
 
 PATIENCE = 60.0  # seconds that a test waits for what takes one or two on an idle machine
 MOST_NOTES = 10_000
@@ -137,6 +138,13 @@ def server(tiny_bundle: Path, tiny_lstm: Path, tmp_path_factory: pytest.TempPath
 @pytest.fixture(scope="session")
 def models(tiny_bundle: Path, tiny_lstm: Path) -> Models:
     return Models([tiny_bundle, tiny_lstm])
+
+
+@pytest.fixture(scope="session")
+def model_knowing_two(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model with an index of what seeds 7 and 107 give it."""
+    requests = [Request(notes=100, seed=seed) for seed in (7, 107)]
+    return knowing(tmp_path_factory.mktemp("knowing") / "tiny", tiny_bundle, *requests)
 
 
 def until(claim: Callable[[], Any]) -> None:

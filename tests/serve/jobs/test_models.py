@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 
 import arietta.serve.jobs.models
-from arietta.errors import BundleError, RequestError
-from arietta.model.bundle import DEFAULT_MODEL
+from arietta.errors import BundleError, CorpusError, RequestError
+from arietta.generation.loop import Request
+from arietta.model.bundle import DEFAULT_MODEL, INDEX
 from arietta.model.engine import OnnxEngine
+from arietta.originality.index import POSTINGS
 from arietta.serve.jobs.models import Models
+from tests.support.indexes import knowing
 
 
 def test_each_model_is_loaded_once_however_many_ask(
@@ -74,3 +77,10 @@ def test_the_shipped_models_are_offered_with_the_default_first(
     monkeypatch.setattr(arietta.serve.jobs.models, "list_bundles", lambda: ["chorale", DEFAULT_MODEL])
     monkeypatch.setattr(arietta.serve.jobs.models, "find_bundle", lambda name: tmp_path / name)
     assert Models().names == [DEFAULT_MODEL, "chorale"]
+
+
+def test_a_damaged_index_is_refused_when_the_server_starts(tiny_bundle: Path, tmp_path: Path) -> None:
+    model = knowing(tmp_path / "tiny", tiny_bundle, Request(notes=20))
+    (model / INDEX / POSTINGS).unlink()
+    with pytest.raises(CorpusError, match="no index of passages here"):
+        Models([model])
