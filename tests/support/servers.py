@@ -24,7 +24,7 @@ import httpx
 import pytest
 import uvicorn
 
-from arietta.generation.loop import Request
+from arietta.generation.request import Request
 from arietta.serve.app import Access, create_app
 from arietta.serve.jobs.history import History, Record
 from arietta.serve.jobs.limits import Limits

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from arietta.generation.loop import Generation, Request, generate
-from arietta.generation.original import MOST_TRIES, Originality, Search
+from arietta.generation.loop import Generation, generate
+from arietta.generation.original import MAX_ATTEMPTS, Attempts, Originality
+from arietta.generation.request import Request
 from arietta.model.engine import OnnxEngine
 from arietta.serve.jobs.job import Job, State
 
@@ -16,8 +17,8 @@ REQUEST = Request(notes=5, seed=7)
 
 
 def make_job(engine: OnnxEngine, *, original: bool = False) -> Job:
-    search = Search(REQUEST) if original else None
-    return Job("0" * 16, Generation(REQUEST, engine.bundle), engine, search=search)
+    retries = Attempts(REQUEST) if original else None
+    return Job("0" * 16, Generation(REQUEST, engine.bundle), engine, retries=retries)
 
 
 def compose(job: Job) -> None:
@@ -53,9 +54,9 @@ def test_the_events_of_a_job_that_may_be_tried_again_are_withheld_until_it_is_se
 def test_where_all_attempts_are_rejected_the_most_original_one_is_accepted(tiny_engine: OnnxEngine) -> None:
     job = make_job(tiny_engine, original=True)
     longest = [60, 50, 40, 30, 45, 55, 65, 75]  # of each attempt; the fourth shares least
-    for index in range(MOST_TRIES):
+    for index in range(MAX_ATTEMPTS):
         compose(job)
-        assert job.settle(replace(COPY, longest=longest[index])) == (index == MOST_TRIES - 1)
+        assert job.settle(replace(COPY, longest=longest[index])) == (index == MAX_ATTEMPTS - 1)
     assert job.take is not None and job.take.request.seed == 7 + 3 * 100
     assert [event.pitch for event in job.events if hasattr(event, "pitch")] == job.take.notes.pitch.tolist()
 

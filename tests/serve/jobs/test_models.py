@@ -12,7 +12,7 @@ import pytest
 
 import arietta.serve.jobs.models
 from arietta.errors import BundleError, CorpusError, RequestError
-from arietta.generation.loop import Request
+from arietta.generation.request import Request
 from arietta.model.bundle import DEFAULT_MODEL, INDEX
 from arietta.model.engine import OnnxEngine
 from arietta.originality.index import POSTINGS

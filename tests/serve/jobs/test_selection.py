@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from arietta.evaluation.ranking import rank_takes
-from arietta.generation.loop import Request, generate
+from arietta.generation.loop import generate
+from arietta.generation.request import Request
 from arietta.music.notes import Notes
 from arietta.serve.jobs.event_log import events_of
 from arietta.serve.jobs.history import History, JobOutcome, Record

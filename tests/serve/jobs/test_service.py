@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from arietta.errors import RequestError
-from arietta.generation.loop import Request, generate
+from arietta.generation.loop import generate
+from arietta.generation.request import Request
 from arietta.music.notes import Notes, first
 from arietta.serve.jobs.history import History
 from arietta.serve.jobs.job import State
@@ -32,7 +33,7 @@ import arietta.serve.jobs
 for module in pkgutil.iter_modules(arietta.serve.jobs.__path__):
     __import__(f"arietta.serve.jobs.{module.name}")
 from pathlib import Path
-from arietta.generation.loop import Request
+from arietta.generation.request import Request
 from arietta.serve.jobs.history import History
 from arietta.serve.jobs.limits import Limits
 from arietta.serve.jobs.models import Models

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from arietta.generation.loop import Request, generate
-from arietta.generation.original import MOST_TRIES
+from arietta.generation.loop import generate
+from arietta.generation.original import MAX_ATTEMPTS
+from arietta.generation.request import Request
 from arietta.model.engine import OnnxEngine
 from arietta.serve.jobs.history import Record
 from arietta.serve.jobs.job import State
@@ -61,7 +62,7 @@ def test_a_name_of_ones_own_stays(service: Service) -> None:
 def test_where_all_attempts_borrow_the_most_original_one_is_stored(
     tiny_bundle: Path, tiny_engine: OnnxEngine, tmp_path: Path
 ) -> None:
-    requests = [Request(notes=60, seed=7 + 100 * attempt) for attempt in range(MOST_TRIES)]
+    requests = [Request(notes=60, seed=7 + 100 * attempt) for attempt in range(MAX_ATTEMPTS)]
     model = knowing(tmp_path / "tiny", tiny_bundle, *requests)
     with opened(Models([model]), tmp_path / "data") as service:
         (record,) = finish(service, requests[0], original=True)
