@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..music.ngrams import Hashes, by_chord, count_shared, landmarks
+from ..music.chords import order_by_chord
+from ..music.ngrams import Hashes, count_shared, landmarks
 from ..music.notes import Notes
 from .store import ColumnReader
 
@@ -96,7 +97,7 @@ def find_repeats(
 
 def is_same_performance(one: Notes, other: Notes) -> bool:
     """Tell whether two files hold one performance, up to its beginning, its speed, its key and its encoding."""
-    pair = by_chord(one), by_chord(other)
+    pair = order_by_chord(one), order_by_chord(other)
     if np.array_equal(one.pitch[pair[0]], other.pitch[pair[1]]):
         return _is_one_time(np.stack([one.onset[pair[0]], other.onset[pair[1]]], axis=1))
     return _is_one_performance(landmarks(one), landmarks(other))
@@ -152,7 +153,7 @@ def _short_repeats(pieces: Mapping[int, Notes]) -> Iterator[tuple[int, int]]:
     """Pairs of one performance among pieces that have too few passages: those with the same pitches in a row."""
     alike: dict[bytes, list[int]] = defaultdict(list)
     for index, notes in pieces.items():
-        alike[notes.pitch[by_chord(notes)].tobytes()].append(index)
+        alike[notes.pitch[order_by_chord(notes)].tobytes()].append(index)
     for group in alike.values():
         for later in group[1:]:
             if is_same_performance(pieces[group[0]], pieces[later]):

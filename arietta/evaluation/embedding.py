@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..music.ngrams import TOGETHER, by_chord
+from ..music.chords import number_chords_by_gap, order_by_chord
 from ..music.notes import Notes
 
 WEIGHTS = Path(__file__).with_name("embedding-1.npz")  # the number is the version: other weights get another one
@@ -63,7 +63,7 @@ DIMENSIONS = 16  # the first of them, an embedding: all kinds of spoiling rank b
 
 @dataclass(frozen=True)
 class WindowBatch:
-    """WindowBatch of notes in the order of `by_chord`, all [B, T]: onset and duration in s, pitch and velocity."""
+    """WindowBatch of notes in the order of `order_by_chord`, all [B, T]: onset and duration in s, pitch and velocity."""
 
     onset: NDArray[np.float64]
     duration: NDArray[np.float64]
@@ -110,7 +110,7 @@ def _hear(notes: Notes) -> NDArray[np.float64] | None:
 
 def cut_windows(notes: Notes) -> WindowBatch:
     """Cut a piece into windows of 128 notes, one every 64 and one at its end, or 64 of them; none below 128 notes."""
-    order = by_chord(notes)
+    order = order_by_chord(notes)
     last = len(notes) - WINDOW
     starts = np.unique([*range(0, last + 1, HOP), last]) if last >= 0 else np.empty(0, dtype=np.int64)
     if len(starts) > MOST_WINDOWS:
@@ -127,7 +127,7 @@ def features(windows: WindowBatch) -> Floats:
     velocity = windows.velocity - windows.velocity.mean(axis=1, keepdims=True)
     spread = np.maximum(velocity.std(axis=1, keepdims=True), _EVENEST)
     jumps = np.diff(windows.pitch, axis=1, prepend=windows.pitch[:, :1]).clip(-_LARGEST_STEP, _LARGEST_STEP)
-    chord = np.cumsum(steps > TOGETHER, axis=1, dtype=np.int64)
+    chord = number_chords_by_gap(windows.onset)
     parts = (
         _one_hot(windows.pitch % 12, 12),
         _bumps(windows.pitch.astype(np.float32), _REGISTERS),

@@ -17,15 +17,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from .chords import Indices, order_by_chord
 from .notes import Notes
 
 PASSAGE_LENGTH, NGRAM_LENGTH = 12, 6  # pitches
-TOGETHER = 0.04  # seconds: two notes this close belong to one chord
 LONGEST_FIGURE = 7  # intervals, those of a major scale
 LONGEST_FIGURE_OF_A_WORD = 3  # a word of five intervals repeats after four of them one time in ten, by chance
 
 Hashes = NDArray[np.uint64]
-Indices = NDArray[np.int64]
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio, an odd number
 _MIXER = np.uint64(0xBF58476D1CE4E5B9)  # splitmix64's first (Steele, Lea and Flood 2014)
@@ -33,7 +32,7 @@ _MIXER = np.uint64(0xBF58476D1CE4E5B9)  # splitmix64's first (Steele, Lea and Fl
 
 def passages(notes: Notes) -> tuple[Hashes, Indices]:
     """Hash every passage: uint64 [max(0, N - 11)], and the index in `notes` of each passage's first note."""
-    order = by_chord(notes)
+    order = order_by_chord(notes)
     count = max(0, len(notes) - PASSAGE_LENGTH + 1)
     return _hash(_intervals(notes, order), count), order[:count]
 
@@ -41,9 +40,9 @@ def passages(notes: Notes) -> tuple[Hashes, Indices]:
 def ngrams(notes: Notes) -> tuple[Hashes, Indices]:
     """Hash every word but trills, broken triads and repeated notes: uint64 [W], and its first note's place, int64 [W].
 
-    Places count the notes in the order that `by_chord` gives; they rise.
+    Places count the notes in the order that `order_by_chord` gives; they rise.
     """
-    intervals = _intervals(notes, by_chord(notes))
+    intervals = _intervals(notes, order_by_chord(notes))
     count = max(0, len(notes) - NGRAM_LENGTH + 1)
     places = np.flatnonzero(~_is_figure(intervals, count, NGRAM_LENGTH, LONGEST_FIGURE_OF_A_WORD))
     return _hash(intervals, count, NGRAM_LENGTH)[places], places
@@ -56,7 +55,7 @@ def fingerprint(notes: Notes) -> Hashes:
 
 def landmarks(notes: Notes) -> tuple[Hashes, NDArray[np.float32]]:
     """Give a fingerprint, uint64 [G], and when each passage sounds, float32 [G] s: nan where it sounds repeatedly."""
-    order = by_chord(notes)
+    order = order_by_chord(notes)
     intervals = _intervals(notes, order)
     count = max(0, len(notes) - PASSAGE_LENGTH + 1)
     telling = np.flatnonzero(~_is_figure(intervals, count))
@@ -102,12 +101,6 @@ def _shared(rows: Hashes, bits: np.uint64, frequent: int) -> Hashes:
     begins[1:] = rows[1:] >> bits != rows[:-1] >> bits
     lengths = np.diff(np.append(np.flatnonzero(begins), len(rows)))
     return rows[np.repeat((lengths > 1) & (lengths <= frequent), lengths)]
-
-
-def by_chord(notes: Notes) -> Indices:
-    """Order the notes by chord, and within it by pitch: int64 [N]."""
-    chord = np.cumsum(np.diff(notes.onset, prepend=notes.onset[:1]) > TOGETHER)
-    return np.argsort(chord * 128 + notes.pitch, kind="stable")  # nearly in order, which a stable sort is quick with
 
 
 def _intervals(notes: Notes, order: Indices) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 
 import numpy as np
 
-from ..music.ngrams import by_chord
+from ..music.chords import order_by_chord
 from ..music.notes import Notes
 from ..render.canvas import Box, Drawing, Line, Shape, Text, drawing_svg
 from ..render.roll import roll_drawing
@@ -18,7 +18,7 @@ MOST_COMPARED = 5_000  # notes: comparing takes the square of their number at wo
 
 def shared_notes(here: Notes, there: Notes, semitones: int) -> list[tuple[int, int]]:
     """Pair the notes that two passages share in order, by number; `semitones` is how much higher `there` is."""
-    orders = by_chord(here)[:MOST_COMPARED], by_chord(there)[:MOST_COMPARED]
+    orders = order_by_chord(here)[:MOST_COMPARED], order_by_chord(there)[:MOST_COMPARED]
     pitches = (here.pitch[orders[0]].astype(np.int64) + semitones).tolist(), there.pitch[orders[1]].tolist()
     blocks = SequenceMatcher(None, *pitches, autojunk=False).get_matching_blocks()
     return [

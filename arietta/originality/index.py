@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 
 from ..errors import CorpusError
 from ..files import atomic_folder, write_file
-from ..music.ngrams import Hashes, by_chord, ngrams
+from ..music.chords import order_by_chord
+from ..music.ngrams import Hashes, ngrams
 from ..music.notes import Notes
 
 DESCRIPTION = "index.json"
@@ -260,7 +261,7 @@ def _fill(
         slots, query = slots[inside], query[inside]
         used, first, found = np.unique(slots, return_index=True, return_counts=True)
         rank = np.arange(len(slots)) - np.repeat(first, found)
-        pitch = notes.pitch[by_chord(notes)][query].astype(np.int64) % (1 << PITCH_BITS)
+        pitch = notes.pitch[order_by_chord(notes)][query].astype(np.int64) % (1 << PITCH_BITS)
         places[free[slots] + rank] = ((piece.start + query) << PITCH_BITS) + pitch
         free[used] += found
         tell(done + 1)

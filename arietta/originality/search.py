@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..music.ngrams import NGRAM_LENGTH, by_chord, ngrams
+from ..music.chords import order_by_chord
+from ..music.ngrams import NGRAM_LENGTH, ngrams
 from ..music.notes import Notes
 from .index import IndexedPiece, IntArray, PassageIndex
 
@@ -126,7 +127,7 @@ def find_passages(notes: Notes, index: PassageIndex, *, exclude_work: str | None
 def _match(notes: Notes, index: PassageIndex, exclude_work: str | None) -> tuple[_Matches, NDArray[np.bool_]]:
     """Look up all words, block by block, keeping those that have others near; and which words could be told [N]."""
     hashes, places = ngrams(notes)
-    pitch = notes.pitch[by_chord(notes)].astype(np.int64)
+    pitch = notes.pitch[order_by_chord(notes)].astype(np.int64)
     told = np.zeros(len(notes), dtype=np.bool_)
     is_other = np.array([piece.work != exclude_work for piece in index.pieces], dtype=np.bool_)
     kept = [_Matches(*np.empty((3, 0), dtype=np.int64))]

@@ -11,7 +11,8 @@ import pytest
 
 from arietta.errors import CorpusError
 from arietta.model.bundle import DEFAULT_MODEL, INDEX, load_bundle
-from arietta.music.ngrams import by_chord, ngrams
+from arietta.music.chords import order_by_chord
+from arietta.music.ngrams import ngrams
 from arietta.music.notes import Notes
 from arietta.originality import index as passage_index
 from arietta.originality.index import DESCRIPTION, POSTINGS, build_index, extend_description, find_index, open_index
@@ -31,7 +32,7 @@ def test_every_word_is_found_where_it_stands_and_at_its_pitch(tmp_path: Path) ->
             mine = slice(ends[k] - counts[k], ends[k])
             at = np.flatnonzero(numbers[mine] == start + place)
             assert len(at) == 1
-            assert pitches[mine][at[0]] == notes.pitch[by_chord(notes)][place] % 64
+            assert pitches[mine][at[0]] == notes.pitch[order_by_chord(notes)][place] % 64
         start += len(notes)
 
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...music.chords import STRUCK_TOGETHER, number_chords_by_span
 from ...music.notes import Notes
 
-TOGETHER = 0.04  # seconds within which struck notes are one grip
 COURSES = 12  # kept at each onset
 HOME = (50.0, 70.0)  # where a hand rests before it has played
 EASE, COMFORT, REACH, FINGERS = (
@@ -70,12 +70,8 @@ def split_hands(notes: Notes) -> NDArray[np.bool_]:
 
 def _grips(notes: Notes) -> list[NDArray[np.int64]]:
     """Notes struck together, each grip by rising pitch."""
-    breaks, begun = [], -np.inf
-    for number, onset in enumerate(notes.onset.tolist()):
-        if onset - begun > TOGETHER:
-            breaks.append(number)
-            begun = onset
-    groups = np.split(np.arange(len(notes)), breaks[1:]) if breaks else []
+    breaks = np.flatnonzero(np.diff(number_chords_by_span(notes.onset))) + 1
+    groups = np.split(np.arange(len(notes)), breaks) if len(notes) else []
     return [group[np.argsort(notes.pitch[group], kind="stable")] for group in groups]
 
 
@@ -96,7 +92,7 @@ def _go_on(courses: list[_Course], notes: Notes, grip: NDArray[np.int64]) -> lis
 
 
 def _let_go(hand: _Hand, now: float) -> _Hand:
-    held = tuple(key for key in hand.held if key[1] > now + TOGETHER)
+    held = tuple(key for key in hand.held if key[1] > now + STRUCK_TOGETHER)
     return hand if len(held) == len(hand.held) else _Hand(hand.place, hand.since, held)
 
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ...music.chords import number_chords_by_span
 from ...music.meter import LATTICE, Bar, Meter
 from ...music.notes import Notes, Seconds
 
-TOGETHER = 0.04  # seconds within which struck notes are one chord
 SPREAD = 0.06  # of a beat: how far onsets stray from where they are written
 EARLY = 0.12  # of a beat: an onset so little before a beat belongs to it
 CRAMMED = 6.0  # cost of two chords at one place
@@ -78,12 +78,7 @@ def _divide(notes: Notes, onset: Seconds, bars: list[Bar]) -> Positions:
 
 def _chords(notes: Notes, onset: Seconds) -> tuple[Positions, Seconds]:
     """Number the chord of each note, and give each chord's mean position."""
-    chord = np.zeros(len(notes), dtype=np.int64)
-    begun, number = -np.inf, -1
-    for note, seconds in enumerate(notes.onset.tolist()):
-        if seconds - begun > TOGETHER:
-            begun, number = seconds, number + 1
-        chord[note] = number
+    chord = number_chords_by_span(notes.onset)
     return chord, np.bincount(chord, onset) / np.maximum(np.bincount(chord), 1) if len(notes) else onset
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ...corpus.store import Piece, Store
 from ...errors import CorpusError
 from ...evaluation.embedding import WINDOW, WindowBatch
-from ...music.ngrams import TOGETHER, by_chord
+from ...music.chords import STRUCK_TOGETHER, order_by_chord
 
 Rng = np.random.Generator
 
@@ -63,13 +63,13 @@ def gather(
     composers: tuple[str, ...],
     progress: Callable[[float, float], None] | None = None,
 ) -> Library:
-    """Read pieces into memory, 10 bytes a note, their notes in the order of `by_chord`."""
+    """Read pieces into memory, 10 bytes a note, their notes in the order of `order_by_chord`."""
     names: dict[str, Any] = {"onset": np.float32, "duration": np.float32, "pitch": np.uint8, "velocity": np.uint8}
     ends = np.cumsum([0, *(piece.notes for piece in pieces)])
     columns = {name: np.empty(ends[-1], dtype=dtype) for name, dtype in names.items()}
     for place, piece in enumerate(pieces):
         notes = store.notes(piece.index)
-        order = by_chord(notes)
+        order = order_by_chord(notes)
         for name, column in columns.items():
             column[ends[place] : ends[place + 1]] = getattr(notes, name)[order]
         if progress:
@@ -116,7 +116,7 @@ def _rows(library: Library, place: int, parts: tuple[int, int], rng: Rng) -> NDA
     found = []
     for length in np.diff([0, *np.sort(cuts), WINDOW]).tolist():
         begin = int(rng.integers(start, stop - length + 1))
-        while start < begin < stop - length and library.onset[begin] - library.onset[begin - 1] <= TOGETHER:
+        while start < begin < stop - length and library.onset[begin] - library.onset[begin - 1] <= STRUCK_TOGETHER:
             begin += 1
         found.append(np.arange(begin, begin + length))
     return np.concatenate(found)
