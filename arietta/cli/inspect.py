@@ -16,9 +16,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..corpus.store import MANIFEST, open_store, read_manifest
+from ..corpus.store import MANIFEST, Tally, open_store, read_manifest, tally
 from ..errors import RequestError
-from ..music.summary import PieceSummary, Tally, pitch_counts, step_counts, summarise_piece, tally
+from ..music.summary import PieceSummary, pitch_counts, step_counts, summarise_piece
 from .table import facts, histogram, outline, table
 
 if TYPE_CHECKING:

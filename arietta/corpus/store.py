@@ -53,6 +53,19 @@ class Piece:
     licence: str
 
 
+@dataclass(frozen=True)
+class Tally:
+    """Some of a corpus's pieces together."""
+
+    pieces: int = 0
+    notes: int = 0
+    seconds: float = 0.0
+
+    def plus(self, line: Mapping[str, Any]) -> Tally:
+        """Add one line of a manifest; what could not be read has no notes."""
+        return Tally(self.pieces + 1, self.notes + (line["notes"] or 0), self.seconds + (line["seconds"] or 0.0))
+
+
 class Span(NamedTuple):
     """Where a piece stands in the columns: notes [note_start, note_stop), pedal [pedal_start, pedal_stop)."""
 
@@ -283,6 +296,15 @@ def _open_column(folder: Path, name: str) -> NDArray[Any]:
     except (OSError, ValueError) as error:
         raise CorpusError(f"{path}: cannot be read ({error}); make the corpus again with `arietta ingest`") from error
     return column
+
+
+def tally(lines: Iterable[Mapping[str, Any]], field: str) -> dict[str, Tally]:
+    """Gather a manifest's lines by one of their fields, most pieces first, then by name."""
+    tallies: dict[str, Tally] = {}
+    for line in lines:
+        name = str(line[field])
+        tallies[name] = tallies.get(name, Tally()).plus(line)
+    return dict(sorted(tallies.items(), key=lambda item: (-item[1].pieces, item[0])))
 
 
 def _check(folder: Path, pieces: Sequence[Piece], columns: Mapping[str, NDArray[Any]]) -> None:

@@ -5,9 +5,7 @@ Only counts and plain statistics; judging whether music is good is not done here
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -44,19 +42,6 @@ class PieceSummary:
     mean_sounding: float
     most_sounding: int
     median_step: float
-
-
-@dataclass(frozen=True)
-class Tally:
-    """Some of a corpus's pieces together."""
-
-    pieces: int = 0
-    notes: int = 0
-    seconds: float = 0.0
-
-    def plus(self, line: Mapping[str, Any]) -> Tally:
-        """Add one line of a manifest; what could not be read has no notes."""
-        return Tally(self.pieces + 1, self.notes + (line["notes"] or 0), self.seconds + (line["seconds"] or 0.0))
 
 
 def summarise_piece(notes: Notes) -> PieceSummary:
@@ -111,12 +96,3 @@ def step_counts(notes: Notes) -> dict[tuple[float, float], int]:
         (STEP_EDGES[place], STEP_EDGES[place + 1]): int(counts[place])
         for place in (range(int(used[0]), int(used[-1]) + 1) if len(used) else ())
     }
-
-
-def tally(lines: Iterable[Mapping[str, Any]], field: str) -> dict[str, Tally]:
-    """Gather a manifest's lines by one of their fields, most pieces first, then by name."""
-    found: dict[str, Tally] = {}
-    for line in lines:
-        name = str(line[field])
-        found[name] = found.get(name, Tally()).plus(line)
-    return dict(sorted(found.items(), key=lambda item: (-item[1].pieces, item[0])))

@@ -17,9 +17,11 @@ from arietta.corpus.store import (
     ColumnWriter,
     Store,
     StoreWriter,
+    Tally,
     open_store,
     read_manifest,
     replace_corpus,
+    tally,
 )
 from arietta.errors import CorpusError
 from arietta.music.notes import Notes
@@ -243,3 +245,20 @@ def test_a_part_that_is_not_there_is_refused_with_the_nearest(tmp_path: Path) ->
         store.select(composers=["Chopin"])
     with pytest.raises(CorpusError, match="no pieces of corpus 'maestro'"):
         store.select(["maestro"])
+
+
+def tallied(composer: str, **values: object) -> dict[str, object]:
+    """Make what a tally reads of a manifest's line."""
+    return {"notes": 100, "seconds": 60.0, "composer": composer} | values
+
+
+def test_a_tally_adds_pieces_notes_and_seconds_the_fullest_first() -> None:
+    lines = [tallied("A"), tallied("B"), tallied("B", notes=50), tallied("C", notes=None)]
+    tallies = tally([*lines, tallied("C", seconds=None)], "composer")
+    assert list(tallies) == ["B", "C", "A"]
+    assert tallies["B"] == Tally(2, 150, 120.0)
+    assert tallies["C"] == Tally(2, 100, 60.0)
+
+
+def test_no_lines_make_no_tally() -> None:
+    assert tally([], "split") == {}

@@ -4,11 +4,7 @@ import numpy as np
 import pytest
 
 from arietta.music.notes import Notes
-from arietta.music.summary import Tally, most_at_once, pitch_counts, step_counts, summarise_piece, tally
-
-
-def line(**values: object) -> dict[str, object]:
-    return {"notes": 100, "seconds": 60.0, "composer": "Edvard Grieg"} | values
+from arietta.music.summary import most_at_once, pitch_counts, step_counts, summarise_piece
 
 
 def test_a_summary_counts_what_was_played(waltz: Notes) -> None:
@@ -57,15 +53,3 @@ def test_every_step_stands_in_one_bin_chords_in_the_first() -> None:
     assert sum(counts.values()) == 4
     assert (counts[0.0, 0.01], counts[0.01, 0.03], counts[0.25, 0.5], counts[4.0, np.inf]) == (1, 1, 0, 1)
     assert step_counts(Notes.of([0], [1], [60], [64])) == {}
-
-
-def test_a_tally_adds_pieces_notes_and_seconds_the_fullest_first() -> None:
-    lines = [line(composer="A"), line(composer="B"), line(composer="B", notes=50), line(composer="C", notes=None)]
-    found = tally([*lines, line(composer="C", seconds=None)], "composer")
-    assert list(found) == ["B", "C", "A"]
-    assert found["B"] == Tally(2, 150, 120.0)
-    assert found["C"] == Tally(2, 100, 60.0)
-
-
-def test_no_lines_make_no_tally() -> None:
-    assert tally([], "split") == {}
