@@ -77,6 +77,10 @@ class NoteDecoder:
         return self._note_count
 
     @property
+    def pedal_down_since(self) -> float | None:
+        return None if self._pedal_at is None else self._pedal_at / STEPS_PER_SECOND
+
+    @property
     def is_ended(self) -> bool:
         return self._last == END
 

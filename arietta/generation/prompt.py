@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 
 from ..codecs.codec import Decoder
@@ -14,10 +12,10 @@ GRID = 0.01  # seconds: what lies nearer may be one moment to a codec
 
 def held_since(prompt: Notes, heard: Notes, decoder: Decoder) -> float | None:
     """When the prompt pressed the pedal that the decoder still holds; None where it holds none."""
-    held = [event for event in copy.deepcopy(decoder).finish() if isinstance(event, Pedal)]
-    if not held:
+    down = decoder.pedal_down_since
+    if down is None:
         return None
-    away = np.abs(heard.pedal[:, 0] - held[0].down)
+    away = np.abs(heard.pedal[:, 0] - down)
     last = heard.onset.max(initial=0.0)
     away[heard.pedal[:, 1] <= last - GRID] += heard.seconds  # one that was over lies behind any that was not
     return float(prompt.pedal[away.argmin(), 0])

@@ -9,13 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arietta.codecs.codec import permits
 from arietta.codecs.grid import CODA, END, KEY_COUNT, LONGEST_CODA, PEDAL_DOWN, PEDAL_UP, REST, SHORTEST_CODA, START
 from arietta.codecs.note import NoteCodec
 from arietta.codecs.note_decoder import LONGEST_IDLENESS, NEVER, OPENING_NOTES
 from arietta.errors import CodecError
 from arietta.music.notes import Note, Notes, Pedal
-from tests.support.strategies import pieces, random_numbers, sample, sample_row, uneven, walk
+from tests.support.strategies import permits, pieces, random_numbers, sample, sample_row, uneven, walk
 
 CODEC = NoteCodec()
 A4, C4 = 69 - 21, 60 - 21
@@ -218,3 +217,27 @@ def test_a_piece_cut_off_by_its_stream_lifts_the_pedal_with_the_last_key():
         decoder.push(row)
     assert decoder.finish() == [Pedal(0.1, 0.25)]
     assert decoder.is_ended and decoder.clock == 0.25
+
+
+# The pedal
+
+
+def test_the_pedal_is_down_from_the_row_that_presses_it_to_the_one_that_lifts_it() -> None:
+    decoder = CODEC.decoder()
+    rows = [[0, START, 0, 0], [25, PEDAL_DOWN, 0, 0], [10, C4, 5, 16], [15, PEDAL_UP, 0, 0]]
+    times = []
+    for row in rows:
+        decoder.push(row)
+        times.append(decoder.pedal_down_since)
+    assert times == [None, 0.25, 0.25, None]
+
+
+@given(rng=random_numbers(), free_rows=st.integers(0, 60))
+def test_finishing_lifts_the_pedal_that_is_down_and_no_other(rng: np.random.Generator, free_rows: int) -> None:
+    decoder = CODEC.decoder()
+    for row in sample(CODEC, rng, free_rows=free_rows, notes_left=5)[:free_rows]:
+        decoder.push(row)
+    down = decoder.pedal_down_since
+    lifted = [event.down for event in decoder.finish() if isinstance(event, Pedal)]
+    assert lifted == ([] if down is None else [down])
+    assert decoder.pedal_down_since is None

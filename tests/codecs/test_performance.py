@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arietta.codecs.codec import permits
 from arietta.codecs.performance import (
     EVENT_COUNT,
     LONGEST_SILENCE,
@@ -24,7 +23,7 @@ from arietta.codecs.roundtrip import measure_fidelity, onset_errors
 from arietta.errors import CodecError, MidiError
 from arietta.music.midi import read_midi
 from arietta.music.notes import Note, Notes, fold_pedal
-from tests.support.strategies import pieces, random_numbers, sample, sample_row, walk
+from tests.support.strategies import permits, pieces, random_numbers, sample, sample_row, walk
 
 CODEC = PerformanceCodec()
 HALF_STEP = 0.005 + 1e-9
@@ -312,3 +311,10 @@ def test_the_laws_and_bounds_hold_on_files(corpora: Path, pattern: str, every: i
         assert np.array_equal(CODEC.encode(CODEC.decode(taken)), taken), file
         assert fidelity.onset_error_max_ms <= 1000 * HALF_STEP and fidelity.lost == 0, (file, fidelity)
         assert abs(fidelity.velocity_difference) <= 0.5, (file, fidelity)
+
+
+def test_there_is_never_a_pedal_to_hold() -> None:
+    decoder = CODEC.decoder()
+    for row in CODEC.encode(Notes.of([0.0], [1.0], [60], [64], [(0.0, 2.0)]), is_complete=False):
+        decoder.push(row)
+        assert decoder.pedal_down_since is None
