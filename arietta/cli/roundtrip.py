@@ -35,7 +35,7 @@ FIGURES = {
     "drift_ms": ("drift at the end (ms)", "{:+.2f}"),
     "length_ratio": ("mean note length, after / before", "{:.4f}"),
     "velocity_difference": ("mean velocity, after - before", "{:+.3f}"),
-    "rows_per_note": ("rows a note", "{:.3f}"),
+    "tokens_per_note": ("tokens per note", "{:.3f}"),
 }
 
 
@@ -47,16 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    path, codec = arguments.path, _codec(arguments.codec)
+    from ..codecs import CODECS
+
+    path, codec = arguments.path, CODECS[arguments.codec]()
     lines = _folder_lines(path, codec) if path.is_dir() else _file_lines(path, codec)
     print("\n".join(lines))
-
-
-def _codec(name: str) -> Codec:
-    from ..codecs.note import NoteCodec
-    from ..codecs.performance import PerformanceCodec
-
-    return NoteCodec() if name == "note" else PerformanceCodec()
 
 
 def _file_lines(path: Path, codec: Codec) -> Iterator[str]:

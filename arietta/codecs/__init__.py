@@ -1,1 +1,31 @@
-"""Notes to tokens and back, and the grammar of tokens."""
+"""Notes to tokens and back, and the grammar of tokens.
+
+`codec` says what every codec is, and the rest of the program is written against it; `note` and `performance` are the
+two codecs there are. A bundle and a checkpoint carry the description of theirs, and `load_codec` builds it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..errors import CodecError
+from .codec import Codec
+from .note import NoteCodec
+from .performance import PerformanceCodec
+
+CODECS: Mapping[str, Callable[[], Codec]] = {"note": NoteCodec, "performance": PerformanceCodec}
+
+
+def load_codec(description: Mapping[str, Any]) -> Codec:
+    """Build the codec that `Codec.describe` described; raises CodecError for an unknown name or another version."""
+    name = description.get("name")
+    if not isinstance(name, str) or name not in CODECS:
+        raise CodecError(f"unknown codec {name!r}; known are {', '.join(CODECS)}")
+    codec = CODECS[name]()
+    # Sizes and version are compared, not obeyed: tokens made by another version would be read as other notes.
+    if codec.describe() != dict(description):
+        raise CodecError(
+            f"the {codec.name} codec of this version is {codec.describe()}, the one described is {dict(description)}"
+        )
+    return codec

@@ -1,9 +1,7 @@
-"""What a codec is: notes to rows of small numbers and back, and the grammar of those rows.
+"""What a codec is: notes to tokens and back, and the grammar of tokens.
 
-`Codec` and `Decoder` are the seams that training, engines, sampling and serving are written against; the three
-codecs stand in `note_codec` (one row a note), `performance_codec` (one event at a time) and `chord_codec`
-(the symbols of a vocabulary learned from a corpus). `load_codec` reads the description that a corpus, a
-checkpoint or a bundle carries.
+A token is a row of F small numbers, its fields. `Codec` and `Decoder` are the seams that training, engines, sampling
+and serving are written against; `note` (F = 4, a token per note) and `performance` (F = 1) stand on the other side.
 """
 
 from __future__ import annotations
@@ -18,7 +16,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CodecError
 from ..music.notes import Note, Notes, Pedal
 
 Tokens = NDArray[np.uint16]
@@ -60,6 +57,11 @@ class Decoder(Protocol):
     @property
     def note_count(self) -> int:
         """Notes begun so far."""
+        ...
+
+    @property
+    def pedal_down_since(self) -> float | None:
+        """Second at which the pedal went down that is down now; None where it is up."""
         ...
 
     @property
@@ -180,42 +182,3 @@ def decode_with(decoder: Decoder, tokens: Tokens) -> Notes:
     if not decoder.is_ended:
         found.extend(decoder.finish())
     return Notes.from_events(found)
-
-
-def permits(masks: Masks, codec: Codec, row: Sequence[int]) -> bool:
-    """True where `row` is one that `masks` and the codec's tables allow; the rule that samplers apply."""
-    for field, (value, part) in enumerate(zip(row, field_slices(codec), strict=True)):
-        if not 0 <= value < codec.field_sizes[field] or not masks.allowed[part][value]:
-            return False
-        if field == 1 and row[0] < masks.earliest[value]:
-            return False
-        if field in codec.tables:
-            on, table = codec.tables[field]
-            if not table[row[on], value]:
-                return False
-    return True
-
-
-def load_codec(description: Mapping[str, Any]) -> Codec:
-    """Build the codec that `describe` described; raises CodecError for an unknown name or other parameters."""
-    codec: Codec
-    match description.get("name"):
-        case "note":
-            from .note import NoteCodec
-
-            codec = NoteCodec()
-        case "performance":
-            from .performance import PerformanceCodec
-
-            codec = PerformanceCodec()
-        case "chord":
-            from .chord import ChordCodec
-
-            codec = ChordCodec.from_description(description)
-        case name:
-            raise CodecError(f"unknown codec {name!r}; known are note, performance, chord")
-    if codec.describe() != dict(description):
-        raise CodecError(
-            f"the {codec.name} codec of this version is {codec.describe()}, the one described is {dict(description)}"
-        )
-    return codec

@@ -112,6 +112,11 @@ class PerformanceDecoder:
         return self._note_count
 
     @property
+    def pedal_down_since(self) -> None:
+        """None: this codec has no pedal."""
+        return None
+
+    @property
     def is_ended(self) -> bool:
         """True once finished, or when a planned piece has all its notes and the last was let go."""
         return self._is_finished or (self._notes_left == 0 and not self._sounding_count)

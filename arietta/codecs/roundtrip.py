@@ -37,7 +37,7 @@ class Fidelity:
     drift_ms: float
     length_ratio: float
     velocity_difference: float
-    rows_per_note: float
+    tokens_per_note: float
 
 
 def measure_fidelity(notes: Notes, codec: Codec) -> Fidelity:
@@ -64,7 +64,7 @@ def measure_fidelity(notes: Notes, codec: Codec) -> Fidelity:
         drift_ms=float(1000 * (after.onset[-1] - before.onset[-1])) if has_notes else 0.0,
         length_ratio=float(after.duration.mean() / before.duration.mean()) if has_notes else 1.0,
         velocity_difference=float(after.velocity.mean() - before.velocity.mean()) if has_notes else 0.0,
-        rows_per_note=len(tokens) / max(len(after), 1),
+        tokens_per_note=len(tokens) / max(len(after), 1),
     )
 
 

@@ -25,7 +25,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codecs.codec import Codec, Tokens, load_codec
+from ..codecs import load_codec
+from ..codecs.codec import Codec, Tokens
 from ..errors import AriettaError, BundleError, RequestError
 from ..names import nearest_names, same_name
 from .config import ANY, ModelConfig

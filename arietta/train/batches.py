@@ -78,7 +78,7 @@ class Crops:
         self._store, self._codec, self._model, self._settings, self._seed = store, codec, model, settings, seed
         self._pieces = pieces_of(store, split)
         self._edges = np.cumsum(_chances(self._pieces, settings, model.composers))
-        self._rows_per_note = rows_per_note(codec, store, self._pieces)
+        self._tokens_per_note = tokens_per_note(codec, store, self._pieces)
 
     def batch(self, number: int, size: int) -> Batch:
         """Draw batch `number` of this seed: `size` crops, or `SHORTER` times as many that are as much shorter."""
@@ -100,9 +100,9 @@ class Crops:
         The place is drawn from half a crop before the piece to half a crop before its end, and moved inside, so
         that a crop holds the beginning (and likewise the end) half as often as any place in the middle.
         """
-        span = length / self._rows_per_note
+        span = length / self._tokens_per_note
         place = int(rng.uniform(-span / 2, piece.notes - span / 2))
-        note_count = int((length + LEAD_ROWS) / self._rows_per_note * 1.25) + LONGEST_CODA
+        note_count = int((length + LEAD_ROWS) / self._tokens_per_note * 1.25) + LONGEST_CODA
         augmentation = Augmentation(float(rng.random()), float(rng.uniform(*self._settings.stretch)))
         coda = int(rng.integers(SHORTEST_CODA, LONGEST_CODA + 1)) if rng.random() < CODA_SHARE else 0
         is_at_end = place + span >= piece.notes
@@ -151,7 +151,7 @@ def pieces_of(store: Store, split: str) -> list[Piece]:
     return pieces
 
 
-def rows_per_note(codec: Codec, store: Store, pieces: list[Piece]) -> float:
+def tokens_per_note(codec: Codec, store: Store, pieces: list[Piece]) -> float:
     """Estimate how many rows a note takes, from the beginnings of a few pieces spread over `pieces`."""
     step = max(len(pieces) // PROBED_PIECES, 1)
     probes = [trim(store.notes(piece.index, 0, PROBED_NOTES)) for piece in pieces[::step][:PROBED_PIECES]]

@@ -23,7 +23,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..codecs.codec import Codec, load_codec
+from ..codecs import load_codec
+from ..codecs.codec import Codec
 from ..errors import ConfigError
 from ..files import write_file
 from ..model.config import ModelConfig

@@ -24,8 +24,7 @@ from types import FrameType
 
 import torch
 
-from ..codecs.codec import Codec
-from ..codecs.note import NoteCodec
+from ..codecs import CODECS
 from ..corpus.store import Piece, Store
 from ..errors import ConfigError
 from ..files import write_file
@@ -86,7 +85,7 @@ def plan_run(settings: RunSettings, store: Store, start: Start | None = None) ->
     data = settings.data
     store = store.select(data.corpora, data.only_composers)
     pieces = pieces_of(store, "train")
-    codec = _find_codec(settings.data.codec, store, pieces)
+    codec = CODECS[settings.data.codec]()
     composers = _composers(pieces, data.min_composer_pieces, data.max_composers)
     sources = {piece.source for piece in pieces if piece.source}
     if start:
@@ -296,16 +295,3 @@ def stop_requests() -> Iterator[Callable[[], bool]]:
     finally:
         for kind, handler in before.items():
             signal.signal(kind, handler)
-
-
-def _find_codec(name: str, store: Store, pieces: list[Piece]) -> Codec:
-    """Make the codec; the chord codec learns its vocabulary from the training pieces."""
-    if name == "note":
-        return NoteCodec()
-    if name == "performance":
-        from ..codecs.performance import PerformanceCodec
-
-        return PerformanceCodec()
-    from ..codecs.chord import ChordCodec
-
-    return ChordCodec.learn(store.notes(piece.index) for piece in pieces)

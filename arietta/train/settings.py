@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..codecs import CODECS
 from ..errors import ConfigError
 from ..model.config import KINDS, POSITIONS
 
-CODECS = ("note", "performance", "chord")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -62,7 +62,7 @@ class DataSettings:
     short_share: float = 0.0
 
     def __post_init__(self) -> None:
-        _choose("data.codec", self.codec, CODECS)
+        _choose("data.codec", self.codec, tuple(CODECS))
         _at_least("data.length", self.length, 8)
         _at_least("data.min_composer_pieces", self.min_composer_pieces, 1)
         _at_least("data.max_composers", self.max_composers, 0)

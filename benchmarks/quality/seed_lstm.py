@@ -30,11 +30,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from arietta.codecs.chord import ChordCodec
 from arietta.music.midi import read_midi
 from arietta.music.notes import Notes
 from arietta.music.smf import parse
 from arietta.train.hardware import has_fast_bfloat16
+from benchmarks.quality.chord_codec import ChordCodec
 
 WINDOW, WIDTH, BATCH, RATE, DROPOUT, FOLDS = 50, 288, 128, 0.003, 0.1, 5
 SEEDS_ACCURACY = 0.5757

@@ -50,7 +50,7 @@ def test_errors_are_in_milliseconds_and_drift_has_a_sign():
     assert fidelity.onset_error_max_ms == pytest.approx(2.1)
     assert fidelity.drift_ms == pytest.approx(-2.1)
     assert fidelity.velocity_difference == pytest.approx(2)
-    assert fidelity.rows_per_note == (8 + 2 + 2) / 8
+    assert fidelity.tokens_per_note == (8 + 2 + 2) / 8
 
 
 def test_a_codec_that_decodes_late_and_loses_a_note_is_found_out():
@@ -104,7 +104,7 @@ def test_a_file_is_shown_figure_by_figure(tmp_path: Path, capsys: pytest.Capture
     assert lines[0] == f"{path} through the note codec"
     figures = {" ".join(line.split()[:-1]): line.split()[-1] for line in lines[1:]}
     assert figures["notes"] == "8" and figures["lost otherwise"] == "0"
-    assert figures["rows a note"] == "1.500"
+    assert figures["tokens per note"] == "1.500"
     assert float(figures["onset error, largest (ms)"]) <= 5
 
 

@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arietta.codecs.codec import Codec, Masks, field_slices, permits
+from arietta.codecs.codec import Codec, Masks, field_slices
 from arietta.codecs.note import NoteCodec
 from arietta.errors import BundleError
 from arietta.model.bundle import list_bundles, load_bundle
@@ -24,7 +24,7 @@ from arietta.model.sampling import Sampling, gumbel, sample
 from arietta.train.network.fields import shift_right
 from arietta.train.onnx.export import torch_nll
 from tests.support.bundles import TINY, TINY_LSTM, SymbolCodec, engine_of, forcing, graphs_of, random_model
-from tests.support.strategies import SEEDS, sample_row, uneven
+from tests.support.strategies import SEEDS, permits, sample_row, uneven
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 NOTE_CODEC, SYMBOL_CODEC = NoteCodec(), SymbolCodec()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from arietta.codecs.codec import Masks, permits
+from arietta.codecs.codec import Masks
 from arietta.codecs.grid import END, KEY_COUNT
 from arietta.codecs.note import NoteCodec
 from arietta.codecs.performance import PerformanceCodec
@@ -15,7 +15,7 @@ from arietta.generation.request import Take
 from arietta.model.bundle import Bundle
 from arietta.model.sampling import Sampling
 from arietta.music.notes import Notes
-from tests.support.strategies import choices
+from tests.support.strategies import choices, permits
 
 CODEC = NoteCodec()
 COLUMNS = ("onset", "duration", "pitch", "velocity")

@@ -7,7 +7,7 @@ a sampler does, field by field, so running into a dead end fails the test that c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from hypothesis import settings
@@ -64,7 +64,7 @@ def random_numbers(draw: st.DrawFn) -> np.random.Generator:
     return np.random.default_rng(draw(SEEDS))
 
 
-def choices(masks: Masks, codec: Codec, row: list[int]) -> np.ndarray:
+def choices(masks: Masks, codec: Codec, row: Sequence[int]) -> np.ndarray:
     """The values of the next field that masks and tables allow after the fields in `row`, int64 [n]."""
     field = len(row)
     allowed = masks.allowed[field_slices(codec)[field]].copy()
@@ -74,6 +74,11 @@ def choices(masks: Masks, codec: Codec, row: list[int]) -> np.ndarray:
         on, table = codec.tables[field]
         allowed &= table[row[on]]
     return np.flatnonzero(allowed)
+
+
+def permits(masks: Masks, codec: Codec, token: Sequence[int]) -> bool:
+    """True where masks and tables allow `token`, field after field: the rule that samplers apply."""
+    return all(token[field] in choices(masks, codec, token[:field]) for field in range(len(token)))
 
 
 def sample_row(decoder: Decoder, codec: Codec, rng: np.random.Generator, weights: np.ndarray) -> list[int]:

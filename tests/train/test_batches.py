@@ -16,7 +16,7 @@ from arietta.corpus.store import Piece, Store
 from arietta.errors import ConfigError, CorpusError
 from arietta.model.config import ModelConfig
 from arietta.music.notes import Notes, trim
-from arietta.train.batches import SHORTER, Augmentation, Crops, _chances, pad, pieces_of, rows_per_note
+from arietta.train.batches import SHORTER, Augmentation, Crops, _chances, pad, pieces_of, tokens_per_note
 from arietta.train.settings import DataSettings
 from tests.support.corpora import made_store, scale
 from tests.support.strategies import pieces
@@ -183,8 +183,8 @@ def test_a_split_without_pieces_is_refused_by_name(store: Store) -> None:
         pieces_of(store, "tset")
 
 
-def test_rows_per_note_counts_the_pedal_too(store: Store) -> None:
-    assert 1.0 < rows_per_note(CODEC, store, store.pieces) < 1.2
+def test_tokens_per_note_counts_the_pedal_too(store: Store) -> None:
+    assert 1.0 < tokens_per_note(CODEC, store, store.pieces) < 1.2
 
 
 def test_padding_never_counts() -> None:

@@ -12,11 +12,9 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
-from arietta.codecs.chord import ChordCodec
 from arietta.codecs.note import NoteCodec
 from arietta.codecs.performance import PerformanceCodec
 from arietta.corpus.store import Store
@@ -320,9 +318,7 @@ def test_the_model_knows_the_composers_with_enough_training_pieces(store: Store)
     assert few.composers == () and few.sources == ("sequenced",)
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"), [("note", NoteCodec), ("performance", PerformanceCodec), ("chord", ChordCodec)]
-)
+@pytest.mark.parametrize(("name", "kind"), [("note", NoteCodec), ("performance", PerformanceCodec)])
 def test_every_codec_can_be_trained_on_and_is_kept_in_the_checkpoint(
     store: Store, tmp_path: Path, name: str, kind: type
 ) -> None:
@@ -331,14 +327,6 @@ def test_every_codec_can_be_trained_on_and_is_kept_in_the_checkpoint(
     trained = load_trained(tmp_path / BEST)
     assert isinstance(trained.codec, kind)
     assert trained.config.field_sizes == trained.codec.field_sizes
-
-
-def test_the_chord_codec_learns_from_the_training_split_alone(tmp_path: Path) -> None:
-    low, high = scale(0, 600), scale(0, 600)
-    high = replace(high, pitch=high.pitch + np.uint8(24))
-    store = made_store(tmp_path, pieces=[low, high], splits=("train", "test"))
-    settings = replace(SETTINGS, data=replace(SETTINGS.data, codec="chord"))
-    assert plan_run(settings, store).codec.describe() == ChordCodec.learn([low]).describe()
 
 
 def test_processes_must_share_a_step_evenly(store: Store) -> None:

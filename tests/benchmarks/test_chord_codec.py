@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arietta.codecs.chord import ChordCodec, normal_order, pitches
-from arietta.codecs.codec import load_codec, permits
 from arietta.errors import CodecError, MidiError
 from arietta.music.midi import read_midi
 from arietta.music.notes import Note, Notes
-from tests.support.strategies import pieces, random_numbers, sample
+from benchmarks.quality.chord_codec import ChordCodec, normal_order, pitches
+from tests.support.strategies import permits, pieces, random_numbers, sample
 
 C_MAJOR = (0, 4, 7)
 CODEC = ChordCodec([59, 60, 61, 64, (0,), (1,), C_MAJOR, (0, 1), (9, 0, 4)])
@@ -71,18 +69,6 @@ def test_learning_keeps_symbols_seen_often_enough_single_notes_first():
 def test_a_vocabulary_without_a_single_note_is_refused_with_what_to_do():
     with pytest.raises(CodecError, match=r"none of the 1 symbols .* lower minimum"):
         ChordCodec.learn([chord(60, 64, 67)] * 3, minimum=3)
-
-
-def test_a_codec_survives_its_description_as_json():
-    again = load_codec(json.loads(json.dumps(CODEC.describe())))
-    assert isinstance(again, ChordCodec)
-    assert again.symbols == CODEC.symbols and again.field_sizes == (9,)
-
-
-@pytest.mark.parametrize("symbols", [None, "60", [60, "0.4.7"], [1.5]])
-def test_a_description_without_symbols_is_refused(symbols):
-    with pytest.raises(CodecError, match="needs symbols"):
-        load_codec({"name": "chord", "version": 1, "symbols": symbols})
 
 
 # Laws

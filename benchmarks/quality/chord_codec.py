@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CodecError
-from ..music.notes import Note, Notes, Pedal
-from .codec import Booleans, Description, Losses, Masks, Tokens, decode_with
+from arietta.codecs.codec import Booleans, Description, Losses, Masks, Tokens, decode_with
+from arietta.errors import CodecError
+from arietta.music.notes import Note, Notes, Pedal
 
 Symbol = int | tuple[int, ...]
 
@@ -61,14 +61,6 @@ class ChordCodec:
         alone = sorted(symbol for symbol in often if isinstance(symbol, int))
         chords = sorted(symbol for symbol in often if isinstance(symbol, tuple))
         return cls([*alone, *chords])
-
-    @classmethod
-    def from_description(cls, description: Mapping[str, Any]) -> ChordCodec:
-        """Build the codec that `describe` described; raises CodecError where that is not a list of symbols."""
-        symbols = description.get("symbols")
-        if not isinstance(symbols, list) or not all(isinstance(symbol, int | list) for symbol in symbols):
-            raise CodecError(f"a chord codec needs symbols, a list of pitches and of lists of them, not {symbols!r}")
-        return cls([tuple(symbol) if isinstance(symbol, list) else symbol for symbol in symbols])
 
     @property
     def field_sizes(self) -> tuple[int, ...]:
@@ -131,6 +123,11 @@ class ChordDecoder:
     @property
     def note_count(self) -> int:
         return self._note_count
+
+    @property
+    def pedal_down_since(self) -> None:
+        """None: this codec has no pedal."""
+        return None
 
     @property
     def is_ended(self) -> bool:
