@@ -63,7 +63,7 @@ DIMENSIONS = 16  # the first of them, an embedding: all kinds of spoiling rank b
 
 @dataclass(frozen=True)
 class WindowBatch:
-    """WindowBatch of notes in the order of `order_by_chord`, all [B, T]: onset and duration in s, pitch and velocity."""
+    """Windows in the order of `order_by_chord`, all [B, T]: onset and duration in s, pitch and velocity."""
 
     onset: NDArray[np.float64]
     duration: NDArray[np.float64]
