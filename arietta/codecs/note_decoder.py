@@ -138,7 +138,9 @@ class NoteDecoder:
         if what == PEDAL_DOWN:
             return (0 if self._rank < 1 else 1) if not is_pedalled and not is_closing else NEVER
         if what == REST:
-            return SHORT_WAITS if self._waits_below == TIME_COUNT and not self._is_rest_idle() else NEVER
+            # Once the notes are all there, a rest would only delay the end, but for one before the pedal is lifted.
+            is_idle = self._notes_left == 0 and (self._pedal_at is None or self._last == REST)
+            return SHORT_WAITS if self._waits_below == TIME_COUNT and not is_idle else NEVER
         may_end = not self._notes_left and (self._until is None or self._is_late)
         return 0 if not is_pedalled and may_end and self._last != REST else NEVER
 
@@ -148,10 +150,6 @@ class NoteDecoder:
     def _is_opening(self) -> bool:
         """True for the first notes of a planned piece, which follow one another without a long wait."""
         return self._is_planned() and self._notes_left != 0 and self._note_count < OPENING_NOTES
-
-    def _is_rest_idle(self) -> bool:
-        """True where a rest would only delay the end: nothing is left to play but to lift the pedal once."""
-        return self._notes_left == 0 and (self._pedal_at is None or self._last == REST)
 
     def fit(self, row: Sequence[int]) -> Sequence[int]:
         """Amend a composed row so that a piece planned until a moment ends there: keys are released by then."""

@@ -65,7 +65,10 @@ def parse(data: bytes) -> File:
         if chunk is None:
             raise MidiError(f"it ends after {len(tracks)} of the {track_count} tracks that its header promises")
         if chunk[0] == b"MTrk":
-            tracks.append(_read_track(chunk[1], len(tracks)))
+            try:
+                tracks.append(_columns(chunk[1], *_starts(chunk[1])))
+            except MidiError as error:
+                raise MidiError(f"track {len(tracks)}: {error}") from error
     return File(kind, division, tuple(tracks))
 
 
@@ -136,13 +139,6 @@ def _header(chunks: Iterator[tuple[bytes, bytes]]) -> tuple[int, int, int]:
     if track_count > MOST_TRACKS:
         raise MidiError(f"it has {track_count} tracks; at most {MOST_TRACKS} are read")
     return kind, track_count, division
-
-
-def _read_track(body: bytes, number: int) -> Track:
-    try:
-        return _columns(body, *_starts(body))
-    except MidiError as error:
-        raise MidiError(f"track {number}: {error}") from error
 
 
 def _starts(body: bytes) -> tuple[Integers, Bytes]:
@@ -246,17 +242,14 @@ def _columns(body: bytes, starts: Integers, delta_length: NDArray[np.uint8]) -> 
     if is_wrong.any():
         place = int(data_place[is_wrong][0])
         raise MidiError(f"byte {place}: data bytes {padded[place]}, {padded[place + 1]}; they must lie in 0-127")
-    metas = tuple(
-        (int(tick[event]), *_meta_at(body, int(data_place[event]))) for event in np.flatnonzero(status == _META)
-    )
+    metas = []
+    for event in np.flatnonzero(status == _META).tolist():
+        kind_offset = int(data_place[event])
+        start, length = _read_length(body, kind_offset + 1)
+        metas.append((int(tick[event]), body[kind_offset], body[start : start + length]))
     end = int(tick[-1]) if len(tick) else 0
     chosen = np.flatnonzero(is_channel)
-    return Track(tick[chosen], status[chosen], first[chosen], second[chosen], metas, end)
-
-
-def _meta_at(body: bytes, place: int) -> tuple[int, bytes]:
-    start, length = _read_length(body, place + 1)
-    return body[place], body[start : start + length]
+    return Track(tick[chosen], status[chosen], first[chosen], second[chosen], tuple(metas), end)
 
 
 def _statuses(padded: Bytes, place: Integers) -> tuple[Bytes, Integers]:
