@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..music.chords import order_by_chord
 from ..music.ngrams import Hashes, count_shared, landmarks
 from ..music.notes import Notes
-from .store import ColumnReader
+from .columns import ColumnReader
 
 FREQUENT = 100  # a passage in more files than this is a figure; the most recorded work here has 41 files
 PASSAGES_AT_ONCE = 3_000_000  # to bound memory: the passages of 11,346 files are 0.3 GB, and sorting takes copies

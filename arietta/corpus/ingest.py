@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CorpusError
+from .columns import ColumnReader
 from .duplicates import find_repeats, measure_shares
 from .labels import Label, label_file, read_maestro_table
 from .reader import PASSAGES, Progress, ReadFile, find_files, open_columns, read_files, read_landmarks, read_span
-from .store import ColumnReader, StoreWriter, replace_corpus
+from .store import StoreWriter, replace_corpus
 from .works import Assignment, assign_splits
 
 REPORT = "report.json"

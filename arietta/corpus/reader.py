@@ -25,8 +25,9 @@ from ..errors import CorpusError, MidiError
 from ..music.midi import read_midi
 from ..music.ngrams import landmarks
 from ..music.notes import Notes
+from .columns import ColumnReader, ColumnWriter
 from .duplicates import Landmarks
-from .store import COLUMNS, PEDAL, ColumnReader, ColumnWriter, Span, StoreWriter
+from .store import COLUMNS, PEDAL, Span, StoreWriter
 
 HEARD, PASSAGES, MOMENTS = "heard.jsonl", "passages", "moments"
 READER_VERSION = "c81de85a918ab956"  # another wherever a file would be read as other notes or passages

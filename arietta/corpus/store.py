@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from ..errors import CorpusError
 from ..files import atomic_folder
 from ..music.notes import Notes
 from ..names import nearest_names
+from .columns import ColumnWriter
 
 MANIFEST, SPANS = "manifest.jsonl", "spans.npy"
 COLUMNS = {"onset": "<f8", "duration": "<f8", "pitch": "|u1", "velocity": "|u1"}
@@ -169,43 +170,6 @@ def manifest_fingerprint(folder: str | Path) -> str:
     return hashlib.sha256((Path(folder) / MANIFEST).read_bytes()).hexdigest()[:16]
 
 
-class ColumnWriter:
-    """Write one .npy column of unknown length: rows are appended, and `close` writes the length into the header."""
-
-    def __init__(self, path: Path, dtype: str, row_shape: tuple[int, ...] = ()) -> None:
-        self.count = 0
-        self._dtype, self._row_shape = np.dtype(dtype), row_shape
-        self._file: BinaryIO = path.open("wb")
-        self._write_header()
-        self._header_size = self._file.tell()
-
-    def __enter__(self) -> ColumnWriter:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-    def append(self, rows: NDArray[Any]) -> tuple[int, int]:
-        """Add rows [count, *row_shape] at the end and return the range (start, stop) they stand in."""
-        data = np.ascontiguousarray(rows, dtype=self._dtype).reshape(-1, *self._row_shape)
-        self._file.write(data.data if data.size else b"")
-        start, self.count = self.count, self.count + len(data)
-        return start, self.count
-
-    def close(self) -> None:
-        """Write the true length into the header and the file to disk; nothing more when that is done."""
-        if self._file.closed:
-            return
-        self._file.seek(0)
-        self._write_header()
-        assert self._file.tell() == self._header_size, "numpy pads headers for growth of the first axis"
-        self._file.close()
-
-    def _write_header(self) -> None:
-        header = {"descr": self._dtype.str, "fortran_order": False, "shape": (self.count, *self._row_shape)}
-        np.lib.format.write_array_header_1_0(self._file, header)
-
-
 class StoreWriter:
     """Write a corpus's columns into `folder`: `append` the notes of each file, then `finish` with the manifest."""
 
@@ -240,36 +204,6 @@ class StoreWriter:
         """Close the columns without a manifest: what is in the folder is no corpus yet."""
         for column in (*self._columns.values(), self._pedal):
             column.close()
-
-
-class ColumnReader:
-    """Read rows of a .npy column from the file itself: unlike a mapping, what was read leaves memory again.
-
-    Raises ValueError when the file is no such column, or shorter than its header says.
-    """
-
-    def __init__(self, path: Path) -> None:
-        with path.open("rb") as file:
-            if np.lib.format.read_magic(file) != (1, 0):
-                raise ValueError(f"{path}: not written by a ColumnWriter")
-            shape, _, self._dtype = np.lib.format.read_array_header_1_0(file)
-            self._start = file.tell()
-        self._row_shape = tuple(shape[1:])
-        self._row_size = self._dtype.itemsize * int(np.prod(self._row_shape))
-        if path.stat().st_size < self._start + shape[0] * self._row_size:
-            raise ValueError(f"{path}: shorter than the {shape[0]} rows it should have")
-        self._descriptor = os.open(path, os.O_RDONLY)
-
-    def __enter__(self) -> ColumnReader:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        os.close(self._descriptor)
-
-    def rows(self, start: int, stop: int) -> NDArray[Any]:
-        """Read rows [start, stop)."""
-        data = os.pread(self._descriptor, (stop - start) * self._row_size, self._start + start * self._row_size)
-        return np.frombuffer(data, dtype=self._dtype).reshape(-1, *self._row_shape)
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arietta.corpus import duplicates as likeness
+from arietta.corpus.columns import ColumnReader, ColumnWriter
 from arietta.corpus.duplicates import Shares, find_repeats, is_same_performance, measure_shares
-from arietta.corpus.store import ColumnReader, ColumnWriter
 from arietta.music.ngrams import fingerprint, landmarks
 from arietta.music.notes import Notes, select, shift, stretch, transpose
 from tests.support.tunes import play_again, play_all, tune

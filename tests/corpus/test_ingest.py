@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from arietta.corpus import reader as intake
+from arietta.corpus.columns import ColumnWriter
 from arietta.corpus.ingest import IngestConfig, ingest
-from arietta.corpus.store import ColumnWriter, open_store, read_manifest
+from arietta.corpus.store import open_store, read_manifest
 from arietta.errors import CorpusError
 from arietta.music.midi import read_midi
 from tests.support.tunes import play_again, play_all, tune, write, write_maestro

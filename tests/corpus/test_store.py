@@ -13,8 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arietta.corpus.store import (
-    ColumnReader,
-    ColumnWriter,
     Store,
     StoreWriter,
     Tally,
@@ -101,24 +99,6 @@ def test_columns_are_plain_npy_files(tmp_path: Path) -> None:
     write_store(tmp_path, tune(1, 30), tune(2, 40))
     assert np.load(tmp_path / "onset.npy").shape == (70,)
     assert np.load(tmp_path / "pedal.npy").shape == (2, 2)
-
-
-def test_a_column_can_be_empty_and_is_read_back_in_ranges(tmp_path: Path) -> None:
-    for count in (0, 5, 100_000):
-        rows = np.arange(2.0 * count).reshape(-1, 2)
-        with ColumnWriter(tmp_path / "x.npy", "<f8", (2,)) as writer:
-            assert writer.append(rows[:2]) == (0, min(2, count))
-            writer.append(rows[2:])
-        assert np.array_equal(np.load(tmp_path / "x.npy", mmap_mode="r"), rows)
-        with ColumnReader(tmp_path / "x.npy") as column:
-            assert np.array_equal(column.rows(count // 3, count // 2), rows[count // 3 : count // 2])
-
-
-def test_a_column_cut_short_is_not_read(tmp_path: Path) -> None:
-    np.save(tmp_path / "x.npy", np.zeros(100))
-    (tmp_path / "x.npy").write_bytes((tmp_path / "x.npy").read_bytes()[:-8])
-    with pytest.raises(ValueError, match="shorter than the 100 rows"):
-        ColumnReader(tmp_path / "x.npy")
 
 
 def test_only_kept_lines_are_pieces_and_the_manifest_has_all(tmp_path: Path) -> None:
