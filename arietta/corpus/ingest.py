@@ -80,7 +80,7 @@ def ingest(
 def _label_all(folders: Sequence[str | Path], config: IngestConfig) -> Callable[[ReadFile], Label]:
     tables = {str(folder): read_maestro_table(Path(folder)) for folder in folders}
     given = {"composer": config.composer, "source": config.source, "licence": config.licence}
-    return lambda heard: label_file(heard.found.file, tables[heard.found.folder], given)
+    return lambda heard: label_file(heard.source.file, tables[heard.source.folder], given)
 
 
 # Deciding what to keep
@@ -94,12 +94,12 @@ def _without_failures(files: Sequence[_File], config: IngestConfig) -> list[_Fil
         commonest, count = Counter(kinds).most_common(1)[0]
         example = broken[kinds.index(commonest)]
         raise CorpusError(
-            f"{example.found.folder}: {len(broken)} of {len(files)} files cannot be read, most often ({count}): "
-            f"{example.found.file}: {example.reason}; take the broken files out, or name a folder of music"
+            f"{example.source.folder}: {len(broken)} of {len(files)} files cannot be read, most often ({count}): "
+            f"{example.source.file}: {example.reason}; take the broken files out, or name a folder of music"
         )
     checked = [replace(file, reason=_first_fault(file.heard, config)) for file in files]
     if all(file.reason for file in checked):
-        raise CorpusError(f"{files[0].heard.found.folder}: nothing to keep: {checked[0].reason}; see --fewest-notes")
+        raise CorpusError(f"{files[0].heard.source.folder}: nothing to keep: {checked[0].reason}; see --fewest-notes")
     return checked
 
 
@@ -152,7 +152,7 @@ def _kept(files: Sequence[_File]) -> list[int]:
 
 
 def _name(file: _File) -> str:
-    return f"{file.heard.found.folder}/{file.heard.found.file}"
+    return f"{file.heard.source.folder}/{file.heard.source.file}"
 
 
 # Writing it down
@@ -161,7 +161,7 @@ def _name(file: _File) -> str:
 def _lines(files: Sequence[_File]) -> list[dict[str, Any]]:
     lines, index = [], 0
     for file in files:
-        found, label_, is_kept = file.heard.found, file.label, not file.reason
+        found, label_, is_kept = file.heard.source, file.label, not file.reason
         lines.append(
             {
                 "file": found.file,

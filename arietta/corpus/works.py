@@ -1,4 +1,4 @@
-"""Which files play the same composition, and on which side of the split each composition stands.
+"""Which files play the same composition, and to which split each composition belongs.
 
 A work is a connected component of files linked by composer and catalogue number (a collection contains its numbers),
 by composer and telling title, or by the share of passages. A work stands on one side only. What a corpus itself holds
@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..names import fold_name
@@ -31,7 +31,7 @@ TEST_SHARE, VALIDATION_SHARE = 0.05, 0.05  # of the works for which nobody presc
 
 @dataclass(frozen=True)
 class Assignment:
-    """What becomes of a file: its work's id and side, or the `reason` for which it is dropped."""
+    """The work and split of a file, or the `reason` why it is dropped."""
 
     work: str = ""
     split: str = ""
@@ -39,37 +39,35 @@ class Assignment:
 
 
 def assign_splits(labels: Sequence[Label], note_counts: Sequence[int], shares: Shares) -> list[Assignment]:
-    """Give each file its work and side, or the reason why it is dropped."""
-    links = _Links(labels)
-    links.alike = _partners(shares, SHARES_OF_THE_HELD_OUT)
-    dropped = _touching(labels, note_counts, links)
-    links.alike = _partners(shares, SHARES_OF_A_WORK)
-    places = {index: Assignment(reason=reason) for index, reason in dropped.items()}
+    """Give each file its work and split, or the reason why it is dropped."""
+    names = _NameLinks(labels)
+    # The wide rule keeps out whatever might be held out; the narrow one joins the other files to works.
+    dropped = _held_out_touches(labels, note_counts, _Links(names, shares, SHARES_OF_THE_HELD_OUT))
+    links = _Links(names, shares, SHARES_OF_A_WORK)
+    assignments = {index: Assignment(reason=reason) for index, reason in dropped.items()}
     ids: Counter[str] = Counter()
-    for side in (*HELD_OUT, ""):
-        chosen = {i for i, label in enumerate(labels) if i not in dropped and _held_out(label) == side}
-        for group in links.components(chosen):
-            work = _work_id([labels[index] for index in group], ids)
-            split = side or _side(work, [labels[index] for index in group])
-            places |= {index: Assignment(work, split) for index in group}
-    return [places[index] for index in range(len(labels))]
+    # Held-out files are grouped apart, so that no work reaches over two sides.
+    for held_out_split in (*HELD_OUT, ""):
+        members = {
+            index
+            for index, label in enumerate(labels)
+            if index not in dropped and _held_out_split(label) == held_out_split
+        }
+        for component in links.components(members):
+            labels_of_work = [labels[index] for index in component]
+            work = _work_id(labels_of_work, ids)
+            split = held_out_split or _split_by_hash(work, labels_of_work)
+            assignments |= {index: Assignment(work, split) for index in component}
+    return [assignments[index] for index in range(len(labels))]
 
 
-def _partners(shares: Shares, rules: Iterable[tuple[float, int]]) -> dict[int, set[int]]:
-    """For each file, those that sound alike by one of the rules."""
-    partners: dict[int, set[int]] = defaultdict(set)
-    for share, fewest in rules:
-        for one, other in shares.at_least(share, fewest):
-            partners[one].add(other)
-            partners[other].add(one)
-    return partners
+class _NameLinks:
+    """Which files are linked by their labels: by catalogue number or telling title, within a composer.
 
-
-class _Links:
-    """Who is linked to whom, by name or, in `alike`, by sound. Names count within a composer; "A / B" is both."""
+    A file by "A / B" counts under both composers.
+    """
 
     def __init__(self, labels: Sequence[Label]) -> None:
-        self.alike: Mapping[int, set[int]] = {}
         self._keys: list[set[tuple[str, ...]]] = []
         self._bearers: dict[tuple[str, ...], set[int]] = defaultdict(set)
         self._items: dict[tuple[str, ...], set[str]] = defaultdict(set)
@@ -84,7 +82,7 @@ class _Links:
                 self._items[key[:3]].add(key[-1])
 
     def neighbours(self, index: int) -> set[int]:
-        """Give the files directly linked to a file.
+        """Return the files that a file is linked to by name.
 
         Titles in different keys are no link: MAESTRO's numbers are partly those of the row above, counted on
         ("Sonata in G Major, D. 894", "D. 895", "D. 896").
@@ -93,94 +91,113 @@ class _Links:
         for key in self._keys[index]:
             items = {key[-1], ""} if key[-1] else self._items[key[:3]]
             named = named.union(*(self._bearers.get((*key[:3], item), ()) for item in items))
-        return self.alike.get(index, set()) | {
-            other for other in named if keys_agree(self._tonics[index], self._tonics[other])
-        }
+        return {neighbour for neighbour in named if keys_agree(self._tonics[index], self._tonics[neighbour])}
+
+
+class _Links:
+    """Which files are linked by name, or by sharing passages according to one of the `rules`."""
+
+    def __init__(self, names: _NameLinks, shares: Shares, rules: Iterable[tuple[float, int]]) -> None:
+        self._names = names
+        self._alike: dict[int, set[int]] = defaultdict(set)
+        for share, fewest in rules:
+            for first, second in shares.at_least(share, fewest):
+                self._alike[first].add(second)
+                self._alike[second].add(first)
+
+    def neighbours(self, index: int) -> set[int]:
+        """Return the files directly linked to a file."""
+        return self._alike.get(index, set()) | self._names.neighbours(index)
 
     def components(self, members: set[int]) -> Iterator[list[int]]:
-        """Give the connected components among `members`, each sorted, in order of their first."""
+        """Yield the connected components among `members`, each sorted, in order of their first."""
         seen: set[int] = set()
         for start in sorted(members):
             if start in seen:
                 continue
-            group, waiting = {start}, [start]
+            component, waiting = {start}, [start]
             while waiting:
-                new = (self.neighbours(waiting.pop()) & members) - group
-                group |= new
-                waiting += new
-            seen |= group
-            yield sorted(group)
+                reached = (self.neighbours(waiting.pop()) & members) - component
+                component |= reached
+                waiting += reached
+            seen |= component
+            yield sorted(component)
 
 
 def composer_names(composer: str) -> list[str]:
-    """Fold the names of those who had a hand in a piece: "J. S. Bach / Ferruccio Busoni" is both."""
+    """Return the folded names of all composers of a piece: "J. S. Bach / Ferruccio Busoni" has two."""
     return [" ".join(re.findall(r"\w+", fold_name(name))) for name in re.split(r"\s+/\s+", composer)]
 
 
 def _telling_names(labels: Sequence[Label], titles: Sequence[Title]) -> list[set[tuple[str, ...]]]:
-    """Keys of the titles that link files, one set for each file.
+    """Return for each file the keys of its titles that link it to others.
 
     A title under which a composer has several catalogue numbers ("Lyric Pieces", "Sonata in D major") does not tell
     them apart: it links only files without a number.
     """
     numbers: dict[tuple[str, str], dict[str, set[Number]]] = defaultdict(lambda: defaultdict(set))
     keys = [
-        {(c, name) for c in composer_names(label.composer) for name in title.names}
+        {(composer, name) for composer in composer_names(label.composer) for name in title.names}
         for label, title in zip(labels, titles, strict=True)
     ]
-    for mine, title in zip(keys, titles, strict=True):
-        for key in mine:
+    for file_keys, title in zip(keys, titles, strict=True):
+        for key in file_keys:
             for number in title.numbers:
                 numbers[key][number.system].add(number)
-    telling = {key for key, systems in numbers.items() if all(len(found) == 1 for found in systems.values())}
+    # Numbers are compared within a catalogue: an opus and a Köchel number do not contradict each other.
+    telling = {key for key, systems in numbers.items() if all(len(of_system) == 1 for of_system in systems.values())}
     return [
-        {(c, "title", name, "-") for c, name in mine if not title.numbers or (c, name) in telling}
-        for mine, title in zip(keys, titles, strict=True)
+        {
+            (composer, "title", name, "-")
+            for composer, name in file_keys
+            if not title.numbers or (composer, name) in telling
+        }
+        for file_keys, title in zip(keys, titles, strict=True)
     ]
 
 
-def _held_out(label: Label) -> str:
+def _held_out_split(label: Label) -> str:
     return label.split if label.split in HELD_OUT else ""
 
 
-def _touching(labels: Sequence[Label], note_counts: Sequence[int], links: _Links) -> dict[int, str]:
-    """Find the files that play what is held out, and say of each what it plays.
+def _held_out_touches(labels: Sequence[Label], note_counts: Sequence[int], links: _Links) -> dict[int, str]:
+    """Find the files that play held-out music: {file: the reason to drop it, which names that music}.
 
     A corpus's own split is taken at its word: its files that bear one title on two sides are different movements.
     A file about as long as the held-out one is the same work under whatever name; what is linked to it touches too.
     """
     dropped: dict[int, str] = {}
-    for side in HELD_OUT:
-        held = [index for index, label in enumerate(labels) if label.split == side]
-        waiting = [(index, index) for index in held]
+    for split in HELD_OUT:
+        waiting = [(index, index) for index, label in enumerate(labels) if label.split == split]
         while waiting:
             root, index = waiting.pop()
-            for other in sorted(links.neighbours(index)):
-                is_known = other in dropped or _held_out(labels[other])
-                if is_known or (labels[other].split and labels[other].corpus == labels[root].corpus):
+            held_out = labels[root]
+            for neighbour in sorted(links.neighbours(index)):
+                is_settled = neighbour in dropped or _held_out_split(labels[neighbour])
+                if is_settled or (labels[neighbour].split and labels[neighbour].corpus == held_out.corpus):
                     continue
-                dropped[other] = _why(labels[root], side)
-                if note_counts[other] <= SAME_LENGTH * note_counts[root]:
-                    waiting.append((root, other))
+                dropped[neighbour] = (
+                    f"held out: plays {held_out.composer}, {held_out.title}, which {held_out.corpus} keeps for {split}"
+                )
+                if note_counts[neighbour] <= SAME_LENGTH * note_counts[root]:
+                    waiting.append((root, neighbour))
     return dropped
 
 
-def _why(label: Label, side: str) -> str:
-    return f"held out: plays {label.composer}, {label.title}, which {label.corpus} keeps for {side}"
-
-
 def _work_id(labels: Sequence[Label], ids: Counter[str]) -> str:
-    """Name a work by the commonest of its titles; a number tells apart different works of one name."""
+    """Name a work by the commonest of its titles, with a number where an earlier work has that name."""
     titles = Counter(f"{label.composer}: {label.title}".removeprefix(": ") for label in labels)
     name = min(titles, key=lambda title: (-titles[title], title))
     ids[name] += 1
     return name if ids[name] == 1 else f"{name} ({ids[name]})"
 
 
-def _side(work: str, labels: Sequence[Label]) -> str:
+def _split_by_hash(work: str, labels: Sequence[Label]) -> str:
+    """Choose the split of a work that is not held out: training where any of its files is prescribed for it."""
     if any(label.split for label in labels):
         return "train"
-    place = int.from_bytes(hashlib.sha256(work.encode()).digest()[:8], "big") / 2**64
-    if place < TEST_SHARE:
+    # A hash of the name, unlike a random draw, does not change when other files are added to the corpus.
+    position = int.from_bytes(hashlib.sha256(work.encode()).digest()[:8], "big") / 2**64
+    if position < TEST_SHARE:
         return "test"
-    return "validation" if place < TEST_SHARE + VALIDATION_SHARE else "train"
+    return "validation" if position < TEST_SHARE + VALIDATION_SHARE else "train"
