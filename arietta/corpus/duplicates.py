@@ -1,4 +1,4 @@
-"""Which files of a corpus sound alike: the passages they share, and whether two files are one performance.
+"""Duplicates in a corpus: the passages that files share, and whether two files are one performance.
 
 Two performances of a work share passages but not their timing; two encodings of one performance, or two
 transcriptions of one recording, share both. So the onsets of shared passages are laid side by side: where a straight
@@ -40,11 +40,11 @@ class Shares:
     counts: NDArray[np.int64]
     sizes: NDArray[np.int64]
 
-    def of(self, chosen: Sequence[int]) -> Shares:
-        """Give the shares among the chosen files, which are counted anew from 0 in the order given."""
-        place = np.full(len(self.sizes), -1, dtype=np.int64)
-        place[list(chosen)] = np.arange(len(chosen))
-        pairs = np.sort(place[self.pairs].reshape(-1, 2), axis=1)
+    def among(self, chosen: Sequence[int]) -> Shares:
+        """Return the shares among the chosen files, which are numbered anew from 0 in the order given."""
+        new_numbers = np.full(len(self.sizes), -1, dtype=np.int64)
+        new_numbers[list(chosen)] = np.arange(len(chosen))
+        pairs = np.sort(new_numbers[self.pairs].reshape(-1, 2), axis=1)
         inside = pairs[:, 0] >= 0
         return Shares(pairs[inside], self.counts[inside], self.sizes[list(chosen)])
 
@@ -52,7 +52,7 @@ class Shares:
         """List the pairs that share this much of the smaller file, and no fewer passages than `fewest`."""
         smaller = self.sizes[self.pairs].min(axis=1, initial=np.iinfo(np.int64).max)
         chosen = (self.counts >= share * smaller) & (self.counts >= fewest)
-        return [(int(one), int(other)) for one, other in self.pairs[chosen]]
+        return [(int(first), int(second)) for first, second in self.pairs[chosen]]
 
 
 def measure_shares(column: ColumnReader, ranges: Sequence[tuple[int, int]]) -> Shares:
@@ -69,88 +69,89 @@ def measure_shares(column: ColumnReader, ranges: Sequence[tuple[int, int]]) -> S
         pairs, shared = count_shared(rows, FREQUENT)
         keys.append(pairs[:, 0] * len(ranges) + pairs[:, 1])
         counts.append(shared)
-    unique, place = np.unique(np.concatenate(keys), return_inverse=True)
+    unique, key_index = np.unique(np.concatenate(keys), return_inverse=True)
     total = np.zeros(len(unique), dtype=np.int64)
-    np.add.at(total, place, np.concatenate(counts))
+    np.add.at(total, key_index, np.concatenate(counts))
     sizes = np.array([stop - start for start, stop in ranges], dtype=np.int64)
     return Shares(np.stack(np.divmod(unique, max(1, len(ranges))), axis=1), total, sizes)
 
 
 def find_repeats(
-    shares: Shares, read: Callable[[int], Notes], recall: Callable[[int], Landmarks], note_counts: Sequence[int]
+    shares: Shares, read: Callable[[int], Notes], landmarks_of: Callable[[int], Landmarks], note_counts: Sequence[int]
 ) -> dict[int, int]:
     """Find the files that repeat an earlier file's performance: {later: earlier}.
 
-    `read(i)` gives a file's notes and `recall(i)` its landmarks; notes are read of short files only.
+    `read(i)` returns a file's notes and `landmarks_of(i)` its landmarks; notes are read of short files only.
     """
     repeats: dict[int, int] = {}
-    found = [
-        pair
-        for pair in shares.at_least(SHARE_OF_A_PERFORMANCE, FEWEST_MATCHES)
-        if _are_of_a_length(note_counts, pair) and _is_one_performance(recall(pair[0]), recall(pair[1]))
-    ]
+    pairs = []
+    for pair in shares.at_least(SHARE_OF_A_PERFORMANCE, FEWEST_MATCHES):
+        fewer, more = sorted((note_counts[pair[0]], note_counts[pair[1]]))
+        if fewer >= LENGTH_RATIO * more and _is_one_performance(landmarks_of(pair[0]), landmarks_of(pair[1])):
+            pairs.append(pair)
     short = np.flatnonzero(shares.sizes < FEWEST_MATCHES).tolist()
-    for one, other in sorted([*found, *_short_repeats({index: read(index) for index in short})]):
-        repeats.setdefault(other, repeats.get(one, one))
+    # In order, so that a repeat of a repeat leads to the first file of all.
+    for earlier, later in sorted([*pairs, *_short_repeats({index: read(index) for index in short})]):
+        repeats.setdefault(later, repeats.get(earlier, earlier))
     return repeats
 
 
-def is_same_performance(one: Notes, other: Notes) -> bool:
-    """Tell whether two files hold one performance, up to its beginning, its speed, its key and its encoding."""
-    pair = order_by_chord(one), order_by_chord(other)
-    if np.array_equal(one.pitch[pair[0]], other.pitch[pair[1]]):
-        return _is_one_time(np.stack([one.onset[pair[0]], other.onset[pair[1]]], axis=1))
-    return _is_one_performance(landmarks(one), landmarks(other))
+def is_same_performance(first: Notes, second: Notes) -> bool:
+    """Say whether two files hold one performance, up to its beginning, its speed, its key and its encoding."""
+    first_order, second_order = order_by_chord(first), order_by_chord(second)
+    if np.array_equal(first.pitch[first_order], second.pitch[second_order]):
+        return _times_agree(np.stack([first.onset[first_order], second.onset[second_order]], axis=1))
+    return _is_one_performance(landmarks(first), landmarks(second))
 
 
-def _is_one_performance(one: Landmarks, other: Landmarks) -> bool:
-    """Compare a sample of the landmarks first, which tells nearly all pairs apart in a fraction of the time."""
-    sample = _match(_first(one), _first(other))
-    if len(sample) >= FEWEST_MATCHES and not _is_one_time(sample, 0.5):
+def _is_one_performance(first: Landmarks, second: Landmarks) -> bool:
+    # A sample of the landmarks tells nearly all pairs apart in a fraction of the time.
+    sample = _matched_times(_sample(first), _sample(second))
+    if len(sample) >= FEWEST_MATCHES and not _times_agree(sample, 0.5):
         return False
-    matched = _match(one, other)
-    return len(matched) >= FEWEST_MATCHES and _is_one_time(matched)
+    matched = _matched_times(first, second)
+    return len(matched) >= FEWEST_MATCHES and _times_agree(matched)
 
 
-def _first(marks: Landmarks) -> Landmarks:
-    """Give the landmarks with the lowest hashes, an eighth of all: of two files the same ones."""
+def _sample(marks: Landmarks) -> Landmarks:
+    """Return the landmarks with the lowest hashes, an eighth of all: in both files those of the same passages."""
     count = int(np.searchsorted(marks[0], np.uint64(1 << 61)))
     return marks[0][:count], marks[1][:count]
 
 
-def _are_of_a_length(note_counts: Sequence[int], pair: tuple[int, int]) -> bool:
-    fewer, more = sorted((note_counts[pair[0]], note_counts[pair[1]]))
-    return fewer >= LENGTH_RATIO * more
-
-
-def _match(one: Landmarks, other: Landmarks) -> NDArray[np.float64]:
-    """When the passages that each file has once sound in both, float64 [M, 2] s, in order."""
-    _, mine, theirs = np.intersect1d(one[0], other[0], assume_unique=True, return_indices=True)
-    matched = np.stack([one[1][mine], other[1][theirs]], axis=1).astype(np.float64)
+def _matched_times(first: Landmarks, second: Landmarks) -> NDArray[np.float64]:
+    """Return when the passages that each file has once sound in both, float64 [M, 2] s, in order."""
+    _, in_first, in_second = np.intersect1d(first[0], second[0], assume_unique=True, return_indices=True)
+    matched = np.stack([first[1][in_first], second[1][in_second]], axis=1).astype(np.float64)
     matched = matched[~np.isnan(matched).any(axis=1)]
     return np.asarray(matched[np.argsort(matched[:, 0], kind="stable")])
 
 
-def _is_one_time(matched: NDArray[np.float64], quantile: float = 0.9) -> bool:
-    """Tell whether a straight line near the diagonal takes one file's times [M, 2] s to the other's: this many."""
+def _times_agree(matched: NDArray[np.float64], quantile: float = 0.9) -> bool:
+    """Say whether a straight line near the diagonal maps one column of times [M, 2] s to the other.
+
+    `quantile` is the share of the times that must lie close to the line.
+    """
     if not len(matched):
         return False
     quarter = max(1, len(matched) // 4)
-    early, late = (_middle(part) for part in (matched[:quarter], matched[-quarter:]))
-    passed = np.maximum(late - early, 1e-9)
-    stretch = float(passed[1] / passed[0]) if passed.max() > LARGEST_DEVIATION else 1.0
+    # The line goes through the medians of the first and the last quarter, which single wrong matches do not move.
+    early, late = (_quantile(part) for part in (matched[:quarter], matched[-quarter:]))
+    elapsed = np.maximum(late - early, 1e-9)
+    stretch = float(elapsed[1] / elapsed[0]) if elapsed.max() > LARGEST_DEVIATION else 1.0
     deviation = matched[:, 1] - stretch * matched[:, 0]
-    spread = _middle(np.abs(deviation - _middle(deviation)), quantile)
+    spread = _quantile(np.abs(deviation - _quantile(deviation)), quantile)
     return bool(abs(stretch - 1) <= LARGEST_STRETCH and spread <= LARGEST_DEVIATION)
 
 
-def _middle(values: NDArray[np.float64], quantile: float = 0.5) -> NDArray[np.float64]:
-    """Give the value at this place in the order of each column: np.quantile takes twenty times as long on so few."""
+def _quantile(values: NDArray[np.float64], quantile: float = 0.5) -> NDArray[np.float64]:
+    """Return a quantile of each column, without interpolation."""
+    # np.quantile takes twenty times as long on so few values.
     return np.asarray(np.sort(values, axis=0)[int(quantile * (len(values) - 1))])
 
 
 def _short_repeats(pieces: Mapping[int, Notes]) -> Iterator[tuple[int, int]]:
-    """Pairs of one performance among pieces that have too few passages: those with the same pitches in a row."""
+    """Yield pairs of one performance among pieces with too few passages: those with the same pitches in a row."""
     alike: dict[bytes, list[int]] = defaultdict(list)
     for index, notes in pieces.items():
         alike[notes.pitch[order_by_chord(notes)].tobytes()].append(index)

@@ -1,7 +1,7 @@
-"""Make a corpus of folders of MIDI files: hear them, drop duplicates, name the works, split by work, write it down.
+"""Make a corpus of folders of MIDI files: read them, drop duplicates, find the works, split by work, write the corpus.
 
 The result is a folder that `store.open_store` opens. Its manifest.jsonl has one line per file, kept or rejected with
-the reason; report.json counts them and lists the largest works, which tell whether the rule for works is sound.
+the reason; report.json counts them and lists the largest works, which show whether the rule for works is sound.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,9 @@ LARGEST_WORKS = 20
 
 @dataclass(frozen=True)
 class IngestConfig:
-    """`composer`, `source` and `licence` overrule what files say of themselves; `workers` 0 is one per core.
+    """`composer`, `source` and `licence` override what file names and tables say; `workers` 0 is one per core.
 
-    More than `largest_failure_share` of unreadable files is an error: something else than MIDI was named so.
+    More than `largest_failure_share` of unreadable files is an error: the folder then holds something else than MIDI.
     """
 
     composer: str = ""
@@ -42,143 +42,148 @@ class IngestConfig:
     workers: int = 0
 
 
-_NOWHERE = Assignment()
+_UNASSIGNED = Assignment()
 
 
 @dataclass(frozen=True)
-class _File:
-    heard: ReadFile
+class _Candidate:
+    """A file on its way into the corpus; a `reason` rejects it."""
+
+    file: ReadFile
     label: Label
     reason: str = ""
-    place: Assignment = _NOWHERE
+    assignment: Assignment = _UNASSIGNED
+
+    @property
+    def path(self) -> str:
+        """What reasons call the file by: its folder as named on the command line, and its path below it."""
+        return f"{self.file.source.folder}/{self.file.source.file}"
 
 
 def ingest(
     folders: Sequence[str | Path], out: str | Path, config: IngestConfig, progress: Progress = lambda done, total: None
 ) -> dict[str, Any]:
-    """Make the corpus `out` of all MIDI files in `folders`; return its report, which also stands in report.json.
+    """Make the corpus `out` of all MIDI files in `folders`; return its report, which is also written to report.json.
 
     Raises CorpusError when a folder cannot be read or holds no MIDI file, when too many files are broken, or when
-    `out` cannot be written. A corpus that stood in `out` is replaced at the very end, so it survives all of that.
+    `out` cannot be written. A corpus already in `out` is replaced at the very end, so it survives all of that.
     """
     out = Path(out)
-    found = find_files(folders)
-    labels = _label_all(folders, config)
+    sources = find_files(folders)
+    tables = {str(folder): read_maestro_table(Path(folder)) for folder in folders}
+    overrides = {"composer": config.composer, "source": config.source, "licence": config.licence}
     with replace_corpus(out) as unfinished, StoreWriter(unfinished) as writer:
-        heard = read_files(found, out, unfinished, writer, config.workers or os.cpu_count() or 1, progress)
-        writer.close()
-        files = _without_failures([_File(one, labels(one)) for one in heard], config)
+        files = read_files(sources, out, unfinished, writer, config.workers or os.cpu_count() or 1, progress)
+        writer.close()  # what follows reads the columns back
+        candidates = [
+            _Candidate(file, label_file(file.source.file, tables[file.source.folder], overrides)) for file in files
+        ]
+        candidates = _without_failures(candidates, config)
         with open_columns(unfinished) as columns:
-            files = _place(_without_copies(files), columns)
-        lines = _lines(files)
+            candidates = _with_works(_without_copies(candidates), columns)
+        lines = _manifest_lines(candidates)
         report = _report(lines)
-        writer.finish(lines, [file.heard.span for file in files if not file.reason])
+        writer.finish(lines, [candidate.file.span for candidate in candidates if not candidate.reason])
         (unfinished / REPORT).write_text(json.dumps(report, indent=1, ensure_ascii=False), encoding="utf-8")
     return report
-
-
-def _label_all(folders: Sequence[str | Path], config: IngestConfig) -> Callable[[ReadFile], Label]:
-    tables = {str(folder): read_maestro_table(Path(folder)) for folder in folders}
-    given = {"composer": config.composer, "source": config.source, "licence": config.licence}
-    return lambda heard: label_file(heard.source.file, tables[heard.source.folder], given)
 
 
 # Deciding what to keep
 
 
-def _without_failures(files: Sequence[_File], config: IngestConfig) -> list[_File]:
-    """Reject what could not be read or is too short; raises CorpusError when that is most of it."""
-    broken = [file.heard for file in files if file.heard.reason]
-    if len(broken) > config.largest_failure_share * len(files):
-        kinds = [_kind(_first_fault(heard, config)) for heard in broken]
+def _without_failures(candidates: Sequence[_Candidate], config: IngestConfig) -> list[_Candidate]:
+    """Reject files that cannot be read or are too short; raises CorpusError when that is most of them."""
+    broken = [candidate.file for candidate in candidates if candidate.file.reason]
+    if len(broken) > config.largest_failure_share * len(candidates):
+        kinds = [_reason_kind(_first_fault(file, config)) for file in broken]
         commonest, count = Counter(kinds).most_common(1)[0]
         example = broken[kinds.index(commonest)]
         raise CorpusError(
-            f"{example.source.folder}: {len(broken)} of {len(files)} files cannot be read, most often ({count}): "
+            f"{example.source.folder}: {len(broken)} of {len(candidates)} files cannot be read, most often ({count}): "
             f"{example.source.file}: {example.reason}; take the broken files out, or name a folder of music"
         )
-    checked = [replace(file, reason=_first_fault(file.heard, config)) for file in files]
-    if all(file.reason for file in checked):
-        raise CorpusError(f"{files[0].heard.source.folder}: nothing to keep: {checked[0].reason}; see --fewest-notes")
+    checked = [replace(candidate, reason=_first_fault(candidate.file, config)) for candidate in candidates]
+    if all(candidate.reason for candidate in checked):
+        first = checked[0]
+        raise CorpusError(f"{first.file.source.folder}: nothing to keep: {first.reason}; see --fewest-notes")
     return checked
 
 
-def _first_fault(heard: ReadFile, config: IngestConfig) -> str:
-    if heard.reason:
-        return f"unreadable: {heard.reason}"
-    is_short = heard.note_count < config.fewest_notes
-    return f"too short: {heard.note_count} notes, fewer than {config.fewest_notes}" if is_short else ""
+def _first_fault(file: ReadFile, config: IngestConfig) -> str:
+    if file.reason:
+        return f"unreadable: {file.reason}"
+    is_short = file.note_count < config.fewest_notes
+    return f"too short: {file.note_count} notes, fewer than {config.fewest_notes}" if is_short else ""
 
 
-def _without_copies(files: Sequence[_File]) -> list[_File]:
-    """Reject files with the bytes of another; of equal files the first, or one with a prescribed side, is kept."""
-    files = list(files)
-    first: dict[str, _File] = {}
-    for index in _kept(files):
-        file = first.setdefault(files[index].heard.sha256, files[index])
-        if file is not files[index]:
-            files[index] = replace(files[index], reason=f"same bytes: as {_name(file)}")
-    return files
+def _without_copies(candidates: Sequence[_Candidate]) -> list[_Candidate]:
+    """Reject files with the bytes of another; of equal files the first, or one with a prescribed split, is kept."""
+    candidates = list(candidates)
+    originals: dict[str, _Candidate] = {}
+    for index in _remaining(candidates):
+        original = originals.setdefault(candidates[index].file.sha256, candidates[index])
+        if original is not candidates[index]:
+            candidates[index] = replace(candidates[index], reason=f"same bytes: as {original.path}")
+    return candidates
 
 
-def _place(files: Sequence[_File], columns: Mapping[str, ColumnReader]) -> list[_File]:
-    """Reject files with the performance of another, give the others their works and sides, and reject those that
-    touch what is held out."""
-    files, kept = list(files), _kept(files)
-    heard = [files[index].heard for index in kept]
-    shares = measure_shares(columns[PASSAGES], [one.passages for one in heard])
+def _with_works(candidates: Sequence[_Candidate], columns: Mapping[str, ColumnReader]) -> list[_Candidate]:
+    """Reject files with the performance of another or with held-out music, and assign works and splits to the rest."""
+    candidates, remaining = list(candidates), _remaining(candidates)
+    files = [candidates[index].file for index in remaining]
+    shares = measure_shares(columns[PASSAGES], [file.passages for file in files])
     repeats = find_repeats(
         shares,
-        lambda at: read_span(columns, heard[at].span),
-        lambda at: read_landmarks(columns, heard[at].passages),
-        [one.note_count for one in heard],
+        lambda position: read_span(columns, files[position].span),
+        lambda position: read_landmarks(columns, files[position].passages),
+        [file.note_count for file in files],
     )
     for later, earlier in repeats.items():
-        reason = f"same performance: as {_name(files[kept[earlier]])}"
-        files[kept[later]] = replace(files[kept[later]], reason=reason)
-    single = [at for at in range(len(kept)) if at not in repeats]
-    places = assign_splits(
-        [files[kept[at]].label for at in single], [heard[at].note_count for at in single], shares.of(single)
+        reason = f"same performance: as {candidates[remaining[earlier]].path}"
+        candidates[remaining[later]] = replace(candidates[remaining[later]], reason=reason)
+    # The passages of all files are compared once; works are formed among the performances that are left.
+    single = [position for position in range(len(remaining)) if position not in repeats]
+    assignments = assign_splits(
+        [candidates[remaining[position]].label for position in single],
+        [files[position].note_count for position in single],
+        shares.among(single),
     )
-    for at, where in zip(single, places, strict=True):
-        files[kept[at]] = replace(files[kept[at]], place=where, reason=where.reason)
-    return files
+    for position, assignment in zip(single, assignments, strict=True):
+        index = remaining[position]
+        candidates[index] = replace(candidates[index], assignment=assignment, reason=assignment.reason)
+    return candidates
 
 
-def _kept(files: Sequence[_File]) -> list[int]:
-    """List the files not rejected, those with a prescribed side before the others."""
-    kept = [index for index, file in enumerate(files) if not file.reason]
-    return sorted(kept, key=lambda index: not files[index].label.split)
+def _remaining(candidates: Sequence[_Candidate]) -> list[int]:
+    """List the candidates not rejected, those with a prescribed split first: of two equal files the first is kept."""
+    remaining = [index for index, candidate in enumerate(candidates) if not candidate.reason]
+    return sorted(remaining, key=lambda index: not candidates[index].label.split)
 
 
-def _name(file: _File) -> str:
-    return f"{file.heard.source.folder}/{file.heard.source.file}"
+# Manifest and report
 
 
-# Writing it down
-
-
-def _lines(files: Sequence[_File]) -> list[dict[str, Any]]:
+def _manifest_lines(candidates: Sequence[_Candidate]) -> list[dict[str, Any]]:
     lines, index = [], 0
-    for file in files:
-        found, label_, is_kept = file.heard.source, file.label, not file.reason
+    for candidate in candidates:
+        file, label, is_kept = candidate.file, candidate.label, not candidate.reason
         lines.append(
             {
-                "file": found.file,
-                "folder": found.folder,
-                "sha256": file.heard.sha256,
+                "file": file.source.file,
+                "folder": file.source.folder,
+                "sha256": file.sha256,
                 "state": "kept" if is_kept else "rejected",
-                "reason": file.reason,
+                "reason": candidate.reason,
                 "index": index if is_kept else None,
-                "notes": file.heard.note_count,
-                "seconds": round(file.heard.seconds, 3),
-                "composer": label_.composer,
-                "title": label_.title,
-                "work": file.place.work,
-                "split": file.place.split,
-                "source": label_.source,
-                "corpus": label_.corpus,
-                "licence": label_.licence,
+                "notes": file.note_count,
+                "seconds": round(file.seconds, 3),
+                "composer": label.composer,
+                "title": label.title,
+                "work": candidate.assignment.work,
+                "split": candidate.assignment.split,
+                "source": label.source,
+                "corpus": label.corpus,
+                "licence": label.licence,
             }
         )
         index += is_kept
@@ -186,7 +191,7 @@ def _lines(files: Sequence[_File]) -> list[dict[str, Any]]:
 
 
 def _report(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Count the files, and list the works with most files: one with over 1 % of them deserves a look."""
+    """Count the files, and list the works with most files: a work with over 1 % of them deserves a look."""
     kept = [line for line in lines if line["state"] == "kept"]
     works: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for line in kept:
@@ -198,7 +203,7 @@ def _report(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "files": len(lines),
         "kept": len(kept),
-        "rejected": dict(Counter(_kind(line["reason"]) for line in lines if line["reason"]).most_common()),
+        "rejected": dict(Counter(_reason_kind(line["reason"]) for line in lines if line["reason"]).most_common()),
         "splits": {f"{corpus} {split}": _sums(group) for (corpus, split), group in sorted(sides.items())},
         "works": len(works),
         "works in several corpora": sum(len({line["corpus"] for line in group}) > 1 for group in works.values()),
@@ -222,8 +227,7 @@ def _describe(group: Sequence[Mapping[str, Any]], file_count: int) -> dict[str, 
     }
 
 
-def _kind(reason: str) -> str:
-    """Reduce a reason to its kind, so that it can be counted: the part before the colon; of unreadable files, all
-    of it but the numbers."""
-    kind, _, rest = reason.partition(": ")
-    return re.sub(r"\d+", "#", reason) if kind == "unreadable" or not rest else kind
+def _reason_kind(reason: str) -> str:
+    """Return the kind of a reason, to count it by: what is before the colon, or of unreadable files all but numbers."""
+    kind, _, details = reason.partition(": ")
+    return re.sub(r"\d+", "#", reason) if kind == "unreadable" or not details else kind

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arietta.corpus import duplicates as likeness
+from arietta.corpus import duplicates
 from arietta.corpus.columns import ColumnReader, ColumnWriter
 from arietta.corpus.duplicates import Shares, find_repeats, is_same_performance, measure_shares
 from arietta.music.ngrams import fingerprint, landmarks
@@ -69,7 +69,7 @@ def test_different_pieces_are_different_performances() -> None:
 def test_shares_are_the_same_however_many_passages_are_counted_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
-    monkeypatch.setattr(likeness, "PASSAGES_AT_ONCE", at_once)
+    monkeypatch.setattr(duplicates, "PASSAGES_AT_ONCE", at_once)
     shares = measure(tmp_path, [tune(1), play_all(tune(1), tune(2)), tune(3), tune(2)])
     assert shares.at_least(0.9, 20) == [(0, 1), (1, 3)]
     assert shares.counts.tolist() == [len(fingerprint(tune(1))), len(fingerprint(tune(2)))]
@@ -103,7 +103,7 @@ def test_a_part_of_a_performance_is_no_repeat_of_the_whole(tmp_path: Path) -> No
 
 def test_shares_of_some_files_are_those_of_the_files_alone(tmp_path: Path) -> None:
     all_notes = [tune(1), play_all(tune(1), tune(2)), tune(3), tune(2)]
-    chosen = measure(tmp_path, all_notes).of([3, 1])
+    chosen = measure(tmp_path, all_notes).among([3, 1])
     alone = measure(tmp_path, [all_notes[3], all_notes[1]])
     assert chosen.pairs.tolist() == alone.pairs.tolist() == [[0, 1]]
     assert chosen.counts.tolist() == alone.counts.tolist()

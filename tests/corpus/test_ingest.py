@@ -1,4 +1,4 @@
-"""Ingest: every file has its line, kept or rejected; nothing is heard twice; whatever goes wrong is a sentence."""
+"""Ingest: every file has its line, kept or rejected; nothing is files_read twice; whatever goes wrong is a sentence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from arietta.corpus import reader as intake
+from arietta.corpus import reader
 from arietta.corpus.columns import ColumnWriter
 from arietta.corpus.ingest import IngestConfig, ingest
 from arietta.corpus.store import open_store, read_manifest
@@ -30,16 +30,16 @@ def lines(corpus: Path) -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture
-def heard(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def files_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Name the files that are read while a test runs (in this process: with one worker)."""
     names: list[str] = []
-    read = intake._read
+    read = reader._read
 
     def watch(path: str) -> Any:
         names.append(Path(path).name)
         return read(path)
 
-    monkeypatch.setattr(intake, "_read", watch)
+    monkeypatch.setattr(reader, "_read", watch)
     return names
 
 
@@ -156,7 +156,7 @@ def test_what_a_corpus_holds_out_is_dropped_from_the_others(tmp_path: Path) -> N
 
 
 def test_two_processes_make_the_same_corpus_as_one(tmp_path: Path) -> None:
-    for seed in range(2 * intake.FILES_PER_TASK + 1):
+    for seed in range(2 * reader.FILES_PER_TASK + 1):
         write(tmp_path / "midi" / f"{seed}.mid", tune(seed))
     for workers in (1, 2):
         ingest([tmp_path / "midi"], tmp_path / f"corpus{workers}", IngestConfig(workers=workers))
@@ -164,49 +164,49 @@ def test_two_processes_make_the_same_corpus_as_one(tmp_path: Path) -> None:
         assert path.read_bytes() == (tmp_path / "corpus2" / path.name).read_bytes()
 
 
-def test_a_second_run_hears_only_what_is_new_or_changed(tmp_path: Path, heard: list[str]) -> None:
+def test_a_second_run_reads_only_what_is_new_or_changed(tmp_path: Path, files_read: list[str]) -> None:
     for seed in range(4):
         write(tmp_path / "midi" / f"{seed}.mid", tune(seed))
     ingest([tmp_path / "midi"], tmp_path / "corpus", ONE)
     before = open_store(tmp_path / "corpus").fingerprint
-    heard.clear()
+    files_read.clear()
     ingest([tmp_path / "midi"], tmp_path / "corpus", ONE)
-    assert heard == []
+    assert files_read == []
     assert open_store(tmp_path / "corpus").fingerprint == before
     write(tmp_path / "midi" / "1.mid", tune(8))
     write(tmp_path / "midi" / "new.mid", tune(9))
     ingest([tmp_path / "midi"], tmp_path / "corpus", ONE)
-    assert heard == ["1.mid", "new.mid"]
+    assert files_read == ["1.mid", "new.mid"]
     assert open_store(tmp_path / "corpus").notes(1) == read_midi(tmp_path / "midi" / "1.mid")
 
 
-def test_broken_files_are_not_read_again_either(tmp_path: Path, heard: list[str]) -> None:
+def test_broken_files_are_not_read_again_either(tmp_path: Path, files_read: list[str]) -> None:
     for seed in range(4):
         write(tmp_path / "midi" / f"{seed}.mid", tune(seed))
     (tmp_path / "midi" / "broken.mid").write_bytes(b"MThd")
     for _ in range(2):
         ingest([tmp_path / "midi"], tmp_path / "corpus", ONE)
-    assert heard.count("broken.mid") == 1
+    assert files_read.count("broken.mid") == 1
 
 
 def test_another_version_of_the_reader_hears_everything_again(
-    tmp_path: Path, heard: list[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, files_read: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path / "midi" / "a.mid", tune(1))
     ingest([tmp_path / "midi"], tmp_path / "corpus", ONE)
-    monkeypatch.setattr(intake, "READER_VERSION", "another")
+    monkeypatch.setattr(reader, "READER_VERSION", "another")
     ingest([tmp_path / "midi"], tmp_path / "corpus", ONE)
-    assert heard == ["a.mid", "a.mid"]
+    assert files_read == ["a.mid", "a.mid"]
 
 
-@pytest.mark.parametrize("damaged", ["heard.jsonl", "onset.npy", "passages.npy", "moments.npy"])
-def test_a_damaged_memory_is_heard_again(tmp_path: Path, heard: list[str], damaged: str) -> None:
+@pytest.mark.parametrize("damaged", ["files_read.jsonl", "onset.npy", "passages.npy", "moments.npy"])
+def test_a_damaged_memory_is_heard_again(tmp_path: Path, files_read: list[str], damaged: str) -> None:
     write(tmp_path / "midi" / "a.mid", tune(1))
     ingest([tmp_path / "midi"], tmp_path / "corpus", ONE)
     path = tmp_path / "corpus" / damaged
     path.write_bytes(path.read_bytes()[:-7])
     ingest([tmp_path / "midi"], tmp_path / "corpus", ONE)
-    assert heard == ["a.mid", "a.mid"]
+    assert files_read == ["a.mid", "a.mid"]
     assert open_store(tmp_path / "corpus").notes(0) == read_midi(tmp_path / "midi" / "a.mid")
 
 
