@@ -199,8 +199,8 @@ def test_another_version_of_the_reader_hears_everything_again(
     assert files_read == ["a.mid", "a.mid"]
 
 
-@pytest.mark.parametrize("damaged", ["files_read.jsonl", "onset.npy", "passages.npy", "moments.npy"])
-def test_a_damaged_memory_is_heard_again(tmp_path: Path, files_read: list[str], damaged: str) -> None:
+@pytest.mark.parametrize("damaged", ["heard.jsonl", "onset.npy", "passages.npy", "moments.npy"])
+def test_a_damaged_reading_cache_is_ignored(tmp_path: Path, files_read: list[str], damaged: str) -> None:
     write(tmp_path / "midi" / "a.mid", tune(1))
     ingest([tmp_path / "midi"], tmp_path / "corpus", ONE)
     path = tmp_path / "corpus" / damaged
