@@ -16,12 +16,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from arietta.evaluation.words import index_sentence
 from arietta.generation.loop import generate
 from arietta.generation.request import Request
 from arietta.model.bundle import DEFAULT_MODEL, SHIPPED, Bundle, load_bundle
 from arietta.model.engine import load_engine
 from arietta.originality.index import find_index
-from arietta.originality.recall import index_sentence
 from arietta.render.roll import write_roll
 from benchmarks.shared.report import ROOT
 from release.figures import FIGURES, read_figures, spell

@@ -20,13 +20,15 @@ import numpy as np
 from tqdm import tqdm
 
 from arietta.corpus.store import Store, open_store
+from arietta.corpus.windows import reader
 from arietta.evaluation.likelihood import likelihood
 from arietta.evaluation.reference import FILE, PERCENTILES, TITLES, WINDOWS, set_name
 from arietta.evaluation.report import figures, report_on
 from arietta.files import write_file
 from arietta.model.bundle import DEFAULT_MODEL, SHIPPED, Bundle, load_bundle
 from arietta.model.engine import load_engine
-from arietta.music.notes import Notes, window
+from arietta.music.notes import Notes
+from arietta.music.windows import draw_windows
 from benchmarks.shared.report import ROOT
 
 SIDES = ("validation", "test")
@@ -62,13 +64,8 @@ def write(path: Path, described: dict[str, Any]) -> None:
 
 def windows(store: Store, corpus: str, size: int) -> Iterator[Notes]:
     """Give a window of `size` notes of every held-out piece of a corpus that has so many, always the same ones."""
-    rng = np.random.default_rng(0)
-    chosen = [piece for piece in store.pieces if piece.corpus == corpus and piece.split in SIDES]
-    for place in rng.permutation(len(chosen)).tolist():
-        if chosen[place].notes >= size:
-            notes = store.notes(chosen[place].index)
-            start = int(rng.integers(0, len(notes) - size + 1))
-            yield window(notes, start, start + size)
+    pieces = [piece for piece in store.pieces if piece.corpus == corpus and piece.split in SIDES]
+    return draw_windows(reader(store, pieces, size), len(pieces), size, np.random.default_rng(0))
 
 
 def measured(store: Store, corpus: str, size: int) -> dict[str, Any]:

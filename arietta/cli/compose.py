@@ -129,11 +129,12 @@ def _index(arguments: argparse.Namespace, bundle: Bundle) -> PassageIndex | None
 
 def _originals(engine: Engine, index: PassageIndex, said: list[str]) -> Work:
     """Compose again what shares too much, and put what was done into words."""
-    from ..generation.original import generate_original, sentences
+    from ..evaluation.words import retry_sentences
+    from ..generation.original import generate_original
 
     def work(requests: list[Request], progress: Progress) -> Iterator[Take]:
         for take, found in generate_original(requests, engine, index, progress=progress):
-            said.extend(sentences(take.request.seed, found))
+            said.extend(retry_sentences(take.request.seed, found))
             yield take
 
     return work
@@ -145,7 +146,7 @@ def _elsewhere(arguments: argparse.Namespace, said: list[str]) -> tuple[Work, Ra
         raise RequestError("--index is a folder of this machine: a server looks in the index of its own model")
     from ..client import Client
     from ..evaluation.ranking import rank_takes
-    from ..generation.original import sentences
+    from ..evaluation.words import retry_sentences
 
     client = Client(arguments.server, api_key=os.environ.get("ARIETTA_API_KEY") or None)
     asked = {"model": arguments.model, "original": arguments.original}
@@ -153,7 +154,7 @@ def _elsewhere(arguments: argparse.Namespace, said: list[str]) -> tuple[Work, Ra
     def work(requests: list[Request], progress: Progress) -> Iterator[ServedTake]:
         for take in client.perform(requests, **asked, progress=progress):
             if arguments.original and take.originality is not None:
-                said.extend(sentences(take.request.seed, take.originality))
+                said.extend(retry_sentences(take.request.seed, take.originality))
             yield take
 
     def is_original(take: ServedTake) -> bool | None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from ..originality.index import PassageIndex
 
 NOTHING, NOTES = "none", 300
+PIECES = 100  # of a set that takes are held against
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +76,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _judge_files(arguments: argparse.Namespace) -> None:
     from ..evaluation.page.piece import TitledReport, report_html
-    from ..evaluation.report import report_on, report_values
+    from ..evaluation.report import report_on
+    from ..evaluation.words import report_json
     from ..files import write_file
     from ..music.midi import read_meter, read_midi
 
@@ -85,7 +88,7 @@ def _judge_files(arguments: argparse.Namespace) -> None:
         notes = read_midi(path)
         report = report_on(notes, engine=engine, style=arguments.style, index=index, meter=read_meter(path))
         if arguments.json:
-            print(json.dumps({"file": str(path)} | report_values(report), ensure_ascii=False, allow_nan=False))
+            print(json.dumps({"file": str(path)} | report_json(report), ensure_ascii=False, allow_nan=False))
         else:
             print(path)
             print("\n".join(_lines(report)))
@@ -125,11 +128,15 @@ def _judge_model(arguments: argparse.Namespace) -> None:
 
 def _set(name: str, note_count: int) -> list[Notes]:
     """Read a window of each piece of a set; raises RequestError where there are too few."""
-    from .compare import PIECES, check_set, read_windows
+    from ..corpus.windows import read_windows
+    from ..evaluation.comparison import check_window_count
+    from ..evaluation.words import unread_sentence
 
     unread: list[Path] = []
     windows = list(read_windows(name, note_count, PIECES, unread))
-    check_set(name, len(windows), note_count, unread)
+    if unread:
+        print(unread_sentence(name, unread), file=sys.stderr)
+    check_window_count(name, len(windows), note_count)
     return windows
 
 

@@ -136,9 +136,9 @@ def _index_lines(index: PassageIndex) -> Iterator[str]:
 
 
 def _report(arguments: argparse.Namespace) -> None:
+    from ..evaluation.words import index_sentence
     from ..music.midi import read_midi
     from ..originality.baseline import describe_overlap, measure_percentiles
-    from ..originality.recall import index_sentence
     from ..originality.search import find_passages
 
     index = asked_index(arguments.index, arguments.model)
@@ -180,7 +180,7 @@ def _corpus_of(index: PassageIndex, path: Path | None) -> Store | None:
 
 
 def _piece_lines(notes: Notes, likeness: Overlap, placed: Percentiles | None, store: Store | None) -> Iterator[str]:
-    from ..originality.baseline import sentences
+    from ..evaluation.words import standing_sentences
 
     if not len(notes):
         yield "  It has no notes, so it shares none."
@@ -191,7 +191,7 @@ def _piece_lines(notes: Notes, likeness: Overlap, placed: Percentiles | None, st
     best = likeness.passages[0]
     yield f"  Its longest shared passage has {best.shared} notes or more, from {_where(best)}"
     yield f"  {likeness.share:.0%} of its {len(notes):,} notes stand in passages that the corpus has too."
-    yield from (f"  {line}" for line in sentences(placed))
+    yield from (f"  {line}" for line in standing_sentences(placed))
     rows = [_row(passage, notes, store) for passage in likeness.passages[:MOST_LISTED]]
     same = "same" if store else "same, at least"
     yield "\n" + table(["work", "here", "notes", "there", "notes", same, "key", "elsewhere"], rows)

@@ -8,13 +8,17 @@ beside those of real music against real music, and with the intervals of bootstr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .statistics import DEFINITIONS, Column, Statistics
+from ..errors import RequestError
+from ..music.notes import Notes
+from .embedding import embed
+from .frechet import ENOUGH, frechet_distance, frechet_interval
+from .statistics import DEFINITIONS, Column, Statistics, measure
 
 POINTS = 256  # at which densities are taken
 RESAMPLES = 200
@@ -36,6 +40,67 @@ class Comparison:
     overlap_interval: tuple[float, float]
     divergence: float
     divergence_interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class MeasuredSet:
+    """The statistics of a set's windows, and their embeddings float64 [N, D], None if any is too short for one."""
+
+    statistics: Sequence[Statistics]
+    embeddings: NDArray[np.float64] | None
+
+    def every_second(self, first: int) -> MeasuredSet:
+        """Take one half of the windows, from the first (0) or the second (1) on."""
+        embeddings = None if self.embeddings is None else self.embeddings[first::2]
+        return MeasuredSet(self.statistics[first::2], embeddings)
+
+
+@dataclass(frozen=True)
+class SetDistance:
+    """A Frechet distance of two sets with its 95 % interval."""
+
+    distance: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class SetComparison:
+    """Two sets against each other: each statistic by its name, and the distance of both, None where it is a guess."""
+
+    statistics: dict[str, Comparison]
+    distance: SetDistance | None
+
+    @property
+    def mean_overlap(self) -> float | None:
+        """Mean overlapped area over all statistics; None where there are none."""
+        return mean_overlap(self.statistics)
+
+
+def measure_set(windows: Iterable[Notes]) -> MeasuredSet:
+    """Measure and embed every window of a set, one after the other."""
+    statistics, embeddings = [], []
+    for notes in windows:
+        statistics.append(measure(notes))
+        embeddings.append(embed(notes))
+    known = [embedding for embedding in embeddings if embedding is not None]
+    return MeasuredSet(statistics, np.array(known) if known and len(known) == len(embeddings) else None)
+
+
+def check_window_count(name: str, window_count: int, note_count: int) -> None:
+    """Raise RequestError where a set has fewer windows than its two halves need to be compared."""
+    if window_count < 2 * FEWEST:
+        found = f"{window_count} pieces of {note_count} notes or more"
+        raise RequestError(f"{name}: has {found}, and {2 * FEWEST} are needed; --notes takes shorter windows")
+
+
+def compare_sets(pieces: MeasuredSet, reference: MeasuredSet) -> SetComparison:
+    """Compare two sets in every statistic and in the embedding."""
+    distance = None
+    if pieces.embeddings is not None and reference.embeddings is not None:
+        sets = pieces.embeddings, reference.embeddings
+        if min(map(len, sets)) >= ENOUGH:
+            distance = SetDistance(frechet_distance(*sets), frechet_interval(*sets))
+    return SetComparison(compare(pieces.statistics, reference.statistics), distance)
 
 
 def compare(

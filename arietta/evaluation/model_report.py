@@ -17,12 +17,9 @@ from ..generation.request import Request
 from ..model.engine import Engine
 from ..music.notes import Notes
 from ..originality.index import PassageIndex
-from .comparison import FEWEST, Comparison, compare, mean_overlap
-from .embedding import embed
-from .frechet import ENOUGH, frechet_distance
+from .comparison import FEWEST, SetComparison, compare_sets, measure_set
 from .reference import PERCENTILES, Band, Reference, is_inside, references, window_for
 from .report import SHORTEST, Report, figures, report_on
-from .statistics import measure
 
 SHOWN = (1, 2, 3)  # seeds of the takes that are kept whole
 MOST_TAKES = 2_000
@@ -32,19 +29,13 @@ MOST_TAKES = 2_000
 class AgainstSet:
     """A model's takes against windows of a set of real music, and one half of these against the other.
 
-    `distances` are the Frechet distances of both; None where the sets are too small, or the pieces too short, to tell.
+    Their distances are None where the sets are too small, or the pieces too short, to tell.
     """
 
     name: str
     windows: int
-    found: Mapping[str, Comparison]
-    real: Mapping[str, Comparison]
-    distances: tuple[float | None, float | None]
-
-    @property
-    def overlaps(self) -> tuple[float | None, float | None]:
-        """Mean overlapped area of the takes, and of real music."""
-        return mean_overlap(dict(self.found)), mean_overlap(dict(self.real))
+    takes: SetComparison
+    real: SetComparison
 
 
 @dataclass(frozen=True)
@@ -111,16 +102,9 @@ def report_on_model(
 
 def against_set(takes: Sequence[Notes], windows: Sequence[Notes], name: str) -> AgainstSet:
     """Hold takes against windows of a set, statistic by statistic, with real against real beside."""
-    mine, theirs = ([measure(notes) for notes in several] for several in (takes, windows))
-    distances = _distance(takes, windows), _distance(windows[::2], windows[1::2])
-    return AgainstSet(name, len(theirs), compare(mine, theirs), compare(theirs[::2], theirs[1::2]), distances)
-
-
-def _distance(takes: Sequence[Notes], windows: Sequence[Notes]) -> float | None:
-    sets = [[found for notes in several if (found := embed(notes)) is not None] for several in (takes, windows)]
-    if min(map(len, sets)) < ENOUGH:
-        return None
-    return frechet_distance(np.array(sets[0]), np.array(sets[1]))
+    reference = measure_set(windows)
+    real = compare_sets(reference.every_second(0), reference.every_second(1))
+    return AgainstSet(name, len(windows), compare_sets(measure_set(takes), reference), real)
 
 
 def _bands(found: Sequence[Mapping[str, float]]) -> dict[str, Band]:

@@ -19,9 +19,8 @@ from ..music.keys import find_key, pitch_classes
 from ..music.loops import find_loops
 from ..music.meter import Meter
 from ..music.notes import Notes, first, trim, window
-from ..originality.baseline import Percentiles, describe_overlap, measure_percentiles, sentences
+from ..originality.baseline import Percentiles, describe_overlap, measure_percentiles
 from ..originality.index import PassageIndex
-from ..originality.recall import index_sentence
 from ..originality.search import Overlap, find_passages
 from .beat_statistics import beginning, find_beat_meter, measure_in_beats, moved, signature_of
 from .embedding import predict_composers
@@ -46,11 +45,11 @@ class Beats:
 
 @dataclass(frozen=True)
 class Shared:
-    """What a piece shares with an indexed corpus, and a sentence about how much the index finds."""
+    """What a piece shares with the corpus of an index."""
 
     likeness: Overlap
     standing: Percentiles | None
-    among: str
+    index: PassageIndex
 
 
 @dataclass(frozen=True)
@@ -130,8 +129,7 @@ def report_values(report: Report) -> dict[str, Any]:
     beats, shared, sample = report.beats, report.shared, report.sample
     placed = None
     if shared is not None:
-        said = {"sentences": sentences(shared.standing), "index": shared.among}
-        placed = describe_overlap(shared.likeness, shared.standing) | said
+        placed = describe_overlap(shared.likeness, shared.standing)
     real = references(sample.notes, report.bundle) if sample else []
     return values | {
         "measured": _plain(report.measured),
@@ -217,4 +215,4 @@ def _beats(notes: Notes, written: Meter | None) -> Beats | None:
 
 def _shared(notes: Notes, index: PassageIndex) -> Shared:
     likeness = find_passages(notes, index)
-    return Shared(likeness, measure_percentiles(likeness, index), index_sentence(index))
+    return Shared(likeness, measure_percentiles(likeness, index), index)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-from ..originality.baseline import sentences
+from ..generation.original import Originality, Rejected
+from ..originality.baseline import Percentiles
+from ..originality.index import PassageIndex
 from ..render.roll import format_time
 from .beat_statistics import BEAT_DEFINITIONS, BEAT_SOURCES
-from .embedding import known_composers
+from .comparison import SetDistance
+from .embedding import WINDOW, known_composers
+from .frechet import ENOUGH
 from .model_report import ModelReport
 from .reference import NATS, references
-from .report import Report, Shared
+from .report import Report, Shared, report_values
 from .statistics import DEFINITIONS, SOURCES
 
 PLAIN = {
@@ -85,11 +91,91 @@ def model_words(report: ModelReport) -> dict[str, str]:
         words = f"{report.original:.0%} of the takes share no more with the indexed corpus than people's works do"
         said["originality"] = f"{words} (of these, 97.5 %)"
     if report.against is not None:
-        mine, theirs = report.against.overlaps
+        mine, theirs = report.against.takes.mean_overlap, report.against.real.mean_overlap
         if mine is not None and theirs:
             words = f"mean overlapped area {mine:.3f}, real against real {theirs:.3f}: {mine / theirs:.0%} of it"
-            said[f"against {report.against.name}"] = words + _distances(*report.against.distances)
+            said[f"against {report.against.name}"] = words + _distances(
+                report.against.takes.distance, report.against.real.distance
+            )
     return said
+
+
+def standing_sentences(standing: Percentiles | None) -> list[str]:
+    """Say in three lines where a piece's figures lie among those of people's works; nothing where that is unknown."""
+    if standing is None:
+        return []
+    verdict = (
+        "So it lies within what people share with each other (their 95 % interval)."
+        if standing.is_inside
+        else "So it shares more than people's works do (above their 95 % interval): listen to both before using it."
+    )
+    return [
+        f"Of windows of {standing.window} notes from works of people, {standing.longest:.1f} % have only shorter",
+        f"passages in common with other works, and {standing.share:.1f} % have fewer of their notes in such passages.",
+        verdict,
+    ]
+
+
+def index_sentence(index: PassageIndex) -> str:
+    """Say how many pieces an index has and, of a thinned one, how much it finds, as measured when it was built."""
+    exact = index.description.get("recall", {}).get("exact", {})
+    if not index.is_thinned or not exact:
+        return f"Looked up among {len(index.pieces):,} pieces."
+    lengths = " / ".join(sorted(exact, key=int))
+    shares = " / ".join(f"{100 * exact[length]['found']:.0f}" for length in sorted(exact, key=int))
+    return (
+        f"Looked up among {len(index.pieces):,} pieces. "
+        f"A thinned index: of exact copies of {lengths} notes it finds {shares} %, of changed fewer."
+    )
+
+
+def retry_sentences(seed: int, originality: Originality) -> list[str]:
+    """Say which tries shared too much, and when all of them did; `seed` is that of the take that is kept."""
+    rejected = originality.rejected
+    following = [retry.seed for retry in rejected[1:]] + ([seed] if originality.is_inside else [])
+    lines = [
+        f"{_shared_by(retry)}: composed again with seed {next_seed}."
+        for retry, next_seed in zip(rejected, following, strict=False)
+    ]
+    if originality.is_inside:
+        return lines
+    return [
+        *lines,
+        f"{_shared_by(rejected[-1])}.",
+        f"All {len(rejected)} tries share more than people's works do with each other: "
+        f"seed {seed}, the most original, is kept.",
+    ]
+
+
+def _shared_by(rejected: Rejected) -> str:
+    return f"Seed {rejected.seed} shared {rejected.longest} notes with {rejected.work}"
+
+
+def distance_sentence(distance: SetDistance | None, real: SetDistance | None) -> str:
+    """Say how far two sets lie apart in the embedding, beside the distance of real music from real music."""
+    needed = f"it needs {ENOUGH} windows of {WINDOW} notes or more of each set"
+    if distance is None:
+        return f"no Frechet distance: {needed}"
+    figures = [
+        f"unknown: {needed}" if side is None else "{:.2f} ({:.2f} to {:.2f})".format(side.distance, *side.interval)
+        for side in (distance, real)
+    ]
+    return f"Frechet distance {figures[0]}, real {figures[1]}"
+
+
+def unread_sentence(name: str, unread: Sequence[Path]) -> str:
+    """Say which file of a set could not be read, and how many more."""
+    more = f" and {len(unread) - 1} more" if len(unread) > 1 else ""
+    return f"{name}: left out what cannot be read: {unread[0].name}{more}"
+
+
+def report_json(report: Report) -> dict[str, Any]:
+    """Describe a report as JSON values, with the sentences that say what it shares."""
+    values = report_values(report)
+    if report.shared is not None:
+        sentences = standing_sentences(report.shared.standing)
+        values["originality"] |= {"sentences": sentences, "index": index_sentence(report.shared.index)}
+    return values
 
 
 def name_of(figure: str) -> str:
@@ -103,11 +189,12 @@ def number(value: float) -> str:
     return f"{value:.4g}"
 
 
-def _distances(mine: float | None, theirs: float | None) -> str:
+def _distances(mine: SetDistance | None, theirs: SetDistance | None) -> str:
     """The Frechet distances of a model's takes, and of real music, where they can be told."""
     if mine is None:
         return ""
-    return f"; Frechet distance {mine:.2f}" + (f", real against real {theirs:.2f}" if theirs is not None else "")
+    real = f", real against real {theirs.distance:.2f}" if theirs is not None else ""
+    return f"; Frechet distance {mine.distance:.2f}{real}"
 
 
 def _furthest(shares: Mapping[str, float]) -> str:
@@ -147,8 +234,8 @@ def _loops(report: Report) -> str:
 def _shared(shared: Shared) -> str:
     likeness = shared.likeness
     if not likeness.passages:
-        return f"no passage of 16 notes or more with the indexed corpus. {shared.among}"
+        return f"no passage of 16 notes or more with the indexed corpus. {index_sentence(shared.index)}"
     best = likeness.passages[0]
     said = [f"the longest passage has {best.shared} notes or more, of {best.piece.name};"]
-    said += [f"{likeness.share:.0%} of all notes.", *sentences(shared.standing), shared.among]
+    said += [f"{likeness.share:.0%} of all notes.", *standing_sentences(shared.standing), index_sentence(shared.index)]
     return " ".join(said)

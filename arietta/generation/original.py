@@ -143,30 +143,10 @@ def generate_original(
         before += sum(request.notes or request.seconds or 0.0 for request in round_requests)
 
 
-def sentences(taken: int, found: Originality) -> list[str]:
-    """Tell of the tries that shared too much, and plainly where all of them did; `taken` is the seed of the take."""
-    following = [one.seed for one in found.rejected[1:]] + ([taken] if found.is_inside else [])
-    told = [
-        f"{_shared(one)}: composed again with seed {seed}."
-        for one, seed in zip(found.rejected, following, strict=False)
-    ]
-    if not found.is_inside:
-        told.append(f"{_shared(found.rejected[-1])}.")
-        told.append(
-            f"All {len(found.rejected)} tries share more than people's works do with each other: "
-            f"seed {taken}, the most original, is kept."
-        )
-    return told
-
-
 def _distance(originality: Originality) -> tuple[float, ...]:
     """Order takes, the most original first; the share of passages tells apart what the human percentiles cannot."""
     percentiles = originality.longest_percentile or 0.0, originality.share_percentile or 0.0
     return not originality.is_inside, max(percentiles), originality.longest, originality.share
-
-
-def _shared(one: Rejected) -> str:
-    return f"Seed {one.seed} shared {one.longest} notes with {one.work}"
 
 
 def _progress_after(progress: Progress | None, before: float) -> Progress | None:

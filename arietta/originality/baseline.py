@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..music.notes import Notes, excerpt
+from ..music.notes import Notes
+from ..music.windows import Read, draw_excerpt
 from .index import PassageIndex
 from .search import Overlap, find_passages
 
@@ -22,8 +23,6 @@ WINDOWS = (100, 300, 1000)  # notes
 WINDOW_COUNT = 600  # of each length
 INTERVAL = (2.5, 97.5)  # percentiles: the 95 % of the originality report
 PERCENTILES = np.linspace(0, 100, 201)
-
-Read = Callable[[int], Notes]
 
 
 @dataclass(frozen=True)
@@ -61,9 +60,9 @@ def measure_baseline(
     for turn, window in enumerate(WINDOWS):
         rows = []
         for done in range(count):
-            notes = _window(works, read, window, rng)
+            piece, notes = draw_excerpt(read, len(works), window, rng)
             if notes is not None:
-                likeness = find_passages(notes[0], index, exclude_work=notes[1])
+                likeness = find_passages(notes, index, exclude_work=works[piece])
                 rows.append((float(likeness.longest), likeness.share))
             if progress:
                 progress(turn * count + done + 1, len(WINDOWS) * count)
@@ -92,22 +91,6 @@ def measure_percentiles(likeness: Overlap, index: PassageIndex) -> Percentiles |
     )
 
 
-def sentences(placed: Percentiles | None) -> list[str]:
-    """What the figures mean among people's works, a line each; nothing where they cannot be placed."""
-    if placed is None:
-        return []
-    lies = (
-        "So it lies within what people share with each other (their 95 % interval)."
-        if placed.is_inside
-        else "So it shares more than people's works do (above their 95 % interval): listen to both before using it."
-    )
-    return [
-        f"Of windows of {placed.window} notes from works of people, {placed.longest:.1f} % have only shorter",
-        f"passages in common with other works, and {placed.share:.1f} % have fewer of their notes in such passages.",
-        lies,
-    ]
-
-
 def describe_overlap(likeness: Overlap, placed: Percentiles | None) -> dict[str, Any]:
     """All that was found, as JSON values."""
     return {
@@ -123,16 +106,6 @@ def is_inside_human_interval(notes: Notes, index: PassageIndex) -> bool:
     """Tell whether a piece shares no more with the corpus than works of people do; True where that is not known."""
     placed = measure_percentiles(find_passages(notes, index), index)
     return placed is None or placed.is_inside
-
-
-def _window(works: Sequence[str], read: Read, window: int, rng: np.random.Generator) -> tuple[Notes, str] | None:
-    """Draw a window and the work it comes from; None where the piece drawn is shorter."""
-    place = int(rng.integers(len(works)))
-    notes = read(place)
-    if len(notes) < window:
-        return None
-    start = int(rng.integers(0, len(notes) - window + 1))
-    return excerpt(notes, start, start + window), works[place]
 
 
 def _longest_within(likeness: Overlap, span: tuple[int, int]) -> float:

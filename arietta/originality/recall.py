@@ -12,14 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..music.notes import Notes, excerpt, join, stretch
+from ..music.windows import Read, draw_window
 from .index import PassageIndex
 from .search import Overlap, find_passages
 
 LENGTHS = (50, 100, 200)  # notes of a planted copy
 AROUND = 200  # notes of the other piece before it, and as many after it
 GRACE = 0.06  # seconds by which an ornament comes before its note
-
-Read = Callable[[int], Notes]
 
 
 @dataclass(frozen=True)
@@ -104,19 +103,6 @@ def measure_recall(
     return measured
 
 
-def index_sentence(index: PassageIndex) -> str:
-    """Say how many pieces an index has and, of a thinned one, how much it finds, as measured when it was built."""
-    among = f"Looked up among {len(index.pieces):,} pieces."
-    exact = index.description.get("recall", {}).get("exact", {})
-    if not index.is_thinned or not exact:
-        return among
-    lengths = sorted(exact, key=int)
-    found = " / ".join(f"{100 * exact[length]['found']:.0f}" for length in lengths)
-    return (
-        f"{among} A thinned index: of exact copies of {' / '.join(lengths)} notes it finds {found} %, of changed fewer."
-    )
-
-
 def _detect_copies(
     index: PassageIndex, read: Read, usable: Sequence[int], what: tuple[str, int, int], rng: np.random.Generator
 ) -> Detection:
@@ -124,8 +110,8 @@ def _detect_copies(
     found = right = reported = 0
     for _ in range(copies):
         source, host = _two_works(index, usable, rng)
-        copied = COPY_KINDS[kind](_excerpt(read(source), length, rng), rng)
-        around = _excerpt(read(host), 2 * AROUND, rng)
+        copied = COPY_KINDS[kind](draw_window(read(source), length, rng, cut=excerpt), rng)
+        around = draw_window(read(host), 2 * AROUND, rng, cut=excerpt)
         planted, span = plant(copied, around)
         named = _named_there(find_passages(planted, index, exclude_work=index.pieces[host].work), span)
         work = index.pieces[source].work
@@ -147,11 +133,6 @@ def _two_works(index: PassageIndex, usable: Sequence[int], rng: np.random.Genera
     while index.pieces[host].work == index.pieces[source].work:
         host = int(rng.choice(usable))
     return source, host
-
-
-def _excerpt(notes: Notes, length: int, rng: np.random.Generator) -> Notes:
-    start = int(rng.integers(0, len(notes) - length + 1))
-    return excerpt(notes, start, start + length)
 
 
 def _named_there(likeness: Overlap, span: tuple[int, int]) -> list[tuple[str, int]]:

@@ -23,7 +23,8 @@ from arietta.corpus.store import Store, open_store
 from arietta.generation.request import Request
 from arietta.model.bundle import DEFAULT_MODEL, load_bundle
 from arietta.model.engine import load_engine
-from arietta.music.notes import Notes, excerpt
+from arietta.music.notes import Notes
+from arietta.music.windows import draw_excerpt
 from arietta.originality.baseline import measure_percentiles
 from arietta.originality.index import PassageIndex, find_index, open_index
 from arietta.originality.recall import measure_recall
@@ -88,14 +89,10 @@ def measure_takes(model: str, index: PassageIndex, count: int) -> None:
 
 def _held_out(store: Store, index: PassageIndex, count: int) -> list[Notes]:
     indexed = {piece.work for piece in index.pieces}
-    others = [piece for piece in store.pieces if piece.work not in indexed and piece.notes >= QUERY]
+    pieces = [piece.index for piece in store.pieces if piece.work not in indexed and piece.notes >= QUERY]
     rng = np.random.default_rng(2)
-    queries = []
-    for _ in range(count):
-        piece = others[int(rng.integers(len(others)))]
-        start = int(rng.integers(0, piece.notes - QUERY + 1))
-        queries.append(excerpt(store.notes(piece.index), start, start + QUERY))
-    return queries
+    drawn = [draw_excerpt(lambda i: store.notes(pieces[i]), len(pieces), QUERY, rng)[1] for _ in range(count)]
+    return [notes for notes in drawn if notes is not None]
 
 
 def _inside(pieces: list[Notes], index: PassageIndex) -> dict[str, Any]:

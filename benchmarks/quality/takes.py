@@ -99,8 +99,8 @@ def looping(notes: Notes) -> Looping:
     """Search a piece for loops as composing hears them."""
     guard, is_looping = LoopGuard(), []
     for place in range(len(notes)):
-        guard.hear(notes[place])
-        is_looping.append(guard.repeated is not None)
+        guard.push(notes[place])
+        is_looping.append(guard.looping_pitch is not None)
     return Looping(any(is_looping), any(before and now for before, now in pairwise(is_looping)))
 
 

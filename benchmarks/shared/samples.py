@@ -24,15 +24,16 @@ from arietta.model.config import ANY
 from arietta.model.engine import OnnxEngine
 from arietta.model.sampling import DEFAULT, Sampling
 from arietta.music.notes import Note, Notes, window
+from arietta.music.windows import draw_window
 from benchmarks.shared.report import commit
 
 
 class DeafGuard:
     """Stands where a LoopGuard would, and never objects."""
 
-    repeated: int | None = None
+    looping_pitch: int | None = None
 
-    def hear(self, note: Note) -> None:
+    def push(self, note: Note) -> None:
         """Take no notice."""
 
 
@@ -75,10 +76,7 @@ def side(store: Store, corpus: str, split: str, note_count: int) -> list[Piece]:
 def somewhere(store: Store, pieces: Sequence[Piece], note_count: int, *, seed: int = 0) -> list[Notes]:
     """A window from somewhere in each piece."""
     rng = np.random.default_rng(seed)
-    starts = [int(rng.integers(0, piece.notes - note_count + 1)) for piece in pieces]
-    return [
-        window(store.notes(piece.index), start, start + note_count) for piece, start in zip(pieces, starts, strict=True)
-    ]
+    return [draw_window(store.notes(piece.index), note_count, rng) for piece in pieces]
 
 
 def everywhere(store: Store, pieces: Sequence[Piece], note_count: int) -> Iterator[Notes]:

@@ -8,7 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from arietta.evaluation.comparison import compare, density, distances, divergence, mean_overlap, overlapped_area
+from arietta.errors import RequestError
+from arietta.evaluation.comparison import (
+    FEWEST,
+    check_window_count,
+    compare,
+    compare_sets,
+    density,
+    distances,
+    divergence,
+    mean_overlap,
+    measure_set,
+    overlapped_area,
+)
+from arietta.evaluation.frechet import ENOUGH
 from arietta.evaluation.statistics import Statistics, measure
 from arietta.music.notes import stretch, transpose
 from tests.support.tunes import tune
@@ -116,3 +129,29 @@ def test_what_few_have_and_what_is_the_same_in_all_is_left_out() -> None:
 def test_the_same_sets_give_the_same_figures() -> None:
     one, other = (compare(pieces(range(8)), pieces(range(8, 16))) for _ in range(2))
     assert one == other
+
+
+# Sets
+
+
+def test_a_set_against_itself_lies_nowhere_else_and_halves_have_every_second_window() -> None:
+    measured = measure_set(tune(seed, 130) for seed in range(2 * ENOUGH))
+    first, second = measured.every_second(0), measured.every_second(1)
+    assert len(first.statistics) == len(second.statistics) == ENOUGH
+    assert measured.embeddings is not None and second.embeddings is not None
+    assert np.array_equal(measured.embeddings[1::2], second.embeddings)
+    compared = compare_sets(first, first)
+    assert compared.distance is not None and compared.distance.distance == pytest.approx(0, abs=1e-6)
+    assert compared.mean_overlap == mean_overlap(compared.statistics)
+
+
+def test_sets_too_small_or_of_windows_too_short_have_no_distance() -> None:
+    small, short = (measure_set(tune(seed, size) for seed in range(6)) for size in (130, 60))
+    assert compare_sets(small, small).distance is None
+    assert short.embeddings is None and compare_sets(short, short).distance is None
+
+
+def test_a_set_needs_windows_for_two_halves() -> None:
+    check_window_count("set", 2 * FEWEST, 300)
+    with pytest.raises(RequestError, match="set: has 7 pieces of 300 notes or more, and 8 are needed"):
+        check_window_count("set", 7, 300)

@@ -69,8 +69,8 @@ def test_its_page_tells_of_it_plays_three_takes_and_is_small(judged: tuple[Model
 def test_takes_are_held_against_a_set_beside_real_against_real() -> None:
     windows = [tune(seed, NOTES) for seed in range(10, 20)]
     found = against_set([tune(seed, NOTES) for seed in range(5)], windows, "tunes")
-    assert found.windows == 10 and set(found.found) == set(found.real)
-    mine, theirs = found.overlaps
+    assert found.windows == 10 and set(found.takes.statistics) == set(found.real.statistics)
+    mine, theirs = found.takes.mean_overlap, found.real.mean_overlap
     assert mine is not None and theirs is not None and 0.3 < mine <= 1
 
 

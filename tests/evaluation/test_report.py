@@ -12,9 +12,9 @@ import pytest
 from arietta.errors import RequestError
 from arietta.evaluation.likelihood import likelihood
 from arietta.evaluation.reference import NATS
-from arietta.evaluation.report import MOST_WINDOWS, figures, pitch_class_entropy, report_on, report_values
+from arietta.evaluation.report import MOST_WINDOWS, figures, pitch_class_entropy, report_on
 from arietta.evaluation.statistics import measure
-from arietta.evaluation.words import MEANINGS, plain_words
+from arietta.evaluation.words import MEANINGS, plain_words, report_json
 from arietta.model.engine import OnnxEngine
 from arietta.music.meter import Meter, Tempo, TimeSignature
 from arietta.music.notes import Notes, excerpt, shift, window
@@ -109,7 +109,7 @@ def test_of_a_very_long_piece_few_windows_are_taken() -> None:
 def test_the_values_are_json_with_real_music_beside(tiny_engine: OnnxEngine, tmp_path: Any) -> None:
     index = indexed(tmp_path / "index")
     report = report_on(excerpt(TUNES[3], 0, 200), engine=tiny_engine, index=index)
-    values = json.loads(json.dumps(report_values(report), allow_nan=False))
+    values = json.loads(json.dumps(report_json(report), allow_nan=False))
     assert values["measured"]["note_count"] == 200 and len(values["measured"]["pitch_classes"]) == 12
     assert values["beats"]["is_written"] is False
     assert values["originality"]["longest"] == 200 and values["originality"]["index"]
@@ -132,7 +132,7 @@ def test_the_values_are_json_with_real_music_beside(tiny_engine: OnnxEngine, tmp
 )
 def test_odd_pieces_have_reports_without_nan(notes: Notes, tiny_engine: OnnxEngine, tmp_path: Any) -> None:
     report = report_on(notes, engine=tiny_engine, index=indexed(tmp_path / "index"))
-    json.dumps(report_values(report), allow_nan=False)
+    json.dumps(report_json(report), allow_nan=False)
     assert all(math.isfinite(value) for value in figures(report).values())
     said = plain_words(report)
     assert bool(said) == bool(len(notes))

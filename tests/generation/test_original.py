@@ -22,7 +22,6 @@ from arietta.generation.original import (
     generate_original,
     measure_originality,
     require_index,
-    sentences,
 )
 from arietta.generation.request import Request, Take
 from arietta.model.engine import OnnxEngine
@@ -181,27 +180,6 @@ def test_of_equals_the_first_is_kept() -> None:
     for _ in range(2):
         attempts.add(a_take(attempts.next_request), BORROWED)
     assert attempts.take is not None and attempts.take.request.seed == 7
-
-
-# What is said
-
-
-def test_every_try_is_told_in_a_sentence() -> None:
-    rejected = (Rejected(7, 61, "Chopin: Étude"), Rejected(107, 20, "Liszt: Waltz"))
-    assert sentences(207, replace(OWN, rejected=rejected)) == [
-        "Seed 7 shared 61 notes with Chopin: Étude: composed again with seed 107.",
-        "Seed 107 shared 20 notes with Liszt: Waltz: composed again with seed 207.",
-    ]
-    assert sentences(7, OWN) == []
-
-
-def test_that_no_try_was_original_is_said_plainly() -> None:
-    rejected = (Rejected(7, 20, "Chopin: Étude"), Rejected(107, 61, "Liszt: Waltz"))
-    assert sentences(7, replace(BORROWED, rejected=rejected)) == [
-        "Seed 7 shared 20 notes with Chopin: Étude: composed again with seed 107.",
-        "Seed 107 shared 61 notes with Liszt: Waltz.",
-        "All 2 tries share more than people's works do with each other: seed 7, the most original, is kept.",
-    ]
 
 
 def test_a_model_without_an_index_is_refused(tiny_engine: OnnxEngine) -> None:

@@ -62,7 +62,7 @@ def _figures(report: ModelReport) -> Iterator[Markup]:
 def _against(against: AgainstSet) -> Iterator[Markup]:
     lines: list[list[object]] = [
         [name_of(name), f"{one.overlap:.3f}", "{:.2f}-{:.2f}".format(*one.overlap_interval), _overlap(against, name)]
-        for name, one in against.found.items()
+        for name, one in against.takes.statistics.items()
     ]
     words = (
         f"Against one window of each of {against.windows} pieces of {against.name}: 1 is where the takes lie as these "
@@ -73,5 +73,5 @@ def _against(against: AgainstSet) -> Iterator[Markup]:
 
 
 def _overlap(against: AgainstSet, name: str) -> str:
-    one: Comparison | None = against.real.get(name)
+    one: Comparison | None = against.real.statistics.get(name)
     return f"{one.overlap:.3f}" if one else ""

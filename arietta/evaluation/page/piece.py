@@ -13,14 +13,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...music.notes import Notes
-from ...originality.baseline import sentences
 from ...originality.search import Passage
 from ...render.roll import format_onset, format_time, pitch_name
 from ..reference import Reference, is_inside, place_among_all, references
 from ..report import Report, figures
 from ..statistics import Statistics
 from ..structure import SCALES
-from ..words import MEANINGS, NOTHING_TO_JUDGE, ORIGINS, name_of, number, plain_words
+from ..words import (
+    MEANINGS,
+    NOTHING_TO_JUDGE,
+    ORIGINS,
+    index_sentence,
+    name_of,
+    number,
+    plain_words,
+    standing_sentences,
+)
 from .html import document
 from .markup import Markup, joined, rows, tag
 from .plots import bars, squares, strip_plot, structure_squares
@@ -172,7 +180,7 @@ def _details(report: Report) -> Iterator[Markup]:
     if report.surprises:
         yield details("The notes it expected least", _surprises(report))
     if report.shared and report.shared.likeness.passages:
-        words = " ".join([*sentences(report.shared.standing), report.shared.among])
+        words = " ".join([*standing_sentences(report.shared.standing), index_sentence(report.shared.index)])
         yield details("What it shares with the corpus", tag("p", words), _passages(report.shared.likeness.passages))
     yield details("All figures of the whole piece", _all_figures(report))
     spread = dict(_distributions(report))

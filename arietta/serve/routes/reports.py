@@ -16,7 +16,8 @@ from starlette.concurrency import run_in_threadpool
 
 from ...evaluation.page.html import content_policy
 from ...evaluation.page.piece import TitledReport, report_html
-from ...evaluation.report import Report, report_on, report_values
+from ...evaluation.report import Report, report_on
+from ...evaluation.words import report_json
 from ...music.notes import Notes
 from ..jobs.history import Record
 from ..jobs.service import Service
@@ -87,7 +88,7 @@ async def get_report(key: PieceId, service: AppService, queue: AppFileQueue) -> 
     """Write the report as JSON."""
 
     def write(_: Record, __: Notes, report: Report) -> bytes:
-        return json.dumps(report_values(report), allow_nan=False).encode()
+        return json.dumps(report_json(report), allow_nan=False).encode()
 
     _, content = await _report(service, queue, key, write)
     return Response(content, headers={"Cache-Control": "no-store"}, media_type="application/json")

@@ -20,6 +20,7 @@ from ...corpus.store import Piece, Store
 from ...evaluation.embedding import HEAD_DIMENSIONS, Weights, cut_windows, features, forward
 from ...files import write_file
 from ...music.notes import excerpt
+from ...music.windows import draw_window
 from .training import Learner, folded
 
 NOTES = 300  # of each piece, from somewhere in it
@@ -56,8 +57,7 @@ def embed_pieces(
     """Embed 300 notes from somewhere in each piece, or all of a shorter one: float64 [P, D]."""
     rng, found = np.random.default_rng(seed), []
     for piece in pieces:
-        start = int(rng.integers(0, max(piece.notes - NOTES, 0) + 1))
-        windows = cut_windows(excerpt(store.notes(piece.index), start, start + NOTES))
+        windows = cut_windows(draw_window(store.notes(piece.index), NOTES, rng, cut=excerpt))
         found.append(forward(shipped.weights, features(windows)).mean(axis=0, dtype=np.float64))
         if progress:
             progress(len(found), len(pieces))

@@ -1,0 +1,91 @@
+"""Sentences for people: each says one thing, whatever is known and whatever is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from arietta.evaluation.comparison import SetDistance
+from arietta.evaluation.report import report_on
+from arietta.evaluation.words import (
+    MEANINGS,
+    ORIGINS,
+    distance_sentence,
+    index_sentence,
+    name_of,
+    plain_words,
+    retry_sentences,
+    standing_sentences,
+    unread_sentence,
+)
+from arietta.generation.original import Originality, Rejected
+from arietta.music.notes import Notes
+from arietta.originality.baseline import Percentiles
+from arietta.originality.index import PassageIndex, describe_more
+from tests.support.indexes import indexed
+from tests.support.tunes import tune
+
+OWN = Originality(0, 0.0, 0.0, 0.0, True, None)
+BORROWED = Originality(61, 0.4, 99.0, 98.0, False, "Nobody: Tune 1")
+
+
+def test_every_try_that_shared_too_much_has_a_sentence() -> None:
+    rejected = (Rejected(7, 61, "Chopin: Étude"), Rejected(107, 20, "Liszt: Waltz"))
+    assert retry_sentences(207, replace(OWN, rejected=rejected)) == [
+        "Seed 7 shared 61 notes with Chopin: Étude: composed again with seed 107.",
+        "Seed 107 shared 20 notes with Liszt: Waltz: composed again with seed 207.",
+    ]
+    assert retry_sentences(7, OWN) == []
+
+
+def test_that_no_try_was_original_is_said_plainly() -> None:
+    rejected = (Rejected(7, 20, "Chopin: Étude"), Rejected(107, 61, "Liszt: Waltz"))
+    assert retry_sentences(7, replace(BORROWED, rejected=rejected)) == [
+        "Seed 7 shared 20 notes with Chopin: Étude: composed again with seed 107.",
+        "Seed 107 shared 61 notes with Liszt: Waltz.",
+        "All 2 tries share more than people's works do with each other: seed 7, the most original, is kept.",
+    ]
+
+
+@pytest.mark.parametrize(("longest", "verdict"), [(97.5, "lies within"), (97.6, "shares more")])
+def test_the_verdict_changes_at_the_end_of_the_human_interval(longest: float, verdict: str) -> None:
+    lines = standing_sentences(Percentiles(300, longest, 20.0))
+    assert len(lines) == 3 and "windows of 300 notes" in lines[0] and verdict in lines[2]
+    assert standing_sentences(None) == []
+
+
+def test_an_index_says_how_much_it_finds_only_where_it_is_thinned_and_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = indexed(tmp_path / "index")
+    measured = describe_more(index, {"recall": {"exact": {"100": {"found": 0.9}, "50": {"found": 0.5}}}})
+    assert index_sentence(measured) == "Looked up among 8 pieces."  # it finds nearly all
+    monkeypatch.setattr(PassageIndex, "is_thinned", True)
+    assert index_sentence(index) == "Looked up among 8 pieces."
+    assert "of exact copies of 50 / 100 notes it finds 50 / 90 %" in index_sentence(measured)
+
+
+def test_a_distance_is_said_beside_real_musics_or_that_none_is_known() -> None:
+    near, far = SetDistance(1.0, (0.5, 1.5)), SetDistance(3.25, (3.0, 3.5))
+    assert distance_sentence(far, near) == "Frechet distance 3.25 (3.00 to 3.50), real 1.00 (0.50 to 1.50)"
+    assert distance_sentence(far, None).startswith("Frechet distance 3.25 (3.00 to 3.50), real unknown: it needs 40")
+    assert distance_sentence(None, near).startswith("no Frechet distance: it needs 40")
+
+
+def test_of_many_unread_files_the_first_is_named() -> None:
+    assert unread_sentence("set", [Path("a/b.mid")]) == "set: left out what cannot be read: b.mid"
+    assert unread_sentence("set", [Path("b.mid")] * 3).endswith("b.mid and 2 more")
+
+
+def test_names_of_figures_are_words() -> None:
+    assert name_of("inter_onset_beats") == "inter onset beats"
+    assert name_of("coming_back_30") == "coming back at 30 s"
+    assert set(ORIGINS) <= set(MEANINGS)
+
+
+def test_a_piece_without_notes_has_no_sentences_and_one_note_is_not_plural() -> None:
+    assert plain_words(report_on(Notes.of())) == {}
+    assert plain_words(report_on(tune(1, 1)))["length"].startswith("1 note,")
+    assert plain_words(report_on(tune(1, 20)))["loops"].startswith("none")
