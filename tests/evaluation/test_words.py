@@ -23,7 +23,7 @@ from arietta.evaluation.words import (
 from arietta.generation.original import Originality, Rejected
 from arietta.music.notes import Notes
 from arietta.originality.baseline import Percentiles
-from arietta.originality.index import PassageIndex, describe_more
+from arietta.originality.index import PassageIndex, extend_description
 from tests.support.indexes import indexed
 from tests.support.tunes import tune
 
@@ -60,7 +60,7 @@ def test_an_index_says_how_much_it_finds_only_where_it_is_thinned_and_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index = indexed(tmp_path / "index")
-    measured = describe_more(index, {"recall": {"exact": {"100": {"found": 0.9}, "50": {"found": 0.5}}}})
+    measured = extend_description(index, {"recall": {"exact": {"100": {"found": 0.9}, "50": {"found": 0.5}}}})
     assert index_sentence(measured) == "Looked up among 8 pieces."  # it finds nearly all
     monkeypatch.setattr(PassageIndex, "is_thinned", True)
     assert index_sentence(index) == "Looked up among 8 pieces."
