@@ -1,9 +1,9 @@
 """Which hand plays which note: the split that costs two hands least, over the whole piece.
 
-At each onset the struck notes are divided into a lower and an upper part. A division costs what it asks of the hands:
-a wide grip (keys still held count), a leap from where the hand was, crossing, more than five fingers. The cheapest
-course is found by dynamic programming over the divisions, each keeping where its own hands are (after Kilian and Hoos
-2002, "Voice separation: a local optimisation approach", with hands for voices).
+At each onset the chord is divided into a lower and an upper part. A division costs what it asks of the hands: a wide
+span (keys still held count), a leap from where the hand was, crossing, more than five fingers. The cheapest path is
+found by a beam search over the divisions, each path keeping where its own hands are (after Kilian and Hoos 2002,
+"Voice separation: a local optimisation approach", with hands for voices).
 """
 
 from __future__ import annotations
@@ -17,102 +17,108 @@ from numpy.typing import NDArray
 from ...music.chords import STRUCK_TOGETHER, number_chords_by_span
 from ...music.notes import Notes
 
-COURSES = 12  # kept at each onset
-HOME = (50.0, 70.0)  # where a hand rests before it has played
-EASE, COMFORT, REACH, FINGERS = (
-    4,
-    9,
-    12,
-    5,
-)  # semitones that cost nothing to move, to grip; that can be gripped; keys at once
-# Costs, chosen on eight sequenced pieces whose tracks name the hand (88 % of their notes told right, 88 % in eight
-# others; a fixed split at middle C: 78 %): a semitone of grip, of stretch and of leap, a key too many, crossing, and a
-# semitone from home.
-GRIP, STRETCH, LEAP, CROWD, CROSS, STRAY = 0.6, 6.0, 0.15, 8.0, 6.0, 0.01
-SETTLE = 2.0  # seconds (a time constant) in which a hand that rests forgets where it was
+BEAM = 12  # paths kept at each chord
+HOME = (50.0, 70.0)  # pitches at which the left and the right hand rest before they have played
+EASE = 4  # semitones that a hand moves without a leap: fingers reach them from where it is
+COMFORT = 9  # semitones of span that cost nothing, a major sixth
+REACH = 12  # semitones that most hands can span, an octave
+FINGERS = 5  # keys at once
+# The costs were chosen on eight sequenced pieces whose tracks name the hand: 88 % of their notes come out right, and
+# 88 % in eight others; a fixed split at middle C gets 78 %.
+SPAN_COST = 0.6  # for a semitone of span beyond COMFORT
+STRETCH_COST = 6.0  # for a semitone of span beyond REACH: such a chord is broken, or belongs to two hands
+LEAP_COST = 0.15  # for a semitone of leap beyond EASE
+FINGER_COST = 8.0  # for a key more than FINGERS
+CROSSING_COST = 6.0  # for hands that cross
+AWAY_COST = 0.01  # for a semitone away from HOME: decides only where nothing else does
+SETTLE = 2.0  # seconds (a time constant) in which a resting hand forgets where it was, and leaps for nothing
 
-Grip = tuple[tuple[int, float], ...]  # keys and when they are let go
+Keys = tuple[tuple[int, float], ...]  # (pitch, when it is released)
 
 
 @dataclass(frozen=True)
 class _Hand:
-    """Where a hand is: the middle of its last grip, since when, and what it holds."""
+    """Where a hand is: the mean pitch of its last chord, since when, and the keys it holds."""
 
-    place: float
+    position: float
     since: float
-    held: Grip = ()
+    held: Keys = ()
+
+    def released(self, now: float) -> _Hand:
+        """The hand without the keys that it has let go of by `now`."""
+        held = tuple(key for key in self.held if key[1] > now + STRUCK_TOGETHER)
+        return self if len(held) == len(self.held) else _Hand(self.position, self.since, held)
+
+    def cost(self, struck: Keys, now: float) -> float:
+        """What it asks of the hand to strike keys while it holds its others."""
+        if not struck:
+            return 0.0
+        pitches = [pitch for pitch, _ in (*struck, *self.held)]
+        span = max(pitches) - min(pitches)
+        mean = sum(pitch for pitch, _ in struck) / len(struck)
+        cost = SPAN_COST * max(span - COMFORT, 0) + STRETCH_COST * max(span - REACH, 0)
+        cost += FINGER_COST * max(len(pitches) - FINGERS, 0)
+        cost += LEAP_COST * max(abs(mean - self.position) - EASE, 0) * math.exp((self.since - now) / SETTLE)
+        home = HOME[0] if self.position < sum(HOME) / 2 else HOME[1]
+        return cost + AWAY_COST * abs(mean - home)
+
+    def struck(self, keys: Keys, now: float) -> _Hand:
+        """The hand after it has struck keys."""
+        if not keys:
+            return self
+        return _Hand(sum(pitch for pitch, _ in keys) / len(keys), now, self.held + keys)
 
 
 @dataclass(frozen=True)
-class _Course:
-    """One way to have divided all grips so far: its cost, its hands, and the divisions, last first."""
+class _Path:
+    """One way to have divided all chords so far: its cost, its hands, and how many notes of the last went left."""
 
     cost: float
     left: _Hand
     right: _Hand
-    divisions: tuple[int, object] | None
+    left_count: int = 0
+    previous: _Path | None = None
 
 
 def split_hands(notes: Notes) -> NDArray[np.bool_]:
-    """Tell for each note whether the right hand plays it, bool [N]."""
-    grips = _grips(notes)
-    courses = [_Course(0.0, _Hand(HOME[0], -10.0), _Hand(HOME[1], -10.0), None)]
-    for grip in grips:
-        courses = _go_on(courses, notes, grip)
+    """Find for each note whether the right hand plays it, bool [N]."""
+    chords = _chords(notes)
+    # Ten seconds before the piece: far enough back that the first chord is no leap.
+    paths = [_Path(0.0, _Hand(HOME[0], -10.0), _Hand(HOME[1], -10.0))]
+    for chord in chords:
+        keys = tuple(zip(notes.pitch[chord].tolist(), notes.release[chord].tolist(), strict=True))
+        paths = _extend(paths, keys, float(notes.onset[chord[0]]))
     is_right = np.zeros(len(notes), dtype=np.bool_)
-    division = min(courses, key=lambda course: course.cost).divisions
-    for grip in reversed(grips):
-        assert division is not None
-        lower, division = division  # type: ignore[assignment]
-        is_right[grip[lower:]] = True
+    path: _Path | None = min(paths, key=lambda path: path.cost)
+    for chord in reversed(chords):
+        assert path is not None
+        is_right[chord[path.left_count :]] = True
+        path = path.previous
     return is_right
 
 
-def _grips(notes: Notes) -> list[NDArray[np.int64]]:
-    """Notes struck together, each grip by rising pitch."""
-    breaks = np.flatnonzero(np.diff(number_chords_by_span(notes.onset))) + 1
-    groups = np.split(np.arange(len(notes)), breaks) if len(notes) else []
-    return [group[np.argsort(notes.pitch[group], kind="stable")] for group in groups]
+def _chords(notes: Notes) -> list[NDArray[np.int64]]:
+    """Indices of the notes struck together, each chord by rising pitch."""
+    if not len(notes):
+        return []
+    edges = np.flatnonzero(np.diff(number_chords_by_span(notes.onset))) + 1
+    chords = np.split(np.arange(len(notes)), edges)
+    return [chord[np.argsort(notes.pitch[chord], kind="stable")] for chord in chords]
 
 
-def _go_on(courses: list[_Course], notes: Notes, grip: NDArray[np.int64]) -> list[_Course]:
-    now = float(notes.onset[grip[0]])
-    keys = tuple(zip(notes.pitch[grip].tolist(), notes.release[grip].tolist(), strict=True))
-    best: dict[tuple[int, Grip], _Course] = {}
-    for course in courses:
-        left, right = _let_go(course.left, now), _let_go(course.right, now)
-        for lower in range(len(keys) + 1):
-            cost = course.cost + _cost(left, keys[:lower], now) + _cost(right, keys[lower:], now)
-            after = _move(left, keys[:lower], now), _move(right, keys[lower:], now)
-            cost += CROSS * _is_crossed(*after)
-            name = lower, after[0].held
-            if name not in best or cost < best[name].cost:
-                best[name] = _Course(cost, *after, (lower, course.divisions))
-    return sorted(best.values(), key=lambda course: course.cost)[:COURSES]
-
-
-def _let_go(hand: _Hand, now: float) -> _Hand:
-    held = tuple(key for key in hand.held if key[1] > now + STRUCK_TOGETHER)
-    return hand if len(held) == len(hand.held) else _Hand(hand.place, hand.since, held)
-
-
-def _cost(hand: _Hand, struck: Grip, now: float) -> float:
-    if not struck:
-        return 0.0
-    keys = [key for key, _ in (*struck, *hand.held)]
-    span = max(keys) - min(keys)
-    middle = sum(key for key, _ in struck) / len(struck)
-    cost = GRIP * max(span - COMFORT, 0) + STRETCH * max(span - REACH, 0) + CROWD * max(len(keys) - FINGERS, 0)
-    cost += LEAP * max(abs(middle - hand.place) - EASE, 0) * math.exp((hand.since - now) / SETTLE)
-    home = HOME[0] if hand.place < sum(HOME) / 2 else HOME[1]
-    return cost + STRAY * abs(middle - home)
-
-
-def _move(hand: _Hand, struck: Grip, now: float) -> _Hand:
-    if not struck:
-        return hand
-    return _Hand(sum(key for key, _ in struck) / len(struck), now, hand.held + struck)
-
-
-def _is_crossed(left: _Hand, right: _Hand) -> bool:
-    return bool(left.held and right.held) and max(left.held)[0] > min(right.held)[0]
+def _extend(paths: list[_Path], keys: Keys, now: float) -> list[_Path]:
+    """Divide one more chord in every way after every path; keep the BEAM cheapest that differ."""
+    cheapest: dict[tuple[int, Keys], _Path] = {}
+    for path in paths:
+        left, right = path.left.released(now), path.right.released(now)
+        for count in range(len(keys) + 1):
+            lower, upper = keys[:count], keys[count:]
+            cost = path.cost + left.cost(lower, now) + right.cost(upper, now)
+            new_left, new_right = left.struck(lower, now), right.struck(upper, now)
+            if new_left.held and new_right.held and max(new_left.held)[0] > min(new_right.held)[0]:
+                cost += CROSSING_COST
+            # Paths that hold the same keys have the same future, but for where their hands have been.
+            state = count, new_left.held
+            if state not in cheapest or cost < cheapest[state].cost:
+                cheapest[state] = _Path(cost, new_left, new_right, count, path)
+    return sorted(cheapest.values(), key=lambda path: path.cost)[:BEAM]

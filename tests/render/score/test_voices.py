@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arietta.music.meter import Bar
-from arietta.render.score.voices import STRAIGHT, TRIPLE, Value, write_voices
+from arietta.render.score.voices import STRAIGHT, TRIPLET, Value, write_voices
 
 COMMON = Bar(0, 96, 24)
 
@@ -109,4 +109,4 @@ def test_notes_that_begin_and_end_together_are_a_chord() -> None:
 def test_every_value_has_the_length_its_name_says() -> None:
     names = {"whole": 96, "half": 48, "quarter": 24, "eighth": 12, "16th": 6, "32nd": 3}
     assert all(names[name] * (3 if dots else 2) == 2 * length for length, (name, dots) in STRAIGHT.items())
-    assert all(names[name] * (3 if dots else 2) == 3 * length for length, (name, dots) in TRIPLE.items())
+    assert all(names[name] * (3 if dots else 2) == 3 * length for length, (name, dots) in TRIPLET.items())
