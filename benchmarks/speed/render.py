@@ -25,7 +25,7 @@ import numpy as np
 from arietta.music.midi import read_midi
 from arietta.music.notes import Notes
 from arietta.render.audio import write_audio
-from arietta.render.score import musicxml
+from arietta.render.score import score_musicxml
 from benchmarks.shared.report import report
 
 REPEATS = 3
@@ -56,7 +56,7 @@ def measure(name: str, notes: Notes) -> None:
                 notes.seconds / processor_seconds(lambda path=path: write_audio(path, notes)) for _ in range(REPEATS)
             ]
             report(f"render/{name}, {kind}, faster than it plays", speeds, "times", threads=1)
-    times = [1000 * processor_seconds(lambda: musicxml(notes)) for _ in range(REPEATS)]
+    times = [1000 * processor_seconds(lambda: score_musicxml(notes)) for _ in range(REPEATS)]
     report(f"render/{name}, musicxml", times, "ms", threads=1)
 
 

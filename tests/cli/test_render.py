@@ -10,7 +10,7 @@ from arietta.music.midi import midi_bytes, read_midi
 from arietta.music.notes import Notes
 from arietta.render.audio import audio_bytes
 from arietta.render.roll import roll_png
-from arietta.render.score import musicxml
+from arietta.render.score import score_musicxml
 from tests.support.midi_bytes import midi, off, on, track
 
 
@@ -33,7 +33,7 @@ def test_each_kind_is_written_beside_the_file(piece: Path, capsys: pytest.Captur
     notes = read_midi(piece)
     assert piece.with_suffix(".wav").read_bytes() == audio_bytes(notes, "wav")
     assert piece.with_suffix(".ogg").read_bytes()[:4] == b"OggS"
-    assert piece.with_suffix(".musicxml").read_text() == musicxml(notes, title="waltz")
+    assert piece.with_suffix(".musicxml").read_text() == score_musicxml(notes, title="waltz")
     assert piece.with_suffix(".png").read_bytes() == roll_png(notes, title="waltz")
     assert piece.with_suffix(".svg").read_text().startswith("<svg")
     assert [line.split()[0].rpartition(".")[2] for line in out.splitlines()] == ["wav", "ogg", "musicxml", "svg", "png"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from arietta.music.meter import KeySignature, Meter, Tempo, TimeSignature
 from arietta.music.notes import Notes
-from arietta.render.score import musicxml
+from arietta.render.score import score_musicxml
 from tests.support.musicxml import Score, Sounding, complaints, read_score
 from tests.support.strategies import pieces
 
@@ -32,7 +32,7 @@ def performed(written: Written, meter: Meter) -> Notes:
 
 
 def scored(written: Written, meter: Meter) -> Score:
-    return read_score(musicxml(performed(written, meter), meter=meter))
+    return read_score(score_musicxml(performed(written, meter), meter=meter))
 
 
 def in_turn(lengths: list[Fraction], pitches: list[int]) -> Written:
@@ -81,7 +81,7 @@ def test_two_written_lines_come_back_as_they_were(written: Written, signature: t
 @settings(max_examples=40)
 @given(pieces())
 def test_every_note_of_any_performance_is_written_once(notes: Notes) -> None:
-    score = read_score(musicxml(notes))
+    score = read_score(score_musicxml(notes))
     assert Counter(note.pitch for note in score.notes) == Counter(notes.pitch.tolist())
     assert_bars_are_full(score)
 
@@ -90,7 +90,7 @@ def test_every_note_of_any_performance_is_written_once(notes: Notes) -> None:
 @given(pieces(), st.sampled_from([(4, 4), (6, 8), (3, 4), (7, 8), (1, 4)]), st.booleans())
 def test_every_note_is_written_once_in_any_metre(notes: Notes, signature: tuple[int, int], is_exact: bool) -> None:
     meter = Meter((TimeSignature(0, *signature),), (Tempo(0, 0.43),), is_exact=is_exact)
-    score = read_score(musicxml(notes, meter=meter))
+    score = read_score(score_musicxml(notes, meter=meter))
     assert Counter(note.pitch for note in score.notes) == Counter(notes.pitch.tolist())
     assert_bars_are_full(score)
 
@@ -104,32 +104,34 @@ def test_a_scale_of_eighths_fills_its_bars() -> None:
 
 def test_triplets_are_written_as_triplets() -> None:
     written = in_turn([Q(1, 3)] * 6 + [Q(2, 3), Q(1, 3), Q(1)], [72, 74, 76])
-    text = musicxml(performed(written, meter_of()), meter=meter_of())
+    text = score_musicxml(performed(written, meter_of()), meter=meter_of())
     assert sorted(read_score(text).notes) == soundings(written)
     assert text.count('<tuplet type="start"/>') == text.count('<tuplet type="stop"/>') == 3
     assert text.count("<actual-notes>3</actual-notes>") == 8
 
 
 def test_dotted_values_have_dots_and_no_ties() -> None:
-    text = musicxml(performed(in_turn([Q(3, 2), Q(1, 2), Q(3, 4), Q(1, 4), Q(1)], [72]), meter_of()), meter=meter_of())
+    text = score_musicxml(
+        performed(in_turn([Q(3, 2), Q(1, 2), Q(3, 4), Q(1, 4), Q(1)], [72]), meter_of()), meter=meter_of()
+    )
     assert text.count("<dot/>") == 2 and "<tie " not in text
 
 
 def test_a_note_over_the_bar_line_is_tied() -> None:
     written = in_turn([Q(3), Q(2), Q(3)], [72, 74, 76])
-    text = musicxml(performed(written, meter_of()), meter=meter_of())
+    text = score_musicxml(performed(written, meter_of()), meter=meter_of())
     assert sorted(read_score(text).notes) == soundings(written)
     assert text.count('<tie type="start"/>') == 1
 
 
 @pytest.mark.parametrize(("start", "ties"), [(Q(1, 2), 0), (Q(3, 2), 1), (Q(1), 0)])
 def test_a_quarter_off_the_beat_is_whole_unless_it_hides_the_middle_of_the_bar(start: Fraction, ties: int) -> None:
-    text = musicxml(performed([(start, Q(1), 72)], meter_of()), meter=meter_of())
+    text = score_musicxml(performed([(start, Q(1), 72)], meter_of()), meter=meter_of())
     assert text.count('<tie type="start"/>') == ties
 
 
 def test_a_chord_is_one_value_and_its_notes_share_it() -> None:
-    text = musicxml(performed([(Q(0), Q(2), pitch) for pitch in (72, 76, 79)], meter_of()), meter=meter_of())
+    text = score_musicxml(performed([(Q(0), Q(2), pitch) for pitch in (72, 76, 79)], meter_of()), meter=meter_of())
     assert text.count("<chord/>") == 2 and text.count("<duration>48</duration>") == 4  # with the rest after it
 
 
@@ -167,7 +169,7 @@ def test_key_signatures_stand_where_the_file_has_them() -> None:
 
 def test_an_accidental_is_shown_once_a_bar() -> None:
     notes = performed(in_turn([Q(1)] * 8, [78, 78, 77, 78]), meter_of())
-    bars = read_score(musicxml(notes, meter=meter_of())).bars
+    bars = read_score(score_musicxml(notes, meter=meter_of())).bars
     shown = [
         [note.findtext("accidental") for note in bar.iter("note") if note.find("pitch") is not None] for bar in bars
     ]
@@ -182,7 +184,7 @@ def test_eighths_of_a_beat_share_a_beam_and_rests_break_it() -> None:
         (Q(2), Q(1, 4), 72),
         (Q(9, 4), Q(3, 4), 74),
     ]
-    text = musicxml(performed(written, meter_of()), meter=meter_of())
+    text = score_musicxml(performed(written, meter_of()), meter=meter_of())
     beams = [
         [beam.text for beam in note.findall("beam")]
         for note in ET.fromstring(text).iter("note")
@@ -194,7 +196,7 @@ def test_eighths_of_a_beat_share_a_beam_and_rests_break_it() -> None:
 def test_pedal_loudness_and_tempo_are_marked() -> None:
     notes = performed(in_turn([Q(1)] * 8, [60]), meter_of())
     loud = Notes.of(notes.onset, notes.duration, notes.pitch, [40] * 4 + [100] * 4, [(0.0, 2.0), (2.0, 3.0)])
-    text = musicxml(loud, meter=meter_of())
+    text = score_musicxml(loud, meter=meter_of())
     assert text.count('<pedal type="start"') == text.count('<pedal type="stop"') == 2
     bars = ET.fromstring(text).findall("./part/measure")
     assert [[mark.tag for mark in bar.findall(".//dynamics/*")] for bar in bars] == [["mp"], ["f"]]
@@ -202,24 +204,24 @@ def test_pedal_loudness_and_tempo_are_marked() -> None:
 
 
 def test_the_title_is_text_whatever_is_in_it() -> None:
-    text = musicxml(performed([(Q(0), Q(1), 60)], meter_of()), title='<Für "Elise" & \x07co>')
+    text = score_musicxml(performed([(Q(0), Q(1), 60)], meter_of()), title='<Für "Elise" & \x07co>')
     assert ET.fromstring(text).findtext("work/work-title") == '<Für "Elise" & co>'
 
 
 def test_an_empty_piece_is_a_bar_of_rest() -> None:
-    score = read_score(musicxml(Notes.of()))
+    score = read_score(score_musicxml(Notes.of()))
     assert score.lengths == [4] and not score.notes
 
 
 def test_the_same_notes_give_the_same_score(waltz: Notes) -> None:
-    assert musicxml(waltz, title="a") == musicxml(waltz, title="a")
+    assert score_musicxml(waltz, title="a") == score_musicxml(waltz, title="a")
 
 
 @settings(max_examples=15)
 @given(pieces())
 def test_verovio_engraves_performances_without_a_warning(notes: Notes) -> None:
     pytest.importorskip("verovio")
-    assert complaints(musicxml(notes, title="made")) == ""
+    assert complaints(score_musicxml(notes, title="made")) == ""
 
 
 @settings(max_examples=15)
@@ -227,7 +229,7 @@ def test_verovio_engraves_performances_without_a_warning(notes: Notes) -> None:
 def test_verovio_engraves_written_lines_without_a_warning(written: Written, signature: tuple[int, int]) -> None:
     pytest.importorskip("verovio")
     meter = meter_of(*signature, sharps=-4)
-    assert complaints(musicxml(performed(written, meter), meter=meter)) == ""
+    assert complaints(score_musicxml(performed(written, meter), meter=meter)) == ""
 
 
 def test_a_steady_performance_gets_the_bars_it_was_played_in() -> None:
@@ -240,6 +242,6 @@ def test_a_steady_performance_gets_the_bars_it_was_played_in() -> None:
             pitch.append(key)
             velocity.append(loudness)
     notes = Notes.of(onset, [0.4] * len(onset), pitch, velocity)
-    score = read_score(musicxml(notes))
+    score = read_score(score_musicxml(notes))
     assert set(score.lengths[1:-1]) == {3}
     assert {note.start % 1 for note in score.notes} == {0}

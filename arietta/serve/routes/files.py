@@ -71,9 +71,9 @@ def file_content(ending: str, record: Record, notes: Notes, *, most_audio_second
                 raise RequestError(f"the piece lasts {notes.seconds:.0f} s; {limit}")
             return audio_bytes(notes, ending)
         case "musicxml":
-            from ...render.score import musicxml
+            from ...render.score import score_musicxml
 
-            return musicxml(notes, title=record.name).encode()
+            return score_musicxml(notes, title=record.name).encode()
         case "svg":
             from ...render.roll import roll_svg
 

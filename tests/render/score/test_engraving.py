@@ -8,7 +8,7 @@ import pytest
 
 from arietta.errors import RequestError
 from arietta.music.notes import Notes
-from arietta.render.score import musicxml
+from arietta.render.score import score_musicxml
 from arietta.render.score.engraving import HEIGHT, WIDTH, _content, engrave, pdf
 
 SVG = """<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">
@@ -95,7 +95,7 @@ def test_every_object_of_a_pdf_stands_where_its_table_says() -> None:
 
 def test_a_score_is_engraved_whole_and_always_alike(waltz: Notes) -> None:
     pytest.importorskip("verovio")
-    text = musicxml(waltz, title="Valse (triste)")
+    text = score_musicxml(waltz, title="Valse (triste)")
     data = engrave(text)
     (page,) = streams(data)
     assert "(Valse \\(triste\\)) Tj" in page and "(Piano) Tj" in page
@@ -108,7 +108,7 @@ def test_long_scores_run_over_pages() -> None:
     notes = Notes.of(
         [0.25 * place for place in range(1200)], [0.25] * 1200, [60 + place % 12 for place in range(1200)], [64] * 1200
     )
-    assert len(streams(engrave(musicxml(notes)))) > 1
+    assert len(streams(engrave(score_musicxml(notes)))) > 1
 
 
 def test_without_verovio_it_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from arietta.music.meter import LATTICE, Bar, Meter, Tempo, TimeSignature
+from arietta.music.notes import Notes
+from arietta.render.score.marks import Mark, find_marks
+
+METER = Meter((TimeSignature(0, 4, 4),), (Tempo(0, 0.5),), is_exact=True)
+BARS = [Bar(start, 96, 24) for start in range(0, 384, 96)]
+
+
+def marks_of(velocity: list[int], pedal: list[tuple[float, float]] | None = None) -> list[list[Mark]]:
+    """Marks of four bars of quarter notes, half a second each, with these velocities from the beginning."""
+    onset = 0.5 * np.arange(len(velocity))
+    notes = Notes.of(onset, np.full(len(onset), 0.4), np.full(len(onset), 60), velocity, pedal or [])
+    return find_marks(notes, METER, LATTICE * np.arange(len(onset)), BARS)
+
+
+def dynamics(velocity: list[int]) -> list[str]:
+    """The dynamics of each bar, "" where it has none."""
+    return ["".join(mark.text for mark in bar if mark.kind == "dynamics") for bar in marks_of(velocity)]
+
+
+def test_the_tempo_is_marked_once_in_quarters_per_minute() -> None:
+    tempos = [mark for bar in marks_of([64] * 16) for mark in bar if mark.kind == "tempo"]
+    assert tempos == [Mark(0, "tempo", "120")]
+
+
+def test_a_steady_loudness_is_marked_once() -> None:
+    assert dynamics([60] * 16) == ["mp", "", "", ""]
+
+
+def test_a_loudness_just_beyond_the_bounds_changes_no_mark() -> None:
+    assert dynamics([64] * 8 + [68] * 8) == ["mp", "", "", ""]
+
+
+def test_a_change_of_loudness_is_marked_where_it_comes() -> None:
+    assert dynamics([40] * 8 + [110] * 8) == ["p", "", "f", "ff"]  # f: the soft bar before weighs in
+
+
+def test_bars_without_notes_have_no_dynamics() -> None:
+    assert dynamics([60] * 4) == ["mp", "", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("pedal", "bars"),
+    [
+        ((0.0, 1.0), [["start", "stop"], [], [], []]),
+        ((0.0, 2.0), [["start", "stop"], [], [], []]),  # lifted at the bar line: it belongs to the bar before
+        ((2.0, 5.0), [[], ["start"], ["stop"], []]),
+        ((0.0, 0.01), [[], [], [], []]),  # too short for a sixteenth
+        ((9.0, 10.0), [[], [], [], []]),  # after the last bar
+    ],
+)
+def test_a_pedal_stands_in_the_bars_where_it_is_pressed_and_lifted(
+    pedal: tuple[float, float], bars: list[list[str]]
+) -> None:
+    marks = marks_of([64] * 16, [pedal])
+    assert [[mark.text for mark in bar if mark.kind == "pedal"] for bar in marks] == bars
