@@ -1,4 +1,4 @@
-"""A drawing as boxes, lines and text in pixels, painted as SVG text or as a PNG of twice the size.
+"""A drawing: boxes, lines and text in pixels, written as SVG or painted as a PNG of twice the size.
 
 The PNG's typeface is the one inside Pillow, so that every machine paints the same picture; it has no accents,
 which are left out there. SVG names a generic sans-serif and keeps all letters.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont, ImageFont
 
 PAPER = "#ffffff"
-PNG_SCALE = 2
+PNG_SCALE = 2  # pixels of a PNG for one of the drawing, so that screens of high density stay sharp
+# Letters that Unicode does not take apart into a letter and an accent.
 PLAIN_LETTERS = str.maketrans(
     {"–": "-", "—": "-", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "ß": "ss", "æ": "ae", "œ": "oe"}
 )
@@ -37,6 +37,22 @@ class Box:
     colour: str
     radius: float = 0.0
 
+    def svg(self) -> str:
+        """Write the box as an SVG element."""
+        corner = f' rx="{self.radius:g}"' if self.radius else ""
+        size = f'width="{self.width:.2f}" height="{self.height:.2f}"'
+        return f'<rect x="{self.x:.2f}" y="{self.y:.2f}" {size}{corner} fill="{self.colour}"/>'
+
+    def paint(self, pencil: ImageDraw) -> None:
+        """Paint the box; one thinner than a pixel is painted as one."""
+        left, top = _pixel(self.x), _pixel(self.y)
+        right = max(_pixel(self.x + self.width) - 1, left)
+        corners = (left, top, right, max(_pixel(self.y + self.height) - 1, top))
+        if self.radius and right - left > 3:  # narrower boxes would be all corner
+            pencil.rounded_rectangle(corners, self.radius * PNG_SCALE, self.colour)
+        else:
+            pencil.rectangle(corners, self.colour)
+
 
 @dataclass(frozen=True)
 class Line:
@@ -48,6 +64,16 @@ class Line:
     y2: float
     colour: str
     width: float = 1.0
+
+    def svg(self) -> str:
+        """Write the line as an SVG element."""
+        path = f"M{self.x1:.2f} {self.y1:.2f}L{self.x2:.2f} {self.y2:.2f}"
+        return f'<path d="{path}" stroke="{self.colour}" stroke-width="{self.width:g}"/>'
+
+    def paint(self, pencil: ImageDraw) -> None:
+        """Paint the line at half its width: a full pixel looks heavy at this size."""
+        ends = (_pixel(self.x1), _pixel(self.y1), _pixel(self.x2), _pixel(self.y2))
+        pencil.line(ends, self.colour, max(1, _pixel(self.width) // 2))
 
 
 @dataclass(frozen=True)
@@ -61,13 +87,28 @@ class Text:
     colour: str = "#7a7580"
     anchor: str = "start"
 
+    def svg(self) -> str:
+        """Write the text as an SVG element."""
+        font = f'font-size="{self.size:g}" text-anchor="{self.anchor}"'
+        start = f'<text x="{self.x:.2f}" y="{self.y:.2f}" {font} fill="{self.colour}">'
+        return f"{start}{escape(_printable(self.text))}</text>"
+
+    def paint(self, pencil: ImageDraw) -> None:
+        """Paint the text in Pillow's typeface: accents go, what it cannot write becomes a question mark."""
+        # The ellipsis is one that the typeface has, and would be taken apart into three dots.
+        apart = unicodedata.normalize("NFKD", _printable(self.text).translate(PLAIN_LETTERS).replace("…", "\0"))
+        letters = (letter for letter in apart.replace("\0", "…") if not unicodedata.combining(letter))
+        text = "".join(letter if letter in DRAWN_LETTERS else "?" for letter in letters)
+        anchor = {"start": "ls", "middle": "ms", "end": "rs"}[self.anchor]  # left, middle, right; on the baseline
+        pencil.text((_pixel(self.x), _pixel(self.y)), text, self.colour, _font(self.size), anchor)
+
 
 Shape = Box | Line | Text
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A drawing; later shapes lie over earlier ones."""
+    """Shapes on paper; later ones lie over earlier ones."""
 
     width: float
     height: float
@@ -76,7 +117,11 @@ class Drawing:
 
 def drawing_svg(drawing: Drawing) -> str:
     """Write a drawing as an SVG document."""
-    return "\n".join(_svg_lines(drawing)) + "\n"
+    size = f'width="{drawing.width:g}" height="{drawing.height:g}" viewBox="0 0 {drawing.width:g} {drawing.height:g}"'
+    lines = [f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif">']
+    lines.append(f'<rect width="100%" height="100%" fill="{PAPER}"/>')
+    lines += [shape.svg() for shape in drawing.shapes]
+    return "\n".join([*lines, "</svg>", ""])
 
 
 def drawing_png(drawing: Drawing) -> bytes:
@@ -86,57 +131,15 @@ def drawing_png(drawing: Drawing) -> bytes:
     image = Image.new("RGB", (_pixel(drawing.width), _pixel(drawing.height)), PAPER)
     pencil = ImageDraw.Draw(image)
     for shape in drawing.shapes:
-        _paint(pencil, shape)
-    data = io.BytesIO()
-    image.save(data, "PNG", compress_level=4)
-    return data.getvalue()
-
-
-def _svg_lines(drawing: Drawing) -> Iterator[str]:
-    size = f'width="{drawing.width:g}" height="{drawing.height:g}" viewBox="0 0 {drawing.width:g} {drawing.height:g}"'
-    yield f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif">'
-    yield f'<rect width="100%" height="100%" fill="{PAPER}"/>'
-    for shape in drawing.shapes:
-        match shape:
-            case Box(x, y, width, height, colour, radius):
-                corner = f' rx="{radius:g}"' if radius else ""
-                place = f'x="{x:.2f}" y="{y:.2f}" width="{width:.2f}" height="{height:.2f}"'
-                yield f'<rect {place}{corner} fill="{colour}"/>'
-            case Line(x1, y1, x2, y2, colour, width):
-                yield f'<path d="M{x1:.2f} {y1:.2f}L{x2:.2f} {y2:.2f}" stroke="{colour}" stroke-width="{width:g}"/>'
-            case Text(x, y, text, points, colour, anchor):
-                place = f'x="{x:.2f}" y="{y:.2f}" font-size="{points:g}" text-anchor="{anchor}"'
-                yield f'<text {place} fill="{colour}">{escape(_printable(text))}</text>'
-    yield "</svg>"
+        shape.paint(pencil)
+    file = io.BytesIO()
+    image.save(file, "PNG", compress_level=4)
+    return file.getvalue()
 
 
 def _printable(text: str) -> str:
     """Leave out control characters, which XML cannot hold."""
     return "".join(letter for letter in text if letter.isprintable())
-
-
-def _paint(pencil: ImageDraw, shape: Shape) -> None:
-    match shape:
-        case Box(x, y, width, height, colour, radius):
-            left, top = _pixel(x), _pixel(y)
-            corners = (left, top, max(_pixel(x + width) - 1, left), max(_pixel(y + height) - 1, top))
-            if radius and corners[2] - left > 3:
-                pencil.rounded_rectangle(corners, radius * PNG_SCALE, colour)
-            else:
-                pencil.rectangle(corners, colour)
-        case Line(x1, y1, x2, y2, colour, width):
-            ends = (_pixel(x1), _pixel(y1), _pixel(x2), _pixel(y2))
-            pencil.line(ends, colour, max(1, _pixel(width) // 2))  # hairlines: a full pixel looks heavy at this size
-        case Text(x, y, text, size, colour, anchor):
-            place = {"start": "ls", "middle": "ms", "end": "rs"}[anchor]
-            pencil.text((_pixel(x), _pixel(y)), _plain(text), colour, _font(size), place)
-
-
-def _plain(text: str) -> str:
-    """Write text with the letters of Pillow's typeface: accents go, what has no likeness becomes a question mark."""
-    apart = unicodedata.normalize("NFKD", _printable(text).translate(PLAIN_LETTERS).replace("…", "\0"))
-    letters = (letter for letter in apart.replace("\0", "…") if not unicodedata.combining(letter))
-    return "".join(letter if letter in DRAWN_LETTERS else "?" for letter in letters)
 
 
 def _pixel(length: float) -> int:

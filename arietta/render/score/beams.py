@@ -28,9 +28,8 @@ def find_beams(voice: Sequence[Value], bar: Bar) -> dict[int, list[str]]:
     for group in (group for group in groups if len(group) > 1):
         counts = [0, *(FLAGS[value.name] for value in group), 0]
         for value, before, count, after in zip(group, counts, counts[1:], counts[2:], strict=False):
-            hook = (
-                "backward hook" if before else "forward hook"
-            )  # a line that its neighbours lack points at one of them
+            # A line that no neighbour shares is a hook towards one of them.
+            hook = "backward hook" if before else "forward hook"
             kinds = {(True, True): "continue", (True, False): "end", (False, True): "begin", (False, False): hook}
             beams[value.start] = [kinds[before >= level, after >= level] for level in range(1, count + 1)]
     return beams
