@@ -1,6 +1,6 @@
 """A sampled piano: notes, with their loudness and pedal, to stereo sound, a block at a time.
 
-The samples stand in `sounds/piano`, which the studio plays from too. Its `piano.json` says how to play them:
+The samples are in `sounds/piano`, which the studio plays from too. Its `piano.json` says how to play them:
 
     sample_rate            of every file, in Hz; `loop` and `frames` count its frames
     velocity_exponent      gain = (velocity / 127) ** exponent: 2 is SoundFont's own curve (SF2.01, 8.4.1)
@@ -23,7 +23,7 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -39,9 +39,10 @@ RESTRIKE = 0.1  # seconds in which a tone would fall by 100 dB where its key is 
 INAUDIBLE = 0.9  # of 100 dB: a tone ends there
 GAIN = 0.5  # of 16 performances of MAESTRO the median peaks at 0.8 of full scale, the loudest at 1.05 before the knee
 KNEE = 0.8  # above this share of full scale peaks are bent, so that none is cut
-WIDTH = 0.35  # how far apart the outermost keys stand: 0 is one point, 1 the two loudspeakers
-_FINE = 2  # samples are kept at so many times their own rate: straight lines between them are then true enough
-_TAIL = 4096  # frames of silence and of loop around a sample while it is filtered
+WIDTH = 0.35  # how far apart the outermost keys sound: 0 is one point, 1 the two loudspeakers
+KEYBOARD_CENTRE, KEYBOARD_HALF = 64.5, 43.5  # pitches: the middle of the 88 keys, and from there to the outermost
+OVERSAMPLING = 2  # samples are kept at so many times their own rate: straight lines between them are then true enough
+PADDING = 4096  # frames of silence and of loop around a sample while it is filtered
 
 Sound = NDArray[np.float32]
 
@@ -75,10 +76,11 @@ class _Instrument:
 
 
 @dataclass(frozen=True)
-class _Voices:
+class _Tones:
     """Every note as a tone, columns [N]: frames from the piece's start, `release` from the strike.
 
-    `step` is frames of the finer sample a frame, `dull` the share of the dull sample, `fade` dB a frame once released.
+    `step` is frames of the finer sample per frame, `dullness` the share of the dull sample, `fade` dB per frame once
+    released.
     """
 
     zone: NDArray[np.int64]
@@ -87,13 +89,84 @@ class _Voices:
     release: NDArray[np.int64]
     fade: NDArray[np.float64]
     step: NDArray[np.float64]
-    dull: NDArray[np.float64]
+    dullness: NDArray[np.float64]
     gains: NDArray[np.float64]  # [N, 2] left and right
+
+    @classmethod
+    def of(cls, notes: Notes) -> _Tones:
+        """Find when each note sounds, how loud, how bright, and from which side."""
+        piano, sounding = _instrument(), fold_pedal(notes)
+        pitch, velocity = notes.pitch.astype(np.int64), notes.velocity.astype(np.int64)
+        zone = piano.zone[pitch, velocity]
+        columns = [(zone.root, zone.hold, zone.decay, zone.gain) for zone in piano.zones]
+        root, hold, decay, level = np.array(columns)[zone].T
+        fall = np.where(sounding.release >= next_strike(notes), RESTRIKE, piano.release[velocity])
+        audible = np.minimum(hold + INAUDIBLE * decay, sounding.duration + INAUDIBLE * fall)
+        start = np.rint(notes.onset * SAMPLE_RATE).astype(np.int64)
+        # Constant power from the bass at the left to the treble at the right.
+        angle = (np.pi / 4) * (1 + WIDTH * np.clip((pitch - KEYBOARD_CENTRE) / KEYBOARD_HALF, -1, 1))
+        loudness = GAIN * level * (velocity / 127) ** piano.exponent
+        return cls(
+            zone=zone,
+            start=start,
+            end=start + np.ceil(audible * SAMPLE_RATE).astype(np.int64),
+            release=np.rint(sounding.duration * SAMPLE_RATE).astype(np.int64),
+            fade=100 / (fall * SAMPLE_RATE),
+            step=2 ** ((pitch - root) / 12) * (OVERSAMPLING * piano.sample_rate / SAMPLE_RATE),
+            dullness=1 - velocity / 127,
+            gains=loudness[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1) * np.sqrt(2),
+        )
+
+    @property
+    def frame_count(self) -> int:
+        """Frames until the last tone has died away; half a second at least."""
+        return max(int(self.end.max(initial=0)), SAMPLE_RATE // 2)
+
+    def mix(self, begin: int, end: int) -> NDArray[np.float32]:
+        """Add up all tones between two frames, float32 [2, F]."""
+        block = np.zeros((2, end - begin), dtype=np.float32)
+        for index in np.flatnonzero((self.start < end) & (self.end > begin)).tolist():
+            start = int(self.start[index])
+            first, last = max(begin, start), min(end, int(self.end[index]))
+            tone = self.waveform(index, first - start, last - start) * self.envelope(index, first - start, last - start)
+            for channel, gain in enumerate(self.gains[index].tolist()):
+                block[channel, first - begin : last - begin] += np.float32(gain) * tone
+        return block
+
+    def waveform(self, index: int, first: int, last: int) -> Sound:
+        """One tone between two frames counted from its strike, as recorded: at its pitch, without its envelope."""
+        bright, dull, loop_start = _sample(int(self.zone[index]))
+        loop_end = len(bright) - 1
+        position = np.arange(first, last) * float(self.step[index])
+        if position[-1] >= loop_end:
+            looped = loop_start + (position - loop_start) % (loop_end - loop_start)
+            position = np.where(position < loop_end, position, looped)
+        before = position.astype(np.int64)
+        low = int(before.min())
+        # The mixture of bright and dull is made only of the stretch that is read.
+        stretch = slice(low, int(before.max()) + 2)
+        source = bright[stretch] + np.float32(self.dullness[index]) * (dull[stretch] - bright[stretch])
+        fraction = (position - before).astype(np.float32)
+        before -= low
+        tone = source[before] + fraction * (source[before + 1] - source[before])  # a straight line between two frames
+        return np.asarray(tone, dtype=np.float32)
+
+    def envelope(self, index: int, first: int, last: int) -> Sound:
+        """The gain of one tone between two frames counted from its strike: attack, hold, decay and release."""
+        piano, frame = _instrument(), np.arange(first, last)
+        zone = piano.zones[int(self.zone[index])]
+        decay = np.maximum(frame - zone.hold * SAMPLE_RATE, 0) * (100 / (zone.decay * SAMPLE_RATE))
+        release = np.maximum(frame - int(self.release[index]), 0) * float(self.fade[index])
+        gain = np.exp((decay + release).astype(np.float32) * np.float32(-np.log(10) / 20))  # dB to a factor
+        attack = round(piano.attack * SAMPLE_RATE)
+        if first < attack:
+            gain[: attack - first] *= (frame[frame < attack] / attack).astype(np.float32)
+        return np.asarray(gain, dtype=np.float32)
 
 
 def frame_count(notes: Notes) -> int:
     """Count the frames that the piece lasts, with the ringing of its last tone; half a second at least."""
-    return max(int(_voices(notes).end.max(initial=0)), SAMPLE_RATE // 2)
+    return _Tones.of(notes).frame_count
 
 
 def sound_blocks(notes: Notes, *, block: int = BLOCK) -> Iterator[Sound]:
@@ -101,147 +174,77 @@ def sound_blocks(notes: Notes, *, block: int = BLOCK) -> Iterator[Sound]:
 
     Raises RequestError where the reader of the samples is not installed.
     """
-    voices, whole = _voices(notes), frame_count(notes)
-    for begin in range(0, whole, block):
-        yield _limit(_mix(voices, begin, min(begin + block, whole)))
-
-
-def _voices(notes: Notes) -> _Voices:
-    piano, sounding = _instrument(), fold_pedal(notes)
-    pitch, velocity = notes.pitch.astype(np.int64), notes.velocity.astype(np.int64)
-    zone = piano.zone[pitch, velocity]
-    columns = [(one.root, one.hold, one.decay, one.gain) for one in piano.zones]
-    root, hold, decay, level = np.array(columns)[zone].T
-    fall = np.where(sounding.release >= next_strike(notes), RESTRIKE, piano.release[velocity])
-    heard = np.minimum(hold + INAUDIBLE * decay, sounding.duration + INAUDIBLE * fall)
-    start = np.rint(notes.onset * SAMPLE_RATE).astype(np.int64)
-    side = (np.pi / 4) * (1 + WIDTH * np.clip((pitch - 64.5) / 43.5, -1, 1))  # constant power, bass on the left
-    loudness = GAIN * level * (velocity / 127) ** piano.exponent
-    return _Voices(
-        zone=zone,
-        start=start,
-        end=start + np.ceil(heard * SAMPLE_RATE).astype(np.int64),
-        release=np.rint(sounding.duration * SAMPLE_RATE).astype(np.int64),
-        fade=100 / (fall * SAMPLE_RATE),
-        step=2 ** ((pitch - root) / 12) * (_FINE * piano.sample_rate / SAMPLE_RATE),
-        dull=1 - velocity / 127,
-        gains=loudness[:, None] * np.stack([np.cos(side), np.sin(side)], axis=1) * np.sqrt(2),
-    )
-
-
-def _mix(voices: _Voices, begin: int, end: int) -> NDArray[np.float32]:
-    """Add up all tones between two frames, float32 [2, F]."""
-    block = np.zeros((2, end - begin), dtype=np.float32)
-    for voice in np.flatnonzero((voices.start < end) & (voices.end > begin)).tolist():
-        start = int(voices.start[voice])
-        first, last = max(begin, start), min(end, int(voices.end[voice]))
-        tone = _tone(voices, voice, first - start, last - start)
-        for channel, gain in enumerate(voices.gains[voice].tolist()):
-            block[channel, first - begin : last - begin] += np.float32(gain) * tone
-    return block
-
-
-def _tone(voices: _Voices, voice: int, first: int, last: int) -> Sound:
-    """One tone between two frames counted from its strike, before its gain."""
-    zone = int(voices.zone[voice])
-    bright, dull, loop_start = _sample(zone)
-    loop_end = len(bright) - 1
-    place = np.arange(first, last) * float(voices.step[voice])
-    if place[-1] >= loop_end:
-        place = np.where(place < loop_end, place, loop_start + (place - loop_start) % (loop_end - loop_start))
-    index = place.astype(np.int64)
-    low = int(index.min())
-    share = np.float32(voices.dull[voice])
-    reach = slice(low, int(index.max()) + 2)
-    source = bright[reach] + share * (dull[reach] - bright[reach])
-    index -= low
-    before = source[index]
-    tone = before + (place - (index + low)).astype(np.float32) * (source[index + 1] - before)
-    return np.asarray(tone * _envelope(voices, voice, np.arange(first, last)), dtype=np.float32)
-
-
-def _envelope(voices: _Voices, voice: int, frame: NDArray[np.int64]) -> Sound:
-    piano = _instrument()
-    zone = piano.zones[int(voices.zone[voice])]
-    decay = np.maximum(frame - zone.hold * SAMPLE_RATE, 0) * (100 / (zone.decay * SAMPLE_RATE))
-    release = np.maximum(frame - int(voices.release[voice]), 0) * float(voices.fade[voice])
-    gain = np.exp((decay + release).astype(np.float32) * np.float32(-np.log(10) / 20))
-    attack = round(piano.attack * SAMPLE_RATE)
-    if frame[0] < attack:
-        gain[: attack - int(frame[0])] *= (frame[frame < attack] / attack).astype(np.float32)
-    return np.asarray(gain, dtype=np.float32)
-
-
-def _limit(block: NDArray[np.float32]) -> Sound:
-    """Bend what lies above the knee towards full scale (tanh), and turn [2, F] into [F, 2]."""
-    peak = np.abs(block)
-    if peak.max(initial=0.0) > KNEE:
-        bent = KNEE + (1 - KNEE) * np.tanh((peak - KNEE) / (1 - KNEE))
-        block = np.where(peak > KNEE, np.copysign(bent, block), block)
-    return np.ascontiguousarray(block.T, dtype=np.float32)
+    tones = _Tones.of(notes)
+    for begin in range(0, tones.frame_count, block):
+        sound = tones.mix(begin, min(begin + block, tones.frame_count))
+        peak = np.abs(sound)
+        if peak.max(initial=0.0) > KNEE:  # bend what lies above the knee towards full scale
+            bent = KNEE + (1 - KNEE) * np.tanh((peak - KNEE) / (1 - KNEE))
+            sound = np.where(peak > KNEE, np.copysign(bent, sound), sound)
+        yield np.ascontiguousarray(sound.T, dtype=np.float32)
 
 
 # The instrument
 
 
-@lru_cache(maxsize=1)
+@cache
 def _instrument() -> _Instrument:
-    about = json.loads(_file("piano.json"))
+    """Read piano.json."""
+    described = json.loads(_file("piano.json"))
     release = np.empty(128)
-    zone = np.zeros((128, 128), dtype=np.int64)
-    for span in about["releases"]:
+    for span in described["releases"]:
         release[: span["velocities"][1] + 1][span["velocities"][0] :] = span["seconds"]
-    release[0] = release[1]
-    zones = tuple(map(_zone, about["zones"]))
-    for number, one in enumerate(zones):
-        zone[one.keys[0] : one.keys[1] + 1, one.velocities[0] : one.velocities[1] + 1] = number
-    brightness = about["brightness"]
-    return _Instrument(
-        about["sample_rate"],
-        about["velocity_exponent"],
-        brightness["hertz"],
-        brightness["octaves"],
-        about["attack"],
-        release,
-        zone,
-        zones,
+    release[0] = release[1]  # velocity 0 is no strike; the entry keeps the table square
+    zones = tuple(
+        _Zone(
+            file=zone["file"],
+            keys=tuple(zone["keys"]),
+            velocities=tuple(zone["velocities"]),
+            root=zone["root"] + zone["cents"] / 100,
+            loop=tuple(zone["loop"]),
+            hold=zone["hold"],
+            decay=zone["decay"],
+            gain=10 ** (-zone["attenuation"] / 20),
+        )
+        for zone in described["zones"]
     )
-
-
-def _zone(about: dict[str, Any]) -> _Zone:
-    return _Zone(
-        file=about["file"],
-        keys=tuple(about["keys"]),
-        velocities=tuple(about["velocities"]),
-        root=about["root"] + about["cents"] / 100,
-        loop=tuple(about["loop"]),
-        hold=about["hold"],
-        decay=about["decay"],
-        gain=10 ** (-about["attenuation"] / 20),
+    zone_of = np.zeros((128, 128), dtype=np.int64)
+    for index, zone in enumerate(zones):
+        zone_of[zone.keys[0] : zone.keys[1] + 1, zone.velocities[0] : zone.velocities[1] + 1] = index
+    return _Instrument(
+        sample_rate=described["sample_rate"],
+        exponent=described["velocity_exponent"],
+        hertz=described["brightness"]["hertz"],
+        octaves=described["brightness"]["octaves"],
+        attack=described["attack"],
+        release=release,
+        zone=zone_of,
+        zones=zones,
     )
 
 
 @cache
-def _sample(number: int) -> tuple[Sound, Sound, int]:
+def _sample(index: int) -> tuple[Sound, Sound, int]:
     """Decode a zone's sample at the finer rate: as loud playing sounds, as the softest does, and its loop's start.
 
     Both end at the loop's end, and one frame more that equals the loop's first. All twenty take 15 MB.
     """
     piano = _instrument()
-    start, end = piano.zones[number].loop
-    recorded = read_sample(piano.zones[number].file)[:end]
-    lead, loop = np.zeros(_TAIL, dtype=np.float32), recorded[start:]
-    unrolled = np.concatenate([lead, recorded, np.resize(loop, _TAIL)])
-    size = 1 << (len(unrolled) - 1).bit_length()
+    start, end = piano.zones[index].loop
+    recorded = read_sample(piano.zones[index].file)[:end]
+    # Silence before and more of the loop after, so that the filter rings at neither end of what is kept.
+    unrolled = np.concatenate([np.zeros(PADDING, dtype=np.float32), recorded, np.resize(recorded[start:], PADDING)])
+    size = 1 << (len(unrolled) - 1).bit_length()  # a power of two, which the FFT is quickest with
     spectrum = np.fft.rfft(unrolled, size)
     hertz = np.arange(len(spectrum)) * piano.sample_rate / size
     sounds = []
     for cutoff in (piano.hertz, piano.hertz * 2.0**-piano.octaves):
-        filtered = np.fft.irfft(spectrum / np.sqrt(1 + (hertz / cutoff) ** 4), _FINE * size) * _FINE
-        sound = filtered[_FINE * _TAIL :][: _FINE * end + 1].astype(np.float32)
-        sound[-1] = sound[_FINE * start]
+        attenuation = np.sqrt(1 + (hertz / cutoff) ** 4)  # second-order Butterworth, without its phase
+        filtered = np.fft.irfft(spectrum / attenuation, OVERSAMPLING * size) * OVERSAMPLING
+        sound = filtered[OVERSAMPLING * PADDING :][: OVERSAMPLING * end + 1].astype(np.float32)
+        sound[-1] = sound[OVERSAMPLING * start]
         sounds.append(sound)
-    return sounds[0], sounds[1], _FINE * start
+    return sounds[0], sounds[1], OVERSAMPLING * start
 
 
 def read_sample(name: str) -> Sound:
@@ -262,4 +265,5 @@ def import_soundfile() -> Any:
 
 
 def _file(name: str) -> bytes:
+    """Read a file of the package, which need not be unpacked for that."""
     return files("arietta.render").joinpath("sounds", "piano", name).read_bytes()

@@ -134,7 +134,7 @@ def test_a_tone_dies_away_while_it_is_held() -> None:
 
 @pytest.mark.parametrize("zone", ABOUT["zones"], ids=lambda zone: zone["file"])
 def test_loops_join_without_a_click(zone: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(piano, "_envelope", lambda voices, voice, frame: np.float32(1))
+    monkeypatch.setattr(piano._Tones, "envelope", lambda tones, index, first, last: np.float32(1))
     steps = np.abs(np.diff(mono(tone(zone["root"], 12.0))))
     start, end = (round(at / ABOUT["sample_rate"] * SAMPLE_RATE) for at in zone["loop"])
     inside, joined = steps[start + 50 : end - 50], steps[end - 50 : 2 * end - start - 50]
