@@ -1,4 +1,4 @@
-"""A server under load: seconds to the first note, seconds to the last, notes a second, and whether its memory is flat.
+"""A server under load: seconds to the first note and to the last, notes per second, and whether its memory is flat.
 
     python -m benchmarks.speed.serve [--model concert] [--notes 300] [--clients 1 4 16 64] [--repeats 3] [--minutes 1]
 
@@ -36,7 +36,7 @@ SAMPLE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class Heard:
+class Waits:
     """What one client waited: seconds from asking to the first note and to the last."""
 
     first: float
@@ -61,19 +61,9 @@ def main() -> None:
 def serving(model: str, threads: int) -> Iterator[tuple[str, int]]:
     """Start a server: its address and its process id."""
     with tempfile.TemporaryDirectory() as data, open(Path(data) / "log", "w") as log:
-        words = [
-            "--port",
-            "0",
-            "--data",
-            data,
-            "--model",
-            model,
-            "--threads",
-            str(threads),
-            "--most-per-client",
-            "1000",
-        ]
-        call = [sys.executable, "-m", "arietta", "serve", *words]
+        options = ("--port", "0", "--data", data, "--model", model, "--threads", str(threads))
+        limits = ("--most-per-client", "1000")  # all clients here have one address
+        call = [sys.executable, "-m", "arietta", "serve", *options, *limits]
         with subprocess.Popen(call, stdout=log, stderr=subprocess.STDOUT) as process:
             try:
                 yield _address(Path(data) / "log", process), process.pid
@@ -83,22 +73,22 @@ def serving(model: str, threads: int) -> Iterator[tuple[str, int]]:
 
 def _address(log: Path, process: subprocess.Popen[bytes]) -> str:
     while process.poll() is None:
-        found = re.search(r"http://127\.0\.0\.1:\d+(?=.*\n)", log.read_text())
-        if found:
-            return found[0]
+        address = re.search(r"http://127\.0\.0\.1:\d+(?=.*\n)", log.read_text())
+        if address:
+            return address[0]
         time.sleep(0.05)
     raise SystemExit(log.read_text())
 
 
 def measure(address: str, notes: int, clients: Sequence[int], repeats: int, threads: int) -> None:
-    """Print the figures of each number of clients, and what company is worth."""
+    """Print the figures of each number of clients, and the gain over one client after the other."""
     client, rates = Client(address), {}
     _listen(client, notes, 0)  # the first piece lays out the graph's memory
     for count in clients:
         rounds = [_round(client, notes, count, seed) for seed in range(repeats)]
-        heard = [one for each in rounds for one in each]
-        rates[count] = notes * count / np.array([max(one.last for one in each) for each in rounds])
-        first, last = [one.first for one in heard], [one.last for one in heard]
+        waits = [wait for each_round in rounds for wait in each_round]
+        rates[count] = notes * count / np.array([max(wait.last for wait in each_round) for each_round in rounds])
+        first, last = [wait.first for wait in waits], [wait.last for wait in waits]
         report(f"serve/{count} clients, first note", first, "s", threads=threads)
         report(f"serve/{count} clients, first note, p99", [float(np.quantile(first, 0.99))], "s", threads=threads)
         report(f"serve/{count} clients, last of {notes} notes", last, "s", threads=threads)
@@ -110,40 +100,40 @@ def measure(address: str, notes: int, clients: Sequence[int], repeats: int, thre
             report(name, rates[count] / rates[1], "times", threads=threads)
 
 
-def _round(client: Client, notes: int, count: int, seed: int) -> list[Heard]:
-    """Let so many clients ask at once."""
+def _round(client: Client, notes: int, count: int, seed: int) -> list[Waits]:
+    """Let so many clients ask at once, each with a seed of its own."""
     with ThreadPoolExecutor(count) as callers:
-        return list(callers.map(lambda place: _listen(client, notes, 1000 * seed + place), range(count)))
+        return list(callers.map(lambda index: _listen(client, notes, 1000 * seed + index), range(count)))
 
 
-def _listen(client: Client, notes: int, seed: int) -> Heard:
+def _listen(client: Client, notes: int, seed: int) -> Waits:
     begun, first = time.perf_counter(), 0.0
     (piece,) = client.submit(Request(notes=notes, seed=seed))
     for event in client.events(piece["id"]):
         if not first and isinstance(event, Note):
             first = time.perf_counter() - begun
-    return Heard(first, time.perf_counter() - begun)
+    return Waits(first, time.perf_counter() - begun)
 
 
 def measure_memory(address: str, pid: int, notes: int, minutes: float, threads: int) -> None:
     """Print the server's memory under steady load, and what it grew by from the second quarter of it to the last."""
     client, stop, server = Client(address), threading.Event(), psutil.Process(pid)
 
-    def ask(place: int) -> None:
-        seed = place
+    def ask(first_seed: int) -> None:
+        seed = first_seed
         while not stop.is_set():
             seed += STEADY_CLIENTS
             _listen(client, notes, seed)
 
     samples, deadline = [], time.monotonic() + 60 * minutes
     with ThreadPoolExecutor(STEADY_CLIENTS) as callers:
-        asking = [callers.submit(ask, place) for place in range(STEADY_CLIENTS)]
-        while time.monotonic() < deadline and not any(one.done() for one in asking):
+        asking = [callers.submit(ask, index) for index in range(STEADY_CLIENTS)]
+        while time.monotonic() < deadline and not any(caller.done() for caller in asking):
             samples.append(server.memory_info().rss / 2**20)
             time.sleep(SAMPLE_SECONDS)
         stop.set()
-        for one in asking:
-            one.result()
+        for caller in asking:
+            caller.result()  # raises what ended it
     report_memory(samples, minutes, threads)
 
 
