@@ -1,102 +1,24 @@
-"""The OpenAPI document: enough for a generator of clients, true of every answer, and readable at /docs."""
+"""The page at /docs, made from the OpenAPI document."""
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
-from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
 
-from arietta.serve.jobs.limits import Limits
-from arietta.serve.jobs.models import Models
-from tests.support.servers import PATIENCE, composed, serving
-
-CALM = list(HealthCheck)  # the machine may be slow, and requests are made, not found
-FILES = ("mid", "wav", "ogg", "musicxml", "svg", "json", "html")
-PATHS = {
-    *("/", "/healthz", "/readyz", "/metrics", "/midi/{notes}", "/v1/models", "/v1/pieces", "/v1/pieces/{id}"),
-    *("/v1/pieces/{id}/events", "/v1/pieces/{id}/report"),
-    *(f"/v1/pieces/{{id}}.{kind}" for kind in FILES),
-}
+from arietta.serve.routes.docs import docs_page
+from tests.serve.test_app import operations
 
 
 @pytest.fixture(scope="module")
 def document(server: httpx.Client) -> dict[str, Any]:
     found: dict[str, Any] = server.get("/openapi.json").json()
     return found
-
-
-def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    for path, item in document["paths"].items():
-        for method, operation in item.items():
-            yield method, path, operation
-
-
-def references(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        if isinstance(value.get("$ref"), str):
-            yield value["$ref"]
-        for inner in value.values():
-            yield from references(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from references(inner)
-
-
-def test_it_has_every_path_and_no_page(document: dict[str, Any]) -> None:
-    assert set(document["paths"]) == PATHS
-
-
-def test_every_operation_has_a_name_of_its_own_that_a_program_can_have(document: dict[str, Any]) -> None:
-    names = [operation["operationId"] for _, _, operation in operations(document)]
-    assert len(set(names)) == len(names)
-    assert all(name.isidentifier() for name in names)
-
-
-def test_every_answer_has_its_schema(document: dict[str, Any]) -> None:
-    for method, path, operation in operations(document):
-        assert operation["summary"], path
-        for status, answer in operation["responses"].items():
-            assert answer["description"], (path, status)
-            if status != "204":
-                assert answer["content"], (path, status)
-                assert all(content.get("schema") for content in answer["content"].values()), (method, path, status)
-            if int(status) >= 400:
-                assert list(answer["content"]) == ["application/problem+json"]
-
-
-def test_nothing_points_nowhere(document: dict[str, Any]) -> None:
-    schemas = document["components"]["schemas"]
-    for reference in references(document):
-        assert re.fullmatch(r"#/components/schemas/\w+", reference), reference
-        assert reference.rpartition("/")[2] in schemas
-
-
-def test_requests_may_be_json_or_a_form_with_a_file_and_the_limits_are_told(document: dict[str, Any]) -> None:
-    content = document["paths"]["/v1/pieces"]["post"]["requestBody"]["content"]
-    assert set(content) == {"application/json", "multipart/form-data"}
-    asked = document["components"]["schemas"]["PieceRequest"]
-    assert asked["properties"]["notes"]["maximum"] == 10_000
-    assert asked["properties"]["count"]["maximum"] == asked["properties"]["best"]["maximum"] == 8
-    assert asked["additionalProperties"] is False
-    form = document["components"]["schemas"]["PieceRequestForm"]["properties"]
-    assert form["prompt"]["contentMediaType"] == "audio/midi"
-    assert set(form) == set(asked["properties"])
-
-
-def test_a_piece_has_everything_that_is_told_about_it(server: httpx.Client, document: dict[str, Any]) -> None:
-    piece = composed(server, notes=3)
-    described = document["components"]["schemas"]["PieceView"]
-    assert set(piece) == set(described["properties"]) == set(described["required"])
 
 
 class Manual(HTMLParser):
@@ -134,32 +56,30 @@ def test_the_manual_tells_of_every_operation_and_its_links_lead_somewhere(
     assert "<html lang=" in page and "<main>" in page
 
 
-def test_no_request_that_the_document_allows_breaks_the_server_or_gets_what_it_does_not_describe(
-    models: Models, tmp_path: Path
-) -> None:
-    schemathesis = pytest.importorskip("schemathesis")
-    limits = Limits(most_notes=20, most_seconds=5, seats=4, places=4)
-    with serving(models, tmp_path, limits) as client:
-        key = composed(client, notes=2)["id"]
-        client.service.limits = replace(limits, most_wait=0.05)
-        schema = schemathesis.openapi.from_url(str(client.base_url.join("/openapi.json")))
-        for found in schema.get_all_operations():
-            ask_for(found.ok(), key, schemathesis.checks)
-        assert client.get("/readyz").status_code == 200
+def page_of(schema: dict[str, Any], description: str = "") -> str:
+    """The page about one endpoint with one parameter."""
+    parameter = {"name": "notes", "in": "query", "schema": schema, "description": description}
+    operation = {"operationId": "ask", "summary": "Ask", "parameters": [parameter], "responses": {}}
+    info = {"title": "Arietta", "version": "1", "summary": "Composes."}
+    return docs_page({"info": info, "paths": {"/x": {"get": operation}}, "components": {"schemas": {}}})
 
 
-def ask_for(operation: Any, key: str, checks: Any) -> None:
-    """Send some requests of one kind, half of them about a piece that there is."""
-    names = ["not_a_server_error", "content_type_conformance"]
-    if operation.path != "/v1/pieces/{id}.json":  # schemathesis 4.32 misreads tuples in answers
-        names.append("response_schema_conformance")
-    wanted = [checks.CHECKS.get_one(name) for name in names]
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        ({"type": "integer", "minimum": 1, "maximum": 9}, "integer ≥ 1 ≤ 9"),
+        ({"type": "number", "exclusiveMinimum": 0, "default": 0.5}, "number &gt; 0 (default 0.5)"),
+        ({"anyOf": [{"type": "string"}, {"type": "null"}]}, "string or null"),
+        ({"type": "array", "items": {"type": "number"}}, "list of number"),
+        ({"type": "array", "prefixItems": [{"type": "number"}, {"type": "integer"}]}, "list of number, integer"),
+        ({"enum": ["notes", "seconds"], "type": "string"}, "string notes | seconds"),
+        ({"$ref": "#/components/schemas/Music"}, '<a href="#Music">Music</a>'),
+    ],
+)
+def test_a_schema_is_told_in_words(schema: dict[str, Any], words: str) -> None:
+    assert f"<td>query, {words}</td>" in page_of(schema)
 
-    @settings(max_examples=6, derandomize=True, deadline=None, phases=[Phase.generate], suppress_health_check=CALM)
-    @given(case=operation.as_strategy(), is_there=st.booleans())
-    def ask(case: Any, is_there: bool) -> None:
-        if "id" in case.path_parameters and is_there:
-            case.path_parameters["id"] = key
-        case.call_and_validate(checks=wanted, timeout=PATIENCE)
 
-    ask()
+def test_what_a_document_says_stays_text_but_code_is_set_as_code() -> None:
+    page = page_of({"type": "string"}, "<b>As</b> `style`.")
+    assert "&lt;b&gt;As&lt;/b&gt; <code>style</code>." in page and "<b>" not in page

@@ -17,6 +17,8 @@ from arietta.serve.jobs.models import Models
 from tests.support.servers import problem, serving
 
 KEY = "clé de sol"
+
+
 FRIEND = "https://music.example.org"
 
 
@@ -170,18 +172,3 @@ def test_every_answer_is_taken_for_what_it_says_and_tells_no_other_site_where_it
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "same-origin"
         assert headers["x-request-id"]
-
-
-def test_browsers_get_the_studio_where_programs_get_json(server: httpx.Client) -> None:
-    for accept in ("*/*", "application/json", ""):
-        answer = server.get("/", headers={"Accept": accept})
-        assert answer.json()["Message"] == "Alive" and answer.headers["vary"] == "Accept"
-    page = server.get("/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
-    assert "<title>Arietta" in page.text and page.headers["vary"] == "Accept"
-
-
-@pytest.mark.parametrize(
-    "path", ["/static/../app.py", "/static/%2e%2e/app.py", "/static//etc/passwd", "/static/sounds/"]
-)
-def test_nothing_but_the_studios_files_is_served(server: httpx.Client, path: str) -> None:
-    problem(server.get(f"/static/{path}"), 404)

@@ -24,6 +24,8 @@ from arietta.serve.jobs.models import Models
 from tests.support.servers import PATIENCE, ask, busy, composed, look, problem, serving, until
 
 STATES = {"waiting", "composing", "done", "cancelled", "failed", "interrupted"}
+
+
 LONG = 10_000
 
 
@@ -266,32 +268,6 @@ def test_a_short_piece_does_not_wait_for_long_ones(models: Models, tmp_path: Pat
         assert states == ["composing"] * 3 + ["waiting"] * 3
         for piece in long:
             client.delete(piece["links"]["self"])
-
-
-def test_the_models_say_what_they_are_and_can(server: httpx.Client) -> None:
-    models = server.get("/v1/models").json()["models"]
-    assert [(model["name"], model["is_default"], model["can_continue"]) for model in models] == [
-        ("tiny", True, True),
-        ("tiny-lstm", False, True),
-    ]
-    assert models[0]["styles"][1:3] == ["Edvard Grieg", "Frédéric Chopin"]
-    assert models[0]["licence"] == "Apache-2.0" and models[0]["sources"] == ["measured", "sequenced"]
-
-
-def test_the_counters_count(models: Models, tmp_path: Path) -> None:
-    with serving(models, tmp_path) as client:
-        composed(client, notes=25)
-        client.get("/nowhere")
-        text = client.get("/metrics").text
-        for line in (
-            "arietta_notes_total 25.0",
-            'arietta_pieces_total{state="done"} 1.0',
-            'arietta_errors_total{status="404"} 1.0',
-            "arietta_first_note_seconds_count 1.0",
-            "arietta_pieces_waiting 0.0",
-            "arietta_pieces_composing 0.0",
-        ):
-            assert line in text.splitlines()
 
 
 def test_retention_drops_the_oldest_but_no_favourite(models: Models, tmp_path: Path) -> None:

@@ -1,0 +1,74 @@
+"""What the server says about itself: alive, busy, ready, its models and counters."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import httpx
+import pytest
+
+import arietta.serve.jobs.models
+from arietta.serve.jobs.models import Models
+from tests.serve.routes.test_pieces import LONG
+from tests.support.servers import ask, composed, problem, serving
+
+
+def test_the_root_answers_as_the_first_seeds_clients_expect(server: httpx.Client) -> None:
+    answer = server.get("/")
+    assert answer.status_code == 200
+    assert answer.json() == {"Message": "Alive", "version": arietta.__version__, "models": ["tiny", "tiny-lstm"]}
+
+
+def test_browsers_get_the_studio_where_programs_get_json(server: httpx.Client) -> None:
+    for accept in ("*/*", "application/json", ""):
+        answer = server.get("/", headers={"Accept": accept})
+        assert answer.json()["Message"] == "Alive" and answer.headers["vary"] == "Accept"
+    page = server.get("/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert "<title>Arietta" in page.text and page.headers["vary"] == "Accept"
+
+
+def test_the_server_says_how_busy_it_is_and_that_it_is_ready(models: Models, tmp_path: Path) -> None:
+    with serving(models, tmp_path) as client:
+        assert client.get("/healthz").json() == {"status": "ok", "pieces": 0}
+        (piece,) = ask(client, notes=LONG)
+        assert client.get("/healthz").json() == {"status": "ok", "pieces": 1}
+        assert client.get("/readyz").json() == {"status": "ready"}
+        client.delete(piece["links"]["self"])
+
+
+def test_a_server_whose_history_is_broken_is_not_ready(
+    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with serving(models, tmp_path) as client:
+        monkeypatch.setattr(client.service.history, "page", fail)  # type: ignore[attr-defined]
+        assert "cannot keep pieces just now (disk I/O error)" in problem(client.get("/readyz"), 503)
+
+
+def test_the_models_say_what_they_are_and_can(server: httpx.Client) -> None:
+    models = server.get("/v1/models").json()["models"]
+    assert [(model["name"], model["is_default"], model["can_continue"]) for model in models] == [
+        ("tiny", True, True),
+        ("tiny-lstm", False, True),
+    ]
+    assert models[0]["styles"][1:3] == ["Edvard Grieg", "Frédéric Chopin"]
+    assert models[0]["licence"] == "Apache-2.0" and models[0]["sources"] == ["measured", "sequenced"]
+
+
+def test_the_counters_count(models: Models, tmp_path: Path) -> None:
+    with serving(models, tmp_path) as client:
+        composed(client, notes=25)
+        client.get("/nowhere")
+        text = client.get("/metrics").text
+        for line in (
+            "arietta_notes_total 25.0",
+            'arietta_pieces_total{state="done"} 1.0',
+            'arietta_errors_total{status="404"} 1.0',
+            "arietta_first_note_seconds_count 1.0",
+            "arietta_pieces_waiting 0.0",
+            "arietta_pieces_composing 0.0",
+        ):
+            assert line in text.splitlines()
