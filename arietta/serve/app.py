@@ -92,7 +92,13 @@ def openapi_document(app: FastAPI, service: Service) -> dict[str, Any]:
         _, definitions = models_json_schema(models, ref_template=template)
         document.setdefault("components", {}).setdefault("schemas", {}).update(definitions["$defs"])
         _describe_server(document, service)
-        _replace_validation_errors(document)
+        # FastAPI describes errors of its own wherever there is a parameter; here every refusal is a problem.
+        refusal = problems.problem_responses(_422="A parameter is impossible.")[422]
+        for operation in (operation for item in document["paths"].values() for operation in item.values()):
+            if "application/json" in operation["responses"].get("422", {}).get("content", {}):
+                operation["responses"]["422"] = refusal
+        for name in ("HTTPValidationError", "ValidationError"):
+            document["components"]["schemas"].pop(name, None)
         app.openapi_schema = document
     return app.openapi_schema
 
@@ -113,14 +119,3 @@ def _describe_server(document: dict[str, Any], service: Service) -> None:
 
 def _parameter(operation: dict[str, Any], name: str) -> dict[str, Any]:
     return next(parameter for parameter in operation["parameters"] if parameter["name"] == name)
-
-
-def _replace_validation_errors(document: dict[str, Any]) -> None:
-    """Describe every refusal as a problem: FastAPI describes errors of its own wherever there is a parameter."""
-    refusal = problems.problem_responses(_422="A parameter is impossible.")[422]
-    for item in document["paths"].values():
-        for operation in item.values():
-            if "application/json" in operation["responses"].get("422", {}).get("content", {}):
-                operation["responses"]["422"] = refusal
-    for name in ("HTTPValidationError", "ValidationError"):
-        document["components"]["schemas"].pop(name, None)

@@ -93,7 +93,8 @@ class History:
 
     def __init__(self, folder: Path) -> None:
         """Open the folder, which is made if there is none; raises HistoryError where that is impossible."""
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # one connection for all threads, so one statement at a time
+        # What was opened is closed again where a later step fails: the folder can then be opened by others.
         with contextlib.ExitStack() as opened:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -199,6 +200,7 @@ class History:
 
     def page(self, limit: int, *, before: int | None = None, only_favourites: bool = False) -> list[Record]:
         """Return the newest pieces, the newest first, with numbers below `before` if it is given."""
+        # `is_favourite >= 0` holds for all, `>= 1` for favourites alone.
         query = f"SELECT {_COLUMNS} FROM pieces WHERE number < ? AND is_favourite >= ? ORDER BY number DESC LIMIT ?"
         return [_record(row) for row in self._read(query, (before or 2**62, only_favourites, limit))]
 

@@ -34,6 +34,7 @@ class Models:
         self._threads = threads
         for name in chosen or sorted(list_bundles(), key=lambda name: name != DEFAULT_MODEL):
             bundle = load_bundle(find_bundle(name).resolve())
+            # Naming one folder twice does no harm; two folders of one name cannot be told apart by clients.
             earlier = self._bundles.setdefault(bundle.name, bundle)
             if earlier.path != bundle.path:
                 raise BundleError(f"{bundle.path} and {earlier.path} have one name; rename one of the folders")
@@ -65,7 +66,7 @@ class Models:
 
     def engine(self, name: str) -> Engine:
         """Return a model's engine, the same one for everyone; the first call loads it."""
-        with self._loading:
+        with self._loading:  # two requests at once must not load a model twice
             if name not in self._engines:
                 self._engines[name] = load_engine(self.bundle(name), threads=self._threads)
             return self._engines[name]

@@ -86,7 +86,7 @@ class Service:
     def close(self) -> None:
         """Stop in good order: what has ended is stored, the rest is composed when the next server starts."""
         self.scheduler.close()
-        self._ended.put(None)
+        self._ended.put(None)  # after the last job, so that all that has ended is stored
         if self._storing.is_alive():
             self._storing.join()
         self.history.close()
@@ -100,6 +100,7 @@ class Service:
         jobs = [self._job(order, client) for order in orders]
         records = [_record(order, job, jobs[0].key) for order, job in zip(orders, jobs, strict=True)]
         prompts = [order.request.prompt for order in orders]
+        # Stored before they are queued: a job must not end before there is a record of it.
         self.history.add(records, [[] if prompt is None else events_of(prompt) for prompt in prompts])
         self._jobs |= {job.key: job for job in jobs}
         try:
@@ -142,7 +143,7 @@ class Service:
 
     def page(self, limit: int, *, before: int | None = None, only_favourites: bool = False) -> list[Record]:
         """Return stored pieces as they are now, the newest first, with numbers below `before` if it is given."""
-        jobs = dict(self._jobs)
+        jobs = dict(self._jobs)  # before the history is read, for the reason in `find`
         records = self.history.page(limit, before=before, only_favourites=only_favourites)
         return [_current(record, jobs.get(record.id)) for record in records]
 
@@ -200,6 +201,7 @@ class Service:
             except sqlite3.Error:
                 log.exception("the piece %s could not be kept; it is composed again at the next start", job.key)
                 job.state = State.FAILED
+            # The marks come before the job is over, so that who waits for the last piece of an order gets them.
             self._mark_best(job.key)
             self._jobs.pop(job.key, None)
             self._close(job)
@@ -231,6 +233,7 @@ class Service:
             asked["seed"] = take.request.seed
             accepted = replace(record, asked=asked, title=take.title, texts=take.texts())
         self.history.end(job.key, job.state, outcome, () if take is None else job.events, accepted)
+        # Here and not by a clock: what counts for the limits grows only here.
         self.history.trim(self.limits.keep_pieces, self.limits.keep_bytes)
 
     def _mark_best(self, key: str) -> None:
@@ -241,6 +244,7 @@ class Service:
                 model = record.asked["model"]
                 mark_best(self.history, record, self.models.bundle(model) if model in self.models.names else None)
         except Exception:
+            # A piece is worth more than its mark: it stays as it is.
             log.exception("the best of those asked for with the piece %s could not be chosen", key)
 
     def _resume(self, record: Record) -> None:

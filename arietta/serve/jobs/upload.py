@@ -33,7 +33,7 @@ def read_upload(data: bytes, *, most_notes: int) -> Notes:
             )
     except subprocess.TimeoutExpired as error:
         raise RequestError(f"the prompt takes longer than {MOST_SECONDS} seconds to read") from error
-    if done.returncode == 2:
+    if done.returncode == 2:  # the reader's own refusal; any other code is a process that ran into its limits
         raise RequestError(done.stderr.decode(errors="replace").strip())
     if done.returncode != 0:
         raise RequestError("the prompt takes too much memory or time to read")

@@ -171,6 +171,7 @@ def _file_endpoint(kind: FileKind) -> Callable[..., Any]:
 
 def disposition(name: str, way: str = "attachment") -> str:
     """Name a file in a Content-Disposition header: in plain letters, and exactly where those do not do (RFC 6266)."""
+    # The plain form is for clients that do not know `filename*`; no slash may pass in either.
     plain = re.sub(r"[^A-Za-z0-9._]+", "-", name)
     exact = "" if plain == name else f"; filename*=UTF-8''{quote(name.replace('/', '-'))}"
     return f'{way}; filename="{plain}"{exact}'

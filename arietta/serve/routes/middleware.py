@@ -98,6 +98,7 @@ class AccessMiddleware:
             refusal = problem_response(403, f"pages of {headers['origin'][:80]} may not ask this server to do things")
         elif _content_length(headers) > self._limits.most_body:
             refusal = problem_response(413, _too_large(self._limits), {"Connection": "close"})
+        # As an answer and not an exception: the handlers of the app lie behind this middleware.
         if refusal is not None:
             await _drain(receive)
             await refusal(scope, receive, send)
@@ -128,7 +129,7 @@ def _add_headers(headers: MutableHeaders, number: str) -> None:
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "same-origin"
     if headers.get("content-type", "").startswith("text/html"):
-        headers.setdefault("Content-Security-Policy", CONTENT_POLICY)  # a report's page has its own
+        headers.setdefault("Content-Security-Policy", CONTENT_POLICY)  # the page of a report has its own
 
 
 def _given_key(headers: Headers) -> bytes:

@@ -86,6 +86,7 @@ async def download_piece(
             raise HTTPException(500, SERVER_FAILURE)
         raise HTTPException(503, "the piece was given up: the client left, or the server is stopping")
     file = await run_in_threadpool(midi_bytes, take.notes, title=take.title, texts=take.texts())
+    # In the order of HEADERS. Names of models may have letters that headers cannot carry.
     values = (disposition(f"{take.title}.mid"), take.request.seed, quote(take.model), take.bundle, take.note_count)
     headers = dict(zip(HEADERS, map(str, values), strict=True))
     return MidiFile(file, headers=headers | {"Cache-Control": "no-store"})
@@ -93,19 +94,18 @@ async def download_piece(
 
 async def _wait(http: HttpRequest, service: Service, job: Job) -> None:
     """Wait until the job is over, the client has left or the server stops."""
+
+    async def wait_until_left() -> None:
+        while (await http.receive())["type"] != "http.disconnect":
+            pass
+
     end = asyncio.ensure_future(wait_for(service, [job], LONGEST_WAIT))
-    leaving = asyncio.ensure_future(_wait_until_left(http))
+    leaving = asyncio.ensure_future(wait_until_left())
     try:
         await asyncio.wait({end, leaving}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         end.cancel()
         leaving.cancel()
-
-
-async def _wait_until_left(http: HttpRequest) -> None:
-    """Return when the client has left."""
-    while (await http.receive())["type"] != "http.disconnect":
-        pass
 
 
 def describe_models(models: Models) -> str:

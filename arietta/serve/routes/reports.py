@@ -26,7 +26,9 @@ from .problems import problem_responses
 from .requests import AppService
 from .schemas import PieceId
 
-PAGE_POLICY = f"{content_policy()}; frame-ancestors 'none'; sandbox allow-scripts"
+PAGE_POLICY = (
+    f"{content_policy()}; frame-ancestors 'none'; sandbox allow-scripts"  # its script runs, but in an origin of its own
+)
 REFUSALS = problem_responses(
     _404="There is no such piece.", _409="The piece is not done.", _429="Too many files and reports are being made."
 )
