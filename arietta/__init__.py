@@ -72,11 +72,11 @@ def compose(
     training music than works of people do. Models stay loaded between calls. Raises RequestError or BundleError.
     """
     from .generation.loop import generate
-    from .generation.request import Request, draw_seed
+    from .generation.request import DEFAULT_NOTES, Request, draw_seed
     from .model.sampling import DEFAULT
 
     request = Request(
-        notes=300 if notes is None and seconds is None else notes,
+        notes=DEFAULT_NOTES if notes is None and seconds is None else notes,
         seconds=seconds,
         style=style,
         prompt=prompt,

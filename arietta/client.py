@@ -97,11 +97,11 @@ class Client:
         self, notes: int | None = None, *, progress: Progress | None = None, **wishes: Unpack[Wishes]
     ) -> ServedTake:
         """Compose `notes` notes (300 if no length is given) and wait for them; interrupted, it cancels the piece."""
-        from .generation.request import Request, draw_seed
+        from .generation.request import DEFAULT_NOTES, Request, draw_seed
         from .model.config import ANY
 
         request = Request(
-            notes=300 if notes is None and "seconds" not in wishes else notes,
+            notes=DEFAULT_NOTES if notes is None and "seconds" not in wishes else notes,
             seconds=wishes.get("seconds"),
             style=wishes.get("style", ANY),
             prompt=_heard(wishes.get("prompt")),
@@ -189,20 +189,14 @@ class Client:
         placed = piece["figures"].get("originality")
         asked, made = piece["request"], [Note(*row) for row in music["notes"]]
         notes = Notes.from_events([*made, *(Pedal(*row) for row in music["pedal"])])
+        prompt = Notes.from_events(made[: music["prompt_notes"]]) if music["prompt_notes"] else None
         return ServedTake(
             id=key,
             title=piece["name"],
             notes=notes,
             prompt_notes=music["prompt_notes"],
             file=self._call("GET", f"/v1/pieces/{quote(key)}.mid"),
-            request=Request(
-                asked.get("notes"),
-                asked.get("seconds"),
-                asked["style"],
-                Notes.from_events(made[: music["prompt_notes"]]) if music["prompt_notes"] else None,
-                asked["seed"],
-                Sampling.from_description(asked),
-            ),
+            request=Request.from_description(asked, prompt),
             model=asked["model"],
             bundle=asked["bundle"],
             nll=piece["figures"]["nll_per_note"],

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     Choice = Callable[[list[Any]], list[Ranked[Any]]]
     Rank = Callable[..., list[Ranked[Any]]]  # a choice that is told how many shall be the best
 
-MOST_TAKES = 100
+MAX_TAKES = 100
 _DICE = (
     ("--temperature", "T", DEFAULT.temperature, "below 1 tamer, above 1 bolder"),
     ("--top-p", "P", DEFAULT.top_p, "draw from the likeliest values up to this share"),
@@ -168,11 +168,11 @@ def _elsewhere(arguments: argparse.Namespace, said: list[str]) -> tuple[Work, Ra
 
 
 def _requests(arguments: argparse.Namespace) -> list[Request]:
-    from ..generation.request import Request, draw_seed
+    from ..generation.request import DEFAULT_NOTES, Request, draw_seed
 
-    if not 1 <= arguments.count <= MOST_TAKES:
-        raise RequestError(f"--count must lie in 1-{MOST_TAKES}, not {arguments.count}")
-    notes = 300 if arguments.notes is None and arguments.seconds is None else arguments.notes
+    if not 1 <= arguments.count <= MAX_TAKES:
+        raise RequestError(f"--count must lie in 1-{MAX_TAKES}, not {arguments.count}")
+    notes = DEFAULT_NOTES if arguments.notes is None and arguments.seconds is None else arguments.notes
     sampling = Sampling(arguments.temperature, arguments.top_p, arguments.min_p, arguments.guidance)
     seed = draw_seed() if arguments.seed is None else arguments.seed
     prompt = _prompt(arguments)

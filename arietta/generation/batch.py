@@ -1,11 +1,11 @@
-"""Pieces composed together on one engine, a row of each at a time: they join and leave between steps.
+"""Continuous batching: generations on one engine, a token of each at a time, that join and leave between steps.
 
-    ensemble = Batch(engine)
-    ensemble.add(Generation(Request(notes=300), engine.bundle))
-    while ensemble:
-        for piece, made in ensemble.step(): ...
+    batch = Batch(engine)
+    batch.add(Generation(Request(notes=300), engine.bundle))
+    while batch:
+        for generation, events in batch.step(): ...
 
-What a piece becomes does not depend on its company: byte for byte it is the piece that `compose` makes.
+What a generation becomes does not depend on its company: byte for byte it is the piece that `generate` gives.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from ..music.notes import Note, Pedal
 from .loop import Generation, Slot, start, step
 from .request import Request, Take
 
-MAX_SLOTS = 16  # places: twice as many gained little, and each holds a cache (benchmarks/speed/batch.py)
+MAX_SLOTS = 16  # twice as many gained little, and each holds a cache (benchmarks/speed/batch.py)
 
 
 class Batch:
-    """The pieces in progress, in places of one engine's cache."""
+    """The generations in progress, in the slots of one engine's cache."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._places: list[Slot] = []
+        self._slots: list[Slot] = []
         self._cache = engine.start([])
 
     def __len__(self) -> int:
@@ -36,58 +36,74 @@ class Batch:
 
     @property
     def slot_count(self) -> int:
-        """Rows that a step composes: two for a piece that follows its style more strongly than the model would."""
-        return len(self._places)
+        """Slots that a step decodes: two for a generation that is guided."""
+        return len(self._slots)
 
     @property
     def generations(self) -> tuple[Generation, ...]:
         """Those still being composed."""
-        return tuple(place.piece for place in self._places if not place.is_unconditional)
+        return tuple(slot.generation for slot in self._slots if not slot.is_unconditional)
 
-    def add(self, piece: Generation) -> None:
-        """Let a piece join, once its prompt is taken in; it must be of the engine's own model."""
-        cache, places = start(piece, self._engine)
+    def add(self, generation: Generation) -> None:
+        """Let a generation join, once its prompt is prefilled; it must be of the engine's own model."""
+        cache, slots = start(generation, self._engine)
         self._engine.join(self._cache, cache)
-        self._places += places
+        first = len(self._slots)
+        self._slots += [slot._replace(partner=first + slot.partner) for slot in slots]
 
-    def remove(self, piece: Generation) -> None:
-        """Let a piece go unfinished; raises ValueError where it is not here."""
-        if piece not in self.generations:
+    def remove(self, generation: Generation) -> None:
+        """Let a generation go unfinished; raises ValueError where it is not here."""
+        if generation not in self.generations:
             raise ValueError("the piece is not being composed here")
-        for number in reversed(range(len(self._places))):
-            if self._places[number].piece is piece:
-                self._engine.leave(self._cache, number)
-                self._places[number] = self._places[-1]
-                self._places.pop()
-        if not self._places:
-            self._cache = self._engine.start([])  # what many pieces needed is given back
+        # From the last, so that the slots that move down have all been looked at.
+        for index in reversed(range(len(self._slots))):
+            if self._slots[index].generation is generation:
+                self._leave(index)
+        if not self._slots:
+            self._cache = self._engine.start([])  # gives back the memory that many pieces needed
+
+    def _leave(self, index: int) -> None:
+        """Free a slot; the last one moves into it, here as in the cache, and its partner follows."""
+        self._engine.leave(self._cache, index)
+        moved, last = self._slots.pop(), len(self._slots)
+        if index == last:
+            return
+        if moved.partner == last:
+            self._slots[index] = moved._replace(partner=index)
+        else:
+            self._slots[index] = moved
+            self._slots[moved.partner] = self._slots[moved.partner]._replace(partner=index)
 
     def step(self) -> list[tuple[Generation, list[Note | Pedal]]]:
-        """Compose one row of every piece: each with what its row completed. Pieces that are done have left."""
-        if not self._places:
+        """Compose one token of every generation; return each with the events completed. Those that end leave."""
+        if not self._slots:
             return []
-        stepped = step(self._places, self._cache, self._engine)
-        for piece, _ in stepped:
-            if piece.is_done:
-                self.remove(piece)
-        return stepped
+        completed = step(self._slots, self._cache, self._engine)
+        for generation, _ in completed:
+            if generation.is_done:
+                self.remove(generation)
+        return completed
 
 
 def generate_all(
-    requests: Sequence[Request], engine: Engine, *, progress: Callable[[float, float], None] | None = None
+    requests: Sequence[Request],
+    engine: Engine,
+    *,
+    progress: Callable[[float, float], None] | None = None,
+    avoid_loops: bool = True,
 ) -> Iterator[Take]:
-    """Yield each request's take as it is done; `progress` is told how much of all of them is, in notes or seconds.
+    """Yield each request's take as it is done; `progress` is called with how much of all is, in notes or seconds.
 
     Raises RequestError before any work where one of them cannot be met.
     """
-    pieces = [Generation(request, engine.bundle) for request in requests]
-    waiting, ensemble, begun = pieces[::-1], Batch(engine), dict[Generation, float]()
-    while waiting or ensemble:
-        while waiting and ensemble.slot_count < MAX_SLOTS:
-            begun[waiting[-1]] = time.perf_counter()
-            ensemble.add(waiting.pop())
-        done = [piece for piece, _ in ensemble.step() if piece.is_done]
+    generations = [Generation(request, engine.bundle, avoid_loops=avoid_loops) for request in requests]
+    waiting, batch, began = generations[::-1], Batch(engine), dict[Generation, float]()
+    while waiting or batch:
+        while waiting and batch.slot_count < MAX_SLOTS:
+            began[waiting[-1]] = time.perf_counter()
+            batch.add(waiting.pop())
+        finished = [generation for generation, _ in batch.step() if generation.is_done]
         if progress is not None:
-            progress(*np.sum([piece.progress for piece in pieces], axis=0).tolist())
-        for piece in done:
-            yield piece.take(time.perf_counter() - begun[piece])
+            progress(*np.sum([generation.progress for generation in generations], axis=0).tolist())
+        for generation in finished:
+            yield generation.take(time.perf_counter() - began[generation])

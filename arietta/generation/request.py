@@ -63,6 +63,18 @@ class Request:
         prompt = {"prompt_notes": len(self.prompt)} if self.prompt is not None else {}
         return {name: value for name, value in values.items() if value is not None} | asdict(self.sampling) | prompt
 
+    @classmethod
+    def from_description(cls, description: Mapping[str, Any], prompt: Notes | None = None) -> Request:
+        """Read back what `describe` returned, alone or among other values; a prompt's notes are not in it."""
+        return cls(
+            notes=description.get("notes"),
+            seconds=description.get("seconds"),
+            style=description["style"],
+            prompt=prompt,
+            seed=description["seed"],
+            sampling=Sampling.from_description(description),
+        )
+
     def title(self, model: str) -> str:
         """Name a take of this request by a model, so that names sort by model, style and length.
 

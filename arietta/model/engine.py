@@ -45,17 +45,17 @@ class Engine(Protocol):
     @property
     def bundle(self) -> Bundle: ...
 
-    def start(self, conditions: list[tuple[int, int]]) -> Any:
+    def start(self, conditions: list[tuple[int, int]]) -> Cache:
         """Begin B empty pieces, each with its (composer, source) ids."""
         ...
 
-    def prefill(self, events: Tokens, cache: Any) -> Floats:
+    def prefill(self, events: Tokens, cache: Cache) -> Floats:
         """Take in rows [T, F] that are given, not composed (B = 1); return their nll float32 [T, F]."""
         ...
 
     def decode(
         self,
-        cache: Any,
+        cache: Cache,
         noise: Floats,
         masks: list[Masks],
         sampling: list[Sampling],
@@ -68,7 +68,7 @@ class Engine(Protocol):
         """
         ...
 
-    def replace_last(self, cache: Any, piece: int, row: list[int]) -> None:
+    def replace_last(self, cache: Cache, piece: int, row: list[int]) -> None:
         """Put `row` in place of the one composed last for that piece."""
         ...
 
@@ -76,19 +76,19 @@ class Engine(Protocol):
         """Likelihood of a whole piece [T, F] from its first row: nll in nats, float32 [T, F]."""
         ...
 
-    def start_after(self, condition: tuple[int, int], prompt: Tokens) -> Any:
+    def start_after(self, condition: tuple[int, int], prompt: Tokens) -> Cache:
         """Begin one piece that has heard `prompt` [T, F]; a prompt heard lately costs a copy."""
         ...
 
-    def fork(self, cache: Any, count: int) -> Any:
+    def fork(self, cache: Cache, count: int) -> Cache:
         """Continue one piece `count` ways."""
         ...
 
-    def join(self, cache: Any, other: Any) -> None:
+    def join(self, cache: Cache, other: Cache) -> None:
         """Put the pieces of `other` behind those of `cache`, which go on unchanged, bit for bit."""
         ...
 
-    def leave(self, cache: Any, piece: int) -> None:
+    def leave(self, cache: Cache, piece: int) -> None:
         """Drop a piece; the last one takes its place."""
         ...
 

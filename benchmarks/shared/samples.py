@@ -1,52 +1,35 @@
 """Takes of a model and windows of real music, of equally many notes: what benchmarks of takes hold against each other.
 
 Real windows come from somewhere in each piece of one side of a corpus, the same ones for the same seed. Takes may be
-composed as the command composes them, or with the guard against loops deaf.
+composed as the command composes them, or without the guard against loops.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from unittest import mock
 
 import numpy as np
 from tqdm import tqdm
 
 from arietta.corpus.store import Piece, Store
 from arietta.errors import RequestError
-from arietta.generation import loop as composing
 from arietta.generation.batch import generate_all
 from arietta.generation.request import Request, Take
 from arietta.model.bundle import Bundle, condition_of
 from arietta.model.config import ANY
 from arietta.model.engine import OnnxEngine
 from arietta.model.sampling import DEFAULT, Sampling
-from arietta.music.notes import Note, Notes, window
+from arietta.music.notes import Notes, window
 from arietta.music.windows import draw_window
 from benchmarks.shared.report import commit
 
 
-class DeafGuard:
-    """Stands where a LoopGuard would, and never objects."""
-
-    looping_pitch: int | None = None
-
-    def push(self, note: Note) -> None:
-        """Take no notice."""
-
-
-@contextmanager
-def unguarded() -> Iterator[None]:
-    """Let pieces that begin inside compose without the guard against loops."""
-    with mock.patch.object(composing, "LoopGuard", DeafGuard):
-        yield
-
-
-def compose_all(requests: Sequence[Request], engine: OnnxEngine, *, task: str = "composing") -> list[Take]:
+def compose_all(
+    requests: Sequence[Request], engine: OnnxEngine, *, task: str = "composing", avoid_loops: bool = True
+) -> list[Take]:
     """Compose in company, at most sixteen at a time; the takes in the order of their requests."""
-    made = generate_all(requests, engine)
+    made = generate_all(requests, engine, avoid_loops=avoid_loops)
     takes = {take.request: take for take in tqdm(made, desc=task, total=len(requests), unit="take", mininterval=5)}
     return [takes[request] for request in requests]
 

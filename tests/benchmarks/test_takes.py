@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from arietta.corpus.store import Store
-from arietta.generation.loop import generate
+from arietta.generation.batch import generate_all
+from arietta.generation.request import Request, Take
 from arietta.model.bundle import load_bundle
 from arietta.model.sampling import DEFAULT
 from arietta.music.loops import LOOP_REPEATS
@@ -60,7 +61,11 @@ def test_eight_turns_are_told_from_more(bench: ModuleType, more: int, found: tup
 def hammer(bench: ModuleType, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Let everything be composed by what strikes one key for ever."""
     engine = Wilful(load_bundle(tiny_bundle), hammering(20, 40))
-    monkeypatch.setattr(bench, "compose_all", lambda requests, _: [generate(one, engine) for one in requests])
+
+    def compose_alone(requests: list[Request], engine: Any, *, avoid_loops: bool = True) -> list[Take]:
+        return [next(generate_all([request], engine, avoid_loops=avoid_loops)) for request in requests]
+
+    monkeypatch.setattr(bench, "compose_all", compose_alone)
     return engine
 
 

@@ -144,9 +144,9 @@ def test_a_guided_piece_has_two_places_and_is_one_piece(tiny_engine: OnnxEngine)
     for piece in pieces:
         ensemble.add(piece)
     assert ensemble.generations == tuple(pieces) and len(ensemble) == 3
-    assert len(ensemble._places) == 5
+    assert len(ensemble._slots) == 5
     ensemble.remove(pieces[1])
-    assert len(ensemble._places) == 3 and set(ensemble.generations) == {pieces[0], pieces[2]}
+    assert len(ensemble._slots) == 3 and set(ensemble.generations) == {pieces[0], pieces[2]}
     assert {piece for piece, _ in ensemble.step()} == {pieces[0], pieces[2]}
 
 
@@ -171,6 +171,26 @@ def test_pieces_with_one_prompt_take_it_in_once(tiny_bundle: Path, count: int) -
     for seed in range(count):
         ensemble.add(Generation(Request(notes=3, seed=seed, prompt=THEME), engine.bundle))
     assert len(fed) == 1
+
+
+@given(st.lists(st.one_of(st.none(), st.booleans()), min_size=1, max_size=12), SEEDS)
+@settings(max_examples=25)
+def test_partners_stay_partners_as_generations_join_and_leave(
+    tiny_engine: OnnxEngine, changes: list[bool | None], seed: int
+) -> None:
+    """True adds a guided generation, False one that is not, None removes one."""
+    batch, rng = Batch(tiny_engine), np.random.default_rng(seed)
+    for is_guided in changes:
+        if is_guided is not None:
+            style = "grieg" if is_guided else "any"
+            batch.add(Generation(Request(notes=5, style=style), tiny_engine.bundle))
+        elif batch:
+            batch.remove(batch.generations[int(rng.integers(len(batch)))])
+        for index, slot in enumerate(batch._slots):
+            partner = batch._slots[slot.partner]
+            assert partner.generation is slot.generation and partner.partner == index
+            assert slot.generation.is_guided == (slot.partner != index)
+            assert not slot.generation.is_guided or partner.is_unconditional != slot.is_unconditional
 
 
 # Many requests

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arietta.cli.compose import MOST_TAKES
+from arietta.cli.compose import MAX_TAKES
 from arietta.errors import RequestError
 from arietta.generation.loop import generate
 from arietta.generation.original import (
@@ -150,7 +150,7 @@ def test_takes_of_one_request_never_try_each_others_seeds(seed: int, apart: int)
 
 
 def test_no_request_asks_for_more_takes_than_lie_between_two_tries() -> None:
-    assert max(MOST_TAKES, Limits().most_count) <= SEED_STRIDE
+    assert max(MAX_TAKES, Limits().most_count) <= SEED_STRIDE
 
 
 def a_take(request: Request) -> Take:

@@ -54,6 +54,12 @@ class Wilful:
         assert permits(masks[0], CODEC, row)
         return np.array([row])
 
+    def join(self, cache: Any, other: Any) -> None:
+        cache.nll = other.nll
+
+    def leave(self, cache: Any, piece: int) -> None:
+        pass
+
     def replace_last(self, cache: Any, piece: int, row: list[int]) -> None:
         pass
 

@@ -20,7 +20,6 @@ from ...errors import AriettaError, RequestError
 from ...generation.loop import Generation
 from ...generation.original import Attempts, Originality, measure_originality
 from ...generation.request import Request, Take, midi_texts
-from ...model.sampling import Sampling
 from ...music.notes import Notes
 from .event_log import Event, events_of, to_notes
 from .history import History, JobOutcome, Record
@@ -254,7 +253,8 @@ class Service:
             bundle = self.models.bundle(asked["model"])
             if bundle.fingerprint != asked["bundle"]:
                 raise RequestError(f"{bundle.name} has other weights now")
-            request = _request(record, self.history.prompt(record.id))
+            prompt = self.history.prompt(record.id)
+            request = Request.from_description(asked, Notes.from_events(prompt) if prompt else None)
             order = Order(request, bundle.name, original=ORIGINAL in asked)
             job = self._job(order, "", key=record.id)
         except AriettaError as error:
@@ -294,18 +294,6 @@ def _record(order: Order, job: Job, first_key: str) -> Record:
         asked=asked,
         title=title,
         texts=midi_texts(description),
-    )
-
-
-def _request(record: Record, prompt: Sequence[Event]) -> Request:
-    asked = record.asked
-    return Request(
-        notes=asked.get("notes"),
-        seconds=asked.get("seconds"),
-        style=asked["style"],
-        prompt=Notes.from_events(prompt) if prompt else None,
-        seed=asked["seed"],
-        sampling=Sampling.from_description(asked),
     )
 
 

@@ -17,7 +17,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from ...errors import RequestError
-from ...generation.request import Request, draw_seed
+from ...generation.request import DEFAULT_NOTES, Request, draw_seed
 from ...music.notes import Notes, first
 from ..jobs.limits import Limits
 from ..jobs.service import Order, Service
@@ -25,7 +25,6 @@ from ..jobs.upload import read_upload
 from .problems import validation_detail
 from .schemas import PieceRequest, PieceRequestForm
 
-DEFAULT_NOTES = 300
 JSON, FORM = "application/json", "multipart/form-data"
 MOST_FIELDS = 20  # a form has 16 at most; the parser refuses more before it reads them
 

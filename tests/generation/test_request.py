@@ -1,0 +1,47 @@
+"""Requests and takes as values: what is refused, how they are described and read back, what takes are called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arietta.generation.request import MAX_NOTES, MAX_SECONDS, Request
+from arietta.model.sampling import Sampling
+from arietta.music.notes import Notes
+from tests.support.strategies import SEEDS
+
+PROMPT = Notes.of(onset=[0.0, 0.5], duration=[0.5, 0.5], pitch=[60, 64], velocity=[70, 60])
+samplings = st.builds(
+    Sampling,
+    temperature=st.floats(0.05, 3.0),
+    top_p=st.floats(0.01, 1.0),
+    min_p=st.floats(0.0, 0.99),
+    guidance=st.floats(1.0, 10.0),
+)
+lengths = st.one_of(
+    st.integers(1, MAX_NOTES).map(lambda notes: {"notes": notes}),
+    st.floats(1.0, MAX_SECONDS).map(lambda seconds: {"seconds": seconds}),
+)
+
+
+@given(
+    length=lengths,
+    style=st.sampled_from(["any", "Frédéric Chopin", "grieg"]),
+    prompt=st.sampled_from([None, PROMPT]),
+    seed=SEEDS,
+    sampling=samplings,
+)
+def test_a_request_is_read_back_from_its_description(
+    length: dict[str, Any], style: str, prompt: Notes | None, seed: int, sampling: Sampling
+) -> None:
+    request = Request(**length, style=style, prompt=prompt, seed=seed, sampling=sampling)
+    description = {"model": "concert", "bundle": "0" * 16} | request.describe()
+    again = Request.from_description(description, prompt)
+    assert again == request and again.describe() == request.describe()
+
+
+def test_a_description_names_a_prompt_by_its_length_alone() -> None:
+    assert Request(notes=5, prompt=PROMPT).describe()["prompt_notes"] == 2
+    assert "prompt_notes" not in Request(notes=5).describe()
