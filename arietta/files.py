@@ -4,14 +4,16 @@
     with atomic_folder(Path("corpus")) as unfinished: ...
 
 Both are built beside their place under a hidden name and renamed at the end, so a kill or a full disk leaves what was
-there before as it was.
+there before as it was. A symbolic link stays, and what it points to is written.
 """
 
 from __future__ import annotations
 
 import errno
+import io
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -38,9 +40,19 @@ def write_errors_as(error: type[AriettaError], path: str | Path) -> Iterator[Non
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file to be written bit by bit; it appears as `path` when the block ends without an error."""
+    """Open a file to be written bit by bit; it appears as `path` when the block ends without an error.
+
+    A pipe or a device gets the whole content at the end: a file renamed over /dev/null would take its place.
+    """
     if not path.name or "\0" in str(path):  # Python raises ValueError for these, and only at the renaming
         raise OSError(errno.EINVAL, "not a name that a file can have", str(path))
+    if _is_stream(path):
+        content = io.BytesIO()
+        yield content
+        with path.open("wb") as stream:
+            stream.write(content.getbuffer())
+        return
+    path = _follow_link(path)
     unfinished = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
         with unfinished.open("w+b") as file:
@@ -52,6 +64,23 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         unfinished.unlink(missing_ok=True)
 
 
+def _is_stream(path: Path) -> bool:
+    """Tell whether a pipe, a socket or a device stands under the name, or behind a link of that name."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _follow_link(path: Path) -> Path:
+    """Return what a symbolic link points to in the end, there or not, and any other path as it is."""
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    if target.is_symlink():  # realpath gives up at a link that leads back to itself
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    return target
+
+
 @contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
     """Give an empty folder to build in; it takes the place of `folder` when the block ends without an error.
@@ -59,6 +88,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     Until then the older one stays. A folder cannot be replaced in one step as a file can, so the older one is renamed
     first; where a kill came between the two renamings, the next call puts it back.
     """
+    folder = _follow_link(folder)
     unfinished = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
     replaced = folder.with_name(f".{folder.name}.replaced")
     try:

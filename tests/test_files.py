@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from arietta.errors import MidiError, RequestError
 from arietta.files import atomic_file, atomic_folder, write_errors_as, write_file
+from arietta.music.midi import write_midi
+from arietta.music.notes import Notes
 
 
 def names(folder: Path) -> list[str]:
@@ -86,6 +89,59 @@ def test_a_path_that_takes_no_file_is_refused_by_name(
     assert names(tmp_path) == ["file"]
 
 
+@pytest.mark.parametrize("is_dangling", [False, True])
+def test_a_link_stays_and_its_target_is_written(tmp_path: Path, is_dangling: bool) -> None:
+    (tmp_path / "far").mkdir()
+    (tmp_path / "near").symlink_to("middle")
+    (tmp_path / "middle").symlink_to("far/target")
+    if not is_dangling:
+        (tmp_path / "far" / "target").write_bytes(b"older")
+    write_file(tmp_path / "near", b"newer")
+    assert (tmp_path / "near").readlink() == Path("middle")
+    assert (tmp_path / "middle").readlink() == Path("far/target")
+    assert (tmp_path / "far" / "target").read_bytes() == b"newer"
+    assert names(tmp_path / "far") == ["target"]
+
+
+@pytest.mark.parametrize("target", ["folder", "absent/target", "link"])
+def test_a_link_to_what_takes_no_file_is_refused_and_stays(tmp_path: Path, target: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(target)
+    with pytest.raises(RequestError, match=r"link: cannot be written \(.+\)$"):
+        write_file(tmp_path / "link", b"content", RequestError)
+    assert (tmp_path / "link").readlink() == Path(target)
+    assert names(tmp_path) == ["folder", "link"]
+
+
+def every_writer(notes: Notes) -> dict[str, Callable[[Path], object]]:
+    from arietta.render.audio import write_audio
+    from arietta.render.roll import write_roll
+    from arietta.render.score import write_score
+
+    return {
+        "a.mid": lambda path: write_midi(path, notes),
+        "a.wav": lambda path: write_audio(path, notes),
+        "a.png": lambda path: write_roll(path, notes),
+        "a.musicxml": lambda path: write_score(path, notes),
+    }
+
+
+@pytest.mark.parametrize("name", ["a.mid", "a.wav", "a.png", "a.musicxml"])
+def test_music_sound_picture_and_score_are_written_through_a_link(tmp_path: Path, waltz: Notes, name: str) -> None:
+    (tmp_path / name).symlink_to("target")
+    every_writer(waltz)[name](tmp_path / name)
+    assert (tmp_path / name).is_symlink() and (tmp_path / "target").stat().st_size > 100
+
+
+def test_a_pipe_is_written_into_and_stays(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor(1) as readers:
+        content = readers.submit((tmp_path / "pipe").read_bytes)
+        write_file(tmp_path / "pipe", b"content")
+    assert content.result() == b"content"
+    assert (tmp_path / "pipe").is_fifo()
+
+
 def test_an_error_that_is_not_about_files_stays_itself(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), write_errors_as(RequestError, tmp_path):
         raise ZeroDivisionError
@@ -96,6 +152,15 @@ def test_a_folder_takes_the_place_of_the_older_one(tmp_path: Path) -> None:
     build(tmp_path / "deep" / "folder", ["c"])
     assert names(tmp_path / "deep" / "folder") == ["c"]
     assert names(tmp_path / "deep") == ["folder"]
+
+
+def test_a_link_to_a_folder_stays_and_the_folder_is_replaced(tmp_path: Path) -> None:
+    build(tmp_path / "folder", ["a"])
+    (tmp_path / "link").symlink_to("folder")
+    build(tmp_path / "link", ["b"])
+    assert (tmp_path / "link").readlink() == Path("folder")
+    assert names(tmp_path / "folder") == ["b"]
+    assert names(tmp_path) == ["folder", "link"]
 
 
 def test_an_interrupted_folder_leaves_the_older_one(tmp_path: Path) -> None:
