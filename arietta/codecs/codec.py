@@ -1,6 +1,6 @@
 """What a codec is: notes to tokens and back, and the grammar of tokens.
 
-A token is a row of F small numbers, its fields. `Codec` and `Decoder` are the seams that training, engines, sampling
+A token is a token of F small numbers, its fields. `Codec` and `Decoder` are the seams that training, engines, sampling
 and serving are written against; `note` (F = 4, a token per note) and `performance` (F = 1) stand on the other side.
 """
 
@@ -25,7 +25,7 @@ Description = dict[str, Any]
 
 @dataclass(frozen=True)
 class Masks:
-    """What the next row may be, given the rows so far.
+    """What the next token may be, given the tokens so far.
 
     `allowed` bool [V_0 + ... + V_(F-1)]: the fields' values one after the other.
     `earliest` int64 [V_1] (empty where F = 1): value v of field 1 may only follow a value >= earliest[v] of
@@ -51,7 +51,7 @@ class Decoder(Protocol):
 
     @property
     def clock(self) -> float:
-        """Seconds from the start of the piece to the last row."""
+        """Seconds from the start of the piece to the last token."""
         ...
 
     @property
@@ -69,12 +69,12 @@ class Decoder(Protocol):
         """True once the piece is closed: nothing may follow."""
         ...
 
-    def push(self, row: Sequence[int] | NDArray[Any]) -> list[Note | Pedal]:
-        """Take one row, return what it completes; raises CodecError where the grammar forbids the row."""
+    def push(self, token: Sequence[int] | NDArray[Any]) -> list[Note | Pedal]:
+        """Take one token, return what it completes; raises CodecError where the grammar forbids the token."""
         ...
 
     def masks(self) -> Masks:
-        """Say what `push` would take next."""
+        """Return what `push` would take next."""
         ...
 
     def plan(self, *, notes_left: int | None = None, until: float | None = None) -> None:
@@ -89,12 +89,12 @@ class Decoder(Protocol):
         """Offer no note of this pitch until another one is struck."""
         ...
 
-    def fit(self, row: Sequence[int]) -> Sequence[int]:
-        """Return the row, amended where it would outlast the plan's `until`."""
+    def fit(self, token: Sequence[int]) -> Sequence[int]:
+        """Return the token, amended where it would outlast the plan's `until`."""
         ...
 
     def announce_end(self, notes_left: int) -> None:
-        """Force a coda as the next row, where the codec has one: about `notes_left` notes remain."""
+        """Force a coda as the next token, where the codec has one: about `notes_left` notes remain."""
         ...
 
     def finish(self) -> list[Note | Pedal]:
@@ -103,7 +103,7 @@ class Decoder(Protocol):
 
 
 class Codec(Protocol):
-    """Notes <-> tokens uint16 [T, F]; field f of a row lies in [0, field_sizes[f])."""
+    """Notes <-> tokens uint16 [T, F]; field f of a token lies in [0, field_sizes[f])."""
 
     @property
     def name(self) -> str: ...
@@ -137,14 +137,14 @@ class Codec(Protocol):
         ...
 
     def encode(self, notes: Notes, *, is_complete: bool = True, coda: int = 0) -> Tokens:
-        """Turn notes into rows; an incomplete piece (a prompt) has no end and stops at its last note.
+        """Turn notes into tokens; an incomplete piece (a prompt) has no end and stops at its last note.
 
-        `coda` > 0 puts a coda row before the last `coda` notes, where the codec has one.
+        `coda` > 0 puts a coda token before the last `coda` notes, where the codec has one.
         """
         ...
 
     def decode(self, tokens: Tokens) -> Notes:
-        """Fold `Decoder.push` over the rows."""
+        """Fold `Decoder.push` over the tokens."""
         ...
 
     def quantise(self, notes: Notes) -> Notes:
@@ -175,10 +175,10 @@ def field_slices(codec: Codec) -> list[slice]:
 
 
 def decode_with(decoder: Decoder, tokens: Tokens) -> Notes:
-    """Push every row and gather the notes; keys and a pedal still held are released where they stand."""
-    found: list[Note | Pedal] = []
-    for row in tokens.tolist():
-        found.extend(decoder.push(row))
+    """Push every token and gather the notes; keys and a pedal still held are released where they stand."""
+    events: list[Note | Pedal] = []
+    for token in tokens.tolist():
+        events.extend(decoder.push(token))
     if not decoder.is_ended:
-        found.extend(decoder.finish())
-    return Notes.from_events(found)
+        events.extend(decoder.finish())
+    return Notes.from_events(events)

@@ -1,6 +1,6 @@
 """The grid of NoteCodec: what its four fields can say, and what a piece becomes on it.
 
-`quantise` works note by note, as one would by hand; `note_codec` reaches the same by columns, and tests hold the two
+`quantise` works note by note, as one would by hand; `note` reaches the same by columns, and tests hold the two
 against each other.
 """
 
@@ -39,27 +39,26 @@ def quantise(notes: Notes) -> tuple[Notes, Losses]:
 
     A note that would sound into the next of its pitch is shortened to the longest value that fits.
     """
-    kept, outside = kept_by_hand(notes)
-    found: list[Note | Pedal] = []
+    kept, outside = merge_by_note(notes)
+    events: list[Note | Pedal] = []
     shortened = 0
-    places = sorted(kept)
-    for place, following in pairwise([*places, (-1, 0)]):
-        (pitch, step), (onset, duration, velocity) = place, kept[place]
+    for strike, following in pairwise([*sorted(kept), (-1, 0)]):  # the last has no note after it on its key
+        (pitch, step), (onset, duration, velocity) = strike, kept[strike]
         sounding = (onset + duration) * STEPS_PER_SECOND - step
         steps = int(DURATION_STEPS[np.abs(DURATION_STEPS - sounding).argmin()])
         room = following[1] - step if following[0] == pitch else steps
         if steps > room:
             steps, shortened = int(DURATION_STEPS[room >= DURATION_STEPS].max()), shortened + 1
-        found.append(
+        events.append(
             Note(step / STEPS_PER_SECOND, steps / STEPS_PER_SECOND, pitch, int(VELOCITY_CENTRES[velocity // 4]))
         )
     presses = [(round(down * STEPS_PER_SECOND), round(up * STEPS_PER_SECOND)) for down, up in notes.pedal.tolist()]
-    found += [Pedal(down / STEPS_PER_SECOND, up / STEPS_PER_SECOND) for down, up in presses if up > down]
+    events += [Pedal(down / STEPS_PER_SECOND, up / STEPS_PER_SECOND) for down, up in presses if up > down]
     merged = len(notes) - outside - len(kept)
-    return Notes.from_events(found), Losses(merged, outside, shortened, sum(up <= down for down, up in presses))
+    return Notes.from_events(events), Losses(merged, outside, shortened, sum(up <= down for down, up in presses))
 
 
-def kept_by_hand(notes: Notes) -> tuple[dict[tuple[int, int], tuple[float, float, int]], int]:
+def merge_by_note(notes: Notes) -> tuple[dict[tuple[int, int], tuple[float, float, int]], int]:
     """Map (pitch, step) -> (onset, duration, velocity) of the note that stays there; count those outside the keys.
 
     Of notes with one pitch in one step the later stays, then the longer, then the louder.
@@ -70,12 +69,12 @@ def kept_by_hand(notes: Notes) -> tuple[dict[tuple[int, int], tuple[float, float
         if not LOWEST_PITCH <= pitch <= HIGHEST_PITCH:
             outside += 1
             continue
-        place = (pitch, round(onset * STEPS_PER_SECOND))
-        kept[place] = max(kept.get(place, (-1.0, 0.0, 0)), (onset, duration, velocity))
+        strike = (pitch, round(onset * STEPS_PER_SECOND))
+        kept[strike] = max(kept.get(strike, (-1.0, 0.0, 0)), (onset, duration, velocity))
     return kept, outside
 
 
-def kept_on_grid(notes: Notes) -> tuple[NDArray[np.int64], ...]:
+def merge_by_column(notes: Notes) -> tuple[NDArray[np.int64], ...]:
     """Reach the same by columns: indices into `notes`, keys and onset steps, int64 [N] each, by key, then step."""
     inside = np.flatnonzero((notes.pitch >= LOWEST_PITCH) & (notes.pitch <= HIGHEST_PITCH))
     onset, duration, velocity = notes.onset[inside], notes.duration[inside], notes.velocity[inside]

@@ -1,15 +1,15 @@
-"""One row a note: NoteCodec, with four fields (time, what, duration, velocity) on a 10 ms grid.
+"""NoteCodec: one token per note, with four fields (time, symbol, duration, velocity) on a 10 ms grid.
 
-    time      steps since the row before: 0-99 are those steps; 100-127 are long waits, for rest rows only
-    what      0-87 the keys from A0, then pedal down, pedal up, rest, start, coda, end
-    duration  of a note until its key is released; in a coda row, how many notes remain; else 0
-    velocity  32 bins of four; 0 in rows other than notes
+    time      steps since the token before: 0-99 are those steps; 100-127 are long waits, for rests only
+    symbol    0-87 the keys from A0, then pedal down, pedal up, rest, start, coda, end
+    duration  of a note until its key is released; in a coda, how many notes remain; else 0
+    velocity  32 bins of four; 0 in tokens other than notes
 
-A piece is `start`, rows in the order of time (pedal up, pedal down, notes by rising pitch at one time), `end`.
-Onsets are rounded once, on the piece's own clock, and rows carry whole steps between them: errors stay within
+A piece is `start`, tokens in the order of time (pedal up, pedal down, notes by rising pitch at one time), `end`.
+Onsets are rounded once, on the piece's own clock, and tokens carry whole steps between them: errors stay within
 5 ms and never add up. Durations are counted from the rounded onset to the true release, so that a passage of equal
-notes keeps its mean length. A wait of a second or more is a rest row with the longest step that fits, and the next row
-carries what remains: chords stay together after any silence, where a coarse step in the note's own row would
+notes keeps its mean length. A wait of a second or more is a rest with the longest step that fits, and the next token
+carries what remains: chords stay together after any silence, where a coarse step in the note's own token would
 strike the first note of a chord early.
 """
 
@@ -43,7 +43,7 @@ from .grid import (
     TIME_COUNT,
     TIME_STEPS,
     VELOCITY_COUNT,
-    kept_on_grid,
+    merge_by_column,
     quantise,
 )
 from .note_decoder import NoteDecoder
@@ -55,6 +55,7 @@ class NoteCodec:
     name = "note"
     can_continue = True
     sampled_field = 1
+    # Logs of trainings and figures name the symbol "what".
     field_names = ("time", "what", "duration", "velocity")
     field_sizes = FIELD_SIZES
 
@@ -63,11 +64,11 @@ class NoteCodec:
 
     @cached_property
     def tables(self) -> Mapping[int, tuple[int, Booleans]]:
-        """`what` depends on time (only a rest waits long, marks take no time), the rest on `what`."""
+        """The symbol depends on time (only a rest waits long, marks take no time), the others on the symbol."""
         time = np.arange(TIME_COUNT)[:, None]
-        what_on_time = np.repeat(time < SHORT_WAITS, SYMBOL_COUNT, axis=1)
-        what_on_time[:, REST] = time[:, 0] >= SHORT_WAITS
-        what_on_time[:, [START, CODA, END]] = time == 0
+        symbol_on_time = np.repeat(time < SHORT_WAITS, SYMBOL_COUNT, axis=1)
+        symbol_on_time[:, REST] = time[:, 0] >= SHORT_WAITS
+        symbol_on_time[:, [START, CODA, END]] = time == 0
         is_note = np.arange(SYMBOL_COUNT) < KEY_COUNT
         duration = np.repeat(is_note[:, None], DURATION_COUNT, axis=1)
         duration[:, 0] |= ~is_note
@@ -75,22 +76,23 @@ class NoteCodec:
         duration[CODA, 0] = False
         velocity = np.repeat(is_note[:, None], VELOCITY_COUNT, axis=1)
         velocity[:, 0] |= ~is_note
-        return {1: (0, what_on_time), 2: (1, duration), 3: (1, velocity)}
+        return {1: (0, symbol_on_time), 2: (1, duration), 3: (1, velocity)}
 
     def encode(self, notes: Notes, *, is_complete: bool = True, coda: int = 0) -> Tokens:
-        """Turn notes into rows [T, 4]; raises CodecError where `coda` is neither 0 nor 16-64."""
+        """Turn notes into tokens [T, 4]; raises CodecError where `coda` is neither 0 nor 16-64."""
         if coda and not SHORTEST_CODA <= coda <= LONGEST_CODA:
             raise CodecError(f"a coda announces {SHORTEST_CODA} to {LONGEST_CODA} notes, not {coda}")
-        columns = _timed_rows(notes)
-        places = np.flatnonzero(columns[:, 1] < KEY_COUNT)
+        rows = _timed_rows(notes)
+        note_rows = np.flatnonzero(rows[:, 1] < KEY_COUNT)
         if not is_complete:
-            columns = columns[: int(places[-1]) + 1 if len(places) else 0]
-        parts = [_mark(START), _delta_rows(columns)]
-        if 0 < coda <= len(places):
-            rows = parts[1]
-            place = int(np.searchsorted(np.cumsum(rows[:, 1] < KEY_COUNT), len(places) - coda))
-            place = 0 if coda == len(places) else place + 1  # straight after the note before
-            parts[1:] = [rows[:place], _mark(CODA, coda), rows[place:]]
+            rows = rows[: int(note_rows[-1]) + 1 if len(note_rows) else 0]
+        parts = [_mark(START), _delta_rows(rows)]
+        if 0 < coda <= len(note_rows):
+            body = parts[1]
+            before = len(note_rows) - coda
+            # Straight after the note before it, ahead of any pedal or rest: a decoder announces it there.
+            split = int(np.searchsorted(np.cumsum(body[:, 1] < KEY_COUNT), before)) + 1 if before else 0
+            parts[1:] = [body[:split], _mark(CODA, coda), body[split:]]
         if is_complete:
             parts.append(_mark(END))
         return np.concatenate(parts).astype(np.uint16)
@@ -105,62 +107,64 @@ class NoteCodec:
         return quantise(notes)[1]
 
     def loss_mask(self, tokens: Tokens) -> Booleans:
-        what = tokens[..., 1]
-        is_note = what < KEY_COUNT
-        is_predicted = (what != START) & (what != CODA)  # those two are placed by the composer
+        symbol = tokens[..., 1]
+        is_note = symbol < KEY_COUNT
+        is_predicted = (symbol != START) & (symbol != CODA)  # those two are placed by the composer
         return np.stack([is_predicted, is_predicted, is_note, is_note], axis=-1)
 
     def decoder(self) -> NoteDecoder:
         return NoteDecoder()
 
 
-def _mark(what: int, duration: int = 0) -> NDArray[np.int64]:
-    return np.array([[0, what, duration, 0]])
+def _mark(symbol: int, duration: int = 0) -> NDArray[np.int64]:
+    return np.array([[0, symbol, duration, 0]])
 
 
 def _timed_rows(notes: Notes) -> NDArray[np.int64]:
-    """Columns (step, what, duration, velocity) int64 [T, 4], in the grammar's order, without rests and marks."""
+    """Columns (step, symbol, duration, velocity) int64 [T, 4], in the grammar's order, without rests and marks."""
     step, key, duration, velocity = _grid_notes(notes)
     presses = np.rint(notes.pedal * STEPS_PER_SECOND).astype(np.int64)
     presses = presses[presses[:, 1] > presses[:, 0]]
     blank = np.zeros(2 * len(presses), dtype=np.int64)
-    pedal_what = np.repeat([PEDAL_DOWN, PEDAL_UP], len(presses))
+    pedal_symbol = np.repeat([PEDAL_DOWN, PEDAL_UP], len(presses))
     rows = np.stack(
         [
             np.concatenate([step, presses.T.reshape(-1)]),
-            np.concatenate([key, pedal_what]),
+            np.concatenate([key, pedal_symbol]),
             np.concatenate([duration, blank]),
             np.concatenate([velocity, blank]),
         ],
         axis=1,
     )
-    rank = np.concatenate([2 + key, PEDAL_UP - pedal_what])
+    # At one time: pedal up (0), pedal down (1), then notes by rising pitch, as in `NoteDecoder`.
+    rank = np.concatenate([2 + key, PEDAL_UP - pedal_symbol])
     return rows[np.lexsort((rank, rows[:, 0]))]
 
 
 def _grid_notes(notes: Notes) -> tuple[NDArray[np.int64], ...]:
     """Onset steps, keys, duration values and velocity bins of the notes that the grid keeps, int64 [N] each."""
-    chosen, key, step = kept_on_grid(notes)
+    chosen, key, step = merge_by_column(notes)
     middles = (DURATION_STEPS[1:] + DURATION_STEPS[:-1]) / 2
     duration = np.searchsorted(middles, notes.release[chosen] * STEPS_PER_SECOND - step, side="left")
     room = np.full(len(key), DURATION_STEPS[-1])
     same = key[1:] == key[:-1]
-    room[:-1][same] = np.diff(step)[same]
+    room[:-1][same] = np.diff(step)[same]  # a note ends where its key is struck again
     duration = np.minimum(duration, np.searchsorted(DURATION_STEPS, room, side="right") - 1)
     return step, key, duration, notes.velocity[chosen].astype(np.int64) // 4
 
 
 def _delta_rows(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Turn steps into waits, with a rest row before each that waits a second or more."""
+    """Turn steps into waits, with a rest before each that waits a second or more."""
     waits = np.diff(rows[:, 0], prepend=0)
-    result = rows.copy()
-    result[:, 0] = waits
-    for place in np.flatnonzero(waits >= SHORT_WAITS)[::-1]:
-        left, rests = int(waits[place]), []
+    tokens = rows.copy()
+    tokens[:, 0] = waits
+    # From the last to the first, so that inserting rests does not move the rows still to come.
+    for index in np.flatnonzero(waits >= SHORT_WAITS)[::-1]:
+        left, rests = int(waits[index]), []
         while left >= SHORT_WAITS:
             value = int(np.searchsorted(TIME_STEPS, left, side="right")) - 1
             rests.append([value, REST, 0, 0])
             left -= int(TIME_STEPS[value])
-        result[place, 0] = left
-        result = np.insert(result, place, rests, axis=0)
-    return result
+        tokens[index, 0] = left
+        tokens = np.insert(tokens, index, rests, axis=0)
+    return tokens

@@ -1,6 +1,6 @@
-"""The grammar of NoteCodec's rows, as the state of a decoder: which rows may follow, and what each one plays.
+"""The grammar of NoteCodec's tokens, as the state of a decoder: which tokens may follow, and what each one plays.
 
-The same state answers a sampler (`masks`, all rows at once) and a reader (`push`, one row, refused with the reason).
+The same state answers a sampler (`masks`, all tokens at once) and a reader (`push`, one token, refused with a reason).
 A plan makes it count: exactly so many notes, or until a moment of the piece, and then only the close is left.
 """
 
@@ -37,11 +37,11 @@ from .grid import (
 )
 
 NEVER = TIME_COUNT
-LONGEST_IDLENESS = 32  # rows without a note after which a planned piece must go on with one
+LONGEST_IDLENESS = 32  # tokens without a note after which a planned piece must go on with one
 MARKS = (PEDAL_DOWN, PEDAL_UP, REST, END)
 # Transcribed recordings begin with a room's noises, heard as a pedal or a stray note, and then seconds of silence.
 OPENING_NOTES = 8
-# Made once, as every row asks for them: no value of `what`, any value of any field, and the least wait before each
+# Made once, as every token asks for them: no symbol, any value of any field, and the least wait before each
 # key by what came last in its moment, whose rank is -1 to 89: notes of one moment rise in pitch.
 NOTHING = np.full(SYMBOL_COUNT, NEVER, dtype=np.int64)
 ANYTHING = np.ones(sum(FIELD_SIZES), dtype=np.bool_)
@@ -50,14 +50,14 @@ LATEST_GAP = 5  # steps of silence that a piece of so many seconds may have befo
 
 
 class NoteDecoder:
-    """The grammar of NoteCodec's rows: clock, held keys, pedal, and the order inside one moment."""
+    """The grammar of NoteCodec's tokens: clock, held keys, pedal, and the order inside one moment."""
 
     def __init__(self) -> None:
         self._step = 0
         self._free_at = np.zeros(KEY_COUNT, dtype=np.int64)  # step at which each key is released
         self._pedal_at: int | None = None
         self._rank = -1  # place in the order of this moment: 0 pedal up, 1 pedal down, 2 + key
-        self._last: int | None = None  # `what` of the row before
+        self._last: int | None = None  # symbol of the token before
         self._waits_below = TIME_COUNT  # after a rest, only waits that the rest could not have carried
         self._notes_left: int | None = None
         self._until: int | None = None  # step at which a piece of so many seconds ends
@@ -65,7 +65,7 @@ class NoteDecoder:
         self._is_late = False  # that step was passed: only the close is left
         self._coda_due = 0
         self._avoided = -1
-        self._rows_since_note = 0
+        self._tokens_since_note = 0
         self._note_count = 0
 
     @property
@@ -103,7 +103,7 @@ class NoteDecoder:
     def masks(self) -> Masks:
         """Say what may be composed next; a coda is offered only when announced, and then alone."""
         if self.is_ended:
-            raise CodecError("the piece is closed: no row may follow its end")
+            raise CodecError("the piece is closed: no token may follow its end")
         if self._last is None:
             return _only(0, START)
         if self._coda_due and self._last != REST:
@@ -117,10 +117,10 @@ class NoteDecoder:
             earliest[:KEY_COUNT] = waits
             if self._avoided >= 0:
                 earliest[self._avoided] = NEVER
-        is_idle = self._rows_since_note >= LONGEST_IDLENESS and self._is_planned() and bool((earliest < NEVER).any())
+        is_idle = self._tokens_since_note >= LONGEST_IDLENESS and self._is_planned() and bool((earliest < NEVER).any())
         marks = (END,) if is_idle else (PEDAL_DOWN, PEDAL_UP, END) if self._is_opening() else MARKS
-        for what in marks:
-            earliest[what] = self._earliest_mark(what)
+        for symbol in marks:
+            earliest[symbol] = self._earliest_mark(symbol)
         allowed = ANYTHING.copy()
         time = allowed[:TIME_COUNT]
         time[: int(earliest[: PEDAL_UP + 1].min())] = False
@@ -130,14 +130,14 @@ class NoteDecoder:
         np.less(earliest, NEVER, out=allowed[TIME_COUNT : TIME_COUNT + SYMBOL_COUNT])
         return Masks(allowed, earliest)
 
-    def _earliest_mark(self, what: int) -> int:
-        """The least wait before a pedal row, a rest or the end; NEVER where it has no place now."""
+    def _earliest_mark(self, symbol: int) -> int:
+        """The least wait before a pedal token, a rest or the end; NEVER where it has no place now."""
         is_closing, is_pedalled = self._notes_left == 0, self._pedal_at is not None
-        if what == PEDAL_UP:
+        if symbol == PEDAL_UP:
             return (0 if self._rank < 0 else 1) if is_pedalled else NEVER
-        if what == PEDAL_DOWN:
+        if symbol == PEDAL_DOWN:
             return (0 if self._rank < 1 else 1) if not is_pedalled and not is_closing else NEVER
-        if what == REST:
+        if symbol == REST:
             # Once the notes are all there, a rest would only delay the end, but for one before the pedal is lifted.
             is_idle = self._notes_left == 0 and (self._pedal_at is None or self._last == REST)
             return SHORT_WAITS if self._waits_below == TIME_COUNT and not is_idle else NEVER
@@ -151,20 +151,20 @@ class NoteDecoder:
         """True for the first notes of a planned piece, which follow one another without a long wait."""
         return self._is_planned() and self._notes_left != 0 and self._note_count < OPENING_NOTES
 
-    def fit(self, row: Sequence[int]) -> Sequence[int]:
-        """Amend a composed row so that a piece planned until a moment ends there: keys are released by then."""
-        time, what, duration, velocity = row
-        if self._until is None or self._is_late or what in (START, CODA):
-            return row
+    def fit(self, token: Sequence[int]) -> Sequence[int]:
+        """Amend a composed token so that a piece planned until a moment ends there: keys are released by then."""
+        time, symbol, duration, velocity = token
+        if self._until is None or self._is_late or symbol in (START, CODA):
+            return token
         left = self._until - self._step - int(TIME_STEPS[time])
         if left <= 0:
             self._is_late = True
             return (*self._closing_row(), 0, 0)
         fitting = int(np.searchsorted(DURATION_STEPS, left, side="right")) - 1
-        return (time, what, min(duration, fitting), velocity) if what < KEY_COUNT else row
+        return (time, symbol, min(duration, fitting), velocity) if symbol < KEY_COUNT else token
 
     def _closing_row(self) -> tuple[int, int]:
-        """The next (time, what) of the close: the pedal carries the last sound to the planned end."""
+        """The next (time, symbol) of the close: the pedal carries the last sound to the planned end."""
         assert self._until is not None
         left = self._until - self._step
         pause = 0 if self._rank < 0 else 1
@@ -176,23 +176,23 @@ class NoteDecoder:
         is_filled = int(self._free_at.max()) >= self._until - self._latest_gap or left <= pause
         return (0, END) if is_filled and self._last != REST else (pause, PEDAL_DOWN)
 
-    def push(self, row: Sequence[int] | NDArray[Any]) -> list[Note | Pedal]:
-        time, what, duration, velocity = (int(value) for value in row)
-        self._check(time, what, duration, velocity)
+    def push(self, token: Sequence[int] | NDArray[Any]) -> list[Note | Pedal]:
+        time, symbol, duration, velocity = (int(value) for value in token)
+        self._check(time, symbol, duration, velocity)
         self._step += int(TIME_STEPS[time])
         self._rank = -1 if time else self._rank
         self._waits_below = TIME_COUNT
-        self._last = what
-        self._rows_since_note = 0 if what < KEY_COUNT else self._rows_since_note + 1
-        if what < KEY_COUNT:
-            return [self._strike(what, duration, velocity)]
-        if what == PEDAL_DOWN:
+        self._last = symbol
+        self._tokens_since_note = 0 if symbol < KEY_COUNT else self._tokens_since_note + 1
+        if symbol < KEY_COUNT:
+            return [self._strike(symbol, duration, velocity)]
+        if symbol == PEDAL_DOWN:
             self._pedal_at, self._rank = self._step, 1
-        elif what == PEDAL_UP:
+        elif symbol == PEDAL_UP:
             return [self._lift()]
-        elif what == CODA:
+        elif symbol == CODA:
             self._coda_due = 0
-        elif what == REST and time < LONGEST_WAIT:
+        elif symbol == REST and time < LONGEST_WAIT:
             self._waits_below = int(TIME_STEPS[time + 1] - TIME_STEPS[time])
         return []
 
@@ -220,29 +220,29 @@ class NoteDecoder:
         self._step = max(self._pedal_at + 1, self._step, int(self._free_at.max()))
         return [self._lift()]
 
-    def _check(self, time: int, what: int, duration: int, velocity: int) -> None:
-        reason = self._refusal(time, what, duration, velocity)
+    def _check(self, time: int, symbol: int, duration: int, velocity: int) -> None:
+        reason = self._refusal(time, symbol, duration, velocity)
         if reason:
-            raise CodecError(f"row (time {time}, what {what}, duration {duration}, velocity {velocity}): {reason}")
+            raise CodecError(f"time {time}, symbol {symbol}, duration {duration}, velocity {velocity}: {reason}")
 
-    def _refusal(self, time: int, what: int, duration: int, velocity: int) -> str:
-        """Why the grammar forbids the row; empty where it does not. `masks` says the same for all rows at once."""
-        if not all(0 <= v < n for v, n in zip((time, what, duration, velocity), FIELD_SIZES, strict=True)):
+    def _refusal(self, time: int, symbol: int, duration: int, velocity: int) -> str:
+        """Why the grammar forbids the token; empty where it does not. `masks` says the same for all tokens at once."""
+        if not all(0 <= v < n for v, n in zip((time, symbol, duration, velocity), FIELD_SIZES, strict=True)):
             return f"a field lies outside its size {FIELD_SIZES}"
-        if self.is_ended or (self._last is None) != (what == START):
-            return "a piece begins with its only start row and nothing follows its end"
-        if time >= self._waits_below or (time >= SHORT_WAITS) != (what == REST):
+        if self.is_ended or (self._last is None) != (symbol == START):
+            return "a piece begins with its only start token and nothing follows its end"
+        if time >= self._waits_below or (time >= SHORT_WAITS) != (symbol == REST):
             return "long waits belong to rests, and each rest takes the longest that fits"
-        if what < KEY_COUNT:
-            return self._key_refusal(time, what)
-        if velocity or (duration and what != CODA):
+        if symbol < KEY_COUNT:
+            return self._key_refusal(time, symbol)
+        if velocity or (duration and symbol != CODA):
             return "only notes have a velocity, only notes and codas a duration"
-        if what == CODA:
+        if symbol == CODA:
             is_placed = time == 0 and SHORTEST_CODA <= duration <= LONGEST_CODA and self._last != REST
             return "" if is_placed else f"a coda announces {SHORTEST_CODA}-{LONGEST_CODA} notes, at once"
-        if what in (START, END) and time:
+        if symbol in (START, END) and time:
             return "start and end take no time"
-        return "" if what == START or time >= self._earliest_mark(what) else "it has no place here"
+        return "" if symbol == START or time >= self._earliest_mark(symbol) else "it has no place here"
 
     def _key_refusal(self, time: int, key: int) -> str:
         if self._notes_left == 0:
@@ -252,11 +252,11 @@ class NoteDecoder:
         return "" if time or self._rank < 2 + key else "notes of one moment rise in pitch"
 
 
-def _only(time: int, what: int, duration: int = 0) -> Masks:
-    """Masks that force one row without a velocity."""
+def _only(time: int, symbol: int, duration: int = 0) -> Masks:
+    """Masks that force one token without a velocity."""
     allowed = np.zeros(sum(FIELD_SIZES), dtype=np.bool_)
     start = 0
-    for size, value in zip(FIELD_SIZES, (time, what, duration, 0), strict=True):
+    for size, value in zip(FIELD_SIZES, (time, symbol, duration, 0), strict=True):
         allowed[start + value] = True
         start += size
     return Masks(allowed, np.zeros(SYMBOL_COUNT, dtype=np.int64))

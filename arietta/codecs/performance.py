@@ -1,4 +1,4 @@
-"""One event at a time: PerformanceCodec, the vocabulary of Oore et al. 2018 as the Music Transformer used it.
+"""PerformanceCodec: one event per token, in the vocabulary of Oore et al. 2018 as the Music Transformer used it.
 
     0-87     note off, from A0       88-175   note on
     176-275  time shift, 1-100 steps of 10 ms
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from ..errors import CodecError
 from ..music.notes import LOWEST_PITCH, Note, Notes, Pedal, fold_pedal
 from .codec import Booleans, Description, Losses, Masks, Tokens, decode_with
-from .grid import KEY_COUNT, STEPS_PER_SECOND, VELOCITY_CENTRES, VELOCITY_COUNT, kept_by_hand, kept_on_grid
+from .grid import KEY_COUNT, STEPS_PER_SECOND, VELOCITY_CENTRES, VELOCITY_COUNT, merge_by_column, merge_by_note
 
 LONGEST_SHIFT = 100
 NOTE_OFF, NOTE_ON, SHIFT, VELOCITY = 0, KEY_COUNT, 2 * KEY_COUNT, 2 * KEY_COUNT + LONGEST_SHIFT
@@ -52,7 +52,7 @@ class PerformanceCodec:
         return {"name": self.name, "version": 1, "field_sizes": list(self.field_sizes)}
 
     def encode(self, notes: Notes, *, is_complete: bool = True, coda: int = 0) -> Tokens:
-        """Turn notes into rows [T, 1]; `coda` is without effect."""
+        """Turn notes into tokens [T, 1]; `coda` is without effect."""
         moves = _moves(notes)
         if not is_complete:
             begun = np.flatnonzero(moves[:, 1] >= NOTE_ON)
@@ -64,19 +64,19 @@ class PerformanceCodec:
 
     def quantise(self, notes: Notes) -> Notes:
         """Apply the grid note by note, as one would by hand; `encode` reaches the same by columns."""
-        kept, _ = kept_by_hand(fold_pedal(notes))
-        found: list[Note | Pedal] = []
-        for place, following in pairwise([*sorted(kept), (-1, 0)]):
-            (pitch, step), (onset, duration, velocity) = place, kept[place]
+        kept, _ = merge_by_note(fold_pedal(notes))
+        events: list[Note | Pedal] = []
+        for strike, following in pairwise([*sorted(kept), (-1, 0)]):  # the last has no note after it on its key
+            (pitch, step), (onset, duration, velocity) = strike, kept[strike]
             release = max(round((onset + duration) * STEPS_PER_SECOND), step + 1)
             if following[0] == pitch:
                 release = min(release, following[1])
-            found.append(_note(pitch - LOWEST_PITCH, step, release, velocity // 4))
-        return Notes.from_events(found)
+            events.append(_note(pitch - LOWEST_PITCH, step, release, velocity // 4))
+        return Notes.from_events(events)
 
     def losses(self, notes: Notes) -> Losses:
         """Count the notes that share a key and a step, and those that no key plays; a folded pedal is no loss."""
-        kept, outside = kept_by_hand(fold_pedal(notes))
+        kept, outside = merge_by_note(fold_pedal(notes))
         return Losses(merged=len(notes) - outside - len(kept), outside=outside)
 
     def loss_mask(self, tokens: Tokens) -> Booleans:
@@ -133,8 +133,8 @@ class PerformanceDecoder:
     def avoid(self, pitch: int) -> None:
         self._avoided = pitch - LOWEST_PITCH
 
-    def fit(self, row: Sequence[int]) -> Sequence[int]:
-        return row
+    def fit(self, token: Sequence[int]) -> Sequence[int]:
+        return token
 
     def announce_end(self, notes_left: int) -> None:
         """Do nothing: there is no coda."""
@@ -142,7 +142,7 @@ class PerformanceDecoder:
     def masks(self) -> Masks:
         """Say what may be composed next: the grammar, less a pitch to avoid and, after 40 s, mere waiting."""
         if self.is_ended:
-            raise CodecError("the piece is closed: no row may follow its end")
+            raise CodecError("the piece is closed: no token may follow its end")
         allowed = np.zeros(EVENT_COUNT, dtype=np.bool_)
         struck_at = np.array(self._struck_at)
         keys = np.arange(KEY_COUNT)
@@ -163,8 +163,8 @@ class PerformanceDecoder:
         """True after a shift that could have been longer: nothing may lengthen it."""
         return SHIFT <= self._last < FULL_SHIFT
 
-    def push(self, row: Sequence[int] | NDArray[Any]) -> list[Note | Pedal]:
-        (event,) = (int(value) for value in row)
+    def push(self, token: Sequence[int] | NDArray[Any]) -> list[Note | Pedal]:
+        (event,) = (int(value) for value in token)
         reason = self._refusal(event)
         if reason:
             raise CodecError(f"event {event}: {reason}")
@@ -238,7 +238,7 @@ def _note(key: int, step: int, release: int, velocity: int) -> Note:
 def _moves(notes: Notes) -> NDArray[np.int64]:
     """Columns (step, note off or note on, velocity bin) int64 [2 N, 3], in the order of playing."""
     notes = fold_pedal(notes)
-    chosen, key, step = kept_on_grid(notes)
+    chosen, key, step = merge_by_column(notes)
     release = np.maximum(np.rint(notes.release[chosen] * STEPS_PER_SECOND).astype(np.int64), step + 1)
     same = key[1:] == key[:-1]
     release[:-1][same] = np.minimum(release[:-1], step[1:])[same]

@@ -1,6 +1,6 @@
 """What a codec keeps of a piece: encode, decode, and hold the result against what was played.
 
-The two are matched here by pitch and time alone, without asking the codec which row came from which note, so that
+The two are matched here by pitch and time alone, without asking the codec which token came from which note, so that
 a fault in its own bookkeeping shows as a large onset error or as a lost note.
 """
 
@@ -84,13 +84,13 @@ def measure_files(
     paths: Sequence[str | Path], codec: Codec, progress: Callable[[int, int], None] | None = None
 ) -> tuple[list[Fidelity], list[str]]:
     """Measure what each file becomes; the second list has a sentence for each that cannot be read."""
-    found: list[Fidelity] = []
+    measured: list[Fidelity] = []
     unreadable: list[str] = []
     for done, path in enumerate(paths, start=1):
         try:
-            found.append(measure_fidelity(read_midi(path), codec))
+            measured.append(measure_fidelity(read_midi(path), codec))
         except MidiError as error:
             unreadable.append(str(error))
         if progress is not None:
             progress(done, len(paths))
-    return found, unreadable
+    return measured, unreadable

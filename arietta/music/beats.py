@@ -17,21 +17,31 @@ from numpy.typing import NDArray
 from .meter import Meter, Tempo, TimeSignature
 from .notes import Notes, Seconds
 
-FRAMES = 50  # a second
-PERIODS = np.arange(15, 76)  # frames from beat to beat: 200 to 40 a minute
-LONGEST = int(PERIODS[-1])
-# Chosen on eight sequenced pieces with tempo maps; benchmarks/quality/beats.py measures these and others.
-BLUR = 0.02  # seconds around an onset that count as on it
-NEAR = 8.0  # seconds either side whose mean salience is the measure of what is accented
-LOUD, DEEP, WAIT, LONG = 0.5, 1.0, 1.0, 1.0  # weights of velocity (a power), depth, time to the next onset, length
-CROWD = 0.7  # power of the sum over notes struck together: a chord of four counts 2.6 times, not four
-STEADY = 150.0  # cost of a change of pace: per squared natural logarithm of the ratio
-USUAL, TASTE = 0.65, 1.0  # seconds of a usual beat, and the cost of others: per squared octave
-FLOOR = 1.0  # of the mean salience: a beat that meets less costs something
-RARE = 0.7  # power of its period that a beat counts by: 0 would favour fast beats, 1 slow ones
-FEWEST = 8  # onsets of which beats are asked
-CONTRAST = 0.08  # of the beats' correlation: bars that repeat no better are taken for four beats
-TERNARY = 0.6  # share of the onsets inside beats that lie on thirds where beats are dotted
+FRAMES = 50  # per second
+PERIODS = np.arange(15, 76)  # frames from beat to beat: 200 to 40 beats per minute
+LONGEST_PERIOD = int(PERIODS[-1])
+# The constants below were chosen on eight sequenced pieces with tempo maps; benchmarks/quality/beats.py measures these
+# pieces and others.
+
+# What accents an onset (Dixon 2001): loudness, depth, the time until the next onset, and length.
+ONSET_SPREAD = 0.02  # seconds around an onset that count as on it: a standard deviation
+LOCAL_REACH = 8.0  # seconds either side whose mean accent is the measure of what is accented there
+VELOCITY_POWER = 0.5
+DEPTH_WEIGHT = 1.0  # of a note two octaves below middle C or lower
+WAIT_WEIGHT = 1.0  # of a note that nothing follows for a second
+LENGTH_WEIGHT = 1.0  # of a note held for a second
+CHORD_POWER = 0.7  # of the sum over notes struck together: a chord of four counts 2.6 times, not four
+
+# What a chain of beats gains and pays.
+TEMPO_CHANGE_COST = 150.0  # per squared natural logarithm of the ratio of two periods: a pianist's tempo drifts
+USUAL_PERIOD = 0.65  # seconds from beat to beat
+PERIOD_COST = 1.0  # of other periods, per squared octave from the usual one
+BEAT_COST = 1.0  # in mean accents: a beat that meets less than this is a loss, so that beats do not fill silence
+PERIOD_POWER = 0.7  # a beat counts by this power of its period: 0 would favour fast beats, 1 slow ones
+
+FEWEST_ONSETS = 8  # in fewer no beats are sought
+BAR_CONTRAST = 0.08  # of the beats' correlation: bars that repeat no better are taken for four beats
+TERNARY_SHARE = 0.6  # of the onsets inside beats that lie on thirds where beats are dotted
 
 Floats = NDArray[np.float64]
 
@@ -41,9 +51,9 @@ def find_meter(notes: Notes) -> Meter:
     beats = find_beats(notes)
     if len(beats) < 3:
         return Meter((TimeSignature(0.0, 4, 4),), (Tempo(0.0, 0.5),))
-    beats = _cover(beats, notes)
+    beats = _extend_to_all_notes(beats, notes)
     is_ternary = _is_ternary(notes.onset, beats)
-    size, downbeat = (2, _downbeat(_accents(notes, beats), 2)) if is_ternary else _bar(_accents(notes, beats))
+    size, downbeat = (2, _downbeat(_accents(notes, beats), 2)) if is_ternary else _choose_bar(_accents(notes, beats))
     length = np.append(np.diff(beats), beats[-1] - beats[-2]) / (1.5 if is_ternary else 1.0)
     parts, unit = (3, 8) if is_ternary else (1, 4)
     signatures = [TimeSignature(float(beats[downbeat]), size * parts, unit)]
@@ -54,49 +64,52 @@ def find_meter(notes: Notes) -> Meter:
 
 def find_beats(notes: Notes) -> Seconds:
     """Find the beats, float64 [B] s, rising; none in fewer than eight onsets."""
-    if len(np.unique(notes.onset)) < FEWEST:
+    if len(np.unique(notes.onset)) < FEWEST_ONSETS:
         return np.zeros(0)
     salience = onset_salience(notes)
-    weight = (PERIODS / FRAMES) ** RARE
-    change = STEADY * np.log(PERIODS[:, None] / PERIODS[None, :]) ** 2
-    worth = -TASTE * np.log2(PERIODS / FRAMES / USUAL) ** 2 - FLOOR
-    best = np.zeros((LONGEST + len(salience), len(PERIODS)), dtype=np.float32)
+    weight = (PERIODS / FRAMES) ** PERIOD_POWER
+    change = TEMPO_CHANGE_COST * np.log(PERIODS[:, None] / PERIODS[None, :]) ** 2
+    worth = -PERIOD_COST * np.log2(PERIODS / FRAMES / USUAL_PERIOD) ** 2 - BEAT_COST
+    # best[LONGEST_PERIOD + frame, period]: the most that a chain with a beat there gains, the last step being `period`;
+    # the rows before are chains that have not begun.
+    best = np.zeros((LONGEST_PERIOD + len(salience), len(PERIODS)), dtype=np.float32)
     origin = np.zeros((len(salience), len(PERIODS)), dtype=np.int8)
     every = np.arange(len(PERIODS))
-    for frame, met in enumerate(salience.tolist()):
-        course = best[frame + LONGEST - PERIODS] - change
-        origin[frame] = came = course.argmax(axis=1)
-        best[frame + LONGEST] = course[every, came] + (met + worth) * weight
-    return _backwards(best, origin)
+    for frame, accent in enumerate(salience.tolist()):
+        # [period, period before]: a chain whose beat here came `period` frames after one that ended with the other.
+        gains = best[frame + LONGEST_PERIOD - PERIODS] - change
+        origin[frame] = before = gains.argmax(axis=1)
+        best[frame + LONGEST_PERIOD] = gains[every, before] + (accent + worth) * weight
+    return _trace_beats(best, origin)
 
 
-def _backwards(best: NDArray[np.float32], origin: NDArray[np.int8]) -> Seconds:
+def _trace_beats(best: NDArray[np.float32], origin: NDArray[np.int8]) -> Seconds:
     """Follow the best chain from its last beat to its first."""
-    tail = best[-LONGEST:]
-    frame, period = np.unravel_index(int(tail.argmax()), tail.shape)
-    place, now = int(frame) + len(origin) - LONGEST, int(period)
+    tail = best[-LONGEST_PERIOD:]  # no later beat could follow one of these
+    row, column = np.unravel_index(int(tail.argmax()), tail.shape)
+    frame, period = int(row) + len(origin) - LONGEST_PERIOD, int(column)
     beats = []
-    while place >= 0:
-        beats.append(place / FRAMES)
-        place, now = place - int(PERIODS[now]), int(origin[place, now])
+    while frame >= 0:
+        beats.append(frame / FRAMES)
+        frame, period = frame - int(PERIODS[period]), int(origin[frame, period])
     return np.array(beats[::-1])
 
 
 def onset_salience(notes: Notes) -> Floats:
     """How accented every fiftieth of a second is, float64 [frames]; about 1 on average wherever there is music."""
-    following = np.searchsorted(notes.onset, notes.onset + 0.06)
+    following = np.searchsorted(notes.onset, notes.onset + 0.06)  # past the notes of the same chord
     wait = np.append(notes.onset, np.inf)[following] - notes.onset
-    weight = (notes.velocity / 64.0) ** LOUD * (1 + DEEP * np.clip((60.0 - notes.pitch) / 24, 0, 1))
-    weight = weight * (1 + WAIT * np.minimum(wait, 1)) * (1 + LONG * np.minimum(notes.duration, 1))
-    place = notes.onset * FRAMES
-    salience = np.zeros(int(notes.onset[-1] * FRAMES) + LONGEST)
-    for step in range(-4, 5):
-        frame = np.rint(place).astype(np.int64) + step
-        share = weight * np.exp(-0.5 * ((frame - place) / FRAMES / BLUR) ** 2)
+    weight = (notes.velocity / 64.0) ** VELOCITY_POWER * (1 + DEPTH_WEIGHT * np.clip((60.0 - notes.pitch) / 24, 0, 1))
+    weight = weight * (1 + WAIT_WEIGHT * np.minimum(wait, 1)) * (1 + LENGTH_WEIGHT * np.minimum(notes.duration, 1))
+    exact_frame = notes.onset * FRAMES
+    salience = np.zeros(int(notes.onset[-1] * FRAMES) + LONGEST_PERIOD)
+    for step in range(-4, 5):  # four deviations either side
+        frame = np.rint(exact_frame).astype(np.int64) + step
+        share = weight * np.exp(-0.5 * ((frame - exact_frame) / FRAMES / ONSET_SPREAD) ** 2)
         inside = (frame >= 0) & (frame < len(salience))
         np.add.at(salience, frame[inside], share[inside])
-    salience = salience**CROWD
-    reach = int(NEAR * FRAMES)
+    salience = salience**CHORD_POWER
+    reach = int(LOCAL_REACH * FRAMES)
     total = np.cumsum(np.pad(salience, (reach + 1, reach)))
     local = (total[2 * reach + 1 :] - total[: -2 * reach - 1]) / (2 * reach)
     return np.asarray(salience / (local + 0.1 * salience.mean()), dtype=np.float64)
@@ -105,7 +118,7 @@ def onset_salience(notes: Notes) -> Floats:
 # Bars
 
 
-def _cover(beats: Seconds, notes: Notes) -> Seconds:
+def _extend_to_all_notes(beats: Seconds, notes: Notes) -> Seconds:
     """Go on at the first and last pace until all notes lie between the first beat and the last."""
     first, last = float(notes.onset[0]), float(notes.release.max())
     before = int(max(np.ceil((beats[0] - first) / (beats[1] - beats[0]) - 0.15), 0))
@@ -117,13 +130,14 @@ def _cover(beats: Seconds, notes: Notes) -> Seconds:
 
 
 def _is_ternary(onset: Seconds, beats: Seconds) -> bool:
-    """Tell whether what happens inside beats lies on their thirds rather than on halves and quarters."""
+    """Return whether the onsets inside beats lie on their thirds rather than on halves and quarters."""
     beat = np.clip(np.searchsorted(beats, onset, side="right") - 1, 0, len(beats) - 2)
     within = (onset - beats[beat]) / (beats[beat + 1] - beats[beat])
+    # Onsets nearer to a beat are on it, early or late.
     inside = within[(within > 0.15) & (within < 0.85)]
     thirds = np.abs(inside - np.rint(inside * 3) / 3)
     quarters = np.abs(inside - np.rint(inside * 4) / 4)
-    return len(inside) > 0 and bool(np.mean(thirds < quarters) > TERNARY)
+    return len(inside) > 0 and bool(np.mean(thirds < quarters) > TERNARY_SHARE)
 
 
 def _accents(notes: Notes, beats: Seconds) -> Floats:
@@ -138,19 +152,23 @@ def _accents(notes: Notes, beats: Seconds) -> Floats:
     moves = np.append(0.0, 1 - np.sum(harmony[1:] * harmony[:-1], axis=1))
     lowest = np.full(len(beats), 127.0)
     np.minimum.at(lowest, owner, notes.pitch)
-    return _standard(accent) + _standard(moves) - _standard(np.where(lowest < 127, lowest, lowest[lowest < 127].mean()))
+    return (
+        _standardise(accent)
+        + _standardise(moves)
+        - _standardise(np.where(lowest < 127, lowest, lowest[lowest < 127].mean()))
+    )
 
 
-def _standard(values: Floats) -> Floats:
+def _standardise(values: Floats) -> Floats:
     return np.asarray((values - values.mean()) / (values.std() + 1e-9), dtype=np.float64)
 
 
-def _bar(accents: Floats) -> tuple[int, int]:
+def _choose_bar(accents: Floats) -> tuple[int, int]:
     """Choose 2, 3 or 4 beats a bar by how well accents repeat, and the beat that bars begin with."""
     repeats = {lag: _repeats(accents, lag) for lag in (2, 3, 4, 6, 8)}
     fits = {3: repeats[3] + repeats[6], 2: 2 * repeats[2], 4: repeats[4] + repeats[8]}
     size = max(fits, key=fits.__getitem__)
-    if fits[size] < 2 * CONTRAST:
+    if fits[size] < 2 * BAR_CONTRAST:
         size = 4
     return size, _downbeat(accents, size)
 

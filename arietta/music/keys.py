@@ -47,8 +47,8 @@ def find_key(pitch: ArrayLike, weight: ArrayLike | None = None) -> Key | None:
         return None
     profiles = np.array([np.roll(profile, tonic) for profile in (MAJOR, MINOR) for tonic in range(12)])
     centred = profiles - profiles.mean(axis=1, keepdims=True)
-    heard = classes - classes.mean()
-    fits = centred @ heard / np.sqrt((centred**2).sum(axis=1) * (heard**2).sum())
+    centred_classes = classes - classes.mean()
+    fits = centred @ centred_classes / np.sqrt((centred**2).sum(axis=1) * (centred_classes**2).sum())
     best = int(np.argmax(fits))
     return Key(best % 12, best >= 12, float(fits[best]))
 

@@ -1,4 +1,7 @@
-"""Loops: a pattern of pitches and onset intervals that comes eight times in a row, as composing guards against."""
+"""Loops: a pattern of pitches and onset intervals that comes eight times in a row.
+
+Language models fall into them; composing avoids the note that would go on with one, and rankings count them.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from .notes import Note, Notes
 
 LOOP_PERIODS = range(1, 9)  # in notes
 LOOP_REPEATS = 8  # 1.9 % of MAESTRO's windows of 500 notes repeat a pattern more often, nearly all of them trills
-LOOP_TOLERANCE = 0.3
+LOOP_TOLERANCE = 0.3  # share by which two intervals may differ and still be the same rhythm
 
 
 class LoopGuard:
@@ -20,6 +23,7 @@ class LoopGuard:
         self.looping_pitch: int | None = None  # the pitch that would go on with the loop
 
     def push(self, note: Note) -> None:
+        """Take the next note, and set `looping_pitch` where it completes a loop."""
         interval = note.onset - self._onset
         self._onset = note.onset
         self._pitches.append(note.pitch)
@@ -32,6 +36,7 @@ class LoopGuard:
                     self.looping_pitch = self._pitches[-period]
             else:
                 self._runs[period] = 0
+        # Only the notes of the longest period are ever looked back at.
         del self._pitches[: -LOOP_PERIODS.stop], self._intervals[: -LOOP_PERIODS.stop]
 
     def _repeats(self, period: int) -> bool:
@@ -42,12 +47,12 @@ class LoopGuard:
 
 
 def find_loops(notes: Notes) -> list[int]:
-    """Number of the note with which each loop reaches its eighth turn; how long it then goes on does not matter."""
+    """Find the index of the note at which each loop has come eight times; how often it then comes is not counted."""
     guard, loops, was_looping = LoopGuard(), [], False
-    for place in range(len(notes)):
-        guard.push(notes[place])
+    for index in range(len(notes)):
+        guard.push(notes[index])
         is_looping = guard.looping_pitch is not None
         if is_looping and not was_looping:
-            loops.append(place)
+            loops.append(index)
         was_looping = is_looping
     return loops

@@ -73,9 +73,9 @@ class Meter:
     def seconds(self, quarters: ArrayLike) -> Floats:
         """Turn positions into times, float64 like `quarters`."""
         starts, rates, positions = self._map()
-        places = np.asarray(quarters, dtype=np.float64)
-        change = np.maximum(np.searchsorted(positions, places, side="right") - 1, 0)
-        return np.asarray(starts[change] + (places - positions[change]) * rates[change])
+        targets = np.asarray(quarters, dtype=np.float64)
+        change = np.maximum(np.searchsorted(positions, targets, side="right") - 1, 0)
+        return np.asarray(starts[change] + (targets - positions[change]) * rates[change])
 
     def _map(self) -> tuple[Floats, Floats, Floats]:
         """Where tempos begin (s), their quarter notes (s), and their beginnings as positions."""
@@ -110,23 +110,26 @@ def lay_out_bars(meter: Meter, end: int) -> list[Bar]:
     A signature that changes within a bar ends it there. A first bar that is alone in its signature and shorter than
     the next one is that one's pickup.
     """
-    starts = np.rint(meter.quarters([one.seconds for one in meter.signatures]) * LATTICE).astype(int).tolist()
-    found: list[Bar] = []
-    for one, start, stop in zip(meter.signatures, starts, [*starts[1:], max(end, starts[-1] + 1)], strict=True):
-        length = round(one.quarters * LATTICE)
-        beat = 3 * length // one.beats if one.beats % 3 == 0 and one.unit >= 8 else LATTICE
-        is_last = one is meter.signatures[-1]
-        for place in range(start, stop, length):
-            span = length if is_last else min(length, stop - place)
-            found.append(Bar(place, span, beat, (one.beats, one.unit) if place == start else None))
-    if len(found) > 1 and found[1].signature and found[0].length < found[1].length:
-        found[0] = replace(found[0], signature=found[1].signature, beat=found[1].beat, is_pickup=True)
-        found[1] = replace(found[1], signature=None)
-    return found
+    signatures = meter.signatures
+    starts = np.rint(meter.quarters([signature.seconds for signature in signatures]) * LATTICE).astype(int).tolist()
+    bars: list[Bar] = []
+    for signature, start, stop in zip(signatures, starts, [*starts[1:], max(end, starts[-1] + 1)], strict=True):
+        length = round(signature.quarters * LATTICE)
+        is_compound = signature.beats % 3 == 0 and signature.unit >= 8  # 6/8 is felt in dotted quarters
+        beat = 3 * length // signature.beats if is_compound else LATTICE
+        is_last = signature is signatures[-1]
+        for bar_start in range(start, stop, length):
+            bar_length = length if is_last else min(length, stop - bar_start)
+            written = (signature.beats, signature.unit) if bar_start == start else None
+            bars.append(Bar(bar_start, bar_length, beat, written))
+    if len(bars) > 1 and bars[1].signature and bars[0].length < bars[1].length:
+        bars[0] = replace(bars[0], signature=bars[1].signature, beat=bars[1].beat, is_pickup=True)
+        bars[1] = replace(bars[1], signature=None)
+    return bars
 
 
 def follows_meter(onset: Floats) -> bool:
-    """Tell whether onsets, as positions, follow the metre: whether they gather on some fraction of a quarter note.
+    """Return whether onsets, as positions, follow the metre: whether they gather on some fraction of a quarter note.
 
     Recordings under one nominal tempo do not. Held against FOLLOWED is the largest mean of cos(2 pi d x) over onsets
     x, for fractions d; the V-test for a known direction (Batschelet 1981, "Circular Statistics in Biology", 4.3).
@@ -137,5 +140,5 @@ def follows_meter(onset: Floats) -> bool:
 
 
 def are_on_lattice(onset: Floats) -> bool:
-    """Tell whether onsets, as positions, lie where they would be written: on the lattice, but for a few."""
+    """Return whether onsets, as positions, lie where they would be written: on the lattice, but for a few."""
     return bool(np.mean(np.abs(onset * LATTICE - np.rint(onset * LATTICE)) < 0.15) >= WRITTEN)

@@ -12,7 +12,7 @@ time on two tracks is one note, the longer and louder. The format itself stands 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby
 from pathlib import Path
@@ -94,7 +94,7 @@ def read_midi(source: str | Path | bytes, *, name: str | None = None, tracks: Se
         if file.format != 2:
             return _perform(chosen, file.tracks, file.ticks_per_beat, keep_drums=keep_drums)[0]
         parts = [_perform((track,), (track,), file.ticks_per_beat, keep_drums=keep_drums) for track in chosen]
-        return _one_after_another(parts)
+        return _concatenate(parts)
     except MidiError as error:
         raise MidiError(f"{name}: {error}") from error
 
@@ -103,7 +103,7 @@ def read_texts(source: str | Path | bytes, *, name: str | None = None) -> list[s
     """Read the text events of a file, in its order; raises MidiError as `read_midi` does."""
     data, name = _load(source, name)
     try:
-        metas = [found for track in parse(data).tracks for found in track.metas]
+        metas = [event for track in parse(data).tracks for event in track.metas]
     except MidiError as error:
         raise MidiError(f"{name}: {error}") from error
     return [payload.decode("utf-8", errors="replace") for _, kind, payload in metas if kind == TEXT]
@@ -113,7 +113,7 @@ def read_meter(source: str | Path | bytes, *, name: str | None = None) -> Meter 
     """Read the metre that a file carries, its times counted as `read_midi` counts them; None where it has none.
 
     It has none where it sets neither time signature nor tempo, where its tracks stand alone (format 2), and where its
-    notes ignore what it sets (`meter.follow`). Raises MidiError as `read_midi` does.
+    notes ignore what it sets (`meter.follows_meter`). Raises MidiError as `read_midi` does.
     """
     data, name = _load(source, name)
     try:
@@ -122,22 +122,24 @@ def read_meter(source: str | Path | bytes, *, name: str | None = None) -> Meter 
         seconds = _tempo_map(file.tracks, file.ticks_per_beat)
     except MidiError as error:
         raise MidiError(f"{name}: {error}") from error
-    metas = sorted((found for track in file.tracks for found in track.metas), key=lambda found: found[0])
-    signatures = {tick: (data[0], 2 ** data[1]) for tick, kind, data in metas if kind == TIME_SIGNATURE and data[1:]}
-    keys = {tick: data for tick, kind, data in metas if kind == KEY_SIGNATURE and len(data) == 2}
+    signatures = {tick: (payload[0], 2 ** payload[1]) for tick, payload in _metas(file, TIME_SIGNATURE) if payload[1:]}
+    keys = {
+        tick: (max(-7, min(int.from_bytes(payload[:1], "big", signed=True), 7)), payload[1] == 1)
+        for tick, payload in _metas(file, KEY_SIGNATURE)
+        if len(payload) == 2
+    }
     messages = _gather(file.tracks)
     onset = np.unique(messages.tick[(messages.kind == _NOTE_ON) & (messages.second > 0)]) / file.ticks_per_beat
-    is_impossible = any(not 0 < beats <= 64 or unit > 32 for beats, unit in signatures.values())
+    # Every file has a first tempo, of 120 beats per minute where it sets none.
     is_set = bool(signatures) or len(tempos) > 1
-    if file.format == 2 or not is_set or is_impossible or not follows_meter(onset):
+    if file.format == 2 or not is_set or not _can_be_written(signatures.values()) or not follows_meter(onset):
         return None
-    if 0 not in signatures:
-        signatures = {0: (4, 4), **signatures}  # until told otherwise (SMF 1.0)
-    pace = dict(tempos)
+    signatures = {0: (4, 4)} | signatures  # 4/4 until told otherwise (SMF 1.0)
+    tempo_at = dict(tempos)
     return Meter(
-        tuple(TimeSignature(at, *signatures[tick]) for tick, at in _timed(signatures, seconds)),
-        tuple(Tempo(at, pace[tick] / 1e6) for tick, at in _timed(pace, seconds)),
-        tuple(KeySignature(at, _signed(keys[tick][0]), keys[tick][1] == 1) for tick, at in _timed(keys, seconds)),
+        tuple(TimeSignature(time, *signatures[tick]) for tick, time in _timed(signatures, seconds)),
+        tuple(Tempo(time, tempo_at[tick] / 1e6) for tick, time in _timed(tempo_at, seconds)),
+        tuple(KeySignature(time, *keys[tick]) for tick, time in _timed(keys, seconds)),
         is_exact=are_on_lattice(onset),
     )
 
@@ -198,7 +200,7 @@ def _choose(file: File, tracks: Sequence[int] | None) -> tuple[Track, ...]:
     return tuple(file.tracks[number] for number in sorted(set(tracks)))
 
 
-def _one_after_another(parts: Sequence[tuple[Notes, float]]) -> Notes:
+def _concatenate(parts: Sequence[tuple[Notes, float]]) -> Notes:
     """Play parts, each with its length in seconds, one after the other."""
     times = [0.0, *accumulate(seconds for _, seconds in parts)]
     if times[-1] > LONGEST:
@@ -250,13 +252,13 @@ def _gather(tracks: Sequence[Track]) -> _Messages:
 def _tempo_map(tracks: Sequence[Track], ticks_per_beat: int) -> Callable[[Ticks], Seconds]:
     """Make the function from ticks to seconds."""
     changes = _tempo_changes(tracks)
-    places = np.array([tick for tick, _ in changes], dtype=np.int64)
+    change_ticks = np.array([tick for tick, _ in changes], dtype=np.int64)
     rate = np.array([tempo for _, tempo in changes]) / (ticks_per_beat * 1e6)
-    times = np.concatenate([[0.0], np.cumsum(np.diff(places) * rate[:-1])])
+    times = np.concatenate([[0.0], np.cumsum(np.diff(change_ticks) * rate[:-1])])
 
     def seconds(ticks: Ticks) -> Seconds:
-        change = np.searchsorted(places, ticks, side="right") - 1
-        return np.asarray(times[change] + (ticks - places[change]) * rate[change], dtype=np.float64)
+        change = np.searchsorted(change_ticks, ticks, side="right") - 1
+        return np.asarray(times[change] + (ticks - change_ticks[change]) * rate[change], dtype=np.float64)
 
     return seconds
 
@@ -264,8 +266,8 @@ def _tempo_map(tracks: Sequence[Track], ticks_per_beat: int) -> Callable[[Ticks]
 def _tempo_changes(tracks: Sequence[Track]) -> list[tuple[int, int]]:
     """Find every tempo, as ticks and microseconds a beat; it counts on whichever track it stands."""
     changes = [(0, 500_000)]  # 120 beats a minute until told otherwise (SMF 1.0)
-    metas = (found for track in tracks for found in track.metas if found[1] == TEMPO)
-    for tick, _, payload in sorted(metas, key=lambda found: found[0]):
+    metas = (event for track in tracks for event in track.metas if event[1] == TEMPO)
+    for tick, _, payload in sorted(metas, key=lambda event: event[0]):
         tempo = int.from_bytes(payload, "big")
         if len(payload) != 3 or tempo == 0:
             raise MidiError(f"the tempo at tick {tick} is {tempo} in {len(payload)} bytes; above 0 in 3 is right")
@@ -273,14 +275,21 @@ def _tempo_changes(tracks: Sequence[Track]) -> list[tuple[int, int]]:
     return changes
 
 
-def _timed(places: Mapping[int, object], seconds: Callable[[Ticks], Seconds]) -> list[tuple[int, float]]:
+def _metas(file: File, kind: int) -> list[tuple[int, bytes]]:
+    """Find the meta events of a kind on all tracks: ticks and payloads, in order of time."""
+    metas = [(tick, payload) for track in file.tracks for tick, meta_kind, payload in track.metas if meta_kind == kind]
+    return sorted(metas, key=lambda event: event[0])  # by tick alone: of two at one tick the later track's counts
+
+
+def _can_be_written(signatures: Iterable[tuple[int, int]]) -> bool:
+    """Return whether all are time signatures that a score can have; 0/4 and 4/2048 are none."""
+    return all(0 < beats <= 64 and unit <= 32 for beats, unit in signatures)
+
+
+def _timed(changes: Mapping[int, object], seconds: Callable[[Ticks], Seconds]) -> list[tuple[int, float]]:
     """Pair ticks, in their order, with their times."""
-    ticks = sorted(places)
+    ticks = sorted(changes)
     return list(zip(ticks, seconds(np.array(ticks, dtype=np.int64)).tolist(), strict=True))
-
-
-def _signed(byte: int) -> int:
-    return max(-7, min(byte - 256 if byte > 127 else byte, 7))
 
 
 def _strikes(messages: _Messages, end: int) -> _Strikes:
@@ -312,8 +321,8 @@ def _releases(ticks: list[int], is_on: list[bool], end: int) -> list[int]:
     """
     releases: list[int] = []
     held, is_let_go = 0, True
-    for tick, places in groupby(range(len(ticks)), key=ticks.__getitem__):
-        messages = [is_on[place] for place in places]
+    for tick, indices in groupby(range(len(ticks)), key=ticks.__getitem__):
+        messages = [is_on[index] for index in indices]
         for is_strike in sorted(messages) if held else messages:
             if not is_let_go and is_strike:
                 releases[-1] = tick
@@ -359,9 +368,9 @@ def _piano(strikes: _Strikes, onset: Seconds, release: Seconds, pedal: Seconds) 
     order = np.lexsort((onset, strikes.pitch))
     onset, duration, pitch, velocity = onset[order], duration[order], strikes.pitch[order], strikes.velocity[order]
     is_same = pitch[1:] == pitch[:-1]
-    is_twin = is_same & (onset[1:] == onset[:-1])
-    if is_twin.any():
-        starts = np.flatnonzero(np.concatenate([[True], ~is_twin]))
+    is_double = is_same & (onset[1:] == onset[:-1])
+    if is_double.any():
+        starts = np.flatnonzero(np.concatenate([[True], ~is_double]))
         duration, velocity = np.maximum.reduceat(duration, starts), np.maximum.reduceat(velocity, starts)
         onset, pitch, is_same = onset[starts], pitch[starts], is_same[starts[1:] - 1]
     duration[:-1][is_same] = np.minimum(duration[:-1], np.diff(onset))[is_same]

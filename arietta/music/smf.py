@@ -2,7 +2,7 @@
 
 What the messages mean as music stands in `midi`. A track is read with numpy: for every byte at once it is worked
 out where the next event would begin if one began here, and the loop over the events only follows these links.
-Nothing is repaired: a file that breaks the format raises MidiError with the byte's place in its track.
+Nothing is repaired: a file that breaks the format raises MidiError with the offset of the byte in its track.
 """
 
 from __future__ import annotations
@@ -105,31 +105,31 @@ def _track_bytes(messages: Iterable[Message]) -> bytes:
 
 def _unwrap(data: bytes) -> bytes:
     """Take the MIDI file out of a RIFF one (RP-29): chunks of a name, a little-endian length and content."""
-    place = 12
-    while data[8:12] == b"RMID" and place + 8 <= len(data):
-        length = int.from_bytes(data[place + 4 : place + 8], "little")
-        if data[place : place + 4] == b"data" and data[place + 8 : place + 12] == b"MThd":
-            return data[place + 8 : place + 8 + length]
-        place += 8 + length + length % 2
+    offset = 12
+    while data[8:12] == b"RMID" and offset + 8 <= len(data):
+        length = int.from_bytes(data[offset + 4 : offset + 8], "little")
+        if data[offset : offset + 4] == b"data" and data[offset + 8 : offset + 12] == b"MThd":
+            return data[offset + 8 : offset + 8 + length]
+        offset += 8 + length + length % 2
     raise MidiError("it is a RIFF file without MIDI in it")
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    place = 0
-    while place + 8 <= len(data):
-        kind, length = data[place : place + 4], int.from_bytes(data[place + 4 : place + 8], "big")
-        content = data[place + 8 : place + 8 + length]
+    offset = 0
+    while offset + 8 <= len(data):
+        kind, length = data[offset : offset + 4], int.from_bytes(data[offset + 4 : offset + 8], "big")
+        content = data[offset + 8 : offset + 8 + length]
         if len(content) < length:
             raise MidiError(f"it is cut off: a chunk {kind!r} of {length} bytes has only {len(content)}")
         yield kind, content
-        place += 8 + length
+        offset += 8 + length
 
 
 def _header(chunks: Iterator[tuple[bytes, bytes]]) -> tuple[int, int, int]:
     _, header = next(chunks, (b"", b""))
     if len(header) < 6:
         raise MidiError(f"its header has {len(header)} bytes where 6 must stand")
-    kind, track_count, division = (int.from_bytes(header[place : place + 2], "big") for place in (0, 2, 4))
+    kind, track_count, division = (int.from_bytes(header[offset : offset + 2], "big") for offset in (0, 2, 4))
     if kind > 2:
         raise MidiError(f"its format is {kind}; there are formats 0, 1 and 2")
     if division & 0x8000:
@@ -169,9 +169,9 @@ def _links(body: bytes) -> tuple[Bytes, Integers]:
     count = len(body) + 1
     high = np.frombuffer(body + bytes(4), dtype=np.uint8) >> 7
     delta_length, longer = np.ones(count, dtype=np.uint8), high[:count].copy()
-    for place in range(1, _TOO_LONG):
+    for offset in range(1, _TOO_LONG):
         delta_length += longer
-        longer &= high[place : place + count] if place < 4 else 0
+        longer &= high[offset : offset + count] if offset < 4 else 0
     here = np.arange(count)
     span = np.frombuffer(body.translate(_SPANS) + bytes(_TOO_LONG + 1), dtype=np.uint8)[here + delta_length]
     is_plain = (span > 0) & (delta_length < _TOO_LONG)
@@ -184,67 +184,67 @@ def _leap(body: bytes, delta_length: memoryview, leap: memoryview) -> tuple[list
     """Walk through a track: where each leap over plain events begins, and each event that had to be looked at."""
     leaps: list[int] = []
     looked_at: list[int] = []
-    place, end, is_short, is_end = 0, len(body), False, False
-    while place < end and not is_end:
-        after: int = leap[place]
-        if is_short or after == place:
-            looked_at.append(place)
-            after, is_short, is_end = _look(body, place, delta_length[place], is_short)
+    offset, end, is_short, is_end = 0, len(body), False, False
+    while offset < end and not is_end:
+        after: int = leap[offset]
+        if is_short or after == offset:
+            looked_at.append(offset)
+            after, is_short, is_end = _look(body, offset, delta_length[offset], is_short)
         else:
-            leaps.append(place)
-        place = after
-    if place > end:
-        raise MidiError(f"its last event is cut off, {place - end} bytes short")
+            leaps.append(offset)
+        offset = after
+    if offset > end:
+        raise MidiError(f"its last event is cut off, {offset - end} bytes short")
     return leaps, looked_at
 
 
-def _look(body: bytes, place: int, delta_length: int, is_short: bool) -> tuple[int, bool, bool]:
-    """Read the event at `place`: where it ends, whether a running status then has one data byte, is it the last."""
+def _look(body: bytes, offset: int, delta_length: int, is_short: bool) -> tuple[int, bool, bool]:
+    """Read the event at `offset`: where it ends, whether a running status then has one data byte, is it the last."""
     if delta_length == _TOO_LONG:
-        raise MidiError(f"byte {place}: a delta time of more than 4 bytes")
-    place += delta_length
-    status = body[place] if place < len(body) else 0
+        raise MidiError(f"byte {offset}: a delta time of more than 4 bytes")
+    offset += delta_length
+    status = body[offset] if offset < len(body) else 0
     if status < 0x80:
-        return place + 2 - is_short, is_short, False
+        return offset + 2 - is_short, is_short, False
     if status < 0xF0:
         is_short = 0xC0 <= status < 0xE0
-        return place + 3 - is_short, is_short, False
+        return offset + 3 - is_short, is_short, False
     if status not in (0xF0, 0xF7, _META):
-        raise MidiError(f"byte {place}: a status of {status:#04x}, which no MIDI file can hold")
+        raise MidiError(f"byte {offset}: a status of {status:#04x}, which no MIDI file can hold")
     is_meta = status == _META
-    start, length = _read_length(body, place + 1 + is_meta)
+    start, length = _read_length(body, offset + 1 + is_meta)
     if start + length > len(body):
-        raise MidiError(f"byte {place}: an event of {length} bytes where the track has {len(body) - start} left")
-    return start + length, is_short, is_meta and body[place + 1] == END_OF_TRACK
+        raise MidiError(f"byte {offset}: an event of {length} bytes where the track has {len(body) - start} left")
+    return start + length, is_short, is_meta and body[offset + 1] == END_OF_TRACK
 
 
-def _read_length(body: bytes, place: int) -> tuple[int, int]:
-    """Read a variable-length number: the place after it, and its value."""
+def _read_length(body: bytes, offset: int) -> tuple[int, int]:
+    """Read a variable-length number: the offset after it, and its value."""
     value = 0
-    for byte in body[place : place + 4]:
-        place, value = place + 1, value << 7 | byte & 0x7F
+    for byte in body[offset : offset + 4]:
+        offset, value = offset + 1, value << 7 | byte & 0x7F
         if byte < 0x80:
-            return place, value
-    raise MidiError(f"byte {place}: a length of more than 4 bytes, or one cut off")
+            return offset, value
+    raise MidiError(f"byte {offset}: a length of more than 4 bytes, or one cut off")
 
 
 def _columns(body: bytes, starts: Integers, delta_length: NDArray[np.uint8]) -> Track:
     padded = np.frombuffer(body + bytes(_TOO_LONG + 3), dtype=np.uint8)
     delta = padded[starts] & np.int64(0x7F)
-    for place in range(1, int(delta_length.max(initial=1))):
-        delta = np.where(delta_length > place, delta << 7 | padded[starts + place] & 0x7F, delta)
+    for offset in range(1, int(delta_length.max(initial=1))):
+        delta = np.where(delta_length > offset, delta << 7 | padded[starts + offset] & 0x7F, delta)
     tick = np.cumsum(delta)
-    status, data_place = _statuses(padded, starts + delta_length)
-    first, second = padded[data_place], padded[data_place + 1]
+    status, data_offset = _statuses(padded, starts + delta_length)
+    first, second = padded[data_offset], padded[data_offset + 1]
     is_channel = status < 0xF0
     has_two = (status < 0xC0) | (status >= 0xE0)
     is_wrong = is_channel & ((first >= 0x80) | has_two & (second >= 0x80))
     if is_wrong.any():
-        place = int(data_place[is_wrong][0])
-        raise MidiError(f"byte {place}: data bytes {padded[place]}, {padded[place + 1]}; they must lie in 0-127")
+        offset = int(data_offset[is_wrong][0])
+        raise MidiError(f"byte {offset}: data bytes {padded[offset]}, {padded[offset + 1]}; they must lie in 0-127")
     metas = []
     for event in np.flatnonzero(status == _META).tolist():
-        kind_offset = int(data_place[event])
+        kind_offset = int(data_offset[event])
         start, length = _read_length(body, kind_offset + 1)
         metas.append((int(tick[event]), body[kind_offset], body[start : start + length]))
     end = int(tick[-1]) if len(tick) else 0
@@ -252,14 +252,14 @@ def _columns(body: bytes, starts: Integers, delta_length: NDArray[np.uint8]) -> 
     return Track(tick[chosen], status[chosen], first[chosen], second[chosen], tuple(metas), end)
 
 
-def _statuses(padded: Bytes, place: Integers) -> tuple[Bytes, Integers]:
-    """Give each event its status, the last channel status where it has none of its own, and its data's place."""
-    status = padded[place]
+def _statuses(padded: Bytes, offset: Integers) -> tuple[Bytes, Integers]:
+    """Give each event its status, the last channel status where it has none of its own, and the offset of its data."""
+    status = padded[offset]
     is_own = status >= 0x80
     if is_own.all():
-        return status, place + 1
-    holder = np.maximum.accumulate(np.where(is_own & (status < 0xF0), np.arange(len(place)), -1))
+        return status, offset + 1
+    holder = np.maximum.accumulate(np.where(is_own & (status < 0xF0), np.arange(len(offset)), -1))
     is_lost = ~is_own & (holder < 0)
     if is_lost.any():
-        raise MidiError(f"byte {place[is_lost][0]}: a data byte where a status byte (128-255) must stand")
-    return np.where(is_own, status, status[holder]), place + is_own
+        raise MidiError(f"byte {offset[is_lost][0]}: a data byte where a status byte (128-255) must stand")
+    return np.where(is_own, status, status[holder]), offset + is_own

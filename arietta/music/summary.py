@@ -1,4 +1,4 @@
-"""A piece and a corpus in figures: what `arietta inspect` prints and what is worth a look before training.
+"""A piece in figures: what `arietta inspect` prints of a MIDI file.
 
 Only counts and plain statistics; judging whether music is good is not done here.
 """
@@ -93,6 +93,6 @@ def step_counts(notes: Notes) -> dict[tuple[float, float], int]:
     counts = np.histogram(np.diff(notes.onset), bins=STEP_EDGES)[0]
     used = np.flatnonzero(counts)
     return {
-        (STEP_EDGES[place], STEP_EDGES[place + 1]): int(counts[place])
-        for place in (range(int(used[0]), int(used[-1]) + 1) if len(used) else ())
+        (STEP_EDGES[index], STEP_EDGES[index + 1]): int(counts[index])
+        for index in (range(int(used[0]), int(used[-1]) + 1) if len(used) else ())
     }

@@ -35,7 +35,7 @@ from arietta.music.midi import read_meter, read_midi
 from arietta.music.notes import crop
 from benchmarks.shared.report import commit, seconds
 
-NEAR = 0.07  # seconds
+TOLERANCE = 0.07  # seconds (Davies, Degara and Plumbley 2009)
 SCORE = "midi_score.mid"  # beside performances in the ASAP data set
 Times = NDArray[np.float64]
 
@@ -74,11 +74,12 @@ def measure(path: Path, most: int | None = None) -> dict[str, float | str] | Non
     if most is not None:
         known = known[:most]
         notes = crop(notes, 0.0, float(known[-1]) + 1.0)
-    found: list[Times] = []
-    taken = seconds(lambda: found.append(find_beats(notes)))
-    score, loose = f_measure(found[0], known), max(f_measure(found[0], level) for level in levels(known))
+    runs: list[Times] = []
+    taken = seconds(lambda: runs.append(find_beats(notes)))
+    tracked = runs[0]
+    score, loose = f_measure(tracked, known), max(f_measure(tracked, level) for level in levels(known))
     figures = {"F": round(score, 3), "F at any level": round(loose, 3), "seconds": round(taken, 2)}
-    paces = {"known a minute": _pace(known), "found a minute": _pace(found[0])}
+    paces = {"known a minute": _pace(known), "found a minute": _pace(tracked)}
     return {"name": f"beats/{path.stem}", **figures, **paces}
 
 
@@ -102,14 +103,15 @@ def written_beats(meter: Meter, until: float) -> Times:
     return meter.seconds(np.array(places) / LATTICE)
 
 
-def f_measure(found: Times, known: Times) -> float:
-    """Pair each found beat with at most one known one within NEAR: twice the pairs over the beats of both."""
-    pairs = one = other = 0
-    while one < len(found) and other < len(known):
-        gap = found[one] - known[other]
-        pairs += abs(gap) <= NEAR
-        one, other = one + (gap <= NEAR), other + (gap >= -NEAR)
-    return 2 * pairs / max(len(found) + len(known), 1)
+def f_measure(tracked: Times, known: Times) -> float:
+    """Pair each tracked beat with at most one known one within TOLERANCE: twice the pairs over the beats of both."""
+    pairs = next_tracked = next_known = 0
+    while next_tracked < len(tracked) and next_known < len(known):
+        gap = tracked[next_tracked] - known[next_known]
+        pairs += abs(gap) <= TOLERANCE
+        # Within the tolerance both go on; else the earlier of the two, which no later beat can match.
+        next_tracked, next_known = next_tracked + (gap <= TOLERANCE), next_known + (gap >= -TOLERANCE)
+    return 2 * pairs / max(len(tracked) + len(known), 1)
 
 
 def levels(known: Times) -> list[Times]:

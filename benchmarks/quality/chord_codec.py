@@ -1,4 +1,4 @@
-"""The first seed's symbols: ChordCodec, one row a chord or a single note, without lengths and velocities.
+"""The first seed's symbols: ChordCodec, one token per chord or single note, without lengths and velocities.
 
 A symbol is a pitch (a note struck alone) or the pitch classes of what is struck together, in normal order (C-E-G in
 any octave and inversion is 0.4.7). The vocabulary is what a corpus has often enough, and is kept in the codec's
@@ -26,7 +26,7 @@ from arietta.music.notes import Note, Notes, Pedal
 Symbol = int | tuple[int, ...]
 
 STRUCK_TOGETHER = 0.05  # seconds after a chord's first note within which others belong to it
-SECONDS_A_SYMBOL = 0.25  # half a quarter note at 120 a minute, the seed's step
+SECONDS_PER_SYMBOL = 0.25  # half a quarter note at 120 a minute, the seed's step
 VELOCITY = 64
 CHORD_OCTAVE = 60
 OCTAVE = 12
@@ -75,7 +75,7 @@ class ChordCodec:
         return {"name": self.name, "version": 1, "symbols": symbols}
 
     def encode(self, notes: Notes, *, is_complete: bool = True, coda: int = 0) -> Tokens:
-        """Turn notes into rows [T, 1], leaving out what the vocabulary lacks; the options have no effect."""
+        """Turn notes into tokens [T, 1], leaving out what the vocabulary lacks; the options have no effect."""
         values = [self._values[symbol] for symbol, _ in _struck(notes) if symbol in self._values]
         return np.array(values, dtype=np.uint16)[:, None]
 
@@ -85,7 +85,7 @@ class ChordCodec:
     def quantise(self, notes: Notes) -> Notes:
         """Return the chords that the vocabulary has, one every quarter of a second."""
         known = [symbol for symbol, _ in _struck(notes) if symbol in self._values]
-        return Notes.from_events(note for place, symbol in enumerate(known) for note in _voiced(symbol, place))
+        return Notes.from_events(note for index, symbol in enumerate(known) for note in _voiced(symbol, index))
 
     def losses(self, notes: Notes) -> Losses:
         """Count as outside the notes of unknown symbols, as merged what a chord has beyond its pitch classes."""
@@ -118,7 +118,7 @@ class ChordDecoder:
 
     @property
     def clock(self) -> float:
-        return max(self._symbol_count - 1, 0) * SECONDS_A_SYMBOL
+        return max(self._symbol_count - 1, 0) * SECONDS_PER_SYMBOL
 
     @property
     def note_count(self) -> int:
@@ -191,7 +191,7 @@ def normal_order(pitch_classes: Iterable[int]) -> tuple[int, ...]:
     to the last note, then to the last but one, and so on.)
     """
     rising = sorted({pitch_class % OCTAVE for pitch_class in pitch_classes})
-    turned = [(*rising[place:], *rising[:place]) for place in range(len(rising))]
+    turned = [(*rising[first:], *rising[:first]) for first in range(len(rising))]
     return min(turned, key=_spans, default=())
 
 
@@ -219,6 +219,6 @@ def _struck(notes: Notes) -> Iterator[tuple[Symbol, int]]:
         begin = end
 
 
-def _voiced(symbol: Symbol, place: int) -> Iterator[Note]:
+def _voiced(symbol: Symbol, index: int) -> Iterator[Note]:
     for pitch in pitches(symbol):
-        yield Note(place * SECONDS_A_SYMBOL, SECONDS_A_SYMBOL, pitch, VELOCITY)
+        yield Note(index * SECONDS_PER_SYMBOL, SECONDS_PER_SYMBOL, pitch, VELOCITY)

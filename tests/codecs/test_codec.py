@@ -35,9 +35,9 @@ def test_a_codec_is_built_again_from_its_description_as_json(codec):
 
 
 def test_fingerprints_are_sixteen_digits_and_differ_between_codecs():
-    found = {fingerprint(codec) for codec in CODECS}
-    assert len(found) == len(CODECS) == 2
-    assert all(len(text) == 16 and set(text) <= set("0123456789abcdef") for text in found)
+    events = {fingerprint(codec) for codec in CODECS}
+    assert len(events) == len(CODECS) == 2
+    assert all(len(text) == 16 and set(text) <= set("0123456789abcdef") for text in events)
 
 
 @pytest.mark.parametrize("description", [{}, {"name": "remi"}, {"name": ["note"]}, {"name": "chord", "symbols": [60]}])
@@ -73,35 +73,35 @@ def test_what_a_sampler_draws_from_the_masks_is_permitted_and_taken(codec, rng, 
     for _ in range(free_rows):
         if decoder.is_ended:
             break
-        masks, row = decoder.masks(), sample_row(decoder, codec, rng, weights)
+        masks, token = decoder.masks(), sample_row(decoder, codec, rng, weights)
         assert masks.allowed.shape == (sum(codec.field_sizes),) and masks.allowed.dtype == np.bool_
         assert masks.earliest.shape == (codec.field_sizes[1] if len(codec.field_sizes) > 1 else 0,)
-        assert permits(masks, codec, row)
-        decoder.push(row)
+        assert permits(masks, codec, token)
+        decoder.push(token)
 
 
 @each_codec
 @settings(max_examples=10)
 @given(rng=random_numbers())
-def test_every_value_of_a_first_field_offered_leads_to_a_row(codec, rng):
+def test_every_value_of_a_first_field_offered_leads_to_a_token(codec, rng):
     decoder = codec.decoder()
-    for row in sample(codec, rng, free_rows=12, notes_left=1).tolist():
+    for token in sample(codec, rng, free_rows=12, notes_left=1).tolist():
         masks = decoder.masks()
         for value in choices(masks, codec, []):
             if len(codec.field_sizes) > 1:
-                assert len(choices(masks, codec, [int(value)])), (value, row)
-        decoder.push(row)
+                assert len(choices(masks, codec, [int(value)])), (value, token)
+        decoder.push(token)
 
 
-def test_rows_outside_the_fields_are_not_permitted():
+def test_tokens_outside_the_fields_are_not_permitted():
     codec = NoteCodec()
     masks = Masks(np.ones(sum(codec.field_sizes), dtype=bool), np.zeros(codec.field_sizes[1], dtype=np.int64))
     assert permits(masks, codec, [0, 0, 0, 0])
     for field, size in enumerate(codec.field_sizes):
         for value in (-1, size):
-            row = [0, 0, 0, 0]
-            row[field] = value
-            assert not permits(masks, codec, row)
+            token = [0, 0, 0, 0]
+            token[field] = value
+            assert not permits(masks, codec, token)
 
 
 def test_a_value_before_its_earliest_time_is_not_permitted():
@@ -114,7 +114,7 @@ def test_a_value_before_its_earliest_time_is_not_permitted():
 
 
 @pytest.mark.parametrize(
-    ("row", "is_permitted"),
+    ("token", "is_permitted"),
     [
         ([100, REST, 0, 0], True),
         ([99, REST, 0, 0], False),
@@ -128,10 +128,10 @@ def test_a_value_before_its_earliest_time_is_not_permitted():
         ([5, KEY_COUNT - 1, 127, 31], True),
     ],
 )
-def test_tables_forbid_what_no_state_allows(row, is_permitted):
+def test_tables_forbid_what_no_state_allows(token, is_permitted):
     codec = NoteCodec()
     masks = Masks(np.ones(sum(codec.field_sizes), dtype=bool), np.zeros(codec.field_sizes[1], dtype=np.int64))
-    assert permits(masks, codec, row) == is_permitted
+    assert permits(masks, codec, token) == is_permitted
 
 
 # Folding
@@ -139,10 +139,10 @@ def test_tables_forbid_what_no_state_allows(row, is_permitted):
 
 @each_codec
 @given(notes=pieces(most=10))
-def test_encoded_rows_are_unsigned_16_bit_and_inside_their_fields(codec, notes):
-    events = codec.encode(notes)
-    assert events.dtype == np.uint16 and events.shape[1:] == (len(codec.field_sizes),)
-    assert (events < np.array(codec.field_sizes)).all()
+def test_encoded_tokens_are_unsigned_16_bit_and_inside_their_fields(codec, notes):
+    tokens = codec.encode(notes)
+    assert tokens.dtype == np.uint16 and tokens.shape[1:] == (len(codec.field_sizes),)
+    assert (tokens < np.array(codec.field_sizes)).all()
 
 
 @each_codec
@@ -159,8 +159,8 @@ def test_an_empty_piece_costs_nothing(codec):
     assert codec.decode(codec.encode(Notes.of())) == codec.quantise(Notes.of()) == Notes.of()
 
 
-def test_folding_finishes_a_piece_that_its_rows_leave_open():
+def test_decoding_finishes_a_piece_that_its_tokens_leave_open():
     decoder = PerformanceCodec().decoder()
-    events = PerformanceCodec().encode(Notes.of([0.0], [1.0], [60], [64]), is_complete=False)
-    assert decode_with(decoder, events)[0] == Note(0.0, 0.01, 60, 66)
+    tokens = PerformanceCodec().encode(Notes.of([0.0], [1.0], [60], [64]), is_complete=False)
+    assert decode_with(decoder, tokens)[0] == Note(0.0, 0.01, 60, 66)
     assert decoder.is_ended

@@ -41,11 +41,11 @@ def one(onset: float = 0.0, duration: float = 0.5, pitch: int = 60, velocity: in
     return Notes.of([onset], [duration], [pitch], [velocity])
 
 
-def rows(notes: Notes) -> list[list[int]]:
+def tokens(notes: Notes) -> list[list[int]]:
     """The rows between start and end."""
-    events = CODEC.encode(notes).tolist()
-    assert events[0] == [0, START, 0, 0] and events[-1] == [0, END, 0, 0]
-    return events[1:-1]
+    tokens = CODEC.encode(notes).tolist()
+    assert tokens[0] == [0, START, 0, 0] and tokens[-1] == [0, END, 0, 0]
+    return tokens[1:-1]
 
 
 # Laws
@@ -64,21 +64,21 @@ def test_quantising_twice_changes_nothing_more(notes):
 
 
 @given(random_numbers(), st.integers(0, 60), st.integers(1, 40))
-def test_encoding_what_was_decoded_gives_the_same_rows(rng, free_rows, notes_left):
-    events = sample(CODEC, rng, free_rows=free_rows, notes_left=notes_left)
-    assert np.array_equal(CODEC.encode(CODEC.decode(events)), events)
+def test_encoding_what_was_decoded_gives_the_same_tokens(rng, free_rows, notes_left):
+    tokens = sample(CODEC, rng, free_rows=free_rows, notes_left=notes_left)
+    assert np.array_equal(CODEC.encode(CODEC.decode(tokens)), tokens)
 
 
 @given(pieces(), st.integers(SHORTEST_CODA, LONGEST_CODA))
-def test_a_coda_row_changes_no_note(notes, coda):
-    events = CODEC.encode(notes, coda=coda)
-    assert CODEC.decode(events) == CODEC.quantise(notes)
-    assert np.array_equal(events[events[:, 1] != CODA], CODEC.encode(notes))
-    places = np.flatnonzero(events[:, 1] == CODA)
+def test_a_coda_token_changes_no_note(notes, coda):
+    tokens = CODEC.encode(notes, coda=coda)
+    assert CODEC.decode(tokens) == CODEC.quantise(notes)
+    assert np.array_equal(tokens[tokens[:, 1] != CODA], CODEC.encode(notes))
+    places = np.flatnonzero(tokens[:, 1] == CODA)
     assert len(places) == (len(CODEC.quantise(notes)) >= coda)
     for place in places:
-        assert (events[place:, 1] < KEY_COUNT).sum() == coda == events[place, 2]
-        assert events[place - 1, 1] < KEY_COUNT or events[place - 1, 1] == START
+        assert (tokens[place:, 1] < KEY_COUNT).sum() == coda == tokens[place, 2]
+        assert tokens[place - 1, 1] < KEY_COUNT or tokens[place - 1, 1] == START
 
 
 @given(pieces())
@@ -110,13 +110,13 @@ def test_no_key_is_struck_while_it_sounds(notes):
 
 @given(random_numbers(), st.integers(0, 40), st.integers(1, 10))
 def test_only_fields_that_vary_are_counted(rng, free_rows, notes_left):
-    events = sample(CODEC, rng, free_rows=free_rows, notes_left=notes_left)
-    counted = CODEC.loss_mask(events)
-    assert counted.shape == events.shape
-    is_note = events[:, 1] < KEY_COUNT
+    tokens = sample(CODEC, rng, free_rows=free_rows, notes_left=notes_left)
+    counted = CODEC.loss_mask(tokens)
+    assert counted.shape == tokens.shape
+    is_note = tokens[:, 1] < KEY_COUNT
     assert (counted[:, 2] == is_note).all() and (counted[:, 3] == is_note).all()
-    assert (counted[:, 0] == (events[:, 1] != START)).all() and (counted[:, 1] == counted[:, 0]).all()
-    assert np.array_equal(CODEC.loss_mask(events[None]), counted[None])
+    assert (counted[:, 0] == (tokens[:, 1] != START)).all() and (counted[:, 1] == counted[:, 0]).all()
+    assert np.array_equal(CODEC.loss_mask(tokens[None]), counted[None])
 
 
 # Worked examples
@@ -124,7 +124,7 @@ def test_only_fields_that_vary_are_counted(rng, free_rows, notes_left):
 
 def test_a_chord_with_pedal_reads_as_one_would_write_it():
     notes = Notes.of([0.5, 0.5, 0.75], [0.2, 0.1, 0.05], [64, 60, 60], [80, 64, 40], pedal=[(0.5, 0.75), (0.75, 1.0)])
-    assert rows(notes) == [
+    assert tokens(notes) == [
         [50, PEDAL_DOWN, 0, 0],
         [0, C4, 9, 16],
         [0, 64 - 21, int(np.abs(DURATION_STEPS - 20).argmin()), 20],
@@ -136,17 +136,17 @@ def test_a_chord_with_pedal_reads_as_one_would_write_it():
 
 
 def test_an_empty_piece_is_start_and_end():
-    assert rows(Notes.of()) == []
+    assert tokens(Notes.of()) == []
     assert CODEC.encode(Notes.of(), is_complete=False).tolist() == [[0, START, 0, 0]]
     assert CODEC.decode(CODEC.encode(Notes.of())) == Notes.of()
 
 
-def test_no_rows_at_all_decode_to_no_notes():
+def test_no_tokens_at_all_decode_to_no_notes():
     assert CODEC.decode(np.zeros((0, 4), dtype=np.uint16)) == Notes.of()
 
 
-def test_a_single_note_is_one_row():
-    assert rows(one()) == [[0, C4, int(np.abs(DURATION_STEPS - 50).argmin()), 16]]
+def test_a_single_note_is_one_token():
+    assert tokens(one()) == [[0, C4, int(np.abs(DURATION_STEPS - 50).argmin()), 16]]
 
 
 def test_of_two_notes_of_one_pitch_within_5_ms_the_later_stays_and_one_is_counted():
@@ -190,9 +190,9 @@ def test_a_key_struck_again_cuts_the_earlier_note_to_the_longest_value_that_fits
 def test_a_gap_is_carried_by_the_fewest_rests_and_what_remains(gap, waits):
     assert LONG_WAITS[-1] == 1037
     notes = Notes.of([0.0, gap], [0.1, 0.1], [60, 62], [64, 64])
-    found = rows(notes)[1:]
-    assert [row[0] for row in found] == waits
-    assert [row[1] for row in found] == [REST] * (len(waits) - 1) + [62 - 21]
+    events = tokens(notes)[1:]
+    assert [token[0] for token in events] == waits
+    assert [token[1] for token in events] == [REST] * (len(waits) - 1) + [62 - 21]
     assert CODEC.decode(CODEC.encode(notes)).onset[1] == gap
 
 
@@ -217,7 +217,7 @@ def test_a_pedal_shorter_than_a_step_is_left_out_and_counted():
 
 def test_pedals_that_touch_are_lifted_before_they_go_down():
     notes = Notes.of([0.0], [0.5], [60], [64], pedal=[(0.1, 0.2), (0.2, 0.3)])
-    assert [row[1] for row in rows(notes)] == [C4, PEDAL_DOWN, PEDAL_UP, PEDAL_DOWN, PEDAL_UP]
+    assert [token[1] for token in tokens(notes)] == [C4, PEDAL_DOWN, PEDAL_UP, PEDAL_DOWN, PEDAL_UP]
     assert CODEC.decode(CODEC.encode(notes)) == CODEC.quantise(notes)
 
 
@@ -276,10 +276,10 @@ def test_the_laws_and_bounds_hold_on_every_file(corpora: Path, pattern: str, eve
 
 def _faults(notes: Notes, length: float) -> list[str]:
     """What a file breaks, a sentence each."""
-    events, quantised, fidelity = CODEC.encode(notes), CODEC.quantise(notes), measure_fidelity(notes, CODEC)
+    tokens, quantised, fidelity = CODEC.encode(notes), CODEC.quantise(notes), measure_fidelity(notes, CODEC)
     claims = {
-        "decode(encode(x)) != quantise(x)": CODEC.decode(events) == quantised,
-        "encode(decode(e)) != e": np.array_equal(CODEC.encode(quantised), events),
+        "decode(encode(x)) != quantise(x)": CODEC.decode(tokens) == quantised,
+        "encode(decode(e)) != e": np.array_equal(CODEC.encode(quantised), tokens),
         f"onset error {fidelity.onset_error_max_ms} ms": fidelity.onset_error_max_ms <= 1000 * HALF_STEP,
         f"{fidelity.lost} notes lost": fidelity.lost == 0,
         f"mean length {fidelity.length_ratio}": abs(fidelity.length_ratio - 1) <= length,

@@ -31,7 +31,7 @@ C4, E4 = 60 - 21, 64 - 21
 MIDDLING = VELOCITY + 16  # velocities 64-67
 
 
-def events(notes: Notes) -> list[int]:
+def tokens(notes: Notes) -> list[int]:
     return CODEC.encode(notes)[:, 0].tolist()
 
 
@@ -39,9 +39,9 @@ def shift(steps: int) -> int:
     return SHIFT + steps - 1
 
 
-def pushed(*found: int):
+def pushed(*events: int):
     decoder = CODEC.decoder()
-    for event in found:
+    for event in events:
         decoder.push([event])
     return decoder
 
@@ -69,20 +69,20 @@ def test_encoding_what_was_decoded_gives_the_same_events(rng, free_rows, notes_l
 @given(random_numbers(), st.integers(0, 80), st.integers(1, 20))
 def test_events_pushed_one_by_one_give_what_they_give_at_once(rng, free_rows, notes_left):
     taken = sample(CODEC, rng, free_rows=free_rows, notes_left=notes_left)
-    decoder, found = CODEC.decoder(), []
-    for row in taken:
-        found += decoder.push(row)
+    decoder, events = CODEC.decoder(), []
+    for token in taken:
+        events += decoder.push(token)
     assert decoder.finish() == [] and decoder.is_ended
-    assert Notes.from_events(found) == CODEC.decode(taken)
-    assert decoder.note_count == len(found)
+    assert Notes.from_events(events) == CODEC.decode(taken)
+    assert decoder.note_count == len(events)
 
 
 @given(pieces())
 def test_every_event_of_an_encoded_piece_is_one_the_masks_offer(notes):
     decoder = CODEC.decoder()
-    for row in CODEC.encode(notes).tolist():
-        assert permits(decoder.masks(), CODEC, row)
-        decoder.push(row)
+    for token in CODEC.encode(notes).tolist():
+        assert permits(decoder.masks(), CODEC, token)
+        decoder.push(token)
 
 
 @settings(max_examples=25)
@@ -148,10 +148,10 @@ def test_a_pitch_to_avoid_is_offered_again_after_another_note(rng, pitch):
     decoder.avoid(pitch)
     assert not decoder.masks().allowed[NOTE_ON + pitch - 21]
     while decoder.note_count == 1:
-        row = sample_row(decoder, CODEC, rng, np.ones(EVENT_COUNT))
-        assert row != [NOTE_ON + pitch - 21]
-        decoder.push(row)
-    if not SHIFT <= row[0] < VELOCITY:
+        token = sample_row(decoder, CODEC, rng, np.ones(EVENT_COUNT))
+        assert token != [NOTE_ON + pitch - 21]
+        decoder.push(token)
+    if not SHIFT <= token[0] < VELOCITY:
         decoder.push([shift(1)])
     assert decoder.masks().allowed[NOTE_ON + pitch - 21]
 
@@ -172,7 +172,7 @@ def test_the_vocabulary_has_the_308_events_of_the_paper():
 
 def test_a_chord_is_spelled_by_rising_pitch_with_velocities_where_they_change():
     notes = Notes.of([0.5, 0.5, 0.75], [0.25, 0.5, 0.25], [64, 60, 64], [80, 64, 80])
-    assert events(notes) == [
+    assert tokens(notes) == [
         *(shift(50), MIDDLING, NOTE_ON + C4, MIDDLING + 4, NOTE_ON + E4),
         *(shift(25), NOTE_OFF + E4, NOTE_ON + E4),
         *(shift(25), NOTE_OFF + C4, NOTE_OFF + E4),
@@ -184,7 +184,7 @@ def test_a_chord_is_spelled_by_rising_pitch_with_velocities_where_they_change():
 )
 def test_a_gap_is_carried_by_full_shifts_and_what_remains(gap, shifts):
     notes = Notes.of([gap], [0.1], [60], [64])
-    assert events(notes) == [*map(shift, shifts), MIDDLING, NOTE_ON + C4, shift(10), NOTE_OFF + C4]
+    assert tokens(notes) == [*map(shift, shifts), MIDDLING, NOTE_ON + C4, shift(10), NOTE_OFF + C4]
 
 
 def test_the_pedal_is_folded_into_the_notes():
@@ -315,6 +315,6 @@ def test_the_laws_and_bounds_hold_on_files(corpora: Path, pattern: str, every: i
 
 def test_there_is_never_a_pedal_to_hold() -> None:
     decoder = CODEC.decoder()
-    for row in CODEC.encode(Notes.of([0.0], [1.0], [60], [64], [(0.0, 2.0)]), is_complete=False):
-        decoder.push(row)
+    for token in CODEC.encode(Notes.of([0.0], [1.0], [60], [64], [(0.0, 2.0)]), is_complete=False):
+        decoder.push(token)
         assert decoder.pedal_down_since is None

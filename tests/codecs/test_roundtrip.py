@@ -23,8 +23,8 @@ SCALE = Notes.of(np.arange(8) * 0.2503, [0.1] * 8, range(60, 68), [64] * 8, peda
 class Faulty(NoteCodec):
     """Decodes late and loses the last note: what `measure` must notice."""
 
-    def decode(self, events):
-        late = shift(super().decode(events), 0.1)
+    def decode(self, tokens):
+        late = shift(super().decode(tokens), 0.1)
         return Notes.of(*(column[:-1] for column in (late.onset, late.duration, late.pitch, late.velocity)))
 
 
@@ -85,10 +85,10 @@ def test_files_that_cannot_be_read_are_named_and_the_others_measured(tmp_path: P
     write_midi(tmp_path / "good.mid", SCALE)
     (tmp_path / "bad.mid").write_bytes(b"MThd")
     calls: list[tuple[int, int]] = []
-    found, unreadable = measure_files(
+    events, unreadable = measure_files(
         [tmp_path / "good.mid", tmp_path / "bad.mid"], NOTE, lambda done, total: calls.append((done, total))
     )
-    assert [one.notes for one in found] == [8]
+    assert [one.notes for one in events] == [8]
     assert len(unreadable) == 1 and "bad.mid" in unreadable[0]
     assert calls == [(1, 2), (2, 2)]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from arietta.corpus import duplicates
 from arietta.corpus.columns import ColumnReader, ColumnWriter
 from arietta.corpus.duplicates import Shares, find_repeats, is_same_performance, measure_shares
-from arietta.music.ngrams import fingerprint, landmarks
+from arietta.music.ngrams import landmarks
 from arietta.music.notes import Notes, select, shift, stretch, transpose
 from tests.support.tunes import play_again, play_all, tune
 
@@ -25,7 +25,7 @@ def encode_again(notes: Notes, ticks: int = 96) -> Notes:
 
 def measure(folder: Path, all_notes: list[Notes]) -> Shares:
     with ColumnWriter(folder / "passages.npy", "<u8") as writer:
-        ranges = [writer.append(fingerprint(notes)) for notes in all_notes]
+        ranges = [writer.append(landmarks(notes)[0]) for notes in all_notes]
     with ColumnReader(folder / "passages.npy") as column:
         return measure_shares(column, ranges)
 
@@ -72,7 +72,7 @@ def test_shares_are_the_same_however_many_passages_are_counted_at_once(
     monkeypatch.setattr(duplicates, "PASSAGES_AT_ONCE", at_once)
     shares = measure(tmp_path, [tune(1), play_all(tune(1), tune(2)), tune(3), tune(2)])
     assert shares.at_least(0.9, 20) == [(0, 1), (1, 3)]
-    assert shares.counts.tolist() == [len(fingerprint(tune(1))), len(fingerprint(tune(2)))]
+    assert shares.counts.tolist() == [len(landmarks(tune(1))[0]), len(landmarks(tune(2))[0])]
 
 
 def test_shares_need_both_a_share_and_a_number_of_passages(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from arietta.model.bundle import load_bundle
 from arietta.model.engine import OnnxEngine
 from arietta.model.sampling import Sampling
 from arietta.music.loops import LOOP_REPEATS, LoopGuard
-from arietta.music.notes import Note, Notes
+from arietta.music.notes import Notes
 from tests.support.bundles import TINY, engine_of, graphs_of, random_model
 from tests.support.engines import CODEC, Wilful, assert_closed, cycling
 from tests.support.strategies import SEEDS
@@ -177,28 +177,3 @@ def test_a_model_at_its_coldest_does_not_hammer_one_key(tiny_engine: OnnxEngine)
     for seed in range(3):
         take = generate(Request(notes=300, seed=seed, sampling=Sampling(0.05)), tiny_engine)
         assert longest_repeat(take.notes, 1) <= LOOP_REPEATS
-
-
-def heard(pitches: list[int], intervals: list[float]) -> LoopGuard:
-    guard = LoopGuard()
-    for onset, pitch in zip(np.cumsum(intervals), pitches, strict=True):
-        guard.push(Note(float(onset), 0.1, pitch, 64))
-    return guard
-
-
-def test_repeated_notes_are_no_loop_until_the_eighth() -> None:
-    assert heard([60] * 7, [0.2] * 7).looping_pitch is None
-    assert heard([60] * 9, [0.2] * 9).looping_pitch == 60
-
-
-def test_repeated_notes_in_changing_rhythm_are_no_loop() -> None:
-    assert heard([60] * 20, [0.1, 0.4] * 10).looping_pitch == 60  # a pattern of two
-    assert heard([60] * 20, [0.1 * 1.5**place for place in range(20)]).looping_pitch is None
-
-
-def test_an_alternation_of_two_keys_is_a_loop_and_names_the_next() -> None:
-    assert heard([60, 64] * 10, [0.2] * 20).looping_pitch == 60
-
-
-def test_a_change_ends_the_loop() -> None:
-    assert heard([60] * 20 + [61], [0.2] * 21).looping_pitch is None

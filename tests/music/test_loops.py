@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from arietta.music.loops import LOOP_REPEATS, find_loops
-from arietta.music.notes import Notes
+from arietta.music.loops import LOOP_REPEATS, LoopGuard, find_loops
+from arietta.music.notes import Note, Notes
 from tests.support.tunes import play_all, tune
 
 
@@ -20,8 +20,8 @@ def pattern(pitches: list[int], turns: int, step: float = 0.25, jitter: float = 
 def test_eight_turns_are_a_loop_and_seven_are_none(period: int) -> None:
     pitches = list(range(60, 60 + period))
     assert find_loops(pattern(pitches, LOOP_REPEATS - 1)) == []
-    (place,) = find_loops(pattern(pitches, LOOP_REPEATS + 5))
-    assert LOOP_REPEATS * period - 1 <= place <= LOOP_REPEATS * period
+    (index,) = find_loops(pattern(pitches, LOOP_REPEATS + 5))
+    assert LOOP_REPEATS * period - 1 <= index <= LOOP_REPEATS * period
 
 
 def test_a_longer_pattern_is_no_loop() -> None:
@@ -39,3 +39,28 @@ def test_two_loops_are_two() -> None:
 
 def test_a_tune_has_none_and_neither_has_silence() -> None:
     assert find_loops(tune(1, 300)) == find_loops(Notes.of()) == []
+
+
+def guard_after(pitches: list[int], intervals: list[float]) -> LoopGuard:
+    guard = LoopGuard()
+    for onset, pitch in zip(np.cumsum(intervals), pitches, strict=True):
+        guard.push(Note(float(onset), 0.1, pitch, 64))
+    return guard
+
+
+def test_repeated_notes_are_no_loop_until_the_eighth() -> None:
+    assert guard_after([60] * 7, [0.2] * 7).looping_pitch is None
+    assert guard_after([60] * 9, [0.2] * 9).looping_pitch == 60
+
+
+def test_repeated_notes_in_changing_rhythm_are_no_loop() -> None:
+    assert guard_after([60] * 20, [0.1, 0.4] * 10).looping_pitch == 60  # a pattern of two
+    assert guard_after([60] * 20, [0.1 * 1.5**index for index in range(20)]).looping_pitch is None
+
+
+def test_an_alternation_of_two_keys_is_a_loop_and_names_the_next() -> None:
+    assert guard_after([60, 64] * 10, [0.2] * 20).looping_pitch == 60
+
+
+def test_a_change_ends_the_loop() -> None:
+    assert guard_after([60] * 20 + [61], [0.2] * 21).looping_pitch is None
