@@ -118,7 +118,9 @@ class NoteDecoder:
             if self._avoided >= 0:
                 earliest[self._avoided] = NEVER
         is_idle = self._tokens_since_note >= LONGEST_IDLENESS and self._is_planned() and bool((earliest < NEVER).any())
-        marks = (END,) if is_idle else (PEDAL_DOWN, PEDAL_UP, END) if self._is_opening() else MARKS
+        # The first notes of a planned piece follow one another without a long wait.
+        is_opening = self._is_planned() and self._notes_left != 0 and self._note_count < OPENING_NOTES
+        marks = (END,) if is_idle else (PEDAL_DOWN, PEDAL_UP, END) if is_opening else MARKS
         for symbol in marks:
             earliest[symbol] = self._earliest_mark(symbol)
         allowed = ANYTHING.copy()
@@ -146,10 +148,6 @@ class NoteDecoder:
 
     def _is_planned(self) -> bool:
         return self._notes_left is not None or self._until is not None
-
-    def _is_opening(self) -> bool:
-        """True for the first notes of a planned piece, which follow one another without a long wait."""
-        return self._is_planned() and self._notes_left != 0 and self._note_count < OPENING_NOTES
 
     def fit(self, token: Sequence[int]) -> Sequence[int]:
         """Amend a composed token so that a piece planned until a moment ends there: keys are released by then."""

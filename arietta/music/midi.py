@@ -12,7 +12,7 @@ time on two tracks is one note, the longer and louder. The format itself stands 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby
 from pathlib import Path
@@ -132,7 +132,10 @@ def read_meter(source: str | Path | bytes, *, name: str | None = None) -> Meter 
     onset = np.unique(messages.tick[(messages.kind == _NOTE_ON) & (messages.second > 0)]) / file.ticks_per_beat
     # Every file has a first tempo, of 120 beats per minute where it sets none.
     is_set = bool(signatures) or len(tempos) > 1
-    if file.format == 2 or not is_set or not _can_be_written(signatures.values()) or not follows_meter(onset):
+    can_be_written = all(
+        0 < beats <= 64 and unit <= 32 for beats, unit in signatures.values()
+    )  # 0/4 and 4/2048 can not
+    if file.format == 2 or not is_set or not can_be_written or not follows_meter(onset):
         return None
     signatures = {0: (4, 4)} | signatures  # 4/4 until told otherwise (SMF 1.0)
     tempo_at = dict(tempos)
@@ -279,11 +282,6 @@ def _metas(file: File, kind: int) -> list[tuple[int, bytes]]:
     """Find the meta events of a kind on all tracks: ticks and payloads, in order of time."""
     metas = [(tick, payload) for track in file.tracks for tick, meta_kind, payload in track.metas if meta_kind == kind]
     return sorted(metas, key=lambda event: event[0])  # by tick alone: of two at one tick the later track's counts
-
-
-def _can_be_written(signatures: Iterable[tuple[int, int]]) -> bool:
-    """Return whether all are time signatures that a score can have; 0/4 and 4/2048 are none."""
-    return all(0 < beats <= 64 and unit <= 32 for beats, unit in signatures)
 
 
 def _timed(changes: Mapping[int, object], seconds: Callable[[Ticks], Seconds]) -> list[tuple[int, float]]:

@@ -43,9 +43,9 @@ def ngrams(notes: Notes) -> tuple[Hashes, Indices]:
 
 
 def landmarks(notes: Notes) -> tuple[Hashes, NDArray[np.float32]]:
-    """Find a piece's different landmarks, uint64 [G], rising, and when each begins, float32 [G] s; nan if repeatedly.
+    """Find a piece's different landmarks, uint64 [G], rising, and when each begins, float32 [G] s.
 
-    Common figures are left out; a piece of fewer than 12 notes has none.
+    A landmark that comes again begins at nan. Common figures are left out; fewer than 12 notes have none.
     """
     order = order_by_chord(notes)
     intervals = _intervals(notes, order)

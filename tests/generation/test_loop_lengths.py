@@ -20,7 +20,7 @@ from arietta.generation.request import Request
 from arietta.model.bundle import load_bundle
 from arietta.model.engine import OnnxEngine
 from arietta.model.sampling import Sampling
-from arietta.music.loops import LOOP_REPEATS, LoopGuard
+from arietta.music.loops import LOOP_REPEATS
 from arietta.music.notes import Notes
 from tests.support.bundles import TINY, engine_of, graphs_of, random_model
 from tests.support.engines import CODEC, Wilful, assert_closed, cycling
