@@ -20,7 +20,7 @@ from .errors import FetchError
 ATTEMPTS = 6  # without a byte of progress between them: with the pauses below, a minute of silence is given up
 TIMEOUT = 30.0  # seconds without an answer
 BLOCK = 1 << 16  # bytes between two calls of `progress`
-NOT_FOUND = (404, 410)  # answers of a server that has no such file
+NO_SUCH_FILE = (404, 410)  # answers of a server that has no such file
 WORTH_A_RETRY = (408, 429)  # the only refusals (4xx) that waiting may cure: too slow, too often
 
 logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ def fetch_file(
         except urllib.error.HTTPError as error:
             error.close()
             reason = f"it answers {error.code} {error.reason}"
-            if error.code in NOT_FOUND:
+            if error.code in NO_SUCH_FILE:
                 raise MissingError(f"{url}: cannot be fetched ({reason})") from error
             if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and before:
                 part.unlink()  # the part is longer than the file, which has changed since: begin again

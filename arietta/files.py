@@ -98,19 +98,14 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(replaced, ignore_errors=True)
         unfinished.mkdir()
         yield unfinished
-        _swap(folder, unfinished, replaced)
+        try:
+            if folder.exists():
+                folder.rename(replaced)
+            unfinished.rename(folder)
+        except BaseException:  # an interruption too must not leave the name empty
+            if replaced.exists() and not folder.exists():
+                replaced.rename(folder)
+            raise
+        shutil.rmtree(replaced, ignore_errors=True)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _swap(folder: Path, unfinished: Path, replaced: Path) -> None:
-    """Rename `folder` to `replaced` and `unfinished` to `folder`; undo the first where the second fails."""
-    try:
-        if folder.exists():
-            folder.rename(replaced)
-        unfinished.rename(folder)
-    except BaseException:
-        if replaced.exists() and not folder.exists():
-            replaced.rename(folder)
-        raise
-    shutil.rmtree(replaced, ignore_errors=True)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..music.notes import Notes
 
 KINDS = ("wav", "ogg", "musicxml", "pdf", "svg", "png")
+SCORES = (".musicxml", ".pdf")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,14 +34,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--title", help="the title of scores and pictures (the file's name)")
 
 
-def run(arguments: argparse.Namespace) -> int:
-    plan = _plan(arguments.files, arguments.to, arguments.out)
-    for source, targets in plan:
-        _render(source, targets, arguments.title or source.stem)
-    return 0
+def run(arguments: argparse.Namespace) -> None:
+    from ..music.midi import read_meter, read_midi
+
+    for source, targets in _plan(arguments.files, arguments.to, arguments.out):
+        notes = read_midi(source)
+        meter = read_meter(source) if any(path.suffix.lower() in SCORES for path in targets) else None
+        for path in targets:
+            _write(path, notes, meter, arguments.title or source.stem)
+            remark = "bars of the file" if meter else "beats and bars found: a first draft"
+            print(f"{path}  {remark}" if path.suffix.lower() in SCORES else path)
 
 
 def _kinds(text: str) -> tuple[str, ...]:
+    """Read what follows --to: kinds of files between commas, each once."""
     kinds = tuple(dict.fromkeys(part.strip().lower().removeprefix(".") for part in text.split(",")))
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown:
@@ -49,7 +56,8 @@ def _kinds(text: str) -> tuple[str, ...]:
 
 
 def _plan(files: list[Path], kinds: tuple[str, ...], out: Path | None) -> list[tuple[Path, list[Path]]]:
-    """Pair each MIDI file with the files to make of it."""
+    """Pair each MIDI file with the files to make of it; makes the folder that `out` names."""
+    # A folder may be called takes.wav: what is there already decides, the ending only where nothing is.
     ending = out.suffix.lower().removeprefix(".") if out and not out.is_dir() else ""
     if out and ending in KINDS:
         if len(files) > 1 or kinds not in ((), (ending,)):
@@ -60,45 +68,27 @@ def _plan(files: list[Path], kinds: tuple[str, ...], out: Path | None) -> list[t
     if out and ending:
         raise RequestError(f"{out}: ends in none of {', '.join('.' + kind for kind in KINDS)}")
     if out:
-        _make_folder(out)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise RequestError(f"{out}: is a file; several files need a folder") from error
     return [(source, [(out or source.parent) / f"{source.stem}.{kind}" for kind in kinds]) for source in files]
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise RequestError(f"{folder}: is a file; several files need a folder") from error
-
-
-def _render(source: Path, targets: list[Path], title: str) -> None:
-    from ..music.midi import read_meter, read_midi
-
-    notes = read_midi(source)
-    meter = read_meter(source) if any(_is_score(path) for path in targets) else None
-    for path in targets:
-        _write(path, notes, meter, title)
-        how = f"  {'bars of the file' if meter else 'beats and bars found: a first draft'}" if _is_score(path) else ""
-        print(f"{path}{how}")
-
-
-def _is_score(path: Path) -> bool:
-    return path.suffix.lower() in (".musicxml", ".pdf")
-
-
 def _write(path: Path, notes: Notes, meter: Meter | None, title: str) -> None:
+    """Write one file; the packages for sound, pictures and scores are loaded only where they are needed."""
     kind = path.suffix.lower()
-    if kind in (".wav", ".ogg"):
-        from ..render.audio import write_audio
-        from .progress import bar
+    if kind in SCORES:
+        from ..render.score import write_score
 
-        with bar(path.name, "s") as progress:
-            write_audio(path, notes, progress=progress)
+        write_score(path, notes, title=title, meter=meter)
     elif kind in (".svg", ".png"):
         from ..render.roll import write_roll
 
         write_roll(path, notes, title=title)
     else:
-        from ..render.score import write_score
+        from ..render.audio import write_audio
+        from .progress import bar
 
-        write_score(path, notes, title=title, meter=meter)
+        with bar(path.name, "s") as progress:
+            write_audio(path, notes, progress=progress)

@@ -11,7 +11,7 @@ Onset errors are those of single notes; the drift is the error of the last one, 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,6 @@ from .table import facts, table
 
 if TYPE_CHECKING:
     from ..codecs.codec import Codec
-    from ..codecs.roundtrip import Fidelity
 
 COUNTS = {
     "notes": "notes",
@@ -48,44 +47,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     from ..codecs import CODECS
-
-    path, codec = arguments.path, CODECS[arguments.codec]()
-    lines = _folder_lines(path, codec) if path.is_dir() else _file_lines(path, codec)
-    print("\n".join(lines))
-
-
-def _file_lines(path: Path, codec: Codec) -> Iterator[str]:
     from ..codecs.roundtrip import measure_fidelity
     from ..music.midi import read_midi
 
+    path, codec = arguments.path, CODECS[arguments.codec]()
+    if path.is_dir():
+        print("\n".join(_folder_lines(path, codec)))
+        return
     fidelity = measure_fidelity(read_midi(path), codec)
-    yield f"{path} through the {codec.name} codec"
     counts = {title: f"{getattr(fidelity, name):,}" for name, title in COUNTS.items()}
     figures = {title: form.format(getattr(fidelity, name)) for name, (title, form) in FIGURES.items()}
-    yield facts(counts | figures)
+    print(f"{path} through the {codec.name} codec")
+    print(facts(counts | figures))
 
 
 def _folder_lines(path: Path, codec: Codec) -> Iterator[str]:
+    """The sums of the counts, and the least, median and most of each figure over the files that have notes."""
+    from statistics import median_low
+
     from ..codecs.roundtrip import measure_files
     from ..corpus.reader import find_files
     from ..errors import MidiError
 
-    paths = [found.path for found in find_files([path])]
+    paths = [source.path for source in find_files([path])]
     with bar("measuring", "file") as progress:
-        found, unreadable = measure_files(paths, codec, progress)
-    if not found:
+        fidelities, unreadable = measure_files(paths, codec, progress)
+    if not fidelities:
         raise MidiError(f"{path}: none of its {len(paths)} MIDI files can be read; the first: {unreadable[0]}")
-    yield f"{path} through the {codec.name} codec: {len(found)} of {len(paths)} files"
-    yield facts({title: f"{sum(getattr(one, name) for one in found):,}" for name, title in COUNTS.items()})
-    yield table(["of each file", "least", "median", "most"], list(_spreads(found)))
-    yield from (f"  unreadable: {sentence}" for sentence in unreadable)
-
-
-def _spreads(found: Sequence[Fidelity]) -> Iterator[list[str]]:
-    """A row for each figure; files without notes have nothing to say."""
-    from statistics import median_low
-
-    heard = [one for one in found if one.notes > one.outside]
+    yield f"{path} through the {codec.name} codec: {len(fidelities)} of {len(paths)} files"
+    yield facts({title: f"{sum(getattr(each, name) for each in fidelities):,}" for name, title in COUNTS.items()})
+    with_notes = [fidelity for fidelity in fidelities if fidelity.notes > fidelity.outside]
+    rows = []
     for name, (title, form) in FIGURES.items():
-        values = [getattr(one, name) for one in heard] or [float("nan")]
-        yield [title, *(form.format(value) for value in (min(values), median_low(values), max(values)))]
+        figures = [getattr(fidelity, name) for fidelity in with_notes] or [float("nan")]
+        # The lower median is the figure of a file, where the mean of two may be none's.
+        rows.append([title, *(form.format(spread(figures)) for spread in (min, median_low, max))])
+    yield table(["of each file", "least", "median", "most"], rows)
+    yield from (f"  unreadable: {sentence}" for sentence in unreadable)

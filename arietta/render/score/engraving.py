@@ -51,10 +51,6 @@ def engrave(text: str) -> bytes:
 
     Raises RequestError where verovio is not installed, or cannot read the score.
     """
-    return pdf([_content(page) for page in _pages(text)])
-
-
-def _pages(text: str) -> list[str]:
     try:
         import verovio
     except ImportError as error:
@@ -63,7 +59,7 @@ def _pages(text: str) -> list[str]:
     toolkit.setOptions(PAGE)
     if not toolkit.loadData(text):
         raise RequestError("verovio cannot read the score")
-    return [toolkit.renderToSVG(page + 1) for page in range(toolkit.getPageCount())]
+    return pdf([_operators(toolkit.renderToSVG(page + 1)) for page in range(toolkit.getPageCount())])
 
 
 def pdf(contents: Sequence[str]) -> bytes:
@@ -77,19 +73,20 @@ def pdf(contents: Sequence[str]) -> bytes:
         objects.append(f"{page}/Contents {7 + 2 * number} 0 R>>".encode())
         packed = zlib.compress(content.encode("latin-1"))
         objects.append(f"<</Filter/FlateDecode/Length {len(packed)}>>stream\n".encode() + packed + b"\nendstream")
-    data, places = bytearray(b"%PDF-1.4\n"), []
+    document, offsets = bytearray(b"%PDF-1.4\n"), []
     for number, content_bytes in enumerate(objects, 1):
-        places.append(len(data))
-        data += f"{number} 0 obj\n".encode() + content_bytes + b"\nendobj\n"
-    table = "".join(f"{place:010} 00000 n \n" for place in places)
+        offsets.append(len(document))
+        document += f"{number} 0 obj\n".encode() + content_bytes + b"\nendobj\n"
+    table = "".join(f"{offset:010} 00000 n \n" for offset in offsets)
     end = f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}trailer<</Size {len(objects) + 1}/Root 1 0 R>>\n"
-    return bytes(data) + f"{end}startxref\n{len(data)}\n%%EOF\n".encode()
+    return bytes(document) + f"{end}startxref\n{len(document)}\n%%EOF\n".encode()
 
 
 # SVG to drawing operators
 
 
-def _content(svg: str) -> str:
+def _operators(svg: str) -> str:
+    """Translate a page; SVG counts from the upper left corner, PDF from the lower left."""
     root = ET.fromstring(svg)
     symbols = [part for part in root.iter() if _tag(part) == "g" and part.get("id", "").startswith("E")]
     glyphs = {glyph.get("id", ""): "\n".join(_draw(glyph, {}, _Style())) for glyph in symbols}
@@ -157,10 +154,10 @@ def _ellipse(x: float, y: float, width: float, height: float) -> str:
     return path + " f"
 
 
-def _path(data: str) -> Iterator[str]:
+def _path(commands: str) -> Iterator[str]:
     """Turn the commands that verovio uses into operators; raises RequestError for others."""
     x = y = near_x = near_y = 0.0
-    for command, inside in _COMMAND.findall(data):
+    for command, inside in _COMMAND.findall(commands):
         if command in "zZ":
             yield "h"
             continue
@@ -168,11 +165,12 @@ def _path(data: str) -> Iterator[str]:
         numbers = [float(value) for value in _NUMBER.findall(inside)]
         if not count or len(numbers) % count:
             raise RequestError(f"an engraved page has a path command {command + inside!r}, which is not drawn")
-        for place in range(0, len(numbers), count):
-            values = _absolute(command, numbers[place : place + count], (x, y), (near_x, near_y))
+        for index in range(0, len(numbers), count):
+            values = _absolute(command, numbers[index : index + count], (x, y), (near_x, near_y))
             near_x, near_y = values[-4:-2] if len(values) == 6 else values[-2:]
             x, y = values[-2:]
-            operator = "c" if len(values) == 6 else "m" if command in "mM" and place == 0 else "l"
+            # Further points of a move are lines (SVG 1.1, 8.3.2).
+            operator = "c" if len(values) == 6 else "m" if command in "mM" and index == 0 else "l"
             yield " ".join(f"{value:g}" for value in values) + f" {operator}"
 
 
@@ -184,7 +182,8 @@ def _absolute(command: str, values: list[float], at: tuple[float, float], near: 
     if command in "vV":
         return [x, values[0] + (y if command == "v" else 0.0)]
     if command.islower():
-        values = [value + (y if place % 2 else x) for place, value in enumerate(values)]
+        values = [value + (y if index % 2 else x) for index, value in enumerate(values)]
+    # A smooth curve begins with the mirror image of the last control point.
     return [2 * x - near[0], 2 * y - near[1], *values] if command in "sS" else values
 
 
@@ -193,8 +192,8 @@ def _text(element: ET.Element, style: _Style) -> Iterator[str]:
     pieces = list(_pieces(element, style))
     if not pieces:
         return
-    whole = sum(_width(text, piece.size) for text, piece in pieces)
-    x = pieces[0][1].x - whole * {"start": 0.0, "middle": 0.5, "end": 1.0}[pieces[0][1].anchor]
+    width = sum(_width(text, piece.size) for text, piece in pieces)
+    x = pieces[0][1].x - width * {"start": 0.0, "middle": 0.5, "end": 1.0}[pieces[0][1].anchor]
     for text, piece in pieces:
         if "\ue000" <= text[0] <= "\uf8ff":  # a note among the letters, as in a tempo
             yield from _note(x, piece.y, piece.size)
@@ -216,12 +215,8 @@ def _pieces(element: ET.Element, style: _Style) -> Iterator[tuple[str, _Style]]:
     for text, part in ((element.text, None), *((part.tail, part) for part in element)):
         if part is not None:
             yield from _pieces(part, style)
-        if text and (_is_leaf(element) or text.strip()):
+        if text and (not len(element) or text.strip()):  # between elements white space is only layout of the file
             yield text.replace("\n", " "), style
-
-
-def _is_leaf(element: ET.Element) -> bool:
-    return not len(element)
 
 
 def _width(text: str, size: float) -> float:

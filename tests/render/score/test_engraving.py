@@ -9,7 +9,7 @@ import pytest
 from arietta.errors import RequestError
 from arietta.music.notes import Notes
 from arietta.render.score import score_musicxml
-from arietta.render.score.engraving import HEIGHT, WIDTH, _content, engrave, pdf
+from arietta.render.score.engraving import HEIGHT, WIDTH, _operators, engrave, pdf
 
 SVG = """<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">
 <defs><g id="E0A4-x"><path transform="scale(1,-1)" d="M1 2h3v4l5 -6c1 0 2 0 3 0s1 1 2 2z" /></g></defs>
@@ -18,7 +18,7 @@ SVG = """<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/
 
 def drawn(inside: str) -> list[str]:
     """Operators of a page with this in it, those that place the page left out."""
-    lines = _content(SVG.format(inside)).splitlines()
+    lines = _operators(SVG.format(inside)).splitlines()
     assert lines[1:3] == ["q", "1 0 0 1 500 500 cm"] and lines[-1] == "Q"
     return lines[3:-1]
 
@@ -31,7 +31,7 @@ def streams(data: bytes) -> list[str]:
 
 
 def test_a_page_fills_a4_with_its_first_line_on_top() -> None:
-    scale, _, _, flipped, left, top, _ = _content(SVG.format("")).splitlines()[0].split()
+    scale, _, _, flipped, left, top, _ = _operators(SVG.format("")).splitlines()[0].split()
     assert float(scale) == pytest.approx(WIDTH / 21000, abs=1e-6) and float(flipped) == -float(scale)
     assert (left, top) == ("0", str(HEIGHT))
 
