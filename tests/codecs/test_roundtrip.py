@@ -1,4 +1,4 @@
-"""Fidelity: what a codec keeps, measured without trusting it, and `arietta roundtrip` that prints it."""
+"""Fidelity: what a codec keeps, measured without trusting it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from arietta.cli import main
 from arietta.codecs.note import NoteCodec
 from arietta.codecs.performance import PerformanceCodec
 from arietta.codecs.roundtrip import measure_fidelity, measure_files, onset_errors
@@ -21,14 +20,11 @@ SCALE = Notes.of(np.arange(8) * 0.2503, [0.1] * 8, range(60, 68), [64] * 8, peda
 
 
 class Faulty(NoteCodec):
-    """Decodes late and loses the last note: what `measure` must notice."""
+    """Decodes late and loses the last note: what `measure_fidelity` must notice."""
 
     def decode(self, tokens):
         late = shift(super().decode(tokens), 0.1)
         return Notes.of(*(column[:-1] for column in (late.onset, late.duration, late.pitch, late.velocity)))
-
-
-# Measuring
 
 
 @given(pieces())
@@ -91,59 +87,3 @@ def test_files_that_cannot_be_read_are_named_and_the_others_measured(tmp_path: P
     assert [one.notes for one in events] == [8]
     assert len(unreadable) == 1 and "bad.mid" in unreadable[0]
     assert calls == [(1, 2), (2, 2)]
-
-
-# The verb
-
-
-def test_a_file_is_shown_figure_by_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "scale.mid"
-    write_midi(path, SCALE)
-    assert main(["roundtrip", str(path)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"{path} through the note codec"
-    figures = {" ".join(line.split()[:-1]): line.split()[-1] for line in lines[1:]}
-    assert figures["notes"] == "8" and figures["lost otherwise"] == "0"
-    assert figures["tokens per note"] == "1.500"
-    assert float(figures["onset error, largest (ms)"]) <= 5
-
-
-def test_another_codec_is_chosen_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "scale.mid"
-    write_midi(path, SCALE)
-    assert main(["roundtrip", str(path), "--codec", "performance"]) == 0
-    assert "through the performance codec" in capsys.readouterr().out
-
-
-def test_a_folder_is_summed_up_and_its_unreadable_files_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "deeper").mkdir()
-    write_midi(tmp_path / "one.mid", SCALE)
-    write_midi(tmp_path / "deeper" / "two.mid", NOTE.quantise(SCALE))
-    (tmp_path / "three.mid").write_bytes(b"")
-    assert main(["roundtrip", str(tmp_path)]) == 0
-    text = capsys.readouterr().out
-    assert "2 of 3 files" in text and "three.mid" in text
-    spread = next(line for line in text.splitlines() if "onset error, largest" in line).split()
-    assert [float(value) for value in spread[-3:]] == pytest.approx([0.0, 0.0, 2.2], abs=0.3)
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"), [(None, "no MIDI files"), (b"", "none of its 1 MIDI files can be read")]
-)
-def test_a_folder_with_nothing_to_measure_is_an_error_of_one_sentence(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, reason: str
-) -> None:
-    if content is not None:
-        (tmp_path / "empty.mid").write_bytes(content)
-    assert main(["roundtrip", str(tmp_path)]) == 2
-    captured = capsys.readouterr()
-    assert captured.out == "" and reason in captured.err and captured.err.count("\n") == 1
-
-
-def test_a_file_that_is_not_there_is_an_error_of_one_sentence(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["roundtrip", str(tmp_path / "nothing.mid")]) == 2
-    assert "nothing.mid: there is no such file" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from PIL import Image
 
 from arietta.errors import RequestError
 from arietta.music.notes import Notes
-from arietta.render.canvas import PNG_SCALE, Box, Drawing, Line, Text, drawing_png, drawing_svg
+from arietta.render.canvas import PNG_SCALE, Box, Drawing, Line, Text
 from arietta.render.roll import (
     LEFT,
     LONGEST_SINGLE,
@@ -22,6 +22,7 @@ from arietta.render.roll import (
     PROMPT_INK,
     PROMPT_WHITE,
     RIGHT,
+    format_onset,
     format_time,
     pitch_name,
     roll_drawing,
@@ -203,28 +204,6 @@ def test_twenty_thousand_notes_are_drawn_within_two_seconds_of_processor_time() 
     assert time.process_time() - begun < 2
 
 
-def test_letters_that_the_typeface_lacks_are_written_without_accents() -> None:
-    def painted(text: str) -> bytes:
-        return drawing_png(Drawing(100, 20, (Text(2, 15, text, 10),)))
-
-    assert painted("Dvořák – Étude") == painted("Dvorak - Etude")
-    assert painted("音") == painted("?")
-    assert painted("a…") != painted("a...")
-
-
-def test_both_painters_know_every_shape() -> None:
-    shapes = (
-        Box(1, 1, 3, 3, "#ff0000"),
-        Box(5, 1, 6, 3, "#00ff00", 1),
-        Line(0, 8, 20, 8, "#0000ff", 2),
-        Text(1, 9, "", 5),
-    )
-    image = opened(drawing_png(Drawing(20, 10, shapes)))
-    places = {"red": (4, 4), "green": (16, 4), "blue": (20, 16)}
-    assert [image.getpixel(place) for place in places.values()] == [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
-    assert drawing_svg(Drawing(20, 10, shapes)).count("<rect") == 3
-
-
 def test_write_roll_takes_the_form_from_the_files_ending(tmp_path: Path, waltz: Notes) -> None:
     write_roll(tmp_path / "a.PNG", waltz, title="t")
     write_roll(str(tmp_path / "a.svg"), waltz, title="t")
@@ -253,5 +232,10 @@ def test_pitches_are_named_with_c4_as_middle_c(pitch: int, name: str) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (75.9, "1:15"), (3599, "59:59"), (7265, "2:01:05")])
-def test_clock_counts_minutes_and_then_hours(seconds: float, text: str) -> None:
+def test_times_count_minutes_and_then_hours(seconds: float, text: str) -> None:
     assert format_time(seconds) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00.00"), (75.4, "1:15.40"), (3725.25, "62:05.25")])
+def test_onsets_are_written_to_a_hundredth_of_a_second(seconds: float, text: str) -> None:
+    assert format_onset(seconds) == text
