@@ -17,7 +17,7 @@ from tests.support.servers import ask, composed, events, problem, until
 LONG = 10_000
 
 
-def heard(client: httpx.Client, piece: dict[str, Any], after: int | None = None) -> list[tuple[int | None, str, Any]]:
+def listen(client: httpx.Client, piece: dict[str, Any], after: int | None = None) -> list[tuple[int | None, str, Any]]:
     headers = {} if after is None else {"Last-Event-ID": str(after)}
     answer = client.get(piece["links"]["events"], headers=headers)
     assert answer.headers["content-type"].startswith("text/event-stream")
@@ -25,48 +25,48 @@ def heard(client: httpx.Client, piece: dict[str, Any], after: int | None = None)
     return events(answer.text)
 
 
-def music(told: list[tuple[int | None, str, Any]]) -> list[tuple[int | None, str, Any]]:
-    return [event for event in told if event[1] in ("note", "pedal")]
+def music(stream: list[tuple[int | None, str, Any]]) -> list[tuple[int | None, str, Any]]:
+    return [event for event in stream if event[1] in ("note", "pedal")]
 
 
-def played(told: list[tuple[int | None, str, Any]]) -> dict[str, Any]:
+def piece_of(stream: list[tuple[int | None, str, Any]]) -> dict[str, Any]:
     """The piece that the events tell, in the form of its .json."""
-    made = [Note(*data) if kind == "note" else Pedal(*data) for _, kind, data in music(told)]
-    return as_json(to_notes(made))
+    events_made = [Note(*data) if kind == "note" else Pedal(*data) for _, kind, data in music(stream)]
+    return as_json(to_notes(events_made))
 
 
 def blocks(answer: httpx.Response) -> Iterator[tuple[int | None, str, Any]]:
     text = ""
     for chunk in answer.iter_text():
         text += chunk
-        whole, _, text = text.rpartition("\n\n")
-        yield from events(whole)
+        complete, _, text = text.rpartition("\n\n")
+        yield from events(complete)
 
 
 def test_a_live_piece_is_heard_note_by_note_and_then_it_ends(server: httpx.Client) -> None:
     (piece,) = ask(server, notes=2000, seed=9)
     state_at_first_note = ""
     with server.stream("GET", piece["links"]["events"]) as answer:
-        told = []
+        stream = []
         for event in blocks(answer):
-            told.append(event)
+            stream.append(event)
             if event[1] == "note" and not state_at_first_note:
                 state_at_first_note = server.get(piece["links"]["self"]).json()["state"]
-    kinds = [kind for _, kind, _ in told]
+    kinds = [kind for _, kind, _ in stream]
     assert kinds.count("note") == 2000 and kinds[-1] == "end" and kinds.count("end") == 1
     assert state_at_first_note == "composing", "notes come before the piece is done"
-    assert told[-1][2]["state"] == "done" and told[-1][2]["id"] == piece["id"]
-    assert [number for number, _, _ in music(told)] == list(range(1, len(music(told)) + 1))
-    steps = [data["done"] for _, kind, data in told if kind == "progress"]
+    assert stream[-1][2]["state"] == "done" and stream[-1][2]["id"] == piece["id"]
+    assert [number for number, _, _ in music(stream)] == list(range(1, len(music(stream)) + 1))
+    steps = [data["done"] for _, kind, data in stream if kind == "progress"]
     assert steps == sorted(steps) and steps[-1] == 2000
     kept = server.get(piece["links"]["json"]).json()
-    assert played(told) == {name: kept[name] for name in ("notes", "pedal")}
+    assert piece_of(stream) == {name: kept[name] for name in ("notes", "pedal")}
 
 
 def test_a_finished_piece_is_told_again_exactly_as_it_was_live(server: httpx.Client) -> None:
     (piece,) = ask(server, notes=120, seed=4)
-    live = heard(server, piece)
-    later = heard(server, piece)
+    live = listen(server, piece)
+    later = listen(server, piece)
     assert music(later) == music(live)
     assert [kind for _, kind, _ in later if kind not in ("note", "pedal")] == ["end"]
 
@@ -79,32 +79,32 @@ def test_who_was_cut_off_goes_on_where_it_was_live_or_later(server: httpx.Client
             begun.append(event)
             if event[0] == 60:
                 break
-    rest = heard(server, piece, after=60)
-    whole = music(heard(server, piece))
-    assert [event for event in music(begun) if event[0] <= 60] + music(rest) == whole
-    for after in (0, 1, len(whole) - 1, len(whole), len(whole) + 10):
-        assert music(heard(server, piece, after=after)) == whole[after:]
+    rest = listen(server, piece, after=60)
+    complete = music(listen(server, piece))
+    assert [event for event in music(begun) if event[0] <= 60] + music(rest) == complete
+    for after in (0, 1, len(complete) - 1, len(complete), len(complete) + 10):
+        assert music(listen(server, piece, after=after)) == complete[after:]
 
 
 def test_a_prompt_is_heard_before_what_is_composed(server: httpx.Client, waltz: Notes) -> None:
     (piece,) = ask(server, notes=20, seed=3, prompt=as_json(first(waltz, 7)))
-    told = heard(server, piece)
-    notes = [data for _, kind, data in told if kind == "note"]
+    stream = listen(server, piece)
+    notes = [data for _, kind, data in stream if kind == "note"]
     assert notes[:7] == [list(waltz[index]) for index in range(7)]
     kept = server.get(piece["links"]["json"]).json()
-    assert played(told) == {name: kept[name] for name in ("notes", "pedal")}
+    assert piece_of(stream) == {name: kept[name] for name in ("notes", "pedal")}
 
 
 def test_a_cancelled_piece_ends_its_streams_and_says_so(server: httpx.Client) -> None:
     (piece,) = ask(server, notes=LONG)
     with server.stream("GET", piece["links"]["events"]) as answer:
-        told = []
+        stream = []
         for event in blocks(answer):
-            if not told:
+            if not stream:
                 server.delete(piece["links"]["self"])
-            told.append(event)
-    assert told[-1][1] == "end" and told[-1][2]["state"] == "cancelled"
-    assert [(kind, data["state"]) for _, kind, data in heard(server, piece)] == [("end", "cancelled")]
+            stream.append(event)
+    assert stream[-1][1] == "end" and stream[-1][2]["state"] == "cancelled"
+    assert [(kind, data["state"]) for _, kind, data in listen(server, piece)] == [("end", "cancelled")]
 
 
 def test_a_listener_that_leaves_leaves_the_piece_alone(server: httpx.Client) -> None:

@@ -147,9 +147,9 @@ def test_a_kept_piece_is_gone_on_from_by_its_id(server: httpx.Client) -> None:
     before = composed(server, notes=12, seed=4)
     piece = composed(server, notes=10, seed=2, continues=before["id"])
     assert piece["request"]["continues"] == before["id"] and piece["request"]["prompt_notes"] == 12
-    heard = server.get(piece["links"]["json"]).json()
-    assert heard["prompt_notes"] == 12
-    assert heard["notes"][:12] == server.get(before["links"]["json"]).json()["notes"]
+    continued = server.get(piece["links"]["json"]).json()
+    assert continued["prompt_notes"] == 12
+    assert continued["notes"][:12] == server.get(before["links"]["json"]).json()["notes"]
     shorter = composed(server, notes=10, seed=2, continues=before["id"], prompt_notes=5)
     assert shorter["request"]["prompt_notes"] == 5
 

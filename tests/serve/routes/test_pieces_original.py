@@ -14,7 +14,7 @@ import arietta
 from arietta.cli import main
 from arietta.client import Client
 from arietta.serve.jobs.models import Models
-from tests.serve.routes.test_events import heard, music, played
+from tests.serve.routes.test_events import listen, music, piece_of
 from tests.support.servers import PATIENCE, ask, composed, problem, serving
 
 ASKED: dict[str, Any] = {"notes": 100, "seed": 7}
@@ -29,9 +29,9 @@ def client(model_knowing_two: Path, tmp_path_factory: pytest.TempPathFactory) ->
 def test_nobody_hears_a_note_of_what_is_rejected(client: httpx.Client) -> None:
     (piece,) = ask(client, **ASKED, original=True)
     assert piece["request"]["original"] is True
-    stream = heard(client, piece)
+    stream = listen(client, piece)
     assert [number for number, _, _ in music(stream)] == list(range(1, len(music(stream)) + 1))
-    assert played(stream) == {
+    assert piece_of(stream) == {
         name: column for name, column in client.get(piece["links"]["json"]).json().items() if name != "prompt_notes"
     }
     assert [kind for _, kind, _ in stream].count("note") == 100 and stream[-1][1] == "end"

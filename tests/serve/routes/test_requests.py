@@ -128,9 +128,9 @@ def test_what_a_client_sends_as_a_name_is_never_a_path(server: httpx.Client, tmp
 
 def test_a_prompt_without_a_piano_key_is_taken_as_silence_before_the_piece(server: httpx.Client) -> None:
     piece = composed(server, notes=5, seed=1, prompt={"notes": [[0, 1, 5, 64], [0.5, 1, 120, 64]]})
-    heard = server.get(piece["links"]["json"]).json()
-    assert heard["notes"][:2] == [[0, 1, 5, 64], [0.5, 1, 120, 64]]
-    assert len(heard["notes"]) == 7
+    written = server.get(piece["links"]["json"]).json()
+    assert written["notes"][:2] == [[0, 1, 5, 64], [0.5, 1, 120, 64]]
+    assert len(written["notes"]) == 7
 
 
 def test_limits_of_a_server_are_its_own(models: Models, tmp_path: Path) -> None:
