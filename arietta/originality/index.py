@@ -1,11 +1,11 @@
-"""An index of a corpus by its words (`fingerprint.words`): where six pitches in a row stand, in any key and tempo.
+"""An inverted index of a corpus: where each n-gram of six pitches occurs, in any key and tempo.
 
 A folder with columns that are memory-mapped, and a description:
 
-    index.json     the pieces, the corpus's fingerprint, what people share with each other (see `originality`)
-    counts.npy     uint8 [S]: how many places each slot has; 255 where its words were left out
-    blocks.npy     uint32 [S / 64 + 1]: where the places of every 64th slot begin
-    places.npy     uint32 [E]: 26 bits of note number, counted through the whole corpus, and 6 bits of pitch
+    index.json     the pieces, the corpus's fingerprint, what people share with each other (see `baseline`)
+    counts.npy     uint8 [S]: how many postings each bucket has; 255 where its n-grams were left out
+    blocks.npy     uint32 [S / 64 + 1]: where the postings of every 64th bucket begin
+    places.npy     uint32 [E]: the postings: 26 bits of note number, counted through the corpus, and 6 bits of pitch
     moments.npy    float32 [M] s: the onset of every `step`th note of the corpus
 
 A word's slot is the first bits of its hash, 24 where the corpus has millions of notes. Words that stand in the corpus
