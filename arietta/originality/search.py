@@ -111,7 +111,7 @@ class _Matches:
 
 
 def find_passages(notes: Notes, index: PassageIndex, *, exclude_work: str | None = None) -> Overlap:
-    """Find the passages of 16 notes and more that a piece shares with the corpus, except with the work `exclude_work`."""
+    """Find the passages of 16 notes and more that a piece shares with the corpus, but for the work `exclude_work`."""
     matches, is_known = _match(notes, index, exclude_work)
     passages = [
         passage
@@ -130,7 +130,7 @@ def find_passages(notes: Notes, index: PassageIndex, *, exclude_work: str | None
 
 
 def _match(notes: Notes, index: PassageIndex, exclude_work: str | None) -> tuple[_Matches, NDArray[np.bool_]]:
-    """Look up all n-grams: the matches with others near them, and bool [N], from which notes the index knows n-grams."""
+    """Look up all n-grams: the matches that have others near them, and bool [N], whose n-grams the index knows."""
     hashes, starts = ngrams(notes)
     pitch = notes.pitch[order_by_chord(notes)].astype(np.int64)
     is_known = np.zeros(len(notes), dtype=np.bool_)
