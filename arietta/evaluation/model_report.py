@@ -18,8 +18,8 @@ from ..model.engine import Engine
 from ..music.notes import Notes
 from ..originality.index import PassageIndex
 from .comparison import FEWEST, SetComparison, compare_sets, measure_set
-from .reference import PERCENTILES, Band, Reference, is_inside, references, window_for
-from .report import SHORTEST, Report, figures, report_on
+from .reference import PERCENTILES, SHORTEST, Band, Reference, is_inside, nearest_window, references
+from .report import Report, report_on
 
 SHOWN = (1, 2, 3)  # seeds of the takes that are kept whole
 MOST_TAKES = 2_000
@@ -80,9 +80,9 @@ def report_on_model(
     requests = [Request(note_count, style=style, seed=seed) for seed in range(1, takes + 1)]
     made = {take.request.seed: take.notes for take in generate_all(requests, engine, progress=progress)}
     reports = {seed: report_on(made[seed], engine=engine, style=style, index=index) for seed in sorted(made)}
-    found = [figures(report) for report in reports.values()]
-    real = references(window_for(note_count), engine.bundle.fingerprint)
-    placed = [report.shared.standing for report in reports.values() if report.shared]
+    found = [report.figures for report in reports.values()]
+    real = references(nearest_window(note_count), engine.bundle.fingerprint)
+    placed = [report.shared.percentiles for report in reports.values() if report.shared]
     told = [standing.is_inside for standing in placed if standing is not None]
     report = ModelReport(
         model=engine.bundle.name,

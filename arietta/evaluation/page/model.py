@@ -8,8 +8,7 @@ from ..comparison import Comparison
 from ..model_report import AgainstSet, ModelReport
 from ..reference import PERCENTILES
 from ..words import MEANINGS, model_words, name_of, number
-from .html import document
-from .markup import Markup, joined, rows, tag
+from .html import Markup, document, joined, rows, tag
 from .piece import TitledReport, definitions, details, key_of_plots, piece_parts
 from .plots import strip_plot
 

@@ -2,7 +2,7 @@
 
     report_html([TitledReport("piece", notes, report)])
 
-One file that loads nothing (`page_document`). What comes from files, names above all, is escaped by `markup`.
+One file that loads nothing (`html`). What comes from files, names above all, is escaped by `html`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ import numpy as np
 from ...music.notes import Notes
 from ...originality.search import Passage
 from ...render.roll import format_onset, format_time, pitch_name
-from ..reference import Reference, is_inside, place_among_all, references
-from ..report import Report, figures
-from ..statistics import Statistics
+from ..reference import Reference, is_inside, rank_words_by_title
+from ..report import Report
 from ..structure import SCALES
 from ..words import (
     MEANINGS,
@@ -29,8 +28,7 @@ from ..words import (
     plain_words,
     standing_sentences,
 )
-from .html import document
-from .markup import Markup, joined, rows, tag
+from .html import Markup, document, joined, rows, tag
 from .plots import bars, squares, strip_plot, structure_squares
 from .roll import MOST_NOTES, roll_player
 
@@ -105,7 +103,7 @@ def figure_table(values: Mapping[str, float], real: Sequence[Reference]) -> Mark
         known = {one.title: one.figures[name] for one in real if name in one.figures}
         if known:
             plot = strip_plot([value], list(known.values()))
-            lines.append([name_of(name), number(value), plot, place_among_all(value, known)])
+            lines.append([name_of(name), number(value), plot, rank_words_by_title(value, known)])
     return rows(["Figure", "Here", "Among real music", "In words"], lines)
 
 
@@ -121,12 +119,12 @@ def _overview(judged: Sequence[TitledReport]) -> Markup:
     lines: list[list[object]] = []
     for place, one in enumerate(judged, 1):
         report = one.report
-        shared = report.shared.likeness.longest if report.shared else None
-        likely = None if report.nats_per_note is None else f"{report.nats_per_note:.2f}"
+        shared = report.shared.overlap.longest if report.shared else None
+        likely = None if report.profile.nats_per_note is None else f"{report.profile.nats_per_note:.2f}"
         link = tag("a", one.title, href=f"#piece-{place}")
         cells = [
-            f"{report.notes:,}",
-            format_time(report.seconds),
+            f"{report.profile.note_count:,}",
+            format_time(report.profile.seconds),
             report.key,
             likely,
             len(report.loops),
@@ -146,12 +144,8 @@ def _count(report: Report) -> str | None:
 def _placed(report: Report) -> dict[str, bool]:
     """Which figures lie where nine of ten windows of MAESTRO or of GiantMIDI-Piano do."""
     values = report.sample.figures if report.sample else {}
-    known = {name: [one.figures[name] for one in _real(report) if name in one.figures] for name in values}
+    known = {name: [one.figures[name] for one in report.real if name in one.figures] for name in values}
     return {name: any(is_inside(values[name], band) for band in bands) for name, bands in known.items() if bands}
-
-
-def _real(report: Report) -> list[Reference]:
-    return references(report.sample.notes, report.bundle) if report.sample else []
 
 
 def _legend(report: Report) -> Markup:
@@ -161,7 +155,7 @@ def _legend(report: Report) -> Markup:
 
 
 def _beside(report: Report) -> Iterator[Markup]:
-    sample, real = report.sample, _real(report)
+    sample, real = report.sample, report.real
     if sample is None or not real:
         yield tag("p", "It is too short to be held against real music, of which windows of 300 notes were measured.")
         return
@@ -179,9 +173,9 @@ def _beside(report: Report) -> Iterator[Markup]:
 def _details(report: Report) -> Iterator[Markup]:
     if report.surprises:
         yield details("The notes it expected least", _surprises(report))
-    if report.shared and report.shared.likeness.passages:
-        words = " ".join([*standing_sentences(report.shared.standing), index_sentence(report.shared.index)])
-        yield details("What it shares with the corpus", tag("p", words), _passages(report.shared.likeness.passages))
+    if report.shared and report.shared.overlap.passages:
+        words = " ".join([*standing_sentences(report.shared.percentiles), index_sentence(report.shared.index)])
+        yield details("What it shares with the corpus", tag("p", words), _passages(report.shared.overlap.passages))
     yield details("All figures of the whole piece", _all_figures(report))
     spread = dict(_distributions(report))
     if spread:
@@ -235,16 +229,15 @@ def _span(seconds: tuple[float, float]) -> str:
 
 
 def _all_figures(report: Report) -> Markup:
-    told: list[list[object]] = [[name_of(name), number(value)] for name, value in figures(report).items()]
-    beats = report.beats
+    told: list[list[object]] = [[name_of(name), number(value)] for name, value in report.figures.items()]
+    beats = report.profile.beats
     how = "" if beats is None else "written in the file" if beats.is_written else "found in the playing"
     said = tag("p", f"Beats, which are quarter notes here, are {how}.", class_="small") if how else None
     return joined(said, rows(["Figure", "Value"], told))
 
 
 def _distributions(report: Report) -> Iterator[tuple[str, np.ndarray]]:
-    measured: Statistics = report.measured | (report.beats.measured if report.beats else {})
-    yield from ((name, value) for name, value in measured.items() if len(value) > 1)
+    yield from ((name, shares) for name, shares in report.profile.all_statistics.items() if len(shares) > 1)
 
 
 def _spread(name: str, value: np.ndarray) -> Markup:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...music.notes import Note, Notes, first, fold_pedal
 from ...render.roll import BLACK_KEYS, format_time
-from .markup import Markup, joined, tag
+from .html import Markup, joined, tag
 
 SECONDS, LONE_SECONDS = 20, 30  # of a system, and of a lone one
 MOST_SYSTEMS = 60  # of longer pieces they are longer
