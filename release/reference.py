@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from arietta.corpus.store import Store, open_store
 from arietta.corpus.windows import reader
-from arietta.evaluation.likelihood import score
+from arietta.evaluation.likelihood import score_piece
 from arietta.evaluation.reference import FILE, PERCENTILES, TITLES, WINDOWS, set_name
 from arietta.evaluation.report import report_on
 from arietta.files import write_file
@@ -97,7 +97,7 @@ def scored(store: Store, bundle: Bundle) -> dict[str, Any]:
         for size in WINDOWS:
             chosen = [notes for notes, _ in zip(windows(store, corpus, size), range(SCORED_WINDOWS), strict=False)]
             told = tqdm(chosen, desc=f"{bundle.name}, {set_name(corpus, size)}")
-            bands[set_name(corpus, size)] = band([score(notes, engine).per_note for notes in told])
+            bands[set_name(corpus, size)] = band([score_piece(notes, engine).per_note for notes in told])
     return {"name": bundle.name, "windows": SCORED_WINDOWS, "bands": bands}
 
 

@@ -1,6 +1,6 @@
 """How likely music is under a model, and which of its notes the model did not expect.
 
-    scored = score(notes, engine)
+    scored = score_piece(notes, engine)
     scored.per_note, find_surprises(scored, engine.bundle.codec)[0].note
 
 Models are compared by this figure, and takes ranked.
@@ -55,7 +55,7 @@ class Scored:
         return shift(self.notes, self.begin)
 
 
-def score(notes: Notes, engine: Engine, *, style: str = "any", source: str | None = None) -> Scored:
+def score_piece(notes: Notes, engine: Engine, *, style: str = "any", source: str | None = None) -> Scored:
     """Score a piece from its first token, in the context that the engine's cache holds; nothing is skipped.
 
     `source` names where the notes come from ("any" when None). Raises RequestError for an unknown `style`.

@@ -143,9 +143,9 @@ def _nearness(
     figures: Mapping[str, float], names: Iterable[str], known: Sequence[Reference], *, is_more_fine: bool = False
 ) -> float | None:
     """Mean closeness of the named figures to the nearer of the references; None where none of them is known."""
-    found = []
+    nearest = []
     for name in names:
-        bands = [one.figures[name] for one in known if name in one.figures and name in figures]
+        bands = [reference.figures[name] for reference in known if name in reference.figures and name in figures]
         if bands:
-            found.append(max(closeness(figures[name], band, is_more_fine=is_more_fine) for band in bands))
-    return float(np.mean(found)) if found else None
+            nearest.append(max(closeness(figures[name], band, is_more_fine=is_more_fine) for band in bands))
+    return float(np.mean(nearest)) if nearest else None

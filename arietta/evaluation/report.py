@@ -24,7 +24,7 @@ from ..originality.baseline import Percentiles, describe_overlap, measure_percen
 from ..originality.index import PassageIndex
 from ..originality.search import Overlap, find_passages
 from .embedding import predict_composers
-from .likelihood import Scored, Surprise, find_surprises, score
+from .likelihood import Scored, Surprise, find_surprises, score_piece
 from .reference import NATS, Reference, Sample, nearest_window, references, sample_windows
 from .statistics import (
     Statistics,
@@ -160,13 +160,13 @@ def report_on(
     Raises RequestError where the engine's model does not know `style`.
     """
     beginning = first(notes, MOST_SCORED)
-    scored = None if engine is None else score(beginning, engine, style=style)
+    scored = None if engine is None else score_piece(beginning, engine, style=style)
     profile = _profile(notes, meter, scored)
     windows = sample_windows(notes)
     figures = [profile.figures] if len(windows) == 1 else []  # a short piece is its own window
     for window in windows if len(windows) > 1 else []:
         window_meter = None if meter is None else shift_meter(meter, -window.begin)
-        window_score = None if engine is None else score(window.notes, engine, style=style)
+        window_score = None if engine is None else score_piece(window.notes, engine, style=style)
         figures.append(_profile(window.notes, window_meter, window_score).figures)
     key = find_key(notes.pitch, notes.duration)
     return Report(

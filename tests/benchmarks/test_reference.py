@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from arietta.corpus.store import Store
-from arietta.evaluation.likelihood import score
+from arietta.evaluation.likelihood import score_piece
 from arietta.evaluation.report import report_on
 from arietta.model.bundle import DEFAULT_MODEL, load_bundle
 from arietta.model.engine import load_engine
@@ -69,7 +69,7 @@ def test_models_known_by_their_fingerprint_are_not_scored_again(
     reference.main()
     engine = load_engine(load_bundle(tiny_bundle))
     (about,) = json.loads(out.read_text())["models"].values()
-    expected = [score(notes, engine).per_note for notes in reference.windows(store, "own", 120)]
+    expected = [score_piece(notes, engine).per_note for notes in reference.windows(store, "own", 120)]
     assert about["bands"]["own/120"][2] == pytest.approx(np.median(expected), rel=1e-3)
     monkeypatch.setattr(reference, "scored", lambda *_: pytest.fail("scored again"))
     monkeypatch.setattr(sys, "argv", [*sys.argv, "--models"])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from arietta.errors import RequestError
-from arietta.evaluation.likelihood import score
+from arietta.evaluation.likelihood import score_piece
 from arietta.evaluation.reference import MOST_WINDOWS, NATS
 from arietta.evaluation.report import pitch_class_entropy, report_on
 from arietta.evaluation.statistics import measure
@@ -31,7 +31,7 @@ def test_a_report_gathers_what_its_parts_say(tiny_engine: OnnxEngine) -> None:
     assert {name: value.tolist() for name, value in report.profile.statistics.items()} == {
         name: value.tolist() for name, value in measure(notes).items()
     }
-    assert report.profile.nats_per_note == score(notes, tiny_engine).per_note
+    assert report.profile.nats_per_note == score_piece(notes, tiny_engine).per_note
     assert (report.model, report.bundle) == (tiny_engine.bundle.name, tiny_engine.bundle.fingerprint)
     assert len(report.surprises) == 10
     assert report.profile.beats is not None and not report.profile.beats.is_written

@@ -31,10 +31,10 @@ def strip_plot(values: Sequence[float], bands: Sequence[Band]) -> Markup:
         return f"{(value - low) / (high - low) * WIDE:.1f}"
 
     shapes = []
-    for place, band in enumerate(bands):
-        y = ROW * place + 5
-        shapes.append(tag("path", class_=f"reach c{place}", d=f"M{x(band[0])} {y}H{x(band[4])}"))
-        shapes.append(tag("path", class_=f"half c{place}", d=f"M{x(band[1])} {y}H{x(band[3])}"))
+    for row, band in enumerate(bands):
+        y = ROW * row + 5
+        shapes.append(tag("path", class_=f"reach c{row}", d=f"M{x(band[0])} {y}H{x(band[4])}"))
+        shapes.append(tag("path", class_=f"half c{row}", d=f"M{x(band[1])} {y}H{x(band[3])}"))
         shapes.append(tag("path", class_="median", d=f"M{x(band[2])} {y - 4}v8"))
     height = ROW * len(bands)
     shapes += [tag("path", class_="here", d=f"M{x(value)} 0v{height}") for value in values]
@@ -44,7 +44,7 @@ def strip_plot(values: Sequence[float], bands: Sequence[Band]) -> Markup:
 def bars(shares: Sequence[float]) -> Markup:
     """Draw shares as bars, the largest 40 units high."""
     top = max(max(shares, default=0.0), 1e-9)
-    path = "".join(f"M{place * 10 + 5} 40v{-40 * share / top:.1f}" for place, share in enumerate(shares))
+    path = "".join(f"M{index * 10 + 5} 40v{-40 * share / top:.1f}" for index, share in enumerate(shares))
     return _picture(f"0 0 {10 * len(shares)} 40", "bars", tag("path", d=path))
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...corpus.store import Piece, Store
-from ...evaluation.embedding import HEAD_DIMENSIONS, Weights, cut_windows, features, forward
+from ...evaluation.embedding import HEAD_DIMENSIONS, Weights, features, forward, overlapping_windows
 from ...files import write_file
 from ...music.notes import excerpt
 from ...music.windows import draw_window
@@ -58,7 +58,7 @@ def embed_pieces(
     """Embed 300 notes from somewhere in each piece, or all of a shorter one: float64 [P, D]."""
     rng, embeddings = np.random.default_rng(seed), []
     for piece in pieces:
-        windows = cut_windows(draw_window(store.notes(piece.index), NOTES, rng, cut=excerpt))
+        windows = overlapping_windows(draw_window(store.notes(piece.index), NOTES, rng, cut=excerpt))
         embeddings.append(forward(file.weights, features(windows)).mean(axis=0, dtype=np.float64))
         if progress:
             progress(len(embeddings), len(pieces))

@@ -311,7 +311,7 @@ def test_the_written_file_is_what_the_package_reads(
     embedding._shipped.cache_clear()
     try:
         notes: Notes = store.notes(2)
-        expected = forward(whitened.weights, features(embedding.cut_windows(notes))).mean(axis=0)
+        expected = forward(whitened.weights, features(embedding.overlapping_windows(notes))).mean(axis=0)
         assert embed(notes) == pytest.approx(expected[:DIMENSIONS], abs=0.02)  # rounded to 16 bits
         assert {name for name, _ in predict_composers(notes)} == set(COMPOSERS)
     finally:
