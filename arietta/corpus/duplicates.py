@@ -87,7 +87,7 @@ def find_repeats(
     pairs = []
     for pair in shares.at_least(SHARE_OF_A_PERFORMANCE, FEWEST_MATCHES):
         fewer, more = sorted((note_counts[pair[0]], note_counts[pair[1]]))
-        if fewer >= LENGTH_RATIO * more and _is_one_performance(landmarks_of(pair[0]), landmarks_of(pair[1])):
+        if fewer >= LENGTH_RATIO * more and _passages_coincide(landmarks_of(pair[0]), landmarks_of(pair[1])):
             pairs.append(pair)
     short = np.flatnonzero(shares.sizes < FEWEST_MATCHES).tolist()
     # In order, so that a repeat of a repeat leads to the first file of all.
@@ -101,10 +101,11 @@ def is_same_performance(first: Notes, second: Notes) -> bool:
     first_order, second_order = order_by_chord(first), order_by_chord(second)
     if np.array_equal(first.pitch[first_order], second.pitch[second_order]):
         return _times_agree(np.stack([first.onset[first_order], second.onset[second_order]], axis=1))
-    return _is_one_performance(landmarks(first), landmarks(second))
+    return _passages_coincide(landmarks(first), landmarks(second))
 
 
-def _is_one_performance(first: Landmarks, second: Landmarks) -> bool:
+def _passages_coincide(first: Landmarks, second: Landmarks) -> bool:
+    """Say whether the passages that two files share sound at the same times."""
     # A sample of the landmarks tells nearly all pairs apart in a fraction of the time.
     sample = _matched_times(_sample(first), _sample(second))
     if len(sample) >= FEWEST_MATCHES and not _times_agree(sample, 0.5):

@@ -1,4 +1,4 @@
-"""Who composed a file's music and what it is called: told by a corpus's own table, by its file names or by the user.
+"""The composer and title of a file, from a corpus's own table, from file names or from the user.
 
 Knows MAESTRO (its csv, with the official split), GiantMIDI-Piano ("Surname, First, Title, youtube-id.mid") and the
 sixteen pieces by Grieg of piano-midi.de; any other file is the user's own, and its name is its title. What makes two
@@ -24,7 +24,7 @@ MAESTRO, GIANTMIDI, PIANO_MIDI_DE, OWN = "maestro", "giantmidi", "piano-midi.de"
 
 @dataclass(frozen=True)
 class Label:
-    """What is known of a file before it is heard; `split` is "" where no one prescribes it."""
+    """What is known of a file before it is read; `split` is "" where no corpus prescribes it."""
 
     composer: str
     title: str
@@ -80,27 +80,24 @@ def read_maestro_table(folder: Path) -> dict[str, Label]:
     for path in sorted(folder.glob("maestro-v*.csv")):
         try:
             with path.open(encoding="utf-8", newline="") as file:
-                labels |= {row["midi_filename"]: _from_row(row) for row in csv.DictReader(file)}
+                for row in csv.DictReader(file):
+                    composer, title = _tidy(row["canonical_composer"]), _tidy(row["canonical_title"])
+                    labels[row["midi_filename"]] = replace(_MAESTRO, composer=composer, title=title, split=row["split"])
         except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
             raise CorpusError(f"{path}: cannot be read as MAESTRO's table ({error!r}); fetch it again") from error
     return labels
 
 
-def label_file(file: str, table: Mapping[str, Label], given: Mapping[str, str]) -> Label:
-    """Say what is known of `file` (relative to its folder); `given` (composer, source, licence) overrules it."""
+def label_file(file: str, table: Mapping[str, Label], overrides: Mapping[str, str]) -> Label:
+    """Label `file` (relative to its folder); what the user gives (composer, source, licence) wins."""
     known = table.get(file) or _from_name(PurePosixPath(file).stem)
-    return replace(known, **{name: value for name, value in given.items() if value})
-
-
-def _from_row(row: Mapping[str, str]) -> Label:
-    composer, title = _tidy(row["canonical_composer"]), _tidy(row["canonical_title"])
-    return replace(_MAESTRO, composer=composer, title=title, split=row["split"])
+    return replace(known, **{name: value for name, value in overrides.items() if value})
 
 
 def _from_name(stem: str) -> Label:
-    found = _YOUTUBE_NAME.match(stem)
-    if found:
-        composer, title = split_giantmidi_name(found["names"])
+    match = _YOUTUBE_NAME.match(stem)
+    if match:
+        composer, title = split_giantmidi_name(match["names"])
         return replace(_GIANTMIDI, composer=composer, title=title)
     maker, _, piece = stem.partition("_")
     if maker == "grieg" and piece in _GRIEG:

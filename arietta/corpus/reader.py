@@ -158,7 +158,7 @@ def _read_all(paths: Sequence[str], workers: int) -> Iterator[_Reading]:
     with _start_pool(workers) as pool:
         waiting: deque[Any] = deque()  # of results in the order of the files, whichever process is done first
         for task in tasks:
-            waiting.append(pool.apply_async(_read_some, (task,)))
+            waiting.append(pool.apply_async(_read_batch, (task,)))
             if len(waiting) >= workers * TASKS_AHEAD:
                 yield from waiting.popleft().get()
         while waiting:
@@ -188,7 +188,7 @@ def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _read_some(paths: Sequence[str]) -> list[_Reading]:
+def _read_batch(paths: Sequence[str]) -> list[_Reading]:
     return [_read(path) for path in paths]
 
 

@@ -1,9 +1,9 @@
-"""A corpus on disk: what `arietta ingest` found out about every file, and the notes of the files it kept.
+"""A corpus on disk: what is known of every file that was read, and the notes of the files that were kept.
 
 A corpus is a folder with `manifest.jsonl` (one line per file, kept or rejected, see `corpus`), the columns
 `onset.npy`, `duration.npy`, `pitch.npy`, `velocity.npy`, `pedal.npy`, in which all pieces stand one after the other,
 and `spans.npy`, which says where each kept piece stands in them. Columns are memory-mapped, so opening a corpus
-costs milliseconds and a crop reads only its own notes. Codecs, crops and augmentation are none of its business.
+costs milliseconds and a crop reads only its own notes. Codecs, crops and augmentation belong to training.
 
     store = open_store("corpus")
     store.pieces[0].composer, store.notes(0, 100, 200)
@@ -37,7 +37,7 @@ PEDAL = "pedal"
 
 @dataclass(frozen=True)
 class Piece:
-    """One kept file, as its line in the manifest tells it; `index` is its place in the store."""
+    """One kept file, with the fields of its line in the manifest; `index` is its number in the store."""
 
     file: str
     folder: str
@@ -56,14 +56,14 @@ class Piece:
 
 @dataclass(frozen=True)
 class Tally:
-    """Some of a corpus's pieces together."""
+    """The size of a group of pieces."""
 
     pieces: int = 0
     notes: int = 0
     seconds: float = 0.0
 
     def plus(self, line: Mapping[str, Any]) -> Tally:
-        """Add one line of a manifest; what could not be read has no notes."""
+        """Return the tally with one line of a manifest added; a file that cannot be read has no notes."""
         return Tally(self.pieces + 1, self.notes + (line["notes"] or 0), self.seconds + (line["seconds"] or 0.0))
 
 
@@ -95,7 +95,7 @@ class Store:
         return sum(piece.notes for piece in self.pieces)
 
     def select(self, corpora: Sequence[str] = (), composers: Sequence[str] = ()) -> Store:
-        """The same store with the pieces of `corpora` and `composers` alone (empty: of all).
+        """Return the same store with only the pieces of `corpora` and `composers` (empty: of all).
 
         Raises CorpusError where one of them has no pieces.
         """
@@ -111,7 +111,7 @@ class Store:
         return self.with_pieces(pieces)
 
     def with_pieces(self, pieces: Sequence[Piece]) -> Store:
-        """The same columns with these of the pieces, perhaps on other sides of the split."""
+        """Return a store of these pieces over the same columns; their splits may differ from the manifest's."""
         return Store(self.path, list(pieces), self.fingerprint, self._columns)
 
     def notes(self, index: int, start: int = 0, stop: int | None = None) -> Notes:
@@ -132,7 +132,7 @@ class Store:
         onset = self._columns["onset"]
         low = float(onset[rows.start]) if 0 < start < count else 0.0 if start == 0 else np.inf
         high = float(onset[rows.stop]) if stop < count else np.inf
-        return Notes(**columns, pedal=_frozen(_between(pedal, low, high)))
+        return Notes(**columns, pedal=_frozen(_clip_pedal(pedal, low, high)))
 
 
 def open_store(path: str | Path) -> Store:
@@ -251,12 +251,12 @@ def _check(folder: Path, pieces: Sequence[Piece], columns: Mapping[str, NDArray[
         raise CorpusError(f"{folder}: {MANIFEST} and {SPANS} differ in the pieces' notes; ingest it again")
     for name, last in [*((name, 1) for name in COLUMNS), (PEDAL, 3)]:
         needed = int(spans[:, last].max(initial=0))
-        if len(columns[name]) < needed:
-            found = len(columns[name])
-            raise CorpusError(f"{folder}: {name}.npy has {found} rows and should have {needed}; ingest it again")
+        row_count = len(columns[name])
+        if row_count < needed:
+            raise CorpusError(f"{folder}: {name}.npy has {row_count} rows and should have {needed}; ingest it again")
 
 
-def _between(pedal: NDArray[Any], low: float, high: float) -> NDArray[np.float64]:
+def _clip_pedal(pedal: NDArray[Any], low: float, high: float) -> NDArray[np.float64]:
     """Clip pedal intervals [P, 2] to [low, high) and leave out what lies outside."""
     first = int(np.searchsorted(pedal[:, 1], low, side="right"))
     last = int(np.searchsorted(pedal[:, 0], high, side="left"))

@@ -1,4 +1,4 @@
-"""What a title says of the work: its catalogue numbers, and its name without them.
+"""Read catalogue numbers, telling names and the key from the title of a work.
 
     read_title("Johann Sebastian Bach", "Prelude and Fugue in C Minor, WTC I, BWV 847").numbers
     -> {Number("bwv", "847", "")}
@@ -41,6 +41,7 @@ _SYSTEMS = (
     "|SC|SO|Sz|TH|WO|Hess|A|B|C|D|F|H|K|L|M|P|R|S|T|W|Z"
 )
 _ALIASES = {"opp": "op", "opus": "op", "kv": "k"}
+# What may follow a first item: "Nos. 1-3 & 5", "Nos. 4, 6 and No. 7".
 _JOINED = r"(?:\s*(?:,|&|,?\s+and\b|-|–)\s*(?:[Nn]o\.?\s*)?\d+(?![\w.]))*"
 _NUMBER = re.compile(
     rf"(?<![\w.'’])(?<!\bin )(?P<system>{_SYSTEMS}|(?i:opus|op|woo|bwv))(?:\.\s?|\s)?\s?"
@@ -50,6 +51,7 @@ _NUMBER = re.compile(
 )
 _HOBOKEN = re.compile(r"\bHob\.?\s?(?P<group>[IVX]+[a-z]?)\s?[:/]\s?(?P<number>[A-Z]?\d+[a-z]?)")
 _ORDINAL = re.compile(r"\b[Nn](?:os?|rs?)\.?\s?(\d+)")
+# MAESTRO titles end in the movements played ("I. Allegro"), which name the same work.
 _MOVEMENT = re.compile(
     r"(?:,|\s)\s*(?:I|II|III|IV|V|VI)\.\s.*$|,?\s*\b(?:first|second|third|last|1st|2nd|3rd)\s+mov.*$", re.I
 )
@@ -62,6 +64,7 @@ _KEY = re.compile(
     r"|\bin\s+(?-i:([A-G]))[\s-]*(flat|sharp|b|#|♭|♯)?(?=\s*(?:$|[,;:(]|(?-i:[A-Z])\w*\.?\s?\d))",
     re.I,
 )
+# In the order of the Well-Tempered Clavier, so that an index is an offset from BWV 846 or 870.
 _KEYS = "C c C# c# D d D# d# E e F f F# f# G g G# g# A a A# a# B b".split()
 _FLATS = {"D": "C#", "E": "D#", "G": "F#", "A": "G#", "B": "A#", "C": "B", "F": "E"}
 _SHARPS_WITHIN = {"E#": "F", "B#": "C"}
@@ -69,25 +72,23 @@ _SHARPS_WITHIN = {"E#": "F", "B#": "C"}
 
 def read_title(composer: str, title: str) -> Title:
     """Read the catalogue numbers and names of a work by `composer` ("A / B" where two had a hand in it)."""
-    numbers = set(_hoboken(title)) | set(_numbers(title))
+    hoboken = {Number("hob", f"{match['group']}:{match['number']}".lower(), "") for match in _HOBOKEN.finditer(title)}
+    numbers = hoboken | set(_numbers(title))
     if not numbers and "Bach" in composer:
         numbers |= set(_well_tempered(title))
-    keys = {_key(found) for found in _KEY.finditer(title)}
+    keys = {_key(match) for match in _KEY.finditer(title)}
     return Title(frozenset(numbers), frozenset(_names(title)), keys.pop() if len(keys) == 1 else "")
 
 
-def _hoboken(title: str) -> Iterator[Number]:
-    for found in _HOBOKEN.finditer(title):
-        yield Number("hob", f"{found['group']}:{found['number']}".lower(), "")
-
-
 def _numbers(title: str) -> list[Number]:
-    found = list(_NUMBER.finditer(_HOBOKEN.sub("", title)))
-    ordinal = _ORDINAL.search(title[: found[0].start()]) if found else None
-    items = next((_expand(match["items"]) for match in found if match["items"]), None)
-    items = items or next((_slash(match) for match in found if _slash(match)), None)
+    matches = list(_NUMBER.finditer(_HOBOKEN.sub("", title)))
+    ordinal = _ORDINAL.search(title[: matches[0].start()]) if matches else None
+    items = next((_expand(match["items"]) for match in matches if match["items"]), None)
+    items = items or next((_slash(match) for match in matches if _slash(match)), None)
     items = items or ([ordinal[1]] if ordinal else [""])
-    return [Number(system, number, item) for match in found for system, number in _catalogued(match) for item in items]
+    return [
+        Number(system, number, item) for match in matches for system, number in _catalogued(match) for item in items
+    ]
 
 
 def _slash(match: re.Match[str]) -> list[str]:
@@ -104,6 +105,7 @@ def _catalogued(match: re.Match[str]) -> Iterator[tuple[str, str]]:
         yield system, match["alternative"][1:]
     if match["last"] and match["number"].isdigit():
         first, last = int(match["number"]), int(match["last"])
+        # At most 200, so that a slip such as "Op. 1-99999" adds no more.
         yield from ((system, str(number)) for number in range(first + 1, min(last, first + 200) + 1))
 
 
@@ -127,7 +129,7 @@ def _well_tempered(title: str) -> Iterator[Number]:
     elif key and _key(key) in _KEYS:
         yield Number("bwv", str(first + _KEYS.index(_key(key))), "")
     else:
-        yield from (Number("bwv", str(first + place), "") for place in range(24))
+        yield from (Number("bwv", str(first + index), "") for index in range(24))
 
 
 def _key(match: re.Match[str]) -> str:
@@ -142,15 +144,16 @@ def _key(match: re.Match[str]) -> str:
     return note if match[3].lower() in ("maj", "major", "dur") else note.lower()
 
 
-def keys_agree(key: str, other: str) -> bool:
+def keys_agree(first: str, second: str) -> bool:
     """Tell whether two titles' keys can be one: an unknown one agrees with any, "in A" with both A major and minor."""
-    if not key or not other or key == other:
+    if not first or not second or first == second:
         return True
-    return "?" in key + other and key.rstrip("?").upper() == other.rstrip("?").upper()
+    return "?" in first + second and first.rstrip("?").upper() == second.rstrip("?").upper()
 
 
 # Names
 
+# Words that editions add to or leave out of one title.
 _DROPPED = frozenset(
     """
     complete for from the a an of and de du des la le les l d in on sur piano keyboard harpsichord clavier
@@ -158,6 +161,7 @@ _DROPPED = frozenset(
     movement
     """.split()
 )
+# Words that name a kind of piece; a title of these alone ("3 Preludes") is borne by many works of a composer.
 _FORMS = frozenset(
     """
     adagio air album albumblatt albumblatter allegretto allegro andante andantino arabesque aria bagatelle
