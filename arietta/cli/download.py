@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import BundleError
+from ..program import command
 from .progress import bar
 
 CORPORA = ("maestro", "giantmidi")
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
         folder = fetch_dataset(dataset, arguments.out, progress, archive=arguments.archive, checksum=arguments.checksum)
     count = sum(path.suffix.lower() in (".mid", ".midi") for path in Path(folder).rglob("*"))
     print(f"{folder}: {count} MIDI files, licence {dataset.licence}")
-    print(f"next: arietta ingest {folder} --out corpus")
+    print(f"next: {command('ingest', folder, '--out', 'corpus')}")
 
 
 def _fetch_model(name: str, url: str) -> None:
@@ -74,7 +75,7 @@ def _fetch_model(name: str, url: str) -> None:
         unfinished.rename(user_models() / name)
     finally:
         shutil.rmtree(unfinished.parent)
-    print(f"{user_models() / name}: fetched and checked; try it: arietta compose --model {name}")
+    print(f"{user_models() / name}: fetched and checked; try it: {command('compose', '--model', name)}")
 
 
 def _fetch_files(url: str, folder: Path, names: Iterable[str]) -> None:

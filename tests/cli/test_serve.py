@@ -18,6 +18,7 @@ import pytest
 from arietta.cli import main
 from arietta.cli.serve import _data_folder
 from arietta.music.midi import read_midi
+from arietta.program import install_command
 from tests.support.servers import PATIENCE, ask, composed, look, served, until
 
 
@@ -175,7 +176,8 @@ def test_without_the_extra_it_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "fastapi", None)
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
-    assert refusal(capsys) == "arietta: serving needs fastapi and prometheus-client too: pip install 'arietta[serve]'\n"
+    sentence = f"arietta: serving needs fastapi and prometheus-client too: {install_command('serve')}\n"
+    assert refusal(capsys) == sentence
 
 
 def test_a_number_that_is_none_is_refused_by_name(capsys: pytest.CaptureFixture[str]) -> None:

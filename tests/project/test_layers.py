@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-BASE = ("errors", "files", "fetch", "names")  # modules of no room, with the standard library alone
+BASE = ("errors", "files", "fetch", "names", "program")  # modules of no room, with the standard library alone
 # Room -> the rooms that it may import beside itself, all of those that these may import among them.
 ROOMS = {
     "base": "",
@@ -41,9 +41,9 @@ HOMES = {
     "verovio": "render.score.engraving",
     "onnxruntime": "model.engine",
     "tqdm": "cli",
-    "torch": "train cli.training_run",
+    "torch": "train cli.train",
     "onnx": "train",
-    "matplotlib": "train cli.training_run",
+    "matplotlib": "train cli.train",
     "fastapi": "serve.app serve.routes",
     "starlette": "serve.app serve.routes",
     "pydantic": "serve.app serve.routes",

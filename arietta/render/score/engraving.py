@@ -16,6 +16,7 @@ from itertools import pairwise
 from typing import Any
 
 from ...errors import RequestError
+from ...program import install_command
 
 WIDTH, HEIGHT = 595.28, 841.89  # points of an A4 page
 PAGE = {"pageWidth": 2100, "pageHeight": 2970, "footer": "none", "xmlIdSeed": 1, "smuflTextFont": "none"}
@@ -54,7 +55,7 @@ def engrave(text: str) -> bytes:
     try:
         import verovio
     except ImportError as error:
-        raise RequestError("an engraved score needs the package verovio: pip install verovio") from error
+        raise RequestError(f"an engraved score needs the package verovio: {install_command('score')}") from error
     toolkit: Any = verovio.toolkit()
     toolkit.setOptions(PAGE)
     if not toolkit.loadData(text):
