@@ -36,7 +36,7 @@ def test_a_bundle_in_32_bits_gives_back_every_weight(config: ModelConfig, tmp_pa
 def test_a_bundle_in_8_bits_gives_back_its_rounded_weights(tiny_bundle: Path) -> None:
     bundle = load_bundle(tiny_bundle)
     golden = bundle.golden()
-    nll = torch_nll(read_trained_bundle(bundle), bundle.codec, golden.events, golden.condition)
+    nll = torch_nll(read_trained_bundle(bundle), bundle.codec, golden.tokens, golden.condition)
     assert abs(nll - golden.nll).max() <= golden.tolerance
 
 
