@@ -21,9 +21,9 @@ from tqdm import tqdm
 
 from arietta.corpus.store import Store, open_store
 from arietta.corpus.windows import reader
-from arietta.evaluation.likelihood import likelihood
+from arietta.evaluation.likelihood import score_piece
 from arietta.evaluation.reference import FILE, PERCENTILES, TITLES, WINDOWS, set_name
-from arietta.evaluation.report import figures, report_on
+from arietta.evaluation.report import report_on
 from arietta.files import write_file
 from arietta.model.bundle import DEFAULT_MODEL, SHIPPED, Bundle, load_bundle
 from arietta.model.engine import load_engine
@@ -74,7 +74,7 @@ def measured(store: Store, corpus: str, size: int) -> dict[str, Any]:
     Coming back after 8 or 30 s is told of windows that last four times as long alone.
     """
     told = [report_on(notes) for notes in tqdm(windows(store, corpus, size), desc=set_name(corpus, size))]
-    found = [figures(report) for report in told]
+    found = [report.figures for report in told]
     names = [
         name
         for name in dict.fromkeys(name for one in found for name in one)
@@ -97,7 +97,7 @@ def scored(store: Store, bundle: Bundle) -> dict[str, Any]:
         for size in WINDOWS:
             chosen = [notes for notes, _ in zip(windows(store, corpus, size), range(SCORED_WINDOWS), strict=False)]
             told = tqdm(chosen, desc=f"{bundle.name}, {set_name(corpus, size)}")
-            bands[set_name(corpus, size)] = band([likelihood(notes, engine).per_note for notes in told])
+            bands[set_name(corpus, size)] = band([score_piece(notes, engine).per_note for notes in told])
     return {"name": bundle.name, "windows": SCORED_WINDOWS, "bands": bands}
 
 

@@ -6,7 +6,7 @@
 About 12 minutes of one core, 3 with `--steps 400` to try it. Only GiantMIDI-Piano (CC BY 4.0) is learned from, so that
 the weights may ship with the package; its validation side chooses how sure the classifier is. The same seed gives the
 same weights on one machine; a run that was stopped goes on. Composers with 12 training pieces or more are learned; the
-file names those of whom the whole corpus's training side has 25 or more (counted, not heard).
+file names those of whom the whole corpus's training side has 25 or more (counted, not learned from).
 """
 
 from __future__ import annotations
@@ -24,13 +24,21 @@ from arietta.cli.progress import bar
 from arietta.corpus.store import Piece, Store, open_store
 from arietta.errors import AriettaError
 from arietta.evaluation.embedding import WEIGHTS
-from arietta.train.embedding.data import composers_with, gather, long_enough
-from arietta.train.embedding.export import Shipped, embed_pieces, keep, sharpen, trained, turn, write_embedding
-from arietta.train.embedding.training import EmbeddingSettings, Learner, Progress, train
+from arietta.train.embedding.data import composers_with, long_pieces, read_library
+from arietta.train.embedding.export import (
+    EmbeddingFile,
+    calibrate,
+    embed_pieces,
+    from_trainer,
+    select_composers,
+    whiten,
+    write_embedding,
+)
+from arietta.train.embedding.training import EmbeddingProgress, EmbeddingSettings, EmbeddingTrainer, train_embedding
 from arietta.train.hardware import has_fast_bfloat16
 
 LEARNED, NAMED = 12, 25  # pieces that a composer must have
-TURNED_BY = 2000  # pieces, in which the dimensions are found that matter
+WHITENED_BY = 2000  # pieces over which the dimensions that matter are measured
 CORPUS = "giantmidi"
 
 
@@ -50,36 +58,39 @@ def main() -> None:
 def run(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
     store = open_store(arguments.corpus)
-    pieces = long_enough(store, CORPUS, "train")
+    pieces = long_pieces(store, CORPUS, "train")
     with bar("reading pieces", "piece") as progress:
-        library = gather(store, pieces, composers_with(pieces, LEARNED), progress)
+        library = read_library(store, pieces, composers_with(pieces, LEARNED), progress)
     settings = EmbeddingSettings(steps=arguments.steps, seed=arguments.seed)
-    learner = Learner(settings, library, bfloat16=has_fast_bfloat16(is_cuda=False))
-    with tqdm(total=settings.steps, unit="step") as drawn:
-        train(learner, arguments.out, report=lambda progress: show(drawn, progress))
-    shipped = finish(trained(learner), store, pieces)
-    write_embedding(arguments.out / WEIGHTS.name, shipped)
-    print(f"{arguments.out / WEIGHTS.name}: {len(shipped.composers)} composers")
+    trainer = EmbeddingTrainer(settings, library, bfloat16=has_fast_bfloat16(is_cuda=False))
+    with tqdm(total=settings.steps, unit="step") as steps_bar:
+        train_embedding(trainer, arguments.out, report=lambda progress: show(steps_bar, progress))
+    file = finish(from_trainer(trainer), store, pieces)
+    write_embedding(arguments.out / WEIGHTS.name, file)
+    print(f"{arguments.out / WEIGHTS.name}: {len(file.composers)} composers")
 
 
-def show(drawn: tqdm[None], progress: Progress) -> None:
-    right = f"named {progress.named:.1%}, found {progress.found:.1%}, whole {progress.whole:.1%}"
-    drawn.set_postfix_str(f"loss {progress.loss:.3f}, {right}")
-    drawn.update(progress.step - drawn.n)
+def show(steps_bar: tqdm[None], progress: EmbeddingProgress) -> None:
+    """Write the loss and the accuracies beside the bar."""
+    steps_bar.set_postfix_str(
+        f"loss {progress.loss:.3f}, right: composer {progress.composer_accuracy:.1%}, "
+        f"partner {progress.partner_accuracy:.1%}, contiguity {progress.contiguity_accuracy:.1%}"
+    )
+    steps_bar.update(progress.step - steps_bar.n)
 
 
-def finish(learned: Shipped, store: Store, pieces: list[Piece]) -> Shipped:
-    """Turn, keep and sharpen what was learned."""
-    some = np.random.default_rng(0).permutation(len(pieces))[:TURNED_BY]
-    with bar("hearing training pieces", "piece") as progress:
-        turned = turn(learned, embed_pieces(learned, store, [pieces[place] for place in some], progress=progress))
-    kept = keep(turned, well_known(store, learned.composers))
-    held = [piece for piece in long_enough(store, CORPUS, "validation") if piece.composer in kept.composers]
-    return sharpen(kept, embed_pieces(kept, store, held), [piece.composer for piece in held])
+def finish(learned: EmbeddingFile, store: Store, pieces: list[Piece]) -> EmbeddingFile:
+    """Whiten the dimensions, select the composers and calibrate the head."""
+    sample = np.random.default_rng(0).permutation(len(pieces))[:WHITENED_BY]
+    with bar("embedding training pieces", "piece") as progress:
+        music = embed_pieces(learned, store, [pieces[index] for index in sample], progress=progress)
+    selected = select_composers(whiten(learned, music), well_known(store, learned.composers))
+    held_out = [piece for piece in long_pieces(store, CORPUS, "validation") if piece.composer in selected.composers]
+    return calibrate(selected, embed_pieces(selected, store, held_out), [piece.composer for piece in held_out])
 
 
 def well_known(store: Store, learned: tuple[str, ...]) -> list[str]:
-    """The composers to be named, in the order of their training pieces in both corpora."""
+    """Return the composers to be named, in the order of their training pieces in both corpora."""
     counts = Counter(piece.composer for piece in store.pieces if piece.split == "train")
     return [name for name, count in counts.most_common() if count >= NAMED and name in learned]
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,18 +32,12 @@ if TYPE_CHECKING:
     from ..evaluation.ranking import Ranked
     from ..generation.request import Request, Take
     from ..model.bundle import Bundle
-    from ..model.engine import Engine
     from ..music.notes import Notes
     from ..originality.index import PassageIndex
     from .progress import Progress
 
-    Work = Callable[[list[Request], Progress], Iterable[Take | ServedTake]]
-    Save = Callable[[Take | ServedTake], Path]
-    Choice = Callable[[list[Any]], list[Ranked[Any]]]
-    Rank = Callable[..., list[Ranked[Any]]]  # a choice that is told how many shall be the best
-
 MAX_TAKES = 100
-_DICE = (
+_SAMPLING = (
     ("--temperature", "T", DEFAULT.temperature, "below 1 tamer, above 1 bolder"),
     ("--top-p", "P", DEFAULT.top_p, "draw from the likeliest values up to this share"),
     ("--min-p", "P", DEFAULT.min_p, "drop values less likely than this share of the likeliest"),
@@ -53,21 +47,21 @@ _DICE = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--notes", metavar="N", type=_whole, help="compose exactly N notes (300)")
+    length.add_argument("--notes", metavar="N", type=_integer, help="compose exactly N notes (300)")
     length.add_argument("--seconds", metavar="S", type=_number, help="or S seconds of music, within 2 %%")
     models = ", ".join(list_bundles())
     parser.add_argument("--model", metavar="NAME", help=f"one of {models}, or a folder ({DEFAULT_MODEL})")
     parser.add_argument("--server", metavar="URL", help="let a server compose, with its models ($ARIETTA_API_KEY)")
     parser.add_argument("--style", default="any", metavar="COMPOSER", help="a composer the model knows (%(default)s)")
     parser.add_argument("--prompt", metavar="FILE", type=Path, help="a MIDI file to go on from; its notes are kept")
-    parser.add_argument("--prompt-notes", metavar="K", type=_whole, help="take only the first K notes of the prompt")
-    parser.add_argument("--seed", type=_whole, help="the same seed gives the same piece (drawn if not given)")
-    for name, metavar, default, tells in _DICE:
+    parser.add_argument("--prompt-notes", metavar="K", type=_integer, help="take only the first K notes of the prompt")
+    parser.add_argument("--seed", type=_integer, help="the same seed gives the same piece (drawn if not given)")
+    for name, metavar, default, tells in _SAMPLING:
         parser.add_argument(name, metavar=metavar, type=_number, default=default, help=f"{tells} (%(default)s)")
     parser.add_argument(
-        "--count", metavar="M", type=_whole, default=1, help="compose M takes, with seeds counted up (%(default)s)"
+        "--count", metavar="M", type=_integer, default=1, help="compose M takes, with seeds counted up (%(default)s)"
     )
-    parser.add_argument("--best", metavar="K", type=_whole, help="of these keep the K nearest to real music (all)")
+    parser.add_argument("--best", metavar="K", type=_integer, help="of these keep the K nearest to real music (all)")
     parser.add_argument(
         "--original", action="store_true", help="compose again what shares more with other music than people's works do"
     )
@@ -80,41 +74,89 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.best is not None and not 1 <= arguments.best <= arguments.count:
         most = f"1-{arguments.count}, as many as --count composes"
         raise RequestError(f"--best must lie in {most}, not {arguments.best}")
-    requests, said = _requests(arguments), list[str]()
-    work, rank = _elsewhere(arguments, said) if arguments.server else _here(arguments, requests[0], said)
+    requests = _requests(arguments)
+    composer = RemoteComposer(arguments) if arguments.server else LocalComposer(arguments, requests[0])
     save = partial(_save, out=_out(arguments, arguments.best or len(requests)), has_roll=arguments.roll)
-    choice = None if arguments.best is None else partial(rank, best=arguments.best)
-    _compose(requests, work, save, choice, said)
+    _compose(requests, composer, save, arguments.best)
     print("Hear it: open the file in any player or DAW with a piano sound.")
     print(f"Next:    {command('compose', '--style', 'chopin', '--notes', '600')}")
     print(f"         {command('compose', '--help')}")
     return 0
 
 
-def _here(arguments: argparse.Namespace, request: Request, said: list[str]) -> tuple[Work, Rank]:
-    """Compose and rank on this machine; refuses what the model cannot do before any work is done."""
-    if arguments.index is not None and not arguments.original:
-        raise RequestError("--index is where --original looks: say --original too")
-    from ..evaluation.ranking import rank_takes, typical_nats
-    from ..generation.batch import generate_all
-    from ..generation.loop import Generation
-    from ..generation.original import measure_originality
-    from ..model.bundle import load_bundle
-    from ..model.engine import load_engine
+class LocalComposer:
+    """Composes and ranks on this machine; refuses what the model cannot do before any work is done."""
 
-    bundle = load_bundle(arguments.model or DEFAULT_MODEL)
-    Generation(request, bundle)
-    engine = load_engine(bundle)
-    index = _index(arguments, bundle)
+    def __init__(self, arguments: argparse.Namespace, request: Request) -> None:
+        if arguments.index is not None and not arguments.original:
+            raise RequestError("--index is where --original looks: say --original too")
+        from ..generation.loop import Generation
+        from ..model.bundle import load_bundle
+        from ..model.engine import load_engine
 
-    def is_original(take: Take) -> bool | None:
-        return None if index is None else measure_originality(take, index).is_inside
+        bundle = load_bundle(arguments.model or DEFAULT_MODEL)
+        Generation(request, bundle)  # refuses a request that the model cannot meet before its graphs are loaded
+        self._engine = load_engine(bundle)
+        self._index = _index(arguments, bundle)
+        self._is_original = arguments.original
+        self.messages: list[str] = []
 
-    rank = partial(rank_takes, typical_nats=typical_nats(bundle), is_original=is_original)
-    if arguments.original:
-        assert index is not None
-        return _originals(engine, index, said), rank
-    return lambda requests, progress: generate_all(requests, engine, progress=progress), rank
+    def compose(self, requests: list[Request], progress: Progress) -> Iterator[Take]:
+        """Yield the takes as they are done; with --original `messages` gathers what was composed again."""
+        from ..evaluation.words import retry_sentences
+        from ..generation.batch import generate_all
+        from ..generation.original import generate_original
+
+        if not self._is_original:
+            yield from generate_all(requests, self._engine, progress=progress)
+            return
+        assert self._index is not None
+        for take, originality in generate_original(requests, self._engine, self._index, progress=progress):
+            self.messages += retry_sentences(take.request.seed, originality)
+            yield take
+
+    def rank(self, takes: list[Take], best: int) -> list[Ranked[Take]]:
+        """Rank takes by how near they are to real music, and choose the best."""
+        from ..evaluation.ranking import rank_takes, typical_nats
+        from ..generation.original import measure_originality
+
+        def is_original(take: Take) -> bool | None:
+            return None if self._index is None else measure_originality(take, self._index).is_inside
+
+        return rank_takes(takes, best, typical_nats=typical_nats(self._engine.bundle), is_original=is_original)
+
+
+class RemoteComposer:
+    """Lets a server compose, and ranks here what it composed."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        if arguments.index is not None:
+            raise RequestError("--index is a folder of this machine: a server looks in the index of its own model")
+        from ..client import Client
+
+        self._client = Client(arguments.server, api_key=os.environ.get("ARIETTA_API_KEY") or None)
+        self._model, self._is_original = arguments.model, arguments.original
+        self.messages: list[str] = []
+
+    def compose(self, requests: list[Request], progress: Progress) -> Iterator[ServedTake]:
+        """Yield the takes in order; with --original `messages` gathers what was composed again."""
+        from ..evaluation.words import retry_sentences
+
+        options = {"model": self._model, "original": self._is_original}
+        for take in self._client.perform(requests, **options, progress=progress):
+            if self._is_original and take.originality is not None:
+                self.messages += retry_sentences(take.request.seed, take.originality)
+            yield take
+
+    def rank(self, takes: list[ServedTake], best: int) -> list[Ranked[ServedTake]]:
+        """Rank takes by how near they are to real music, with what the server knows of them, and choose the best."""
+        from ..evaluation.ranking import rank_takes
+
+        def is_original(take: ServedTake) -> bool | None:
+            return None if take.originality is None else take.originality.is_inside
+
+        nats = {model["name"]: model["nats_per_note"] for model in self._client.models()}
+        return rank_takes(takes, best, typical_nats=nats.get(takes[0].model), is_original=is_original)
 
 
 def _index(arguments: argparse.Namespace, bundle: Bundle) -> PassageIndex | None:
@@ -127,46 +169,6 @@ def _index(arguments: argparse.Namespace, bundle: Bundle) -> PassageIndex | None
     if arguments.index is not None:
         return open_index(arguments.index)
     return require_index(bundle) if arguments.original else find_index(bundle.index_folder)
-
-
-def _originals(engine: Engine, index: PassageIndex, said: list[str]) -> Work:
-    """Compose again what shares too much, and put what was done into words."""
-    from ..evaluation.words import retry_sentences
-    from ..generation.original import generate_original
-
-    def work(requests: list[Request], progress: Progress) -> Iterator[Take]:
-        for take, found in generate_original(requests, engine, index, progress=progress):
-            said.extend(retry_sentences(take.request.seed, found))
-            yield take
-
-    return work
-
-
-def _elsewhere(arguments: argparse.Namespace, said: list[str]) -> tuple[Work, Rank]:
-    """Let a server compose, and rank here what it made."""
-    if arguments.index is not None:
-        raise RequestError("--index is a folder of this machine: a server looks in the index of its own model")
-    from ..client import Client
-    from ..evaluation.ranking import rank_takes
-    from ..evaluation.words import retry_sentences
-
-    client = Client(arguments.server, api_key=os.environ.get("ARIETTA_API_KEY") or None)
-    asked = {"model": arguments.model, "original": arguments.original}
-
-    def work(requests: list[Request], progress: Progress) -> Iterator[ServedTake]:
-        for take in client.perform(requests, **asked, progress=progress):
-            if arguments.original and take.originality is not None:
-                said.extend(retry_sentences(take.request.seed, take.originality))
-            yield take
-
-    def is_original(take: ServedTake) -> bool | None:
-        return None if take.originality is None else take.originality.is_inside
-
-    def rank(takes: list[ServedTake], best: int) -> list[Ranked[ServedTake]]:
-        nats = {model["name"]: model["nats_per_note"] for model in client.models()}
-        return rank_takes(takes, best, typical_nats=nats.get(takes[0].model), is_original=is_original)
-
-    return work, rank
 
 
 def _requests(arguments: argparse.Namespace) -> list[Request]:
@@ -220,29 +222,34 @@ def _is_file(out: Path) -> bool:
     return out.suffix.lower() in (".mid", ".midi") and not out.is_dir()
 
 
-def _compose(requests: list[Request], work: Work, save: Save, choice: Choice | None, said: list[str]) -> None:
-    """Let all of them be composed and save each as it is done, or in the end those of the choice, if there is one;
-    then tell of what is saved, in the order of their seeds, after what was `said`."""
+def _compose(
+    requests: list[Request],
+    composer: LocalComposer | RemoteComposer,
+    save: Callable[[Take | ServedTake], Path],
+    best: int | None,
+) -> None:
+    """Compose all requests, save each take as it is done, or in the end the best of them, and report what is saved."""
     from .progress import bar
 
-    begun, takes, paths = time.perf_counter(), [], dict[int, Path]()
+    began, paths = time.perf_counter(), dict[int, Path]()
+    takes: list[Any] = []  # of one kind: all local, or all served
     with bar("composing", "note" if requests[0].notes else "s") as progress:
-        for take in work(requests, progress):
+        for take in composer.compose(requests, progress):
             takes.append(take)
-            if choice is None:
+            if best is None:
                 paths[take.request.seed] = save(take)
-    seconds = takes[0].seconds_taken if len(takes) == 1 else time.perf_counter() - begun
+    seconds = takes[0].seconds_taken if len(takes) == 1 else time.perf_counter() - began
     takes.sort(key=lambda take: take.request.seed)
-    for line in said:
+    for line in composer.messages:
         print(line)
-    if choice is not None:
-        ranking = choice(takes)
+    if best is not None:
+        ranking = composer.rank(takes, best)
         paths = {ranked.take.request.seed: save(ranked.take) for ranked in ranking if ranked.is_chosen}
         print(f"{_ranking_table(ranking)}\n")
-    _tell(takes, paths, seconds)
+    _report(takes, paths, seconds)
 
 
-def _ranking_table(ranking: list[Ranked[Any]]) -> str:
+def _ranking_table(ranking: Sequence[Ranked[Any]]) -> str:
     """A row per take, the best first: its score, the parts of it that all takes have, and whether it is kept."""
     names = [name for name in ranking[0].parts if all(name in ranked.parts for ranked in ranking)]
     rows = [
@@ -257,7 +264,7 @@ def _ranking_table(ranking: list[Ranked[Any]]) -> str:
     return table(["nearest to real music first", "score", *names, ""], rows)
 
 
-def _tell(takes: list[Take | ServedTake], paths: dict[int, Path], seconds: float) -> None:
+def _report(takes: list[Take | ServedTake], paths: dict[int, Path], seconds: float) -> None:
     speed = sum(take.note_count for take in takes) / seconds
     company = f"beside {len(takes) - 1} more " if len(takes) > 1 else ""
     for take in takes:
@@ -279,7 +286,7 @@ def _save(take: Take | ServedTake, out: Path, *, has_roll: bool) -> Path:
     return path
 
 
-def _whole(text: str) -> int:
+def _integer(text: str) -> int:
     """A whole number, with a sentence for anything else."""
     try:
         return int(text)

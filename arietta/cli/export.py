@@ -9,14 +9,12 @@ examples:
 from __future__ import annotations
 
 import argparse
-import json
-import tomllib
 from pathlib import Path
-from typing import Any
 
 from ..errors import ConfigError
 from ..model.bundle import INDEX
 from ..program import command, install_command
+from ..train.config import read_toml
 
 CARD_WORDS = ("title", "summary", "data", "licence", "licence_url", "allows", "split", "limits")
 
@@ -31,11 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     try:
-        from ..train.onnx.export import export
+        from ..train.onnx.export import describe_training, export
     except ImportError as error:
         raise ConfigError(f"exporting needs torch and onnx ({error}): {install_command('train')}") from error
     out = arguments.out or arguments.run / "bundle"
-    words = _read_words(arguments.card) if arguments.card else {}
+    words = read_toml(arguments.card) if arguments.card else {}
+    for name in words:
+        if name not in CARD_WORDS:
+            raise ConfigError(f"{arguments.card}: a card has no {name!r}; it has {', '.join(CARD_WORDS)}")
     card = words | {"training": describe_training(arguments.run)}
     had_index = (out / INDEX).is_dir()
     export(arguments.run / ("last.pt" if arguments.last else "best.pt"), out, card, bits=arguments.bits)
@@ -48,30 +49,3 @@ def run(arguments: argparse.Namespace) -> int:
         )
     print(f"Try it:  {command('compose', '--model', out)}")
     return 0
-
-
-def describe_training(folder: Path) -> dict[str, Any]:
-    """What a run's folder says of how its model was trained: settings, time, machine, corpus, best validation."""
-    try:
-        described = json.loads((folder / "run.json").read_text())
-        lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    except FileNotFoundError as error:
-        raise ConfigError(f"{folder}: not a run of `arietta train` ({Path(error.filename).name} is missing)") from error
-    except ValueError as error:
-        raise ConfigError(f"{folder}: run.json or metrics.jsonl is damaged ({error})") from error
-    names = ("settings", "parameters", "precision", "machine", "versions", "store", "corpus", "begun_from", "outcome")
-    best = [line for line in lines if line.get("is_best")]
-    return {name: described[name] for name in names if name in described} | {"validation": best[-1] if best else {}}
-
-
-def _read_words(path: Path) -> dict[str, Any]:
-    try:
-        words = tomllib.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path}: no such card") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not TOML ({error})") from error
-    unknown = set(words) - set(CARD_WORDS)
-    if unknown:
-        raise ConfigError(f"{path}: a card has no {sorted(unknown)[0]!r}; it has {', '.join(CARD_WORDS)}")
-    return words

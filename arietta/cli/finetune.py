@@ -5,9 +5,9 @@
     arietta finetune my-midi --out runs/mine --from concert --steps 200
     arietta finetune corpus --out runs/grieg --set 'data.only_composers=["Edvard Grieg"]'     (of a corpus)
 
-Some works are held out, and the weights that find them likeliest are kept: it ends by itself when they no longer get
-likelier. What came before is not forgotten at once, and `--style any` mixes both. The licence of the model it begins
-from goes on to hold, besides that of your files.
+Some works are held out, and the weights under which they are likeliest are saved: training ends by itself when they
+become no likelier. What the model knew before is not forgotten at once, and `--style any` mixes both. The licence of
+the model that training begins from still holds, besides that of your files.
 """
 
 from __future__ import annotations
@@ -15,24 +15,23 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..corpus.store import MANIFEST, open_store
 from ..model.bundle import DEFAULT_MODEL
 from ..program import command
 from .progress import bar
-from .train import add_run_arguments, ended, need_torch, overrides, progress_line, tell_log
+from .training_run import add_run_arguments, print_outcome, progress_line, read_overrides, require_train_extra, show_log
 
 if TYPE_CHECKING:
     from ..corpus.store import Store
-    from ..train.pretrained import Start
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder", type=Path, metavar="DIR", help="folder of MIDI files, or a corpus of `arietta ingest`"
     )
-    parser.add_argument("--from", dest="start", default=DEFAULT_MODEL, metavar="MODEL",
+    parser.add_argument("--from", dest="pretrained", default=DEFAULT_MODEL, metavar="MODEL",
                         help="a model's name, its folder, or a run's best.pt (%(default)s)")  # fmt: skip
     parser.add_argument("--composer", default="", help="composer of all the files, where their names do not say it")
     parser.add_argument("--licence", default="", help="what all the files may be used for")
@@ -41,31 +40,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Fine-tune and export; returns 130 where it was stopped before its end."""
-    need_torch()
-    from ..train.checkpoint import BEST, read_metrics
-    from ..train.finetune import finetune_settings, warnings, with_held_out
-    from ..train.hardware import hardware
+    require_train_extra()
+    from ..train.checkpoint import BEST
+    from ..train.finetune import describe_data, describe_pretrained, finetune_settings, warnings, with_held_out
+    from ..train.hardware import use_hardware
+    from ..train.log import read_metrics
     from ..train.loop import plan_run, train
-    from ..train.onnx.export import export
-    from ..train.pretrained import read_start
+    from ..train.onnx.export import describe_training, export
+    from ..train.pretrained import read_pretrained
 
-    tell_log()
-    start = read_start(arguments.start)
-    settings = finetune_settings(start, overrides(arguments))
+    show_log()
+    pretrained = read_pretrained(arguments.pretrained)
+    settings = finetune_settings(pretrained, read_overrides(arguments))
     store = with_held_out(_corpus(arguments).select(settings.data.corpora, settings.data.only_composers))
     for warning in warnings(store):
         print(f"arietta: {warning}", file=sys.stderr)
-    with hardware(arguments.device, settings.train.precision, threads=arguments.threads) as place:
-        outcome = train(plan_run(settings, store, start), arguments.out, place, report=progress_line())
-    ended(arguments.out, outcome, next_words=command("compose", "--model", arguments.out / "bundle"))
+    with use_hardware(arguments.device, settings.train.precision, threads=arguments.threads) as hardware:
+        outcome = train(plan_run(settings, store, pretrained), arguments.out, hardware, report=progress_line())
+    print_outcome(arguments.out, outcome, next_command=command("compose", "--model", arguments.out / "bundle"))
     if outcome.reason == "interrupted":
         return 130
     scores = [line for line in read_metrics(arguments.out) if line["kind"] == "validation"]
     before, after = scores[0]["nats_per_note"], min(line["nats_per_note"] for line in scores)
-    print(f"Held-out pieces: {before:.3f} nats a note before, {after:.3f} after.")
+    print(f"Held-out pieces: {before:.3f} nats per note before, {after:.3f} after.")
     if not outcome.best_step:
-        print("They got no likelier: the model is as it was. More pieces, or a lower train.rate, may help.")
-    export(arguments.out / BEST, arguments.out / "bundle", _card(arguments, start, store))
+        print("They did not become likelier: the model is as before. More pieces, or a lower train.rate, may help.")
+    card = {
+        "title": f"{arguments.out.name}, from {pretrained.name}",
+        "data": describe_data(store),
+        "licence": " and ".join(filter(None, [pretrained.card.get("licence"), arguments.licence])),
+        "split": "One side for each work; the model keeps to the split of the one it began from.",
+        "began_from": describe_pretrained(pretrained),
+        "training": describe_training(arguments.out),
+    }
+    export(arguments.out / BEST, arguments.out / "bundle", card)
     return 0
 
 
@@ -75,21 +83,7 @@ def _corpus(arguments: argparse.Namespace) -> Store:
         return open_store(arguments.folder)
     from ..corpus.ingest import IngestConfig, ingest
 
-    made = arguments.out / "corpus"
+    corpus = arguments.out / "corpus"
     with bar("reading", "file") as progress:
-        ingest([arguments.folder], made, IngestConfig(arguments.composer, "", arguments.licence), progress)
-    return open_store(made)
-
-
-def _card(arguments: argparse.Namespace, start: Start, store: Store) -> dict[str, Any]:
-    from ..train.finetune import describe_data, describe_start
-    from .export import describe_training
-
-    return {
-        "title": f"{arguments.out.name}, from {start.name}",
-        "data": describe_data(store),
-        "licence": " and ".join(filter(None, [start.card.get("licence"), arguments.licence])),
-        "split": "One side for each work; the model keeps to the split of the one it began from.",
-        "began_from": describe_start(start),
-        "training": describe_training(arguments.out),
-    }
+        ingest([arguments.folder], corpus, IngestConfig(arguments.composer, "", arguments.licence), progress)
+    return open_store(corpus)

@@ -1,7 +1,7 @@
 """Say what can be said of a piece: how likely, how surprising, how regular, how original.
 
 examples:
-  arietta judge piece.mid                                 under the usual model
+  arietta judge piece.mid                                 under the default model
   arietta judge piece.mid --style chopin --roll piece.svg its most surprising notes framed on a piano roll
   arietta judge takes/*.mid --index index                 and what they share with an indexed corpus
   arietta judge piece.mid --report piece.html             a page of it all beside real music, with a roll that plays
@@ -9,7 +9,7 @@ examples:
   arietta judge --model piano --pieces 200 --report piano.html
                                                           the takes of a model beside real music, by seed
 
-The likelihood is in nats a note: what a note tells the model that it did not expect; less is more as expected.
+The likelihood is in nats per note: how much each note surprises the model. Lower is more expected.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--roll", type=Path, metavar="FILE", help="draw a piano roll with surprising notes framed (.svg)"
     )
-    parser.add_argument("--structure", type=Path, metavar="FILE", help="draw how the piece is like itself (.svg)")
+    parser.add_argument("--structure", type=Path, metavar="FILE", help="draw where the piece repeats itself (.svg)")
     parser.add_argument(
         "--report", type=Path, metavar="FILE", help="write a page of it all, with a roll that plays (.html)"
     )
     parser.add_argument("--pieces", type=int, metavar="N", help="judge a model instead, by N takes of it, seeds 1 to N")
     parser.add_argument("--notes", type=int, default=NOTES, metavar="N", help="notes of each take (%(default)s)")
     parser.add_argument("--against", metavar="SET", help="and hold them against a folder, or CORPUS:SPLIT")
-    parser.add_argument("--json", action="store_true", help="print all as JSON, a line a file")
+    parser.add_argument("--json", action="store_true", help="print all as JSON, one line per file")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -92,7 +92,7 @@ def _judge_files(arguments: argparse.Namespace) -> None:
         else:
             print(path)
             print("\n".join(_lines(report)))
-        _draw(arguments, notes, report, engine)
+        _draw(arguments, notes, report)
         if arguments.report is not None:
             judged.append(TitledReport(path.stem, notes, report))
     if judged:
@@ -159,7 +159,6 @@ def _index(path: Path | None, engine: OnnxEngine | None) -> PassageIndex | None:
 
 
 def _lines(report: Report) -> Iterator[str]:
-    from ..evaluation.report import figures
     from ..evaluation.words import NOTHING_TO_JUDGE, name_of, number, plain_words
 
     said = plain_words(report)
@@ -170,7 +169,7 @@ def _lines(report: Report) -> Iterator[str]:
     if report.surprises:
         rows = [_surprise_row(one) for one in report.surprises]
         yield "\n" + table(["most surprising notes", "pitch", "nats", "of these for the pitch"], rows)
-    rows = [[name_of(name), number(value)] for name, value in figures(report).items()]
+    rows = [[name_of(name), number(value)] for name, value in report.figures.items()]
     yield "\n" + table(["measure", "value"], rows)
 
 
@@ -180,19 +179,16 @@ def _surprise_row(one: Surprise) -> list[str]:
     return [format_onset(one.note.onset), pitch_name(one.note.pitch), f"{one.nats:.1f}", f"{one.pitch_nats:.1f}"]
 
 
-def _draw(arguments: argparse.Namespace, notes: Notes, report: Report, engine: OnnxEngine | None) -> None:
-    from ..evaluation.report import MOST_SCORED, begin_of
-    from ..evaluation.structure import structure_svg
+def _draw(arguments: argparse.Namespace, notes: Notes, report: Report) -> None:
+    from ..evaluation.page.plots import structure_svg
     from ..files import write_file
-    from ..music.notes import first, shift, trim
     from ..render.roll import roll_svg
 
     title = arguments.paths[0].stem
     if arguments.roll is not None:
-        heard = notes
-        if engine is not None:
-            heard = shift(engine.bundle.codec.quantise(trim(first(notes, MOST_SCORED))), begin_of(notes))
-        marked = {one.place for one in report.surprises}
-        write_file(arguments.roll, roll_svg(heard, title=title, marked=marked).encode())
+        # The notes that were scored lie on the codec's grid, and surprises are counted among them.
+        drawn = notes if report.scored is None else report.scored.notes_in_file
+        surprising = {surprise.index for surprise in report.surprises}
+        write_file(arguments.roll, roll_svg(drawn, title=title, marked=surprising).encode())
     if arguments.structure is not None:
         write_file(arguments.structure, structure_svg(notes, title=title).encode())

@@ -27,7 +27,7 @@ from .progress import bar
 from .table import WIDTH, table
 
 if TYPE_CHECKING:
-    from ..corpus.store import Piece, Store
+    from ..corpus.store import Store
     from ..music.notes import Notes
     from ..originality.baseline import Percentiles
     from ..originality.index import PassageIndex
@@ -68,46 +68,37 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _build(arguments: argparse.Namespace) -> None:
     from ..corpus.store import open_store
-    from ..originality.baseline import measure_baseline
-    from ..originality.index import THINNED_BYTES, IndexedPiece, build_index, extend_description
-    from ..originality.recall import measure_recall
+    from ..errors import CorpusError
+    from ..originality.build import THINNED_BYTES, build_index, longest_of_each_work, measure_index
+    from ..originality.index import IndexedPiece, extend_description
 
-    splits, corpora = (words.split(",") if words else [] for words in (arguments.split, arguments.corpora))
+    splits, corpora = (names.split(",") if names else [] for names in (arguments.split, arguments.corpora))
     size = round(arguments.at_most * 1e6)
     store = open_store(arguments.build).select(corpora)
-    chosen = _chosen(store, splits, is_thinned=size < THINNED_BYTES)
     names = ("index", "file", "corpus", "composer", "title", "work")
     pieces = [
         IndexedPiece(**{name: getattr(piece, name) for name in names}, start=0, notes=piece.notes, first=0.0, last=0.0)
-        for piece in chosen
+        for piece in store.pieces
+        if piece.split in splits
     ]
+    if not pieces:
+        known = ", ".join(sorted({piece.split for piece in store.pieces}))
+        raise CorpusError(f"{store.path}: no pieces in split {','.join(splits)}; it has {known}")
+    if size < THINNED_BYTES:
+        pieces = longest_of_each_work(pieces)
 
-    def read(place: int) -> Notes:
-        return store.notes(chosen[place].index)
+    def read(number: int) -> Notes:
+        return store.notes(pieces[number].index)
 
     with bar("indexing", "piece") as progress:
         index = build_index(arguments.out, pieces, read, corpus=store.fingerprint, at_most=size, progress=progress)
     with bar("comparing people's works", "window") as progress:
         works = [piece.work for piece in store.pieces]
-        baseline = measure_baseline(index, works, lambda i: store.notes(store.pieces[i].index), progress=progress)
-    measured = measure_recall(index, read)
-    recall = {
-        kind: {str(size): detection.describe() for size, detection in row.items()} for kind, row in measured.items()
-    }
-    index = extend_description(index, {"baseline": baseline, "recall": recall, "splits": splits, "corpora": corpora})
+        index = measure_index(
+            index, read, works, lambda number: store.notes(store.pieces[number].index), progress=progress
+        )
+    index = extend_description(index, {"splits": splits, "corpora": corpora})
     print("\n".join(_index_lines(index)))
-
-
-def _chosen(store: Store, splits: list[str], *, is_thinned: bool) -> list[Piece]:
-    """The pieces to index; a thinned index has one recording of each work, the longest."""
-    from ..errors import CorpusError
-
-    chosen = [piece for piece in store.pieces if piece.split in splits]
-    if not chosen:
-        known = ", ".join(sorted({piece.split for piece in store.pieces}))
-        raise CorpusError(f"{store.path}: no pieces in split {','.join(splits)}; it has {known}")
-    longest = {piece.work: piece for piece in sorted(chosen, key=lambda piece: piece.notes)}
-    return sorted(longest.values(), key=lambda piece: piece.index) if is_thinned else chosen
 
 
 def _index_lines(index: PassageIndex) -> Iterator[str]:

@@ -89,8 +89,8 @@ def measure_set(windows: Iterable[Notes]) -> MeasuredSet:
 def check_window_count(name: str, window_count: int, note_count: int) -> None:
     """Raise RequestError where a set has fewer windows than its two halves need to be compared."""
     if window_count < 2 * FEWEST:
-        found = f"{window_count} pieces of {note_count} notes or more"
-        raise RequestError(f"{name}: has {found}, and {2 * FEWEST} are needed; --notes takes shorter windows")
+        available = f"{window_count} pieces of {note_count} notes or more"
+        raise RequestError(f"{name}: has {available}, and {2 * FEWEST} are needed; --notes takes shorter windows")
 
 
 def compare_sets(pieces: MeasuredSet, reference: MeasuredSet) -> SetComparison:
@@ -110,24 +110,24 @@ def compare(
 
     So is what is the same in all pieces of both, such as the number of notes in equal windows.
     """
-    found = {}
+    compared = {}
     for name in DEFINITIONS:
-        columns = [np.array([one[name] for one in several if name in one]) for several in (pieces, reference)]
+        columns = [np.array([piece[name] for piece in several if name in piece]) for several in (pieces, reference)]
         if min(map(len, columns)) >= FEWEST and any(np.ptp(column, axis=0).any() for column in columns):
-            found[name] = _compare(columns[0], columns[1], np.random.default_rng(seed), resamples)
-    return found
+            compared[name] = _compare(columns[0], columns[1], np.random.default_rng(seed), resamples)
+    return compared
 
 
-def mean_overlap(found: dict[str, Comparison]) -> float | None:
+def mean_overlap(compared: dict[str, Comparison]) -> float | None:
     """Mean overlapped area over all measures; None where there are none."""
-    return float(np.mean([one.overlap for one in found.values()])) if found else None
+    return float(np.mean([comparison.overlap for comparison in compared.values()])) if compared else None
 
 
-def distances(one: Column, other: Column) -> Column:
+def distances(a: Column, b: Column) -> Column:
     """Euclidean distance of each row [N, D] to each other row [M, D]: float64 [N, M]."""
-    if one.shape[1] == 1:
-        return np.asarray(np.abs(one - other.T))
-    squares = (one**2).sum(axis=1)[:, None] + (other**2).sum(axis=1) - 2 * one @ other.T
+    if a.shape[1] == 1:
+        return np.asarray(np.abs(a - b.T))
+    squares = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
     return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
 
 
@@ -149,16 +149,16 @@ def density(values: Column, grid: Column, weights: Column | None = None) -> Colu
     return np.asarray(smooth / (smooth.sum() * step))
 
 
-def overlapped_area(one: Column, other: Column, step: float) -> float:
+def overlapped_area(a: Column, b: Column, step: float) -> float:
     """Area under both of two densities, 0 to 1."""
-    return float(np.minimum(one, other).sum() * step)
+    return float(np.minimum(a, b).sum() * step)
 
 
-def divergence(one: Column, other: Column, step: float) -> float:
+def divergence(a: Column, b: Column, step: float) -> float:
     """Kullback-Leibler divergence of density `other` from `one`, in nats, 0 or more."""
-    one, other = one + SMALLEST, other + SMALLEST
-    one, other = one / (one.sum() * step), other / (other.sum() * step)
-    return max(float((one * np.log(one / other)).sum() * step), 0.0)
+    a, b = a + SMALLEST, b + SMALLEST
+    a, b = a / (a.sum() * step), b / (b.sum() * step)
+    return max(float((a * np.log(a / b)).sum() * step), 0.0)
 
 
 def _compare(pieces: Column, reference: Column, rng: np.random.Generator, resamples: int) -> Comparison:
@@ -170,7 +170,7 @@ def _compare(pieces: Column, reference: Column, rng: np.random.Generator, resamp
     overlap, diverged = _figures(intra, inter, grid, even)
     resampled = []
     for _ in range(resamples):
-        drawn = [np.bincount(rng.integers(0, len(one), len(one)), minlength=len(one)) for one in even]
+        drawn = [np.bincount(rng.integers(0, len(weights), len(weights)), minlength=len(weights)) for weights in even]
         resampled.append(_figures(intra, inter, grid, (drawn[0].astype(float), drawn[1].astype(float))))
     low, high = np.percentile(np.array(resampled), [2.5, 97.5], axis=0)
     is_number = pieces.shape[1] == 1
@@ -194,10 +194,10 @@ def _figures(intra: Column, inter: Column, grid: Column, weights: tuple[Column, 
     within = (reference[:, None] * reference)[pairs]
     if not within.any():  # every draw was the same piece
         return 0.0, 0.0
-    one = density(intra[pairs], grid, within)
-    other = density(inter.reshape(-1), grid, (pieces[:, None] * reference).reshape(-1))
+    within_density = density(intra[pairs], grid, within)
+    between_density = density(inter.reshape(-1), grid, (pieces[:, None] * reference).reshape(-1))
     step = float(grid[1] - grid[0])
-    return overlapped_area(one, other, step), divergence(one, other, step)
+    return overlapped_area(within_density, between_density, step), divergence(within_density, between_density, step)
 
 
 def _mean_apart(matrix: NDArray[np.float64]) -> float:

@@ -77,8 +77,8 @@ def embed(notes: Notes) -> NDArray[np.float64] | None:
     Each dimension has mean 0 and deviation 1 over the music that was learned from. The first tells what is whole
     (high) from what is put together, the others fall in how much music differs in them.
     """
-    heard = _hear(notes)
-    return None if heard is None else heard[:DIMENSIONS]
+    embedding = _hear(notes)
+    return None if embedding is None else embedding[:DIMENSIONS]
 
 
 def predict_composers(notes: Notes, most: int = 5) -> list[tuple[str, float]]:
@@ -86,13 +86,13 @@ def predict_composers(notes: Notes, most: int = 5) -> list[tuple[str, float]]:
 
     Shares of all composers known to the network add up to 1: it has no word for somebody else.
     """
-    heard, head = _hear(notes), _shipped()
-    if heard is None:
+    embedding, head = _hear(notes), _shipped()
+    if embedding is None:
         return []
-    logits = heard @ head.weights["head.weight"] + head.weights["head.bias"]
+    logits = embedding @ head.weights["head.weight"] + head.weights["head.bias"]
     odds = np.exp(logits - logits.max())
     likeliest = np.argsort(-odds, kind="stable")[:most]
-    return [(head.composers[place], float(odds[place] / odds.sum())) for place in likeliest]
+    return [(head.composers[index], float(odds[index] / odds.sum())) for index in likeliest]
 
 
 def known_composers() -> tuple[str, ...]:
@@ -102,13 +102,13 @@ def known_composers() -> tuple[str, ...]:
 
 def _hear(notes: Notes) -> NDArray[np.float64] | None:
     """All dimensions of a piece, float64 [HEAD_DIMENSIONS]."""
-    windows = cut_windows(notes)
+    windows = overlapping_windows(notes)
     if not len(windows.pitch):
         return None
     return np.asarray(forward(_shipped().weights, features(windows)).mean(axis=0, dtype=np.float64))
 
 
-def cut_windows(notes: Notes) -> WindowBatch:
+def overlapping_windows(notes: Notes) -> WindowBatch:
     """Cut a piece into windows of 128 notes, one every 64 and one at its end, or 64 of them; none below 128 notes."""
     order = order_by_chord(notes)
     last = len(notes) - WINDOW
@@ -129,9 +129,9 @@ def features(windows: WindowBatch) -> Floats:
     jumps = np.diff(windows.pitch, axis=1, prepend=windows.pitch[:, :1]).clip(-_LARGEST_STEP, _LARGEST_STEP)
     chord = number_chords_by_gap(windows.onset)
     parts = (
-        _one_hot(windows.pitch % 12, 12),
+        _indicators(windows.pitch % 12, 12),
         _bumps(windows.pitch.astype(np.float32), _REGISTERS),
-        _one_hot(jumps + _LARGEST_STEP, 2 * _LARGEST_STEP + 1),
+        _indicators(jumps + _LARGEST_STEP, 2 * _LARGEST_STEP + 1),
         _chord_mates(windows.pitch, chord),
         _past(windows.pitch, chord),
         _bumps(np.log2(np.maximum(steps, 2.0**-6)), _STEPS),
@@ -141,7 +141,7 @@ def features(windows: WindowBatch) -> Floats:
     return np.concatenate(parts, axis=2)
 
 
-def _one_hot(classes: NDArray[np.int64], count: int) -> Floats:
+def _indicators(classes: NDArray[np.int64], count: int) -> Floats:
     return np.asarray(np.eye(count, dtype=np.float32)[classes])
 
 
@@ -154,40 +154,40 @@ def _bumps(values: NDArray[np.floating], centres: Floats) -> Floats:
 
 def _chord_mates(pitch: NDArray[np.int64], chord: NDArray[np.int64]) -> Floats:
     """Pitch classes struck together with each note, counted from its own: float32 [B, T, 12]."""
-    found = np.zeros((*pitch.shape, 12), dtype=np.float32)
+    classes = np.zeros((*pitch.shape, 12), dtype=np.float32)
     for lag in range(1, CHORD_REACH + 1):
         together = (chord[:, lag:] == chord[:, :-lag])[:, :, None]
         up = pitch[:, lag:] - pitch[:, :-lag]
-        found[:, :-lag] += together * _one_hot(up % 12, 12)
-        found[:, lag:] += together * _one_hot(-up % 12, 12)
-    return np.minimum(found, 1.0)
+        classes[:, :-lag] += together * _indicators(up % 12, 12)
+        classes[:, lag:] += together * _indicators(-up % 12, 12)
+    return np.minimum(classes, 1.0)
 
 
 def _past(pitch: NDArray[np.int64], chord: NDArray[np.int64]) -> Floats:
     """Pitch classes just before each note's chord, counted from its own and fading with distance: [B, T, 12]."""
-    found = np.zeros((*pitch.shape, 12), dtype=np.float32)
+    classes = np.zeros((*pitch.shape, 12), dtype=np.float32)
     for lag in range(1, PAST_REACH + 1):
         apart = (chord[:, lag:] != chord[:, :-lag])[:, :, None]
         down = (pitch[:, :-lag] - pitch[:, lag:]) % 12
-        found[:, lag:] += apart * _one_hot(down, 12) * np.float32(0.85**lag)
-    return found
+        classes[:, lag:] += apart * _indicators(down, 12) * np.float32(0.85**lag)
+    return classes
 
 
-def forward(weights: Weights, heard: Floats) -> Floats:
+def forward(weights: Weights, hidden: Floats) -> Floats:
     """Run the network: features float32 [B, T, FEATURES] -> embeddings float32 [B, D]."""
     for layer in LAYERS:
-        out = _convolve(weights, layer.name, heard, layer)
+        out = _convolve(weights, layer.name, hidden, layer)
         if layer.adds:
-            out = heard + _convolve(weights, f"{layer.name}_again", np.maximum(out, 0), layer)
-        heard = np.maximum(out, 0)
-    pooled = np.concatenate([heard.mean(axis=1), heard.max(axis=1)], axis=1)
+            out = hidden + _convolve(weights, f"{layer.name}_again", np.maximum(out, 0), layer)
+        hidden = np.maximum(out, 0)
+    pooled = np.concatenate([hidden.mean(axis=1), hidden.max(axis=1)], axis=1)
     return np.asarray(pooled @ weights["out.weight"] + weights["out.bias"])
 
 
-def _convolve(weights: Weights, name: str, heard: Floats, layer: Layer) -> Floats:
+def _convolve(weights: Weights, name: str, hidden: Floats, layer: Layer) -> Floats:
     """Convolve [B, T, C] with `name.weight` [kernel * C, width], zeros beyond the ends."""
-    around, length = layer.dilation * (layer.kernel - 1) // 2, heard.shape[1]
-    padded = np.pad(heard, ((0, 0), (around, around), (0, 0)))
+    around, length = layer.dilation * (layer.kernel - 1) // 2, hidden.shape[1]
+    padded = np.pad(hidden, ((0, 0), (around, around), (0, 0)))
     begins = range(0, layer.kernel * layer.dilation, layer.dilation)
     stacked = np.concatenate([padded[:, begin : begin + length : layer.stride] for begin in begins], axis=2)
     return np.asarray(stacked @ weights[f"{name}.weight"] + weights[f"{name}.bias"])

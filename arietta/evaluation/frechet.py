@@ -21,44 +21,44 @@ ENOUGH = 40  # pieces of a set, with fewer of which a distance is a guess
 RESAMPLES = 200
 
 
-def frechet_distance(one: Embeddings, other: Embeddings) -> float:
+def frechet_distance(a: Embeddings, b: Embeddings) -> float:
     """Distance of two sets, [N, D] and [M, D], as of infinitely many pieces: about 0, or a little below, if alike.
 
     Pieces that belong together, such as takes of one prompt, should not stand PARTS apart: they are left out together.
     Raises ValueError below 4 pieces or where the dimensions differ.
     """
-    _check(one, other)
-    parts = min(PARTS, len(one), len(other))
-    places = np.arange(len(one)) % parts, np.arange(len(other)) % parts
-    without = [plain_distance(one[places[0] != part], other[places[1] != part]) for part in range(parts)]
-    return parts * plain_distance(one, other) - (parts - 1) * float(np.mean(without))
+    _check(a, b)
+    parts = min(PARTS, len(a), len(b))
+    parts_of = np.arange(len(a)) % parts, np.arange(len(b)) % parts
+    without = [plain_distance(a[parts_of[0] != part], b[parts_of[1] != part]) for part in range(parts)]
+    return parts * plain_distance(a, b) - (parts - 1) * float(np.mean(without))
 
 
-def frechet_interval(one: Embeddings, other: Embeddings, *, seed: int = 0) -> tuple[float, float]:
+def frechet_interval(a: Embeddings, b: Embeddings, *, seed: int = 0) -> tuple[float, float]:
     """95 % interval of `frechet_distance`: the plain distance's spread over resampled pieces, laid about the corrected.
 
     Resampled sets have the bias of small sets twice, so that their distances themselves would all lie too high.
     """
-    found = resampled(one, other, seed=seed)
-    low, high = np.percentile(found - found.mean(), [2.5, 97.5]) + frechet_distance(one, other)
+    distances = resampled(a, b, seed=seed)
+    low, high = np.percentile(distances - distances.mean(), [2.5, 97.5]) + frechet_distance(a, b)
     return float(low), float(high)
 
 
-def resampled(one: Embeddings, other: Embeddings, *, seed: int = 0) -> NDArray[np.float64]:
+def resampled(a: Embeddings, b: Embeddings, *, seed: int = 0) -> NDArray[np.float64]:
     """Plain distances of 200 resamplings of the pieces of both sets: float64 [200].
 
     Sets of the same sizes are resampled alike under one seed: differences of two figures can be told piece by piece.
     """
-    _check(one, other)
+    _check(a, b)
     rng = np.random.default_rng(seed)
-    picks = ((rng.integers(0, len(one), len(one)), rng.integers(0, len(other), len(other))) for _ in range(RESAMPLES))
-    return np.array([plain_distance(one[first], other[second]) for first, second in picks])
+    picks = ((rng.integers(0, len(a), len(a)), rng.integers(0, len(b), len(b))) for _ in range(RESAMPLES))
+    return np.array([plain_distance(a[first], b[second]) for first, second in picks])
 
 
-def plain_distance(one: Embeddings, other: Embeddings) -> float:
+def plain_distance(a: Embeddings, b: Embeddings) -> float:
     """The distance as the formula has it, 0 or more, covariances over N - 1: too large for few pieces."""
-    apart = one.mean(axis=0) - other.mean(axis=0)
-    covariances = [np.atleast_2d(np.cov(one_set, rowvar=False)) for one_set in (one, other)]
+    apart = a.mean(axis=0) - b.mean(axis=0)
+    covariances = [np.atleast_2d(np.cov(embeddings, rowvar=False)) for embeddings in (a, b)]
     root = _root(covariances[0])
     shared = np.linalg.eigvalsh(root @ covariances[1] @ root)  # those of cov_a cov_b, but symmetric
     traces = float(np.trace(covariances[0]) + np.trace(covariances[1]))
@@ -71,8 +71,8 @@ def _root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((axes * np.sqrt(np.maximum(values, 0))) @ axes.T)
 
 
-def _check(one: Embeddings, other: Embeddings) -> None:
-    if one.ndim != 2 or other.ndim != 2 or one.shape[1] != other.shape[1]:
-        raise ValueError(f"sets of embeddings are [N, D] and [M, D], not {one.shape} and {other.shape}")
-    if min(len(one), len(other)) < FEWEST:
-        raise ValueError(f"a distance needs {FEWEST} pieces or more of each set, not {len(one)} and {len(other)}")
+def _check(a: Embeddings, b: Embeddings) -> None:
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
+        raise ValueError(f"sets of embeddings are [N, D] and [M, D], not {a.shape} and {b.shape}")
+    if min(len(a), len(b)) < FEWEST:
+        raise ValueError(f"a distance needs {FEWEST} pieces or more of each set, not {len(a)} and {len(b)}")

@@ -1,80 +1,109 @@
-"""How likely music is under a model: the figure by which models are compared, and takes judged; and which of its
-notes the model would not have expected."""
+"""How likely music is under a model, and which of its notes the model did not expect.
+
+    scored = score_piece(notes, engine)
+    scored.per_note, find_surprises(scored, engine.bundle.codec)[0].note
+
+Models are compared by this figure, and takes ranked.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codecs.codec import Tokens
+from ..codecs.codec import Codec, Tokens
 from ..codecs.grid import KEY_COUNT
 from ..codecs.note import NoteCodec
 from ..model.bundle import condition_of
 from ..model.engine import Engine
-from ..music.notes import Note, Notes, trim
+from ..music.notes import Note, Notes, shift, trim
 
 
 @dataclass(frozen=True)
-class Likelihood:
-    """`nll` float64 [T, F] in nats, 0 where a field is fixed by the grammar; one row an event of `events`."""
+class Scored:
+    """A piece under a model: `tokens` [T, F], and `nll` float64 [T, F] in nats, 0 where the grammar fixes a field.
 
-    events: Tokens
+    `notes` are those of the tokens, on the codec's grid, from 0 s on; in the file they begin `begin` seconds later.
+    """
+
+    tokens: Tokens
     nll: NDArray[np.float64]
-    note_count: int
-    seconds: float
+    notes: Notes
+    begin: float
+
+    @property
+    def note_count(self) -> int:
+        """Number of notes that the codec can hold."""
+        return len(self.notes)
 
     @property
     def per_note(self) -> float:
-        """Nats a note, pedal and ends included."""
+        """Nats per note, those of pedal and end tokens included."""
         return float(self.nll.sum()) / max(self.note_count, 1)
 
     @property
     def per_second(self) -> float:
-        return float(self.nll.sum()) / max(self.seconds, 1e-9)
+        """Nats per second of music."""
+        return float(self.nll.sum()) / max(self.notes.seconds, 1e-9)
+
+    @property
+    def notes_in_file(self) -> Notes:
+        """The notes at the file's own time, within milliseconds."""
+        return shift(self.notes, self.begin)
 
 
-def likelihood(notes: Notes, engine: Engine, *, style: str = "any", source: str | None = None) -> Likelihood:
-    """Score a whole piece from its first row, in the context that the engine's cache holds; nothing is skipped.
+def score_piece(notes: Notes, engine: Engine, *, style: str = "any", source: str | None = None) -> Scored:
+    """Score a piece from its first token, in the context that the engine's cache holds; nothing is skipped.
 
     `source` names where the notes come from ("any" when None). Raises RequestError for an unknown `style`.
     """
     bundle = engine.bundle
     composer, _ = condition_of(style, bundle)
     condition = (composer, bundle.model.condition_ids("any", source or "any")[1])
-    events = bundle.codec.encode(trim(notes))
-    counted = bundle.codec.loss_mask(events)
-    nll = engine.score(events, condition).astype(np.float64) * counted
-    kept = bundle.codec.quantise(trim(notes))
-    return Likelihood(events, nll, len(kept), kept.seconds)
+    trimmed = trim(notes)  # models learned from music that begins at once
+    tokens = bundle.codec.encode(trimmed)
+    nll = engine.score(tokens, condition).astype(np.float64) * bundle.codec.loss_mask(tokens)
+    begin = float(notes.onset[0] - trimmed.onset[0]) if len(notes) else 0.0
+    return Scored(tokens, nll, bundle.codec.quantise(trimmed), begin)
 
 
 @dataclass(frozen=True)
 class Surprise:
-    """A note and how unlikely it was, in nats: its time, pitch, length and velocity together, and its `pitch` alone.
+    """Note number `index` of a piece and how unlikely it was, in nats, and how much of that its pitch alone.
 
-    `place` counts the notes of the piece on the codec's grid, which lie within milliseconds of the file's own.
+    `nats` are those of its time, pitch, length and velocity together.
     """
 
-    place: int
+    index: int
     note: Note
     nats: float
     pitch_nats: float
 
+    def to_json(self) -> dict[str, Any]:
+        """Describe it as JSON values; "place" is what files and the service call its index."""
+        values = asdict(self)
+        return {"place": values.pop("index")} | values | {"note": self.note._asdict()}
 
-def surprises(notes: Notes, scored: Likelihood, engine: Engine, *, most: int = 10) -> list[Surprise]:
-    """List the notes that were least likely, the most surprising first; none where a row is not a note.
 
-    The first note is left out: nothing came before it.
+def find_surprises(scored: Scored, codec: Codec, *, most: int = 10) -> list[Surprise]:
+    """List the `most` notes that were least likely, the least likely first, at the file's own time.
+
+    There are none where a token is not a note. The first note is left out: nothing came before it.
     """
-    codec = engine.bundle.codec
     if not isinstance(codec, NoteCodec):
         return []
-    kept = codec.quantise(trim(notes))
-    rows = np.flatnonzero(scored.events[:, 1] < KEY_COUNT)
+    rows = np.flatnonzero(scored.tokens[:, 1] < KEY_COUNT)  # symbols below it are keys: these tokens are notes
     nats = scored.nll[rows].sum(axis=1)
-    order = [int(place) for place in np.argsort(-nats, kind="stable") if place > 0]
+    order = [int(index) for index in np.argsort(-nats, kind="stable") if index > 0]
     return [
-        Surprise(place, kept[place], float(nats[place]), float(scored.nll[rows[place], 1])) for place in order[:most]
+        Surprise(
+            index,
+            scored.notes[index]._replace(onset=scored.notes[index].onset + scored.begin),
+            float(nats[index]),
+            float(scored.nll[rows[index], 1]),
+        )
+        for index in order[:most]
     ]

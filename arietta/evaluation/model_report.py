@@ -18,8 +18,8 @@ from ..model.engine import Engine
 from ..music.notes import Notes
 from ..originality.index import PassageIndex
 from .comparison import FEWEST, SetComparison, compare_sets, measure_set
-from .reference import PERCENTILES, Band, Reference, is_inside, references, window_for
-from .report import SHORTEST, Report, figures, report_on
+from .reference import PERCENTILES, SHORTEST, Band, Reference, is_inside, nearest_window, references
+from .report import Report, report_on
 
 SHOWN = (1, 2, 3)  # seeds of the takes that are kept whole
 MOST_TAKES = 2_000
@@ -78,26 +78,26 @@ def report_on_model(
     if note_count < SHORTEST:
         raise RequestError(f"--notes must be {SHORTEST} or more, not {note_count}, to be held against real music")
     requests = [Request(note_count, style=style, seed=seed) for seed in range(1, takes + 1)]
-    made = {take.request.seed: take.notes for take in generate_all(requests, engine, progress=progress)}
-    reports = {seed: report_on(made[seed], engine=engine, style=style, index=index) for seed in sorted(made)}
-    found = [figures(report) for report in reports.values()]
-    real = references(window_for(note_count), engine.bundle.fingerprint)
-    placed = [report.shared.standing for report in reports.values() if report.shared]
-    told = [standing.is_inside for standing in placed if standing is not None]
+    composed = {take.request.seed: take.notes for take in generate_all(requests, engine, progress=progress)}
+    reports = {seed: report_on(composed[seed], engine=engine, style=style, index=index) for seed in sorted(composed)}
+    figures = [report.figures for report in reports.values()]
+    real = references(nearest_window(note_count), engine.bundle.fingerprint)
+    placed = [report.shared.percentiles for report in reports.values() if report.shared]
+    known = [standing.is_inside for standing in placed if standing is not None]
     report = ModelReport(
         model=engine.bundle.name,
         bundle=engine.bundle.fingerprint,
         style=style,
         takes=takes,
         note_count=note_count,
-        bands=_bands(found),
-        inside={one.corpus: _inside(found, one) for one in real},
+        bands=_bands(figures),
+        inside={reference.corpus: _inside(figures, reference) for reference in real},
         real=real,
         loops=sum(bool(report.loops) for report in reports.values()),
-        original=float(np.mean(told)) if told else None,
-        shown=[(seed, made[seed], reports[seed]) for seed in SHOWN if seed in made],
+        original=float(np.mean(known)) if known else None,
+        shown=[(seed, composed[seed], reports[seed]) for seed in SHOWN if seed in composed],
     )
-    return report, [made[seed] for seed in sorted(made)]
+    return report, [composed[seed] for seed in sorted(composed)]
 
 
 def against_set(takes: Sequence[Notes], windows: Sequence[Notes], name: str) -> AgainstSet:
@@ -107,16 +107,16 @@ def against_set(takes: Sequence[Notes], windows: Sequence[Notes], name: str) -> 
     return AgainstSet(name, len(windows), compare_sets(measure_set(takes), reference), real)
 
 
-def _bands(found: Sequence[Mapping[str, float]]) -> dict[str, Band]:
-    names = dict.fromkeys(name for one in found for name in one)
-    columns = {name: [one[name] for one in found if name in one] for name in names}
+def _bands(figures: Sequence[Mapping[str, float]]) -> dict[str, Band]:
+    names = dict.fromkeys(name for take in figures for name in take)
+    columns = {name: [take[name] for take in figures if name in take] for name in names}
     return {name: tuple(np.percentile(column, PERCENTILES).tolist()) for name, column in columns.items()}
 
 
-def _inside(found: Sequence[Mapping[str, float]], real: Reference) -> dict[str, float]:
+def _inside(figures: Sequence[Mapping[str, float]], real: Reference) -> dict[str, float]:
     shares = {}
     for name, band in real.figures.items():
-        values = [one[name] for one in found if name in one]
+        values = [take[name] for take in figures if name in take]
         if values:
             shares[name] = float(np.mean([is_inside(value, band) for value in values]))
     return shares

@@ -20,9 +20,9 @@ import numpy as np
 from ..errors import RequestError
 from ..model.bundle import Bundle
 from ..music.loops import find_loops
-from ..music.notes import Notes, window
-from .reference import Band, Reference, references
-from .report import sampled
+from ..music.notes import Notes
+from ..music.notes import window as cut_window
+from .reference import Band, Reference, Sample, nearest_window, references, sample_windows
 from .statistics import measure
 from .structure import SCALES, recurrence_at
 
@@ -30,14 +30,14 @@ PARTS: Mapping[str, str] = {
     "loops": "1 without a pattern that comes eight times in a row, else 0.1",
     "steadiness": "how nearly it keeps to a key as clearly as real music does: less is wandering, more is no fault",
     "structure": "how nearly its moments come back as those of real music do, neither less nor more",
-    "likelihood": "how near its nats a note are to those of its model's own held-out music, neither fewer nor more",
+    "likelihood": "how near its nats per note are to those of its model's own held-out music, neither fewer nor more",
     "originality": "1 where it shares no more with the training music than people's works with each other, else 0.1",
 }
 STEADINESS = ("scale_consistency", "key_clarity")
 STRUCTURE = {f"coming_back_{seconds:g}": seconds for seconds in SCALES}
 SPOILED = 0.1  # what a loop or a copy leaves of a part
-# How a model's nats a note spread over windows of 300 notes: percentiles over the mean, as `reference.json` has them of
-# `piano` and `concert`.
+# How a model's nats per note spread over windows of 300 notes: percentiles over the mean, as `reference.json` has them
+# of `piano` and `concert`.
 SPREAD = (0.84, 0.92, 1.0, 1.09, 1.2)
 
 
@@ -96,10 +96,11 @@ def rank_takes(
 
 def parts_of(take: Composed, *, typical_nats: float | None = None, is_original: bool | None = None) -> dict[str, float]:
     """Score a take in each of PARTS that can be told of it, 0 to 1."""
-    notes = window(take.notes, take.prompt_notes, len(take.notes)) if take.prompt_notes else take.notes
+    notes = cut_window(take.notes, take.prompt_notes, len(take.notes)) if take.prompt_notes else take.notes
     parts: dict[str, float | None] = {"loops": SPOILED if find_loops(notes) else 1.0}
-    sample = sampled(notes, _figures)
-    if sample is not None:
+    windows = sample_windows(notes)
+    if windows:
+        sample = Sample.of(nearest_window(len(notes)), [_figures(window.notes) for window in windows])
         known = references(sample.notes)
         parts["steadiness"] = _nearness(sample.figures, STEADINESS, known, is_more_fine=True)
         parts["structure"] = _nearness(sample.figures, STRUCTURE, known)
@@ -131,20 +132,20 @@ def closeness(value: float, band: Band, *, is_more_fine: bool = False) -> float:
     return 1.0
 
 
-def _figures(notes: Notes, begin: float) -> dict[str, float]:
-    """The figures of a report that the parts are told by; its beats and composers would take twenty times as long."""
-    told = {name: float(value[0]) for name, value in measure(notes, STEADINESS).items()}
-    coming_back = {name: recurrence_at(notes, seconds) for name, seconds in STRUCTURE.items()}
-    return told | {name: value for name, value in coming_back.items() if value is not None}
+def _figures(notes: Notes) -> dict[str, float]:
+    """Measure only what the parts need: beats and composers would take twenty times as long."""
+    figures = {name: float(value[0]) for name, value in measure(notes, STEADINESS).items()}
+    recurrence = {name: recurrence_at(notes, seconds) for name, seconds in STRUCTURE.items()}
+    return figures | {name: mean for name, mean in recurrence.items() if mean is not None}
 
 
 def _nearness(
     figures: Mapping[str, float], names: Iterable[str], known: Sequence[Reference], *, is_more_fine: bool = False
 ) -> float | None:
     """Mean closeness of the named figures to the nearer of the references; None where none of them is known."""
-    found = []
+    nearest = []
     for name in names:
-        bands = [one.figures[name] for one in known if name in one.figures and name in figures]
+        bands = [reference.figures[name] for reference in known if name in reference.figures and name in figures]
         if bands:
-            found.append(max(closeness(figures[name], band, is_more_fine=is_more_fine) for band in bands))
-    return float(np.mean(found)) if found else None
+            nearest.append(max(closeness(figures[name], band, is_more_fine=is_more_fine) for band in bands))
+    return float(np.mean(nearest)) if nearest else None

@@ -1,16 +1,16 @@
-"""What real music is like: percentiles of every single figure, of windows of held-out pieces, shipped as statistics.
+"""What real music is like: percentiles of every figure over windows of held-out pieces, shipped as numbers only.
 
-    for known in references(300): known.corpus, known.figures["polyphony"]
+    for reference in references(300): reference.corpus, reference.figures["polyphony"]
 
 `reference.json` holds them, for windows of 300 and of 1,000 notes from MAESTRO (measured on the instrument) and
 GiantMIDI-Piano (transcribed from recordings), validation and test. `python -m release.reference --corpus corpus`
-writes it. How likely a model finds the same windows is known by the fingerprint of its bundle, and of others not.
+writes it. How likely a model finds the same windows is known for the bundles whose fingerprints it lists.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,9 +18,13 @@ from typing import Any
 
 import numpy as np
 
+from ..music.notes import Notes, window
+
 FILE = Path(__file__).parent / "reference.json"
 PERCENTILES = (5, 25, 50, 75, 95)
 WINDOWS = (300, 1000)  # notes
+SHORTEST = 100  # notes that may be held against windows of 300
+MOST_WINDOWS = 5  # of a long piece, evenly spread
 NATS = "nats_per_note"
 TITLES = {"maestro": "MAESTRO", "giantmidi": "GiantMIDI-Piano"}
 
@@ -29,7 +33,7 @@ Band = tuple[float, ...]  # at PERCENTILES
 
 @dataclass(frozen=True)
 class Reference:
-    """Windows of one corpus: `figures` by name at PERCENTILES, and the mean number of loops a window."""
+    """Windows of one corpus: `figures` by name at PERCENTILES, and the mean number of loops per window."""
 
     corpus: str
     notes: int
@@ -43,38 +47,80 @@ class Reference:
 
 
 def references(note_count: int, bundle: str | None = None) -> list[Reference]:
-    """Give what is known of windows of `note_count` notes, MAESTRO first; none of other lengths than WINDOWS.
+    """Return what is known of windows of `note_count` notes, MAESTRO first; nothing of lengths not in WINDOWS.
 
-    With the likelihood under the bundle of that fingerprint, where it was measured.
+    The likelihood under the bundle of that fingerprint is among the figures where it was measured.
     """
-    described = _read()
-    nats = described["models"].get(bundle, {}).get("bands", {})
-    found = []
-    for one in described["sets"]:
-        if one["notes"] == note_count:
-            key = set_name(one["corpus"], note_count)
-            figures = one["figures"] | ({NATS: nats[key]} if key in nats else {})
+    description = _read()
+    nats = description["models"].get(bundle, {}).get("bands", {})
+    known = []
+    for measured in description["sets"]:
+        if measured["notes"] == note_count:
+            key = set_name(measured["corpus"], note_count)
+            figures = measured["figures"] | ({NATS: nats[key]} if key in nats else {})
             bands = {name: tuple(band) for name, band in figures.items()}
-            found.append(Reference(one["corpus"], note_count, one["windows"], one["loops"], bands))
-    return found
+            known.append(Reference(measured["corpus"], note_count, measured["windows"], measured["loops"], bands))
+    return known
 
 
 def set_name(corpus: str, note_count: int) -> str:
-    """Name a set of windows in the file: maestro/300."""
+    """Name a set of windows as the file does: maestro/300."""
     return f"{corpus}/{note_count}"
 
 
-def window_for(note_count: int) -> int:
-    """Choose the window whose length is nearest to a piece's."""
+def nearest_window(note_count: int) -> int:
+    """Return the length of window, of WINDOWS, that is nearest to a piece's."""
     return min(WINDOWS, key=lambda size: abs(float(np.log(size / max(note_count, 1)))))
 
 
+@dataclass(frozen=True)
+class Window:
+    """A part of a piece that is as long as real music's windows; it begins at `begin` seconds of the piece."""
+
+    notes: Notes
+    begin: float
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The figures by which a piece is held against real music's windows of `notes` notes.
+
+    Those of the piece itself, or the medians of `count` windows of it where it is longer.
+    """
+
+    notes: int
+    count: int
+    figures: Mapping[str, float]
+
+    @classmethod
+    def of(cls, note_count: int, figures: Sequence[Mapping[str, float]]) -> Sample:
+        """Take the medians of the figures that all windows have."""
+        names = [name for name in figures[0] if all(name in window for window in figures)]
+        medians = {name: float(np.median([window[name] for window in figures])) for name in names}
+        return cls(note_count, len(figures), medians)
+
+
+def sample_windows(notes: Notes) -> list[Window]:
+    """Cut windows about as long as real music's, evenly spread: at most 5, the piece itself if it is no longer.
+
+    There are none of a piece of fewer than 100 notes, which is too short to be held against windows of 300.
+    """
+    if len(notes) < SHORTEST:
+        return []
+    size = nearest_window(len(notes))
+    count = round(len(notes) / size)
+    if count < 2:
+        return [Window(notes, 0.0)]
+    starts = np.unique(np.linspace(0, len(notes) - size, min(count, MOST_WINDOWS)).astype(int)).tolist()
+    return [Window(window(notes, start, start + size), float(notes.onset[start])) for start in starts]
+
+
 def is_inside(value: float, band: Band) -> bool:
-    """Whether nine of ten real windows lie on both sides of where a value is: between the 5th and 95th percentile."""
+    """Whether a value lies between the 5th and the 95th percentile of real windows, as nine of ten of them do."""
     return band[0] <= value <= band[-1]
 
 
-def place_among(value: float, band: Band) -> str:
+def rank_words(value: float, band: Band) -> str:
     """Say where a value lies among the windows of a corpus."""
     if not is_inside(value, band):
         return "lower than 95 %" if value < band[0] else "higher than 95 %"
@@ -83,14 +129,15 @@ def place_among(value: float, band: Band) -> str:
     return "low" if value < band[1] else "high"
 
 
-def place_among_all(value: float, bands: Mapping[str, Band]) -> str:
+def rank_words_by_title(value: float, bands: Mapping[str, Band]) -> str:
     """Say where a value lies among the windows of several corpora, each by its title where they differ."""
-    said = {title: place_among(value, band) for title, band in bands.items()}
-    alike = set(said.values())
-    return alike.pop() if len(alike) == 1 else "; ".join(f"{title}: {words}" for title, words in said.items())
+    words = {title: rank_words(value, band) for title, band in bands.items()}
+    if len(set(words.values())) == 1:
+        return next(iter(words.values()))
+    return "; ".join(f"{title}: {rank}" for title, rank in words.items())
 
 
 @cache
 def _read() -> dict[str, Any]:
-    described: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
-    return described
+    description: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+    return description

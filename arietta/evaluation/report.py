@@ -1,15 +1,16 @@
-"""All that is found out about a piece, in one value: what the command prints, the page shows and the service answers.
+"""What is known of a piece, in one value: what the command prints, the page shows and the service answers.
 
     report = report_on(read_midi("piece.mid"), engine=engine, meter=read_meter("piece.mid"))
-    report.key, report.nats_per_note, figures(report)["polyphony"]
+    report.key, report.profile.nats_per_note, report.figures["polyphony"]
 
-What was not asked for, and what too few notes cannot say, is None or left out; nothing is ever nan.
+What was not asked for, and what too few notes cannot say, is None or left out; nothing is ever nan. The sentences about
+a report are made in `words`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -18,71 +19,132 @@ from ..model.engine import Engine
 from ..music.keys import find_key, pitch_classes
 from ..music.loops import find_loops
 from ..music.meter import Meter
-from ..music.notes import Notes, first, trim, window
+from ..music.notes import Notes, first
 from ..originality.baseline import Percentiles, describe_overlap, measure_percentiles
 from ..originality.index import PassageIndex
 from ..originality.search import Overlap, find_passages
-from .beat_statistics import beginning, find_beat_meter, measure_in_beats, moved, signature_of
 from .embedding import predict_composers
-from .likelihood import Surprise, likelihood, surprises
-from .reference import NATS, references, window_for
-from .statistics import Statistics, measure
+from .likelihood import Scored, Surprise, find_surprises, score_piece
+from .reference import NATS, Reference, Sample, nearest_window, references, sample_windows
+from .statistics import (
+    Statistics,
+    find_beat_meter,
+    first_20_minutes,
+    main_signature,
+    measure,
+    measure_in_beats,
+    shift_meter,
+)
 from .structure import SCALES, recurrence_at
 
 MOST_SCORED = 20_000  # notes; of a longer piece the first so many
-MOST_WINDOWS = 5  # of a long piece, evenly spread
-SHORTEST = 100  # notes that may be held against windows of 300
 
 
 @dataclass(frozen=True)
 class Beats:
-    """What was measured in beats; they are written in the file, or else found in the performance."""
+    """What was measured in beats, which are written in the file, or else found in the performance."""
 
     is_written: bool
     signature: str
-    measured: Statistics
+    statistics: Statistics
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The figures of a piece, or of a window of one; `recurrence` by the seconds of its windows, as "8"."""
+
+    note_count: int
+    seconds: float
+    statistics: Statistics
+    beats: Beats | None
+    entropy: float | None
+    recurrence: Mapping[str, float]
+    nats_per_note: float | None
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """Every single number by name, but for how many notes there are; distributions are left out."""
+        statistics = self.all_statistics
+        values = {name: float(column[0]) for name, column in statistics.items() if len(column) == 1}
+        values.pop("note_count", None)  # windows are chosen by it
+        if self.note_count > 1 and self.seconds > 0:
+            values["notes_per_second"] = self.note_count / self.seconds
+        if self.entropy is not None:
+            values["pitch_class_entropy"] = self.entropy
+        values |= {f"coming_back_{scale}": recurrence for scale, recurrence in self.recurrence.items()}
+        if self.nats_per_note is not None:
+            values[NATS] = self.nats_per_note
+        return values
+
+    @property
+    def all_statistics(self) -> Statistics:
+        """Statistics in seconds and in beats, single numbers and distributions."""
+        return self.statistics | (self.beats.statistics if self.beats else {})
 
 
 @dataclass(frozen=True)
 class Shared:
     """What a piece shares with the corpus of an index."""
 
-    likeness: Overlap
-    standing: Percentiles | None
+    overlap: Overlap
+    percentiles: Percentiles | None
     index: PassageIndex
 
 
 @dataclass(frozen=True)
-class Sample:
-    """The figures by which a piece is held against real music's windows of `notes` notes.
+class Report:
+    """What is known of a piece; `loops` are the seconds at which a pattern came for the eighth time in a row.
 
-    Those of the piece itself, or the medians of `count` windows of it where it is longer.
+    `model` and `bundle` name what scored it; `sample` holds the figures that are held against real music's.
     """
 
-    notes: int
-    count: int
-    figures: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Report:
-    """What was found out about a piece: `coming_back` by seconds a window, `loops` in seconds from its beginning."""
-
-    notes: int
-    seconds: float
-    measured: Statistics
-    beats: Beats | None
+    profile: Profile
     key: str | None
-    entropy: float | None
-    coming_back: dict[str, float]
     loops: list[float]
-    model: str | None = None
-    bundle: str | None = None
-    nats_per_note: float | None = None
-    surprises: tuple[Surprise, ...] = ()
-    shared: Shared | None = None
     composers: tuple[tuple[str, float], ...] = ()
     sample: Sample | None = None
+    model: str | None = None
+    bundle: str | None = None
+    scored: Scored | None = None
+    surprises: tuple[Surprise, ...] = ()
+    shared: Shared | None = None
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """Every single number of the whole piece by name."""
+        return self.profile.figures
+
+    @property
+    def real(self) -> list[Reference]:
+        """What is known of real music's windows that are as long as those of the sample."""
+        return references(self.sample.notes, self.bundle) if self.sample else []
+
+    def to_json(self) -> dict[str, Any]:
+        """Describe all of it as JSON values, with real music's percentiles; the names are those of the service."""
+        profile, beats, shared = self.profile, self.profile.beats, self.shared
+        return {
+            "notes": profile.note_count,
+            "seconds": profile.seconds,
+            "measured": _to_json(profile.statistics),
+            "beats": beats
+            and {
+                "is_written": beats.is_written,
+                "signature": beats.signature,
+                "measured": _to_json(beats.statistics),
+            },
+            "key": self.key,
+            "entropy": profile.entropy,
+            "coming_back": dict(profile.recurrence),
+            "loops": self.loops,
+            "model": self.model,
+            "bundle": self.bundle,
+            "nats_per_note": profile.nats_per_note,
+            "surprises": [surprise.to_json() for surprise in self.surprises],
+            "composers": dict(self.composers),
+            "sample": self.sample and asdict(self.sample),
+            "originality": shared and describe_overlap(shared.overlap, shared.percentiles),
+            "real": [asdict(reference) for reference in self.real],
+        }
 
 
 def report_on(
@@ -93,126 +155,67 @@ def report_on(
     index: PassageIndex | None = None,
     meter: Meter | None = None,
 ) -> Report:
-    """Find out all about a piece; `meter` is the one its file has written, where there is one.
+    """Measure all that can be measured of a piece; `meter` is the one its file has written, where there is one.
 
     Raises RequestError where the engine's model does not know `style`.
     """
-    report = _told(notes, meter, engine, style)
-    shared = _shared(notes, index) if index is not None else None
-
-    def told(part: Notes, begin: float) -> dict[str, float]:
-        here = None if meter is None else moved(meter, -begin)
-        return figures(report if part is notes else _told(part, here, engine, style))
-
-    composers = tuple(predict_composers(first(notes, MOST_SCORED)))
-    return replace(report, shared=shared, composers=composers, sample=sampled(notes, told))
-
-
-def figures(report: Report) -> dict[str, float]:
-    """Every single number of a report by name, but for how many notes there are; distributions are none."""
-    measured = report.measured | (report.beats.measured if report.beats else {})
-    found = {name: float(value[0]) for name, value in measured.items() if len(value) == 1 and name != "note_count"}
-    if report.notes > 1 and report.seconds > 0:
-        found["notes_per_second"] = report.notes / report.seconds
-    if report.entropy is not None:
-        found["pitch_class_entropy"] = report.entropy
-    found |= {f"coming_back_{scale}": value for scale, value in report.coming_back.items()}
-    if report.nats_per_note is not None:
-        found[NATS] = report.nats_per_note
-    return found
-
-
-def report_values(report: Report) -> dict[str, Any]:
-    """The report as JSON values, with real music's percentiles of the figures beside those of the piece."""
-    values = asdict(replace(report, shared=None, surprises=()))
-    del values["shared"]
-    beats, shared, sample = report.beats, report.shared, report.sample
-    placed = None
-    if shared is not None:
-        placed = describe_overlap(shared.likeness, shared.standing)
-    real = references(sample.notes, report.bundle) if sample else []
-    return values | {
-        "measured": _plain(report.measured),
-        "beats": None if beats is None else asdict(beats) | {"measured": _plain(beats.measured)},
-        "surprises": [asdict(one) | {"note": one.note._asdict()} for one in report.surprises],
-        "originality": placed,
-        "composers": dict(report.composers),
-        "real": [asdict(one) for one in real],
-    }
-
-
-def sampled(notes: Notes, told: Callable[[Notes, float], Mapping[str, float]]) -> Sample | None:
-    """Choose windows about as long as real music's, and sum up their figures; None of a piece that is too short.
-
-    `told` gives the figures of a window and is told at which second it begins; a piece no longer than one is given
-    itself.
-    """
-    if len(notes) < SHORTEST:
-        return None
-    size = window_for(len(notes))
-    count = round(len(notes) / size)
-    if count < 2:
-        return Sample(size, 1, told(notes, 0.0))
-    starts = np.unique(np.linspace(0, len(notes) - size, min(count, MOST_WINDOWS)).astype(int)).tolist()
-    found = [told(window(notes, start, start + size), float(notes.onset[start])) for start in starts]
-    names = [name for name in found[0] if all(name in one for one in found)]
-    return Sample(size, len(found), {name: float(np.median([one[name] for one in found])) for name in names})
-
-
-def begin_of(notes: Notes) -> float:
-    """Seconds of silence before the first note or pedal, which a model does not hear; 0 of nothing."""
-    return float(notes.onset[0] - trim(notes).onset[0]) if len(notes) else 0.0
+    beginning = first(notes, MOST_SCORED)
+    scored = None if engine is None else score_piece(beginning, engine, style=style)
+    profile = _profile(notes, meter, scored)
+    windows = sample_windows(notes)
+    figures = [profile.figures] if len(windows) == 1 else []  # a short piece is its own window
+    for window in windows if len(windows) > 1 else []:
+        window_meter = None if meter is None else shift_meter(meter, -window.begin)
+        window_score = None if engine is None else score_piece(window.notes, engine, style=style)
+        figures.append(_profile(window.notes, window_meter, window_score).figures)
+    key = find_key(notes.pitch, notes.duration)
+    return Report(
+        profile=profile,
+        key=key.name if key else None,
+        loops=[float(notes.onset[number]) for number in find_loops(notes)],
+        composers=tuple(predict_composers(beginning)),
+        sample=Sample.of(nearest_window(len(notes)), figures) if figures else None,
+        model=engine.bundle.name if engine else None,
+        bundle=engine.bundle.fingerprint if engine else None,
+        scored=scored,
+        surprises=tuple(find_surprises(scored, engine.bundle.codec)) if engine and scored else (),
+        shared=None if index is None else _share(notes, index),
+    )
 
 
 def pitch_class_entropy(notes: Notes) -> float | None:
-    """Entropy of the histogram of pitch classes in bits, 0 to 3.58 (Wu and Yang 2020, "H"); None without notes."""
+    """Return the entropy of the pitch classes in bits, 0 to 3.58 (Wu and Yang 2020, "H"); None without notes."""
     share = pitch_classes(notes.pitch)
     share = share[share > 0]
-    return float(-(share * np.log2(share)).sum()) + 0.0 if len(share) else None
+    return float(-(share * np.log2(share)).sum()) + 0.0 if len(share) else None  # + 0.0: an entropy of -0 is odd
 
 
-def _plain(measured: Statistics) -> dict[str, Any]:
-    return {name: value.tolist() if len(value) > 1 else float(value[0]) for name, value in measured.items()}
-
-
-def _told(notes: Notes, meter: Meter | None, engine: Engine | None, style: str) -> Report:
-    """What is said of a piece, and of each window of a longer one."""
-    key = find_key(notes.pitch, notes.duration)
-    coming_back = {f"{seconds:g}": recurrence_at(notes, seconds) for seconds in SCALES}
-    report = Report(
-        notes=len(notes),
+def _profile(notes: Notes, meter: Meter | None, scored: Scored | None) -> Profile:
+    recurrence = {f"{seconds:g}": recurrence_at(notes, seconds) for seconds in SCALES}
+    return Profile(
+        note_count=len(notes),
         seconds=notes.seconds,
-        measured=measure(notes),
-        beats=_beats(notes, meter),
-        key=key.name if key else None,
+        statistics=measure(notes),
+        beats=_measure_beats(notes, meter),
         entropy=pitch_class_entropy(notes),
-        coming_back={scale: value for scale, value in coming_back.items() if value is not None},
-        loops=[float(notes.onset[place]) for place in find_loops(notes)],
+        recurrence={scale: mean for scale, mean in recurrence.items() if mean is not None},
+        nats_per_note=scored.per_note if scored and scored.note_count else None,
     )
-    return report if engine is None else _scored(report, notes, engine, style)
 
 
-def _scored(report: Report, notes: Notes, engine: Engine, style: str) -> Report:
-    bundle = engine.bundle
-    heard = first(notes, MOST_SCORED)
-    scored = likelihood(heard, engine, style=style)
-    report = replace(report, model=bundle.name, bundle=bundle.fingerprint)
-    if not scored.note_count:
-        return report
-    begin = begin_of(notes)
-    found = [
-        replace(one, note=one.note._replace(onset=one.note.onset + begin)) for one in surprises(heard, scored, engine)
-    ]
-    return replace(report, nats_per_note=scored.per_note, surprises=tuple(found))
+def _measure_beats(notes: Notes, written: Meter | None) -> Beats | None:
+    """Measure in the written metre, or in one that is found in the first 20 minutes; None where there is none."""
+    measured = notes if written is not None else first_20_minutes(notes)
+    meter = written or find_beat_meter(measured)
+    statistics = {} if meter is None else measure_in_beats(measured, meter)
+    return Beats(written is not None, main_signature(measured, meter), statistics) if meter and statistics else None
 
 
-def _beats(notes: Notes, written: Meter | None) -> Beats | None:
-    heard = notes if written is not None else beginning(notes)
-    meter = written or find_beat_meter(heard)
-    measured = measure_in_beats(heard, meter) if meter is not None else {}
-    return Beats(written is not None, signature_of(heard, meter), measured) if meter and measured else None
+def _share(notes: Notes, index: PassageIndex) -> Shared:
+    overlap = find_passages(notes, index)
+    return Shared(overlap, measure_percentiles(overlap, index), index)
 
 
-def _shared(notes: Notes, index: PassageIndex) -> Shared:
-    likeness = find_passages(notes, index)
-    return Shared(likeness, measure_percentiles(likeness, index), index)
+def _to_json(statistics: Statistics) -> dict[str, Any]:
+    """Turn single numbers into floats and distributions into lists."""
+    return {name: column.tolist() if len(column) > 1 else float(column[0]) for name, column in statistics.items()}

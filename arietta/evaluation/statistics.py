@@ -1,20 +1,25 @@
-"""Musical statistics of a piece, in absolute time: what sets of pieces are held against each other by.
+"""Musical statistics of a piece, by the clock and in beats: what sets of pieces are held against each other by.
 
 After Yang and Lerch 2018, "On the evaluation of generative models in music" (the first nine), and beyond: touch,
-texture, pedal, tonality, groove, repetition. `measure` gives {name: float64 [D]}, one number (D = 1) or a
-distribution; `DEFINITIONS` says what each is. What too few notes cannot say is left out, so nothing is ever nan.
+texture, pedal, tonality, groove, repetition. `measure(notes)` counts in seconds, `measure_in_beats(notes, meter)` in
+the metre that is written or found, where a beat is a quarter note whatever the time signature. Both return
+{name: float64 [D]}, one number (D = 1) or a distribution; DEFINITIONS and BEAT_DEFINITIONS say what each is. What too
+few notes cannot say is left out, so nothing is ever nan.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..music.beats import find_meter
 from ..music.keys import find_key, pitch_classes, scale_consistency
+from ..music.meter import Meter
 from ..music.ngrams import ngrams
-from ..music.notes import Notes
+from ..music.notes import Notes, crop
 
 Column = NDArray[np.float64]
 Statistics = dict[str, Column]
@@ -50,6 +55,24 @@ SOURCES: Mapping[str, str] = {
     "key_clarity": "Krumhansl and Kessler 1982",
     "scale_consistency": "Mogren 2016",
     "groove": "Wu and Yang 2020",
+}
+
+# Quarter notes: the twelve lengths of Yang and Lerch, from a sixteenth and an eighth triplet to a whole note.
+WRITTEN_LENGTHS = np.array([1 / 4, 1 / 3, 3 / 8, 1 / 2, 2 / 3, 3 / 4, 1, 4 / 3, 3 / 2, 2, 3, 4])
+WRITTEN_EDGES = (WRITTEN_LENGTHS[:-1] + WRITTEN_LENGTHS[1:]) / 2
+MOST_SECONDS = 1200.0  # finding their beats takes a second or two
+FEWEST_BEATS = 8
+
+BEAT_DEFINITIONS: Mapping[str, str] = {
+    "tempo": "quarter notes per minute, on average",
+    "inter_onset_beats": "quarter notes from one onset to the next, on average",
+    "note_lengths_beats": "share of each of twelve written lengths, sixteenth to whole note",
+    "note_length_steps_beats": "share of each step from one written length to the next",
+    "groove_beats": "likeness of the rhythms of any two bars, up to 1",
+}
+BEAT_SOURCES: Mapping[str, str] = {
+    **dict.fromkeys(["inter_onset_beats", "note_lengths_beats", "note_length_steps_beats"], YANG_LERCH),
+    "groove_beats": "Wu and Yang 2020",
 }
 
 
@@ -107,7 +130,7 @@ def pedal_share(notes: Notes) -> float | None:
 def groove(notes: Notes, bar: float = BAR) -> float | None:
     """Mean likeness of any two bars' onset patterns: 1 - their differing positions / 64 (Wu and Yang 2020).
 
-    Bars begin at the first onset; None below two of them. Seconds stand for beats: `beat_measures` has those.
+    Bars begin at the first onset; None below two of them. Seconds stand for beats here; `groove_beats` has those.
     """
     if not len(notes):
         return None
@@ -163,3 +186,79 @@ _FUNCTIONS: Mapping[str, Callable[[Notes], float | Column | None]] = {
     "groove": groove,
     "repetition": repetition,
 }
+
+
+# In beats
+
+
+def find_beat_meter(notes: Notes) -> Meter | None:
+    """Find the metre of a performance; None where there are not eight beats. Long pieces: see `first_20_minutes`."""
+    meter = find_meter(notes) if len(notes) else None
+    return meter if meter is not None and len(meter.tempos) >= FEWEST_BEATS else None
+
+
+def first_20_minutes(notes: Notes) -> Notes:
+    """The first 20 minutes of a piece, in which beats are sought."""
+    return crop(notes, 0.0, MOST_SECONDS) if notes.seconds > MOST_SECONDS else notes
+
+
+def measure_in_beats(notes: Notes, meter: Meter) -> Statistics:
+    """Measure a piece in the beats of `meter`; names are missing where fewer than two notes have nothing to say."""
+    if len(notes) < 2 or notes.onset[-1] <= notes.onset[0]:
+        return {}
+    onset = meter.quarters(notes.onset)
+    lengths = written_length_classes(meter.quarters(notes.release) - onset)
+    quarters, seconds = onset[-1] - onset[0], notes.onset[-1] - notes.onset[0]
+    columns: dict[str, float | Column | None] = {
+        "tempo": float(60 * quarters / seconds),
+        "inter_onset_beats": float(quarters / (len(notes) - 1)),
+        "note_lengths_beats": np.bincount(lengths, minlength=len(WRITTEN_LENGTHS)) / len(notes),
+        "note_length_steps_beats": transitions(lengths, len(WRITTEN_LENGTHS)),
+        "groove_beats": groove_beats(onset, meter),
+    }
+    return {name: np.atleast_1d(np.asarray(value)) for name, value in columns.items() if value is not None}
+
+
+def written_length_classes(quarters: Column) -> NDArray[np.int64]:
+    """Class of each length in quarter notes: the nearest of `WRITTEN_LENGTHS`."""
+    return np.searchsorted(WRITTEN_EDGES, quarters, side="right").astype(np.int64)
+
+
+def groove_beats(onset: Column, meter: Meter) -> float | None:
+    """Mean likeness of any two bars' onset patterns on 64 positions (Wu and Yang 2020), in bars of the metre.
+
+    `onset` [N] in quarter notes, each at its nearest position: a player's early downbeat is in its own bar. Only bars
+    of the length that most notes stand in count; None below two.
+    """
+    begins = meter.quarters([signature.seconds for signature in meter.signatures])
+    sizes = np.array([signature.quarters for signature in meter.signatures])
+    # Half a position early still belongs to a signature: players strike a downbeat a little before its time.
+    part = np.maximum(np.searchsorted(begins, onset + sizes.min() / (2 * POSITIONS), side="right") - 1, 0)
+    commonest = max(set(sizes.tolist()), key=lambda size: int((sizes[part] == size).sum()))
+    bars, positions, bar_count = [], [], 0
+    for number in np.flatnonzero(sizes == commonest).tolist():
+        position = np.rint((onset[part == number] - begins[number]) / commonest * POSITIONS).astype(np.int64)
+        position = position[position >= 0]
+        if len(position):
+            bars.append(bar_count + position // POSITIONS)
+            positions.append(position % POSITIONS)
+            bar_count = int(bars[-1][-1]) + 1
+    return likeness_of_bars(np.concatenate(bars), np.concatenate(positions)) if bars else None
+
+
+def main_signature(notes: Notes, meter: Meter) -> str:
+    """Name the time signature in which most notes stand, as 3/4."""
+    begins = [signature.seconds for signature in meter.signatures]
+    part = np.maximum(np.searchsorted(begins, notes.onset, side="right") - 1, 0)
+    signature = meter.signatures[int(np.bincount(part).argmax())] if len(part) else meter.signatures[0]
+    return f"{signature.beats}/{signature.unit}"
+
+
+def shift_meter(meter: Meter, seconds: float) -> Meter:
+    """The same metre for notes that begin `seconds` later (earlier when negative)."""
+    return replace(
+        meter,
+        signatures=tuple(replace(change, seconds=change.seconds + seconds) for change in meter.signatures),
+        tempos=tuple(replace(change, seconds=change.seconds + seconds) for change in meter.tempos),
+        keys=tuple(replace(change, seconds=change.seconds + seconds) for change in meter.keys),
+    )

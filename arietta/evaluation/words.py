@@ -1,4 +1,7 @@
-"""A report in plain words: what is said first, on the command line and on the page, and the names of its figures."""
+"""Sentences for people: what the command line and the pages say of a report, and the names of its figures.
+
+This is the only home of such sentences; what is measured is measured elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,13 @@ from ..generation.original import Originality, Rejected
 from ..originality.baseline import Percentiles
 from ..originality.index import PassageIndex
 from ..render.roll import format_time
-from .beat_statistics import BEAT_DEFINITIONS, BEAT_SOURCES
 from .comparison import SetDistance
 from .embedding import WINDOW, known_composers
 from .frechet import ENOUGH
 from .model_report import ModelReport
-from .reference import NATS, references
-from .report import Report, Shared, report_values
-from .statistics import DEFINITIONS, SOURCES
+from .reference import NATS
+from .report import Beats, Report, Shared
+from .statistics import BEAT_DEFINITIONS, BEAT_SOURCES, DEFINITIONS, SOURCES
 
 PLAIN = {
     "pitch_count": "{:.0f} different pitches",
@@ -26,17 +28,17 @@ PLAIN = {
     "velocity": "velocity {:.0f} on average",
     "pedal": "the pedal down {:.0%} of the time",
     "scale_consistency": "{:.0%} of the notes in one scale",
-    "repetition": "{:.0%} of its figures heard before",
+    "repetition": "{:.0%} of its figures repeated",
 }
 NOTHING_TO_JUDGE = "It has no notes for a piano: there is nothing to judge."
 EXPECTED = 0.9  # of real windows lie between their own 5th and 95th percentile
 FURTHEST = 3  # figures of a model's takes that are named
 LIKELY_STYLE = 0.1  # of the classifier's shares: fainter likenesses are not named
 MEANINGS: Mapping[str, str] = {
-    NATS: "what a note tells the model that it did not expect, in nats; less is more as it expected",
-    "notes_per_second": "notes a second",
+    NATS: "surprise of each note to the model, in nats per note; lower is more expected",
+    "notes_per_second": "notes per second",
     "pitch_class_entropy": "entropy of the pitch classes in bits: 0 is one of them, 3.58 all twelve alike",
-    "coming_back_2": "likeness of each 2 s to the moment elsewhere that is most like it, up to 1",
+    "coming_back_2": "recurrence: likeness of each 2 s to the moment elsewhere that is most like it, up to 1",
     "coming_back_8": "the same for windows of 8 s",
     "coming_back_30": "the same for windows of 30 s",
     **DEFINITIONS,
@@ -51,53 +53,59 @@ ORIGINS: Mapping[str, str] = {
 
 
 def plain_words(report: Report) -> dict[str, str]:
-    """Say what there is to say, from the most plain: a name and a sentence each; nothing of a piece without notes."""
-    if not report.notes:
+    """Say what there is to say of a piece, a name and a sentence each; nothing of a piece without notes."""
+    profile = report.profile
+    if not profile.note_count:
         return {}
-    said = {"length": f"{report.notes:,} note{'s' * (report.notes > 1)}, {format_time(report.seconds)}"}
+    plural = "s" if profile.note_count > 1 else ""
+    sentences = {"length": f"{profile.note_count:,} note{plural}, {format_time(profile.seconds)}"}
     if report.key:
-        said["key"] = f"{report.key}, {_clearly(report.measured['key_clarity'][0])}"
-    if report.beats:
-        said["beats"] = _beats(report)
-    if report.nats_per_note is not None:
-        said["likelihood"] = _likelihood(report)
-    said["music"] = "; ".join(
-        words.format(report.measured[name][0]) for name, words in PLAIN.items() if name in report.measured
+        sentences["key"] = f"{report.key}, {_clearly(profile.statistics['key_clarity'][0])}"
+    if profile.beats:
+        sentences["beats"] = _beats(profile.beats)
+    if profile.nats_per_note is not None:
+        sentences["likelihood"] = _likelihood(report, profile.nats_per_note)
+    sentences["music"] = "; ".join(
+        template.format(profile.statistics[name][0]) for name, template in PLAIN.items() if name in profile.statistics
     )
-    if report.coming_back:
-        scales = (f"{value:.2f} at {scale} s" for scale, value in report.coming_back.items())
-        said["comes back"] = ", ".join(scales) + " (1: every moment has its like elsewhere)"
-    said["loops"] = _loops(report)
+    if profile.recurrence:
+        scales = ", ".join(f"{value:.2f} at {scale} s" for scale, value in profile.recurrence.items())
+        sentences["comes back"] = f"{scales} (1: every moment has its like elsewhere)"
+    sentences["loops"] = _loops(report.loops)
     if report.shared is not None:
-        said["shared"] = _shared(report.shared)
-    heard = [f"{name} ({share:.0%})" for name, share in report.composers if share >= LIKELY_STYLE]
-    if heard:
-        said["sounds like"] = f"{', '.join(heard)}, of the {len(known_composers())} composers that can be told"
-    return said
+        sentences["shared"] = _shared(report.shared)
+    likely = [f"{name} ({share:.0%})" for name, share in report.composers if share >= LIKELY_STYLE]
+    if likely:
+        sentences["sounds like"] = f"{', '.join(likely)}, of {len(known_composers())} known composers"
+    return sentences
 
 
 def model_words(report: ModelReport) -> dict[str, str]:
     """Say what a model's takes are like, a name and a sentence each."""
-    said = {}
-    for one in report.real:
-        shares = report.inside[one.corpus]
+    sentences = {}
+    for reference in report.real:
+        shares = report.inside[reference.corpus]
         mean = sum(shares.values()) / len(shares)
-        words = f"{mean:.0%} of the takes lie, on average over {len(shares)} figures, where {EXPECTED:.0%} of its"
-        said[f"beside {one.title}"] = f"{words} windows do; furthest from it: {_furthest(shares)}"
-    said["loops"] = f"{report.loops} of {report.takes} takes have a pattern that comes eight times in a row"
-    if report.real:
-        said["loops"] += f"; windows of {report.real[0].title} have {report.real[0].loops:.2g} on average"
+        sentences[f"beside {reference.title}"] = (
+            f"{mean:.0%} of the takes lie, on average over {len(shares)} figures, where {EXPECTED:.0%} of its windows "
+            f"do; furthest from it: {_furthest(shares)}"
+        )
+    loops = f"{report.loops} of {report.takes} takes have a pattern that comes eight times in a row"
+    real = f"; windows of {report.real[0].title} have {report.real[0].loops:.2g} on average" if report.real else ""
+    sentences["loops"] = f"{loops}{real}"
     if report.original is not None:
-        words = f"{report.original:.0%} of the takes share no more with the indexed corpus than people's works do"
-        said["originality"] = f"{words} (of these, 97.5 %)"
+        sentences["originality"] = (
+            f"{report.original:.0%} of the takes share no more with the indexed corpus than people's works do "
+            "(of these, 97.5 %)"
+        )
     if report.against is not None:
         mine, theirs = report.against.takes.mean_overlap, report.against.real.mean_overlap
         if mine is not None and theirs:
-            words = f"mean overlapped area {mine:.3f}, real against real {theirs:.3f}: {mine / theirs:.0%} of it"
-            said[f"against {report.against.name}"] = words + _distances(
-                report.against.takes.distance, report.against.real.distance
+            distances = _distances(report.against.takes.distance, report.against.real.distance)
+            sentences[f"against {report.against.name}"] = (
+                f"mean overlapped area {mine:.3f}, real against real {theirs:.3f}: {mine / theirs:.0%} of it{distances}"
             )
-    return said
+    return sentences
 
 
 def standing_sentences(standing: Percentiles | None) -> list[str]:
@@ -171,9 +179,9 @@ def unread_sentence(name: str, unread: Sequence[Path]) -> str:
 
 def report_json(report: Report) -> dict[str, Any]:
     """Describe a report as JSON values, with the sentences that say what it shares."""
-    values = report_values(report)
+    values = report.to_json()
     if report.shared is not None:
-        sentences = standing_sentences(report.shared.standing)
+        sentences = standing_sentences(report.shared.percentiles)
         values["originality"] |= {"sentences": sentences, "index": index_sentence(report.shared.index)}
     return values
 
@@ -206,36 +214,41 @@ def _clearly(clarity: float) -> str:
     return "clearly" if clarity > 0.8 else "more or less" if clarity > 0.6 else "hardly"
 
 
-def _beats(report: Report) -> str:
-    assert report.beats is not None
-    told = "as its file has them written" if report.beats.is_written else "as they were found in the playing"
-    return f"{report.beats.signature}, {report.beats.measured['tempo'][0]:.0f} quarter notes a minute, {told}"
+def _beats(beats: Beats) -> str:
+    origin = "as its file has them written" if beats.is_written else "as found in the playing"
+    return f"{beats.signature}, {beats.statistics['tempo'][0]:.0f} quarter notes per minute, {origin}"
 
 
-def _likelihood(report: Report) -> str:
-    """The likelihood, beside that of real windows as long where the model is known."""
-    said = f"{report.nats_per_note:.2f} nats a note under {report.model}"
+def _likelihood(report: Report, nats_per_note: float) -> str:
+    """Say the likelihood, beside that of real windows as long where the model is known."""
+    nats = f"{nats_per_note:.2f} nats per note under {report.model}"
     sample = report.sample
-    known = [one for one in references(sample.notes, report.bundle) if NATS in one.figures] if sample else []
+    known = [reference for reference in report.real if NATS in reference.figures]
     if not known or sample is None or NATS not in sample.figures:
-        return f"{said} (its card says what held-out music has)"
-    bands = "; ".join(f"{one.title} {one.figures[NATS][0]:.1f} to {one.figures[NATS][4]:.1f}" for one in known)
+        return f"{nats} (its card says what held-out music has)"
+    bands = "; ".join(f"{real.title} {real.figures[NATS][0]:.1f} to {real.figures[NATS][4]:.1f}" for real in known)
     own = f"its own {sample.figures[NATS]:.2f}; " if sample.count > 1 else ""
-    return f"{said}; of {sample.notes} notes at a time, {own}nine of ten real windows: {bands}"
+    return f"{nats}; of {sample.notes} notes at a time, {own}nine of ten real windows: {bands}"
 
 
-def _loops(report: Report) -> str:
-    if not report.loops:
+def _loops(loops: Sequence[float]) -> str:
+    if not loops:
         return "none: no pattern comes eight times in a row"
-    times = ", ".join(map(format_time, report.loops[:8])) + (" and later" if len(report.loops) > 8 else "")
-    return f"{len(report.loops)}, in which a pattern has come eight times in a row at {times}"
+    times = ", ".join(format_time(seconds) for seconds in loops[:8])
+    more = " and later" if len(loops) > 8 else ""
+    return f"{len(loops)}, in which a pattern has come eight times in a row at {times}{more}"
 
 
 def _shared(shared: Shared) -> str:
-    likeness = shared.likeness
-    if not likeness.passages:
+    overlap = shared.overlap
+    if not overlap.passages:
         return f"no passage of 16 notes or more with the indexed corpus. {index_sentence(shared.index)}"
-    best = likeness.passages[0]
-    said = [f"the longest passage has {best.shared} notes or more, of {best.piece.name};"]
-    said += [f"{likeness.share:.0%} of all notes.", *standing_sentences(shared.standing), index_sentence(shared.index)]
-    return " ".join(said)
+    longest = overlap.passages[0]
+    return " ".join(
+        [
+            f"the longest passage has {longest.shared} notes or more, of {longest.piece.name};",
+            f"{overlap.share:.0%} of all notes.",
+            *standing_sentences(shared.percentiles),
+            index_sentence(shared.index),
+        ]
+    )

@@ -1,31 +1,41 @@
-"""The state of pieces in progress: one array a kind, in which the pieces stand side by side.
+"""The KV cache, or LSTM state, of the pieces in progress: arrays in which each piece has one slot.
 
-A piece is one place in every array. Pieces join at the end; where one leaves, the last takes its place, so the B
-pieces are always the first B places, which a graph can be bound to. The arrays' capacity doubles when they are full;
-of a cache only the rows in use are copied.
+Pieces join at the end; where one leaves, the last moves into its slot, so that B pieces always have the first B slots,
+which a graph can be bound to. The arrays' capacity doubles when they are full; of keys and values only the rows in use
+are copied.
 """
 
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .config import ModelConfig
+from .inputs import StepInputs
 
-WHOLE = ("last", "filled", "position", "nll", "logits")
+SLOT_ARRAYS = ("last", "filled", "position", "nll", "logits")
+
+
+@dataclass(frozen=True)
+class BoundStep:
+    """The decode graph bound to a cache's arrays and to its inputs."""
+
+    binding: Any  # onnxruntime.IOBinding, which has no types
+    inputs: StepInputs
 
 
 class Cache:
-    """B pieces in progress; each attribute is a view of the first B places.
+    """B slots; each attribute is a view of the first B rows of a larger array.
 
-    `last` int64 [B, F + 2]: the row to go in next, with the condition ids. `filled` int64 [B, 1, 1]: rows in the
-    cache; `position` int64 [B, 1]: rows ever taken in. `nll` float32 [B, F] of the row composed last, under the
-    model before masks; `logits` float32 [B, sum V] of that row, less a constant a field. `cache`: arrays by name,
-    `cache_shapes` each, float32, or int8 where a transformer's `bits` are 8.
-    `bound` is what an engine keeps for these places; it goes when their number changes.
+    `last` int64 [B, F + 2]: the token to go in next, with the condition ids. `filled` int64 [B, 1, 1]: rows in use;
+    `position` int64 [B, 1]: tokens ever taken in. `nll` float32 [B, F] of the token composed last, under the model
+    before masks; `logits` float32 [B, sum V] of that token, less a constant per field. `buffers`: arrays by name, as
+    `cache_shapes` has them, float32, or int8 where a transformer's `bits` are 8. `bound` is what an engine has bound to
+    these arrays; it goes when the number of slots changes.
     """
 
     last: NDArray[np.int64]
@@ -33,8 +43,8 @@ class Cache:
     position: NDArray[np.int64]
     nll: NDArray[np.float32]
     logits: NDArray[np.float32]
-    cache: dict[str, NDArray[Any]]
-    bound: Any
+    buffers: dict[str, NDArray[Any]]
+    bound: BoundStep | None
 
     def __init__(self, model: ModelConfig, count: int = 0, *, bits: int = 32) -> None:
         self.model, self.bits = model, bits
@@ -46,27 +56,27 @@ class Cache:
 
     @property
     def capacity(self) -> int:
-        """How many pieces there is room for before the arrays grow."""
+        """How many slots there is room for before the arrays grow."""
         return len(self._arrays["last"])
 
-    def join(self, other: Cache) -> None:
-        """Put copies of the other's pieces behind these."""
-        place, count = len(self), len(self) + len(other)
+    def join(self, joining: Cache) -> None:
+        """Copy the slots of another cache behind these."""
+        first, count = len(self), len(self) + len(joining)
         if count > self.capacity:
             self._reserve(max(count, 2 * self.capacity))
         self._view(count)
-        for piece in range(len(other)):
-            self._put(place + piece, other, piece)
+        for slot in range(len(joining)):
+            self._copy_slot(first + slot, joining, slot)
 
-    def leave(self, piece: int) -> None:
-        """Drop a piece; the last one takes its place."""
-        places = range(len(self))
-        if places[piece] != places[-1]:
-            self._put(places[piece], self, places[-1])
-        self._view(places[-1])
+    def leave(self, slot: int) -> None:
+        """Free a slot; the last one moves into it."""
+        slots = range(len(self))
+        if slots[slot] != slots[-1]:
+            self._copy_slot(slots[slot], self, slots[-1])
+        self._view(slots[-1])
 
     def repeat(self, count: int) -> Cache:
-        """Return `count` copies of every piece, one set after the other."""
+        """Return `count` copies of every slot, one set after the other."""
         copies = Cache(self.model, bits=self.bits)
         copies._reserve(count * len(self))
         for _ in range(count):
@@ -74,29 +84,30 @@ class Cache:
         return copies
 
     def _reserve(self, capacity: int) -> None:
-        """Move to arrays of that many places."""
+        """Move to arrays of that many slots."""
         before = copy.copy(self)
         self._arrays = _arrays(self.model, capacity, self.bits)
         self._view(len(before))
-        for piece in range(len(before)):
-            self._put(piece, before, piece)
+        for slot in range(len(before)):
+            self._copy_slot(slot, before, slot)
 
     def _view(self, count: int) -> None:
-        for name in WHOLE:
+        for name in SLOT_ARRAYS:
             setattr(self, name, self._arrays[name][:count])
         self.buffers = {name: self._arrays[name][:count] for name in cache_shapes(self.model)}
         self.bound = None
 
-    def _put(self, place: int, other: Cache, piece: int) -> None:
-        for name in WHOLE:
-            getattr(self, name)[place] = getattr(other, name)[piece]
-        rows = slice(None) if self.model.kind == "lstm" else (slice(None), slice(int(other.filled[piece, 0, 0])))
-        for name, value in self.buffers.items():
-            value[place][rows] = other.buffers[name][piece][rows]
+    def _copy_slot(self, slot: int, source: Cache, source_slot: int) -> None:
+        for name in SLOT_ARRAYS:
+            getattr(self, name)[slot] = getattr(source, name)[source_slot]
+        used = slice(int(source.filled[source_slot, 0, 0]))
+        rows = slice(None) if self.model.kind == "lstm" else (slice(None), used)
+        for name, buffer in self.buffers.items():
+            buffer[slot][rows] = source.buffers[name][source_slot][rows]
 
 
 def cache_shapes(model: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """The buffers of one piece's state, by name: keys and values [Hkv, W, D] a layer, or an LSTM's two [width]."""
+    """Shapes of the buffers of one slot, by name: keys and values [Hkv, W, D] per layer, or an LSTM's two [width]."""
     if model.kind == "lstm":
         return {f"{kind}.{layer}": (model.width,) for layer in range(model.layers) for kind in ("hidden", "cell")}
     shape = (model.kv_heads, model.context, model.head_width)

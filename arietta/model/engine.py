@@ -1,12 +1,11 @@
-"""The engine: a bundle's graphs on ONNX Runtime, and the steps of the pieces it is composing.
+"""The engine: a bundle's graphs on ONNX Runtime, which prefill prompts and decode the next tokens.
 
-A `Cache` holds B pieces side by side: the cache (keys and values of the last rows, at most W) or the LSTM's state,
-bound to the graph, which updates it in place, until pieces join or leave; a step allocates none of the graph's arrays.
-When a piece's cache is full its older half leaves by one memmove, and the kept keys keep what they saw (design: the
-rule of train/transformer.py).
+A `Cache` holds B pieces side by side, bound to the graph, which updates it in place, until pieces join or leave: a step
+allocates none of the graph's arrays. When a piece's cache is full its older half leaves by one memmove, and the
+remaining keys keep what they saw (the rule of train/network/transformer.py).
 
-Prompts are fed alone, in chunks of fixed sizes counted from the piece's first row, what remains row by row: the size
-of a product can change its last bits, so one history has one way through the graphs.
+Prompts are prefilled alone, in chunks of fixed sizes counted from the piece's first token, what remains token by token:
+the size of a product can change its last bits, so one history has one way through the graphs.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,20 +23,19 @@ from numpy.typing import NDArray
 from ..codecs.codec import Masks, Tokens
 from ..errors import BundleError
 from .bundle import Bundle
-from .cache import Cache
-from .config import ROTARY_BASE
+from .cache import BoundStep, Cache
+from .inputs import StepInputs, position_inputs
 from .sampling import Sampling
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
-PROMPTS_KEPT = 16  # a prompt in a style takes two: in the style, and in none
+MAX_PROMPT_CACHES = 16  # a prompt in a style takes two: in the style, and in none
 PLAIN_ATTENTION = "ORT_GQA_DISABLE_FLASH_ATTENTION"
-DICE = ("temperature", "top_p", "min_p", "own", "other")  # what the step graph is told of drawing, each [B, 1, 1]
-SHORT_FEED = 16  # rows, where too few are left for a whole chunk: 127 one by one took as long as 300 in chunks
+SHORT_CHUNK = 16  # tokens, where too few are left for a whole chunk: 127 one by one took as long as 300 in chunks
 # Up to 1.24 ONNX Runtime refuses a cache of 8 bits in GroupQueryAttention; 1.25 and 1.26 fail at the first step.
 OLDEST_RUNTIME = "1.27"
 
-_MAKING = threading.Lock()
+_CREATING = threading.Lock()
 
 
 class Engine(Protocol):
@@ -51,8 +48,8 @@ class Engine(Protocol):
         """Begin B empty pieces, each with its (composer, source) ids."""
         ...
 
-    def prefill(self, events: Tokens, cache: Cache) -> Floats:
-        """Take in rows [T, F] that are given, not composed (B = 1); return their nll float32 [T, F]."""
+    def prefill(self, tokens: Tokens, cache: Cache) -> Floats:
+        """Take in tokens [T, F] that are given, not composed (B = 1); return their nll float32 [T, F]."""
         ...
 
     def decode(
@@ -63,47 +60,37 @@ class Engine(Protocol):
         sampling: list[Sampling],
         partners: Sequence[int] = (),
     ) -> Rows:
-        """Compose one row for each piece, int64 [B, F], with noise float32 [B, sum V].
+        """Compose one token for each piece, int64 [B, F], with noise float32 [B, sum V].
 
-        `partners` names the place of the same music in a style, or in none, for guidance, or the place itself; nothing
-        where none is guided. Twins have the same noise, masks and sampling, and get the same row.
+        `partners` names for each slot the one with the same music in a style, or in none, for guidance, or the slot
+        itself; it is empty where none is guided. Partners have the same noise, masks and sampling, and get the same
+        token.
         """
         ...
 
-    def replace_last(self, cache: Cache, piece: int, row: list[int]) -> None:
-        """Put `row` in place of the one composed last for that piece."""
+    def replace_last(self, cache: Cache, slot: int, token: list[int]) -> None:
+        """Put `token` in place of the one composed last in that slot."""
         ...
 
-    def score(self, events: Tokens, condition: tuple[int, int] = (0, 0)) -> Floats:
+    def score(self, tokens: Tokens, condition: tuple[int, int] = (0, 0)) -> Floats:
         """Likelihood of a whole piece [T, F] from its first row: nll in nats, float32 [T, F]."""
         ...
 
     def start_after(self, condition: tuple[int, int], prompt: Tokens) -> Cache:
-        """Begin one piece that has heard `prompt` [T, F]; a prompt heard lately costs a copy."""
+        """Begin one piece after `prompt` [T, F]; a prompt that was prefilled lately costs a copy."""
         ...
 
     def fork(self, cache: Cache, count: int) -> Cache:
         """Continue one piece `count` ways."""
         ...
 
-    def join(self, cache: Cache, other: Cache) -> None:
-        """Put the pieces of `other` behind those of `cache`, which go on unchanged, bit for bit."""
+    def join(self, cache: Cache, joining: Cache) -> None:
+        """Put the pieces of `joining` behind those of `cache`, which go on unchanged, bit for bit."""
         ...
 
-    def leave(self, cache: Cache, piece: int) -> None:
-        """Drop a piece; the last one takes its place."""
+    def leave(self, cache: Cache, slot: int) -> None:
+        """Drop the piece in a slot; the last one moves there."""
         ...
-
-
-@dataclass(frozen=True)
-class Bound:
-    """What the step graph reads and writes for the pieces of one cache: its binding, the arrays behind it, and the
-    sampling and the partners that stand in them."""
-
-    binding: Any
-    arrays: dict[str, NDArray[Any]]
-    sampling: list[Sampling]
-    partners: list[int]
 
 
 class OnnxEngine:
@@ -111,23 +98,21 @@ class OnnxEngine:
 
     def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
         self.bundle = bundle
-        with _attention_of_one_row():
+        with _plain_attention():
             self.step = _session(bundle, "step.onnx", threads)
         self._threads = threads
-        width = bundle.model.head_width
-        self._rates = ROTARY_BASE ** (-np.arange(0, width, 2) / width)  # radians a row, of each pair of channels
-        self._heard: dict[Any, Cache] = {}  # pieces that took in a prompt and nothing else, the latest used last
+        self._prompts: dict[tuple[object, ...], Cache] = {}  # prefilled with a prompt alone, the latest used last
         self._lock = threading.Lock()
 
     @functools.cached_property
     def _feed(self) -> Any:
-        with _MAKING:
+        with _CREATING:
             return _session(self.bundle, "feed.onnx", self._threads)
 
     def start(self, conditions: list[tuple[int, int]]) -> Cache:
         bundle, fields = self.bundle, len(self.bundle.model.field_sizes)
         cache = Cache(bundle.model, len(conditions), bits=bundle.bits)
-        cache.last[:, :fields] = bundle.model.field_sizes  # "no row yet" is each field's size
+        cache.last[:, :fields] = bundle.model.field_sizes  # "no token yet" is each field's size
         cache.last[:, fields:] = np.array(conditions, dtype=np.int64).reshape(-1, 2)
         return cache
 
@@ -136,24 +121,24 @@ class OnnxEngine:
             return self.start([condition])
         key = (condition, prompt.shape, prompt.tobytes())
         with self._lock:
-            kept = self._heard.pop(key, None)
-        if kept is None:
-            kept = self.start([condition])
-            self.prefill(prompt, kept)
+            prefilled = self._prompts.pop(key, None)
+        if prefilled is None:
+            prefilled = self.start([condition])
+            self.prefill(prompt, prefilled)
         with self._lock:
-            self._heard[key] = kept
-            if len(self._heard) > PROMPTS_KEPT:
-                del self._heard[next(iter(self._heard))]
-        return self.fork(kept, 1)
+            self._prompts[key] = prefilled
+            if len(self._prompts) > MAX_PROMPT_CACHES:
+                del self._prompts[next(iter(self._prompts))]
+        return self.fork(prefilled, 1)
 
     def fork(self, cache: Cache, count: int) -> Cache:
         return cache.repeat(count)
 
-    def join(self, cache: Cache, other: Cache) -> None:
-        cache.join(other)
+    def join(self, cache: Cache, joining: Cache) -> None:
+        cache.join(joining)
 
-    def leave(self, cache: Cache, piece: int) -> None:
-        cache.leave(piece)
+    def leave(self, cache: Cache, slot: int) -> None:
+        cache.leave(slot)
 
     def decode(
         self,
@@ -163,146 +148,76 @@ class OnnxEngine:
         sampling: list[Sampling],
         partners: Sequence[int] = (),
     ) -> Rows:
-        last_place = self._make_room(cache)
-        bound = cache.bound or self._bind(cache)
-        arrays = bound.arrays
-        arrays["noise"][:, 0] = noise
-        arrays["inputs"][:, 0] = cache.last
-        for piece, mask in enumerate(masks):
-            arrays["allowed"][piece, 0] = mask.allowed
-            if "earliest" in arrays:
-                arrays["earliest"][piece, 0] = mask.earliest
-        if sampling != bound.sampling or list(partners) != bound.partners:
-            self._set_drawing(cache, bound, sampling, partners)
-        if "last_key" in arrays:
-            arrays["last_key"][:] = cache.filled[:, 0, 0]
-            arrays["key_count"][()] = last_place + 1
-        if "cos" in arrays:
-            self._turn(cache.position, arrays)
+        self._make_room(cache)
+        bound = cache.bound or self._bind_step(cache)
+        bound.inputs.write(cache.last, noise, masks)
+        bound.inputs.write_sampling(sampling, partners, cache.last)
+        bound.inputs.positions.write(cache.filled, cache.position)
         self.step.run_with_iobinding(bound.binding)
-        rows: Rows = arrays["rows"].copy()
-        self._advance(cache, rows, 1)
-        return rows
+        tokens: Rows = bound.inputs.tokens.copy()
+        self._advance(cache, tokens, 1)
+        return tokens
 
-    def _set_drawing(self, cache: Cache, bound: Bound, sampling: list[Sampling], partners: Sequence[int]) -> None:
-        """Tell the graph how each place draws, and from which other place it is guided."""
-        arrays, places = bound.arrays, np.arange(len(cache))
-        for name in DICE[:3]:
-            arrays[name][:, 0, 0] = [getattr(draw, name) for draw in sampling]
-        arrays["twin"][:] = partners if len(partners) else places
-        has_style = cache.last[:, -2] != 0
-        guidance = np.array([draw.guidance for draw in sampling])
-        own = np.where(arrays["twin"] == places, 1.0, np.where(has_style, guidance, 1 - guidance))
-        arrays["own"][:, 0, 0], arrays["other"][:, 0, 0] = own, 1 - own
-        bound.sampling[:], bound.partners[:] = sampling, partners
-
-    def prefill(self, events: Tokens, cache: Cache) -> Floats:
+    def prefill(self, tokens: Tokens, cache: Cache) -> Floats:
         if len(cache) != 1:
             raise ValueError("prompts are fed alone: start one piece, feed it, then fork it")
-        sizes = [size for size in (self.bundle.prefill_chunk, SHORT_FEED, 1) if size <= self.bundle.prefill_chunk]
-        nll, place = [], 0
-        while place < len(events):
-            position, left = int(cache.position[0, 0]), len(events) - place
-            count = next(size for size in sizes if position % size == 0 and size <= left)
-            nll.append(self._prefill_chunk(events[place : place + count], cache))
-            place += count
+        sizes = [size for size in (self.bundle.prefill_chunk, SHORT_CHUNK, 1) if size <= self.bundle.prefill_chunk]
+        nll, begin = [], 0
+        while begin < len(tokens):
+            position, left = int(cache.position[0, 0]), len(tokens) - begin
+            # A chunk begins at a multiple of its size, so that a prompt prefilled in parts goes the same way.
+            size = next(size for size in sizes if position % size == 0 and size <= left)
+            nll.append(self._prefill_chunk(tokens[begin : begin + size], cache))
+            begin += size
         return np.concatenate(nll) if nll else np.zeros((0, len(self.bundle.model.field_sizes)), dtype=np.float32)
 
-    def replace_last(self, cache: Cache, piece: int, row: list[int]) -> None:
-        cache.last[piece, : len(row)] = row
+    def replace_last(self, cache: Cache, slot: int, token: list[int]) -> None:
+        cache.last[slot, : len(token)] = token
 
-    def score(self, events: Tokens, condition: tuple[int, int] = (0, 0)) -> Floats:
-        return self.prefill(events, self.start([condition]))
+    def score(self, tokens: Tokens, condition: tuple[int, int] = (0, 0)) -> Floats:
+        return self.prefill(tokens, self.start([condition]))
 
-    def _prefill_chunk(self, events: Tokens, cache: Cache) -> Floats:
-        """One call of the feed graph for rows [S, F]; the cache moves on by S."""
+    def _prefill_chunk(self, tokens: Tokens, cache: Cache) -> Floats:
+        """Run the prefill graph once, for tokens [S, F]; the cache moves on by S."""
         self._make_room(cache)
-        rows = np.ascontiguousarray(events, dtype=np.int64)[None]
-        inputs = np.concatenate([cache.last[:, None, : rows.shape[2]], rows[:, :-1]], axis=1)
-        conditions = np.broadcast_to(cache.last[:, None, rows.shape[2] :], (1, len(events), 2))
-        # The graph reads raw memory, and concatenate may lay out one field's rows by column.
-        values = {"inputs": np.ascontiguousarray(np.concatenate([inputs, conditions], axis=2)), "targets": rows}
-        bound = self._feed.io_binding()
-        values |= self._place_values(cache, len(events))
-        for name, value in values.items():
-            _bind_input(bound, name, value)
-        for name, value in cache.buffers.items():
-            _bind_input(bound, f"past_{name}", value)
-            _bind_output(bound, name, value)
-        nll = np.empty((1, *events.shape), dtype=np.float32)
-        _bind_output(bound, "nll", nll)
-        self._feed.run_with_iobinding(bound)
-        self._advance(cache, rows[:, -1], len(events))
-        only: Floats = nll[0]
-        return only
+        targets = np.ascontiguousarray(tokens, dtype=np.int64)[None]
+        fields = targets.shape[2]
+        inputs = np.concatenate([cache.last[:, None, :fields], targets[:, :-1]], axis=1)
+        conditions = np.broadcast_to(cache.last[:, None, fields:], (1, len(tokens), 2))
+        positions = position_inputs(self.bundle.model, 1, len(tokens))
+        positions.write(cache.filled, cache.position)
+        # The graph reads raw memory, and concatenate may lay out the rows of one field by column.
+        arrays = {"inputs": np.ascontiguousarray(np.concatenate([inputs, conditions], axis=2)), "targets": targets}
+        nll = np.empty((1, *tokens.shape), dtype=np.float32)
+        binding = self._feed.io_binding()
+        _bind(binding, cache, arrays | positions.arrays, {"nll": nll})
+        self._feed.run_with_iobinding(binding)
+        self._advance(cache, targets[:, -1], len(tokens))
+        piece_nll: Floats = nll[0]
+        return piece_nll
 
-    def _place_values(self, cache: Cache, count: int) -> dict[str, NDArray[Any]]:
-        """Inputs that say where `count` rows stand; for one row they share its memory, which every step writes."""
-        model, batch = self.bundle.model, len(cache)
-        if model.kind == "lstm":
-            return {}
-        places = (cache.filled[:, 0] + np.arange(count)).astype(np.int32)  # [B, S]
-        last_key = np.ascontiguousarray(places[:, -1])
-        values: dict[str, NDArray[Any]] = {"last_key": last_key, "key_count": np.array(last_key.max() + 1, np.int32)}
-        own = last_key if count == 1 else places
-        if model.positions == "rotary":
-            values["angle"] = np.arange(batch * count).reshape(batch, count)
-            shape = (max(batch * count, model.context), model.head_width // 2)
-            values |= {name: np.zeros(shape, dtype=np.float32) for name in ("cos", "sin")}
-            self._turn(cache.position + np.arange(count), values)
-        elif model.positions == "absolute":
-            values["places"] = own.reshape(batch, count)
-        else:
-            values["places"] = own.reshape(batch, 1, count, 1)
-        return values
+    def _bind_step(self, cache: Cache) -> BoundStep:
+        """Bind the decode graph to a cache's arrays, until the number of slots changes."""
+        inputs, binding = StepInputs(self.bundle.model, len(cache)), self.step.io_binding()
+        outputs: dict[str, NDArray[Any]] = {"rows": inputs.tokens, "nll": cache.nll, "logits": cache.logits[:, None]}
+        _bind(binding, cache, inputs.arrays, outputs)
+        cache.bound = BoundStep(binding, inputs)
+        return cache.bound
 
-    def _turn(self, position: Rows, arrays: dict[str, NDArray[Any]]) -> None:
-        """Write the rotary angles of rows [B, S], counted from their piece's first, to the arrays of the graph."""
-        angles = position.reshape(-1, 1) * self._rates
-        np.cos(angles, out=arrays["cos"][: len(angles)], casting="same_kind")
-        np.sin(angles, out=arrays["sin"][: len(angles)], casting="same_kind")
-
-    def _bind(self, cache: Cache) -> Bound:
-        """Give the step graph the arrays it reads and writes, until the number of pieces changes."""
-        batch, sizes = len(cache), self.bundle.model.field_sizes
-        inputs: dict[str, NDArray[Any]] = {
-            "inputs": np.zeros((batch, 1, len(sizes) + 2), dtype=np.int64),
-            "allowed": np.zeros((batch, 1, sum(sizes)), dtype=np.bool_),
-            "noise": np.zeros((batch, 1, sum(sizes)), dtype=np.float32),
-            "twin": np.zeros(batch, dtype=np.int64),
-            **{name: np.zeros((batch, 1, 1), dtype=np.float32) for name in DICE},
-            **self._place_values(cache, 1),
-        }
-        if len(sizes) > 1:
-            inputs["earliest"] = np.zeros((batch, 1, sizes[1]), dtype=np.int64)
-        bound = self.step.io_binding()
-        for name, value in inputs.items():
-            _bind_input(bound, name, value)
-        for name, value in cache.buffers.items():
-            _bind_input(bound, f"past_{name}", value)
-            _bind_output(bound, name, value)
-        inputs["rows"] = np.zeros((batch, len(sizes)), dtype=np.int64)
-        for name, value in (("rows", inputs["rows"]), ("nll", cache.nll), ("logits", cache.logits[:, None])):
-            _bind_output(bound, name, value)
-        cache.bound = made = Bound(bound, inputs, [], [])
-        return made
-
-    def _advance(self, cache: Cache, rows: Rows, count: int) -> None:
-        cache.last[:, : rows.shape[1]] = rows
+    def _advance(self, cache: Cache, tokens: Rows, count: int) -> None:
+        cache.last[:, : tokens.shape[1]] = tokens
         cache.filled += count
         cache.position += count
 
-    def _make_room(self, cache: Cache) -> int:
-        """Let the older half of each full cache leave; return the highest place that a next row will take."""
-        highest = int(cache.filled.max())
-        if self.bundle.model.kind == "lstm" or highest < self.bundle.model.context:
-            return highest
+    def _make_room(self, cache: Cache) -> None:
+        """Let the older half of each full cache leave."""
         context = self.bundle.model.context
-        for piece in np.flatnonzero(cache.filled[:, 0, 0] == context):
+        if self.bundle.model.kind == "lstm" or int(cache.filled.max()) < context:
+            return
+        for slot in np.flatnonzero(cache.filled[:, 0, 0] == context):
             for buffer in cache.buffers.values():
-                buffer[piece, :, : context // 2] = buffer[piece, :, context // 2 :]
-            cache.filled[piece] = context // 2
-        return int(cache.filled.max())
+                buffer[slot, :, : context // 2] = buffer[slot, :, context // 2 :]
+            cache.filled[slot] = context // 2
 
 
 def load_engine(bundle: Bundle, *, threads: int = 1) -> OnnxEngine:
@@ -336,10 +251,12 @@ def _release(version: str) -> tuple[int, int]:
 
 
 @contextmanager
-def _attention_of_one_row() -> Iterator[None]:
-    """ONNX Runtime's plain attention for the sessions made inside, unless its user chose: an eighth quicker for one row
-    than that in tiles, and a fifth slower for a prompt's many. It reads the setting when a session is made."""
-    with _MAKING:
+def _plain_attention() -> Iterator[None]:
+    """Give the sessions created inside ONNX Runtime's plain attention, unless its user has chosen.
+
+    It is an eighth quicker for one token than attention in tiles, and a fifth slower for a prompt's many.
+    """
+    with _CREATING:  # ONNX Runtime reads the setting when a session is created, from the environment of the process
         is_ours = PLAIN_ATTENTION not in os.environ
         if is_ours:
             os.environ[PLAIN_ATTENTION] = "1"
@@ -350,9 +267,9 @@ def _attention_of_one_row() -> Iterator[None]:
                 del os.environ[PLAIN_ATTENTION]
 
 
-def _bind_input(bound: Any, name: str, value: NDArray[Any]) -> None:
-    bound.bind_input(name, "cpu", 0, value.dtype.type, value.shape, value.ctypes.data)
-
-
-def _bind_output(bound: Any, name: str, value: NDArray[Any]) -> None:
-    bound.bind_output(name, "cpu", 0, value.dtype.type, value.shape, value.ctypes.data)
+def _bind(binding: Any, cache: Cache, inputs: dict[str, NDArray[Any]], outputs: dict[str, NDArray[Any]]) -> None:
+    """Bind a graph to arrays by address; each buffer of the cache is read and written in place."""
+    inputs = inputs | {f"past_{name}": buffer for name, buffer in cache.buffers.items()}
+    for bind, arrays in ((binding.bind_input, inputs), (binding.bind_output, outputs | cache.buffers)):
+        for name, array in arrays.items():
+            bind(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)

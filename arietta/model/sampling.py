@@ -44,27 +44,40 @@ class Sampling:
 
     @classmethod
     def from_description(cls, values: Mapping[str, Any]) -> Sampling:
-        """Read it out of what a request's `describe` gave; what is missing is the model's own way."""
+        """Read the fields out of a request's description; those that are missing keep the model's own distribution."""
         return cls(**{name: values[name] for name in (field.name for field in fields(cls)) if name in values})
 
 
-LEAST = np.float32(2**-25)  # of exponential noise: below its steps of 2**-23, in place of an exact 0
+MIN_NOISE = np.float32(2**-25)  # exponential noise comes in steps of 2**-23; this stands in for an exact 0
 DEFAULT = Sampling(temperature=0.95, top_p=0.95, guidance=4.0)
 """What pieces are composed with unless asked otherwise: `concert` then keeps to its keys nearly as real music does."""
 
 
+def guidance_weights(
+    guidance: NDArray[np.float64], *, is_guided: NDArray[np.bool_], is_conditional: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return the weight [B] of each slot's own log-probabilities; those of its partner have 1 less that weight.
+
+    Classifier-free guidance (Ho and Salimans 2022, arXiv 2207.12598, equation 6) samples from log p(any) + g (log
+    p(style) - log p(any)), that is g log p(style) + (1 - g) log p(any). A conditional slot and its unconditional
+    partner mix the same two with their weights exchanged, so both sample the same token.
+    """
+    weights: NDArray[np.float64] = np.where(is_guided, np.where(is_conditional, guidance, 1 - guidance), 1.0)
+    return weights
+
+
 def gumbel(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
     """Draw standard Gumbel noise, float32 [size]: minus the logarithm of exponential noise, which is quick to draw."""
-    noise: NDArray[np.float32] = -np.log(np.maximum(rng.standard_exponential(size, dtype=np.float32), LEAST))
+    noise: NDArray[np.float32] = -np.log(np.maximum(rng.standard_exponential(size, dtype=np.float32), MIN_NOISE))
     return noise
 
 
 def sample(logits: NDArray[np.float32], mask: NDArray[np.bool_], noise: NDArray[np.float32], sampling: Sampling) -> int:
     """Draw one of the values that `mask` bool [V] leaves, for `logits` and `noise` float32 [V]."""
     scaled = np.where(mask, logits / np.float32(sampling.temperature), np.float32(-1e30))
-    chance = np.exp(scaled - scaled.max())
-    chance /= chance.sum()
-    ordered = np.sort(chance)[::-1]
-    before = np.cumsum(ordered) - ordered
-    floor = max(ordered[before < sampling.top_p].min(), ordered[0] * sampling.min_p)
-    return int(np.argmax(np.where(chance >= floor, scaled, np.float32(-1e30)) + noise))
+    probability = np.exp(scaled - scaled.max())
+    probability /= probability.sum()
+    ordered = np.sort(probability)[::-1]
+    mass_before = np.cumsum(ordered) - ordered
+    floor = max(ordered[mass_before < sampling.top_p].min(), ordered[0] * sampling.min_p)
+    return int(np.argmax(np.where(probability >= floor, scaled, np.float32(-1e30)) + noise))

@@ -1,13 +1,13 @@
-"""What a piece shares with a corpus: which passages, of which work, where, and whether people share as much.
+"""What a piece shares with a corpus: which passages, of which work, and where.
 
     index = open_index("index")
-    report = find_passages(notes, index)
-    report.passages[0].piece.name, report.longest, report.share
+    overlap = find_passages(notes, index)
+    overlap.passages[0].piece.name, overlap.longest, overlap.share
 
 After the originality report of Yin, Reuben, Stepney and Collins (2022, SN Computer Science 3:340): what a piece shares
-is held against what works of people share with other works of people, so it says how usual the likeness is, and leaves
-judging to the reader. Theirs compares by translation of points or by triples of notes; here words of six pitches
-(`fingerprint.words`) are found in an index, and those that lie on one line, in one key, make a passage.
+is held against what works of people share with other works of people (`baseline`), so it says how common the overlap
+is, and leaves judging to the reader. Theirs compares by translation of points or by triples of notes; here n-grams of
+six pitches (`music.ngrams`) are looked up in an index, and those at one interval and one offset make a passage.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from ..music.notes import Notes
 from .index import IndexedPiece, IntArray, PassageIndex
 
 AT_ONCE = 1 << 14  # notes looked up at once, to bound memory
-GAP = 80  # notes between two words of a passage
-SLACK = 10  # notes by which the two sides may shift between words: an ornament here, a note left out there
-FEWEST_WORDS = 4
-LEAST_ALIKE = 0.3  # where a fifth of the notes are changed, half of them still stand in whole words
-COST_OF_OTHERS = 0.2  # of a note that is the same
-MOST_UNEVEN = 1.5  # a figure that comes again and again here may stand there once: no passage
+GAP = 80  # notes between two n-grams of a passage
+SLACK = 10  # notes by which the offset may change between n-grams: an ornament here, a note left out there
+FEWEST_NGRAMS = 4
+LEAST_ALIKE = 0.3  # where a fifth of the notes are changed, half of them are still in some n-gram that is the same
+COST_OF_OTHERS = 0.2  # a note that differs costs this much of what a note that is the same gains
+MOST_UNEVEN = 1.5  # ratio of lengths: a figure repeated here that occurs once there makes no passage
 SHORTEST = 16  # notes
 
 
@@ -37,9 +37,9 @@ SHORTEST = 16  # notes
 class Passage:
     """Notes [start, stop) of a piece, which are notes [there_start, there_stop) of `piece`, `semitones` higher there.
 
-    Counted from 0, to within a chord; times are seconds of the two onsets. `alike` is the share of the notes
-    that stand in words which both have: of those that are the same, most. `elsewhere` counts other places that have
-    the passage too.
+    Notes are counted from 0, to within a chord; the times in seconds are the onsets of the first and the last.
+    `alike` is the share of the notes that are in n-grams of both, which most equal notes are. `elsewhere` counts the
+    other occurrences of the passage in the corpus.
     """
 
     piece: IndexedPiece
@@ -55,7 +55,7 @@ class Passage:
 
     @property
     def shared(self) -> int:
-        """How many notes stand in words which both have: at least so many are the same."""
+        """How many notes are in n-grams of both: at least so many are the same."""
         return round(self.alike * (self.stop - self.start))
 
 
@@ -78,21 +78,21 @@ class Overlap:
 
 
 @dataclass(frozen=True)
-class _Reach:
-    """How far apart the words of one passage may stand: further in a thinned index, which has fewer of them."""
+class _Tolerance:
+    """How far apart the n-grams of one passage may lie: further in a thinned index, which has fewer of them."""
 
     gap: int
     slack: int
     fewest: int
 
     @classmethod
-    def of(cls, index: PassageIndex) -> _Reach:
-        return cls(3 * GAP, 2 * SLACK, FEWEST_WORDS - 1) if index.is_thinned else cls(GAP, SLACK, FEWEST_WORDS)
+    def of(cls, index: PassageIndex) -> _Tolerance:
+        return cls(3 * GAP, 2 * SLACK, FEWEST_NGRAMS - 1) if index.is_thinned else cls(GAP, SLACK, FEWEST_NGRAMS)
 
 
 @dataclass(frozen=True)
 class _Matches:
-    """Words that a piece and the corpus share, a row each [M]: their places in both, how much higher it is there."""
+    """N-grams that a piece and the corpus share, a row each [M]: note numbers in both, how much higher it is there."""
 
     here: IntArray
     there: IntArray
@@ -101,17 +101,22 @@ class _Matches:
     def __len__(self) -> int:
         return len(self.here)
 
-    def of(self, chosen: NDArray[np.bool_] | IntArray) -> _Matches:
-        return _Matches(self.here[chosen], self.there[chosen], self.semitones[chosen])
+    @property
+    def offset(self) -> IntArray:
+        """How far behind the corpus's note is: constant along an exact copy."""
+        return self.there - self.here
+
+    def select(self, rows: NDArray[np.bool_] | IntArray) -> _Matches:
+        return _Matches(self.here[rows], self.there[rows], self.semitones[rows])
 
 
 def find_passages(notes: Notes, index: PassageIndex, *, exclude_work: str | None = None) -> Overlap:
-    """Find the passages of 16 notes and more that a piece shares with the corpus, except in the work `exclude_work`."""
-    matches, told = _match(notes, index, exclude_work)
+    """Find the passages of 16 notes and more that a piece shares with the corpus, but for the work `exclude_work`."""
+    matches, is_known = _match(notes, index, exclude_work)
     passages = [
         passage
         for chain in _chains(matches, index)
-        if (passage := _passage(chain, told, index)) and passage.shared >= SHORTEST
+        if (passage := _passage(chain, is_known, index)) and passage.shared >= SHORTEST
     ]
     is_covered = np.zeros(len(notes), dtype=np.bool_)
     for passage in passages:
@@ -125,69 +130,76 @@ def find_passages(notes: Notes, index: PassageIndex, *, exclude_work: str | None
 
 
 def _match(notes: Notes, index: PassageIndex, exclude_work: str | None) -> tuple[_Matches, NDArray[np.bool_]]:
-    """Look up all words, block by block, keeping those that have others near; and which words could be told [N]."""
-    hashes, places = ngrams(notes)
+    """Look up all n-grams: the matches that have others near them, and bool [N], whose n-grams the index knows."""
+    hashes, starts = ngrams(notes)
     pitch = notes.pitch[order_by_chord(notes)].astype(np.int64)
-    told = np.zeros(len(notes), dtype=np.bool_)
-    is_other = np.array([piece.work != exclude_work for piece in index.pieces], dtype=np.bool_)
-    kept = [_Matches(*np.empty((3, 0), dtype=np.int64))]
-    for start in range(0, len(hashes), AT_ONCE):
-        here = places[start : start + AT_ONCE]
-        counts, there, pitches = index.look_up(hashes[start : start + AT_ONCE])
-        told[here[counts >= 0]] = True
+    is_known = np.zeros(len(notes), dtype=np.bool_)
+    is_included = np.array([piece.work != exclude_work for piece in index.pieces], dtype=np.bool_)
+    blocks = [_Matches(*np.empty((3, 0), dtype=np.int64))]
+    for first in range(0, len(hashes), AT_ONCE):
+        here = starts[first : first + AT_ONCE]
+        counts, there, pitches = index.look_up(hashes[first : first + AT_ONCE])
+        is_known[here[counts >= 0]] = True
         here = np.repeat(here, np.maximum(counts, 0))
+        # The index has six bits of pitch: intervals are told apart within a range of 64 semitones.
         matches = _Matches(here, there, (pitches - pitch[here] + 32) % 64 - 32)
         if exclude_work is not None:
-            matches = matches.of(is_other[index.piece_at(there)])
-        kept.append(_in_rows(matches, _Reach.of(index)))
-    joined = (np.concatenate([getattr(one, name) for one in kept]) for name in ("here", "there", "semitones"))
-    return _Matches(*joined), told
+            matches = matches.select(is_included[index.piece_at(there)])
+        blocks.append(_without_strays(matches, _Tolerance.of(index)))
+    columns = (np.concatenate([getattr(block, name) for block in blocks]) for name in ("here", "there", "semitones"))
+    return _Matches(*columns), is_known
 
 
-def _in_rows(matches: _Matches, reach: _Reach) -> _Matches:
-    """Keep what lies on one line with others, in one key, anywhere: of the chance matches one in a thousand does."""
-    label = _split(matches.semitones, matches.there - matches.here, reach.slack)
-    return matches.of(np.bincount(label)[label] >= reach.fewest) if len(matches) else matches
+def _without_strays(matches: _Matches, tolerance: _Tolerance) -> _Matches:
+    """Leave out matches that have not enough others at their offset and interval."""
+    # This bounds memory: of the matches by chance one in a thousand remains.
+    group = _split_by_gap(matches.semitones, matches.offset, tolerance.slack)
+    return _without_small_groups(matches, group, tolerance.fewest)[0]
 
 
 def _chains(matches: _Matches, index: PassageIndex) -> Iterator[_Matches]:
-    """Give the matches of each passage, in order: one piece, one key, neither side shifting or pausing for long."""
-    reach = _Reach.of(index)
+    """Yield the matches of each passage, in order: one piece, one interval, no large shift and no long pause."""
+    tolerance = _Tolerance.of(index)
     group = index.piece_at(matches.there) * 64 + matches.semitones + 32
-    for values, most in (("line", reach.slack), ("here", reach.gap)) * 2:
-        if not len(matches):
-            return
-        column = matches.here if values == "here" else matches.there - matches.here
-        group = _split(group, column, most)
-        is_kept = np.bincount(group)[group] >= reach.fewest
-        matches, group = matches.of(is_kept), group[is_kept]
+    # Twice: where a pause divides a group, its parts may lie at offsets that only the other part had connected, and
+    # matches left out may have bridged a pause.
+    for _ in range(2):
+        group = _split_by_gap(group, matches.offset, tolerance.slack)
+        matches, group = _without_small_groups(matches, group, tolerance.fewest)
+        group = _split_by_gap(group, matches.here, tolerance.gap)
+        matches, group = _without_small_groups(matches, group, tolerance.fewest)
     order = np.lexsort((matches.here, group))
     cuts = np.flatnonzero(np.diff(group[order])) + 1
-    yield from (matches.of(chosen) for chosen in np.split(order, cuts) if len(chosen))
+    yield from (matches.select(rows) for rows in np.split(order, cuts) if len(rows))
 
 
-def _split(group: IntArray, values: IntArray, most: int) -> IntArray:
-    """Label rows [M] anew: those of one group stay together as long as their values rise by `most` at a time."""
-    order = np.lexsort((values, group))
+def _without_small_groups(matches: _Matches, group: IntArray, fewest: int) -> tuple[_Matches, IntArray]:
+    is_large = np.bincount(group)[group] >= fewest
+    return matches.select(is_large), group[is_large]
+
+
+def _split_by_gap(group: IntArray, position: IntArray, largest_gap: int) -> IntArray:
+    """Number groups [M] anew, splitting them where sorted positions are further apart than `largest_gap`."""
+    order = np.lexsort((position, group))
     is_new = np.zeros(len(group), dtype=np.bool_)
-    is_new[1:] = (np.diff(group[order]) != 0) | (np.diff(values[order]) > most)
-    label = np.empty(len(group), dtype=np.int64)
-    label[order] = np.cumsum(is_new)
-    return label
+    is_new[1:] = (np.diff(group[order]) != 0) | (np.diff(position[order]) > largest_gap)
+    split = np.empty(len(group), dtype=np.int64)
+    split[order] = np.cumsum(is_new)
+    return split
 
 
-def _passage(chain: _Matches, told: NDArray[np.bool_], index: PassageIndex) -> Passage | None:
-    """What a chain says; None where too few different words say it, or too few of those that might."""
+def _passage(chain: _Matches, is_known: NDArray[np.bool_], index: PassageIndex) -> Passage | None:
+    """Make a passage of a chain; None where it has too few different n-grams, or too few of those known."""
     begin, end = int(chain.here[0]), int(chain.here[-1]) + NGRAM_LENGTH
-    is_covered = _stand_in(chain.here - begin, end - begin)
-    is_told = _stand_in(np.flatnonzero(told[begin : end - NGRAM_LENGTH + 1]), end - begin)
-    start, stop = _densest(is_covered, is_told)
-    alike = float(is_covered[start:stop].sum() / is_told[start:stop].sum())
+    is_shared = _notes_of(chain.here - begin, end - begin)
+    is_comparable = _notes_of(np.flatnonzero(is_known[begin : end - NGRAM_LENGTH + 1]), end - begin)
+    start, stop = _densest(is_shared, is_comparable)
+    alike = float(is_shared[start:stop].sum() / is_comparable[start:stop].sum())
     start, stop = start + begin, stop + begin
-    chain = chain.of((chain.here >= start) & (chain.here < stop))
-    if len(np.unique(chain.here)) < _Reach.of(index).fewest or alike < LEAST_ALIKE:
+    chain = chain.select((chain.here >= start) & (chain.here < stop))
+    if len(np.unique(chain.here)) < _Tolerance.of(index).fewest or alike < LEAST_ALIKE:
         return None
-    first, last = (_there(chain, edge) for edge in (start, stop - NGRAM_LENGTH))
+    first, last = (_counterpart(chain, number) for number in (start, stop - NGRAM_LENGTH))
     if not 1 / MOST_UNEVEN <= (last + NGRAM_LENGTH - first) / (stop - start) <= MOST_UNEVEN:
         return None
     piece = index.pieces[int(index.piece_at(chain.there[:1])[0])]
@@ -195,34 +207,39 @@ def _passage(chain: _Matches, told: NDArray[np.bool_], index: PassageIndex) -> P
     return Passage(piece, start, stop, first, last + NGRAM_LENGTH, int(chain.semitones[0]), alike)
 
 
-def _stand_in(places: IntArray, note_count: int) -> NDArray[np.bool_]:
-    """Mark the notes [N] of the words at these places."""
+def _notes_of(starts: IntArray, note_count: int) -> NDArray[np.bool_]:
+    """Mark the notes [N] of the n-grams that start at these notes."""
     changes = np.zeros(note_count + 1, dtype=np.int64)
-    np.add.at(changes, places, 1)
-    np.add.at(changes, places + NGRAM_LENGTH, -1)
+    np.add.at(changes, starts, 1)
+    np.add.at(changes, starts + NGRAM_LENGTH, -1)
     return np.asarray(np.cumsum(changes[:-1]) > 0)
 
 
-def _densest(is_covered: NDArray[np.bool_], is_told: NDArray[np.bool_]) -> tuple[int, int]:
-    """Leave stray words at the ends off: the stretch [start, stop) of the best sum, where notes that differ cost."""
-    gains = np.where(is_covered, 1.0, np.where(is_told, -COST_OF_OTHERS, 0.0))
-    heights = np.concatenate([[0.0], np.cumsum(gains)])
-    lowest = np.minimum.accumulate(heights)
-    stop = int(np.argmax(heights - lowest))
-    start = int(np.flatnonzero(heights[:stop] == lowest[stop])[-1])
+def _densest(is_shared: NDArray[np.bool_], is_comparable: NDArray[np.bool_]) -> tuple[int, int]:
+    """Leave stray n-grams at the ends off: return the range [start, stop) of the largest sum of gains.
+
+    A shared note gains 1, a note that differs costs COST_OF_OTHERS, one in no n-gram that the index knows is free.
+    """
+    gains = np.where(is_shared, 1.0, np.where(is_comparable, -COST_OF_OTHERS, 0.0))
+    # The maximum subarray by prefix sums: the largest rise from a lowest sum before it.
+    sums = np.concatenate([[0.0], np.cumsum(gains)])
+    lowest = np.minimum.accumulate(sums)
+    stop = int(np.argmax(sums - lowest))
+    start = int(np.flatnonzero(sums[:stop] == lowest[stop])[-1])
     return start, stop
 
 
-def _there(chain: _Matches, end: int) -> int:
-    """Where the word at one end of a chain stands there: of several places, the one in line with the words around."""
-    line = chain.there - chain.here
-    around = np.argsort(np.abs(chain.here - end), kind="stable")[:9]
-    choices = np.flatnonzero(chain.here == end)
-    return int(chain.there[choices[np.argmin(np.abs(line[choices] - np.median(line[around])))]])
+def _counterpart(chain: _Matches, number: int) -> int:
+    """Return the corpus's note that matches note `number` at an end of the chain."""
+    # A figure may occur there repeatedly: of its notes, the one whose offset agrees with the nine matches around.
+    around = np.argsort(np.abs(chain.here - number), kind="stable")[:9]
+    choices = np.flatnonzero(chain.here == number)
+    distance = np.abs(chain.offset[choices] - np.median(chain.offset[around]))
+    return int(chain.there[choices[np.argmin(distance)]])
 
 
 def _longest_first(passages: Sequence[Passage]) -> Iterator[Passage]:
-    """List passages, but those that a longer one mostly covers, which are counted with it."""
+    """Yield passages but those that a longer one mostly covers, which count as its occurrences elsewhere."""
     waiting = sorted(passages, key=lambda passage: (-passage.shared, -passage.alike, passage.start))
     while waiting:
         longest, *shorter = waiting

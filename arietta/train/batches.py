@@ -1,9 +1,9 @@
 """Training crops: notes from a store, transposed and stretched on the fly, encoded, cut and padded.
 
 Batch k of a seed is always the same, whoever asks for it and in whatever order: resuming needs no more than k, and
-processes share a step by taking different k. A crop from the middle of a piece is a plain slice of the piece's rows,
-like the windows of `evaluation`; one from the beginning has its start row, one at the end its end row, and nearly
-always a coda row that announced it.
+processes share a step by taking different k. A crop from the middle of a piece is a plain slice of the piece's tokens,
+like the windows of `validation`; one from the beginning has its start token, one at the end its end token, and nearly
+always a coda token that announced it.
 """
 
 from __future__ import annotations
@@ -20,40 +20,41 @@ from ..corpus.store import Piece, Store
 from ..errors import CorpusError
 from ..model.config import ModelConfig
 from ..music.notes import HIGHEST_PITCH, LOWEST_PITCH, Notes, select, stretch, transpose, trim
-from .settings import DataSettings
+from .config import DataSettings
 
-# Rows thrown away before a crop from the middle: an encoder that begins there does not know which keys and pedal are
-# held, and writes their rows as if they began with the crop. After 16 rows of the piece it does, nearly always.
-LEAD_ROWS = 16
-CODA_SHARE = 0.9  # of the crops that reach an end: so an end may also come unannounced
+# Tokens thrown away before a crop from the middle: an encoder that begins there does not know which keys and pedal
+# are held, and writes their tokens as if they began with the crop. After 16 tokens it nearly always does.
+LEAD_TOKENS = 16
+CODA_SHARE = 0.9  # of the crops that reach an end, so that an end may also come unannounced
 PROBED_PIECES, PROBED_NOTES = 16, 500
-SHORTER = 8  # times: a short batch's crops, and as many times more of them
+SHORTER = 8  # times: the crops of a short batch are as much shorter, and as many more
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Rows to learn: `events` int64 [B, L, F], `counted` bool [B, L, F] (False for padding), ids int64 [B]."""
+class TokenBatch:
+    """Crops to learn: `tokens` int64 [B, T, F], `counted` bool [B, T, F] (False for padding), ids int64 [B]."""
 
-    events: NDArray[np.int64]
+    tokens: NDArray[np.int64]
     counted: Booleans
     composer: NDArray[np.int64]
     source: NDArray[np.int64]
 
     @property
-    def rows(self) -> int:
-        """Rows with at least one counted field."""
+    def token_count(self) -> int:
+        """Tokens with at least one counted field."""
         return int(self.counted.any(axis=-1).sum())
 
-    def part(self, chosen: slice) -> Batch:
-        """Some of the crops."""
-        return Batch(self.events[chosen], self.counted[chosen], self.composer[chosen], self.source[chosen])
+    def part(self, crops: slice) -> TokenBatch:
+        """Return these of the crops."""
+        return TokenBatch(self.tokens[crops], self.counted[crops], self.composer[crops], self.source[crops])
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """`chance` in [0, 1) says where in the range that keeps the 88 keys the transposition lies.
+    """How one crop is transposed and stretched: by a point of the allowed range, and by a factor.
 
-    Stretching is continuous, not Magenta's five values: on a 10 ms grid each factor is another rounding of the piece.
+    `chance` in [0, 1) says where in the range that keeps the 88 keys the transposition lies. Stretching is
+    continuous, not Magenta's five values: on a 10 ms grid each factor is another rounding of the piece.
     """
 
     chance: float
@@ -77,93 +78,95 @@ class Crops:
         """Raises CorpusError where the split has no notes."""
         self._store, self._codec, self._model, self._settings, self._seed = store, codec, model, settings, seed
         self._pieces = pieces_of(store, split)
-        self._edges = np.cumsum(_chances(self._pieces, settings, model.composers))
+        self._edges = np.cumsum(_crop_chances(self._pieces, settings, model.composers))
         self._tokens_per_note = tokens_per_note(codec, store, self._pieces)
 
-    def batch(self, number: int, size: int) -> Batch:
+    def batch(self, number: int, size: int) -> TokenBatch:
         """Draw batch `number` of this seed: `size` crops, or `SHORTER` times as many that are as much shorter."""
         rng = np.random.default_rng([self._seed, number])
         length = self._settings.length
         if self._settings.short_share and rng.random() < self._settings.short_share:
             size, length = size * SHORTER, length // SHORTER
-        chosen = np.minimum(np.searchsorted(self._edges, rng.random(size), side="right"), len(self._pieces) - 1)
-        pieces = [self._pieces[int(index)] for index in chosen]
-        rows = [self.crop(piece, rng, length) for piece in pieces]
-        events, counted = pad(rows, self._codec, length)
+        # The last edge may round to just below 1, and a number above it belongs to the last piece.
+        drawn = np.minimum(np.searchsorted(self._edges, rng.random(size), side="right"), len(self._pieces) - 1)
+        pieces = [self._pieces[int(index)] for index in drawn]
+        tokens, counted = pad([self.crop(piece, rng, length) for piece in pieces], self._codec, length)
         ids = np.array([self._model.condition_ids(piece.composer, piece.source) for piece in pieces])
         ids[rng.random(ids.shape) < self._settings.any_share] = 0
-        return Batch(events, counted, ids[:, 0], ids[:, 1])
+        return TokenBatch(tokens, counted, ids[:, 0], ids[:, 1])
 
     def crop(self, piece: Piece, rng: np.random.Generator, length: int) -> Tokens:
-        """Draw at most `length` rows uint16 [T, F] of a piece.
+        """Draw at most `length` tokens uint16 [T, F] of a piece.
 
-        The place is drawn from half a crop before the piece to half a crop before its end, and moved inside, so
-        that a crop holds the beginning (and likewise the end) half as often as any place in the middle.
+        The first note is drawn from half a crop before the piece to half a crop before its end, and moved inside, so
+        that a crop holds the beginning (and likewise the end) half as often as any note in the middle.
         """
         span = length / self._tokens_per_note
-        place = int(rng.uniform(-span / 2, piece.notes - span / 2))
-        note_count = int((length + LEAD_ROWS) / self._tokens_per_note * 1.25) + LONGEST_CODA
+        first = int(rng.uniform(-span / 2, piece.notes - span / 2))
+        # A quarter more than the estimate, so that one encoding nearly always suffices; the notes of a coda besides.
+        note_count = int((length + LEAD_TOKENS) / self._tokens_per_note * 1.25) + LONGEST_CODA
         augmentation = Augmentation(float(rng.random()), float(rng.uniform(*self._settings.stretch)))
         coda = int(rng.integers(SHORTEST_CODA, LONGEST_CODA + 1)) if rng.random() < CODA_SHARE else 0
-        is_at_end = place + span >= piece.notes
-        start = max(piece.notes - note_count if is_at_end else place, 0)
-        rows = self._encode(piece, start, note_count, length + LEAD_ROWS, coda, augmentation)
-        rows = rows[LEAD_ROWS if start else 0 :]
-        return rows[-length:] if is_at_end else rows[:length]
+        is_at_end = first + span >= piece.notes
+        start = max(piece.notes - note_count if is_at_end else first, 0)
+        tokens = self._encode(piece, start, note_count, length + LEAD_TOKENS, coda, augmentation)
+        tokens = tokens[LEAD_TOKENS if start else 0 :]
+        return tokens[-length:] if is_at_end else tokens[:length]
 
     def _encode(
-        self, piece: Piece, start: int, note_count: int, row_count: int, coda: int, augmentation: Augmentation
+        self, piece: Piece, start: int, note_count: int, token_count: int, coda: int, augmentation: Augmentation
     ) -> Tokens:
-        """Encode notes from `start` on: `note_count`, or more where those do not fill `row_count` rows."""
+        """Encode notes from `start` on: `note_count`, or more where those do not fill `token_count` tokens."""
         while True:
             stop = min(start + note_count, piece.notes)
-            is_whole = stop == piece.notes
+            is_to_end = stop == piece.notes
             notes = augmentation.apply(self._store.notes(piece.index, start, stop), self._settings.transpose)
-            rows = self._codec.encode(notes, is_complete=is_whole, coda=coda if is_whole else 0)
-            if is_whole or len(rows) >= row_count:
-                return rows
+            tokens = self._codec.encode(notes, is_complete=is_to_end, coda=coda if is_to_end else 0)
+            if is_to_end or len(tokens) >= token_count:
+                return tokens
             note_count *= 2
 
 
-def _chances(pieces: list[Piece], settings: DataSettings, composers: Sequence[str]) -> NDArray[np.float64]:
+def _crop_chances(pieces: list[Piece], settings: DataSettings, composers: Sequence[str]) -> NDArray[np.float64]:
     """How likely a crop is from each of the pieces: by notes, inside what the settings give corpora and composers."""
     chances = np.array([piece.notes for piece in pieces], dtype=np.float64)
     corpora = np.array([piece.corpus for piece in pieces])
     is_known = np.array([piece.composer in composers for piece in pieces])
     for corpus in np.unique(corpora):
-        inside = corpora == corpus
-        known, others = chances[inside & is_known].sum(), chances[inside & ~is_known].sum()
-        if known and known < settings.known_share * (known + others):
-            chances[inside & is_known] *= settings.known_share * (known + others) / known
-            chances[inside & ~is_known] *= (1 - settings.known_share) * (known + others) / others
+        # Known composers take their share from the unknown ones of the same corpus, so its total stays.
+        is_inside = corpora == corpus
+        known, unknown = chances[is_inside & is_known].sum(), chances[is_inside & ~is_known].sum()
+        if known and known < settings.known_share * (known + unknown):
+            chances[is_inside & is_known] *= settings.known_share * (known + unknown) / known
+            chances[is_inside & ~is_known] *= (1 - settings.known_share) * (known + unknown) / unknown
     for corpus, share in zip(settings.corpora, settings.shares, strict=False):
         chances[corpora == corpus] *= share / max(chances[corpora == corpus].sum(), 1.0)
-    normed: NDArray[np.float64] = chances / chances.sum()
-    return normed
+    return np.asarray(chances / chances.sum(), dtype=np.float64)
 
 
 def pieces_of(store: Store, split: str) -> list[Piece]:
-    """The pieces of a split that have notes; raises CorpusError where there are none."""
+    """Return the pieces of a split that have notes; raises CorpusError where there are none."""
     pieces = [piece for piece in store.pieces if piece.split == split and piece.notes]
     if not pieces:
-        found = ", ".join(sorted({piece.split for piece in store.pieces})) or "no pieces at all"
-        raise CorpusError(f"{store.path}: no piece in the {split} split (the corpus has {found})")
+        splits = ", ".join(sorted({piece.split for piece in store.pieces})) or "no pieces at all"
+        raise CorpusError(f"{store.path}: no piece in the {split} split (the corpus has {splits})")
     return pieces
 
 
 def tokens_per_note(codec: Codec, store: Store, pieces: list[Piece]) -> float:
-    """Estimate how many rows a note takes, from the beginnings of a few pieces spread over `pieces`."""
+    """Estimate how many tokens a note takes, from the beginnings of a few pieces spread over `pieces`."""
     step = max(len(pieces) // PROBED_PIECES, 1)
     probes = [trim(store.notes(piece.index, 0, PROBED_NOTES)) for piece in pieces[::step][:PROBED_PIECES]]
-    rows = sum(len(codec.encode(notes, is_complete=False)) for notes in probes)
-    return max(rows / sum(len(notes) for notes in probes), 0.05)
+    tokens = sum(len(codec.encode(notes, is_complete=False)) for notes in probes)
+    # Bounded below, since the notes of a crop are found by dividing by it.
+    return max(tokens / sum(len(notes) for notes in probes), 0.05)
 
 
-def pad(pieces: list[Tokens], codec: Codec, length: int) -> tuple[NDArray[np.int64], Booleans]:
-    """Stack rows into events int64 [B, length, F] and what counts, bool [B, length, F]; padding is 0 and does not."""
-    shape = (len(pieces), length, len(codec.field_sizes))
-    events, counted = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.bool_)
-    for place, rows in enumerate(pieces):
-        events[place, : len(rows)] = rows
-        counted[place, : len(rows)] = codec.loss_mask(rows)
-    return events, counted
+def pad(crops: list[Tokens], codec: Codec, length: int) -> tuple[NDArray[np.int64], Booleans]:
+    """Stack crops into tokens int64 [B, length, F] and what counts, bool [B, length, F]; padding is 0, uncounted."""
+    shape = (len(crops), length, len(codec.field_sizes))
+    tokens, counted = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.bool_)
+    for index, crop in enumerate(crops):
+        tokens[index, : len(crop)] = crop
+        counted[index, : len(crop)] = codec.loss_mask(crop)
+    return tokens, counted

@@ -1,10 +1,10 @@
-"""A run's folder: what it is (run.json), where it stands (last.pt), its best weights (best.pt), its log.
+"""A run's folder: what the run is (run.json), its state (last.pt) and its best weights (best.pt); see `log` too.
 
-    run.json       effective settings, fingerprints of corpus and codec, seed, versions, machine
-    metrics.jsonl  a line per report and per validation; lines after the checkpoint a run goes on from are taken back
-    last.pt        all that is needed to go on exactly;  best.pt  the same without the optimiser
+    run.json   effective settings, fingerprints of corpus and codec, seed, versions, machine
+    last.pt    all that is needed to go on exactly
+    best.pt    the same without the optimiser
 
-Checkpoints are read with weights_only=True, and written beside their place and renamed, so a kill leaves the old one.
+Checkpoints are read with weights_only=True, and written under another name and renamed, so a kill leaves the old one.
 """
 
 from __future__ import annotations
@@ -28,12 +28,11 @@ from ..codecs.codec import Codec
 from ..errors import ConfigError
 from ..files import write_file
 from ..model.config import ModelConfig
-from .config import describe_config
+from .config import RunSettings, describe_config
 from .network import build_model
-from .settings import RunSettings
 
-RUN, METRICS, LAST, BEST = "run.json", "metrics.jsonl", "last.pt", "best.pt"
-# What torch raises for a file that it cannot load, and a dictionary that holds other things than it should.
+RUN, LAST, BEST = "run.json", "last.pt", "best.pt"
+# What torch raises for a file that it cannot load, and what a dictionary raises that lacks an expected key.
 UNREADABLE = (OSError, EOFError, LookupError, TypeError, ValueError, RuntimeError, pickle.UnpicklingError)
 CHANGEABLE = ("steps", "patience", "checkpoint_minutes", "log_every")  # of [train]; the rest would be another run
 
@@ -41,6 +40,7 @@ Content = dict[str, Any]
 
 
 def write_checkpoint(path: Path, content: Content) -> None:
+    """Write a checkpoint whole, or leave the file that was there; raises OSError."""
     buffer = io.BytesIO()  # a full disk then fails in write_file, as an OSError
     torch.save(content, buffer)
     write_file(path, buffer.getvalue())
@@ -61,7 +61,7 @@ def read_checkpoint(path: Path) -> Content:
 
 @dataclass(frozen=True)
 class Trained:
-    """A network with its weights, what it is, and the codec it speaks."""
+    """A network with its weights, its description, and its codec."""
 
     model: nn.Module
     config: ModelConfig
@@ -86,8 +86,8 @@ def check_same_run(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any])
     Both are descriptions of settings, store and codec, nested; the message names the first difference. A setting that
     a run does not name, because it is newer than the run, has its default.
     """
-    defaults = _flat({"settings": describe_config(RunSettings())})
-    before, after = defaults | _flat(old), defaults | _flat(new)
+    defaults = _flatten({"settings": describe_config(RunSettings())})
+    before, after = defaults | _flatten(old), defaults | _flatten(new)
     for name in sorted(set(before) | set(after)):
         if before.get(name) != after.get(name) and name not in {f"settings.train.{key}" for key in CHANGEABLE}:
             raise ConfigError(
@@ -97,47 +97,28 @@ def check_same_run(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any])
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write indented JSON in UTF-8, whole or not at all."""
     write_file(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
-
-
-def append_metrics(folder: Path, line: Mapping[str, Any]) -> None:
-    with (folder / METRICS).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
-
-
-def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """Every whole line of the log, oldest first; a line that a kill cut short is left out."""
-    path = folder / METRICS
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-    return [json.loads(line) for line in lines if line.endswith("\n")]
-
-
-def take_back_metrics(folder: Path, step: int) -> None:
-    """Leave out what was logged after `step`: the run will log it again."""
-    kept = [line for line in read_metrics(folder) if line["step"] <= step]
-    write_file(folder / METRICS, "".join(json.dumps(line) + "\n" for line in kept).encode())
 
 
 def versions() -> dict[str, str]:
     """Versions of what computes, and the commit of this source where it is a checkout."""
-    found = {"python": sys.version.split()[0], "torch": torch.__version__, "numpy": np.__version__}
-    return found | ({"commit": commit} if (commit := _commit()) else {})
-
-
-def _commit() -> str:
-    """The commit that holds this very file, "" where it is in none."""
-    here = Path(__file__)
+    numbers = {"python": sys.version.split()[0], "torch": torch.__version__, "numpy": np.__version__}
+    source = Path(__file__)
+    git = ["git", "-C", str(source.parent)]
     try:
-        git = ["git", "-C", str(here.parent)]
-        subprocess.run([*git, "ls-files", "--error-unmatch", here.name], check=True, capture_output=True)
-        return subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+        # An installed package may lie inside another project's repository, whose commit is not ours.
+        subprocess.run([*git, "ls-files", "--error-unmatch", source.name], check=True, capture_output=True)
+        head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
-        return ""
+        return numbers
+    return numbers | {"commit": head}
 
 
-def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Turn nested tables into one, its keys dotted."""
+    flat: dict[str, Any] = {}
     for name, value in content.items():
         is_table = isinstance(value, Mapping)
-        found |= _flat(value, f"{prefix}{name}.") if is_table else {prefix + name: value}
-    return found
+        flat |= _flatten(value, f"{prefix}{name}.") if is_table else {prefix + name: value}
+    return flat

@@ -1,8 +1,8 @@
-"""The training run around the updates: it begins or goes on, reports, validates, keeps the best, stops.
+"""The training run around the updates: begin or go on, report, validate, save the best weights, stop.
 
     plan = plan_run(settings, open_store("corpus"))
-    with hardware() as place:
-        outcome = train(plan, Path("runs/mine"), place)
+    with use_hardware() as hardware:
+        outcome = train(plan, Path("runs/mine"), hardware)
 
 A killed run goes on from its last checkpoint and ends with the weights of one that was never killed. SIGTERM and
 Ctrl-C finish the update at hand, save, and return.
@@ -25,122 +25,112 @@ from types import FrameType
 import torch
 
 from ..codecs import CODECS
-from ..corpus.store import Piece, Store
+from ..corpus.store import Store
 from ..errors import ConfigError
 from ..files import write_file
 from ..model.config import ModelConfig
 from .batches import pieces_of
-from .checkpoint import (
-    BEST,
-    LAST,
-    RUN,
-    append_metrics,
-    check_same_run,
-    read_checkpoint,
-    read_metrics,
-    take_back_metrics,
-    versions,
-    write_checkpoint,
-    write_json,
-)
+from .checkpoint import BEST, LAST, RUN, check_same_run, read_checkpoint, versions, write_checkpoint, write_json
+from .config import RunSettings
 from .hardware import Hardware, describe_machine
-from .log import draw_curve
-from .pretrained import Start
-from .settings import RunSettings
-from .trainer import Plan, Trainer, rate
-from .validation import Windows, cut_windows, score, summarise
+from .log import append_metrics, cut_metrics, draw_curve, read_metrics
+from .pretrained import Pretrained
+from .trainer import Plan, Trainer
+from .validation import TokenWindows, cut_token_windows, score, summarise_scores
 
 LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Where a run stands: losses in nats a row; `validation` is nan before the first."""
+class TrainingProgress:
+    """How far a run is: losses in nats per token; `validation` is nan before the first."""
 
     step: int
     steps: int
     loss: float
     validation: float
-    rows_per_second: float
+    tokens_per_second: float
     seconds_left: float
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How a run ended: `reason` is "finished", "no longer improving" or "interrupted"."""
+class TrainingOutcome:
+    """How a run ended: `reason` is "finished", "no longer improving" or "interrupted"; run.json holds these names."""
 
     reason: str
     step: int
     best: float
     best_step: int
-    rows: int
+    rows: int  # tokens learned from
     seconds: float
 
 
-def plan_run(settings: RunSettings, store: Store, start: Start | None = None) -> Plan:
-    """Learn from the training split what the model needs to know of it; raises CorpusError where it is empty.
+def plan_run(settings: RunSettings, store: Store, pretrained: Pretrained | None = None) -> Plan:
+    """Choose codec and conditions by the training split; raises CorpusError where it is empty.
 
-    A model that begins from `start` knows that model's composers and sources too.
+    A model that begins from a pretrained one knows that model's composers and sources too.
     """
     data = settings.data
     store = store.select(data.corpora, data.only_composers)
     pieces = pieces_of(store, "train")
-    codec = CODECS[settings.data.codec]()
-    composers = _composers(pieces, data.min_composer_pieces, data.max_composers)
+    codec = CODECS[data.codec]()
+    counts = Counter(piece.composer for piece in pieces if piece.composer)
+    by_count = sorted(counts, key=lambda name: (-counts[name], name))
+    frequent = [name for name in by_count if counts[name] >= data.min_composer_pieces]
+    composers = set(frequent[: data.max_composers or None])
     sources = {piece.source for piece in pieces if piece.source}
-    if start:
-        composers, sources = composers | set(start.config.composers), sources | set(start.config.sources)
+    if pretrained:
+        composers |= set(pretrained.config.composers)
+        sources |= set(pretrained.config.sources)
     model = ModelConfig(
         **asdict(settings.model),
         field_sizes=codec.field_sizes,
         composers=tuple(sorted(composers)),
         sources=tuple(sorted(sources)),
     )
-    return Plan(settings, store, codec, model, start)
+    return Plan(settings, store, codec, model, pretrained)
 
 
-def _composers(pieces: list[Piece], least: int, most: int) -> set[str]:
-    """Those with `least` pieces or more, the `most` best represented of them (0: all)."""
-    counts = Counter(piece.composer for piece in pieces if piece.composer)
-    known = [name for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if count >= least]
-    return set(known[: most or None])
-
-
-def train(plan: Plan, folder: Path, hardware: Hardware, *, report: Callable[[Progress], None] | None = None) -> Outcome:
+def train(
+    plan: Plan, folder: Path, hardware: Hardware, *, report: Callable[[TrainingProgress], None] | None = None
+) -> TrainingOutcome:
     """Train to the plan's last step, from `folder`'s last checkpoint where it has one of the same run.
 
     Raises ConfigError where the folder holds another run, or the loss is no longer finite.
     """
+    # Whoever calls this keeps his own random numbers: the trainer seeds torch's global generator.
     devices = [hardware.device] if hardware.is_cuda else []
     with torch.random.fork_rng(devices), stop_requests() as is_asked_to_stop:
         run = Run(plan, folder, hardware, report)
         run.begin()
-        return run.go(is_asked_to_stop)
+        return run.loop(is_asked_to_stop)
 
 
 class Run:
     """A run in its folder; only the first of several processes writes."""
 
-    def __init__(self, plan: Plan, folder: Path, hardware: Hardware, report: Callable[[Progress], None] | None) -> None:
+    def __init__(
+        self, plan: Plan, folder: Path, hardware: Hardware, report: Callable[[TrainingProgress], None] | None
+    ) -> None:
         self.plan, self.folder, self.hardware, self.report = plan, folder, hardware, report
         self.settings = plan.settings.train
         self.trainer = Trainer(plan, hardware)
-        self.windows: Windows | None = None
+        self.windows: TokenWindows | None = None
         self.validation = math.nan
-        self._losses: list[torch.Tensor] = []
-        self._rows, self._clock = 0, time.monotonic()
-        self._saved, self._began, self._first_step = self._clock, self._clock, 0
+        self._losses: list[torch.Tensor] = []  # since the last report; tensors, so that a GPU is not waited for
+        self._logged_rows, self._logged_at = 0, time.monotonic()
+        self._saved_at, self._began_at, self._first_step = self._logged_at, self._logged_at, 0
 
     def begin(self) -> None:
-        """Take up the folder's checkpoint, cut the validation windows, write run.json."""
-        trainer, last, before = self.trainer, self.folder / LAST, self.settings.steps
+        """Restore the folder's checkpoint, cut the validation windows, write run.json."""
+        trainer, last, planned_steps = self.trainer, self.folder / LAST, self.settings.steps
         if last.exists():
             content = read_checkpoint(last)
             check_same_run(self.folder, content["identity"], self.plan.identity())
             trainer.restore(content)
-            before = content["identity"]["settings"]["train"]["steps"]
+            planned_steps = content["identity"]["settings"]["train"]["steps"]
         if self.settings.validation_windows:
-            self.windows = cut_windows(
+            self.windows = cut_token_windows(
                 self.plan.codec,
                 self.plan.model,
                 self.plan.store,
@@ -148,21 +138,27 @@ class Run:
                 length=self.plan.settings.data.length,
                 max_windows=self.settings.validation_windows,
             )
-        self._first_step, self._rows = trainer.step, trainer.rows
+        self._first_step, self._logged_rows = trainer.step, trainer.rows
         if self.hardware.is_first:
             self.folder.mkdir(parents=True, exist_ok=True)
-            take_back_metrics(self.folder, trainer.step)
-            self._tell_where(before)
+            cut_metrics(self.folder, trainer.step)
+            if trainer.step:
+                LOG.info("%s: goes on after step %d", self.folder, trainer.step)
+            steps = self.settings.steps
+            if steps != planned_steps:
+                message = "%s: planned anew, %d steps instead of %d: the rate follows a new cosine"
+                LOG.info(message, self.folder, steps, planned_steps)
+                self._append_line({"kind": "planned", "step": trainer.step, "steps": steps, "before": planned_steps})
             self._write_description(None)
 
-    def go(self, is_asked_to_stop: Callable[[], bool]) -> Outcome:
+    def loop(self, is_asked_to_stop: Callable[[], bool]) -> TrainingOutcome:
         """Update, report, validate and save until the run is over or `is_asked_to_stop`."""
         trainer, settings = self.trainer, self.settings
-        self._clock = self._began = self._saved = time.monotonic()
+        self._logged_at = self._began_at = self._saved_at = time.monotonic()
         is_stopped = False
-        if self.plan.start and not trainer.step:
-            self._validate()  # what it begins from is the first to beat
-        while not self._ending() and not is_stopped:
+        if self.plan.pretrained and not trainer.step:
+            self._validate()  # the weights it begins from are the first to beat
+        while not self._end_reason() and not is_stopped:
             loss, length = trainer.advance()
             self._losses.append(loss)
             is_last = trainer.step == settings.steps
@@ -170,71 +166,13 @@ class Run:
                 self._log(length)
             if trainer.step % settings.validate_every == 0 or is_last:
                 self._validate()
-            is_stopped = bool(self.hardware.total(is_asked_to_stop())[0])
-            if time.monotonic() - self._saved >= 60 * settings.checkpoint_minutes:
+            # Summed, so that all processes stop after the same step when one of them is asked to.
+            is_stopped = bool(self.hardware.sum_number(is_asked_to_stop()))
+            if time.monotonic() - self._saved_at >= 60 * settings.checkpoint_minutes:
                 self._save()
-        return self._end()
-
-    def _ending(self) -> str:
-        """Why the run is over; empty where it is not."""
-        if self.settings.patience and self.trainer.stale >= self.settings.patience:
-            return "no longer improving"
-        return "finished" if self.trainer.step >= self.settings.steps else ""
-
-    def _log(self, length: torch.Tensor) -> None:
-        """Write and report the mean loss since the last time, and the throughput of all processes together."""
-        trainer = self.trainer
-        loss = self.hardware.total(self._mean_loss())[0]
-        passed = time.monotonic() - self._clock
-        speed = (trainer.rows - self._rows) / max(passed, 1e-9)
-        trainer.seconds += passed
-        self._rows, self._clock, self._losses = trainer.rows, time.monotonic(), []
-        line = {"kind": "training", "step": trainer.step, "loss": loss, "gradient": float(length)}
-        line |= {"rate": rate(self.settings, trainer.step - 1), "rows_per_second": round(speed, 1)}
-        self._write_line(line | {"seconds": round(trainer.seconds, 1)})
-        if self.report and self.hardware.is_first:
-            done, left = trainer.step - self._first_step, self.settings.steps - trainer.step
-            seconds_left = (time.monotonic() - self._began) / done * left
-            self.report(Progress(trainer.step, self.settings.steps, loss, self.validation, speed, seconds_left))
-
-    def _mean_loss(self) -> float:
-        """This process's part of the mean loss since the last report; raises ConfigError where it is not finite."""
-        loss = float(torch.stack(self._losses).mean()) if self._losses else 0.0
-        if not math.isfinite(loss):
-            raise ConfigError(f"the loss became {loss} by step {self.trainer.step}; lower train.rate and begin anew")
-        return loss
-
-    def _validate(self) -> None:
-        """Score the validation windows, keep the weights where they are the best; without windows keep the newest."""
-        trainer, began = self.trainer, time.monotonic()
-        line: dict[str, object] = {"kind": "validation", "step": trainer.step}
-        is_best = True
-        if self.windows is not None:
-            scores = score(trainer.averaged, self.windows, self.hardware, batch=self.settings.batch)
-            summary = summarise(scores, self.windows, self.plan.codec)
-            self.validation = summary["nats_per_row"]
-            is_best = self.validation < trainer.best
-            trainer.stale = 0 if is_best else trainer.stale + 1
-            self._write_line(line | summary | {"is_best": is_best, "seconds": round(trainer.seconds, 1)})
-        if is_best:
-            trainer.best, trainer.best_step = self.validation, trainer.step
-        if self.hardware.is_first:
-            if is_best:
-                write_checkpoint(self.folder / BEST, trainer.content(with_optimiser=False))
-            write_file(self.folder / "curve.png", draw_curve(read_metrics(self.folder)))
-        self._clock += time.monotonic() - began
-
-    def _save(self) -> None:
-        self._mean_loss()  # weights that are no numbers replace no checkpoint
-        if self.hardware.is_first:
-            write_checkpoint(self.folder / LAST, self.trainer.content(with_optimiser=True))
-        self._saved = time.monotonic()
-
-    def _end(self) -> Outcome:
-        trainer = self.trainer
         self._save()
-        outcome = Outcome(
-            reason=self._ending() or "interrupted",
+        outcome = TrainingOutcome(
+            reason=self._end_reason() or "interrupted",
             step=trainer.step,
             best=trainer.best,
             best_step=trainer.best_step,
@@ -245,22 +183,67 @@ class Run:
             self._write_description(outcome)
         return outcome
 
-    def _tell_where(self, before: int) -> None:
-        """Say where a run goes on, and where its cosine now ends if that was elsewhere `before`."""
-        step, steps = self.trainer.step, self.settings.steps
-        if step:
-            LOG.info("%s: goes on after step %d", self.folder, step)
-        if steps != before:
-            LOG.info(
-                "%s: planned anew, %d steps instead of %d: the rate follows a new cosine", self.folder, steps, before
-            )
-            self._write_line({"kind": "planned", "step": step, "steps": steps, "before": before})
+    def _end_reason(self) -> str:
+        """Say why the run is over; empty where it is not."""
+        if self.settings.patience and self.trainer.stale >= self.settings.patience:
+            return "no longer improving"
+        return "finished" if self.trainer.step >= self.settings.steps else ""
 
-    def _write_line(self, line: dict[str, object]) -> None:
+    def _log(self, length: torch.Tensor) -> None:
+        """Log and report the mean loss since the last time, and the throughput of all processes together."""
+        trainer = self.trainer
+        loss = self.hardware.sum_number(self._mean_loss())
+        passed = time.monotonic() - self._logged_at
+        speed = (trainer.rows - self._logged_rows) / max(passed, 1e-9)
+        trainer.seconds += passed
+        self._logged_rows, self._logged_at, self._losses = trainer.rows, time.monotonic(), []
+        line = {"kind": "training", "step": trainer.step, "loss": loss, "gradient": float(length)}
+        line |= {"rate": trainer.rate, "rows_per_second": round(speed, 1)}
+        self._append_line(line | {"seconds": round(trainer.seconds, 1)})
+        if self.report and self.hardware.is_first:
+            done, left = trainer.step - self._first_step, self.settings.steps - trainer.step
+            seconds_left = (time.monotonic() - self._began_at) / done * left
+            self.report(TrainingProgress(trainer.step, self.settings.steps, loss, self.validation, speed, seconds_left))
+
+    def _mean_loss(self) -> float:
+        """Return this process's part of the mean loss since the last report; raises ConfigError where not finite."""
+        loss = float(torch.stack(self._losses).mean()) if self._losses else 0.0
+        if not math.isfinite(loss):
+            raise ConfigError(f"the loss became {loss} by step {self.trainer.step}; lower train.rate and begin anew")
+        return loss
+
+    def _validate(self) -> None:
+        """Score the validation windows and save the weights if they are the best; without windows save the newest."""
+        trainer, began_at = self.trainer, time.monotonic()
+        line: dict[str, object] = {"kind": "validation", "step": trainer.step}
+        is_best = True
+        if self.windows is not None:
+            scores = score(trainer.averaged, self.windows, self.hardware, batch=self.settings.batch)
+            summary = summarise_scores(scores, self.windows, self.plan.codec)
+            self.validation = summary["nats_per_row"]
+            is_best = self.validation < trainer.best
+            trainer.stale = 0 if is_best else trainer.stale + 1
+            self._append_line(line | summary | {"is_best": is_best, "seconds": round(trainer.seconds, 1)})
+        if is_best:
+            trainer.best, trainer.best_step = self.validation, trainer.step
+        if self.hardware.is_first:
+            if is_best:
+                write_checkpoint(self.folder / BEST, trainer.content(with_optimiser=False))
+            write_file(self.folder / "curve.png", draw_curve(read_metrics(self.folder)))
+        self._logged_at += time.monotonic() - began_at  # validation is no training time
+
+    def _save(self) -> None:
+        self._mean_loss()  # raises, so that weights that are no numbers never replace a checkpoint
+        if self.hardware.is_first:
+            write_checkpoint(self.folder / LAST, self.trainer.content(with_optimiser=True))
+        self._saved_at = time.monotonic()
+
+    def _append_line(self, line: dict[str, object]) -> None:
         if self.hardware.is_first:
             append_metrics(self.folder, line)
 
-    def _write_description(self, outcome: Outcome | None) -> None:
+    def _write_description(self, outcome: TrainingOutcome | None) -> None:
+        """Write run.json, at the end with the outcome."""
         description = self.plan.identity() | {
             "corpus": {"pieces": len(self.plan.store), "train_pieces": len(pieces_of(self.plan.store, "train"))},
             "model": self.plan.model.describe(),
@@ -270,28 +253,28 @@ class Run:
             "machine": describe_machine(self.hardware.device),
             "versions": versions(),
         }
-        if self.plan.start:
-            description["begun_from"] = self.plan.start.name
+        if self.plan.pretrained:
+            description["begun_from"] = self.plan.pretrained.name
         write_json(self.folder / RUN, description | ({"outcome": asdict(outcome)} if outcome else {}))
 
 
 @contextmanager
 def stop_requests() -> Iterator[Callable[[], bool]]:
-    """Give a function that says whether SIGTERM or Ctrl-C came; the second Ctrl-C interrupts as ever."""
-    asked: list[int] = []
+    """Give a function that says whether SIGTERM or Ctrl-C came; the second Ctrl-C interrupts as always."""
+    received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
+        yield lambda: False  # Python lets the main thread alone set handlers
         return
-    before = {kind: signal.getsignal(kind) for kind in (signal.SIGTERM, signal.SIGINT)}
+    old_handlers = {kind: signal.getsignal(kind) for kind in (signal.SIGTERM, signal.SIGINT)}
 
-    def note(kind: int, _: FrameType | None) -> None:
-        asked.append(kind)
-        signal.signal(kind, before[signal.Signals(kind)])
+    def receive(kind: int, _: FrameType | None) -> None:
+        received.append(kind)
+        signal.signal(kind, old_handlers[signal.Signals(kind)])
 
-    for kind in before:
-        signal.signal(kind, note)
+    for kind in old_handlers:
+        signal.signal(kind, receive)
     try:
-        yield lambda: bool(asked)
+        yield lambda: bool(received)
     finally:
-        for kind, handler in before.items():
+        for kind, handler in old_handlers.items():
             signal.signal(kind, handler)

@@ -23,43 +23,46 @@ from ..codecs.codec import fingerprint as codec_fingerprint
 from ..corpus.store import Store
 from ..errors import ConfigError
 from ..model.config import ModelConfig
-from .batches import Batch, Crops
+from .batches import Crops, TokenBatch
 from .checkpoint import Content
-from .config import describe_config
+from .config import RunSettings, describe_config
 from .hardware import Hardware
 from .network import build_model
 from .network.fields import shift_right, token_nll
-from .pretrained import Start, carry_over
-from .settings import RunSettings, TrainSettings
+from .pretrained import Pretrained, carry_over
+from .schedule import learning_rate
 
-BETAS = (0.9, 0.95)
+BETAS = (0.9, 0.95)  # of AdamW; language models use the shorter memory of the second, 0.95 instead of 0.999
 LONGEST_GRADIENT = 1.0
-LAST_RATE = 0.1  # of the highest
+FINAL_RATE = 0.1  # of the highest
+# What a checkpoint holds of the trainer's own state, under these names.
+COUNTERS = ("step", "rows", "seconds", "best", "best_step", "stale")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All that a run is made of before its first step."""
+    """All that a run consists of before its first step."""
 
     settings: RunSettings
     store: Store
     codec: Codec
     model: ModelConfig
-    start: Start | None = None  # the model whose weights it begins from; None for fresh ones
+    pretrained: Pretrained | None = None  # the model whose weights it begins from; None for fresh ones
 
     def identity(self) -> Content:
-        """What two runs must share to be the same run."""
+        """Describe what two runs must share to be the same run."""
         return {
             "settings": describe_config(self.settings),
             "store": self.store.fingerprint,
             "codec": codec_fingerprint(self.codec),
-        } | ({"start": self.start.fingerprint} if self.start else {})
+        } | ({"start": self.pretrained.fingerprint} if self.pretrained else {})
 
 
 class Trainer:
-    """A network that learns; `step` counts updates, `rows` what it has seen.
+    """A network that learns; `step` counts updates, `rows` the tokens it has learned from, `seconds` the time.
 
-    `best` is the lowest validation score so far (nats a row), reached at `best_step`, `stale` scores ago.
+    `best` is the lowest validation score so far (nats per token), reached at `best_step`, `stale` scores ago. `rate` is
+    the learning rate of the last update. The loop counts the seconds and keeps the score.
     """
 
     def __init__(self, plan: Plan, hardware: Hardware) -> None:
@@ -73,37 +76,54 @@ class Trainer:
             )
         torch.manual_seed(self.settings.seed)
         self.model = build_model(plan.model)
-        if plan.start:
-            carry_over(plan.start, self.model, plan.model)
+        if plan.pretrained:
+            carry_over(plan.pretrained, self.model, plan.model)
         self.model.to(hardware.device)
         self.averaged = copy.deepcopy(self.model) if self.settings.average else self.model
-        self.network = _network(self.model, self.settings, hardware)
-        self.optimiser = _optimiser(self.model, self.settings)
+        # The same weights as `model`, as an update runs them; checkpoints take the bare model, whose names are plain.
+        self.network: Any = torch.compile(self.model) if self.settings.compile and hardware.is_cuda else self.model
+        if hardware.world > 1:
+            self.network = DistributedDataParallel(self.network)
+        # Decay pulls matrices and tables towards 0, but not biases and the scales of norms.
+        weights, decay = list(self.model.parameters()), self.settings.weight_decay
+        groups = [
+            {"params": [weight for weight in weights if weight.ndim >= 2], "weight_decay": decay},
+            {"params": [weight for weight in weights if weight.ndim < 2], "weight_decay": 0.0},
+        ]
+        self.optimiser = torch.optim.AdamW(groups, lr=self.settings.rate, betas=BETAS, fused=True)
         self.crops = Crops(plan.store, plan.codec, plan.model, plan.settings.data, seed=self.settings.seed)
-        self.step, self.rows, self.seconds = 0, 0, 0.0
+        self.step, self.rows, self.seconds, self.rate = 0, 0, 0.0, 0.0
         self.best, self.best_step, self.stale = math.inf, 0, 0
+        # On a GPU the next step's crops are drawn while this one runs (a crop takes 1 ms of a CPU). On a CPU the
+        # thread would only take the processor from the step.
         self._pool = ThreadPoolExecutor(1) if hardware.is_cuda else None
-        self._ahead: Future[list[Batch]] | None = None
+        self._next_batches: Future[list[TokenBatch]] | None = None
 
     def advance(self) -> tuple[Tensor, Tensor]:
-        """Make one update; returns this process's part of the loss (nats a row) and the gradient's length."""
-        torch.manual_seed(_step_seed(self.settings.seed, self.step, self.hardware.rank))
+        """Make one update; returns this process's part of the loss (nats per token) and the gradient's length."""
+        settings = self.settings
+        # Dropout depends on the step, not on what was drawn before: a resumed run draws what an unbroken one does.
+        sequence = np.random.SeedSequence([settings.seed, self.step, self.hardware.rank])
+        torch.manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> 1))  # >> 1: torch wants 63 bits
         self.network.train()
         batches = self._take_batches()
-        rows = self.hardware.total(sum(batch.rows for batch in batches))[0]
-        loss = self._descend(batches, rows)
+        token_count = self.hardware.sum_number(sum(batch.token_count for batch in batches))
+        loss = self._backpropagate(batches, token_count)
         length = nn.utils.clip_grad_norm_(self.model.parameters(), LONGEST_GRADIENT)
+        self.rate = learning_rate(
+            self.step, peak=settings.rate, warm_up=settings.warm_up, steps=settings.steps, final_share=FINAL_RATE
+        )
         for group in self.optimiser.param_groups:
-            group["lr"] = rate(self.settings, self.step)
+            group["lr"] = self.rate
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
-        self.step, self.rows = self.step + 1, self.rows + int(rows)
+        self.step, self.rows = self.step + 1, self.rows + int(token_count)
         if self.averaged is not self.model:
-            self._average()
+            self._update_average()
         return loss, length
 
     def content(self, *, with_optimiser: bool) -> Content:
-        """The checkpoint: with the optimiser and the raw weights to go on from, without it the best to use."""
+        """Return a checkpoint: with the optimiser and the raw weights to go on from, without it the weights to use."""
         weights = self.model if with_optimiser else self.averaged
         return {
             "model": weights.state_dict(),
@@ -114,7 +134,7 @@ class Trainer:
             "store": self.plan.store.fingerprint,
             "identity": self.plan.identity(),
             "rng": {"seed": self.settings.seed},
-            **{name: getattr(self, name) for name in _COUNTERS},
+            **{name: getattr(self, name) for name in COUNTERS},
         }
 
     def restore(self, content: Content) -> None:
@@ -123,73 +143,46 @@ class Trainer:
         if self.averaged is not self.model:
             self.averaged.load_state_dict(content["average"])
         self.optimiser.load_state_dict(content["optimiser"])
-        for name in _COUNTERS:
+        for name in COUNTERS:
             setattr(self, name, content[name])
 
-    def _descend(self, batches: list[Batch], rows: float) -> Tensor:
-        """Gather the gradient of the mean over all `rows` of the step; returns this process's part of the loss."""
+    def _backpropagate(self, batches: list[TokenBatch], token_count: float) -> Tensor:
+        """Add up the gradient of the mean over all tokens of the step; returns this process's part of the loss."""
         loss = torch.zeros((), device=self.hardware.device)
-        for place, batch in enumerate(batches):
-            is_last = place == len(batches) - 1
-            waits = isinstance(self.network, DistributedDataParallel) and not is_last
-            with self.network.no_sync() if waits else nullcontext():
-                part = self._nll(batch) / rows
+        for index, batch in enumerate(batches):
+            is_last = index == len(batches) - 1
+            # Processes exchange their gradients once a step, after the last batch.
+            is_local = isinstance(self.network, DistributedDataParallel) and not is_last
+            with self.network.no_sync() if is_local else nullcontext():
+                part = self._nll(batch) / token_count
                 (part * self.hardware.world).backward()  # type: ignore[no-untyped-call]  # DistributedDataParallel divides by the processes
             loss += part.detach()
         return loss
 
-    def _nll(self, batch: Batch) -> Tensor:
-        events, counted, composer, source = self.hardware.tensors(batch)
+    def _nll(self, batch: TokenBatch) -> Tensor:
+        """Sum the negative log-likelihood over what counts in a batch, in nats."""
+        tokens, counted, composer, source = self.hardware.tensors(batch)
         with self.hardware.autocast():
-            logits = self.network(shift_right(events, self.plan.codec.field_sizes), events, composer, source)
-        return token_nll(logits, events, counted).sum()
+            logits = self.network(shift_right(tokens, self.plan.codec.field_sizes), tokens, composer, source)
+        return token_nll(logits, tokens, counted).sum()
 
-    def _take_batches(self) -> list[Batch]:
-        """This step's batches; on a GPU the next step's are drawn meanwhile (a crop takes 1 ms of a CPU)."""
+    def _take_batches(self) -> list[TokenBatch]:
+        """Return this step's batches; where there is a second thread, it begins to draw those of the next step."""
         if self._pool is None:
             return self._draw(self.step)
-        batches = self._ahead.result() if self._ahead else self._draw(self.step)
-        self._ahead = self._pool.submit(self._draw, self.step + 1)
+        batches = self._next_batches.result() if self._next_batches else self._draw(self.step)
+        self._next_batches = self._pool.submit(self._draw, self.step + 1)
         return batches
 
-    def _draw(self, step: int) -> list[Batch]:
+    def _draw(self, step: int) -> list[TokenBatch]:
+        """Draw this process's batches of a step: every `world`th of the step's, so that all processes share it."""
         first = step * self.settings.accumulate
-        mine = range(self.hardware.rank, self.settings.accumulate, self.hardware.world)
-        return [self.crops.batch(first + place, self.settings.batch) for place in mine]
+        own = range(self.hardware.rank, self.settings.accumulate, self.hardware.world)
+        return [self.crops.batch(first + index, self.settings.batch) for index in own]
 
     @torch.no_grad()
-    def _average(self) -> None:
+    def _update_average(self) -> None:
         """Move the running mean towards the weights; it forgets faster in the first steps, which are far off."""
-        kept = min(self.settings.average, (1 + self.step) / (10 + self.step))
+        factor = min(self.settings.average, (1 + self.step) / (10 + self.step))
         for mean, weight in zip(self.averaged.parameters(), self.model.parameters(), strict=True):
-            mean.lerp_(weight, 1 - kept)
-
-
-_COUNTERS = ("step", "rows", "seconds", "best", "best_step", "stale")
-
-
-def rate(settings: TrainSettings, step: int) -> float:
-    """Learning rate of update `step` (0 is the first): linear warm-up, then a cosine to LAST_RATE."""
-    if step < settings.warm_up:
-        return settings.rate * (step + 1) / settings.warm_up
-    passed = (step - settings.warm_up) / max(settings.steps - settings.warm_up, 1)
-    return settings.rate * (LAST_RATE + (1 - LAST_RATE) * (1 + math.cos(math.pi * min(passed, 1.0))) / 2)
-
-
-def _network(model: nn.Module, settings: TrainSettings, hardware: Hardware) -> Any:
-    network: Any = torch.compile(model) if settings.compile and hardware.is_cuda else model
-    return DistributedDataParallel(network) if hardware.world > 1 else network
-
-
-def _optimiser(model: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
-    """AdamW that pulls matrices and tables towards 0, but not biases and the scales of norms."""
-    weights = list(model.parameters())
-    groups = [
-        {"params": [weight for weight in weights if weight.ndim >= 2], "weight_decay": settings.weight_decay},
-        {"params": [weight for weight in weights if weight.ndim < 2], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=settings.rate, betas=BETAS, fused=True)
-
-
-def _step_seed(seed: int, step: int, rank: int) -> int:
-    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> 1)
+            mean.lerp_(weight, 1 - factor)

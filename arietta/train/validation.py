@@ -2,36 +2,35 @@
 
     evaluate(load_trained(Path("runs/mine/best.pt")), store, split="test", length=1024)["nats_per_note"]
 
-Each window is read from nothing, as by a model that begins there, so figures fall as `length` grows. Time counts
-from the first to the last row of a window, silence included.
+A model reads each window without what came before it, so figures fall as `length` grows. Time counts from the first
+to the last token of a window, silence included.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from ..codecs.codec import Codec, Tokens
 from ..corpus.store import Store
 from ..model.config import ModelConfig
 from ..music.notes import trim
-from .batches import Batch, pad, pieces_of
+from .batches import TokenBatch, pad, pieces_of
 from .checkpoint import Trained
 from .hardware import LAPTOP, Hardware
 from .network.fields import shift_right, token_nll
 
 
 @dataclass(frozen=True)
-class Windows:
+class TokenWindows:
     """N windows to score: `batch` of N crops, and for each the piece it is from, its notes and its seconds, [N]."""
 
-    batch: Batch
+    batch: TokenBatch
     field_sizes: tuple[int, ...]
     piece: NDArray[np.int64]
     notes: NDArray[np.int64]
@@ -43,9 +42,10 @@ class Windows:
 
 @dataclass(frozen=True)
 class Scores:
-    """What a model made of windows: `nll` float64 [N, F] in nats, `hits` and `rows` int64 [N].
+    """A model's scores of N windows: `nll` float64 [N, F] in nats, `hits` float64 and `rows` int64 [N].
 
-    A hit is a row whose "what" (field 1, or the only field) was the likeliest, the row's earlier fields given.
+    `rows` counts the tokens that were predicted. A hit is one whose symbol (field 1, or the only field) was the
+    likeliest, given the token's earlier fields.
     """
 
     nll: NDArray[np.float64]
@@ -62,54 +62,61 @@ def evaluate(
     max_windows: int | None = None,
     hardware: Hardware = LAPTOP,
 ) -> dict[str, Any]:
-    """Score a split, or `max_windows` windows spread evenly over it; see `summarise` for what is given."""
+    """Score a split, or `max_windows` windows spread evenly over it, and return what `summarise_scores` does."""
     codec, model = trained.codec, trained.model.to(hardware.device)
-    windows = cut_windows(codec, trained.config, store, split=split, length=length, max_windows=max_windows)
-    return summarise(score(model, windows, hardware), windows, codec)
+    windows = cut_token_windows(codec, trained.config, store, split=split, length=length, max_windows=max_windows)
+    return summarise_scores(score(model, windows, hardware), windows, codec)
 
 
-def cut_windows(
+def cut_token_windows(
     codec: Codec, config: ModelConfig, store: Store, *, split: str, length: int, max_windows: int | None = None
-) -> Windows:
-    """Cut the pieces of a split into windows of `length` rows; raises CorpusError where it has none."""
+) -> TokenWindows:
+    """Cut the pieces of a split into windows of `length` tokens; raises CorpusError where it has none."""
     pieces = pieces_of(store, split)
     encoded = [codec.encode(trim(store.notes(piece.index))) for piece in pieces]
-    places = [(p, start) for p, rows in enumerate(encoded) for start in range(0, len(rows), length)]
-    if max_windows is not None and max_windows < len(places):
-        spread = np.linspace(0, len(places) - 1, max_windows).round().astype(int)
-        places = [places[int(index)] for index in spread]
-    events, counted = pad([encoded[p][start : start + length] for p, start in places], codec, length)
-    ids = np.array([config.condition_ids(pieces[p].composer, pieces[p].source) for p, _ in places])
-    edges = {p: np.array(_edges(codec, encoded[p], length)) for p in {p for p, _ in places}}
-    spans = np.array([edges[p][start // length + 1] - edges[p][start // length] for p, start in places])
-    return Windows(
-        Batch(events, counted, ids[:, 0], ids[:, 1]),
+    starts = [(p, start) for p, tokens in enumerate(encoded) for start in range(0, len(tokens), length)]
+    if max_windows is not None and max_windows < len(starts):
+        # Evenly spaced, not random, so that every run of a corpus is validated on the same windows.
+        spread = np.linspace(0, len(starts) - 1, max_windows).round().astype(int)
+        starts = [starts[int(index)] for index in spread]
+    tokens, counted = pad([encoded[p][start : start + length] for p, start in starts], codec, length)
+    ids = np.array([config.condition_ids(pieces[p].composer, pieces[p].source) for p, _ in starts])
+    edges = {p: np.array(_window_edges(codec, encoded[p], length)) for p in {p for p, _ in starts}}
+    spans = np.array([edges[p][start // length + 1] - edges[p][start // length] for p, start in starts])
+    return TokenWindows(
+        TokenBatch(tokens, counted, ids[:, 0], ids[:, 1]),
         codec.field_sizes,
-        piece=np.array([pieces[p].index for p, _ in places]),
+        piece=np.array([pieces[p].index for p, _ in starts]),
         notes=spans[:, 0].astype(np.int64),
         seconds=spans[:, 1],
     )
 
 
 @torch.no_grad()
-def score(model: nn.Module, windows: Windows, hardware: Hardware, *, batch: int = 8) -> Scores:
+def score(model: nn.Module, windows: TokenWindows, hardware: Hardware, *, batch: int = 8) -> Scores:
     """Run the model over all windows, shared among the processes; it is left in evaluation mode."""
+    # Each process fills its own windows and leaves zeros elsewhere, so a sum puts them together.
     count, field_count = windows.batch.counted.shape[0], windows.batch.counted.shape[-1]
     nll, hits = torch.zeros(count, field_count, dtype=torch.float64), torch.zeros(count, dtype=torch.float64)
     model.eval()
     for start in range(hardware.rank * batch, count, hardware.world * batch):
-        chosen = slice(start, start + batch)
-        part_nll, part_hits = _score_part(model, windows.batch.part(chosen), windows.field_sizes, hardware)
-        nll[chosen], hits[chosen] = part_nll.cpu(), part_hits.cpu()
+        part = slice(start, start + batch)
+        tokens, counted, composer, source = hardware.tensors(windows.batch.part(part))
+        with hardware.autocast():
+            logits = model(shift_right(tokens, windows.field_sizes), tokens, composer, source)
+        nll[part] = token_nll(logits, tokens, counted).double().sum(dim=1).cpu()
+        symbol = min(1, len(logits) - 1)
+        is_hit = (logits[symbol].argmax(dim=-1) == tokens[..., symbol]) & counted[..., symbol]
+        hits[part] = is_hit.double().sum(dim=1).cpu()
     rows = windows.batch.counted.any(axis=-1).sum(axis=-1)
-    return Scores(hardware.add_up(nll).numpy(), hardware.add_up(hits).numpy(), rows)
+    return Scores(hardware.sum_tensor(nll).numpy(), hardware.sum_tensor(hits).numpy(), rows)
 
 
-def summarise(scores: Scores, windows: Windows, codec: Codec) -> dict[str, Any]:
-    """Totals as ratios.
+def summarise_scores(scores: Scores, windows: TokenWindows, codec: Codec) -> dict[str, Any]:
+    """Return the totals of windows, and their ratios.
 
-    nats_per_row, nats_per_note, nats_per_second; accuracy (next-what, top 1); by_field (nats per row of each field);
-    rows, notes, seconds, windows, pieces.
+    nats_per_row (a row is a token), nats_per_note, nats_per_second; accuracy (of the next symbol, top 1); by_field
+    (nats per token in each field); rows, notes, seconds, windows, pieces.
     """
     total, rows = float(scores.nll.sum()), int(scores.rows.sum())
     notes, seconds = int(windows.notes.sum()), float(windows.seconds.sum())
@@ -119,7 +126,7 @@ def summarise(scores: Scores, windows: Windows, codec: Codec) -> dict[str, Any]:
         "nats_per_note": total / max(notes, 1),
         "nats_per_second": total / seconds if seconds else 0.0,
         "accuracy": float(scores.hits.sum()) / max(rows, 1),
-        "by_field": {name: float(value) for name, value in zip(codec.field_names, by_field, strict=True)},
+        "by_field": {name: float(nats) for name, nats in zip(codec.field_names, by_field, strict=True)},
         "rows": rows,
         "notes": notes,
         "seconds": seconds,
@@ -128,23 +135,12 @@ def summarise(scores: Scores, windows: Windows, codec: Codec) -> dict[str, Any]:
     }
 
 
-def _score_part(model: nn.Module, part: Batch, field_sizes: Sequence[int], hardware: Hardware) -> tuple[Tensor, Tensor]:
-    """Likelihood float64 [n, F] and hits float64 [n] of a few windows."""
-    events, counted, composer, source = hardware.tensors(part)
-    with hardware.autocast():
-        logits = model(shift_right(events, field_sizes), events, composer, source)
-    nll = token_nll(logits, events, counted)
-    field = min(1, len(logits) - 1)
-    hits = (logits[field].argmax(dim=-1) == events[..., field]) & counted[..., field]
-    return nll.double().sum(dim=1), hits.double().sum(dim=1)
-
-
-def _edges(codec: Codec, events: Tokens, length: int) -> list[tuple[int, float]]:
+def _window_edges(codec: Codec, tokens: Tokens, length: int) -> list[tuple[int, float]]:
     """Notes begun and the decoder's clock at the edges of a piece's windows: before the first, after each."""
     decoder = codec.decoder()
     edges = [(0, 0.0)]
-    for start in range(0, len(events), length):
-        for row in events[start : start + length].tolist():
-            decoder.push(row)
+    for start in range(0, len(tokens), length):
+        for token in tokens[start : start + length].tolist():
+            decoder.push(token)
         edges.append((decoder.note_count, decoder.clock))
     return edges

@@ -27,18 +27,17 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from arietta.cli.train import progress_line
+from arietta.cli.training_run import progress_line
 from arietta.codecs.grid import DURATION_STEPS
 from arietta.codecs.performance import PerformanceCodec
 from arietta.corpus.store import SPANS, Store, StoreWriter, open_store, read_manifest
 from arietta.music.notes import trim
 from arietta.train.batches import pieces_of
 from arietta.train.checkpoint import BEST, RUN, load_trained
-from arietta.train.config import load_config
-from arietta.train.hardware import Hardware, hardware
+from arietta.train.config import RunSettings, load_config
+from arietta.train.hardware import Hardware, use_hardware
 from arietta.train.loop import plan_run, train
-from arietta.train.settings import RunSettings
-from arietta.train.validation import Scores, Windows, cut_windows, score
+from arietta.train.validation import Scores, TokenWindows, cut_token_windows, score
 from benchmarks.shared.report import commit, interval_by_piece
 
 LENGTH = 2048
@@ -87,43 +86,42 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0)
     arguments = parser.parse_args()
     store = open_store(arguments.corpus).select(["maestro"])
-    chosen = [case for case in CASES if not arguments.only or any(text in case.name for text in arguments.only)]
+    cases = [case for case in CASES if not arguments.only or any(text in case.name for text in arguments.only)]
     if not arguments.only or any(text in "event/unigram event/bigram" for text in arguments.only):
         count_tokens(store)
-    with hardware(threads=arguments.threads) as place:
-        for case in chosen:
+    with use_hardware(threads=arguments.threads) as hardware:
+        for case in cases:
             print(f"\n{case.name}", file=sys.stderr)
             part = fold(store, arguments.runs / "folded") if case.is_folded else store
-            measure(case, part, arguments.runs, arguments.steps, place)
+            measure(case, part, arguments.runs, arguments.steps, hardware)
 
 
-def measure(case: Case, store: Store, runs: Path, steps: int, place: Hardware) -> None:
+def measure(case: Case, store: Store, runs: Path, steps: int, hardware: Hardware) -> None:
     """Train a case, or go on with it, and print how it scores the test split."""
     overrides = ALIKE | case.settings | {"train.seed": case.seed, "train.steps": steps}
     settings = load_config(RunSettings, None, overrides)
     folder = runs / case.name.replace("/", "-").replace(", ", "-").replace(" ", "-")
-    outcome = train(plan_run(settings, store), folder, place, report=progress_line())
+    outcome = train(plan_run(settings, store), folder, hardware, report=progress_line())
     if outcome.reason == "interrupted":
         raise SystemExit(130)
     trained = load_trained(folder / BEST)
-    windows = cut_windows(trained.codec, trained.config, store, split="test", length=LENGTH)
-    scores = score(trained.model, windows, place, batch=2)
+    windows = cut_token_windows(trained.codec, trained.config, store, split="test", length=LENGTH)
+    scores = score(trained.model, windows, hardware, batch=2)
     extra = wider_durations(windows) if case.is_folded else np.zeros(len(windows))
     parameters = json.loads((folder / RUN).read_text())["parameters"]
     effort = {"parameters": parameters, "updates": outcome.step, "rows_trained": outcome.rows}
     print_figures(case.name, summed(scores, windows, extra) | effort)
 
 
-def summed(scores: Scores, windows: Windows, extra: NDArray[np.float64]) -> dict[str, Any]:
-    """Nats a row (a token where F is 1), a note and a second, with 95 % intervals by piece.
+def summed(scores: Scores, windows: TokenWindows, extra: NDArray[np.float64]) -> dict[str, Any]:
+    """Return nats per row (that is, per token), per note and per second, with 95 % intervals by piece.
 
     `extra` float64 [N] is added to the nats of each window, in the figures by note and by second.
     """
     nats, seconds = scores.nll.sum(axis=1), float(windows.seconds.sum())
-    names = {piece: place for place, piece in enumerate(np.unique(windows.piece))}
-    place = np.array([names[piece] for piece in windows.piece])
+    pieces, piece = np.unique(windows.piece, return_inverse=True)
     nats_by, all_by, rows_by, notes_by = (
-        np.bincount(place, weights=values) for values in (nats, nats + extra, scores.rows, windows.notes)
+        np.bincount(piece, weights=values) for values in (nats, nats + extra, scores.rows, windows.notes)
     )
     return {
         "nats_per_row": round(float(nats.sum() / scores.rows.sum()), 4),
@@ -134,11 +132,11 @@ def summed(scores: Scores, windows: Windows, extra: NDArray[np.float64]) -> dict
         "nats_per_second": round(float(all_by.sum() / seconds), 2),
         "rows": int(scores.rows.sum()),
         "notes": int(windows.notes.sum()),
-        "pieces": len(names),
+        "pieces": len(pieces),
     }
 
 
-def wider_durations(windows: Windows) -> NDArray[np.float64]:
+def wider_durations(windows: TokenWindows) -> NDArray[np.float64]:
     """Sum of log(width in 10 ms steps) of the duration values of each window's notes, float64 [N].
 
     A value stands for the steps nearer to it than to its neighbours: a model that names it has not said which.
@@ -146,7 +144,7 @@ def wider_durations(windows: Windows) -> NDArray[np.float64]:
     edges = (DURATION_STEPS[1:] + DURATION_STEPS[:-1]) / 2
     widths = np.diff(np.concatenate([[DURATION_STEPS[0] - 0.5], edges, [DURATION_STEPS[-1] + 0.5]]))
     counted = windows.batch.counted[..., 3]  # a velocity counts in the rows of notes alone
-    return (np.log(widths)[windows.batch.events[..., 2]] * counted).sum(axis=1)
+    return (np.log(widths)[windows.batch.tokens[..., 2]] * counted).sum(axis=1)
 
 
 def fold(store: Store, folder: Path) -> Store:
@@ -155,11 +153,11 @@ def fold(store: Store, folder: Path) -> Store:
         return open_store(folder)
     folder.mkdir(parents=True, exist_ok=True)
     codec, lines, spans = PerformanceCodec(), [], []
-    kept = {line["index"]: line for line in read_manifest(store.path) if line["state"] == "kept"}
+    by_index = {line["index"]: line for line in read_manifest(store.path) if line["state"] == "kept"}
     with StoreWriter(folder) as writer:
         for piece in tqdm(store.pieces, unit="piece", desc="folding the pedal", file=sys.stderr):
             notes = codec.quantise(trim(store.notes(piece.index)))
-            lines.append(kept[piece.index] | {"index": len(spans), "notes": len(notes)})
+            lines.append(by_index[piece.index] | {"index": len(spans), "notes": len(notes)})
             spans.append(writer.append(notes))
         writer.finish(lines, spans)
     return open_store(folder)

@@ -30,7 +30,7 @@ from arietta.model.engine import load_engine
 from arietta.music.notes import trim
 from arietta.train.network import build_model
 from arietta.train.network.fields import shift_right, token_nll
-from arietta.train.pretrained import read_weights
+from arietta.train.onnx.weights import read_weights
 from benchmarks.shared.report import commit, interval_by_piece
 
 COMPARED = 3  # pieces that the engine scores too

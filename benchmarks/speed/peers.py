@@ -30,7 +30,7 @@ from arietta.model.bundle import Bundle, load_bundle
 from arietta.model.config import ModelConfig
 from arietta.model.engine import load_engine
 from arietta.train.network.transformer import TransformerModel, position_angles, rotate_pairs
-from arietta.train.pretrained import read_trained_bundle
+from arietta.train.onnx.weights import read_trained_bundle
 from benchmarks.shared.report import report, seconds
 from benchmarks.speed.peer_midigpt import load_midigpt, open_session, seconds_of
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from arietta.corpus.store import Store
-from arietta.evaluation.likelihood import likelihood
-from arietta.evaluation.report import figures, report_on
+from arietta.evaluation.likelihood import score_piece
+from arietta.evaluation.report import report_on
 from arietta.model.bundle import DEFAULT_MODEL, load_bundle
 from arietta.model.engine import load_engine
 from arietta.music.notes import Notes
@@ -50,7 +50,7 @@ def test_a_window_is_taken_of_every_held_out_piece_that_is_long_enough(reference
 
 def test_bands_are_percentiles_over_the_windows(reference: ModuleType, store: Store) -> None:
     about = reference.measured(store, "own", 120)
-    values = [figures(report_on(notes))["polyphony"] for notes in reference.windows(store, "own", 120)]
+    values = [report_on(notes).figures["polyphony"] for notes in reference.windows(store, "own", 120)]
     assert about["windows"] == 4
     assert about["figures"]["polyphony"][2] == pytest.approx(np.median(values), rel=1e-3)
     assert {"tempo", "groove_beats", "coming_back_2"} <= set(about["figures"])
@@ -69,7 +69,7 @@ def test_models_known_by_their_fingerprint_are_not_scored_again(
     reference.main()
     engine = load_engine(load_bundle(tiny_bundle))
     (about,) = json.loads(out.read_text())["models"].values()
-    expected = [likelihood(notes, engine).per_note for notes in reference.windows(store, "own", 120)]
+    expected = [score_piece(notes, engine).per_note for notes in reference.windows(store, "own", 120)]
     assert about["bands"]["own/120"][2] == pytest.approx(np.median(expected), rel=1e-3)
     monkeypatch.setattr(reference, "scored", lambda *_: pytest.fail("scored again"))
     monkeypatch.setattr(sys, "argv", [*sys.argv, "--models"])

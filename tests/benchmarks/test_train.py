@@ -9,9 +9,9 @@ from types import ModuleType
 import pytest
 import torch
 
+from arietta.train.config import DataSettings, ModelSettings, RunSettings, TrainSettings
 from arietta.train.hardware import LAPTOP
 from arietta.train.network.transformer import Attention
-from arietta.train.settings import DataSettings, ModelSettings, RunSettings, TrainSettings
 
 SMALL = RunSettings(
     ModelSettings(width=16, layers=1, heads=2, kv_heads=1, context=32),
@@ -49,18 +49,18 @@ def test_attention_written_plainly_is_the_same_attention(bench: ModuleType) -> N
 
 
 def test_each_case_trains_with_its_own_positions(bench: ModuleType) -> None:
-    found = [bench.trainer_of(SMALL, name, LAPTOP).plan.model.positions for name in bench.POSITIONS]
-    assert found == ["relative", "rotary", "absolute"]
+    positions = [bench.trainer_of(SMALL, name, LAPTOP).plan.model.positions for name in bench.POSITIONS]
+    assert positions == ["relative", "rotary", "absolute"]
 
 
-def test_rows_a_second_counts_the_rows_of_a_whole_step(bench: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tokens_per_second_counts_all_tokens_of_a_step(bench: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     def two_seconds(work: object) -> float:
         work()  # type: ignore[operator]
         return 2.0
 
     monkeypatch.setattr(bench, "seconds", two_seconds)
     trainer = bench.trainer_of(SMALL, "relative", LAPTOP)
-    assert bench.rows_per_second(trainer) == trainer.rows / 2 == 32
+    assert bench.tokens_per_second(trainer) == trainer.rows / 2 == 32
 
 
 def test_peak_memory_is_that_of_a_process_with_torch(bench: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,6 +68,6 @@ def test_peak_memory_is_that_of_a_process_with_torch(bench: ModuleType, monkeypa
     assert 100 < bench.peak_megabytes(SMALL, "relative", LAPTOP) < 20_000
 
 
-def test_the_made_store_reads_like_one_on_disk(bench: ModuleType) -> None:
-    notes = bench.made_store(1000).notes(0, 100, 200)
+def test_the_random_store_reads_like_one_on_disk(bench: ModuleType) -> None:
+    notes = bench.random_store(1000).notes(0, 100, 200)
     assert len(notes) == 100 and len(notes.pedal) > 5

@@ -37,7 +37,7 @@ def test_a_folder_becomes_a_model_that_composes_in_its_style(
     assert finetune(folder, tiny_bundle, out, *words) == 0
     said = capsys.readouterr()
     assert "are few" in said.err
-    assert "nats a note before" in said.out and f"arietta compose --model {out / 'bundle'}" in said.out
+    assert "nats per note before" in said.out and f"arietta compose --model {out / 'bundle'}" in said.out
     bundle = load_bundle(out / "bundle")
     assert "Clara Schumann" in bundle.model.composers
     card = json.loads((out / "bundle" / "card.json").read_text())
@@ -67,7 +67,7 @@ def test_a_model_that_is_not_there_is_refused_before_the_folder_is_read(
 
 
 def test_train_can_begin_from_a_model_too(tiny_bundle: Path, tmp_path: Path) -> None:
-    from arietta.train.checkpoint import read_metrics
+    from arietta.train.log import read_metrics
     from tests.support.corpora import made_store
 
     corpus = made_store(tmp_path / "corpus").path

@@ -14,8 +14,7 @@ import pytest
 from arietta.cli import main
 from arietta.model.bundle import INDEX
 from arietta.music.notes import Notes, excerpt, transpose
-from arietta.originality import baseline as human_baseline
-from arietta.originality import recall as planting
+from arietta.originality import build
 from arietta.originality.index import open_index
 from tests.support.corpora import made_store
 from tests.support.tunes import play_all, tune, write
@@ -27,8 +26,8 @@ TUNES = [tune(seed, 450) for seed in range(6)]
 def few_copies() -> Iterator[None]:
     """Measure every index with few copies and windows: seconds instead of half a minute."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planting, "measure_recall", partial(planting.measure_recall, copies=3))
-        patch.setattr(human_baseline, "measure_baseline", partial(human_baseline.measure_baseline, count=30))
+        patch.setattr(build, "measure_recall", partial(build.measure_recall, copies=3))
+        patch.setattr(build, "measure_baseline", partial(build.measure_baseline, count=30))
         yield
 
 

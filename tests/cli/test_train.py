@@ -16,12 +16,11 @@ import pytest
 import torch
 
 from arietta.cli import main
-from arietta.cli.train import _clock, _sentence, progress_line
 from arietta.program import install_command
-from arietta.train.checkpoint import read_checkpoint, read_metrics
-from arietta.train.config import load_config
-from arietta.train.loop import Outcome, Progress, plan_run
-from arietta.train.settings import RunSettings
+from arietta.train.checkpoint import read_checkpoint
+from arietta.train.config import RunSettings, load_config
+from arietta.train.log import read_metrics
+from arietta.train.loop import plan_run
 from tests.support.corpora import made_store
 
 ROOT = Path(__file__).parents[2]
@@ -199,38 +198,3 @@ def test_every_shipped_config_loads_and_plans_a_model(path: Path, corpus: Path) 
     pieces = [replace(piece, corpus=corpora[piece.index % len(corpora)]) for piece in store.pieces]
     plan = plan_run(settings, store.with_pieces(pieces))
     assert plan.model.kind == settings.model.kind
-
-
-def test_progress_in_a_file_is_a_line_now_and_then_and_the_last(capsys: pytest.CaptureFixture[str]) -> None:
-    draw = progress_line()
-    for step in range(1, 11):
-        draw(Progress(step, 10, 5.0, float("nan") if step < 5 else 4.5, 6543.2, 10.0 * (10 - step)))
-    lines = capsys.readouterr().err.splitlines()
-    assert lines == [
-        "step 1/10  loss 5.0000  6,543 rows/s  1:30 left",
-        "step 10/10  loss 5.0000  validation 4.5000  6,543 rows/s  0:00 left",
-    ]
-
-
-def test_progress_on_a_terminal_is_one_line_drawn_again(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    draw = progress_line()
-    for step in (1, 2):
-        draw(Progress(step, 2, 5.0, 4.5, 100.0, 0.0))
-    drawn = capsys.readouterr().err
-    assert drawn.count("\r\x1b[K") == 2 and "\n" not in drawn
-
-
-def test_the_last_sentence_says_how_it_ended_and_what_is_next() -> None:
-    outcome = Outcome("no longer improving", 900, 5.25, 600, 10**6, 3725.0)
-    assert _sentence(Path("runs/a"), outcome, "arietta export runs/a") == (
-        "runs/a: no longer improving at step 900, 1:02:05 of training, best 5.2500 nats a row at step 600; "
-        "next: arietta export runs/a"
-    )
-
-
-@pytest.mark.parametrize(("seconds", "shown"), [(0, "0:00"), (59.6, "1:00"), (3599, "59:59"), (3600, "1:00:00")])
-def test_clocks_show_hours_only_where_there_are_any(seconds: float, shown: str) -> None:
-    assert _clock(seconds) == shown

@@ -14,10 +14,10 @@ from arietta.evaluation.embedding import (
     MOST_WINDOWS,
     WEIGHTS,
     WINDOW,
-    cut_windows,
     embed,
     features,
     known_composers,
+    overlapping_windows,
     predict_composers,
 )
 from arietta.evaluation.statistics import measure
@@ -49,12 +49,12 @@ def test_a_piece_of_fewer_notes_than_a_window_has_none_and_sounds_like_nobody() 
 )
 def test_windows_begin_every_64_notes_and_one_ends_with_the_piece(count: int, starts: list[int]) -> None:
     notes = tune(1, count)
-    assert cut_windows(notes).onset[:, 0].tolist() == notes.onset[starts].tolist()
+    assert overlapping_windows(notes).onset[:, 0].tolist() == notes.onset[starts].tolist()
 
 
 def test_a_long_piece_is_heard_at_evenly_spread_places_from_first_to_last() -> None:
     long = tune(1, 20_000)
-    windows = cut_windows(long)
+    windows = overlapping_windows(long)
     assert len(windows.pitch) == MOST_WINDOWS
     assert (windows.onset[0, 0], windows.onset[-1, -1]) == (long.onset[0], long.onset[-1])
     assert np.diff(windows.onset[:, 0]).max() < 2 * np.diff(windows.onset[:, 0]).min()
@@ -64,8 +64,12 @@ def test_a_long_piece_is_heard_at_evenly_spread_places_from_first_to_last() -> N
 @given(seed=st.integers(0, 1000), seconds=st.floats(0, 100), by=st.integers(1, 20))
 def test_neither_when_it_begins_nor_how_loud_it_is_makes_a_difference(seed: int, seconds: float, by: int) -> None:
     notes = tune(seed, 130)
-    assert features(cut_windows(shift(notes, seconds))) == pytest.approx(features(cut_windows(notes)), abs=1e-4)
-    assert features(cut_windows(louder(notes, by))) == pytest.approx(features(cut_windows(notes)), abs=1e-4)
+    assert features(overlapping_windows(shift(notes, seconds))) == pytest.approx(
+        features(overlapping_windows(notes)), abs=1e-4
+    )
+    assert features(overlapping_windows(louder(notes, by))) == pytest.approx(
+        features(overlapping_windows(notes)), abs=1e-4
+    )
 
 
 def test_the_order_in_which_a_chords_keys_go_down_makes_no_difference_to_its_notes() -> None:
@@ -73,14 +77,15 @@ def test_the_order_in_which_a_chords_keys_go_down_makes_no_difference_to_its_not
     pitch = np.tile([48, 55, 64], 50)
     late = np.tile([0.0, 0.005, 0.01], 50)
     rising, falling = (
-        cut_windows(Notes.of(onset + delay, np.full(150, 0.4), pitch, np.full(150, 64))) for delay in (late, late[::-1])
+        overlapping_windows(Notes.of(onset + delay, np.full(150, 0.4), pitch, np.full(150, 64)))
+        for delay in (late, late[::-1])
     )
     assert np.array_equal(rising.pitch, falling.pitch)
 
 
 def test_transposition_moves_only_what_is_told_by_the_keyboard() -> None:
     """Pitch classes and registers; what is counted from other notes stays."""
-    differs = features(cut_windows(transpose(PIECE, 2))) != features(cut_windows(PIECE))
+    differs = features(overlapping_windows(transpose(PIECE, 2))) != features(overlapping_windows(PIECE))
     places = np.flatnonzero(differs.any(axis=(0, 1)))
     assert len(places) and places.max() < 12 + 8
 
@@ -88,7 +93,7 @@ def test_transposition_moves_only_what_is_told_by_the_keyboard() -> None:
 def test_each_note_has_one_pitch_class_and_the_features_of_a_chord_are_counted_from_each_note() -> None:
     """A third E-G above C: seen from C up 4 and 7, from E down 4 and up 3."""
     onset, pitch = np.repeat(np.arange(50) * 0.5, 3), np.tile([60, 64, 67], 50)
-    found = features(cut_windows(Notes.of(onset, np.full(150, 0.4), pitch, np.full(150, 64))))
+    found = features(overlapping_windows(Notes.of(onset, np.full(150, 0.4), pitch, np.full(150, 64))))
     assert found.shape[2] == FEATURES and found.dtype == np.float32
     assert found[0, :3, :12].argmax(axis=1).tolist() == [0, 4, 7]
     mates = found[0, :3, 45:57]

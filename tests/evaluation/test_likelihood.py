@@ -7,7 +7,7 @@ import pytest
 
 from arietta.codecs.grid import KEY_COUNT, START
 from arietta.errors import RequestError
-from arietta.evaluation.likelihood import likelihood, surprises
+from arietta.evaluation.likelihood import find_surprises, score_piece
 from arietta.generation.loop import generate
 from arietta.generation.request import Request
 from arietta.model.engine import OnnxEngine
@@ -15,7 +15,7 @@ from arietta.music.notes import Note, Notes, shift
 
 
 def test_the_likelihood_is_the_engines_score_of_the_counted_fields(tiny_engine: OnnxEngine, waltz: Notes) -> None:
-    scored = likelihood(waltz, tiny_engine)
+    scored = score_piece(waltz, tiny_engine)
     codec = tiny_engine.bundle.codec
     events = codec.encode(waltz)
     expected = (tiny_engine.score(events, (0, 0)) * codec.loss_mask(events)).sum()
@@ -24,54 +24,54 @@ def test_the_likelihood_is_the_engines_score_of_the_counted_fields(tiny_engine: 
 
 
 def test_fields_that_the_grammar_fixes_cost_nothing(tiny_engine: OnnxEngine, waltz: Notes) -> None:
-    scored = likelihood(waltz, tiny_engine)
-    what = scored.events[:, 1]
+    scored = score_piece(waltz, tiny_engine)
+    what = scored.tokens[:, 1]
     assert not scored.nll[what == START].any()
     assert not scored.nll[what >= KEY_COUNT, 2:].any()
     assert (scored.nll[what < KEY_COUNT] > 0).all()
 
 
 def test_silence_before_the_music_changes_nothing(tiny_engine: OnnxEngine, waltz: Notes) -> None:
-    assert np.array_equal(likelihood(shift(waltz, 30.0), tiny_engine).nll, likelihood(waltz, tiny_engine).nll)
+    assert np.array_equal(score_piece(shift(waltz, 30.0), tiny_engine).nll, score_piece(waltz, tiny_engine).nll)
 
 
 def test_the_composer_told_is_heard(tiny_engine: OnnxEngine, waltz: Notes) -> None:
-    told = likelihood(waltz, tiny_engine, style="grieg")
-    assert told.per_note != likelihood(waltz, tiny_engine).per_note
+    told = score_piece(waltz, tiny_engine, style="grieg")
+    assert told.per_note != score_piece(waltz, tiny_engine).per_note
     with pytest.raises(RequestError, match="nearest"):
-        likelihood(waltz, tiny_engine, style="nobody")
+        score_piece(waltz, tiny_engine, style="nobody")
 
 
 def test_a_take_is_as_likely_as_its_own_record_says(tiny_engine: OnnxEngine) -> None:
     take = generate(Request(notes=40, seed=3), tiny_engine)
-    scored = likelihood(take.notes, tiny_engine, source="measured")
+    scored = score_piece(take.notes, tiny_engine, source="measured")
     assert scored.note_count == 40
     assert scored.per_note == pytest.approx(take.nll, rel=0.1)  # the coda is not in the notes, so rows differ a little
 
 
 def test_an_empty_piece_has_a_likelihood_and_no_division_by_zero(tiny_engine: OnnxEngine) -> None:
-    scored = likelihood(Notes.of(), tiny_engine)
+    scored = score_piece(Notes.of(), tiny_engine)
     assert scored.note_count == 0
     assert np.isfinite(scored.per_note)
 
 
 def test_the_most_surprising_notes_are_those_whose_rows_cost_most(tiny_engine: OnnxEngine, waltz: Notes) -> None:
-    scored = likelihood(waltz, tiny_engine)
-    found = surprises(waltz, scored, tiny_engine, most=5)
-    rows = scored.nll[scored.events[:, 1] < KEY_COUNT]
+    scored = score_piece(waltz, tiny_engine)
+    found = find_surprises(scored, tiny_engine.bundle.codec, most=5)
+    rows = scored.nll[scored.tokens[:, 1] < KEY_COUNT]
     assert [one.nats for one in found] == sorted(rows.sum(axis=1)[1:], reverse=True)[:5]
     kept = tiny_engine.bundle.codec.quantise(waltz)
     for one in found:
-        assert one.note == kept[one.place]
-        assert (one.nats, one.pitch_nats) == (rows[one.place].sum(), rows[one.place, 1])
+        assert one.note == kept[one.index]
+        assert (one.nats, one.pitch_nats) == (rows[one.index].sum(), rows[one.index, 1])
 
 
 def test_a_surprise_is_told_at_its_own_time_and_pitch(tiny_engine: OnnxEngine) -> None:
     notes = Notes.of([1.0, 1.5, 2.0], [0.4] * 3, [60, 61, 62], [64] * 3)
-    found = surprises(notes, likelihood(notes, tiny_engine), tiny_engine)
-    assert {(round(one.note.onset, 2), one.note.pitch) for one in found} == {(0.5, 61), (1.0, 62)}
+    found = find_surprises(score_piece(notes, tiny_engine), tiny_engine.bundle.codec)
+    assert {(round(one.note.onset, 2), one.note.pitch) for one in found} == {(1.5, 61), (2.0, 62)}
     assert all(isinstance(one.note, Note) for one in found)
 
 
 def test_nothing_surprises_where_there_is_nothing(tiny_engine: OnnxEngine) -> None:
-    assert surprises(Notes.of(), likelihood(Notes.of(), tiny_engine), tiny_engine) == []
+    assert find_surprises(score_piece(Notes.of(), tiny_engine), tiny_engine.bundle.codec) == []

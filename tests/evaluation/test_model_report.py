@@ -13,7 +13,7 @@ from arietta.errors import RequestError
 from arietta.evaluation.model_report import ModelReport, against_set, report_on_model
 from arietta.evaluation.page.model import model_html
 from arietta.evaluation.reference import is_inside, references
-from arietta.evaluation.report import figures, report_on
+from arietta.evaluation.report import report_on
 from arietta.evaluation.words import model_words
 from arietta.generation.loop import generate
 from arietta.generation.request import Request
@@ -44,7 +44,7 @@ def test_its_bands_and_shares_are_those_of_its_takes(
     judged: tuple[ModelReport, list[Notes]], tiny_engine: OnnxEngine
 ) -> None:
     report, takes = judged
-    found = [figures(report_on(notes, engine=tiny_engine)) for notes in takes]
+    found = [report_on(notes, engine=tiny_engine).figures for notes in takes]
     polyphony = [one["polyphony"] for one in found]
     assert report.bands["polyphony"][2] == pytest.approx(np.median(polyphony))
     for real in references(300):

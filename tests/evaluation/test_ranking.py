@@ -23,8 +23,8 @@ from arietta.evaluation.ranking import (
     score_of,
     typical_nats,
 )
-from arietta.evaluation.reference import Reference, references
-from arietta.evaluation.report import report_on, sampled
+from arietta.evaluation.reference import Reference, Sample, nearest_window, references, sample_windows
+from arietta.evaluation.report import report_on
 from arietta.model.bundle import list_bundles, load_bundle
 from arietta.music.notes import Notes
 from tests.music.test_loops import pattern
@@ -134,10 +134,11 @@ def test_a_prompt_is_not_judged(real: list[Reference]) -> None:
 @pytest.mark.parametrize("note_count", [99, 120, 700, 2000])  # too short, one window, several of 300 and of 1,000
 def test_figures_worked_out_for_a_choice_are_those_of_the_report(note_count: int) -> None:
     notes = tune(1, note_count)
-    asked, whole = sampled(notes, ranking._figures), report_on(notes).sample
-    if asked is None or whole is None:
-        assert asked is whole
+    windows, whole = sample_windows(notes), report_on(notes).sample
+    if not windows or whole is None:
+        assert not windows and whole is None
     else:
+        asked = Sample.of(nearest_window(note_count), [ranking._figures(window.notes) for window in windows])
         told = {name: value for name, value in whole.figures.items() if name in {*STEADINESS, *STRUCTURE}}
         assert asked == replace(whole, figures=told) and len(told) > 2
 

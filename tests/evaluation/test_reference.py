@@ -13,11 +13,11 @@ from arietta.evaluation.reference import (
     TITLES,
     WINDOWS,
     is_inside,
-    place_among,
-    place_among_all,
+    nearest_window,
+    rank_words,
+    rank_words_by_title,
     references,
     set_name,
-    window_for,
 )
 from arietta.evaluation.statistics import DEFINITIONS
 from arietta.evaluation.words import MEANINGS
@@ -59,7 +59,7 @@ def test_the_file_is_small() -> None:
 
 @pytest.mark.parametrize(("notes", "size"), [(0, 300), (100, 300), (500, 300), (600, 1000), (90_000, 1000)])
 def test_the_nearest_length_of_windows_is_chosen(notes: int, size: int) -> None:
-    assert window_for(notes) == size
+    assert nearest_window(notes) == size
 
 
 @pytest.mark.parametrize(
@@ -74,10 +74,13 @@ def test_the_nearest_length_of_windows_is_chosen(notes: int, size: int) -> None:
     ],
 )
 def test_a_value_is_placed_by_the_percentiles_around_it(value: float, words: str, inside: bool) -> None:
-    assert words in place_among(value, BAND)
+    assert words in rank_words(value, BAND)
     assert is_inside(value, BAND) is inside
 
 
 def test_corpora_are_named_where_a_value_lies_elsewhere_in_each() -> None:
-    assert place_among_all(3.0, {"one": BAND, "other": BAND}) == "in the middle half"
-    assert place_among_all(3.0, {"one": BAND, "other": (4.0,) * 5}) == "one: in the middle half; other: lower than 95 %"
+    assert rank_words_by_title(3.0, {"one": BAND, "other": BAND}) == "in the middle half"
+    assert (
+        rank_words_by_title(3.0, {"one": BAND, "other": (4.0,) * 5})
+        == "one: in the middle half; other: lower than 95 %"
+    )

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from arietta.errors import RequestError
-from arietta.evaluation.likelihood import likelihood
-from arietta.evaluation.reference import NATS
-from arietta.evaluation.report import MOST_WINDOWS, figures, pitch_class_entropy, report_on
+from arietta.evaluation.likelihood import score_piece
+from arietta.evaluation.reference import MOST_WINDOWS, NATS
+from arietta.evaluation.report import pitch_class_entropy, report_on
 from arietta.evaluation.statistics import measure
 from arietta.evaluation.words import MEANINGS, plain_words, report_json
 from arietta.model.engine import OnnxEngine
@@ -27,22 +27,24 @@ METER = Meter((TimeSignature(0.0, 3, 4),), (Tempo(0.0, 0.5),))
 def test_a_report_gathers_what_its_parts_say(tiny_engine: OnnxEngine) -> None:
     notes = tune(1, 200)
     report = report_on(notes, engine=tiny_engine)
-    assert (report.notes, report.seconds) == (200, notes.seconds)
-    assert {name: value.tolist() for name, value in report.measured.items()} == {
+    assert (report.profile.note_count, report.profile.seconds) == (200, notes.seconds)
+    assert {name: value.tolist() for name, value in report.profile.statistics.items()} == {
         name: value.tolist() for name, value in measure(notes).items()
     }
-    assert report.nats_per_note == likelihood(notes, tiny_engine).per_note
+    assert report.profile.nats_per_note == score_piece(notes, tiny_engine).per_note
     assert (report.model, report.bundle) == (tiny_engine.bundle.name, tiny_engine.bundle.fingerprint)
     assert len(report.surprises) == 10
-    assert report.beats is not None and not report.beats.is_written
+    assert report.profile.beats is not None and not report.profile.beats.is_written
     assert report.shared is None
 
 
 def test_a_written_metre_is_taken_before_one_that_is_found() -> None:
     notes = tune(1, 60)
     report = report_on(notes, meter=METER)
-    assert report.beats is not None and report.beats.is_written and report.beats.signature == "3/4"
-    assert report.beats.measured["tempo"] == pytest.approx([120])
+    assert (
+        report.profile.beats is not None and report.profile.beats.is_written and report.profile.beats.signature == "3/4"
+    )
+    assert report.profile.beats.statistics["tempo"] == pytest.approx([120])
 
 
 def test_surprises_are_told_at_the_files_own_time(tiny_engine: OnnxEngine) -> None:
@@ -56,7 +58,7 @@ def test_a_style_that_the_model_does_not_know_is_refused(tiny_engine: OnnxEngine
 
 
 def test_figures_are_all_single_numbers_and_every_one_has_its_meaning(tiny_engine: OnnxEngine) -> None:
-    found = figures(report_on(tune(1, 400), engine=tiny_engine))
+    found = report_on(tune(1, 400), engine=tiny_engine).figures
     assert set(found) <= set(MEANINGS)
     assert {NATS, "groove_beats", "coming_back_2", "pitch_class_entropy", "polyphony"} <= set(found)
     assert "note_count" not in found and "pitch_classes" not in found
@@ -82,7 +84,7 @@ def test_a_piece_is_held_against_windows_about_as_long(count: int, size: int, wi
 
 def test_a_short_piece_is_its_own_window_and_a_very_short_one_has_none() -> None:
     report = report_on(tune(1, 300))
-    assert report.sample is not None and report.sample.figures == figures(report)
+    assert report.sample is not None and report.sample.figures == report.figures
     assert report_on(tune(1, 99)).sample is None
 
 
@@ -133,7 +135,7 @@ def test_the_values_are_json_with_real_music_beside(tiny_engine: OnnxEngine, tmp
 def test_odd_pieces_have_reports_without_nan(notes: Notes, tiny_engine: OnnxEngine, tmp_path: Any) -> None:
     report = report_on(notes, engine=tiny_engine, index=indexed(tmp_path / "index"))
     json.dumps(report_json(report), allow_nan=False)
-    assert all(math.isfinite(value) for value in figures(report).values())
+    assert all(math.isfinite(value) for value in report.figures.values())
     said = plain_words(report)
     assert bool(said) == bool(len(notes))
     assert "nan" not in " ".join(said.values()).split()

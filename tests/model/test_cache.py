@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arietta.model.cache import WHOLE, Cache, cache_shapes
+from arietta.model.cache import SLOT_ARRAYS, Cache, cache_shapes
 from arietta.model.config import ModelConfig
 from tests.support.bundles import TINY, TINY_LSTM
 
@@ -20,7 +20,7 @@ KINDS = {"transformer": SMALL, "lstm": replace(TINY_LSTM, width=32)}
 def marked(config: ModelConfig, mark: int) -> Cache:
     """One piece, every number of which is its mark; its cache is as full as the mark says, the rest is zero."""
     cache = Cache(config, 1)
-    for name in WHOLE:
+    for name in SLOT_ARRAYS:
         getattr(cache, name)[:] = mark
     cache.filled[:] = mark % (config.context + 1)
     for value in cache.buffers.values():
@@ -34,7 +34,7 @@ def is_marked(cache: Cache, place: int, mark: int) -> bool:
     """True where a place holds just what `marked` put into it, as far as it is in use."""
     whole = marked(cache.model, mark)
     rows = slice(None) if cache.model.kind == "lstm" else (slice(None), slice(mark % (cache.model.context + 1)))
-    return all(np.array_equal(getattr(cache, name)[place], getattr(whole, name)[0]) for name in WHOLE) and all(
+    return all(np.array_equal(getattr(cache, name)[place], getattr(whole, name)[0]) for name in SLOT_ARRAYS) and all(
         np.array_equal(value[place][rows], whole.buffers[name][0][rows]) for name, value in cache.buffers.items()
     )
 

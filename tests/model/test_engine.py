@@ -20,7 +20,7 @@ from arietta.errors import BundleError
 from arietta.model.bundle import list_bundles, load_bundle
 from arietta.model.cache import Cache
 from arietta.model.config import ModelConfig
-from arietta.model.engine import OLDEST_RUNTIME, PROMPTS_KEPT, OnnxEngine, load_engine
+from arietta.model.engine import MAX_PROMPT_CACHES, OLDEST_RUNTIME, OnnxEngine, load_engine
 from arietta.model.sampling import Sampling, gumbel, sample
 from arietta.train.network.fields import shift_right
 from arietta.train.onnx.export import torch_nll
@@ -300,14 +300,14 @@ def test_what_is_composed_after_a_prompt_does_not_reach_the_kept_one(engine: Onn
 
 
 def test_only_the_prompts_used_latest_are_kept(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine, rows, fed_rows = engine_of(tiny_bundle), grammatical_rows(PROMPTS_KEPT + 2), []
+    engine, rows, fed_rows = engine_of(tiny_bundle), grammatical_rows(MAX_PROMPT_CACHES + 2), []
     monkeypatch.setattr(engine, "prefill", lambda events, cache: fed_rows.append(len(events)))
-    for length in [*range(1, PROMPTS_KEPT + 1), 1, PROMPTS_KEPT + 1]:  # 1 is used again, so 2 has to leave
+    for length in [*range(1, MAX_PROMPT_CACHES + 1), 1, MAX_PROMPT_CACHES + 1]:  # 1 is used again, so 2 has to leave
         engine.start_after(CONDITION, rows[:length])
-    assert fed_rows == list(range(1, PROMPTS_KEPT + 2))
+    assert fed_rows == list(range(1, MAX_PROMPT_CACHES + 2))
     for length in (1, 3, 2):
         engine.start_after(CONDITION, rows[:length])
-    assert fed_rows[PROMPTS_KEPT + 1 :] == [2]
+    assert fed_rows[MAX_PROMPT_CACHES + 1 :] == [2]
 
 
 # Sampling inside the graph

@@ -14,9 +14,9 @@ from arietta.model.bundle import DEFAULT_MODEL, INDEX, load_bundle
 from arietta.music.chords import order_by_chord
 from arietta.music.ngrams import ngrams
 from arietta.music.notes import Notes
-from arietta.originality import index as passage_index
-from arietta.originality.index import DESCRIPTION, POSTINGS, build_index, extend_description, find_index, open_index
-from tests.support.indexes import TUNES, about, indexed
+from arietta.originality import build
+from arietta.originality.index import DESCRIPTION, POSTINGS, extend_description, find_index, open_index
+from tests.support.indexes import TUNES, indexed
 from tests.support.tunes import tune
 
 
@@ -47,11 +47,11 @@ def test_no_words_find_nothing(tmp_path: Path) -> None:
 
 
 def test_words_that_stand_everywhere_are_left_out(tmp_path: Path) -> None:
-    tunes = [tune(0, 60)] * (passage_index.FREQUENT + 1)
+    tunes = [tune(0, 60)] * (build.FREQUENT + 1)
     counts, _, _ = indexed(tmp_path / "index", [*tunes, tune(1, 60)]).look_up(ngrams(tune(0, 60))[0])
     assert (counts == -1).all()
     counts, _, _ = indexed(tmp_path / "index", [*tunes[:-1], tune(1, 60)]).look_up(ngrams(tune(0, 60))[0])
-    assert (counts >= passage_index.FREQUENT).mean() > 0.9
+    assert (counts >= build.FREQUENT).mean() > 0.9
 
 
 def test_a_thinned_index_keeps_within_its_size_and_a_fair_part_of_each_piece(tmp_path: Path) -> None:
@@ -59,9 +59,9 @@ def test_a_thinned_index_keeps_within_its_size_and_a_fair_part_of_each_piece(tmp
     folder = tmp_path / "index"
     index = indexed(folder, tunes, at_most=1_900_000)
     assert sum(file.stat().st_size for file in folder.iterdir()) <= 1_900_000
-    assert 0.02 < index.kept < 0.5 and index.is_thinned
+    assert 0.02 < index.ngram_share < 0.5 and index.is_thinned
     found = [np.mean(index.look_up(ngrams(notes)[0])[0] >= 0) for notes in tunes[:10]]
-    assert np.allclose(found, index.kept, atol=0.03)
+    assert np.allclose(found, index.ngram_share, atol=0.03)
 
 
 def test_pieces_and_seconds_are_those_of_the_notes(tmp_path: Path) -> None:
@@ -92,44 +92,6 @@ def test_pieces_without_notes_take_their_place(tmp_path: Path) -> None:
     index = indexed(tmp_path / "index", [Notes.of(), TUNES[0], Notes.of(), TUNES[1]])
     assert index.seconds(index.pieces[0], 0) == 0.0
     assert index.piece_at(np.array([0, len(TUNES[0]) - 1, len(TUNES[0])])).tolist() == [1, 1, 3]
-
-
-def test_an_index_takes_the_place_of_an_older_one_and_of_nothing_else(tmp_path: Path) -> None:
-    indexed(tmp_path / "index")
-    assert len(indexed(tmp_path / "index", TUNES[:2]).pieces) == 2
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "letter.txt").write_text("dear")
-    with pytest.raises(CorpusError, match="no index of passages"):
-        indexed(tmp_path / "mine")
-    assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["index", "mine"]
-
-
-def test_a_build_that_breaks_off_leaves_the_older_index_whole(tmp_path: Path) -> None:
-    indexed(tmp_path / "index")
-
-    def read(place: int) -> Notes:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        build_index(tmp_path / "index", [about(0, TUNES[0])], read, corpus="")
-    assert len(open_index(tmp_path / "index").pieces) == len(TUNES)
-
-
-@pytest.mark.parametrize(
-    ("tunes", "at_most", "sentence"),
-    [([], 10**8, "not a note"), ([Notes.of()], 10**8, "not a note"), (TUNES, 1000, "1 MB at least")],
-)
-def test_what_cannot_be_indexed_is_refused(tunes: list[Notes], at_most: int, sentence: str, tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match=sentence):
-        indexed(tmp_path / "index", tunes, at_most=at_most)
-    assert not list(tmp_path.iterdir())
-
-
-def test_more_notes_than_places_can_number_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passage_index, "MOST_NOTES", 100)
-    with pytest.raises(CorpusError, match="100 notes at most"):
-        indexed(tmp_path / "index")
 
 
 def test_what_is_no_index_or_not_whole_is_refused(tmp_path: Path) -> None:

@@ -12,8 +12,7 @@ from arietta.cli import VERBS
 from arietta.model.bundle import list_bundles
 from arietta.music.midi import write_midi
 from arietta.music.notes import Notes
-from arietta.train.config import load_config
-from arietta.train.settings import RunSettings
+from arietta.train.config import RunSettings, load_config
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -11,7 +11,8 @@ from arietta.model.bundle import INDEX, load_bundle
 from arietta.model.engine import load_engine
 from arietta.music.notes import Notes
 from arietta.originality.baseline import PERCENTILES
-from arietta.originality.index import DEFAULT_BYTES, IndexedPiece, PassageIndex, build_index, extend_description
+from arietta.originality.build import DEFAULT_BYTES, build_index
+from arietta.originality.index import IndexedPiece, PassageIndex, extend_description
 from tests.support.tunes import tune
 
 TUNES = [tune(seed, 300 + 40 * seed) for seed in range(8)]

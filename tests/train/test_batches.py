@@ -16,8 +16,8 @@ from arietta.corpus.store import Piece, Store
 from arietta.errors import ConfigError, CorpusError
 from arietta.model.config import ModelConfig
 from arietta.music.notes import Notes, trim
-from arietta.train.batches import SHORTER, Augmentation, Crops, _chances, pad, pieces_of, tokens_per_note
-from arietta.train.settings import DataSettings
+from arietta.train.batches import SHORTER, Augmentation, Crops, _crop_chances, pad, pieces_of, tokens_per_note
+from arietta.train.config import DataSettings
 from tests.support.corpora import made_store, scale
 from tests.support.strategies import pieces
 
@@ -52,15 +52,15 @@ def test_a_batch_is_a_function_of_the_seed_and_its_number(store: Store) -> None:
     first, again = crops_of(store, settings), crops_of(store, settings)
     again.batch(3, 4)  # drawing others in between changes nothing
     for number in (0, 7):
-        one, other = first.batch(number, 4), again.batch(number, 4)
-        for name in ("events", "counted", "composer", "source"):
-            assert np.array_equal(getattr(one, name), getattr(other, name))
+        batch, same = first.batch(number, 4), again.batch(number, 4)
+        for name in ("tokens", "counted", "composer", "source"):
+            assert np.array_equal(getattr(batch, name), getattr(same, name))
 
 
 def test_batches_of_other_numbers_and_seeds_differ(store: Store) -> None:
-    batch = crops_of(store).batch(0, 4).events
-    assert not np.array_equal(batch, crops_of(store).batch(1, 4).events)
-    assert not np.array_equal(batch, crops_of(store, seed=2).batch(0, 4).events)
+    batch = crops_of(store).batch(0, 4).tokens
+    assert not np.array_equal(batch, crops_of(store).batch(1, 4).tokens)
+    assert not np.array_equal(batch, crops_of(store, seed=2).batch(0, 4).tokens)
 
 
 def test_an_unaugmented_crop_from_the_middle_is_a_slice_of_the_whole_piece(store: Store) -> None:
@@ -113,8 +113,8 @@ def test_a_piece_shorter_than_a_crop_is_given_whole(tmp_path: Path) -> None:
     rows = many_crops(short, 1)[0]
     assert rows.tolist() == CODEC.encode(trim(short.notes(0))).tolist()
     batch = crops_of(short).batch(0, 3)
-    assert batch.rows == 3 * (len(rows) - 1), "the start row is placed, not predicted"
-    assert not batch.counted[:, len(rows) :].any() and not batch.events[:, len(rows) :].any()
+    assert batch.token_count == 3 * (len(rows) - 1), "the start row is placed, not predicted"
+    assert not batch.counted[:, len(rows) :].any() and not batch.tokens[:, len(rows) :].any()
 
 
 def test_every_part_of_a_piece_is_seen(store: Store) -> None:
@@ -183,7 +183,7 @@ def test_a_split_without_pieces_is_refused_by_name(store: Store) -> None:
         pieces_of(store, "tset")
 
 
-def test_tokens_per_note_counts_the_pedal_too(store: Store) -> None:
+def test_rows_per_note_counts_the_pedal_too(store: Store) -> None:
     assert 1.0 < tokens_per_note(CODEC, store, store.pieces) < 1.2
 
 
@@ -215,12 +215,12 @@ def test_known_composers_take_their_share_from_others_of_their_corpus_and_from_n
         Piece("", "", "", index, notes, 1.0, composer, "", "", "train", "", corpus, "")
         for index, (corpus, composer, notes) in enumerate(counts)
     ]
-    chances = _chances(pieces, DataSettings(known_share=0.6), ["known"])
+    chances = _crop_chances(pieces, DataSettings(known_share=0.6), ["known"])
     assert chances * 250 == pytest.approx([60, 40, 80, 20, 50])
 
 
 def test_short_batches_hold_more_crops_that_are_as_much_shorter(store: Store) -> None:
     crops = crops_of(store, replace(STILL, short_share=0.3))
-    shapes = [crops.batch(number, 2).events.shape[:2] for number in range(100)]
+    shapes = [crops.batch(number, 2).tokens.shape[:2] for number in range(100)]
     assert set(shapes) == {(2, 48), (2 * SHORTER, 48 // SHORTER)}
     assert 15 <= shapes.count((16, 6)) <= 45

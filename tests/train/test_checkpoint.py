@@ -1,4 +1,4 @@
-"""A run's folder: files are whole or as they were, only our own checkpoints are read, differences are named."""
+"""A run's folder: files are complete or as they were, only our own checkpoints are read, differences are named."""
 
 from __future__ import annotations
 
@@ -13,17 +13,13 @@ import torch
 
 from arietta.errors import ConfigError
 from arietta.train.checkpoint import (
-    append_metrics,
     check_same_run,
     read_checkpoint,
-    read_metrics,
-    take_back_metrics,
     versions,
     write_checkpoint,
     write_file,
     write_json,
 )
-from arietta.train.log import draw_curve
 
 CONTENT = {"model": {"weight": torch.arange(3.0)}, "config": {}, "codec": {}, "store": "s", "step": 7}
 
@@ -96,21 +92,6 @@ def test_runs_that_differ_are_told_apart_by_name_and_both_values(name: str, new:
     assert name in str(error.value) and str(error.value).startswith("run: ")
 
 
-def test_metrics_are_read_back_without_a_line_that_was_cut(tmp_path: Path) -> None:
-    for step in (1, 2, 3):
-        append_metrics(tmp_path, {"kind": "training", "step": step})
-    with (tmp_path / "metrics.jsonl").open("a") as file:
-        file.write('{"kind": "trai')
-    assert [line["step"] for line in read_metrics(tmp_path)] == [1, 2, 3]
-    take_back_metrics(tmp_path, 2)
-    assert [line["step"] for line in read_metrics(tmp_path)] == [1, 2]
-    assert (tmp_path / "metrics.jsonl").read_text().endswith("}\n")
-
-
-def test_a_folder_without_metrics_has_none(tmp_path: Path) -> None:
-    assert read_metrics(tmp_path) == []
-
-
 def test_files_are_replaced_whole(tmp_path: Path) -> None:
     write_file(tmp_path / "a", b"long content")
     write_file(tmp_path / "a", b"short")
@@ -122,12 +103,3 @@ def test_files_are_replaced_whole(tmp_path: Path) -> None:
 
 def test_versions_name_what_computes() -> None:
     assert {"python", "torch", "numpy"} <= set(versions())
-
-
-@pytest.mark.parametrize("has_validation", [False, True])
-def test_the_curve_is_a_picture_with_or_without_validation(*, has_validation: bool) -> None:
-    lines: list[dict[str, object]] = [{"kind": "training", "step": k, "loss": 10.0 - k} for k in range(3)]
-    if has_validation:
-        lines.append({"kind": "validation", "step": 2, "nats_per_row": 8.0, "accuracy": 0.3})
-    lines.append({"kind": "planned", "step": 2, "steps": 5, "before": 2})
-    assert draw_curve(lines).startswith(b"\x89PNG\r\n")

@@ -10,11 +10,12 @@ import torch
 from arietta.codecs.note import NoteCodec
 from arietta.corpus.store import Store, open_store
 from arietta.errors import ConfigError, CorpusError
-from arietta.train.checkpoint import read_checkpoint, read_metrics
+from arietta.train.checkpoint import read_checkpoint
 from arietta.train.finetune import describe_data, finetune_settings, warnings, with_held_out
 from arietta.train.hardware import LAPTOP
+from arietta.train.log import read_metrics
 from arietta.train.loop import plan_run, train
-from arietta.train.pretrained import Start
+from arietta.train.pretrained import Pretrained
 from tests.support.bundles import TINY, random_model
 from tests.support.corpora import made_store, scale
 
@@ -23,53 +24,53 @@ QUICK = {"train.batch": 2, "train.steps": 6, "train.validate_every": 2, "train.v
 
 
 @pytest.fixture
-def start() -> Start:
-    return Start("tiny", TINY, NoteCodec(), random_model(TINY).state_dict(), "f" * 16)
+def pretrained() -> Pretrained:
+    return Pretrained("tiny", TINY, NoteCodec(), random_model(TINY).state_dict(), "f" * 16)
 
 
 def store_of(folder: Path, *splits: str) -> Store:
     return made_store(folder, pieces=[scale(seed, 90) for seed in range(len(splits))], splits=splits)
 
 
-def test_the_settings_have_the_shape_of_what_they_begin_from(start: Start) -> None:
-    settings = finetune_settings(start, {"train.steps": 7})
+def test_the_settings_have_the_shape_of_what_they_begin_from(pretrained: Pretrained) -> None:
+    settings = finetune_settings(pretrained, {"train.steps": 7})
     assert (settings.model.width, settings.model.layers, settings.data.length) == (64, 2, TINY.context)
     assert settings.train.steps == 7
     with pytest.raises(ConfigError, match="stepz"):
-        finetune_settings(start, {"train.stepz": 7})
+        finetune_settings(pretrained, {"train.stepz": 7})
 
 
-def test_the_first_score_is_of_the_weights_it_began_from(start: Start, tmp_path: Path) -> None:
+def test_the_first_score_is_of_the_weights_it_began_from(pretrained: Pretrained, tmp_path: Path) -> None:
     store = store_of(tmp_path / "corpus", "train", "train", "validation")
-    plan = plan_run(finetune_settings(start, QUICK), store, start)
+    plan = plan_run(finetune_settings(pretrained, QUICK), store, pretrained)
     train(plan, tmp_path / "run", LAPTOP)
     scores = [line for line in read_metrics(tmp_path / "run") if line["kind"] == "validation"]
     assert [line["step"] for line in scores] == [0, 2, 4, 6]
     assert scores[-1]["nats_per_row"] < scores[0]["nats_per_row"]
 
 
-def test_a_run_that_only_spoils_keeps_what_it_began_from(start: Start, tmp_path: Path) -> None:
+def test_a_run_that_only_spoils_keeps_what_it_began_from(pretrained: Pretrained, tmp_path: Path) -> None:
     store = store_of(tmp_path / "corpus", "train", "train", "validation")
     wild = QUICK | {"train.rate": 0.9, "train.warm_up": 0, "train.average": 0.0, "train.patience": 2}
-    outcome = train(plan_run(finetune_settings(start, wild), store, start), tmp_path / "run", LAPTOP)
+    outcome = train(plan_run(finetune_settings(pretrained, wild), store, pretrained), tmp_path / "run", LAPTOP)
     assert (outcome.best_step, outcome.reason) == (0, "no longer improving")
     best = read_checkpoint(tmp_path / "run" / "best.pt")["model"]
     name = "blocks.0.up.weight"
-    assert torch.equal(best[name], start.weights[name])
+    assert torch.equal(best[name], pretrained.weights[name])
 
 
-def test_a_run_from_another_model_is_another_run(start: Start, tmp_path: Path) -> None:
+def test_a_run_from_another_model_is_another_run(pretrained: Pretrained, tmp_path: Path) -> None:
     store = store_of(tmp_path / "corpus", "train", "train", "validation")
-    settings = finetune_settings(start, QUICK)
-    train(plan_run(settings, store, start), tmp_path / "run", LAPTOP)
-    other = Start("other", TINY, NoteCodec(), start.weights, "e" * 16)
+    settings = finetune_settings(pretrained, QUICK)
+    train(plan_run(settings, store, pretrained), tmp_path / "run", LAPTOP)
+    other = Pretrained("other", TINY, NoteCodec(), pretrained.weights, "e" * 16)
     with pytest.raises(ConfigError, match=f"start = {'f' * 16}"):
         train(plan_run(settings, store, other), tmp_path / "run", LAPTOP)
 
 
-def test_the_new_model_knows_the_old_ones_composers_and_the_folders(start: Start, tmp_path: Path) -> None:
+def test_the_new_model_knows_the_old_ones_composers_and_the_folders(pretrained: Pretrained, tmp_path: Path) -> None:
     store = store_of(tmp_path / "corpus", "train", "train", "validation")
-    model = plan_run(finetune_settings(start, {}), store, start).model
+    model = plan_run(finetune_settings(pretrained, {}), store, pretrained).model
     assert set(TINY.composers) <= set(model.composers) and "Edvard Grieg" in model.composers
     assert model.sources == tuple(sorted({*TINY.sources, "sequenced"}))
 

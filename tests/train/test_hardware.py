@@ -7,35 +7,35 @@ import pytest
 import torch
 
 from arietta.errors import ConfigError
-from arietta.train.batches import Batch
-from arietta.train.hardware import LAPTOP, Hardware, describe_machine, hardware, has_fast_bfloat16
+from arietta.train.batches import TokenBatch
+from arietta.train.hardware import LAPTOP, Hardware, describe_machine, has_fast_bfloat16, use_hardware
 
 
 def test_an_unknown_device_is_refused() -> None:
-    with pytest.raises(ConfigError, match="choose auto, cpu or cuda"), hardware("tpu"):
+    with pytest.raises(ConfigError, match="choose auto, cpu or cuda"), use_hardware("tpu"):
         pass
 
 
 def test_cuda_is_refused_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ConfigError, match="no CUDA device"), hardware("cuda"):
+    with pytest.raises(ConfigError, match="no CUDA device"), use_hardware("cuda"):
         pass
 
 
 @pytest.mark.parametrize(("precision", "expected"), [("float32", False), ("bfloat16", True)])
 def test_a_precision_asked_for_is_used(precision: str, *, expected: bool) -> None:
-    with hardware("cpu", precision) as place:
-        assert (place.device, place.is_bfloat16, place.rank, place.world) == ("cpu", expected, 0, 1)
+    with use_hardware("cpu", precision) as hardware:
+        assert (hardware.device, hardware.is_bfloat16, hardware.rank, hardware.world) == ("cpu", expected, 0, 1)
 
 
-def test_precision_follows_the_processor_unless_told() -> None:
-    with hardware("cpu") as place:
-        assert place.is_bfloat16 == has_fast_bfloat16(is_cuda=False)
+def test_precision_follows_the_processor_by_default() -> None:
+    with use_hardware("cpu") as hardware:
+        assert hardware.is_bfloat16 == has_fast_bfloat16(is_cuda=False)
 
 
 def test_threads_are_as_many_as_asked_for() -> None:
     before = torch.get_num_threads()
-    with hardware("cpu", threads=1):
+    with use_hardware("cpu", threads=1):
         assert torch.get_num_threads() == 1
     torch.set_num_threads(before)
 
@@ -47,16 +47,16 @@ def test_matrices_are_multiplied_in_the_precision_chosen(dtype: torch.dtype, *, 
 
 
 def test_a_batch_becomes_tensors_of_its_own_kinds() -> None:
-    batch = Batch(np.zeros((2, 3, 4), np.int64), np.ones((2, 3, 4), np.bool_), np.array([0, 1]), np.array([1, 0]))
-    events, counted, composer, source = LAPTOP.tensors(batch)
-    assert (events.shape, events.dtype, counted.dtype) == ((2, 3, 4), torch.int64, torch.bool)
+    batch = TokenBatch(np.zeros((2, 3, 4), np.int64), np.ones((2, 3, 4), np.bool_), np.array([0, 1]), np.array([1, 0]))
+    tokens, counted, composer, source = LAPTOP.tensors(batch)
+    assert (tokens.shape, tokens.dtype, counted.dtype) == ((2, 3, 4), torch.int64, torch.bool)
     assert (composer.tolist(), source.tolist()) == ([0, 1], [1, 0])
 
 
 def test_one_process_adds_up_to_itself() -> None:
-    assert LAPTOP.total(1.5, 2) == [1.5, 2]
+    assert LAPTOP.sum_number(1.5) == 1.5
     values = torch.tensor([1.0, 2.0])
-    assert LAPTOP.add_up(values) is values
+    assert LAPTOP.sum_tensor(values) is values
 
 
 def test_a_machine_is_described_without_its_name() -> None:

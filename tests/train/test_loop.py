@@ -9,7 +9,6 @@ import signal
 import threading
 import time
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -19,11 +18,11 @@ from arietta.codecs.note import NoteCodec
 from arietta.codecs.performance import PerformanceCodec
 from arietta.corpus.store import Store
 from arietta.errors import ConfigError, CorpusError
-from arietta.train.checkpoint import BEST, LAST, load_trained, read_checkpoint, read_metrics
+from arietta.train.checkpoint import BEST, LAST, load_trained, read_checkpoint
+from arietta.train.config import DataSettings, ModelSettings, RunSettings, TrainSettings
 from arietta.train.hardware import LAPTOP, Hardware
-from arietta.train.loop import Outcome, Progress, Run, plan_run, stop_requests, train
-from arietta.train.settings import DataSettings, ModelSettings, RunSettings, TrainSettings
-from arietta.train.trainer import LAST_RATE, Trainer, rate
+from arietta.train.log import read_metrics
+from arietta.train.loop import Run, TrainingOutcome, TrainingProgress, plan_run, stop_requests, train
 from arietta.train.validation import evaluate
 from tests.support.corpora import made_store, scale
 
@@ -51,7 +50,9 @@ def changed(settings: RunSettings = SETTINGS, **values: object) -> RunSettings:
     return replace(settings, train=replace(settings.train, **values))
 
 
-def run_of(store: Store, folder: Path, settings: RunSettings = SETTINGS, hardware: Hardware = LAPTOP) -> Outcome:
+def run_of(
+    store: Store, folder: Path, settings: RunSettings = SETTINGS, hardware: Hardware = LAPTOP
+) -> TrainingOutcome:
     return train(plan_run(settings, store), folder, hardware)
 
 
@@ -65,9 +66,9 @@ def assert_same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) ->
     assert not [name for name in one if not torch.equal(one[name], other[name])]
 
 
-def stopped_after(run: Run, steps: int) -> Outcome:
+def stopped_after(run: Run, steps: int) -> TrainingOutcome:
     """Let a run go until it has made that many steps in all, then ask it to stop."""
-    return run.go(lambda: run.trainer.step >= steps)
+    return run.loop(lambda: run.trainer.step >= steps)
 
 
 def test_training_learns_scales(store: Store, tmp_path: Path) -> None:
@@ -150,7 +151,7 @@ def test_going_on_takes_back_what_was_logged_after_the_checkpoint(store: Store, 
     run = Run(plan, tmp_path, LAPTOP, None)
     run.begin()
     stopped_after(run, 4)
-    run.go(lambda: run.trainer.step >= 7)
+    run.loop(lambda: run.trainer.step >= 7)
     before = (tmp_path / "metrics.jsonl").read_text()
     checkpoint = read_checkpoint(tmp_path / LAST) | {"step": 4}
     torch.save(checkpoint, tmp_path / LAST)  # as if killed after step 7, saved at 4
@@ -227,7 +228,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_saves_nothing(
     run.begin()
     monkeypatch.setattr(run.trainer, "advance", lambda: (torch.tensor(math.nan), torch.tensor(1.0)))
     with pytest.raises(ConfigError, match=r"the loss became nan.*lower train\.rate"):
-        run.go(lambda: False)
+        run.loop(lambda: False)
     assert not (tmp_path / LAST).exists()
 
 
@@ -245,10 +246,10 @@ def test_a_missing_validation_split_is_refused(tmp_path: Path) -> None:
 
 
 def test_progress_counts_to_the_end(store: Store, tmp_path: Path) -> None:
-    seen: list[Progress] = []
+    seen: list[TrainingProgress] = []
     train(plan_run(SETTINGS, store), tmp_path, LAPTOP, report=seen.append)
     assert [progress.step for progress in seen] == [2, 4, 6, 8]
-    assert all(progress.rows_per_second > 0 and progress.steps == 8 for progress in seen)
+    assert all(progress.tokens_per_second > 0 and progress.steps == 8 for progress in seen)
     assert math.isnan(seen[0].validation) and seen[-1].validation > 0
     assert seen[-1].seconds_left == 0
 
@@ -259,50 +260,6 @@ def test_training_leaves_torchs_own_randomness_alone(store: Store, tmp_path: Pat
     torch.manual_seed(5)
     run_of(store, tmp_path, changed(steps=2))
     assert torch.equal(torch.rand(3), expected)
-
-
-def test_the_rate_warms_up_then_falls_along_a_cosine_to_a_tenth() -> None:
-    settings = TrainSettings(steps=110, warm_up=10, rate=0.5)
-    rates = [rate(settings, step) for step in range(111)]
-    assert rates[0] == pytest.approx(0.05) and rates[9] == rates[10] == pytest.approx(0.5)
-    assert rates[60] == pytest.approx(0.5 * (1 + LAST_RATE) / 2)
-    assert rates[110] == pytest.approx(0.05)
-    assert all(one >= other for one, other in pairwise(rates[10:]))
-
-
-def test_only_matrices_are_pulled_towards_zero(store: Store) -> None:
-    trainer = Trainer(plan_run(SETTINGS, store), LAPTOP)
-    decayed, free = trainer.optimiser.param_groups
-    assert decayed["weight_decay"] == 0.1 and all(weight.ndim >= 2 for weight in decayed["params"])
-    assert free["weight_decay"] == 0.0 and all(weight.ndim < 2 for weight in free["params"])
-    assert len(decayed["params"]) + len(free["params"]) == len(list(trainer.model.parameters()))
-
-
-def test_accumulated_batches_give_the_gradient_of_one_large_batch(tmp_path: Path) -> None:
-    """Crops of different lengths weigh by their rows, not by their batch."""
-    store = made_store(tmp_path, pieces=[scale(k, 12 if k % 2 else 40) for k in range(8)], splits=("train",) * 8)
-    settings = replace(changed(accumulate=4), model=replace(SETTINGS.model, dropout=0.0))
-    trainer = Trainer(plan_run(settings, store), LAPTOP)
-    batches = trainer._draw(0)
-    assert len({batch.rows for batch in batches}) > 1
-    loss = trainer._descend(batches, sum(batch.rows for batch in batches))
-    gradient = trainer.model.heads.out[0].weight.grad.clone()
-    trainer.optimiser.zero_grad()
-    nll = sum(trainer._nll(batch) for batch in batches) / sum(batch.rows for batch in batches)
-    nll.backward()
-    assert torch.allclose(loss, nll, rtol=1e-5)
-    assert torch.allclose(gradient, trainer.model.heads.out[0].weight.grad, atol=1e-6)
-
-
-def test_the_average_forgets_by_its_factor(store: Store) -> None:
-    trainer = Trainer(plan_run(changed(average=0.5), store), LAPTOP)
-    trainer.step = 10**6
-    mean, weight = trainer.averaged.heads.out[0].bias, trainer.model.heads.out[0].bias
-    with torch.no_grad():
-        mean.fill_(1.0)
-        weight.fill_(3.0)
-    trainer._average()
-    assert torch.allclose(mean, torch.full_like(mean, 2.0))
 
 
 def test_the_model_knows_the_best_represented_composers_at_most(tmp_path: Path) -> None:
@@ -327,11 +284,6 @@ def test_every_codec_can_be_trained_on_and_is_kept_in_the_checkpoint(
     trained = load_trained(tmp_path / BEST)
     assert isinstance(trained.codec, kind)
     assert trained.config.field_sizes == trained.codec.field_sizes
-
-
-def test_processes_must_share_a_step_evenly(store: Store) -> None:
-    with pytest.raises(ConfigError, match=r"train\.accumulate \(1\) batches cannot be shared evenly by 2 processes"):
-        Trainer(plan_run(SETTINGS, store), Hardware(world=2))
 
 
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])

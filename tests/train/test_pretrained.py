@@ -14,7 +14,8 @@ from arietta.model.bundle import load_bundle
 from arietta.model.config import POSITIONS, ModelConfig
 from arietta.train.network import build_model
 from arietta.train.onnx.export import torch_nll
-from arietta.train.pretrained import Start, carry_over, read_start, read_trained_bundle, read_weights
+from arietta.train.onnx.weights import read_trained_bundle, read_weights
+from arietta.train.pretrained import Pretrained, carry_over, read_pretrained
 from tests.support.bundles import COMPOSERS, TINY, TINY_LSTM, bundle_of, random_model, write_checkpoint
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
@@ -40,58 +41,58 @@ def test_a_bundle_in_8_bits_gives_back_its_rounded_weights(tiny_bundle: Path) ->
     assert abs(nll - golden.nll).max() <= golden.tolerance
 
 
-def test_a_start_is_a_bundle_or_a_checkpoint_and_says_which(tiny_bundle: Path, tmp_path: Path) -> None:
+def test_a_pretrained_model_is_a_bundle_or_a_checkpoint_and_says_which(tiny_bundle: Path, tmp_path: Path) -> None:
     bundle = load_bundle(tiny_bundle)
-    assert read_start(tiny_bundle).fingerprint == bundle.fingerprint
+    assert read_pretrained(tiny_bundle).fingerprint == bundle.fingerprint
     model = random_model(TINY)
-    start = read_start(write_checkpoint(tmp_path / "best.pt", TINY, model))
-    assert all(torch.equal(start.weights[name], value) for name, value in model.state_dict().items())
-    other = read_start(write_checkpoint(tmp_path / "other.pt", TINY, random_model(TINY, seed=1)))
-    assert start.fingerprint != other.fingerprint
+    pretrained = read_pretrained(write_checkpoint(tmp_path / "best.pt", TINY, model))
+    assert all(torch.equal(pretrained.weights[name], value) for name, value in model.state_dict().items())
+    other = read_pretrained(write_checkpoint(tmp_path / "other.pt", TINY, random_model(TINY, seed=1)))
+    assert pretrained.fingerprint != other.fingerprint
 
 
 def test_what_is_no_model_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="nowhere"):
-        read_start(tmp_path / "nowhere")
+        read_pretrained(tmp_path / "nowhere")
     with pytest.raises(ConfigError, match=r"none\.pt"):
-        read_start(tmp_path / "none.pt")
+        read_pretrained(tmp_path / "none.pt")
 
 
-def start_of(config: ModelConfig) -> Start:
-    return Start("old", config, NoteCodec(), random_model(config).state_dict(), "0" * 16)
+def pretrained_of(config: ModelConfig) -> Pretrained:
+    return Pretrained("old", config, NoteCodec(), random_model(config).state_dict(), "0" * 16)
 
 
 def test_known_composers_keep_their_rows_and_new_ones_begin_as_any() -> None:
-    start = start_of(TINY)
+    pretrained = pretrained_of(TINY)
     config = replace(TINY, composers=("Amy Beach", *COMPOSERS[1:], "Zez Confrey"), sources=("measured", "transcribed"))
     model = build_model(config)
-    carry_over(start, model, config)
-    old, new = start.weights["embedding.composer.weight"], model.state_dict()["embedding.composer.weight"]
+    carry_over(pretrained, model, config)
+    old, new = pretrained.weights["embedding.composer.weight"], model.state_dict()["embedding.composer.weight"]
     assert torch.equal(new, old[[0, 0, 2, 3, 4, 0]])
-    old, new = start.weights["embedding.source.weight"], model.state_dict()["embedding.source.weight"]
+    old, new = pretrained.weights["embedding.source.weight"], model.state_dict()["embedding.source.weight"]
     assert torch.equal(new, old[[0, 1, 0]])
     name = "blocks.1.attention.qkv.weight"
-    assert torch.equal(model.state_dict()[name], start.weights[name])
+    assert torch.equal(model.state_dict()[name], pretrained.weights[name])
 
 
 def test_another_shape_is_refused_naming_both_values() -> None:
     config = replace(TINY, width=128)
     with pytest.raises(ConfigError, match="old has width = 64, and the settings ask for 128"):
-        carry_over(start_of(TINY), build_model(config), config)
+        carry_over(pretrained_of(TINY), build_model(config), config)
 
 
 def test_dropout_may_differ() -> None:
     config = replace(TINY, dropout=0.5)
-    carry_over(start_of(TINY), build_model(config), config)
+    carry_over(pretrained_of(TINY), build_model(config), config)
 
 
 @pytest.mark.parametrize("old", POSITIONS)
 @pytest.mark.parametrize("new", POSITIONS)
-def test_only_what_tells_positions_begins_afresh_where_they_are_told_in_another_way(old: str, new: str) -> None:
-    start, config = start_of(replace(TINY, positions=old)), replace(TINY, positions=new)
+def test_only_what_encodes_positions_begins_afresh_where_the_encoding_differs(old: str, new: str) -> None:
+    pretrained, config = pretrained_of(replace(TINY, positions=old)), replace(TINY, positions=new)
     model = build_model(config)
     fresh = {name: value.clone() for name, value in model.state_dict().items()}
-    carry_over(start, model, config)
+    carry_over(pretrained, model, config)
     for name, value in model.state_dict().items():
         is_afresh = old != new and (name.endswith(".relative") or name == "position.weight")
-        assert torch.equal(value, (fresh if is_afresh else start.weights)[name]), name
+        assert torch.equal(value, (fresh if is_afresh else pretrained.weights)[name]), name

@@ -17,7 +17,7 @@ from arietta.train.checkpoint import Trained
 from arietta.train.hardware import LAPTOP
 from arietta.train.network import build_model
 from arietta.train.network.fields import shift_right, token_nll
-from arietta.train.validation import cut_windows, evaluate, score, summarise
+from arietta.train.validation import cut_token_windows, evaluate, score, summarise_scores
 from tests.support.corpora import made_store
 
 CODEC = NoteCodec()
@@ -62,39 +62,39 @@ class Certain(nn.Module):
 
 
 def test_windows_hold_every_row_of_every_piece_once(store: Store) -> None:
-    windows = cut_windows(CODEC, MODEL, store, split="train", length=64)
+    windows = cut_token_windows(CODEC, MODEL, store, split="train", length=64)
     for index in (0, 1, 2, 3):
         rows = CODEC.encode(trim(store.notes(index)))
         mine = windows.piece == index
         assert mine.sum() == -(-len(rows) // 64)
-        assert np.array_equal(windows.batch.events[mine].reshape(-1, 4)[: len(rows)], rows)
+        assert np.array_equal(windows.batch.tokens[mine].reshape(-1, 4)[: len(rows)], rows)
         assert windows.batch.counted[mine].any(axis=-1).sum() == len(rows) - 1, "the start row is given"
 
 
 def test_notes_and_seconds_of_windows_add_up_to_those_of_the_pieces(store: Store) -> None:
-    windows = cut_windows(CODEC, MODEL, store, split="train", length=64)
+    windows = cut_token_windows(CODEC, MODEL, store, split="train", length=64)
     assert windows.notes.sum() == sum(len(CODEC.quantise(store.notes(index))) for index in range(4))
-    per_window = (windows.batch.events[..., 1] < KEY_COUNT) & windows.batch.counted[..., 2]
+    per_window = (windows.batch.tokens[..., 1] < KEY_COUNT) & windows.batch.counted[..., 2]
     assert np.array_equal(windows.notes, per_window.sum(axis=1))
     last = [CODEC.quantise(trim(store.notes(index))).onset[-1] for index in range(4)]
     assert windows.seconds.sum() == pytest.approx(sum(last), abs=4 * 0.5)
 
 
 def test_a_few_windows_are_spread_over_the_pieces_and_always_the_same(store: Store) -> None:
-    few = cut_windows(CODEC, MODEL, store, split="train", length=32, max_windows=7)
-    again = cut_windows(CODEC, MODEL, store, split="train", length=32, max_windows=7)
+    few = cut_token_windows(CODEC, MODEL, store, split="train", length=32, max_windows=7)
+    again = cut_token_windows(CODEC, MODEL, store, split="train", length=32, max_windows=7)
     assert len(few) == 7 and set(few.piece) == {0, 1, 2, 3}
-    assert np.array_equal(few.batch.events, again.batch.events)
+    assert np.array_equal(few.batch.tokens, again.batch.tokens)
 
 
 def test_conditions_are_those_of_the_piece(store: Store) -> None:
-    windows = cut_windows(CODEC, MODEL, store, split="train", length=64)
+    windows = cut_token_windows(CODEC, MODEL, store, split="train", length=64)
     assert np.array_equal(windows.batch.composer, 1 - windows.piece % 2), "Chopin is not one of this model's"
     assert (windows.batch.source == 1).all()
 
 
 def test_scores_are_the_sums_of_the_rows_likelihoods(store: Store, model: nn.Module) -> None:
-    windows = cut_windows(CODEC, MODEL, store, split="test", length=64)
+    windows = cut_token_windows(CODEC, MODEL, store, split="test", length=64)
     scores = score(model, windows, LAPTOP, batch=2)
     events, counted, composer, source = LAPTOP.tensors(windows.batch)
     with torch.no_grad():
@@ -104,11 +104,11 @@ def test_scores_are_the_sums_of_the_rows_likelihoods(store: Store, model: nn.Mod
 
 
 def test_a_summary_divides_totals_by_rows_notes_and_seconds(store: Store, model: nn.Module) -> None:
-    windows = cut_windows(CODEC, MODEL, store, split="test", length=64)
+    windows = cut_token_windows(CODEC, MODEL, store, split="test", length=64)
     scores = score(model, windows, LAPTOP)
-    summary = summarise(scores, windows, CODEC)
+    summary = summarise_scores(scores, windows, CODEC)
     total = scores.nll.sum()
-    assert summary["rows"] == windows.batch.rows and summary["pieces"] == 1
+    assert summary["rows"] == windows.batch.token_count and summary["pieces"] == 1
     assert summary["nats_per_row"] * summary["rows"] == pytest.approx(total)
     assert summary["nats_per_note"] * summary["notes"] == pytest.approx(total)
     assert summary["nats_per_second"] * summary["seconds"] == pytest.approx(total)
@@ -118,14 +118,14 @@ def test_a_summary_divides_totals_by_rows_notes_and_seconds(store: Store, model:
 
 @pytest.mark.parametrize(("miss", "share"), [(10**6, 1.0), (2, 0.5), (4, 0.75)])
 def test_accuracy_counts_the_rows_whose_what_was_likeliest(store: Store, miss: int, share: float) -> None:
-    windows = cut_windows(CODEC, MODEL, store, split="test", length=64)
-    summary = summarise(score(Certain(miss), windows, LAPTOP), windows, CODEC)
+    windows = cut_token_windows(CODEC, MODEL, store, split="test", length=64)
+    summary = summarise_scores(score(Certain(miss), windows, LAPTOP), windows, CODEC)
     assert summary["accuracy"] == pytest.approx(share, abs=0.03)
 
 
 def test_evaluating_equals_cutting_scoring_and_summing_up(store: Store, model: nn.Module) -> None:
-    windows = cut_windows(CODEC, MODEL, store, split="test", length=64)
-    expected = summarise(score(model, windows, LAPTOP), windows, CODEC)
+    windows = cut_token_windows(CODEC, MODEL, store, split="test", length=64)
+    expected = summarise_scores(score(model, windows, LAPTOP), windows, CODEC)
     assert evaluate(Trained(model, MODEL, CODEC), store, split="test", length=64) == expected
 
 
@@ -136,5 +136,5 @@ def test_evaluating_ignores_dropout(store: Store, model: nn.Module) -> None:
 
 
 def test_a_window_as_long_as_the_piece_is_the_piece(tmp_path: Path) -> None:
-    windows = cut_windows(CODEC, MODEL, made_store(tmp_path), split="test", length=1000)
+    windows = cut_token_windows(CODEC, MODEL, made_store(tmp_path), split="test", length=1000)
     assert len(windows) == 1

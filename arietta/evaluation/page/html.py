@@ -1,7 +1,9 @@
-"""A page that stands alone: one HTML document with its style and script inside, which asks nobody for anything.
+"""HTML and SVG from Python values, and pages that stand alone: one document with its style and script inside.
 
-Its content policy allows exactly that style and that script, by their hashes; the document says so itself, and a
-server that hands it out says it too.
+    tag("p", "1 < 2", tag("b", "so"), class_="note")   ->   <p class="note">1 &lt; 2<b>so</b></p>
+
+What is not marked up already is escaped, so that no text can become an element. The content policy of a page allows
+exactly its own style and script, by their hashes; the document says so itself, and a server that sends it says it too.
 """
 
 from __future__ import annotations
@@ -9,11 +11,53 @@ from __future__ import annotations
 import base64
 import hashlib
 from functools import cache
+from html import escape
 from pathlib import Path
 
-from .markup import Markup, joined, tag
-
 FOLDER = Path(__file__).parent
+EMPTY = ("meta", "input", "br")
+
+
+class Markup(str):
+    """Text that is HTML already and is not escaped again."""
+
+    __slots__ = ()
+
+
+def tag(name: str, /, *content: object, **attributes: object) -> Markup:
+    """Write an element; `class_="x"` and `aria_label="y"` are attributes, True is one without a value, None is none."""
+    written = "".join(_attribute(key, value) for key, value in attributes.items() if value is not None)
+    return Markup(f"<{name}{written}>" if name in EMPTY else f"<{name}{written}>{joined(*content)}</{name}>")
+
+
+def joined(*content: object) -> Markup:
+    """Put contents one after another, escaping what is plain text; None is nothing."""
+    parts = (part if isinstance(part, Markup) else _text(part) for part in content if part is not None)
+    return Markup("".join(parts))
+
+
+def rows(heads: list[str], body: list[list[object]]) -> Markup:
+    """Write a table; the first cell of a row is its heading."""
+    head = tag("tr", *(tag("th", name, scope="col") for name in heads))
+    lines = [
+        tag(
+            "tr",
+            tag("th", first, scope="row"),
+            *(tag("td", cell, data_head=name) for name, cell in zip(heads[1:], cells, strict=True)),
+        )
+        for first, *cells in body
+    ]
+    return tag("table", tag("thead", head), tag("tbody", *lines))
+
+
+def _attribute(key: str, value: object) -> str:
+    name = key.rstrip("_").replace("_", "-") if key.islower() else key  # viewBox stays
+    return f" {name}" if value is True else f' {name}="{_text(value)}"'
+
+
+def _text(value: object) -> str:
+    """Escape a text, and leave out control characters, which no page can hold."""
+    return escape("".join(letter for letter in str(value) if letter.isprintable() or letter in "\n\t"))
 
 
 def document(title: str, *content: object) -> str:
@@ -31,7 +75,7 @@ def document(title: str, *content: object) -> str:
 
 
 def content_policy() -> str:
-    """What such a page may do: be styled and run by what stands in it, and nothing else."""
+    """Return the policy of such a page: its own style and its own script, and nothing from anywhere else."""
     style, script = (_hash(_part(name)) for name in ("report.css", "report.js"))
     return f"default-src 'none'; style-src {style}; script-src {script}; base-uri 'none'; form-action 'none'"
 

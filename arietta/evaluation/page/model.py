@@ -8,8 +8,7 @@ from ..comparison import Comparison
 from ..model_report import AgainstSet, ModelReport
 from ..reference import PERCENTILES
 from ..words import MEANINGS, model_words, name_of, number
-from .html import document
-from .markup import Markup, joined, rows, tag
+from .html import Markup, document, joined, rows, tag
 from .piece import TitledReport, definitions, details, key_of_plots, piece_parts
 from .plots import strip_plot
 
@@ -18,15 +17,15 @@ def model_html(report: ModelReport) -> str:
     """Write the page of a model's report."""
     title = f"{report.model}: {report.takes} takes of {report.note_count} notes"
     shown = [
-        tag("section", tag("h2", f"Seed {seed}"), *piece_parts(TitledReport(f"seed {seed}", notes, one)))
-        for seed, notes, one in report.shown
+        tag("section", tag("h2", f"Seed {seed}"), *piece_parts(TitledReport(f"seed {seed}", notes, report_of_take)))
+        for seed, notes, report_of_take in report.shown
     ]
     style = "" if report.style == "any" else f" in the style of {report.style}"
-    made = f"Composed by {report.model} ({report.bundle}){style}, seeds 1 to {report.takes}, at the usual settings; "
+    origin = f"Composed by {report.model} ({report.bundle}){style}, seeds 1 to {report.takes}, at the usual settings; "
     return document(
         title,
         tag("h1", title),
-        tag("p", f"{made}nothing was chosen and nothing left out.", class_="small"),
+        tag("p", f"{origin}nothing was chosen and nothing left out.", class_="small"),
         tag(
             "dl",
             *(joined(tag("dt", name.capitalize()), tag("dd", words)) for name, words in model_words(report).items()),
@@ -46,12 +45,14 @@ def _figures(report: ModelReport) -> Iterator[Markup]:
     yield key_of_plots(report.real, f"the takes: {report.takes} of {report.note_count} notes", is_band=True)
     lines: list[list[object]] = []
     for name in MEANINGS:
-        known = [one.figures[name] for one in report.real if name in one.figures]
+        known = [reference.figures[name] for reference in report.real if name in reference.figures]
         if name in report.bands and known:
-            inside = [f"{report.inside[one.corpus][name]:.0%}" for one in report.real if name in one.figures]
+            inside = [
+                f"{report.inside[reference.corpus][name]:.0%}" for reference in report.real if name in reference.figures
+            ]
             plot = strip_plot([], [*known, report.bands[name]])
             lines.append([name_of(name), number(report.bands[name][2]), plot, " / ".join(inside)])
-    titles = " / ".join(one.title for one in report.real)
+    titles = " / ".join(reference.title for reference in report.real)
     yield rows(["Figure", "Median", "Real music and takes", f"Takes inside {titles}"], lines)
     words = (
         f"A band is of the {', '.join(map(str, PERCENTILES))}th percentile; inside is between the first and the last."
@@ -61,8 +62,13 @@ def _figures(report: ModelReport) -> Iterator[Markup]:
 
 def _against(against: AgainstSet) -> Iterator[Markup]:
     lines: list[list[object]] = [
-        [name_of(name), f"{one.overlap:.3f}", "{:.2f}-{:.2f}".format(*one.overlap_interval), _overlap(against, name)]
-        for name, one in against.takes.statistics.items()
+        [
+            name_of(name),
+            f"{comparison.overlap:.3f}",
+            "{:.2f}-{:.2f}".format(*comparison.overlap_interval),
+            _overlap(against, name),
+        ]
+        for name, comparison in against.takes.statistics.items()
     ]
     words = (
         f"Against one window of each of {against.windows} pieces of {against.name}: 1 is where the takes lie as these "
@@ -73,5 +79,5 @@ def _against(against: AgainstSet) -> Iterator[Markup]:
 
 
 def _overlap(against: AgainstSet, name: str) -> str:
-    one: Comparison | None = against.real.statistics.get(name)
-    return f"{one.overlap:.3f}" if one else ""
+    comparison: Comparison | None = against.real.statistics.get(name)
+    return f"{comparison.overlap:.3f}" if comparison else ""

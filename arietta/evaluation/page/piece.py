@@ -2,7 +2,7 @@
 
     report_html([TitledReport("piece", notes, report)])
 
-One file that loads nothing (`page_document`). What comes from files, names above all, is escaped by `markup`.
+One file that loads nothing (`html`). What comes from files, names above all, is escaped by `html`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ import numpy as np
 from ...music.notes import Notes
 from ...originality.search import Passage
 from ...render.roll import format_onset, format_time, pitch_name
-from ..reference import Reference, is_inside, place_among_all, references
-from ..report import Report, figures
-from ..statistics import Statistics
+from ..reference import Reference, is_inside, rank_words_by_title
+from ..report import Report
 from ..structure import SCALES
 from ..words import (
     MEANINGS,
@@ -29,8 +28,7 @@ from ..words import (
     plain_words,
     standing_sentences,
 )
-from .html import document
-from .markup import Markup, joined, rows, tag
+from .html import Markup, document, joined, rows, tag
 from .plots import bars, squares, strip_plot, structure_squares
 from .roll import MOST_NOTES, roll_player
 
@@ -62,25 +60,25 @@ def report_html(judged: Sequence[TitledReport]) -> str:
         return document(f"{only.title}: a report", tag("h1", only.title), *parts, definitions())
     title = f"{len(judged)} pieces: a report"
     sections = [
-        tag("section", tag("h2", one.title), *piece_parts(one, most=most), id=f"piece-{place}")
-        for place, one in enumerate(judged, 1)
+        tag("section", tag("h2", piece.title), *piece_parts(piece, most=most), id=f"piece-{position}")
+        for position, piece in enumerate(judged, 1)
     ]
     return document(title, tag("h1", title), _overview(judged), *sections, definitions())
 
 
-def piece_parts(one: TitledReport, *, most: int = MOST_NOTES, heading: str = "h3") -> Iterator[Markup]:
+def piece_parts(piece: TitledReport, *, most: int = MOST_NOTES, heading: str = "h3") -> Iterator[Markup]:
     """Give the parts of a piece's report, from the plainest to the details, under headings of that rank."""
-    report = one.report
-    said = plain_words(report)
-    if not said:
+    report = piece.report
+    sentences = plain_words(report)
+    if not sentences:
         yield tag("p", NOTHING_TO_JUDGE)
         return
-    yield tag("dl", *(joined(tag("dt", name.capitalize()), tag("dd", words)) for name, words in said.items()))
+    yield tag("dl", *(joined(tag("dt", name.capitalize()), tag("dd", words)) for name, words in sentences.items()))
     yield tag(heading, "Hear and see it", class_="part")
-    yield roll_player(one.notes, [surprise.note for surprise in report.surprises], most=most, name=one.title)
+    yield roll_player(piece.notes, [surprise.note for surprise in report.surprises], most=most, name=piece.title)
     yield _legend(report)
     yield tag(heading, "How it is like itself", class_="part")
-    yield structure_pictures(one.notes)
+    yield structure_pictures(piece.notes)
     yield tag(heading, "Beside real music", class_="part")
     yield from _beside(report)
     yield from _details(report)
@@ -102,16 +100,19 @@ def figure_table(values: Mapping[str, float], real: Sequence[Reference]) -> Mark
     """Draw each figure among real music, and say where it lies."""
     lines: list[list[object]] = []
     for name, value in values.items():
-        known = {one.title: one.figures[name] for one in real if name in one.figures}
+        known = {reference.title: reference.figures[name] for reference in real if name in reference.figures}
         if known:
             plot = strip_plot([value], list(known.values()))
-            lines.append([name_of(name), number(value), plot, place_among_all(value, known)])
+            lines.append([name_of(name), number(value), plot, rank_words_by_title(value, known)])
     return rows(["Figure", "Here", "Among real music", "In words"], lines)
 
 
 def key_of_plots(real: Sequence[Reference], here: str, *, is_band: bool = False) -> Markup:
     """Say which colour is which corpus, and which line, or third band, is `here`."""
-    names = [(f"key c{place}", f"{one.title}, {one.windows} windows; ") for place, one in enumerate(real)]
+    names = [
+        (f"key c{position}", f"{reference.title}, {reference.windows} windows; ")
+        for position, reference in enumerate(real)
+    ]
     names.append((f"key c{len(real)}" if is_band else "key here", here))
     marks = (joined(tag("span", class_=kind, aria_hidden="true"), words) for kind, words in names)
     return tag("p", *marks, class_="small")
@@ -119,14 +120,14 @@ def key_of_plots(real: Sequence[Reference], here: str, *, is_band: bool = False)
 
 def _overview(judged: Sequence[TitledReport]) -> Markup:
     lines: list[list[object]] = []
-    for place, one in enumerate(judged, 1):
-        report = one.report
-        shared = report.shared.likeness.longest if report.shared else None
-        likely = None if report.nats_per_note is None else f"{report.nats_per_note:.2f}"
-        link = tag("a", one.title, href=f"#piece-{place}")
+    for position, piece in enumerate(judged, 1):
+        report = piece.report
+        shared = report.shared.overlap.longest if report.shared else None
+        likely = None if report.profile.nats_per_note is None else f"{report.profile.nats_per_note:.2f}"
+        link = tag("a", piece.title, href=f"#piece-{position}")
         cells = [
-            f"{report.notes:,}",
-            format_time(report.seconds),
+            f"{report.profile.note_count:,}",
+            format_time(report.profile.seconds),
             report.key,
             likely,
             len(report.loops),
@@ -139,19 +140,17 @@ def _overview(judged: Sequence[TitledReport]) -> Markup:
 
 
 def _count(report: Report) -> str | None:
-    placed = _placed(report)
-    return f"{sum(placed.values())} of {len(placed)}" if placed else None
+    inside = _placed(report)
+    return f"{sum(inside.values())} of {len(inside)}" if inside else None
 
 
 def _placed(report: Report) -> dict[str, bool]:
     """Which figures lie where nine of ten windows of MAESTRO or of GiantMIDI-Piano do."""
     values = report.sample.figures if report.sample else {}
-    known = {name: [one.figures[name] for one in _real(report) if name in one.figures] for name in values}
+    known = {
+        name: [reference.figures[name] for reference in report.real if name in reference.figures] for name in values
+    }
     return {name: any(is_inside(values[name], band) for band in bands) for name, bands in known.items() if bands}
-
-
-def _real(report: Report) -> list[Reference]:
-    return references(report.sample.notes, report.bundle) if report.sample else []
 
 
 def _legend(report: Report) -> Markup:
@@ -161,7 +160,7 @@ def _legend(report: Report) -> Markup:
 
 
 def _beside(report: Report) -> Iterator[Markup]:
-    sample, real = report.sample, _real(report)
+    sample, real = report.sample, report.real
     if sample is None or not real:
         yield tag("p", "It is too short to be held against real music, of which windows of 300 notes were measured.")
         return
@@ -179,13 +178,13 @@ def _beside(report: Report) -> Iterator[Markup]:
 def _details(report: Report) -> Iterator[Markup]:
     if report.surprises:
         yield details("The notes it expected least", _surprises(report))
-    if report.shared and report.shared.likeness.passages:
-        words = " ".join([*standing_sentences(report.shared.standing), index_sentence(report.shared.index)])
-        yield details("What it shares with the corpus", tag("p", words), _passages(report.shared.likeness.passages))
+    if report.shared and report.shared.overlap.passages:
+        words = " ".join([*standing_sentences(report.shared.percentiles), index_sentence(report.shared.index)])
+        yield details("What it shares with the corpus", tag("p", words), _passages(report.shared.overlap.passages))
     yield details("All figures of the whole piece", _all_figures(report))
     spread = dict(_distributions(report))
     if spread:
-        drawn = (_spread(name, one) for name, one in spread.items())
+        drawn = (_spread(name, shares) for name, shares in spread.items())
         yield details("How pitches and lengths are spread", tag("div", *drawn, class_="pictures"))
 
 
@@ -203,12 +202,17 @@ def definitions() -> Markup:
 
 def _surprises(report: Report) -> Markup:
     lines: list[list[object]] = []
-    for one in report.surprises:
-        at = format_onset(one.note.onset)
+    for surprise in report.surprises:
+        at = format_onset(surprise.note.onset)
         button = tag(
-            "button", at, type="button", data_at=f"{one.note.onset:.2f}", aria_label=f"Play from {at}", disabled=True
+            "button",
+            at,
+            type="button",
+            data_at=f"{surprise.note.onset:.2f}",
+            aria_label=f"Play from {at}",
+            disabled=True,
         )
-        lines.append([pitch_name(one.note.pitch), button, f"{one.nats:.1f}", f"{one.pitch_nats:.1f}"])
+        lines.append([pitch_name(surprise.note.pitch), button, f"{surprise.nats:.1f}", f"{surprise.pitch_nats:.1f}"])
     words = "How unlikely the model found the note's time, pitch, length and velocity together, and its pitch alone."
     return joined(tag("p", words, class_="small"), rows(["Pitch", "Time", "Nats", "Of these for the pitch"], lines))
 
@@ -216,14 +220,14 @@ def _surprises(report: Report) -> Markup:
 def _passages(passages: Sequence[Passage]) -> Markup:
     lines: list[list[object]] = [
         [
-            one.piece.name,
-            _span(one.seconds),
-            f"{one.start + 1}-{one.stop}",
-            _span(one.there_seconds),
-            str(one.shared),
-            f"{one.semitones:+d}" if one.semitones else "same",
+            passage.piece.name,
+            _span(passage.seconds),
+            f"{passage.start + 1}-{passage.stop}",
+            _span(passage.there_seconds),
+            str(passage.shared),
+            f"{passage.semitones:+d}" if passage.semitones else "same",
         ]
-        for one in passages[:MOST_PASSAGES]
+        for passage in passages[:MOST_PASSAGES]
     ]
     table = rows(["Work", "Here", "Notes", "There", "Same, at least", "Key"], lines)
     more = len(passages) - MOST_PASSAGES
@@ -235,16 +239,15 @@ def _span(seconds: tuple[float, float]) -> str:
 
 
 def _all_figures(report: Report) -> Markup:
-    told: list[list[object]] = [[name_of(name), number(value)] for name, value in figures(report).items()]
-    beats = report.beats
+    lines: list[list[object]] = [[name_of(name), number(value)] for name, value in report.figures.items()]
+    beats = report.profile.beats
     how = "" if beats is None else "written in the file" if beats.is_written else "found in the playing"
-    said = tag("p", f"Beats, which are quarter notes here, are {how}.", class_="small") if how else None
-    return joined(said, rows(["Figure", "Value"], told))
+    origin = tag("p", f"Beats, which are quarter notes here, are {how}.", class_="small") if how else None
+    return joined(origin, rows(["Figure", "Value"], lines))
 
 
 def _distributions(report: Report) -> Iterator[tuple[str, np.ndarray]]:
-    measured: Statistics = report.measured | (report.beats.measured if report.beats else {})
-    yield from ((name, value) for name, value in measured.items() if len(value) > 1)
+    yield from ((name, shares) for name, shares in report.profile.all_statistics.items() if len(shares) > 1)
 
 
 def _spread(name: str, value: np.ndarray) -> Markup:

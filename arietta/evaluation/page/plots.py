@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...music.notes import Notes
+from ...render.canvas import Box, Drawing, Shape, Text, drawing_svg
+from ...render.roll import INK, format_time, velocity_colours
 from ..reference import Band
-from ..structure import MOST_WINDOWS, self_similarity
-from .markup import Markup, tag
+from ..structure import SCALES, self_similarity
+from .html import Markup, tag
 
 WIDE, ROW = 200, 10  # units of a strip plot: across, and for each corpus
 SHADES = 6
+MOST_WINDOWS = 60  # in a picture; of longer pieces the windows are longer
+SIDE, MARGIN, TOP = 340.0, 30.0, 84.0  # pixels of a structure drawn as a document of its own
 
 
 def strip_plot(values: Sequence[float], bands: Sequence[Band]) -> Markup:
@@ -27,10 +31,10 @@ def strip_plot(values: Sequence[float], bands: Sequence[Band]) -> Markup:
         return f"{(value - low) / (high - low) * WIDE:.1f}"
 
     shapes = []
-    for place, band in enumerate(bands):
-        y = ROW * place + 5
-        shapes.append(tag("path", class_=f"reach c{place}", d=f"M{x(band[0])} {y}H{x(band[4])}"))
-        shapes.append(tag("path", class_=f"half c{place}", d=f"M{x(band[1])} {y}H{x(band[3])}"))
+    for row, band in enumerate(bands):
+        y = ROW * row + 5
+        shapes.append(tag("path", class_=f"reach c{row}", d=f"M{x(band[0])} {y}H{x(band[4])}"))
+        shapes.append(tag("path", class_=f"half c{row}", d=f"M{x(band[1])} {y}H{x(band[3])}"))
         shapes.append(tag("path", class_="median", d=f"M{x(band[2])} {y - 4}v8"))
     height = ROW * len(bands)
     shapes += [tag("path", class_="here", d=f"M{x(value)} 0v{height}") for value in values]
@@ -40,7 +44,7 @@ def strip_plot(values: Sequence[float], bands: Sequence[Band]) -> Markup:
 def bars(shares: Sequence[float]) -> Markup:
     """Draw shares as bars, the largest 40 units high."""
     top = max(max(shares, default=0.0), 1e-9)
-    path = "".join(f"M{place * 10 + 5} 40v{-40 * share / top:.1f}" for place, share in enumerate(shares))
+    path = "".join(f"M{index * 10 + 5} 40v{-40 * share / top:.1f}" for index, share in enumerate(shares))
     return _picture(f"0 0 {10 * len(shares)} 40", "bars", tag("path", d=path))
 
 
@@ -57,10 +61,44 @@ def squares(matrix: NDArray[np.float64]) -> Markup:
 
 
 def structure_squares(notes: Notes, seconds: float) -> tuple[float, Markup]:
-    """Draw how alike any two windows are, and say how many seconds they have: more than asked in long pieces."""
+    """Draw how alike any two windows are, and return how many seconds they have: more than asked in long pieces."""
+    seconds, shades = _shades(notes, seconds)
+    return seconds, squares(shades)
+
+
+def structure_svg(notes: Notes, *, title: str = "") -> str:
+    """Draw the self-similarity at three scales as an SVG document: dark is alike, time runs right and down."""
+    shapes: list[Shape] = [
+        Text(MARGIN, 32, title or "Structure", 19, INK),
+        Text(
+            MARGIN,
+            50,
+            "each moment against each other; dark is alike: squares are sections, stripes repeats",
+            11.5,
+        ),
+    ]
+    for number, seconds in enumerate(SCALES):
+        shapes += _square(notes, seconds, MARGIN + number * (SIDE + MARGIN))
+    return drawing_svg(Drawing(MARGIN + len(SCALES) * (SIDE + MARGIN), TOP + SIDE + MARGIN, tuple(shapes)))
+
+
+def _square(notes: Notes, seconds: float, left: float) -> Iterator[Shape]:
+    span = float(notes.onset[-1] - notes.onset[0]) if len(notes) else 0.0
+    seconds, shades = _shades(notes, seconds)
+    yield Text(left, TOP - 10, f"windows of {seconds:.3g} s", 11.5)
+    colours, side = velocity_colours(), SIDE / max(len(shades), 1)
+    for row, column in np.argwhere(shades > 0.02**4).tolist():
+        shade = colours[round(127 * shades[row, column])]
+        yield Box(left + column * side, TOP + row * side, side, side, shade)
+    yield Text(left, TOP + SIDE + 16, format_time(0), 10)
+    yield Text(left + SIDE, TOP + SIDE + 16, format_time(span), 10, anchor="end")
+
+
+def _shades(notes: Notes, seconds: float) -> tuple[float, NDArray[np.float64]]:
+    """Return the seconds of a window, and how dark each pair of windows is drawn, 0 to 1."""
     span = float(notes.onset[-1] - notes.onset[0]) if len(notes) else 0.0
     seconds = max(seconds, span / MOST_WINDOWS)
-    return seconds, squares(self_similarity(notes, seconds) ** 4)  # most lie near 1: their differences must show
+    return seconds, self_similarity(notes, seconds) ** 4  # most lie near 1: their differences must show
 
 
 def _runs(is_here: NDArray[np.bool_], row: int) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...music.notes import Note, Notes, first, fold_pedal
 from ...render.roll import BLACK_KEYS, format_time
-from .markup import Markup, joined, tag
+from .html import Markup, joined, tag
 
 SECONDS, LONE_SECONDS = 20, 30  # of a system, and of a lone one
 MOST_SYSTEMS = 60  # of longer pieces they are longer
@@ -27,24 +27,24 @@ LEAST_ROWS = 30
 
 def roll_player(notes: Notes, marked: Sequence[Note] = (), *, most: int = MOST_NOTES, name: str) -> Markup:
     """Draw the first `most` notes, frame those of `marked`, and give them to the page's player; "" of no notes."""
-    heard = first(notes, most)
-    if not len(heard):
+    drawn = first(notes, most)
+    if not len(drawn):
         return Markup()
-    end = heard.seconds
+    end = drawn.seconds
     seconds = _seconds(end)
-    frame = _Frame(heard, seconds)
+    frame = _Frame(drawn, seconds)
     systems = [
-        tag("div", tag("span", format_time(start), class_="at"), frame.system(heard, marked, start), class_="system")
+        tag("div", tag("span", format_time(start), class_="at"), frame.system(drawn, marked, start), class_="system")
         for start in range(0, max(math.ceil(end), 1), seconds)
     ]
-    cut = len(notes) - len(heard)
-    said = f"The first {len(heard):,} of {len(notes):,} notes are drawn and played." if cut else None
+    cut = len(notes) - len(drawn)
+    notice = f"The first {len(drawn):,} of {len(notes):,} notes are drawn and played." if cut else None
     return tag(
         "div",
         _controls(name, end),
         tag("div", *systems, class_="roll", tabindex=0, role="group", aria_label=f"Piano roll of {name}"),
-        tag("p", said, class_="small") if said else None,
-        tag("script", Markup(_numbers(heard)), type="application/json"),
+        tag("p", notice, class_="small") if notice else None,
+        tag("script", Markup(_numbers(drawn)), type="application/json"),
         class_="player",
         data_seconds=seconds,
         data_end=f"{end:.2f}",

@@ -1,11 +1,11 @@
-"""Training of the embedding's network: who composed a window, which windows are of one work, and which are whole?
+"""Training of the embedding's network: who composed a window, which two are of one piece, which are contiguous?
 
-    library = gather(store, pieces, composers)
-    train(Learner(EmbeddingSettings(), library), Path("runs/embedding"))
+    library = read_library(store, pieces, composers)
+    train_embedding(EmbeddingTrainer(EmbeddingSettings(), library), Path("runs/embedding"))
 
-The loss of a batch is the cross-entropy of the composers, where they are known, that of each window's fellow among all
-windows of the batch (InfoNCE, van den Oord et al. 2018, eq. 4), and that of being whole or put together from parts of
-the piece: without it the order of the parts is not heard. A run that was stopped goes on from its folder.
+The loss of a batch is the cross-entropy of the composers, where they are known, that of each window's partner among all
+windows of the batch (InfoNCE, van den Oord et al. 2018, eq. 4), and that of being contiguous or shuffled: without it
+the embedding does not depend on the order of the parts. A run that was stopped goes on from its folder.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ from torch.nn import functional
 from ...errors import ConfigError
 from ...evaluation.embedding import FEATURES, LAYERS, Layer, features
 from ..checkpoint import UNREADABLE, write_checkpoint
-from .data import Library, draw
+from ..schedule import learning_rate
+from .data import Library, draw_pairs
 
 LAST = "embedding.pt"
 SAVE_EVERY = 200  # steps
 EPSILON = 1e-5  # of the norms
-WIDTH = 128  # of an embedding in training; those that ship have the dimensions that matter
+WIDTH = 128  # of an embedding in training; those that ship have fewer dimensions, see `export.whiten`
+FINAL_RATE = 0.01  # of the highest
 
 
 @dataclass(frozen=True)
@@ -44,25 +46,25 @@ class EmbeddingSettings:
     dropout: float = 0.2
     smoothing: float = 0.1  # of the composers' labels, since some are wrong
     temperature: float = 0.1
-    contrast: float = 0.5  # the work's share of the loss, against 1 of the composer
-    order: float = 1.0  # and that of being whole
+    contrast: float = 0.5  # weight of the partner's loss, against 1 of the composer's
+    order: float = 1.0  # and of the loss of contiguity
     seed: int = 1
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Means since the last report: the loss, and how often composer, fellow and wholeness were told right."""
+class EmbeddingProgress:
+    """Means since the last report: the loss, and how often composer, partner and contiguity were predicted right."""
 
     step: int
     steps: int
     loss: float
-    named: float
-    found: float
-    whole: float
+    composer_accuracy: float
+    partner_accuracy: float
+    contiguity_accuracy: float
 
 
-class Network(nn.Module):
-    """Features [B, T, FEATURES] -> embeddings [B, WIDTH]; `embedding.forward` is the same in numpy."""
+class EmbeddingNetwork(nn.Module):
+    """Embeds features [B, T, FEATURES] as [B, WIDTH]; `evaluation/embedding.forward` is the same in numpy."""
 
     def __init__(self, dropout: float = 0.0) -> None:
         super().__init__()
@@ -76,78 +78,88 @@ class Network(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.out = nn.Linear(2 * width, WIDTH)
 
-    def forward(self, heard: Tensor) -> Tensor:
-        heard = heard.transpose(1, 2)
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Convolve over the notes, then pool by mean and maximum, so that windows of any length are embedded."""
+        hidden = inputs.transpose(1, 2)
         for layer in LAYERS:
-            out = self.parts[layer.name](heard)
+            out = self.parts[layer.name](hidden)
             if layer.adds:
-                out = heard + self.parts[f"{layer.name}_again"](torch.relu(out))
-            heard = torch.relu(out)
-        pooled = torch.cat([heard.mean(dim=2), heard.amax(dim=2)], dim=1).float()
+                out = hidden + self.parts[f"{layer.name}_again"](torch.relu(out))
+            hidden = torch.relu(out)
+        pooled = torch.cat([hidden.mean(dim=2), hidden.amax(dim=2)], dim=1).float()
         embedded: Tensor = self.out(self.dropout(pooled))
         return embedded
 
 
 def _convolution(layer: Layer, width: int) -> nn.Sequential:
-    around = layer.dilation * (layer.kernel - 1) // 2
-    convolution = nn.Conv1d(width, layer.width, layer.kernel, layer.stride, around, layer.dilation, bias=False)
+    padding = layer.dilation * (layer.kernel - 1) // 2
+    convolution = nn.Conv1d(width, layer.width, layer.kernel, layer.stride, padding, layer.dilation, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm1d(layer.width, eps=EPSILON))
 
 
-class Learner:
-    """The network with its composers' head and its optimiser; `step` counts updates."""
+class EmbeddingTrainer:
+    """The network with its heads for training and its optimiser; `step` counts updates."""
 
     def __init__(self, settings: EmbeddingSettings, library: Library, *, bfloat16: bool = False) -> None:
         """Seeds torch's global generator."""
         torch.manual_seed(settings.seed)
         self.settings, self.library, self.step = settings, library, 0
-        self.network = Network(settings.dropout)
+        self.network = EmbeddingNetwork(settings.dropout)
         self.head = nn.Linear(WIDTH, len(library.composers))
-        self.wholeness = nn.Linear(WIDTH, 1)
+        self.contiguity = nn.Linear(WIDTH, 1)
         self._autocast = torch.autocast("cpu", torch.bfloat16, enabled=bfloat16)
-        self._parts = nn.ModuleList([self.network, self.head, self.wholeness])
+        self._parts = nn.ModuleList([self.network, self.head, self.contiguity])
         self._optimiser = torch.optim.AdamW(
             self._parts.parameters(), lr=settings.rate, weight_decay=settings.weight_decay
         )
 
     def advance(self) -> tuple[float, ...]:
-        """Make one update; returns its loss, and the shares that `Progress` has."""
+        """Make one update; returns its loss, and the accuracies that `EmbeddingProgress` has."""
         settings = self.settings
+        # A function of seed and step alone, so that a run that was stopped draws what an unbroken one does.
         rng = np.random.default_rng([settings.seed, self.step])
         torch.manual_seed(int(rng.integers(2**63)))
-        drawn = draw(self.library, settings.pieces, rng)
+        pairs = draw_pairs(self.library, settings.pieces, rng)
         self.network.train()
         with self._autocast:
-            embedded = self.network(torch.from_numpy(features(drawn.windows)))
-        loss, *shares = self._loss(embedded.float(), torch.from_numpy(drawn.composer), torch.from_numpy(drawn.is_whole))
+            embedded = self.network(torch.from_numpy(features(pairs.windows)))
+        composer, is_contiguous = torch.from_numpy(pairs.composer), torch.from_numpy(pairs.is_contiguous)
+        loss, *accuracies = self._loss(embedded.float(), composer, is_contiguous)
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self._parts.parameters(), 1.0)
+        rate = learning_rate(
+            self.step, peak=settings.rate, warm_up=settings.warm_up, steps=settings.steps, final_share=FINAL_RATE
+        )
         for group in self._optimiser.param_groups:
-            group["lr"] = rate(settings, self.step)
+            group["lr"] = rate
         self._optimiser.step()
         self.step += 1
-        return float(loss.detach()), *shares
+        return float(loss.detach()), *accuracies
 
-    def _loss(self, embedded: Tensor, composer: Tensor, is_whole: Tensor) -> tuple[Tensor, float, float, float]:
-        """Embeddings [B, WIDTH], window i's fellow at i + B / 2; composers int64 [B], -1 where not known; bool [B]."""
+    def _loss(self, embedded: Tensor, composer: Tensor, is_contiguous: Tensor) -> tuple[Tensor, float, float, float]:
+        """Return the loss and three accuracies of embeddings [B, WIDTH], window i's partner at i + B / 2.
+
+        `composer` int64 [B] is -1 where not known, `is_contiguous` bool [B].
+        """
         logits, is_known = self.head(embedded), composer >= 0
-        cross = functional.cross_entropy(logits[is_known], composer[is_known], label_smoothing=self.settings.smoothing)
-        told = functional.normalize(embedded, dim=1)
-        alike = (told @ told.T / self.settings.temperature).fill_diagonal_(-math.inf)
-        fellow = torch.arange(len(told)).roll(len(told) // 2)
-        whole = self.wholeness(embedded)[:, 0]
-        loss = cross + self.settings.contrast * functional.cross_entropy(alike, fellow)
-        loss = loss + self.settings.order * functional.binary_cross_entropy_with_logits(whole, is_whole.float())
-        right = (
-            logits[is_known].argmax(dim=1) == composer[is_known],
-            alike.argmax(dim=1) == fellow,
-            (whole > 0) == is_whole,
+        loss = functional.cross_entropy(logits[is_known], composer[is_known], label_smoothing=self.settings.smoothing)
+        unit = functional.normalize(embedded, dim=1)
+        similarity = (unit @ unit.T / self.settings.temperature).fill_diagonal_(-math.inf)  # not with itself
+        partner = torch.arange(len(unit)).roll(len(unit) // 2)
+        contiguity = self.contiguity(embedded)[:, 0]
+        loss = loss + self.settings.contrast * functional.cross_entropy(similarity, partner)
+        order = functional.binary_cross_entropy_with_logits(contiguity, is_contiguous.float())
+        loss = loss + self.settings.order * order
+        return (
+            loss,
+            float((logits[is_known].argmax(dim=1) == composer[is_known]).float().mean()),
+            float((similarity.argmax(dim=1) == partner).float().mean()),
+            float(((contiguity > 0) == is_contiguous).float().mean()),
         )
-        named, found, order = (float(one.float().mean()) for one in right)
-        return loss, named, found, order
 
     def save(self, path: Path) -> None:
+        """Write all that `restore` needs to go on exactly."""
         content = {"parts": self._parts.state_dict(), "optimiser": self._optimiser.state_dict(), "step": self.step}
         write_checkpoint(path, content | {"settings": asdict(self.settings), "composers": list(self.library.composers)})
 
@@ -166,32 +178,31 @@ class Learner:
             ) from error
 
 
-def rate(settings: EmbeddingSettings, step: int) -> float:
-    """Learning rate of update `step`: linear warm-up, then a cosine to a hundredth."""
-    if step < settings.warm_up:
-        return settings.rate * (step + 1) / settings.warm_up
-    passed = (step - settings.warm_up) / max(settings.steps - settings.warm_up, 1)
-    return settings.rate * (0.01 + 0.99 * (1 + math.cos(math.pi * min(passed, 1.0))) / 2)
-
-
-def train(learner: Learner, folder: Path, *, report: Callable[[Progress], None] | None = None, every: int = 50) -> None:
+def train_embedding(
+    trainer: EmbeddingTrainer,
+    folder: Path,
+    *,
+    report: Callable[[EmbeddingProgress], None] | None = None,
+    every: int = 50,
+) -> None:
     """Train to the last step, from `folder`'s checkpoint where it has one of the same run."""
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / LAST).exists():
-        learner.restore(folder / LAST)
-    steps, seen = learner.settings.steps, list[tuple[float, ...]]()
-    while learner.step < steps:
-        seen.append(learner.advance())
-        is_last = learner.step == steps
-        if report and (learner.step % every == 0 or is_last):
-            report(Progress(learner.step, steps, *np.nanmean(np.array(seen), axis=0).tolist()))
-            seen = []
-        if learner.step % SAVE_EVERY == 0 or is_last:
-            learner.save(folder / LAST)
+        trainer.restore(folder / LAST)
+    steps, figures = trainer.settings.steps, list[tuple[float, ...]]()
+    while trainer.step < steps:
+        figures.append(trainer.advance())
+        is_last = trainer.step == steps
+        if report and (trainer.step % every == 0 or is_last):
+            # The accuracy of composers is nan for a batch that has no known one.
+            report(EmbeddingProgress(trainer.step, steps, *np.nanmean(np.array(figures), axis=0).tolist()))
+            figures = []
+        if trainer.step % SAVE_EVERY == 0 or is_last:
+            trainer.save(folder / LAST)
 
 
-def folded(network: Network) -> dict[str, NDArray[np.float32]]:
-    """The network's weights as `embedding.forward` takes them: norms folded into the convolutions before them."""
+def fold_norms(network: EmbeddingNetwork) -> dict[str, NDArray[np.float32]]:
+    """Return the weights as `evaluation/embedding.forward` takes them: norms folded into the convolutions before."""
     state = network.state_dict()
     weights = {"out.weight": state["out.weight"].T, "out.bias": state["out.bias"]}
     for name in network.parts:
@@ -200,4 +211,4 @@ def folded(network: Network) -> dict[str, NDArray[np.float32]]:
         kernel = (state[f"{convolution}.weight"] * scale[:, None, None]).permute(2, 1, 0)  # [K, C, O]
         weights[f"{name}.weight"] = kernel.reshape(-1, kernel.shape[2])
         weights[f"{name}.bias"] = state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * scale
-    return {name: value.float().contiguous().numpy() for name, value in weights.items()}
+    return {name: weight.float().contiguous().numpy() for name, weight in weights.items()}

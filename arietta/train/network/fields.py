@@ -1,8 +1,8 @@
-"""What every trunk shares: rows of fields in, chained heads out, and the loss over the fields that count.
+"""What every trunk shares: fields of tokens in, chained heads out, and the loss over the fields that count.
 
-The input at position t is row t - 1; before the first row stands a row of "none" values, V_f for field f.
-A row's embedding is the sum of its fields' embeddings and those of the two conditions (composer, source).
-Heads are chained in the codec's order: field i is predicted from the hidden state and the row's earlier fields.
+The input at position t is token t - 1; before the first token stands one of "none" values, V_f for field f.
+A token's embedding is the sum of its fields' embeddings and those of the two conditions (composer, source).
+Heads are chained in the codec's order: field i is predicted from the hidden state and the token's earlier fields.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from torch.nn import functional
 from ...model.config import ModelConfig
 
 
-def shift_right(events: Tensor, field_sizes: Sequence[int]) -> Tensor:
-    """Return the inputs for `events` int64 [B, T, F]: rows none, 0, ..., T - 2."""
-    none = events.new_tensor(field_sizes).expand(len(events), 1, -1)
-    return torch.cat([none, events[:, :-1]], dim=1)
+def shift_right(tokens: Tensor, field_sizes: Sequence[int]) -> Tensor:
+    """Return the inputs for `tokens` int64 [B, T, F]: none, then tokens 0 to T - 2."""
+    none = tokens.new_tensor(field_sizes).expand(len(tokens), 1, -1)
+    return torch.cat([none, tokens[:, :-1]], dim=1)
 
 
 def token_nll(logits: Sequence[Tensor], targets: Tensor, counted: Tensor) -> Tensor:
-    """Negative log-likelihood in nats, float32 [B, T, F]: 0 where `counted` bool [B, T, F] is False."""
+    """Return the negative log-likelihood in nats, float32 [B, T, F]: 0 where `counted` bool [B, T, F] is False."""
+    # In float32 whatever the logits are: bfloat16 has 8 bits of precision, too few for a sum over a vocabulary.
     parts = [
         functional.cross_entropy(logit.float().flatten(0, 1), targets[..., field].flatten(), reduction="none")
         for field, logit in enumerate(logits)
@@ -33,7 +34,7 @@ def token_nll(logits: Sequence[Tensor], targets: Tensor, counted: Tensor) -> Ten
 
 
 class FieldEmbedding(nn.Module):
-    """Rows int64 [B, T, F] and condition ids int64 [B] -> float32 [B, T, width]."""
+    """Embeds inputs int64 [B, T, F] and condition ids int64 [B] as float32 [B, T, width]."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -43,15 +44,16 @@ class FieldEmbedding(nn.Module):
         for table in (*self.tables, self.composer, self.source):
             nn.init.normal_(table.weight, std=0.02)
 
-    def forward(self, rows: Tensor, composer: Tensor, source: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor, composer: Tensor, source: Tensor) -> Tensor:
+        """Add up the embeddings of all fields and both conditions at each position."""
         summed: Tensor = (self.composer(composer) + self.source(source))[:, None]
         for field, table in enumerate(self.tables):
-            summed = summed + table(rows[..., field])
+            summed = summed + table(inputs[..., field])
         return summed
 
 
 class ChainedHeads(nn.Module):
-    """Hidden states [B, T, width] and target rows [B, T, F] -> logits, one [B, T, V_f] a field.
+    """Turns hidden states [B, T, width] and target tokens [B, T, F] into logits, one [B, T, V_f] for each field.
 
     Field 0 reads the hidden state alone. Field i > 0 reads gelu(A_i h + sum over j < i of C_ij[target_j]).
     """
@@ -69,6 +71,7 @@ class ChainedHeads(nn.Module):
                 nn.init.normal_(embedding.weight, std=0.2)
 
     def forward(self, hidden: Tensor, targets: Tensor) -> list[Tensor]:
+        """Predict every field of every target from the fields before it."""
         logits = [self.out[0](hidden)]
         for field, (mix, chain) in enumerate(zip(self.mix, self.chain, strict=True), start=1):
             mixed = mix(hidden)

@@ -1,4 +1,4 @@
-"""The recurrent trunk: the first seed's LSTM over rows of fields."""
+"""The recurrent trunk: the LSTM that the project began with, over tokens of several fields."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from .fields import ChainedHeads, FieldEmbedding
 
 
 class LstmModel(nn.Module):
-    """Embeddings, a stack of LSTM layers as wide as the embeddings, chained heads."""
+    """Stacks embeddings, LSTM layers as wide as the embeddings, and chained heads."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.embedding = FieldEmbedding(config)
-        between = config.dropout if config.layers > 1 else 0.0
-        self.lstm = nn.LSTM(config.width, config.width, config.layers, dropout=between, batch_first=True)
+        between_layers = config.dropout if config.layers > 1 else 0.0  # torch warns of dropout with nothing between
+        self.lstm = nn.LSTM(config.width, config.width, config.layers, dropout=between_layers, batch_first=True)
         self.dropout = nn.Dropout(config.dropout)
         self.heads = ChainedHeads(config)
 
-    def forward(self, rows: Tensor, targets: Tensor, composer: Tensor, source: Tensor) -> list[Tensor]:
-        hidden, _ = self.lstm(self.dropout(self.embedding(rows, composer, source)))
+    def forward(self, inputs: Tensor, targets: Tensor, composer: Tensor, source: Tensor) -> list[Tensor]:
+        """Return the logits of each field of `targets`; see `build_model`."""
+        hidden, _ = self.lstm(self.dropout(self.embedding(inputs, composer, source)))
         logits: list[Tensor] = self.heads(self.dropout(hidden), targets)
         return logits

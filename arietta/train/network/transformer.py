@@ -1,10 +1,10 @@
-"""The decoder-only Music Transformer (Huang et al. 2018, arXiv 1809.04281) over rows of fields, pre-norm.
+"""The decoder-only Music Transformer (Huang et al. 2018, arXiv 1809.04281) over tokens of several fields, pre-norm.
 
-Attention logits are (q k + q E_d) / sqrt(D) with a learned embedding E_d for each distance d in rows (equation 3),
-found by the skewing trick of section 3.4.1, so that the embeddings cost O(L D) memory. Rotary positions (the default)
-and absolute ones stand beside it; docs/figures.md tells what each is worth.
+With relative positions, attention logits are (q k + q E_d) / sqrt(D) with a learned embedding E_d for each distance d
+in tokens (equation 3), computed by the skewing trick of section 3.4.1, so that the embeddings cost O(L D) memory.
+Rotary positions (the default) and absolute ones are the alternatives; docs/figures.md tells what each is worth.
 
-Beyond the window W, rows attend as the engine's cache does: row t sees back to the start of the half-window
+Beyond the window W, tokens attend as the engine's cache does: token t sees back to the start of the half-window
 before its own (blocks of W / 2), so the engine and this file agree at any length.
 """
 
@@ -20,12 +20,14 @@ from torch.nn import functional
 from ...model.config import ROTARY_BASE, ModelConfig
 from .fields import ChainedHeads, FieldEmbedding
 
-QUERY_BLOCK = 256  # queries taken together: at L = 1024 leaves out 38 % of the keys that causality hides
+# Queries that attend together, to the keys up to the last of them: at L = 1024 this leaves out 38 % of the products,
+# which causality would hide anyway.
+QUERY_BLOCK = 256
 NORM_EPSILON = 1e-6
 
 
 class TransformerModel(nn.Module):
-    """Embeddings, `layers` blocks, a last norm, chained heads."""
+    """Stacks embeddings, `layers` blocks, a last norm and chained heads."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -39,10 +41,11 @@ class TransformerModel(nn.Module):
         self.norm = nn.RMSNorm(config.width, eps=NORM_EPSILON)
         self.heads = ChainedHeads(config)
 
-    def forward(self, rows: Tensor, targets: Tensor, composer: Tensor, source: Tensor) -> list[Tensor]:
-        hidden = self.embedding(rows, composer, source)
+    def forward(self, inputs: Tensor, targets: Tensor, composer: Tensor, source: Tensor) -> list[Tensor]:
+        """Return the logits of each field of `targets`; see `build_model`."""
+        hidden = self.embedding(inputs, composer, source)
         if self.config.positions == "absolute":
-            hidden = hidden + self.position(cache_places(rows.shape[1], self.config.context, rows.device))
+            hidden = hidden + self.position(cache_positions(inputs.shape[1], self.config.context, inputs.device))
         hidden = self.dropout(hidden)
         for block in self.blocks:
             hidden = block(hidden)
@@ -51,7 +54,7 @@ class TransformerModel(nn.Module):
 
 
 class Block(nn.Module):
-    """x + attention(norm(x)), then x + feed-forward(norm(x))."""
+    """Adds attention(norm(x)) to x, then feed-forward(norm(x))."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -61,16 +64,18 @@ class Block(nn.Module):
         self.up = nn.Linear(config.width, 4 * config.width, bias=False)
         self.down = nn.Linear(4 * config.width, config.width, bias=False)
         self.dropout = nn.Dropout(config.dropout)
+        # GPT-2's scale: the residual stream is added to twice in each layer, and is not to grow with depth.
         nn.init.normal_(self.down.weight, std=0.02 / math.sqrt(2 * config.layers))
 
     def forward(self, hidden: Tensor) -> Tensor:
+        """Map [B, T, width] to [B, T, width]."""
         hidden = hidden + self.dropout(self.attention(self.norm_1(hidden)))
         raised = functional.gelu(self.up(self.norm_2(hidden)))
         return hidden + cast(Tensor, self.dropout(self.down(raised)))
 
 
 class Attention(nn.Module):
-    """Causal self-attention, [B, T, width] -> [B, T, width]; `kv_heads` keys and values serve all heads."""
+    """Attends causally from [B, T, width] to itself; `kv_heads` keys and values serve all heads in groups."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -84,6 +89,7 @@ class Attention(nn.Module):
             self.relative = nn.Parameter(sinusoids(config.context, head_width).expand(tables, -1, -1).clone())
 
     def forward(self, hidden: Tensor) -> Tensor:
+        """Map [B, T, width] to [B, T, width], block of queries by block."""
         config, (batch, length, _) = self.config, hidden.shape
         split = [config.heads, config.kv_heads, config.kv_heads]
         qkv = self.qkv(hidden).view(batch, length, sum(split), config.head_width).transpose(1, 2)
@@ -92,33 +98,33 @@ class Attention(nn.Module):
             query, key = rotate(query), rotate(key)
         query = query / math.sqrt(config.head_width)
         half = config.context // 2
-        size = math.gcd(half, QUERY_BLOCK)
+        size = math.gcd(half, QUERY_BLOCK)  # no block crosses the edge of a half-window
         mixed = []
         for start in range(0, length, size):
             end = min(start + size, length)
-            seen = max(start // half - 1, 0) * half
-            mixed.append(self._attend(query[:, :, start:end], key[:, :, seen:end], value[:, :, seen:end]))
-        together = torch.cat(mixed, dim=2).transpose(1, 2).reshape(batch, length, config.width)
-        out: Tensor = self.out(together)
+            first = max(start // half - 1, 0) * half  # the key from which on these queries see
+            mixed.append(self._attend(query[:, :, start:end], key[:, :, first:end], value[:, :, first:end]))
+        out: Tensor = self.out(torch.cat(mixed, dim=2).transpose(1, 2).reshape(batch, length, config.width))
         return out
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Queries [B, H, n, D], the last n of the m positions of keys and values [B, Hkv, m, D] -> [B, H, n, D]."""
+        """Mix values for queries [B, H, n, D], the last n of the m positions of keys and values [B, Hkv, m, D]."""
         batch, heads, count, width = query.shape
         kv_heads, seen = key.shape[1:3]
+        # Queries that share a key are put into one matrix product, instead of repeating the key for each.
         grouped = query.reshape(batch, kv_heads, -1, width)
         logits = (grouped @ key.transpose(2, 3)).view(batch, heads, count, seen)
         if hasattr(self, "relative"):
             logits = logits + skew(query @ self.relative[:, :seen].flip(1).transpose(1, 2).to(query.dtype))
-        later = torch.full((count, seen), float("-inf"), device=query.device, dtype=logits.dtype).triu(seen - count + 1)
-        weights = (logits + later).softmax(dim=-1, dtype=torch.float32).to(value.dtype)
+        mask = torch.full((count, seen), float("-inf"), device=query.device, dtype=logits.dtype)
+        weights = (logits + mask.triu(seen - count + 1)).softmax(dim=-1, dtype=torch.float32).to(value.dtype)
         return (weights.view(batch, kv_heads, -1, seen) @ value).view(batch, heads, count, width)
 
 
 def skew(by_distance: Tensor) -> Tensor:
-    """Turn q E [.., n, m], whose column c is distance m - 1 - c, into [.., n, m] whose column is the key's place.
+    """Turn q E [.., n, m], whose column c is distance m - 1 - c, into [.., n, m] whose column c is key c.
 
-    Huang et al. 2018, section 3.4.1, for n queries at the end of m keys; places after the query hold nothing of use.
+    Huang et al. 2018, section 3.4.1, for n queries at the end of m keys; keys after the query hold nothing of use.
     """
     count, seen = by_distance.shape[-2:]
     padded = functional.pad(by_distance, (1, 0)).flatten(-2)
@@ -126,25 +132,25 @@ def skew(by_distance: Tensor) -> Tensor:
 
 
 def sinusoids(count: int, width: int) -> Tensor:
-    """What the embeddings of distances 0 to count - 1 begin as, [count, width]: near distances alike, far ones less.
+    """Return embeddings of distances 0 to count - 1 to begin with, [count, width]: near distances alike, far ones less.
 
     Vaswani et al. 2017, section 3.5. Begun at random, each distance would have to be learned by itself.
     """
-    turned = position_angles(count, width)
-    return torch.cat([turned.sin(), turned.cos()], dim=-1)
+    angles = position_angles(count, width)
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 
 def position_angles(count: int, width: int, device: torch.device | None = None) -> Tensor:
-    """How far places 0 to count - 1 turn each pair of channels, in radians, [count, width / 2]."""
+    """Return how far positions 0 to count - 1 turn each pair of channels, in radians, [count, width / 2]."""
     rates = ROTARY_BASE ** (-torch.arange(0, width, 2, device=device, dtype=torch.float32) / width)
     return torch.arange(count, device=device, dtype=torch.float32)[:, None] * rates
 
 
 def rotate(heads: Tensor) -> Tensor:
-    """Rotary positions (Su et al. 2021, arXiv 2104.09864, halves paired) for [B, H, T, D] beginning at 0."""
+    """Give [B, H, T, D] rotary positions from 0 on (Su et al. 2021, arXiv 2104.09864, halves paired)."""
     length, width = heads.shape[-2:]
-    turned = position_angles(length, width, heads.device)
-    return rotate_pairs(heads, turned.cos().to(heads.dtype), turned.sin().to(heads.dtype))
+    angles = position_angles(length, width, heads.device)
+    return rotate_pairs(heads, angles.cos().to(heads.dtype), angles.sin().to(heads.dtype))
 
 
 def rotate_pairs(heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -153,8 +159,8 @@ def rotate_pairs(heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat([low * cos - high * sin, high * cos + low * sin], dim=-1)
 
 
-def cache_places(length: int, context: int, device: torch.device) -> Tensor:
-    """Place of each row in the cache when it is taken in, int64 [T]: counting on from W / 2 after each slide."""
-    places = torch.arange(length, device=device)
+def cache_positions(length: int, context: int, device: torch.device) -> Tensor:
+    """Return the position in the cache at which each token enters, int64 [T]: from W / 2 again after each slide."""
+    positions = torch.arange(length, device=device)
     half = context // 2
-    return torch.where(places < context, places, half + (places - context) % half)
+    return torch.where(positions < context, positions, half + (positions - context) % half)

@@ -16,7 +16,7 @@ from arietta.evaluation.page.piece import TitledReport, report_html
 from arietta.evaluation.report import report_on
 from arietta.model.engine import OnnxEngine
 from arietta.music.notes import Notes, excerpt
-from tests.evaluation.page.test_markup import Reader
+from tests.evaluation.page.test_html import Reader
 from tests.support.indexes import TUNES, indexed
 from tests.support.tunes import tune
 

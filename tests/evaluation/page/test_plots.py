@@ -8,8 +8,17 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from arietta.evaluation.page.plots import SHADES, WIDE, bars, squares, strip_plot, structure_squares
-from arietta.evaluation.structure import MOST_WINDOWS
+from arietta.evaluation.page.plots import (
+    MOST_WINDOWS,
+    SHADES,
+    WIDE,
+    bars,
+    squares,
+    strip_plot,
+    structure_squares,
+    structure_svg,
+)
+from arietta.evaluation.structure import SCALES
 from arietta.music.notes import Notes
 from tests.support.tunes import tune
 
@@ -65,3 +74,18 @@ def test_windows_of_a_long_piece_are_longer() -> None:
     day = Notes.of(np.arange(0, 86_400, 60.0), [1.0] * 1440, [60] * 1440, [64] * 1440)
     seconds, picture = structure_squares(day, 2.0)
     assert seconds == pytest.approx((86_400 - 60) / MOST_WINDOWS) and len(picture) < 60_000
+
+
+@pytest.mark.parametrize("notes", [Notes.of(), tune(0, 1), tune(0, 500)], ids=["none", "one", "many"])
+def test_a_structure_is_drawn_at_all_scales(notes: Notes) -> None:
+    drawing = structure_svg(notes, title="A <tune>")
+    ET.fromstring(drawing)
+    assert "A &lt;tune&gt;" in drawing
+    assert drawing.count("windows of") == len(SCALES)
+    assert len(drawing) < 2_000_000
+
+
+def test_the_structure_of_a_day_of_music_is_a_bounded_picture() -> None:
+    onset = np.arange(0, 86_400, 10.0)
+    day = Notes.of(onset, np.full(len(onset), 1.0), 60 + np.arange(len(onset)) % 12, np.full(len(onset), 64))
+    assert len(structure_svg(day)) < 3_000_000

@@ -14,7 +14,7 @@ from arietta.errors import ConfigError
 from arietta.model.config import POSITIONS, ModelConfig
 from arietta.train.network import build_model
 from arietta.train.network.fields import shift_right, token_nll
-from arietta.train.network.transformer import Attention, cache_places, rotate, sinusoids, skew
+from arietta.train.network.transformer import Attention, cache_positions, rotate, sinusoids, skew
 
 SIZES = (7, 5, 6, 3)
 BASE = ModelConfig(
@@ -201,7 +201,7 @@ def test_rotary_keeps_lengths_and_turns_by_distance_only() -> None:
 
 
 def test_places_in_the_cache_count_on_from_its_middle_after_each_slide() -> None:
-    assert cache_places(14, 4, torch.device("cpu")).tolist() == [0, 1, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3]
+    assert cache_positions(14, 4, torch.device("cpu")).tolist() == [0, 1, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3]
 
 
 def test_likelihood_is_that_of_the_softmax_and_0_where_nothing_counts() -> None:

@@ -19,7 +19,7 @@ from arietta.model.bundle import INDEX, load_bundle
 from arietta.model.config import POSITIONS, ModelConfig
 from arietta.originality.index import extend_description
 from arietta.train.onnx import export as exporting
-from arietta.train.onnx.export import FEED_ROWS, export, torch_nll
+from arietta.train.onnx.export import PREFILL_TOKENS, export, torch_nll
 from tests.support.bundles import CARD, COMPOSERS, TINY, TINY_LSTM, bundle_of, engine_of, random_model, write_checkpoint
 from tests.support.indexes import indexed
 
@@ -91,7 +91,7 @@ def test_a_model_without_conditions_is_exported_too(tmp_path: Path) -> None:
     assert load_bundle(folder).golden().condition == (0, 0)
 
 
-@pytest.mark.parametrize(("context", "rows"), [(64, 32), (1024, FEED_ROWS), (200, 4), (6, 1)])
+@pytest.mark.parametrize(("context", "rows"), [(64, 32), (1024, PREFILL_TOKENS), (200, 4), (6, 1)])
 def test_prompts_are_taken_in_by_chunks_that_half_windows_are_made_of(context: int, rows: int, tmp_path: Path) -> None:
     folder = bundle_of(tmp_path / "mine", replace(TINY, context=context), bits=32)
     assert load_bundle(folder).prefill_chunk == rows

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arietta.evaluation.beat_statistics import (
+from arietta.evaluation.statistics import (
     BEAT_DEFINITIONS,
-    LENGTHS,
     MOST_SECONDS,
-    beginning,
+    WRITTEN_LENGTHS,
     find_beat_meter,
-    length_classes,
+    first_20_minutes,
+    main_signature,
     measure_in_beats,
-    moved,
-    signature_of,
+    shift_meter,
+    written_length_classes,
 )
 from arietta.music.meter import Meter, Tempo, TimeSignature
 from arietta.music.notes import Notes, shift, stretch
@@ -31,10 +31,10 @@ def test_the_example_measures_what_it_does_by_hand() -> None:
     found = measure_in_beats(WRITTEN, BARS)
     assert found["inter_onset_beats"] == pytest.approx([5 / 4])  # onsets at 0, 1, 2, 3 and 5 quarter notes
     assert found["tempo"] == pytest.approx([60 * 5 / 3.5])  # five quarter notes in 3.5 s
-    lengths = dict(zip(LENGTHS.tolist(), found["note_lengths_beats"].tolist(), strict=True))
+    lengths = dict(zip(WRITTEN_LENGTHS.tolist(), found["note_lengths_beats"].tolist(), strict=True))
     assert (lengths[1], lengths[2]) == (4 / 5, 1 / 5)
     assert sum(lengths.values()) == pytest.approx(1)
-    quarter, half = LENGTHS.tolist().index(1), LENGTHS.tolist().index(2)
+    quarter, half = WRITTEN_LENGTHS.tolist().index(1), WRITTEN_LENGTHS.tolist().index(2)
     steps = found["note_length_steps_beats"].reshape(12, 12)
     assert (steps[quarter, quarter], steps[quarter, half], steps[half, quarter]) == (2 / 4, 1 / 4, 1 / 4)
     # Bars with onsets at beats 0, 1, 2 and at 0, 2: one of 64 positions differs.
@@ -45,7 +45,7 @@ def test_the_example_measures_what_it_does_by_hand() -> None:
 @given(st.floats(0.3, 3), st.floats(0, 50))
 def test_pace_and_beginning_change_the_tempo_alone(factor: float, seconds: float) -> None:
     slower = Meter(BARS.signatures, tuple(Tempo(one.seconds * factor, one.quarter * factor) for one in BARS.tempos))
-    found = measure_in_beats(shift(stretch(WRITTEN, factor), seconds), moved(slower, seconds))
+    found = measure_in_beats(shift(stretch(WRITTEN, factor), seconds), shift_meter(slower, seconds))
     usual = measure_in_beats(WRITTEN, BARS)
     assert found.pop("tempo") * factor == pytest.approx(usual.pop("tempo"))
     for name, value in usual.items():
@@ -54,7 +54,7 @@ def test_pace_and_beginning_change_the_tempo_alone(factor: float, seconds: float
 
 def test_lengths_go_to_the_nearest_written_one() -> None:
     lengths = np.array([0.01, 0.25, 0.29, 0.3, 0.9, 1.1, 3.6, 90.0])
-    assert LENGTHS[length_classes(lengths)] == pytest.approx([1 / 4, 1 / 4, 1 / 4, 1 / 3, 1, 1, 4, 4])
+    assert WRITTEN_LENGTHS[written_length_classes(lengths)] == pytest.approx([1 / 4, 1 / 4, 1 / 4, 1 / 3, 1, 1, 4, 4])
 
 
 def test_a_downbeat_played_early_belongs_to_its_bar() -> None:
@@ -69,7 +69,7 @@ def test_only_bars_of_the_usual_length_are_compared() -> None:
     notes = Notes.of(onset, [0.1] * 9, [60] * 9, [64] * 9)
     mixed = Meter((TimeSignature(0.0, 3, 4), TimeSignature(1.5, 4, 4)), (Tempo(0.0, 0.5),))
     assert measure_in_beats(notes, mixed)["groove_beats"] == [1.0]
-    assert signature_of(notes, mixed) == "4/4"
+    assert main_signature(notes, mixed) == "4/4"
 
 
 def test_beats_of_an_even_performance_are_found() -> None:
@@ -101,5 +101,5 @@ def test_a_chord_alone_has_no_beats_to_measure() -> None:
 
 def test_beats_of_a_very_long_piece_are_sought_in_its_beginning() -> None:
     day = Notes.of(np.arange(0, 86_400, 30.0), [1.0] * 2880, [60] * 2880, [64] * 2880)
-    assert beginning(day).onset[-1] < MOST_SECONDS
-    assert beginning(WRITTEN) is WRITTEN
+    assert first_20_minutes(day).onset[-1] < MOST_SECONDS
+    assert first_20_minutes(WRITTEN) is WRITTEN

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arietta.evaluation.page.markup import Markup, joined, rows, tag
+from arietta.evaluation.page.html import Markup, joined, rows, tag
 
 
 class Reader(HTMLParser):

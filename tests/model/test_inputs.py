@@ -1,0 +1,55 @@
+"""What the graphs are told of positions: where keys go in the cache, angles that count on, nothing for an LSTM."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arietta.model.inputs import position_inputs
+from arietta.model.sampling import guidance_weights
+from tests.support.bundles import TINY, TINY_LSTM
+
+
+@pytest.mark.parametrize("positions", ["relative", "absolute", "rotary"])
+def test_keys_follow_those_in_the_cache(positions: str) -> None:
+    inputs = position_inputs(replace(TINY, positions=positions), 2, 1)
+    inputs.write(np.array([[[5]], [[9]]]), np.array([[70], [9]]))
+    assert inputs.arrays["last_key"].tolist() == [5, 9] and inputs.arrays["key_count"] == 10
+    assert inputs.arrays["last_key"].flags.c_contiguous
+
+
+def test_a_chunk_takes_rows_in_order() -> None:
+    inputs = position_inputs(replace(TINY, positions="absolute"), 1, 4)
+    inputs.write(np.array([[[3]]]), np.array([[3]]))
+    assert inputs.arrays["places"].tolist() == [[3, 4, 5, 6]]
+    assert inputs.arrays["last_key"].tolist() == [6] and inputs.arrays["key_count"] == 7
+
+
+def test_rotary_angles_count_from_the_pieces_first_token_whatever_left_the_cache() -> None:
+    inputs = position_inputs(replace(TINY, positions="rotary"), 2, 1)
+    inputs.write(np.array([[[5]], [[5]]]), np.array([[0], [70]]))
+    assert np.allclose(inputs.arrays["cos"][0], 1) and np.allclose(inputs.arrays["sin"][0], 0)
+    assert np.isclose(inputs.arrays["cos"][1, 0], np.cos(70.0)) and np.isclose(inputs.arrays["sin"][1, 0], np.sin(70.0))
+
+
+def test_an_lstm_has_no_positions() -> None:
+    inputs = position_inputs(TINY_LSTM, 3, 1)
+    inputs.write(np.zeros((3, 1, 1), dtype=np.int64), np.zeros((3, 1), dtype=np.int64))
+    assert inputs.arrays == {}
+
+
+@given(guidance=st.floats(1.0, 10.0), style=st.floats(-20, 0), unconditional=st.floats(-20, 0))
+def test_partners_mix_the_same_two_likelihoods(guidance: float, style: float, unconditional: float) -> None:
+    yes, both = np.array([True, True]), np.array([True, False])
+    own = guidance_weights(np.array([guidance, guidance]), is_guided=yes, is_conditional=both)
+    mixed = own * [style, unconditional] + (1 - own) * [unconditional, style]
+    assert np.allclose(mixed, unconditional + guidance * (style - unconditional))
+
+
+def test_a_slot_that_is_not_guided_keeps_its_own_likelihoods() -> None:
+    own = guidance_weights(np.array([4.0]), is_guided=np.array([False]), is_conditional=np.array([True]))
+    assert own.tolist() == [1.0]
