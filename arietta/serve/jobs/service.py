@@ -20,6 +20,7 @@ from ...errors import AriettaError, RequestError
 from ...generation.loop import Generation
 from ...generation.original import Attempts, Originality, measure_originality
 from ...generation.request import Request, Take, midi_texts
+from ...model.bundle import Bundle
 from ...music.notes import Notes
 from .event_log import Event, events_of, to_notes
 from .history import History, JobOutcome, Record
@@ -116,6 +117,10 @@ class Service:
         job = self._job(order, client, is_stored=False)
         self.scheduler.submit([job])
         return job
+
+    def check(self, order: Order) -> Bundle:
+        """Return the model that would compose an order; raises RequestError where it cannot do what is asked."""
+        return Generation(order.request, self.models.bundle(order.model)).bundle
 
     def _job(self, order: Order, client: str, *, key: str | None = None, is_stored: bool = True) -> Job:
         generation = Generation(order.request, self.models.bundle(order.model))

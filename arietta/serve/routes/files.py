@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -17,7 +17,7 @@ from urllib.parse import quote
 import numpy as np
 from fastapi import APIRouter, Depends
 from fastapi import Request as HttpRequest
-from fastapi.responses import Response
+from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
@@ -133,9 +133,11 @@ def files_router() -> APIRouter:
         answer: dict[int | str, dict[str, Any]] = {
             200: {"description": f"The piece {kind.summary}.", "content": {kind.media_type: {"schema": schema}}}
         }
+        path, endpoint = f"/v1/pieces/{{id}}.{kind.ending}", _file_endpoint(kind)
+        router.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
         router.add_api_route(
-            f"/v1/pieces/{{id}}.{kind.ending}",
-            _file_endpoint(kind),
+            path,
+            endpoint,
             summary=f"Get a finished piece {kind.summary}",
             response_class=Response,
             responses=answer | refusals,
@@ -145,7 +147,7 @@ def files_router() -> APIRouter:
 
 
 def _file_endpoint(kind: FileKind) -> Callable[..., Any]:
-    async def get_file(key: PieceId, service: AppService, queue: AppFileQueue) -> Response:
+    async def get_file(http: HttpRequest, key: PieceId, service: AppService, queue: AppFileQueue) -> Response:
         def write() -> bytes:
             record, events = service.finished(key)
             try:
@@ -154,19 +156,22 @@ def _file_endpoint(kind: FileKind) -> Callable[..., Any]:
             except ImportError as error:  # scores need the extra `score`
                 raise HTTPException(501, f"this server cannot make .{kind.ending} files: {error}") from error
 
-        if kind.is_slow:
-            await run_in_threadpool(service.finished, key)  # refuses before it waits in the queue
-            content = await queue.make(write)
-        else:
-            content = await run_in_threadpool(write)
-        record = await run_in_threadpool(service.find, key)
+        record, _ = await run_in_threadpool(service.finished, key)  # refuses before it waits in the queue
         way = "inline" if kind.is_inline else "attachment"
         headers = {"Content-Disposition": disposition(f"{record.name}.{kind.ending}", way), "Cache-Control": "no-store"}
         if kind.ending == "svg":
             headers["Content-Security-Policy"] = PICTURE_POLICY
+        if http.method == "HEAD":
+            return head_response(headers, kind.media_type)
+        content = await (queue.make(write) if kind.is_slow else run_in_threadpool(write))
         return Response(content, headers=headers, media_type=kind.media_type)
 
     return get_file
+
+
+def head_response(headers: Mapping[str, str], media_type: str) -> Response:
+    """Answer HEAD as GET would be answered, without the content, whose length nobody knows before it is made."""
+    return StreamingResponse(iter(()), headers=headers, media_type=media_type)  # a plain Response says its length is 0
 
 
 def disposition(name: str, way: str = "attachment") -> str:

@@ -13,13 +13,14 @@ from starlette.concurrency import run_in_threadpool
 
 from ...errors import RequestError
 from ...generation.request import Request, draw_seed
+from ...model.bundle import Bundle
 from ...model.config import ANY
 from ...music.midi import midi_bytes
 from ..jobs.job import Job, State
 from ..jobs.models import Models
 from ..jobs.problem import SERVER_FAILURE
 from ..jobs.service import Order, Service
-from .files import disposition
+from .files import disposition, head_response
 from .middleware import client_of
 from .pieces import wait_for
 from .problems import problem_responses
@@ -44,6 +45,8 @@ class MidiFile(Response):
     media_type = "audio/midi"
 
 
+@router.head("/midi/{notes}/", include_in_schema=False)
+@router.head("/midi/{notes}", include_in_schema=False)
 @router.get("/midi/{notes}/", include_in_schema=False)
 @router.get(
     "/midi/{notes}",
@@ -68,13 +71,15 @@ async def download_piece(
     notes: Annotated[int, NOTES],
     fields: Annotated[SamplingFields, Query()],
     service: AppService,
-) -> MidiFile:
-    """Compose a piece, wait for it and send its file; a client that leaves ends the piece."""
+) -> Response:
+    """Compose a piece, wait for it and send its file; a client that leaves ends the piece. HEAD composes nothing."""
     most_notes = service.limits.most_notes
     if not 1 <= notes <= most_notes:
         raise RequestError(f"notes must lie in 1-{most_notes}, not {notes}")
     seed = draw_seed() if fields.seed is None else fields.seed
     order = Order(Request(notes=notes, style=fields.style, seed=seed, sampling=fields.sampling), fields.model)
+    if http.method == "HEAD":
+        return _head(order, await run_in_threadpool(service.check, order), has_seed=fields.seed is not None)
     job = await run_in_threadpool(service.compose, order, client_of(http.scope))
     try:
         await _wait(http, service, job)
@@ -86,10 +91,20 @@ async def download_piece(
             raise HTTPException(500, SERVER_FAILURE)
         raise HTTPException(503, "the piece was given up: the client left, or the server is stopping")
     file = await run_in_threadpool(midi_bytes, take.notes, title=take.title, texts=take.texts())
+    return MidiFile(file, headers=_headers(take.request, take.model, take.bundle))
+
+
+def _headers(request: Request, model: str, fingerprint: str) -> dict[str, str]:
     # In the order of HEADERS. Names of models may have letters that headers cannot carry.
-    values = (disposition(f"{take.title}.mid"), take.request.seed, quote(take.model), take.bundle, take.note_count)
-    headers = dict(zip(HEADERS, map(str, values), strict=True))
-    return MidiFile(file, headers=headers | {"Cache-Control": "no-store"})
+    values = (disposition(f"{request.title(model)}.mid"), request.seed, quote(model), fingerprint, request.notes)
+    return dict(zip(HEADERS, map(str, values), strict=True)) | {"Cache-Control": "no-store"}
+
+
+def _head(order: Order, bundle: Bundle, *, has_seed: bool) -> Response:
+    headers = _headers(order.request, bundle.name, bundle.fingerprint)
+    if not has_seed:  # each GET draws another, which the file's name has too
+        del headers["X-Arietta-Seed"], headers["Content-Disposition"]
+    return head_response(headers, str(MidiFile.media_type))
 
 
 async def _wait(http: HttpRequest, service: Service, job: Job) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter
+from fastapi import Request as HttpRequest
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
@@ -21,7 +22,7 @@ from ...evaluation.words import report_json
 from ...music.notes import Notes
 from ..jobs.history import Record
 from ..jobs.service import Service
-from .files import AppFileQueue, FileQueue, disposition
+from .files import AppFileQueue, FileQueue, disposition, head_response
 from .problems import problem_responses
 from .requests import AppService
 from .schemas import PieceId
@@ -57,6 +58,7 @@ class ReportView(BaseModel):
     real: list[dict[str, Any]] = Field(description="Real music's 5, 25, 50, 75 and 95th percentile of each figure.")
 
 
+@router.head("/v1/pieces/{id}.html", include_in_schema=False)
 @router.get(
     "/v1/pieces/{id}.html",
     summary="Read what a finished piece is like, on a page that plays it",
@@ -67,18 +69,22 @@ class ReportView(BaseModel):
     },
     name="get_html",
 )
-async def get_page(key: PieceId, service: AppService, queue: AppFileQueue) -> Response:
+async def get_page(http: HttpRequest, key: PieceId, service: AppService, queue: AppFileQueue) -> Response:
     """Write the report as a page."""
+    record, _ = await run_in_threadpool(service.finished, key)  # refuses before it waits in the queue
 
-    def write(record: Record, notes: Notes, report: Report) -> bytes:
+    def write(notes: Notes, report: Report) -> bytes:
         return report_html([TitledReport(record.name, notes, report)]).encode()
 
-    record, page = await _report(service, queue, key, write)
     headers = {"Content-Disposition": disposition(f"{record.name}.html", "inline"), "Cache-Control": "no-store"}
     headers["Content-Security-Policy"] = PAGE_POLICY
+    if http.method == "HEAD":
+        return head_response(headers, "text/html")
+    page = await _report(service, queue, record, write)
     return Response(page, headers=headers, media_type="text/html")
 
 
+@router.head("/v1/pieces/{id}/report", include_in_schema=False)
 @router.get(
     "/v1/pieces/{id}/report",
     summary="Ask what a finished piece is like: likelihood, statistics, originality, beside real music",
@@ -86,29 +92,30 @@ async def get_page(key: PieceId, service: AppService, queue: AppFileQueue) -> Re
     responses=REFUSALS,
     name="report",
 )
-async def get_report(key: PieceId, service: AppService, queue: AppFileQueue) -> Response:
+async def get_report(http: HttpRequest, key: PieceId, service: AppService, queue: AppFileQueue) -> Response:
     """Write the report as JSON."""
+    record, _ = await run_in_threadpool(service.finished, key)
 
-    def write(_: Record, __: Notes, report: Report) -> bytes:
+    def write(_: Notes, report: Report) -> bytes:
         return json.dumps(report_json(report), allow_nan=False).encode()
 
-    _, content = await _report(service, queue, key, write)
-    return Response(content, headers={"Cache-Control": "no-store"}, media_type="application/json")
+    headers = {"Cache-Control": "no-store"}
+    if http.method == "HEAD":
+        return head_response(headers, "application/json")
+    content = await _report(service, queue, record, write)
+    return Response(content, headers=headers, media_type="application/json")
 
 
-async def _report(
-    service: Service, queue: FileQueue, key: str, write: Callable[[Record, Notes, Report], bytes]
-) -> tuple[Record, bytes]:
+async def _report(service: Service, queue: FileQueue, record: Record, write: Callable[[Notes, Report], bytes]) -> bytes:
     """Judge a piece by the model that composed it, or without one where that is no longer here; write the report."""
-    record, _ = await run_in_threadpool(service.finished, key)  # refuses before it waits in the queue
 
     def judge_and_write() -> bytes:
-        notes = service.notes(key)
+        notes = service.notes(record.id)
         models, model = service.models, record.asked["model"]
         if model in models.names:
             report = report_on(notes, engine=models.engine(model), index=models.index(model))
         else:
             report = report_on(notes)
-        return write(record, notes, report)
+        return write(notes, report)
 
-    return record, await queue.make(judge_and_write)
+    return await queue.make(judge_and_write)

@@ -92,3 +92,23 @@ def test_names_of_files_are_plain_and_exact() -> None:
     assert disposition("a-1.mid") == 'attachment; filename="a-1.mid"'
     assert disposition("Été/x.mid") == "attachment; filename=\"-t-x.mid\"; filename*=UTF-8''%C3%89t%C3%A9-x.mid"
     assert disposition('a".mid', "inline") == "inline; filename=\"a-.mid\"; filename*=UTF-8''a%22.mid"
+
+
+@pytest.mark.parametrize("kind", [*STARTS, "html", "report"])
+def test_head_has_the_headers_of_get_and_makes_no_file(
+    kind: str, models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(*_: object, **__: object) -> bytes:
+        raise AssertionError("something was made")
+
+    with serving(models, tmp_path) as client:
+        links = composed(client, notes=5, name="Étude")["links"]
+        path = f"{links['self']}/report" if kind == "report" else f"{links['self']}.{kind}"
+        expected = client.get(path).raise_for_status().headers
+        monkeypatch.setattr("arietta.serve.routes.files.file_content", make)
+        monkeypatch.setattr("arietta.serve.routes.reports.report_on", make)
+        answer = client.head(path)
+        assert (answer.status_code, answer.content) == (200, b"")
+        for name in ("content-type", "content-disposition", "cache-control", "content-security-policy"):
+            assert answer.headers.get(name) == expected.get(name)
+        assert client.head(path.replace(links["self"], "/v1/pieces/absent")).status_code == 404

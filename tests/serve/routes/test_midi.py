@@ -248,3 +248,34 @@ def test_a_model_with_letters_of_its_own_still_gives_names_that_headers_can_carr
     assert found is not None
     assert found[1] == "Clair-de-lune-any-0005-notes-seed-1.mid"
     assert unquote(found[2]) == f"{folder.name}-any-0005-notes-seed-1.mid"
+
+
+# HEAD
+
+
+@pytest.mark.parametrize("path", ["/midi/20", "/midi/20/"])
+def test_head_has_the_headers_of_get_and_composes_nothing(
+    path: str, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {"seed": 7, "style": "chopin"}
+    expected = dict(client.get(path, params=asked).headers)
+    composed: list[object] = []
+    monkeypatch.setattr(client.service, "compose", lambda *order: composed.append(order))  # type: ignore[attr-defined]
+    answer = client.head(path, params=asked)
+    assert (answer.status_code, answer.content, composed) == (200, b"", [])
+    changing = {"content-length", "date", "x-request-id", "transfer-encoding"}
+    assert {name: value for name, value in answer.headers.items() if name not in changing} == {
+        name: value for name, value in expected.items() if name not in changing
+    }
+    assert "content-length" not in answer.headers  # nobody knows before it is composed
+
+
+def test_head_without_a_seed_promises_none(client: httpx.Client) -> None:
+    headers = client.head("/midi/20").headers
+    assert headers["x-arietta-notes"] == "20"
+    assert "x-arietta-seed" not in headers and "content-disposition" not in headers
+
+
+@pytest.mark.parametrize("path", ["/midi/0", "/midi/20?style=nobody", "/midi/20?top_p=7", "/midi/20?model=absent"])
+def test_head_refuses_what_get_refuses(client: httpx.Client, path: str) -> None:
+    assert client.head(path).status_code == client.get(path).status_code == 422
