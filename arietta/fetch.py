@@ -26,6 +26,7 @@ WORTH_A_RETRY = (408, 429)  # the only refusals (4xx) that waiting may cure: too
 logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]  # bytes that have come, bytes in all
+Fetch = Callable[[str, Path], object]  # address and path: a file fetched in the caller's way, with a bar for example
 
 
 class MissingError(FetchError):

@@ -17,10 +17,11 @@ import difflib
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,9 @@ from ..codecs.codec import Codec, Tokens
 from ..errors import AriettaError, BundleError, RequestError
 from ..names import nearest_names, same_name
 from .config import ANY, ModelConfig
+
+if TYPE_CHECKING:
+    from ..fetch import Fetch
 
 FORMAT = 3
 FILES = ("step.onnx", "feed.onnx", "weights.bin", "golden.npz")
@@ -163,6 +167,31 @@ def _read(path: Path) -> bytes:
         raise BundleError(f"{path}: missing, so the model is incomplete; fetch or export it again") from error
     except OSError as error:
         raise BundleError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def fetch_bundle(name: str, url: str, fingerprint: str, fetch: Fetch, fetch_index: Fetch) -> Path:
+    """Fetch the model at `url`/`name` into the user's models, all of its files or none; return its folder.
+
+    `fetch(url, path)` fetches a file and `fetch_index(url, folder)` the index that a model may have beside it. Raises
+    what they raise, and BundleError where the files are damaged or have another fingerprint than `fingerprint`.
+    """
+    folder = user_models() / name
+    unfinished = user_models() / f".{name}.part" / name  # stays after a broken download, which is resumed there
+    unfinished.mkdir(parents=True, exist_ok=True)
+    for file in ("model.json", "card.json", *FILES):
+        fetch(f"{url}/{name}/{file}", unfinished / file)
+    fetch_index(f"{url}/{name}/{INDEX}", unfinished / INDEX)
+    try:
+        fetched = load_bundle(unfinished).fingerprint
+        if fetched != fingerprint:
+            raise BundleError(
+                f"{url}/{name}: has fingerprint {fetched}, and this version knows {name} as {fingerprint}"
+            )
+        shutil.rmtree(folder, ignore_errors=True)
+        unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished.parent)
+    return folder
 
 
 def condition_of(style: str, bundle: Bundle) -> tuple[int, int]:

@@ -17,10 +17,11 @@ them.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,9 @@ from numpy.typing import NDArray
 from ..errors import CorpusError
 from ..files import write_file
 from ..music.ngrams import Hashes
+
+if TYPE_CHECKING:
+    from ..fetch import Fetch
 
 DESCRIPTION = "index.json"
 COLUMNS = COUNTS, BLOCKS, POSTINGS, ONSETS = "counts.npy", "blocks.npy", "places.npy", "moments.npy"
@@ -141,6 +145,24 @@ def open_index(path: str | Path) -> PassageIndex:
 def find_index(folder: Path) -> PassageIndex | None:
     """Open an index that may be missing: None where there is no such folder. Raises as `open_index` does."""
     return open_index(folder) if folder.is_dir() else None
+
+
+def fetch_index(url: str, folder: Path, fetch: Fetch) -> PassageIndex | None:
+    """Fetch the index at `url` into `folder` and open it; None, and no folder, where the server has no index.
+
+    `fetch(url, path)` fetches a file. Raises FetchError where a column is missing, else as `open_index` does.
+    """
+    from ..fetch import MissingError  # here: only a download needs it and what it imports, as http and ssl
+
+    folder.mkdir(exist_ok=True)
+    try:
+        fetch(f"{url}/{DESCRIPTION}", folder / DESCRIPTION)
+    except MissingError:
+        shutil.rmtree(folder)  # an earlier download, broken off, may have left files of an index here
+        return None
+    for name in COLUMNS:
+        fetch(f"{url}/{name}", folder / name)
+    return open_index(folder)
 
 
 def extend_description(index: PassageIndex, more: Mapping[str, Any]) -> PassageIndex:

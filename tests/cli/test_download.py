@@ -1,4 +1,4 @@
-"""`arietta download` of a model: from a server on this machine, whole and known or not at all."""
+"""`arietta download` of a model, from a server on this machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from arietta.cli import main
 from arietta.model import bundle as bundles
-from arietta.originality.index import POSTINGS, find_index
+from arietta.originality.index import find_index
 from tests.support.indexes import indexed
 
 
@@ -24,12 +24,12 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def url(tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Serve the tiny model as `tiny`, which this version knows; the user's shelf is empty."""
+    """Serve the tiny model as `tiny`, which this version knows; the user's model folder is empty."""
     (tmp_path / "web").mkdir()
     shutil.copytree(tiny_bundle, tmp_path / "web" / "tiny")
     fingerprint = bundles.load_bundle(tiny_bundle).fingerprint
     monkeypatch.setattr(bundles, "known_models", lambda: {"tiny": fingerprint})
-    monkeypatch.setenv("ARIETTA_MODELS", str(tmp_path / "shelf"))
+    monkeypatch.setenv("ARIETTA_MODELS", str(tmp_path / "models"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path / "web")))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -40,13 +40,13 @@ def url(tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     server.server_close()
 
 
-def test_a_model_is_fetched_onto_the_shelf_and_found_by_name(
+def test_a_model_is_fetched_into_the_users_folder_and_found_by_name(
     url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["download", "tiny", "--url", f"{url}/"]) == 0
     assert "arietta compose --model tiny" in capsys.readouterr().out
-    assert bundles.load_bundle("tiny").path == (tmp_path / "shelf" / "tiny").resolve()
-    assert [path.name for path in (tmp_path / "shelf").iterdir()] == ["tiny"]
+    assert bundles.load_bundle("tiny").path == (tmp_path / "models" / "tiny").resolve()
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["tiny"]
 
 
 def test_a_models_index_comes_with_it_where_it_has_one(url: str, tmp_path: Path) -> None:
@@ -58,39 +58,18 @@ def test_a_models_index_comes_with_it_where_it_has_one(url: str, tmp_path: Path)
     assert index is not None and len(index.pieces) == 8
 
 
-def test_an_index_of_which_a_part_is_missing_is_refused_and_the_old_model_kept(
-    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["download", "tiny", "--url", url]) == 0
-    (indexed(tmp_path / "web" / "tiny" / bundles.INDEX).path / POSTINGS).unlink()
-    assert main(["download", "tiny", "--url", url]) == 2
-    assert "/originality/places.npy: cannot be fetched (it answers 404" in capsys.readouterr().err
-    assert bundles.load_bundle("tiny").path == (tmp_path / "shelf" / "tiny").resolve()
-
-
-def test_a_model_of_another_fingerprint_is_refused_and_the_old_one_kept(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["download", "tiny", "--url", url]) == 0
-    monkeypatch.setattr(bundles, "known_models", lambda: {"tiny": "0" * 16})
-    assert main(["download", "tiny", "--url", url]) == 2
-    assert "this version knows tiny as 0000000000000000" in capsys.readouterr().err
-    assert bundles.load_bundle("tiny").name == "tiny"
-    assert [path.name for path in (tmp_path / "shelf").iterdir()] == ["tiny"]
-
-
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "sentence"),
     [
         (["nothing"], "nothing: neither a corpus (maestro, giantmidi) nor a model (tiny)"),
         (["tiny"], "tiny: say where it is kept, as in --url"),
     ],
 )
 def test_what_cannot_be_fetched_is_refused_in_a_sentence(
-    words: list[str], said: str, url: str, capsys: pytest.CaptureFixture[str]
+    words: list[str], sentence: str, url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["download", *words]) == 2
-    assert said in capsys.readouterr().err
+    assert sentence in capsys.readouterr().err
 
 
 def test_a_file_that_is_not_there_is_named(url: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from arietta.errors import CorpusError
+from arietta.errors import CorpusError, FetchError
+from arietta.fetch import MissingError
 from arietta.model.bundle import DEFAULT_MODEL, INDEX, load_bundle
 from arietta.music.chords import order_by_chord
 from arietta.music.ngrams import ngrams
 from arietta.music.notes import Notes
 from arietta.originality import build
-from arietta.originality.index import DESCRIPTION, POSTINGS, extend_description, find_index, open_index
+from arietta.originality.index import DESCRIPTION, POSTINGS, extend_description, fetch_index, find_index, open_index
 from tests.support.indexes import TUNES, indexed
 from tests.support.tunes import tune
 
@@ -144,3 +145,32 @@ def test_the_default_model_comes_with_an_index_of_what_it_was_trained_on() -> No
     assert 0.9 * training["corpus"]["train_pieces"] < len(index.pieces) <= training["corpus"]["train_pieces"]
     assert {"found", "right"} <= set(index.description["recall"]["exact"]["100"])
     assert sum(file.stat().st_size for file in index.path.iterdir()) <= 8_000_000
+
+
+# A download
+
+
+def copy_file(url: str, path: Path) -> None:
+    try:
+        shutil.copyfile(url, path)
+    except FileNotFoundError as error:
+        raise MissingError(f"{url}: cannot be fetched") from error
+
+
+def test_a_fetched_index_is_that_of_the_server(tmp_path: Path) -> None:
+    index = indexed(tmp_path / "web")
+    fetched = fetch_index(str(index.path), tmp_path / "fetched", copy_file)
+    assert fetched is not None and fetched.path == tmp_path / "fetched"
+    assert fetched.description == index.description
+
+
+def test_where_the_server_has_no_index_no_folder_is_left(tmp_path: Path) -> None:
+    assert fetch_index(str(tmp_path / "web"), tmp_path / "fetched", copy_file) is None
+    assert not (tmp_path / "fetched").exists()
+
+
+def test_an_index_that_lacks_a_column_on_the_server_is_refused(tmp_path: Path) -> None:
+    index = indexed(tmp_path / "web")
+    (index.path / POSTINGS).unlink()
+    with pytest.raises(FetchError, match=POSTINGS):
+        fetch_index(str(index.path), tmp_path / "fetched", copy_file)
