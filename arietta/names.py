@@ -29,3 +29,10 @@ def nearest_names(name: str, names: Sequence[str], count: int = 3) -> str:
     keys = difflib.get_close_matches(fold_name(name), by_key, n=2 * count, cutoff=0.3)
     matches = list(dict.fromkeys(known for key in keys for known in by_key[key]))[:count]
     return ", ".join(matches or list(names)[:count])  # a name like none of them still shows what there is
+
+
+def printable(text: str, *, and_also: str = "") -> str:
+    """Leave out what no page and no XML can hold: control characters and their like, but for those of `and_also`."""
+    if text.isprintable():  # nearly always, and a thousand times faster than a look at each letter
+        return text
+    return "".join(letter for letter in text if letter.isprintable() or letter in and_also)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arietta.names import fold_name, nearest_names, same_name
+from arietta.names import fold_name, nearest_names, printable, same_name
 from tests.support.bundles import COMPOSERS
 
 
@@ -58,3 +58,9 @@ def test_a_name_like_none_of_them_is_answered_with_the_first() -> None:
 def test_no_more_names_are_listed_than_asked_for() -> None:
     names = [f"Composer {number}" for number in range(50)]
     assert len(nearest_names("composer", names).split(", ")) == 3
+
+
+def test_what_xml_cannot_hold_is_left_out_of_a_text() -> None:
+    assert printable("Für Elise\x00\x1b\u2028") == "Für Elise"
+    assert printable("two\nlines\t\x07", and_also="\n\t") == "two\nlines\t"
+    assert printable(plain := "a ♭ and an 🎹") is plain

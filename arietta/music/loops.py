@@ -29,21 +29,21 @@ class LoopGuard:
         self._pitches.append(note.pitch)
         self._intervals.append(interval)
         self.looping_pitch = None
+        # A plain loop without calls: it runs eight times for each note that is composed or judged.
+        count = len(self._pitches)
         for period in LOOP_PERIODS:
-            if self._repeats(period):
-                self._runs[period] += 1
-                if self._runs[period] >= (LOOP_REPEATS - 1) * period:
-                    self.looping_pitch = self._pitches[-period]
-            else:
+            if count <= period or self._pitches[-1 - period] != note.pitch:
                 self._runs[period] = 0
+                continue
+            before = self._intervals[-1 - period]
+            if abs(interval - before) > LOOP_TOLERANCE * max(interval, before):
+                self._runs[period] = 0
+                continue
+            self._runs[period] += 1
+            if self._runs[period] >= (LOOP_REPEATS - 1) * period:
+                self.looping_pitch = self._pitches[-period]
         # Only the notes of the longest period are ever looked back at.
         del self._pitches[: -LOOP_PERIODS.stop], self._intervals[: -LOOP_PERIODS.stop]
-
-    def _repeats(self, period: int) -> bool:
-        if len(self._pitches) <= period or self._pitches[-1] != self._pitches[-1 - period]:
-            return False
-        then, now = self._intervals[-1 - period], self._intervals[-1]
-        return abs(now - then) <= LOOP_TOLERANCE * max(now, then)
 
 
 def find_loops(notes: Notes) -> list[int]:

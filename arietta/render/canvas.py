@@ -13,6 +13,8 @@ from functools import lru_cache
 from html import escape
 from typing import TYPE_CHECKING
 
+from ..names import printable
+
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
     from PIL.ImageFont import FreeTypeFont, ImageFont
@@ -91,12 +93,12 @@ class Text:
         """Write the text as an SVG element."""
         font = f'font-size="{self.size:g}" text-anchor="{self.anchor}"'
         start = f'<text x="{self.x:.2f}" y="{self.y:.2f}" {font} fill="{self.colour}">'
-        return f"{start}{escape(_printable(self.text))}</text>"
+        return f"{start}{escape(printable(self.text))}</text>"
 
     def paint(self, pencil: ImageDraw) -> None:
         """Paint the text in Pillow's typeface: accents go, what it cannot write becomes a question mark."""
         # The ellipsis is one that the typeface has, and would be taken apart into three dots.
-        apart = unicodedata.normalize("NFKD", _printable(self.text).translate(PLAIN_LETTERS).replace("…", "\0"))
+        apart = unicodedata.normalize("NFKD", printable(self.text).translate(PLAIN_LETTERS).replace("…", "\0"))
         letters = (letter for letter in apart.replace("\0", "…") if not unicodedata.combining(letter))
         text = "".join(letter if letter in DRAWN_LETTERS else "?" for letter in letters)
         anchor = {"start": "ls", "middle": "ms", "end": "rs"}[self.anchor]  # left, middle, right; on the baseline
@@ -135,11 +137,6 @@ def drawing_png(drawing: Drawing) -> bytes:
     file = io.BytesIO()
     image.save(file, "PNG", compress_level=4)
     return file.getvalue()
-
-
-def _printable(text: str) -> str:
-    """Leave out control characters, which XML cannot hold."""
-    return "".join(letter for letter in text if letter.isprintable())
 
 
 def _pixel(length: float) -> int:

@@ -6,9 +6,9 @@
 
 Runs the command in this process with a profiler on every thread and counts, each once however often it happens: the
 functions of `arietta` that run, the modules that they stand in, and the *crossings*, which are pairs of a function and
-one that it calls in another module. Work at import is left out. With --ask the paths are asked of the server one after
-the other, and then it is stopped; with --prompt FILE a piece that goes on from a file is asked for, and downloaded.
-Prints one JSON line.
+one that it calls in another module; and all *calls* of its functions. Work at import is left out. With --ask the paths
+are asked of the server one after the other, and then it is stopped; with --prompt FILE a piece that goes on from a file
+is asked for, and downloaded. Prints one JSON line.
 """
 
 from __future__ import annotations
@@ -41,11 +41,13 @@ class Walk:
     def __init__(self) -> None:
         self.functions: set[tuple[str, str]] = set()
         self.crossings: set[tuple[tuple[str, str], tuple[str, str]]] = set()
+        self.calls = 0
 
     def profile(self, frame: FrameType, event: str, _: Any) -> None:
         """Note a call, and from which function of the package it came, however far out that stands."""
         if event != "call" or not frame.f_code.co_filename.startswith(PACKAGE) or frame.f_code.co_name == "<module>":
             return
+        self.calls += 1
         function = _name(frame)
         self.functions.add(function)
         caller = frame.f_back
@@ -56,7 +58,12 @@ class Walk:
 
     def figures(self) -> dict[str, int]:
         modules = {module for module, _ in self.functions}
-        return {"functions": len(self.functions), "modules": len(modules), "crossings": len(self.crossings)}
+        return {
+            "functions": len(self.functions),
+            "modules": len(modules),
+            "crossings": len(self.crossings),
+            "calls": self.calls,
+        }
 
 
 def _name(frame: FrameType) -> tuple[str, str]:

@@ -14,6 +14,8 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
+from ...names import printable
+
 FOLDER = Path(__file__).parent
 EMPTY = ("meta", "input", "br")
 
@@ -57,7 +59,7 @@ def _attribute(key: str, value: object) -> str:
 
 def _text(value: object) -> str:
     """Escape a text, and leave out control characters, which no page can hold."""
-    return escape("".join(letter for letter in str(value) if letter.isprintable() or letter in "\n\t"))
+    return escape(printable(str(value), and_also="\n\t"))
 
 
 def document(title: str, *content: object) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from html import escape
 
 from ...music.meter import LATTICE, Bar
+from ...names import printable
 from .accidentals import Head, find_accidentals
 from .beams import find_beams
 from .marks import Mark
@@ -42,8 +43,7 @@ def score_xml(measures: Iterable[Measure], heads: tuple[Sequence[Head], Sequence
     """Write a score as a document; the values of each staff index its own `heads`."""
     lines = [HEADING]
     if title:
-        printable = "".join(letter for letter in title if letter.isprintable())  # XML has no control characters
-        lines.append(f"<work><work-title>{escape(printable)}</work-title></work>")
+        lines.append(f"<work><work-title>{escape(printable(title))}</work-title></work>")
     lines.append("<identification><encoding><software>Arietta</software></encoding></identification>")
     lines.append('<part-list><score-part id="P1"><part-name>Piano</part-name></score-part></part-list>')
     lines.append('<part id="P1">')
