@@ -1,10 +1,10 @@
-"""A server's client, on the standard library alone: the same words as `arietta.compose`, composed elsewhere.
+"""A client of an Arietta server, on the standard library alone, with the arguments of `arietta.compose`.
 
     client = Client("http://127.0.0.1:8000")
     take = client.compose(notes=300, style="Chopin", seed=7)
     take.save("piece.mid")
 
-What a server refuses is a RequestError with its sentence, as is a server that is not there.
+Raises RequestError with the server's own sentence where it refuses, and where no server answers.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from .generation.request import Request
 
 Progress = Callable[[float, float], None]
-TRIES, PAUSE = 5, 1.0  # how often a stream that broke is taken up again, seconds in between
-AT_ONCE = 8  # pieces of one call that a server composes side by side
-UNDER_WAY = ("waiting", "composing")
+TRIES, PAUSE = 5, 1.0  # connections for one stream of events, and seconds between them
+BATCH_SIZE = 8  # requests of one call that are with the server at a time, which composes them together
+UNFINISHED = ("waiting", "composing")
 
 
-class Wishes(TypedDict, total=False):
-    """What may be said about a piece beside its number of notes; see `arietta.compose`."""
+class ComposeOptions(TypedDict, total=False):
+    """Options of a piece beside its number of notes, as `arietta.compose` has them."""
 
     seconds: float
     style: str
@@ -49,9 +49,10 @@ class Wishes(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class ServedTake:
-    """A finished piece that a server keeps as `id`: its notes, and `file`, the MIDI file that carries its request.
+    """A finished piece that a server stores as `id`: its notes, and `file`, the MIDI file that carries its request.
 
-    `nll` is in nats a note; `notes` begin with the prompt's own; `originality` is there where the model has an index.
+    `notes` begin with the prompt's own, and `nll` is in nats per note. `originality` is None where the model has no
+    index.
     """
 
     id: str
@@ -68,7 +69,7 @@ class ServedTake:
 
     @property
     def note_count(self) -> int:
-        """Notes composed, without the prompt's."""
+        """Number of composed notes, without the prompt's."""
         return len(self.notes) - self.prompt_notes
 
     @property
@@ -82,34 +83,34 @@ class ServedTake:
 
 
 class Client:
-    """A server at an address. Every call is a request of its own, so threads may share a client."""
+    """A server at an address; every call opens its own connection, so threads may share a client."""
 
     def __init__(self, address: str, *, api_key: str | None = None, timeout: float = 60.0) -> None:
-        """Take an address as http://127.0.0.1:8000; `timeout` is how many seconds a server may be silent."""
+        """Check an address such as http://127.0.0.1:8000; a server may be silent for `timeout` seconds."""
         parts = urlsplit(address)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise RequestError(f"{address}: no address of a server; http://127.0.0.1:8000 is one")
+            raise RequestError(f"{address}: is not the address of a server, such as http://127.0.0.1:8000")
         self.address = address.rstrip("/")
         self._parts, self._timeout = parts, timeout
         self._headers = {} if api_key is None else {"X-API-Key": api_key.encode()}
 
     def compose(
-        self, notes: int | None = None, *, progress: Progress | None = None, **wishes: Unpack[Wishes]
+        self, notes: int | None = None, *, progress: Progress | None = None, **options: Unpack[ComposeOptions]
     ) -> ServedTake:
-        """Compose `notes` notes (300 if no length is given) and wait for them; interrupted, it cancels the piece."""
+        """Compose `notes` notes (300 if no length is given) and wait for them; an interrupt cancels the piece."""
         from .generation.request import DEFAULT_NOTES, Request, draw_seed
         from .model.config import ANY
 
         request = Request(
-            notes=DEFAULT_NOTES if notes is None and "seconds" not in wishes else notes,
-            seconds=wishes.get("seconds"),
-            style=wishes.get("style", ANY),
-            prompt=_heard(wishes.get("prompt")),
-            seed=wishes["seed"] if "seed" in wishes else draw_seed(),
-            sampling=wishes.get("sampling", DEFAULT),
+            notes=DEFAULT_NOTES if notes is None and "seconds" not in options else notes,
+            seconds=options.get("seconds"),
+            style=options.get("style", ANY),
+            prompt=_read_prompt(options.get("prompt")),
+            seed=options["seed"] if "seed" in options else draw_seed(),
+            sampling=options.get("sampling", DEFAULT),
         )
-        original = wishes.get("original", False)
-        (take,) = self.perform([request], model=wishes.get("model"), original=original, progress=progress)
+        original = options.get("original", False)
+        (take,) = self.perform([request], model=options.get("model"), original=original, progress=progress)
         return take
 
     def perform(
@@ -120,21 +121,24 @@ class Client:
         original: bool = False,
         progress: Progress | None = None,
     ) -> Iterator[ServedTake]:
-        """Compose what requests of the library ask for, some at once, and yield each take when it is there, in order;
-        `progress` is of all. With `original`, a take may come of a later seed. Interrupted, it cancels what is under
-        way."""
-        for begin in range(0, len(requests), AT_ONCE):
-            some = requests[begin : begin + AT_ONCE]
-            keys = [self.submit(request, model=model, original=original)[0]["id"] for request in some]
+        """Compose all requests, several at a time, and yield their takes in order as they are finished.
+
+        `progress` counts all requests together. With `original` a take may come from a later seed than its request's.
+        An interrupt cancels the pieces that are unfinished.
+        """
+        for begin in range(0, len(requests), BATCH_SIZE):
+            batch = requests[begin : begin + BATCH_SIZE]
+            keys = [self.submit(request, model=model, original=original)[0]["id"] for request in batch]
             try:
-                for place, (key, request) in enumerate(zip(keys, some, strict=True), begin):
-                    for _ in self.events(key, progress=_part(progress, place, len(requests))):
+                for index, (key, request) in enumerate(zip(keys, batch, strict=True), begin):
+                    for _ in self.events(key, progress=_progress_of_all(progress, index, len(requests))):
                         pass
                     take = self.take(key)
+                    # A fetched request's prompt lacks its pedal: the caller's own request has all of it.
                     yield replace(take, request=replace(request, seed=take.request.seed))
             except (KeyboardInterrupt, GeneratorExit):
                 for key in keys:
-                    if self.piece(key)["state"] in UNDER_WAY:
+                    if self.piece(key)["state"] in UNFINISHED:
                         self.delete(key)
                 raise
 
@@ -148,64 +152,69 @@ class Client:
         original: bool = False,
         best: int | None = None,
     ) -> list[Any]:
-        """Ask for pieces with seeds counted up, and return at once with what the server tells of each; with `original`
-        those that share more with training music than works of people do are composed again before they are done. When
-        all are, `best` of them are marked as the nearest to real music, among the figures that `piece` gives."""
-        asked = {name: value for name, value in request.describe().items() if name != "prompt_notes"}
-        asked |= {"count": count, "model": model, "name": name, "original": original or None, "best": best}
+        """Ask for `count` pieces with seeds counted up, and return the server's description of each at once.
+
+        With `original` the server composes again what shares more with training music than works of people do. When
+        all are done, the figures that `piece` returns mark the `best` of them as the nearest to real music.
+        """
+        fields = {name: value for name, value in request.describe().items() if name != "prompt_notes"}
+        fields |= {"count": count, "model": model, "name": name, "original": original or None, "best": best}
         if request.prompt is not None:
-            asked["prompt"] = _as_json(request.prompt)
-        body = {name: value for name, value in asked.items() if value is not None}
+            fields["prompt"] = _as_json(request.prompt)
+        body = {name: value for name, value in fields.items() if value is not None}
         pieces: list[Any] = self._json("POST", "/v1/pieces", body)["pieces"]
         return pieces
 
     def events(
         self, key: str, *, after: int = 0, progress: Progress | None = None
     ) -> Generator[Note | Pedal, None, Mapping[str, Any]]:
-        """Yield each note and pedal of a piece as soon as it is composed, those after number `after`; the generator's
-        value is the piece as it ended. Raises RequestError where it ended without its notes."""
-        for left in reversed(range(TRIES)):
+        """Yield each note and pedal of a piece as soon as it is composed, those after number `after`.
+
+        The generator returns the server's description of the finished piece. Raises RequestError where the piece ended
+        without its notes.
+        """
+        for tries_left in reversed(range(TRIES)):
             try:
                 for number, kind, data in self._stream(key, after):
                     after = number or after
                     if kind == "end":
-                        return _ended(data)
+                        return _require_done(data)
                     if kind == "progress" and progress is not None:
                         progress(data["done"], data["whole"])
                     elif kind in ("note", "pedal"):
                         yield Note(*data) if kind == "note" else Pedal(*data)
             except (OSError, http.client.HTTPException) as error:
-                if not left:
-                    raise self._silence(error) from error
-            time.sleep(PAUSE)  # the line ended without the piece's end: the server may be starting anew
+                if not tries_left:
+                    raise self._no_answer(error) from error
+            time.sleep(PAUSE)  # the stream ended before the piece did: the server may be restarting
         raise RequestError(f"{self.address}: the server broke off the piece {key} {TRIES} times")
 
     def take(self, key: str) -> ServedTake:
-        """Fetch a finished piece."""
+        """Fetch a finished piece with its notes and its MIDI file."""
         from .generation.original import Originality
         from .generation.request import Request
 
         piece, music = self.piece(key), self._json("GET", f"/v1/pieces/{quote(key)}.json")
-        placed = piece["figures"].get("originality")
-        asked, made = piece["request"], [Note(*row) for row in music["notes"]]
-        notes = Notes.from_events([*made, *(Pedal(*row) for row in music["pedal"])])
-        prompt = Notes.from_events(made[: music["prompt_notes"]]) if music["prompt_notes"] else None
+        originality, description = piece["figures"].get("originality"), piece["request"]
+        events = [Note(*row) for row in music["notes"]]  # the prompt's come first
+        notes = Notes.from_events([*events, *(Pedal(*row) for row in music["pedal"])])
+        prompt = Notes.from_events(events[: music["prompt_notes"]]) if music["prompt_notes"] else None
         return ServedTake(
             id=key,
             title=piece["name"],
             notes=notes,
             prompt_notes=music["prompt_notes"],
             file=self._call("GET", f"/v1/pieces/{quote(key)}.mid"),
-            request=Request.from_description(asked, prompt),
-            model=asked["model"],
-            bundle=asked["bundle"],
+            request=Request.from_description(description, prompt),
+            model=description["model"],
+            bundle=description["bundle"],
             nll=piece["figures"]["nll_per_note"],
             seconds_taken=piece["timing"]["composing"],
-            originality=None if placed is None else Originality.from_description(placed),
+            originality=None if originality is None else Originality.from_description(originality),
         )
 
     def pieces(self, *, only_favourites: bool = False) -> Iterator[Any]:
-        """Yield what the server keeps, the newest first."""
+        """Yield the server's descriptions of its pieces, the newest first."""
         cursor: dict[str, str] = {}
         while True:
             query = urlencode({"favourites": str(only_favourites).lower(), **cursor})
@@ -216,26 +225,26 @@ class Client:
             cursor = {"before": page["next"]}
 
     def piece(self, key: str) -> Any:
-        """Look at a piece: its state, progress, request, timing and figures."""
+        """Fetch the description of a piece: its state, progress, request, timing and figures."""
         return self._json("GET", f"/v1/pieces/{quote(key)}")
 
     def change(self, key: str, *, name: str | None = None, is_favourite: bool | None = None) -> Any:
-        """Name a piece anew, or make it a favourite or none."""
+        """Rename a piece, or mark it as a favourite or not."""
         change = {"name": name, "is_favourite": is_favourite}
         body = {name: value for name, value in change.items() if value is not None}
         return self._json("PATCH", f"/v1/pieces/{quote(key)}", body)
 
     def delete(self, key: str) -> None:
-        """Cancel a piece that is under way, or delete one that is over."""
+        """Cancel an unfinished piece, or delete a finished one."""
         self._call("DELETE", f"/v1/pieces/{quote(key)}")
 
     def models(self) -> list[Any]:
-        """Tell which models there are, the default first."""
+        """Fetch the descriptions of the server's models, the default first."""
         models: list[Any] = self._json("GET", "/v1/models")["models"]
         return models
 
     def _stream(self, key: str, after: int) -> Iterator[tuple[int | None, str, Any]]:
-        """Read server-sent events: (number, kind, data) each."""
+        """Read server-sent events as (number, kind, data); progress has no number, so it cannot be resumed from."""
         headers = {"Last-Event-ID": str(after), "Accept": "text/event-stream"}
         connection = self._connect()
         try:
@@ -261,7 +270,7 @@ class Client:
         try:
             return self._send(connection, method, path, body, {"Accept": "*/*"}).read()
         except (OSError, http.client.HTTPException) as error:
-            raise self._silence(error) from error
+            raise self._no_answer(error) from error
         finally:
             connection.close()
 
@@ -281,12 +290,12 @@ class Client:
         assert self._parts.hostname is not None
         return kind(self._parts.hostname, self._parts.port, timeout=self._timeout)
 
-    def _silence(self, error: Exception) -> RequestError:
+    def _no_answer(self, error: Exception) -> RequestError:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return RequestError(f"{self.address}: no server answers there ({reason})")
 
 
-def _heard(prompt: Notes | str | Path | None) -> Notes | None:
+def _read_prompt(prompt: Notes | str | Path | None) -> Notes | None:
     if prompt is None or isinstance(prompt, Notes):
         return prompt
     from .music.midi import read_midi
@@ -299,14 +308,14 @@ def _as_json(notes: Notes) -> dict[str, Any]:
     return {"notes": list(zip(*columns, strict=True)), "pedal": notes.pedal.tolist()}
 
 
-def _part(progress: Progress | None, place: int, count: int) -> Progress | None:
-    """Turn the progress of one of several equal pieces into that of all."""
+def _progress_of_all(progress: Progress | None, index: int, count: int) -> Progress | None:
+    """Turn the progress of piece `index` into that of all `count`, which are equally long."""
     if progress is None:
         return None
-    return lambda done, whole: progress(place * whole + done, count * whole)
+    return lambda done, total: progress(index * total + done, count * total)
 
 
-def _ended(piece: Mapping[str, Any]) -> Mapping[str, Any]:
+def _require_done(piece: Mapping[str, Any]) -> Mapping[str, Any]:
     if piece["state"] != "done":
         why = f": {piece['problem']['detail']}" if piece["problem"] else ""
         raise RequestError(f"the piece {piece['id']} is {piece['state']}{why}")
@@ -314,7 +323,7 @@ def _ended(piece: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _sentence(answer: http.client.HTTPResponse) -> str:
-    """Say why a server refused: its own sentence, if it is one of ours."""
+    """Return why a server refused: its own sentence where it is an Arietta server."""
     try:
         return str(json.loads(answer.read())["detail"])
     except (ValueError, KeyError, TypeError):

@@ -116,7 +116,7 @@ def test_what_the_server_refuses_is_its_sentence(client: Client, asked: dict[str
 
 @pytest.mark.parametrize("address", ["", "127.0.0.1:8000", "ftp://here", "http://"])
 def test_an_address_that_is_none_is_refused(address: str) -> None:
-    with pytest.raises(RequestError, match="no address of a server"):
+    with pytest.raises(RequestError, match="not the address of a server"):
         Client(address)
 
 

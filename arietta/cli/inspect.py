@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from ..model.bundle import Bundle
     from ..music.notes import Notes
 
-DESCRIPTION = "model.json"
 MOST_COMPOSERS, MOST_WORKS = 20, 10
 
 
@@ -51,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _model(path: Path) -> Path:
     """Make sure that this names a model or its folder; raises RequestError with what it might have been."""
-    from ..model.bundle import list_bundles
+    from ..model.bundle import DESCRIPTION, list_bundles
 
     names = list_bundles()
     if str(path) in names or (path / DESCRIPTION).is_file():

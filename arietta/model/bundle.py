@@ -1,13 +1,13 @@
 """A model in a folder, ready to compose without torch.
 
 model.json    format, network, codec, and the SHA-256 of each file below: its own hash is the fingerprint
-step.onnx, feed.onnx, weights.bin    the graphs of train/graph.py and the weights they share
+step.onnx, feed.onnx, weights.bin    the graphs for decoding and prefill (train/onnx), and the weights they share
 golden.npz    a short piece with the likelihoods that torch gave it, to prove the engine wherever it runs
 card.json     data, licence, split, training, figures, limits; may be completed after export
-originality/  where it came with one: a thinned index of the passages of its training music (passage_index)
+originality/  optional: a thinned index of the passages of its training music (originality/index)
 
-The default model comes inside the package. The others are looked for by name in `models/` of a checkout, and on the
-user's own shelf, where `arietta download NAME` puts them.
+The default model comes inside the package. The others are looked up by name in `models/` of a checkout and in the
+user's own model folder, where `arietta download NAME` puts them.
 """
 
 from __future__ import annotations
@@ -36,18 +36,21 @@ if TYPE_CHECKING:
     from ..fetch import Fetch
 
 FORMAT = 3
+DESCRIPTION, CARD = "model.json", "card.json"
 FILES = ("step.onnx", "feed.onnx", "weights.bin", "golden.npz")
-INDEX = "originality"  # a folder that the fingerprint does not count: an index may be made anew
+INDEX = "originality"  # not part of the fingerprint: an index may be rebuilt without touching the model
 DEFAULT_MODEL = "piano"
 SHIPPED = Path(__file__).parent / "shipped"
 CHECKOUT = Path(__file__).parents[2]
-OWN_SHELF = "ARIETTA_MODELS"  # names another folder than the usual one
+MODELS_VARIABLE = "ARIETTA_MODELS"  # environment variable that replaces the user's default model folder
 
 
 @dataclass(frozen=True)
 class Golden:
-    """A piece `tokens` uint16 [T, F] under the ids `condition`, and its likelihood in torch: `nll` float32 [T, F],
-    which an engine reproduces within `tolerance` nats in every field."""
+    """A short piece that proves an engine: its likelihood in torch, which must be reproduced.
+
+    `tokens` uint16 [T, F] under the ids `condition` have `nll` float32 [T, F], within `tolerance` nats in every field.
+    """
 
     tokens: Tokens
     nll: NDArray[np.float32]
@@ -73,53 +76,57 @@ class Bundle:
 
     @property
     def index_folder(self) -> Path:
-        """Where the index of its training music is, if the model came with one."""
+        """Folder of the index of its training music, which exists if the model came with one."""
         return self.path / INDEX
 
     def golden(self) -> Golden:
+        # Read only when asked for: an engine composes without it.
         with np.load(self.path / "golden.npz") as arrays:
             composer, source = (int(value) for value in arrays["condition"])
             return Golden(arrays["events"], arrays["nll"], (composer, source), float(arrays["tolerance"]))
 
 
 def user_models() -> Path:
-    """Where a user's own copies of models are kept."""
+    """Return the user's own model folder, after the XDG Base Directory Specification unless a variable names it."""
     home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(os.environ.get(OWN_SHELF) or Path(home) / "arietta" / "models")
+    return Path(os.environ.get(MODELS_VARIABLE) or Path(home) / "arietta" / "models")
 
 
 def model_folders() -> list[Path]:
-    """Folders of models, in the order in which names are looked up: the package, its checkout, the user's own."""
+    """Return the folders of models in the order of lookup: the package's, its checkout's, the user's own."""
+    # Only a checkout has pyproject.toml: beside an installed package `models/` would be somebody else's folder.
     beside = [CHECKOUT / "models"] if (CHECKOUT / "pyproject.toml").exists() else []
     return [SHIPPED, *beside, user_models()]
 
 
 def known_models() -> dict[str, str]:
-    """Fingerprints of the models that belong to this version, by name; one of them may be missing here."""
+    """Return the fingerprints of all models of this version by name, installed or not."""
     known: dict[str, str] = json.loads((SHIPPED / "known.json").read_text())
     return known
 
 
 def list_bundles() -> list[str]:
-    """Names of the models that are here."""
-    return sorted(_here())
+    """Return the names of the installed models."""
+    return sorted(_installed())
 
 
-def _here() -> dict[str, Path]:
-    """The models that are here, by name: of one name the one on the first shelf."""
-    return {path.parent.name: path.parent for shelf in reversed(model_folders()) for path in shelf.glob("*/model.json")}
+def _installed() -> dict[str, Path]:
+    """Return the folders of installed models by name; of equal names the one in the first model folder."""
+    # Later entries replace earlier ones, hence the reversed order.
+    descriptions = (path for folder in reversed(model_folders()) for path in folder.glob(f"*/{DESCRIPTION}"))
+    return {path.parent.name: path.parent for path in descriptions}
 
 
 def find_bundle(name_or_path: str | Path) -> Path:
     """Return the folder of a model by name, or of a path; raises BundleError with the nearest names."""
-    here = _here()
-    if str(name_or_path) in here:
-        return here[str(name_or_path)]
+    installed = _installed()
+    if str(name_or_path) in installed:
+        return installed[str(name_or_path)]
     path = Path(name_or_path)
     with contextlib.suppress(OSError):  # a name too long, or a folder above that may not be looked into
         if path.is_dir():
             return path
-    names = list_bundles()
+    names = sorted(installed)
     near = difflib.get_close_matches(str(name_or_path), names, n=1)
     hint = f"did you mean {near[0]}?" if near else f"the models here are: {', '.join(names) or 'none'}"
     raise BundleError(f"{name_or_path}: no model of that name and no such folder; {hint}")
@@ -128,36 +135,34 @@ def find_bundle(name_or_path: str | Path) -> Path:
 def load_bundle(name_or_path: str | Path) -> Bundle:
     """Read and check a model's folder; raises BundleError where a file is missing, altered or of another format."""
     path = find_bundle(name_or_path)
-    text, card = _read(path / "model.json"), _read(path / "card.json")
+    text, card = _read(path / DESCRIPTION), _read(path / CARD)
     try:
-        return _bundle(path, text, json.loads(card))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BundleError(f"{path}: model.json or card.json is damaged ({error}); fetch or export it again") from error
+        return _parse(path, text, json.loads(card))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # JSON of any other shape
+        raise BundleError(f"{path}: {DESCRIPTION} or {CARD} is damaged ({error}); fetch or export it again") from error
     except BundleError:
         raise
     except AriettaError as error:
         raise BundleError(f"{path}: {error}") from error
 
 
-def _bundle(path: Path, text: bytes, card: Mapping[str, Any]) -> Bundle:
+def _parse(path: Path, text: bytes, card: Mapping[str, Any]) -> Bundle:
+    """Check the text of `DESCRIPTION` against the files beside it."""
     description = json.loads(text)
     if description["format"] != FORMAT:
         raise BundleError(f"{path}: format {description['format']}, this version reads format {FORMAT}")
-    _check_files(path, description["files"])
+    for name in FILES:
+        if hashlib.sha256(_read(path / name)).hexdigest() != description["files"][name]:
+            raise BundleError(f"{path / name}: altered since it was exported; fetch or export the model again")
     model, codec = ModelConfig.from_description(description["model"]), load_codec(description["codec"])
     if model.field_sizes != codec.field_sizes:
         raise BundleError(f"{path}: the network has field sizes {model.field_sizes}, its codec {codec.field_sizes}")
     bits, prefill_chunk = int(description["bits"]), int(description["feed_rows"])
+    # The description's keys are older than their names here: `feed_rows` is the prefill chunk.
     if bits not in (8, 32) or prefill_chunk < 1:
         raise ValueError(f"bits {bits}, feed_rows {prefill_chunk}")
     fingerprint = hashlib.sha256(text).hexdigest()[:16]
     return Bundle(path.resolve(), fingerprint, model, codec, bits, prefill_chunk, card)
-
-
-def _check_files(path: Path, expected: Mapping[str, str]) -> None:
-    for name in FILES:
-        if hashlib.sha256(_read(path / name)).hexdigest() != expected[name]:
-            raise BundleError(f"{path / name}: altered since it was exported; fetch or export the model again")
 
 
 def _read(path: Path) -> bytes:
@@ -195,17 +200,20 @@ def fetch_bundle(name: str, url: str, fingerprint: str, fetch: Fetch, fetch_inde
 
 
 def condition_of(style: str, bundle: Bundle) -> tuple[int, int]:
-    """Ids of the composer that `style` names (full name or surname, any case) and of the most faithful source.
+    """Return the ids of the composer that `style` names and of the most faithful source.
 
+    A style is a full name or a surname, in upper or lower case.
     Raises RequestError, with the nearest names, where the model does not know the style.
     """
     model = bundle.model
+    # Measured performances have the players' own touch and pedal; transcribed ones only estimate them.
     source = "measured" if "measured" in model.sources else ANY
     if same_name(style, ANY):
         return model.condition_ids(ANY, source)
     known = [name for name in model.composers if same_name(style, name)]
-    alone = [name for name in model.composers if " / " not in name]  # arrangements go by their full names
-    known = known or [name for name in alone if same_name(style, name.split()[-1])]
+    if not known:
+        originals = [name for name in model.composers if " / " not in name]  # arrangements go by their full names
+        known = [name for name in originals if same_name(style, name.split()[-1])]
     if len(known) == 1:
         return model.condition_ids(known[0], source)
     if known:
@@ -218,7 +226,7 @@ def condition_of(style: str, bundle: Bundle) -> tuple[int, int]:
 
 
 def write_description(path: Path, model: ModelConfig, codec: Codec, *, bits: int, prefill_chunk: int) -> None:
-    """Write model.json over the files already in `path`: the last step of an export."""
+    """Write `DESCRIPTION` over the files already in `path`: the last step of an export."""
     description = {
         "format": FORMAT,
         "model": model.describe(),
@@ -227,4 +235,4 @@ def write_description(path: Path, model: ModelConfig, codec: Codec, *, bits: int
         "feed_rows": prefill_chunk,
         "files": {name: hashlib.sha256((path / name).read_bytes()).hexdigest() for name in FILES},
     }
-    (path / "model.json").write_text(json.dumps(description, indent=1, sort_keys=True) + "\n")
+    (path / DESCRIPTION).write_text(json.dumps(description, indent=1, sort_keys=True) + "\n")

@@ -1,4 +1,4 @@
-"""What a model is, apart from its weights: the description that training, export and engines share."""
+"""The shape of a model without its weights: the description that training, export and engines share."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from ..errors import ConfigError
 
 KINDS = ("lstm", "transformer")
 POSITIONS = ("relative", "relative_per_head", "rotary", "absolute")
-ROTARY_BASE = 10_000.0
-ANY = "any"  # the composer or source that id 0 stands for: none in particular
+ROTARY_BASE = 10_000.0  # as Su et al. 2021 (RoFormer, arXiv 2104.09864) have it
+ANY = "any"  # id 0 of composers and sources: none in particular
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """A network over rows [B, T, F].
+    """The shape of a network over tokens [B, T, F].
 
-    `context` is the window W in rows, even; when it is full its older half leaves. `kv_heads` divides `heads`,
+    `context` is the window W in tokens, an even number; when it is full its older half leaves. `kv_heads` divides `heads`,
     `heads` divides `width`. An LSTM uses kind, field_sizes, layers, width, dropout and the conditions only.
     `composers` and `sources` name the values of the two condition embeddings; id 0 is "any", id k + 1 is item k.
     """
@@ -43,6 +43,7 @@ class ModelConfig:
         for name in ("width", "layers", "context", "heads", "kv_heads"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be 1 or more, not {getattr(self, name)}")
+        # An LSTM ignores these, so a description of one may hold any.
         if self.kind == "transformer" and (self.width % self.heads or self.heads % self.kv_heads or self.context % 2):
             raise ConfigError(
                 f"heads ({self.heads}) must divide width ({self.width}), kv_heads ({self.kv_heads}) must divide "
@@ -54,7 +55,7 @@ class ModelConfig:
         return self.width // self.heads
 
     def condition_ids(self, composer: str, source: str) -> tuple[int, int]:
-        """Ids of a composer and a source; names that the model does not know count as "any" (0)."""
+        """Return the ids of a composer and a source; names that the model does not know count as "any" (0)."""
         ids = [
             names.index(name) + 1 if name in names else 0
             for name, names in ((composer, self.composers), (source, self.sources))

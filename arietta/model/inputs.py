@@ -110,7 +110,8 @@ class StepInputs:
         # Only rows of several fields have a time that the symbol's mask depends on.
         self._earliest = np.zeros((slot_count, 1, sizes[1]), dtype=np.int64) if len(sizes) > 1 else None
         self._partner = np.zeros(slot_count, dtype=np.int64)
-        self._own, self._other = (np.zeros((slot_count, 1, 1), dtype=np.float32) for _ in range(2))
+        # The graph's names for the guidance weights of a slot's own log-probabilities and of its partner's are older.
+        self._weights, self._partner_weights = (np.zeros((slot_count, 1, 1), dtype=np.float32) for _ in range(2))
         self._fields = {name: np.zeros((slot_count, 1, 1), dtype=np.float32) for name in SAMPLING_FIELDS}
         self._sampling: list[Sampling] = []
         self._partners: list[int] = []
@@ -123,8 +124,8 @@ class StepInputs:
             "noise": self._noise,
             "allowed": self._allowed,
             "twin": self._partner,
-            "own": self._own,
-            "other": self._other,
+            "own": self._weights,
+            "other": self._partner_weights,
             **self._fields,
             **self.positions.arrays,
         }
@@ -147,10 +148,10 @@ class StepInputs:
             array[:, 0, 0] = [getattr(slot, name) for slot in sampling]
         slots = np.arange(len(sampling))
         self._partner[:] = partners if len(partners) else slots
-        own = guidance_weights(
+        weights = guidance_weights(
             np.array([slot.guidance for slot in sampling]),
             is_guided=self._partner != slots,
             is_conditional=last[:, -2] != 0,  # the id of the composer; 0 is any
         )
-        self._own[:, 0, 0], self._other[:, 0, 0] = own, 1 - own
+        self._weights[:, 0, 0], self._partner_weights[:, 0, 0] = weights, 1 - weights
         self._sampling, self._partners = list(sampling), list(partners)

@@ -1,7 +1,8 @@
-"""Logits to a field's value, in numpy: what the exported graph does inside after guidance.
+"""How a field's value is sampled from its logits: in numpy what the exported graph does after guidance.
 
-Temperature, then min-p (Nguyen et al. 2024, arXiv 2407.01082) and top-p (Holtzman et al. 2020, arXiv 1904.09751),
-then Gumbel noise and the largest: a draw from the kept values. Noise comes from the request's generator.
+Temperature comes first, then min-p (Nguyen et al. 2024, arXiv 2407.01082) and top-p (Holtzman et al. 2020, arXiv
+1904.09751). Gumbel noise is added to the logits that remain, and the largest sum is the draw (the Gumbel-max trick).
+The noise comes from the request's own generator, so that a piece is the same in any batch.
 """
 
 from __future__ import annotations
@@ -21,9 +22,12 @@ HIGHEST_GUIDANCE = 10.0
 
 @dataclass(frozen=True)
 class Sampling:
-    """How boldly to draw: `temperature` 0.05-3; `top_p` keeps the likeliest values up to that share;
-    `min_p` drops values less likely than that share of the likeliest. `guidance` 1-10: how strongly a style is
-    followed, 1 as the model itself does; without a style it has no effect."""
+    """How boldly values are sampled, and how strongly a style is followed.
+
+    `temperature` lies in 0.05-3. `top_p` keeps the likeliest values up to that share of probability; `min_p` drops
+    values less likely than that share of the likeliest. `guidance` lies in 1-10: at 1 a style is followed as the model
+    itself does; without a style it has no effect.
+    """
 
     temperature: float = 1.0
     top_p: float = 1.0
@@ -50,7 +54,7 @@ class Sampling:
 
 MIN_NOISE = np.float32(2**-25)  # exponential noise comes in steps of 2**-23; this stands in for an exact 0
 DEFAULT = Sampling(temperature=0.95, top_p=0.95, guidance=4.0)
-"""What pieces are composed with unless asked otherwise: `concert` then keeps to its keys nearly as real music does."""
+"""The sampling of pieces by default: with it `concert` keeps to its keys nearly as real music does."""
 
 
 def guidance_weights(
@@ -79,5 +83,6 @@ def sample(logits: NDArray[np.float32], mask: NDArray[np.bool_], noise: NDArray[
     probability /= probability.sum()
     ordered = np.sort(probability)[::-1]
     mass_before = np.cumsum(ordered) - ordered
+    # The likeliest value has no mass before it, so at least one value always stays.
     floor = max(ordered[mass_before < sampling.top_p].min(), ordered[0] * sampling.min_p)
     return int(np.argmax(np.where(probability >= floor, scaled, np.float32(-1e30)) + noise))

@@ -88,7 +88,7 @@ def test_shipped_models_are_listed_by_name_and_found_by_it(
     assert find_bundle("copy") == copy
     shutil.copytree(copy, tmp_path / "aside" / "copy")
     assert list_bundles() == ["copy"]
-    assert find_bundle("copy") == tmp_path / "aside" / "copy", "the first shelf wins"
+    assert find_bundle("copy") == tmp_path / "aside" / "copy", "the first model folder wins"
 
 
 def test_models_are_looked_for_in_the_package_its_checkout_and_on_the_users_shelf(

@@ -17,7 +17,7 @@ from ...codecs.codec import Codec, Tokens
 from ...errors import BundleError, ConfigError
 from ...generation.loop import generate
 from ...generation.request import Request
-from ...model.bundle import INDEX, load_bundle, write_description
+from ...model.bundle import CARD, DESCRIPTION, INDEX, load_bundle, write_description
 from ...model.engine import load_engine
 from ...originality.index import open_index
 from ..checkpoint import RUN, Trained, load_trained
@@ -41,7 +41,7 @@ def export(checkpoint: Path, out: Path, card: Mapping[str, Any], *, bits: int = 
     reproduce torch's likelihoods, CorpusError where the index is damaged; what was there then stays.
     """
     trained = load_trained(checkpoint)
-    if out.exists() and not (out / "model.json").exists():
+    if out.exists() and not (out / DESCRIPTION).exists():
         raise BundleError(f"{out}: exists and is no model; name a folder that does not exist yet, or an older model's")
     weights = {name: weight.float().numpy() for name, weight in trained.model.state_dict().items()}
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def export(checkpoint: Path, out: Path, card: Mapping[str, Any], *, bits: int = 
         prefill.save(str(bundle / "feed.onnx"), "weights.bin")
         (bundle / "weights.bin").write_bytes(decode.external_bytes())
         text = json.dumps(dict(card), indent=1, ensure_ascii=False) + "\n"
-        (bundle / "card.json").write_text(text, encoding="utf-8")
+        (bundle / CARD).write_text(text, encoding="utf-8")
         _write_golden(bundle, trained, bits=bits)
         if (out / INDEX).is_dir() and _is_index_of(out / INDEX, card):
             shutil.copytree(out / INDEX, bundle / INDEX)
