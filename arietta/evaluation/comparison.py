@@ -28,8 +28,11 @@ SMALLEST = 1e-9  # a density is never quite 0, so that divergences are finite
 
 @dataclass(frozen=True)
 class Comparison:
-    """One measure of two sets: mean distances within each and between them, overlapped area and divergence, each
-    with its 95 % interval; `mean` and `reference_mean` are None for distributions."""
+    """How one statistic of two sets compares: overlapped area and divergence, each with its 95 % interval.
+
+    `intra`, `reference_intra` and `inter` are mean distances within the pieces, within the reference and between them.
+    `mean` and `reference_mean` are None for distributions.
+    """
 
     mean: float | None
     reference_mean: float | None

@@ -87,8 +87,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Take:
-    """A finished piece. `tokens` uint16 [T, F] begin with `prompt_token_count` of the prompt; `notes` begin with the
-    prompt's own, untouched. `nll` is the mean, in nats a note, of the composed notes under the model."""
+    """A finished piece with its request and the model that composed it.
+
+    `tokens` uint16 [T, F] begin with `prompt_token_count` of the prompt, `notes` with the prompt's own, untouched.
+    `nll` is the mean over the composed notes under the model, in nats per note.
+    """
 
     notes: Notes
     tokens: Tokens
@@ -102,7 +105,7 @@ class Take:
 
     @property
     def note_count(self) -> int:
-        """Notes composed, without the prompt's."""
+        """Number of composed notes, without the prompt's."""
         return len(self.notes) - self.prompt_notes
 
     @property

@@ -126,7 +126,7 @@ def find_bundle(name_or_path: str | Path) -> Path:
     with contextlib.suppress(OSError):  # a name too long, or a folder above that may not be looked into
         if path.is_dir():
             return path
-    names = sorted(installed)
+    names = list_bundles()
     near = difflib.get_close_matches(str(name_or_path), names, n=1)
     hint = f"did you mean {near[0]}?" if near else f"the models here are: {', '.join(names) or 'none'}"
     raise BundleError(f"{name_or_path}: no model of that name and no such folder; {hint}")

@@ -18,8 +18,8 @@ ANY = "any"  # id 0 of composers and sources: none in particular
 class ModelConfig:
     """The shape of a network over tokens [B, T, F].
 
-    `context` is the window W in tokens, an even number; when it is full its older half leaves. `kv_heads` divides `heads`,
-    `heads` divides `width`. An LSTM uses kind, field_sizes, layers, width, dropout and the conditions only.
+    `context` is the window W in tokens, an even number; when it is full its older half leaves. `kv_heads` divides
+    `heads`, `heads` divides `width`. An LSTM uses kind, field_sizes, layers, width, dropout and the conditions only.
     `composers` and `sources` name the values of the two condition embeddings; id 0 is "any", id k + 1 is item k.
     """
 
