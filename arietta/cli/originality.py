@@ -8,8 +8,8 @@ examples:
                                                               the longest passage and its source, as two piano rolls
   arietta originality --build corpus --out small --at-most 8  an index of 8 MB, which finds less: it says how much
 
-Passages are found in any key and tempo, with notes changed or added. The figures are held against what works of people
-share with each other: they say how usual a likeness is, not whether anybody copied.
+Passages are found in any key and tempo, with notes changed or added. The figures are compared with what works of people
+share with each other: they say how common such a likeness is, not whether anybody copied.
 """
 
 from __future__ import annotations
@@ -37,19 +37,27 @@ MOST_LISTED = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", metavar="FILE", nargs="?", type=Path, help="the MIDI file to look into")
-    parser.add_argument("--index", metavar="INDEX", type=Path, help="the index to look it up in")
+    parser.add_argument("path", metavar="FILE", nargs="?", type=Path, help="the MIDI file to look up")
+    parser.add_argument("--index", metavar="INDEX", type=Path, help="the index in which to look it up")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="or the model whose index is used (%(default)s)")
     parser.add_argument(
-        "--model", default=DEFAULT_MODEL, help="or the model whose own index to look it up in (%(default)s)"
+        "--corpus", metavar="CORPUS", type=Path, help="the indexed corpus: counts are exact with it, and rolls need it"
     )
-    parser.add_argument("--corpus", metavar="CORPUS", type=Path, help="the indexed corpus, for exact counts and rolls")
     parser.add_argument("--roll", metavar="FILE", type=Path, help="draw the longest passage and its source (.svg)")
-    parser.add_argument("--json", action="store_true", help="print all as JSON")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.add_argument("--build", metavar="CORPUS", type=Path, help="build an index of this corpus instead")
     parser.add_argument("--out", metavar="INDEX", type=Path, help="the index to write")
     parser.add_argument("--split", default="train", metavar="S,S", help="index pieces of these splits (%(default)s)")
-    parser.add_argument("--corpora", metavar="C,C", help="and of these of its corpora alone, as giantmidi (all)")
-    parser.add_argument("--at-most", default=150.0, type=float, metavar="MB", help="its size on disk (%(default)g MB)")
+    parser.add_argument(
+        "--corpora", metavar="C,C", help="index only pieces of these of its corpora, as giantmidi (all)"
+    )
+    parser.add_argument(
+        "--at-most",
+        default=150.0,
+        type=float,
+        metavar="MB",
+        help="the most that the index may take on disk (%(default)g MB)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -63,7 +71,7 @@ def run(arguments: argparse.Namespace) -> None:
         _report(arguments)
 
 
-# An index
+# Building an index
 
 
 def _build(arguments: argparse.Namespace) -> None:
@@ -119,7 +127,8 @@ def _index_lines(index: PassageIndex) -> Iterator[str]:
         ]
         yield table(["copy", *(f"{length} notes" for length in lengths)], rows)
     for window, figures in index.description["baseline"].items():
-        middle, most = (figures["longest"][place] for place in (100, 195))
+        # Percentiles are stored in steps of a half: these are the 50th and the 97.5th.
+        middle, most = figures["longest"][100], figures["longest"][195]
         yield f"of people's works, {window} notes share {middle:.0f} with another work (median), seldom over {most:.0f}"
 
 
@@ -136,13 +145,13 @@ def _report(arguments: argparse.Namespace) -> None:
     store = _corpus_of(index, arguments.corpus)
     notes = read_midi(arguments.path)
     likeness = find_passages(notes, index)
-    placed = measure_percentiles(likeness, index)
+    percentiles = measure_percentiles(likeness, index)
     if arguments.json:
-        found = describe_overlap(likeness, placed) | {"index": index_sentence(index)}
-        print(json.dumps(found, ensure_ascii=False, indent=2))
+        described = describe_overlap(likeness, percentiles) | {"index": index_sentence(index)}
+        print(json.dumps(described, ensure_ascii=False, indent=2))
     else:
         print(arguments.path)
-        print("\n".join(_piece_lines(notes, likeness, placed, store)))
+        print("\n".join(_piece_lines(notes, likeness, percentiles, store)))
         print("\n".join(textwrap.wrap(index_sentence(index), WIDTH, initial_indent="  ", subsequent_indent="  ")))
     if arguments.roll is not None:
         _draw(arguments.roll, notes, likeness, store)
@@ -170,8 +179,11 @@ def _corpus_of(index: PassageIndex, path: Path | None) -> Store | None:
     return store
 
 
-def _piece_lines(notes: Notes, likeness: Overlap, placed: Percentiles | None, store: Store | None) -> Iterator[str]:
+def _piece_lines(
+    notes: Notes, likeness: Overlap, percentiles: Percentiles | None, store: Store | None
+) -> Iterator[str]:
     from ..evaluation.words import standing_sentences
+    from ..render.roll import format_time
 
     if not len(notes):
         yield "  It has no notes, so it shares none."
@@ -180,29 +192,24 @@ def _piece_lines(notes: Notes, likeness: Overlap, placed: Percentiles | None, st
         yield f"  None of its {len(notes):,} notes stand in a passage of 16 notes or more that the corpus has."
         return
     best = likeness.passages[0]
-    yield f"  Its longest shared passage has {best.shared} notes or more, from {_where(best)}"
+    there = f"{best.piece.name} at {format_time(best.there_seconds[0])}"
+    yield f"  Its longest shared passage has {best.shared} notes or more, from {there}."
     yield f"  {likeness.share:.0%} of its {len(notes):,} notes stand in passages that the corpus has too."
-    yield from (f"  {line}" for line in standing_sentences(placed))
-    rows = [_row(passage, notes, store) for passage in likeness.passages[:MOST_LISTED]]
+    yield from (f"  {line}" for line in standing_sentences(percentiles))
+    rows = [_passage_row(passage, notes, store) for passage in likeness.passages[:MOST_LISTED]]
     same = "same" if store else "same, at least"
     yield "\n" + table(["work", "here", "notes", "there", "notes", same, "key", "elsewhere"], rows)
     if len(likeness.passages) > MOST_LISTED:
         yield f"  and {len(likeness.passages) - MOST_LISTED} shorter ones (--json has them all)"
 
 
-def _where(passage: Passage) -> str:
-    from ..render.roll import format_time
-
-    return f"{passage.piece.name} at {format_time(passage.there_seconds[0])}."
-
-
-def _row(passage: Passage, notes: Notes, store: Store | None) -> list[str]:
+def _passage_row(passage: Passage, notes: Notes, store: Store | None) -> list[str]:
     from ..originality.alignment import shared_notes
     from ..render.roll import format_time
 
     same = passage.shared
     if store is not None:
-        same = len(shared_notes(*_both(passage, notes, store), passage.semitones))
+        same = len(shared_notes(*_excerpts(passage, notes, store), passage.semitones))
     spans = [
         ["-".join(format_time(moment) for moment in span), f"{first + 1}-{last}"]
         for span, first, last in (
@@ -214,7 +221,8 @@ def _row(passage: Passage, notes: Notes, store: Store | None) -> list[str]:
     return [passage.piece.name, *spans[0], *spans[1], str(same), key, str(passage.elsewhere or "")]
 
 
-def _both(passage: Passage, notes: Notes, store: Store) -> tuple[Notes, Notes]:
+def _excerpts(passage: Passage, notes: Notes, store: Store) -> tuple[Notes, Notes]:
+    """Cut a passage out of the piece and out of its source."""
     from ..music.notes import excerpt
 
     here = excerpt(notes, passage.start, passage.stop)
@@ -234,5 +242,5 @@ def _draw(path: Path, notes: Notes, likeness: Overlap, store: Store | None) -> N
         return
     best = likeness.passages[0]
     titles = f"This piece, from note {best.start + 1}", f"{best.piece.name}, from note {best.there_start + 1}"
-    write_file(path, pair_svg(*_both(best, notes, store), best.semitones, titles).encode())
+    write_file(path, pair_svg(*_excerpts(best, notes, store), best.semitones, titles).encode())
     print(f"\n  the longest passage and its source in {path}; framed notes differ")

@@ -76,7 +76,7 @@ def measure_baseline(
 
 
 def measure_percentiles(likeness: Overlap, index: PassageIndex) -> Percentiles | None:
-    """Place a piece among people's works; None where the index knows none of a length, or the piece has no notes."""
+    """Compare a piece with people's works; None where the index knows none of them, or the piece has no notes."""
     known = {int(window): figures for window, figures in index.description["baseline"].items()}
     note_count = len(likeness.is_covered)
     if not known or not note_count:
@@ -84,38 +84,36 @@ def measure_percentiles(likeness: Overlap, index: PassageIndex) -> Percentiles |
     window = min(known, key=lambda size: abs(np.log(size / note_count)))
     cuts = np.unique(np.linspace(0, note_count, max(1, round(note_count / window)) + 1).astype(int)).tolist()
     spans = list(pairwise(cuts))
-    longest = max(_longest_within(likeness, span) for span in spans)
+    # A passage may cross a cut: of its shared notes, those within a span are taken to be as dense as in all of it.
+    shared = (
+        passage.alike * (min(passage.stop, stop) - max(passage.start, start))  # below 0 where it lies outside
+        for start, stop in spans
+        for passage in likeness.passages
+    )
+    longest = round(max(shared, default=0.0))
     share = max(float(likeness.is_covered[start:stop].mean()) for start, stop in spans)
     return Percentiles(
         window, _percentile(known[window]["longest"], longest), _percentile(known[window]["share"], share)
     )
 
 
-def describe_overlap(likeness: Overlap, placed: Percentiles | None) -> dict[str, Any]:
-    """All that was found, as JSON values."""
+def describe_overlap(likeness: Overlap, percentiles: Percentiles | None) -> dict[str, Any]:
+    """Describe an overlap and its percentiles as JSON values."""
     return {
         "notes": len(likeness.is_covered),
         "longest": likeness.longest,
         "share": likeness.share,
-        "people": asdict(placed) | {"is_inside": placed.is_inside} if placed else None,
+        "people": asdict(percentiles) | {"is_inside": percentiles.is_inside} if percentiles else None,
         "passages": [asdict(passage) | {"shared": passage.shared} for passage in likeness.passages],
     }
 
 
 def is_inside_human_interval(notes: Notes, index: PassageIndex) -> bool:
     """Tell whether a piece shares no more with the corpus than works of people do; True where that is not known."""
-    placed = measure_percentiles(find_passages(notes, index), index)
-    return placed is None or placed.is_inside
-
-
-def _longest_within(likeness: Overlap, span: tuple[int, int]) -> float:
-    """The longest passage's notes within a span [start, stop)."""
-    inside = [
-        passage.alike * (min(passage.stop, span[1]) - max(passage.start, span[0])) for passage in likeness.passages
-    ]
-    return round(max([0.0, *inside]))
+    percentiles = measure_percentiles(find_passages(notes, index), index)
+    return percentiles is None or percentiles.is_inside
 
 
 def _percentile(values: Sequence[float], value: float) -> float:
-    """The share of people's windows that have less, in percent."""
+    """Return the share of people's windows that have less, in percent."""
     return 100.0 * float(np.mean(np.asarray(values) < value))

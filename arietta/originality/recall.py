@@ -1,11 +1,11 @@
-"""Planted copies: a passage of one piece set into another, spoiled on the way, and whether it is found there.
+"""Planted copies: a passage of one piece is set into another, often changed, and the index should find it there.
 
 What an index of passages finds is measured with them, when it is built and by benchmarks/quality/originality.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..music.notes import Notes, excerpt, join, stretch
 from ..music.windows import Read, draw_window
 from .index import PassageIndex
-from .search import Overlap, find_passages
+from .search import find_passages
 
 LENGTHS = (50, 100, 200)  # notes of a planted copy
 AROUND = 200  # notes of the other piece before it, and as many after it
@@ -37,7 +37,18 @@ class Detection:
         return {"found": self.recall, "right": self.precision}
 
 
+@dataclass(frozen=True)
+class _Planted:
+    """Music of the work `host` in which the notes `span` [start, stop) are a copy from the work `source`."""
+
+    notes: Notes
+    span: tuple[int, int]
+    source: str
+    host: str
+
+
 def copy_exactly(notes: Notes, rng: np.random.Generator) -> Notes:
+    """Return the notes as they are, which every index should find."""
     return notes
 
 
@@ -53,13 +64,13 @@ def copy_stretched(notes: Notes, rng: np.random.Generator) -> Notes:
 
 
 def copy_changed(share: float) -> Callable[[Notes, np.random.Generator], Notes]:
-    """Give a spoiler that moves this share of the notes by one to four semitones."""
+    """Make a kind of copy that moves this share of the notes by one to four semitones."""
 
-    def spoil(notes: Notes, rng: np.random.Generator) -> Notes:
+    def change(notes: Notes, rng: np.random.Generator) -> Notes:
         moved = rng.choice([-4, -3, -2, -1, 1, 2, 3, 4], len(notes)) * (rng.random(len(notes)) < share)
         return _with_pitches(notes, notes.pitch.astype(np.int64) + moved)
 
-    return spoil
+    return change
 
 
 def copy_ornamented(notes: Notes, rng: np.random.Generator) -> Notes:
@@ -96,29 +107,41 @@ def measure_recall(
     for kind in COPY_KINDS:
         for length in lengths:
             rng = np.random.default_rng(seed)  # the same passages for every kind
-            usable = [place for place, piece in enumerate(index.pieces) if piece.notes >= max(length, 2 * AROUND)]
-            if len({index.pieces[place].work for place in usable}) < 2:
-                continue
-            measured.setdefault(kind, {})[length] = _detect_copies(index, read, usable, (kind, length, copies), rng)
+            long_enough = [n for n, piece in enumerate(index.pieces) if piece.notes >= max(length, 2 * AROUND)]
+            if len({index.pieces[n].work for n in long_enough}) < 2:
+                continue  # a copy is set into another work: into its own it would be no copy
+            planted = (_plant_copy(index, read, long_enough, (kind, length), rng) for _ in range(copies))
+            measured.setdefault(kind, {})[length] = _detect_copies(index, planted)
     return measured
 
 
-def _detect_copies(
-    index: PassageIndex, read: Read, usable: Sequence[int], what: tuple[str, int, int], rng: np.random.Generator
-) -> Detection:
-    kind, length, copies = what
-    found = right = reported = 0
-    for _ in range(copies):
-        source, host = _two_works(index, usable, rng)
-        copied = COPY_KINDS[kind](draw_window(read(source), length, rng, cut=excerpt), rng)
-        around = draw_window(read(host), 2 * AROUND, rng, cut=excerpt)
-        planted, span = plant(copied, around)
-        named = _named_there(find_passages(planted, index, exclude_work=index.pieces[host].work), span)
-        work = index.pieces[source].work
-        found += sum(notes for name, notes in named if name == work) * 2 >= span[1] - span[0]
-        right += sum(name == work for name, _ in named)
-        reported += len(named)
-    return Detection(found / copies, right / reported if reported else 1.0)
+def _plant_copy(
+    index: PassageIndex, read: Read, choices: Sequence[int], form: tuple[str, int], rng: np.random.Generator
+) -> _Planted:
+    kind, length = form
+    source = host = int(rng.choice(choices))
+    while index.pieces[host].work == index.pieces[source].work:
+        host = int(rng.choice(choices))
+    copied = COPY_KINDS[kind](draw_window(read(source), length, rng, cut=excerpt), rng)
+    notes, span = plant(copied, draw_window(read(host), 2 * AROUND, rng, cut=excerpt))
+    return _Planted(notes, span, index.pieces[source].work, index.pieces[host].work)
+
+
+def _detect_copies(index: PassageIndex, planted: Iterable[_Planted]) -> Detection:
+    copies = detected = correct = reported = 0
+    for copy in planted:
+        start, stop = copy.span
+        copies, shared = copies + 1, 0
+        for passage in find_passages(copy.notes, index, exclude_work=copy.host).passages:
+            inside = min(passage.stop, stop) - max(passage.start, start)
+            if 2 * inside <= passage.stop - passage.start:
+                continue  # it lies mostly in the host's music, and says nothing of the copy
+            reported += 1
+            if passage.piece.work == copy.source:
+                correct += 1
+                shared += inside
+        detected += 2 * shared >= stop - start
+    return Detection(detected / copies, correct / reported if reported else 1.0)
 
 
 def plant(copied: Notes, around: Notes) -> tuple[Notes, tuple[int, int]]:
@@ -126,23 +149,6 @@ def plant(copied: Notes, around: Notes) -> tuple[Notes, tuple[int, int]]:
     middle = len(around) // 2
     before, after = excerpt(around, 0, middle), excerpt(around, middle, len(around))
     return join(join(before, copied, gap=0.3), after, gap=0.3), (middle, middle + len(copied))
-
-
-def _two_works(index: PassageIndex, usable: Sequence[int], rng: np.random.Generator) -> tuple[int, int]:
-    source = host = int(rng.choice(usable))
-    while index.pieces[host].work == index.pieces[source].work:
-        host = int(rng.choice(usable))
-    return source, host
-
-
-def _named_there(likeness: Overlap, span: tuple[int, int]) -> list[tuple[str, int]]:
-    """The works of the passages that lie mostly within `span`, and how many of its notes each has."""
-    named = []
-    for passage in likeness.passages:
-        inside = min(passage.stop, span[1]) - max(passage.start, span[0])
-        if 2 * inside > passage.stop - passage.start:
-            named.append((passage.piece.work, inside))
-    return named
 
 
 def _with_pitches(notes: Notes, pitch: NDArray[np.int64]) -> Notes:

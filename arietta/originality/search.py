@@ -131,6 +131,7 @@ def find_passages(notes: Notes, index: PassageIndex, *, exclude_work: str | None
 
 def _match(notes: Notes, index: PassageIndex, exclude_work: str | None) -> tuple[_Matches, NDArray[np.bool_]]:
     """Look up all n-grams: the matches that have others near them, and bool [N], whose n-grams the index knows."""
+    tolerance = _Tolerance.of(index)
     hashes, starts = ngrams(notes)
     pitch = notes.pitch[order_by_chord(notes)].astype(np.int64)
     is_known = np.zeros(len(notes), dtype=np.bool_)
@@ -145,16 +146,11 @@ def _match(notes: Notes, index: PassageIndex, exclude_work: str | None) -> tuple
         matches = _Matches(here, there, (pitches - pitch[here] + 32) % 64 - 32)
         if exclude_work is not None:
             matches = matches.select(is_included[index.piece_at(there)])
-        blocks.append(_without_strays(matches, _Tolerance.of(index)))
+        # This bounds memory: of the matches by chance one in a thousand has enough others at its offset and interval.
+        group = _split_by_gap(matches.semitones, matches.offset, tolerance.slack)
+        blocks.append(_without_small_groups(matches, group, tolerance.fewest)[0])
     columns = (np.concatenate([getattr(block, name) for block in blocks]) for name in ("here", "there", "semitones"))
     return _Matches(*columns), is_known
-
-
-def _without_strays(matches: _Matches, tolerance: _Tolerance) -> _Matches:
-    """Leave out matches that have not enough others at their offset and interval."""
-    # This bounds memory: of the matches by chance one in a thousand remains.
-    group = _split_by_gap(matches.semitones, matches.offset, tolerance.slack)
-    return _without_small_groups(matches, group, tolerance.fewest)[0]
 
 
 def _chains(matches: _Matches, index: PassageIndex) -> Iterator[_Matches]:
