@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from itertools import pairwise
 
 import numpy as np
@@ -10,12 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arietta.codecs import load_codec
 from arietta.codecs.codec import Codec, Losses, Masks, decode_with, field_slices, fingerprint
 from arietta.codecs.grid import END, KEY_COUNT, PEDAL_UP, REST, START
 from arietta.codecs.note import NoteCodec
 from arietta.codecs.performance import PerformanceCodec
-from arietta.errors import CodecError
 from arietta.music.notes import Note, Notes
 from tests.support.strategies import choices, permits, pieces, random_numbers, sample, sample_row
 
@@ -26,31 +23,10 @@ each_codec = pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.na
 # Identity
 
 
-@each_codec
-def test_a_codec_is_built_again_from_its_description_as_json(codec):
-    again = load_codec(json.loads(json.dumps(codec.describe())))
-    assert type(again) is type(codec)
-    assert fingerprint(again) == fingerprint(codec)
-    assert again.field_sizes == codec.field_sizes
-
-
 def test_fingerprints_are_sixteen_digits_and_differ_between_codecs():
     events = {fingerprint(codec) for codec in CODECS}
     assert len(events) == len(CODECS) == 2
     assert all(len(text) == 16 and set(text) <= set("0123456789abcdef") for text in events)
-
-
-@pytest.mark.parametrize("description", [{}, {"name": "remi"}, {"name": ["note"]}, {"name": "chord", "symbols": [60]}])
-def test_an_unknown_codec_is_refused_with_the_known_names(description):
-    with pytest.raises(CodecError, match=r"unknown codec .* known are note, performance$"):
-        load_codec(description)
-
-
-@pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)
-def test_another_version_of_a_codec_is_refused_and_both_are_named(codec):
-    with pytest.raises(CodecError, match="the one described is") as caught:
-        load_codec(codec.describe() | {"version": 77})
-    assert "77" in str(caught.value) and f"'version': {codec.describe()['version']}" in str(caught.value)
 
 
 # Fields and masks

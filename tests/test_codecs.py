@@ -1,0 +1,49 @@
+"""The codecs there are, built again from the descriptions that bundles and checkpoints carry."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from arietta.codecs import CODECS, load_codec
+from arietta.codecs.codec import fingerprint
+from arietta.errors import CodecError
+
+each_codec = pytest.mark.parametrize("codec", [make() for make in CODECS.values()], ids=lambda codec: codec.name)
+
+
+def test_codecs_are_listed_under_the_names_they_describe_themselves_by():
+    assert {name: make().describe()["name"] for name, make in CODECS.items()} == {name: name for name in CODECS}
+
+
+@each_codec
+def test_a_codec_is_built_again_from_its_description_as_json(codec):
+    again = load_codec(json.loads(json.dumps(codec.describe())))
+    assert type(again) is type(codec)
+    assert fingerprint(again) == fingerprint(codec)
+    assert again.field_sizes == codec.field_sizes
+
+
+@pytest.mark.parametrize(
+    "description", [{}, {"name": None}, {"name": "remi"}, {"name": ["note"]}, {"name": "chord", "symbols": [60]}]
+)
+def test_an_unknown_codec_is_refused_with_the_known_names(description):
+    with pytest.raises(CodecError, match=r"unknown codec .* known are note, performance$"):
+        load_codec(description)
+
+
+@each_codec
+def test_another_version_of_a_codec_is_refused_and_both_are_named(codec):
+    with pytest.raises(CodecError, match="the one described is") as caught:
+        load_codec(codec.describe() | {"version": 77})
+    assert "77" in str(caught.value) and f"'version': {codec.describe()['version']}" in str(caught.value)
+
+
+@each_codec
+def test_a_description_that_lacks_or_adds_a_setting_is_refused(codec):
+    description = codec.describe()
+    for changed in ({"name": codec.name}, description | {"tempo": 120}):
+        with pytest.raises(CodecError, match="the one described is"):
+            load_codec(changed)
+    assert load_codec(description).describe() == description
