@@ -30,15 +30,15 @@ def find_marks(notes: Notes, meter: Meter, start: Positions, bars: Sequence[Bar]
     """Find the marks of each bar; `start` [N] has the positions of the notes."""
     edges = np.array([bar.start for bar in bars])
     end = bars[-1].start + bars[-1].length
-    # One tempo for the piece, the median of its quarter notes: a mark for each would be unreadable.
-    quarters = meter.seconds(np.arange(edges[0], end + 1, LATTICE) / LATTICE)
+    # One tempo for the piece, the median of its quarter notes: a mark for each would be unreadable. A piece may be
+    # shorter than a quarter (a bar of 1/8).
+    quarters = meter.seconds(np.arange(edges[0], max(end, edges[0] + LATTICE) + 1, LATTICE) / LATTICE)
     tempo = Mark(bars[0].start, "tempo", f"{60 / float(np.median(np.diff(quarters))):.0f}")
     marks: list[list[Mark]] = [[] for _ in bars]
-    for mark in (tempo, *_dynamics(notes, start, edges), *_pedal(notes, meter)):
-        if edges[0] <= mark.position <= end:
-            # A pedal lifted at a bar line belongs to the bar before it, all else to the bar that begins.
-            side: Literal["left", "right"] = "left" if mark.text == "stop" else "right"
-            marks[max(int(np.searchsorted(edges, mark.position, side=side)) - 1, 0)].append(mark)
+    for mark in (tempo, *_dynamics(notes, start, edges), *_pedal(notes, meter, bars[0].start, end)):
+        # A pedal lifted at a bar line belongs to the bar before it, all else to the bar that begins.
+        side: Literal["left", "right"] = "left" if mark.text == "stop" else "right"
+        marks[int(np.searchsorted(edges, mark.position, side=side)) - 1].append(mark)
     return marks
 
 
@@ -56,9 +56,13 @@ def _dynamics(notes: Notes, start: Positions, edges: Positions) -> Iterator[Mark
             yield Mark(int(edges[bar]), "dynamics", LOUDNESS[level][1])
 
 
-def _pedal(notes: Notes, meter: Meter) -> Iterator[Mark]:
-    """Ped. where the pedal goes down and * where it is up; one too short to be written is left out."""
+def _pedal(notes: Notes, meter: Meter, first: int, end: int) -> Iterator[Mark]:
+    """Ped. where the pedal goes down and * where it is up, within the score; one too short to be written is left out.
+
+    Both of a pair are clipped to [first, end]: the pedal is often held on after the last bar.
+    """
     positions = np.rint(meter.quarters(notes.pedal) * LATTICE / PEDAL_GRID).astype(int) * PEDAL_GRID
+    positions = np.clip(positions, first, end)
     for down, up in positions[positions[:, 1] > positions[:, 0]].tolist():
         yield Mark(down, "pedal", "start")
         yield Mark(up, "pedal", "stop")

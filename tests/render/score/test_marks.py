@@ -28,6 +28,18 @@ def test_the_tempo_is_marked_once_in_quarters_per_minute() -> None:
     assert tempos == [Mark(0, "tempo", "120")]
 
 
+def test_a_bar_shorter_than_a_quarter_has_a_tempo() -> None:
+    notes = Notes.of([0.0], [0.1], [60], [64])
+    ((tempo, _),) = find_marks(notes, METER, np.zeros(1, dtype=np.int64), [Bar(0, 12, 24, (1, 8))])
+    assert tempo == Mark(0, "tempo", "120")
+
+
+def test_a_pedal_pressed_before_the_first_bar_is_marked_where_it_begins() -> None:
+    notes = Notes.of([1.0], [0.5], [60], [64], [(0.0, 1.25)])
+    (marks,) = find_marks(notes, METER, np.array([48]), [Bar(48, 96, 24)])
+    assert [mark for mark in marks if mark.kind == "pedal"] == [Mark(48, "pedal", "start"), Mark(60, "pedal", "stop")]
+
+
 def test_a_steady_loudness_is_marked_once() -> None:
     assert dynamics([60] * 16) == ["mp", "", "", ""]
 
@@ -51,7 +63,10 @@ def test_bars_without_notes_have_no_dynamics() -> None:
         ((0.0, 2.0), [["start", "stop"], [], [], []]),  # lifted at the bar line: it belongs to the bar before
         ((2.0, 5.0), [[], ["start"], ["stop"], []]),
         ((0.0, 0.01), [[], [], [], []]),  # too short for a sixteenth
-        ((9.0, 10.0), [[], [], [], []]),  # after the last bar
+        ((7.0, 9.0), [[], [], [], ["start", "stop"]]),  # lifted after the last bar
+        ((1.0, 600.0), [["start"], [], [], ["stop"]]),
+        ((8.0, 9.0), [[], [], [], []]),  # after the last bar
+        ((9.0, 10.0), [[], [], [], []]),
     ],
 )
 def test_a_pedal_stands_in_the_bars_where_it_is_pressed_and_lifted(
