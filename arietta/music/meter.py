@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 FOLLOWED = 0.4  # 0.77-1 in 16 sequenced files, at most 0.15 in 160 performances under a nominal tempo
 WRITTEN = 0.7  # 0.98-1 in those sequenced files, 0.3 by chance
 LATTICE = 24  # places in a quarter note: thirty-second notes and sextuplets
+THIRTY_SECOND = LATTICE // 8  # the shortest note value that is written
 
 Floats = NDArray[np.float64]
 
@@ -107,11 +108,12 @@ class Bar:
 def lay_out_bars(meter: Meter, end: int) -> list[Bar]:
     """Lay out the bars from the first signature until lattice place `end` is past, one at least.
 
-    A signature that changes within a bar ends it there. A first bar that is alone in its signature and shorter than
-    the next one is that one's pickup.
+    A signature that changes within a bar ends it there, at the nearest thirty-second: shorter bars cannot be written.
+    A first bar that is alone in its signature and shorter than the next one is that one's pickup.
     """
     signatures = meter.signatures
-    starts = np.rint(meter.quarters([signature.seconds for signature in signatures]) * LATTICE).astype(int).tolist()
+    changes = meter.quarters([signature.seconds for signature in signatures])
+    starts = (THIRTY_SECOND * np.rint(changes * LATTICE / THIRTY_SECOND)).astype(int).tolist()
     bars: list[Bar] = []
     for signature, start, stop in zip(signatures, starts, [*starts[1:], max(end, starts[-1] + 1)], strict=True):
         length = round(signature.quarters * LATTICE)

@@ -170,6 +170,12 @@ def test_a_new_signature_ends_the_bar_it_falls_into() -> None:
     assert not any(bar.is_pickup for bar in found)
 
 
+@pytest.mark.parametrize(("change", "length"), [(1 / 3, 9), (2 / 3, 15), (0.3, 6), (0.01, 96), (4.01, 96)])
+def test_a_bar_that_is_cut_can_be_written_in_thirty_seconds(change: float, length: int) -> None:
+    bars = laid_out(TimeSignature(0, 4, 4), TimeSignature(change, 4, 4), end=200)
+    assert bars[0].length == length and all(bar.start % 3 == bar.length % 3 == 0 for bar in bars)
+
+
 def test_a_lone_short_bar_before_longer_ones_is_their_pickup() -> None:
     first, second = laid_out(TimeSignature(0, 1, 4), TimeSignature(1, 4, 4), end=100)
     assert first == Bar(0, 24, 24, (4, 4), is_pickup=True)

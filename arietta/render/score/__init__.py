@@ -39,10 +39,12 @@ def score_musicxml(notes: Notes, *, title: str = "", meter: Meter | None = None)
     """Write a piece as a MusicXML 4.0 document, in `meter` or in the one found in its timing."""
     meter = meter or find_meter(notes)
     is_right = split_hands(notes)
-    last = float(meter.quarters(notes.release).max(initial=0.0)) * LATTICE
-    bars = lay_out_bars(meter, int(last) + 4 * LATTICE)  # a quantised end may lie beyond the last release
+    # A quantised end may lie beyond the last release; strikes of one key at one position are moved on, 4 places each.
+    most_strikes = int(np.bincount(notes.pitch, minlength=1).max())
+    last = max(meter.quarters(notes.release).max(initial=0.0), float(meter.quarters(meter.signatures[-1].seconds)))
+    bars = lay_out_bars(meter, int(last * LATTICE) + 4 * LATTICE + 4 * most_strikes)
     start, end = quantise_notes(notes, meter, bars, is_right)
-    bars = [bar for bar in bars if bar.start < end.max(initial=1)]
+    bars = [bar for bar in bars if bar is bars[0] or bar.start < end.max(initial=0)]
     keys = _find_keys(notes, meter, bars)
     names = _spell_by_key(notes, start, bars, keys)
     marks = find_marks(notes, meter, start, bars)

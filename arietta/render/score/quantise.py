@@ -39,15 +39,16 @@ def quantise_notes(
 ) -> tuple[Positions, Positions]:
     """Find the positions of onsets and ends, int64 [N] each; no two notes of a key share one."""
     onset, release = meter.quarters(notes.onset) * LATTICE, meter.quarters(notes.release) * LATTICE
-    start = _nearest(onset) if meter.is_exact else _divide_beats(notes, onset, bars)
+    cells = _Cells(bars, is_right)
+    start = cells.nearest(onset) if meter.is_exact else _divide_beats(notes, onset, bars)
     start = np.maximum(start, bars[0].start)
-    end = _nearest(release)
+    end = cells.nearest(release)
     # Ends are kept as they are written only in an exact piece whose releases mostly are note values.
     is_written = (np.abs(release - end) < NEAR) & meter.is_exact
     is_value = is_written & (np.isin(end, start) | (end % (LATTICE // 2) == 0))
     is_written &= len(start) > 0 and np.mean(is_value) >= VALUES
-    subdivision = _Subdivision(bars, start, np.where(is_written, end, 0), is_right)
-    start = subdivision.separate(notes, subdivision.settle(start, is_right), is_right)
+    cells.choose(start, np.where(is_written, end, bars[0].start))
+    start = cells.separate(notes, cells.settle(start))
     # A note is pedalled where its key is released under the pedal; the last entry stands for "before any press".
     presses, lifts = np.append(notes.pedal[:, 0], np.inf), np.append(notes.pedal[:, 1], -np.inf)
     is_pedalled = notes.release < lifts[np.searchsorted(presses, notes.release, side="right") - 1]
@@ -55,20 +56,14 @@ def quantise_notes(
         ends = _usual_ends(start[hand], release[hand], is_pedalled[hand])
         ends = np.where(is_written[hand], end[hand], ends)
         end[hand] = ends if meter.is_exact else _align_ends(start[hand], ends)
-    end = subdivision.settle(end, is_right)
+    end = cells.settle(end)
     order = np.lexsort((start, notes.pitch))
     is_same_key = notes.pitch[order][1:] == notes.pitch[order][:-1]
     earlier, later = order[:-1][is_same_key], order[1:][is_same_key]
-    end[earlier] = np.minimum(end[earlier], start[later])  # a note ends where its key is struck again
-    return start, np.maximum(end, start + subdivision.steps(start, is_right))
-
-
-def _nearest(position: Seconds) -> Positions:
-    """Round positions to those that can be written, thirty-seconds before triplets."""
-    straight, triplet = 3 * np.rint(position / 3), 4 * np.rint(position / 4)
-    # The margin keeps rounding errors of floats from deciding where both are as near.
-    is_triplet = np.abs(position - triplet) < np.abs(position - straight) - 1e-6
-    return np.where(is_triplet, triplet, straight).astype(np.int64)
+    # A note ends where its key is struck again. The other hand may strike it off the lattice of this one, whose note
+    # then ends just before; where there is no room for that, the two overlap by less than a thirty-second.
+    end[earlier] = np.minimum(end[earlier], cells.floor(start[later], is_right[earlier]))
+    return start, np.maximum(end, cells.following(start, is_right))
 
 
 def _divide_beats(notes: Notes, onset: Seconds, bars: list[Bar]) -> Positions:
@@ -132,41 +127,71 @@ def _align_ends(start: Positions, end: Positions) -> Positions:
     return np.where(is_inside, latest[chord], end)
 
 
-class _Subdivision:
-    """Which lattice each hand keeps to in each cell of each bar: triplets (steps of 4), or straight (steps of 3)."""
+class _Cells:
+    """The stretches of the bars in which a hand keeps to one lattice: triplets (steps of 4), or straight (of 3)."""
 
-    def __init__(self, bars: list[Bar], start: Positions, end: Positions, is_right: NDArray[np.bool_]) -> None:
-        """Let the positions that lie on only one of the two lattices vote, onsets more than ends."""
-        self.edges = np.array([at for bar in bars for at in range(bar.start, bar.start + bar.length, bar.cell)])
-        votes = np.zeros((len(self.edges), 2))
+    def __init__(self, bars: list[Bar], is_right: NDArray[np.bool_]) -> None:
+        """Lay out the cells; all are straight until `choose`."""
+        cells = [
+            (at, min(bar.cell, bar.start + bar.length - at), bar.cell)
+            for bar in bars
+            for at in range(bar.start, bar.start + bar.length, bar.cell)
+        ]
+        self.edges, length, full_length = np.array(cells).T
+        self.is_full = length == full_length  # the odd sixteenth of 5/16 has no room for three notes of a triplet
+        self.is_right = is_right
+        self.is_triplet = np.zeros((len(self.edges), 2), dtype=np.bool_)  # [cell, hand]
+
+    def nearest(self, position: Seconds) -> Positions:
+        """Round positions [N] to those that can be written, thirty-seconds before triplets."""
+        cell = self._cell(position)
+        offset = position - self.edges[cell]
+        straight, triplet = 3 * np.rint(offset / 3), 4 * np.rint(offset / 4)
+        # The margin keeps rounding errors of floats from deciding where both are as near.
+        is_triplet = self.is_full[cell] & (np.abs(offset - triplet) < np.abs(offset - straight) - 1e-6)
+        return np.asarray(self.edges[cell] + np.where(is_triplet, triplet, straight).astype(np.int64), dtype=np.int64)
+
+    def choose(self, start: Positions, end: Positions) -> None:
+        """Let the positions [N] that lie on only one of the two lattices vote for it, onsets more than ends."""
+        votes = np.zeros(self.is_triplet.shape)
         for positions, weight in ((start, 8), (end, 1)):
             cell = self._cell(positions)
             offset = positions - self.edges[cell]
             for step, sign in ((3, 1), (4, -1)):  # what is off the straight lattice votes for triplets
                 is_off = offset % step != 0
-                np.add.at(votes, (cell[is_off], is_right[is_off].astype(int)), sign * weight)
-        self.is_triplet = votes > 0
+                np.add.at(votes, (cell[is_off], self.is_right[is_off].astype(int)), sign * weight)
+        self.is_triplet = (votes > 0) & self.is_full[:, None]
 
-    def _cell(self, positions: Positions) -> NDArray[np.int64]:
-        return np.maximum(np.searchsorted(self.edges, positions, side="right") - 1, 0)
-
-    def steps(self, positions: Positions, is_right: NDArray[np.bool_]) -> Positions:
-        """The finest step at each position: 3, or 4 in triplets."""
-        return np.where(self.is_triplet[self._cell(positions), is_right.astype(int)], 4, 3)
-
-    def settle(self, positions: Positions, is_right: NDArray[np.bool_]) -> Positions:
-        """Move positions that are not on their hand's lattice to the nearest ones that are."""
-        edge, step = self.edges[self._cell(positions)], self.steps(positions, is_right)
+    def settle(self, positions: Positions) -> Positions:
+        """Move positions [N] that are not on their hand's lattice to the nearest ones that are."""
+        edge, step = self._lattice(positions, self.is_right)
         return np.asarray(edge + np.rint((positions - edge) / step).astype(np.int64) * step, dtype=np.int64)
 
-    def separate(self, notes: Notes, start: Positions, is_right: NDArray[np.bool_]) -> Positions:
-        """Move a note one step on where its key is already struck at its position."""
+    def floor(self, positions: Positions, is_right: NDArray[np.bool_]) -> Positions:
+        """The last positions of a hand's lattice that are not after `positions`."""
+        edge, step = self._lattice(positions, is_right)
+        return edge + (positions - edge) // step * step
+
+    def following(self, positions: Positions, is_right: NDArray[np.bool_]) -> Positions:
+        """The first positions of a hand's lattice that are after `positions`."""
+        _, step = self._lattice(positions, is_right)
+        return self.floor(positions, is_right) + step
+
+    def separate(self, notes: Notes, start: Positions) -> Positions:
+        """Move a note on along its hand's lattice where its key is already struck at its position."""
         start = start.copy()
-        last: dict[int, int] = {}  # pitch -> position of its last strike
+        last: dict[int, int] = {}  # pitch -> position of its last strike, by either hand
         for note in np.lexsort((notes.onset, start)).tolist():
             pitch = int(notes.pitch[note])
-            while pitch in last and start[note] <= last[pitch]:
-                start[note] = last[pitch]
-                start[note] += self.steps(start[[note]], is_right[[note]])[0]
+            if start[note] <= last.get(pitch, start[note] - 1):
+                start[note] = self.following(np.array([last[pitch]]), self.is_right[[note]])[0]
             last[pitch] = int(start[note])
         return start
+
+    def _cell(self, positions: Positions | Seconds) -> NDArray[np.int64]:
+        return np.maximum(np.searchsorted(self.edges, positions, side="right") - 1, 0)
+
+    def _lattice(self, positions: Positions, is_right: NDArray[np.bool_]) -> tuple[Positions, Positions]:
+        """Where the cells of positions begin, and their finest step: 3, or 4 in triplets."""
+        cell = self._cell(positions)
+        return self.edges[cell], np.where(self.is_triplet[cell, is_right.astype(int)], 4, 3)

@@ -49,6 +49,32 @@ def test_a_key_is_let_go_before_it_is_struck_again(notes: Notes) -> None:
         assert all(ends <= begins for (_, ends), (begins, _) in pairwise(spans))
 
 
+@settings(max_examples=200)
+@given(pieces(), st.data(), st.sampled_from([(4, 4), (6, 8), (5, 16), (7, 8), (3, 32)]), st.booleans())
+def test_onsets_and_ends_lie_on_the_lattice_of_their_hand(
+    notes: Notes, data: st.DataObject, signature: tuple[int, int], is_exact: bool
+) -> None:
+    flags = data.draw(st.lists(st.booleans(), min_size=len(notes), max_size=len(notes)))
+    is_right = np.array(flags, dtype=np.bool_)
+    meter = meter_of(*signature, is_exact=is_exact)
+    layout = lay_out_bars(meter, int(notes.seconds * LATTICE) + 8 * LATTICE)
+    start, end = quantise_notes(notes, meter, layout, is_right)
+    assert all(start < end)
+    edges = np.array([at for bar in layout for at in range(bar.start, bar.start + bar.length, bar.cell)])
+    for hand in (is_right, ~is_right):
+        positions = np.concatenate([start[hand], end[hand]])
+        cell = np.searchsorted(edges, positions, side="right") - 1
+        offset = positions - edges[cell]
+        for inside in (offset[cell == number] for number in np.unique(cell)):
+            assert all(inside % 3 == 0) or all(inside % 4 == 0)
+
+
+def test_triplets_are_found_in_bars_that_begin_off_the_quarters() -> None:
+    onsets = [1.25, 1.25 + 1 / 3, 1.25 + 2 / 3, 2.25]  # the second bar of 5/16
+    notes = Notes.of(onsets, [1 / 3] * 3 + [0.25], [72] * 4, [64] * 4)
+    assert placed(notes, meter_of(5, 16, is_exact=True)) == ([30, 38, 46, 54], [38, 46, 54, 60])
+
+
 def test_notes_of_an_exact_metre_stay_where_they_are() -> None:
     onsets = [0, 1 / 3, 2 / 3, 1, 1.25, 1.5, 1.75, 2, 2.5, 2.875]
     ends = [*onsets[1:], 3.0]
