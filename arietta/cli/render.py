@@ -41,9 +41,8 @@ def run(arguments: argparse.Namespace) -> None:
         notes = read_midi(source)
         meter = read_meter(source) if any(path.suffix.lower() in SCORES for path in targets) else None
         for path in targets:
-            _write(path, notes, meter, arguments.title or source.stem)
-            remark = "bars of the file" if meter else "beats and bars found: a first draft"
-            print(f"{path}  {remark}" if path.suffix.lower() in SCORES else path)
+            remarks = _write(path, notes, meter, arguments.title or source.stem)
+            print(f"{path}  {'; '.join(remarks)}" if remarks else path)
 
 
 def _kinds(text: str) -> tuple[str, ...]:
@@ -75,14 +74,23 @@ def _plan(files: list[Path], kinds: tuple[str, ...], out: Path | None) -> list[t
     return [(source, [(out or source.parent) / f"{source.stem}.{kind}" for kind in kinds]) for source in files]
 
 
-def _write(path: Path, notes: Notes, meter: Meter | None, title: str) -> None:
-    """Write one file; the packages for sound, pictures and scores are loaded only where they are needed."""
+def _write(path: Path, notes: Notes, meter: Meter | None, title: str) -> list[str]:
+    """Write one file and return what is to be said of it, of a score alone.
+
+    The packages for sound, pictures and scores are loaded only where they are needed.
+    """
     kind = path.suffix.lower()
     if kind in SCORES:
         from ..render.score import write_score
 
-        write_score(path, notes, title=title, meter=meter)
-    elif kind in (".svg", ".png"):
+        limits = write_score(path, notes, title=title, meter=meter)
+        remarks = ["bars of the file" if meter else "beats and bars found: a first draft"]
+        if limits.too_low:
+            remarks.append(f"notes left out below C0, MusicXML's lowest octave: {limits.too_low}")
+        if limits.too_fast:
+            remarks.append(f"notes faster than thirty-seconds, whose rhythm is not exact: {limits.too_fast}")
+        return remarks
+    if kind in (".svg", ".png"):
         from ..render.roll import write_roll
 
         write_roll(path, notes, title=title)
@@ -92,3 +100,4 @@ def _write(path: Path, notes: Notes, meter: Meter | None, title: str) -> None:
 
         with bar(path.name, "s") as progress:
             write_audio(path, notes, progress=progress)
+    return []

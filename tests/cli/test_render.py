@@ -57,6 +57,28 @@ def test_the_title_may_be_chosen(piece: Path, capsys: pytest.CaptureFixture[str]
     assert "<work-title>Für Elise</work-title>" in piece.with_suffix(".musicxml").read_text()
 
 
+def test_it_says_what_a_score_leaves_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trill = Notes.of([0.03 * step for step in range(16)], [0.03] * 16, [72, 74] * 8, [64] * 16)
+    low = Notes.of([0.0, 1.0, 2.0], [1.0] * 3, [11, 12, 0], [64] * 3)
+    both = Notes.of([0.0, 1.0, 1.03, 1.06], [0.03] * 4, [5, 60, 60, 60], [64] * 4)
+    for notes, remarks in (
+        (trill, ["notes faster than thirty-seconds, whose rhythm is not exact: 16"]),
+        (low, ["notes left out below C0, MusicXML's lowest octave: 2"]),
+        (
+            both,
+            [
+                "notes left out below C0, MusicXML's lowest octave: 1",
+                "notes faster than thirty-seconds, whose rhythm is not exact: 3",
+            ],
+        ),
+    ):
+        (tmp_path / "a.mid").write_bytes(midi_bytes(notes))
+        code, out, _ = said(capsys, tmp_path / "a.mid", "--to", "musicxml,svg")
+        assert code == 0
+        first, second = out.splitlines()
+        assert first.split("; ")[1:] == remarks and second == str(tmp_path / "a.svg")
+
+
 def test_it_says_whose_bars_a_score_has(piece: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "beats and bars found: a first draft" in said(capsys, piece, "--to", "musicxml")[1]
     waltz_time = (0, bytes([0xFF, 0x58, 4, 3, 2, 24, 8]))

@@ -1,6 +1,7 @@
 """Reading MusicXML back, without the code that writes it.
 
 `read_score(text)` gives the bars and the sounding notes, ties joined; positions are exact fractions of a quarter note.
+`broken_rules(text)` lists what breaks the rules of MusicXML 4.0 that its schema and its prose set.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import os
 import tempfile
 import xml.etree.ElementTree as ET
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -98,6 +100,45 @@ def _sound(
         open_ties[key] = start, length
     else:
         notes.append(Sounding(start, length, pitch, int(note.findtext("staff"))))
+
+
+def broken_rules(text: str) -> list[str]:
+    """What is wrong with a score: octaves, durations, and what begins without ending or ends without beginning."""
+    part = ET.fromstring(text).find("part")
+    broken = list(_unpaired(part, "pedal", "pedal", ""))
+    for voice in {element.text for element in part.iter("voice")}:
+        broken += _unpaired(part, "tuplet", "notations/tuplet", voice)
+        broken += _unpaired(part, "beam", "beam", voice)
+    broken += [f"octave {o.text}" for o in part.iter("octave") if not 0 <= int(o.text) <= 9]
+    broken += [f"duration {d.text}" for d in part.iter("duration") if int(d.text) <= 0]
+    broken += [f"alter {a.text}" for a in part.iter("alter") if abs(int(a.text)) > 2]
+    broken += [f"tempo {t.text}" for t in part.iter("per-minute") if not float(t.text) > 0]
+    broken += [f"{len(list(part.iter('clef')))} clefs"] if len(list(part.iter("clef"))) != 2 else []
+    return broken
+
+
+def _unpaired(part: ET.Element, name: str, path: str, voice: str) -> Iterator[str]:
+    """Signs of a kind, in one voice or in all, that are not in turns a start and a stop; beams, also over bar lines."""
+    is_open: dict[str, bool] = defaultdict(bool)
+    for bar in part:
+        for note in bar:
+            if name == "pedal":
+                signs = [("1", sign.get("type")) for sign in note.iter("pedal")]
+            elif note.findtext("voice") != voice:
+                continue
+            elif name == "beam":
+                words = {"begin": "start", "end": "stop", "continue": "continue"}
+                signs = [(sign.get("number"), words[sign.text]) for sign in note.findall(path) if sign.text in words]
+            else:
+                signs = [("1", sign.get("type")) for sign in note.findall(path)]
+            for number, kind in signs:
+                if is_open[number] != (kind != "start"):
+                    yield f"{name} {number} {kind} in bar {bar.get('number')}"
+                is_open[number] = kind != "stop"
+        if name != "pedal" and any(is_open.values()):
+            yield f"{name} open over the end of bar {bar.get('number')}"
+    if any(is_open.values()):
+        yield f"{name} open at the end"
 
 
 def complaints(text: str) -> str:

@@ -5,13 +5,15 @@
 The metre is the one given (`midi.read_meter`), or found in the timing of the notes (`beats`). Then the steps, a module
 each: hands (`hands`), positions in the bars (`quantise`), voices and note values (`voices`), key and names
 (`spelling`), marks for tempo, loudness and pedal (`marks`), and at last the text (`accidentals`, `beams`, `musicxml`).
-Every note is written, once, ties aside. With an exact metre bars and notes are those of the file; a score made from a
-performance is a first draft.
+Every note is written, once, ties aside, but for those below the lowest octave of MusicXML: `write_score` returns how
+many they are, and how many come too fast for thirty-seconds. With an exact metre bars and notes are those of the file;
+a score made from a performance is a first draft.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -21,22 +23,50 @@ from ...errors import RequestError
 from ...files import write_file
 from ...music.beats import find_meter
 from ...music.meter import LATTICE, Bar, Meter, lay_out_bars
-from ...music.notes import Notes
+from ...music.notes import Notes, select
 from .accidentals import Head
 from .engraving import engrave
 from .hands import split_hands
 from .marks import find_marks
 from .musicxml import Measure, score_xml
-from .quantise import Positions, quantise_notes
-from .spelling import signature, spell
+from .quantise import Positions, find_too_fast, quantise_notes
+from .spelling import LOWEST, signature, spell
 from .voices import write_voices
 
 VOICES, VOICES_EXACT = 2, 4  # more voices only where the rhythm is sure: of a performance they would be guesses
 Key = tuple[int, bool]  # sharps (flats when negative), is it minor
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What a score could not say: notes left out since they lie below C0, and notes too fast for thirty-seconds."""
+
+    too_low: int = 0
+    too_fast: int = 0
+
+
 def score_musicxml(notes: Notes, *, title: str = "", meter: Meter | None = None) -> str:
     """Write a piece as a MusicXML 4.0 document, in `meter` or in the one found in its timing."""
+    return _transcribe(notes, title, meter)[0]
+
+
+def write_score(path: str | Path, notes: Notes, *, title: str = "", meter: Meter | None = None) -> Limits:
+    """Write a score atomically, as the ending of `path` says, .musicxml, or .pdf, engraved; return what it leaves out.
+
+    Raises RequestError for other endings, where the file cannot be written, and where verovio is missing for a PDF.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".musicxml", ".pdf"):
+        raise RequestError(f"{path}: a score ends in .musicxml or .pdf")
+    text, limits = _transcribe(notes, title, meter)
+    write_file(path, text.encode() if path.suffix.lower() == ".musicxml" else engrave(text), RequestError)
+    return limits
+
+
+def _transcribe(notes: Notes, title: str, meter: Meter | None) -> tuple[str, Limits]:
+    """Write a piece as MusicXML, step by step; also what of it could not be written."""
+    all_count = len(notes)
+    notes = select(notes, notes.pitch >= LOWEST)
     meter = meter or find_meter(notes)
     is_right = split_hands(notes)
     # A quantised end may lie beyond the last release; strikes of one key at one position are moved on, 4 places each.
@@ -57,19 +87,8 @@ def score_musicxml(notes: Notes, *, title: str = "", meter: Meter | None = None)
         Measure(bar, (upper[index], lower[index]), *keys[index], marks=tuple(marks[index]))
         for index, bar in enumerate(bars)
     ]
-    return score_xml(measures, (upper_heads, lower_heads), title)
-
-
-def write_score(path: str | Path, notes: Notes, *, title: str = "", meter: Meter | None = None) -> None:
-    """Write a score atomically, as the ending of `path` says: .musicxml, or .pdf, engraved.
-
-    Raises RequestError for other endings, where the file cannot be written, and where verovio is missing for a PDF.
-    """
-    path = Path(path)
-    if path.suffix.lower() not in (".musicxml", ".pdf"):
-        raise RequestError(f"{path}: a score ends in .musicxml or .pdf")
-    text = score_musicxml(notes, title=title, meter=meter)
-    write_file(path, text.encode() if path.suffix.lower() == ".musicxml" else engrave(text), RequestError)
+    limits = Limits(all_count - len(notes), int(find_too_fast(notes, meter, start, is_right).sum()))
+    return score_xml(measures, (upper_heads, lower_heads), title), limits
 
 
 def _find_keys(notes: Notes, meter: Meter, bars: Sequence[Bar]) -> list[Key]:

@@ -30,6 +30,10 @@ SHORTEST_REST = LATTICE // 2  # an eighth; a shorter gap is part of the note bef
 STACCATO = LATTICE  # a gap up to a quarter after a short note is a short touch, not a rest
 VALUES = 0.9  # share of releases at some onset or on an eighth, below which they tell of touch and not of note values
 NEAR = 0.15  # of a position: how far from one a release may lie that is written there
+# What is too fast to be written, in positions. The trill of thirty-seconds comes back to a key after 6 and repeated
+# thirty-seconds after 3; a quarter less allows for uneven fingers and tempo.
+FASTEST_TRILL, FASTEST_REPEAT = 4.5, 2.25
+OFF_PLACE = 1.0  # how far from its position a note of an exact metre may lie: a sixty-fourth is 1.5 off
 
 Positions = NDArray[np.int64]
 
@@ -64,6 +68,30 @@ def quantise_notes(
     # then ends just before; where there is no room for that, the two overlap by less than a thirty-second.
     end[earlier] = np.minimum(end[earlier], cells.floor(start[later], is_right[earlier]))
     return start, np.maximum(end, cells.following(start, is_right))
+
+
+def find_too_fast(notes: Notes, meter: Meter, start: Positions, is_right: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Find the notes that come faster than thirty-seconds, bool [N]: their rhythm is not the one that is written.
+
+    They share a position with the next ones, or are written later than they sound. `start` [N] has the positions. In a
+    performance they are known only where they come back to a key, as trills do; a fast run may be a chord that is rolled.
+    """
+    onset = meter.quarters(notes.onset) * LATTICE
+    is_too_fast = np.abs(start - onset) > OFF_PLACE if meter.is_exact else np.zeros(len(notes), dtype=np.bool_)
+    for hand in (np.flatnonzero(is_right), np.flatnonzero(~is_right)):
+        times = onset[hand].tolist()
+        last: dict[int, int] = {}  # pitch -> which note of the hand struck it last
+        for index, pitch in enumerate(notes.pitch[hand].tolist()):
+            before = last.get(pitch)
+            last[pitch] = index
+            if before is None:
+                continue
+            period = times[index] - times[before]
+            # In a trill one other key comes between, at about half the time; in a repeated chord close to an end of it.
+            is_trill = index - before == 2 and abs(times[before + 1] - times[before] - period / 2) < period / 4
+            if period < (FASTEST_TRILL if is_trill else FASTEST_REPEAT):
+                is_too_fast[hand[before : index + 1]] = True
+    return is_too_fast
 
 
 def _divide_beats(notes: Notes, onset: Seconds, bars: list[Bar]) -> Positions:

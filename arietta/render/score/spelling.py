@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from ...music.keys import find_key
 
+LOWEST = 12  # C0: the octaves of MusicXML are 0 to 9, and the key below it would need -1
 FLATTEST, SHARPEST = -8, 12  # F flat to B sharp: no double accidentals
 STEPS = "FCGDAEB"  # letters in the order of fifths, which is the order in which signatures gain sharps
 MEMORY = 12  # notes over which the centre of the names moves
@@ -33,7 +34,7 @@ def spell(pitches: Iterable[int], sharps: int, *, is_minor: bool = False) -> lis
     """Name pitches that follow one another in a key, as numbers on the line of fifths.
 
     Each takes the name nearest to a centre: that of the key, drawn towards the names before it (Temperley 2001, "The
-    Cognition of Basic Musical Structures", chapter 5).
+    Cognition of Basic Musical Structures", chapter 5). No pitch may lie below LOWEST.
     """
     # The middle of B flat to G sharp in C major; in C minor F sharp is among them.
     home = sharps + (3.5 if is_minor else 2.5)
@@ -41,7 +42,11 @@ def spell(pitches: Iterable[int], sharps: int, *, is_minor: bool = False) -> lis
     for pitch in pitches:
         middle = KEY_WEIGHT * home + (1 - KEY_WEIGHT) * centre
         lowest = pitch * 7 % 12
-        choices = [name for name in range(lowest - 12, SHARPEST + 1, 12) if name >= FLATTEST]
+        choices = [
+            name
+            for name in range(lowest - 12, SHARPEST + 1, 12)
+            if name >= FLATTEST and octave(pitch, name) >= 0  # the lowest C cannot be called B sharp
+        ]
         name = min(choices, key=lambda choice: (abs(choice - middle), choice))
         names.append(name)
         centre += (name - centre) / MEMORY

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from arietta.music.meter import LATTICE, Meter, Tempo, TimeSignature, lay_out_bars
 from arietta.music.notes import Notes
-from arietta.render.score.quantise import quantise_notes
+from arietta.render.score.quantise import find_too_fast, quantise_notes
 from tests.support.strategies import pieces
 
 
@@ -130,3 +130,26 @@ def test_the_pedal_lets_notes_reach_further() -> None:
 def test_ends_that_tell_of_touch_are_read_as_values_though_onsets_are_exact() -> None:
     notes = Notes.of(np.arange(16) * 0.5, [0.19] * 16, [72, 74] * 8, [64] * 16)
     assert placed(notes, meter_of(is_exact=True))[1][:15] == [12 * n for n in range(1, 16)]
+
+
+def too_fast(onset: list[float], pitch: list[int], *, is_exact: bool = False) -> list[bool]:
+    notes = Notes.of(onset, [0.05] * len(onset), pitch, [64] * len(onset))
+    meter, is_right = meter_of(is_exact=is_exact), np.ones(len(notes), dtype=np.bool_)
+    start, _ = quantise_notes(notes, meter, lay_out_bars(meter, 8 * LATTICE), is_right)
+    return find_too_fast(notes, meter, start, is_right).tolist()
+
+
+@pytest.mark.parametrize(("gap", "is_told"), [(1 / 16, True), (1 / 12, True), (1 / 8, False), (1 / 4, False)])
+def test_repeated_notes_faster_than_thirty_seconds_are_too_fast(gap: float, is_told: bool) -> None:
+    assert too_fast([gap * step for step in range(8)], [72] * 8) == [is_told] * 8
+
+
+def test_a_repeated_chord_is_no_trill_though_its_notes_are_not_struck_at_once() -> None:
+    onset = [step / 8 + spread for step in range(8) for spread in (0.0, 0.01)]
+    assert not any(too_fast(onset, [72, 76] * 8))
+
+
+def test_a_run_of_sixty_fourths_is_too_fast_in_an_exact_metre() -> None:
+    onset = [*(step / 16 for step in range(8)), *(0.5 + step / 4 for step in range(14))]
+    told = too_fast(onset, [60 + step for step in range(22)], is_exact=True)
+    assert told == [bool(step % 2) for step in range(8)] + [False] * 14  # every other one is on a thirty-second

@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arietta.render.score.spelling import FLATTEST, SHARPEST, octave, signature, signature_alters, spell, step_and_alter
+from arietta.render.score.spelling import (
+    FLATTEST,
+    LOWEST,
+    SHARPEST,
+    octave,
+    signature,
+    signature_alters,
+    spell,
+    step_and_alter,
+)
 
 MAJOR_SCALE, MINOR_SCALE = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 11)
 SIGNS = {-1: "b", 0: "", 1: "#"}
@@ -15,13 +24,13 @@ def names(pitches: list[int], sharps: int, *, is_minor: bool = False) -> list[st
     return [step + SIGNS[alter] for step, alter in parts]
 
 
-@given(st.lists(st.integers(0, 127), max_size=40), st.integers(-7, 7), st.booleans())
-def test_a_name_sounds_as_its_pitch_and_needs_no_double_accidental(
+@given(st.lists(st.integers(LOWEST, 127), max_size=40), st.integers(-7, 7), st.booleans())
+def test_a_name_sounds_as_its_pitch_and_needs_no_double_accidental_nor_an_octave_that_musicxml_has_not(
     pitches: list[int], sharps: int, is_minor: bool
 ) -> None:
     for pitch, name in zip(pitches, spell(pitches, sharps, is_minor=is_minor), strict=True):
         step, alter = step_and_alter(name)
-        assert FLATTEST <= name <= SHARPEST and alter in SIGNS
+        assert FLATTEST <= name <= SHARPEST and alter in SIGNS and 0 <= octave(pitch, name) <= 9
         assert (
             12 * (octave(pitch, name) + 1) + {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}[step] + alter
             == pitch
