@@ -83,12 +83,12 @@ def _write(path: Path, notes: Notes, meter: Meter | None, title: str) -> list[st
     if kind in SCORES:
         from ..render.score import write_score
 
-        limits = write_score(path, notes, title=title, meter=meter)
+        unwritten = write_score(path, notes, title=title, meter=meter)
         remarks = ["bars of the file" if meter else "beats and bars found: a first draft"]
-        if limits.too_low:
-            remarks.append(f"notes left out below C0, MusicXML's lowest octave: {limits.too_low}")
-        if limits.too_fast:
-            remarks.append(f"notes faster than thirty-seconds, whose rhythm is not exact: {limits.too_fast}")
+        if unwritten.too_low:
+            remarks.append(f"notes left out below C0, MusicXML's lowest octave: {unwritten.too_low}")
+        if unwritten.too_fast:
+            remarks.append(f"notes faster than thirty-seconds, whose rhythm is not exact: {unwritten.too_fast}")
         return remarks
     if kind in (".svg", ".png"):
         from ..render.roll import write_roll

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from arietta.music.meter import Meter, Tempo, TimeSignature
 from arietta.music.notes import Notes
-from arietta.render.score import Limits, score_musicxml, write_score
+from arietta.render.score import Unwritten, score_musicxml, write_score
 from arietta.render.score.spelling import LOWEST
 from tests.support.musicxml import broken_rules, complaints, read_score
 from tests.support.strategies import pedals, pieces
@@ -144,8 +144,8 @@ def test_notes_below_the_octaves_of_musicxml_are_left_out_and_told(
 ) -> None:
     path: Path = tmp_path_factory.mktemp("low") / "low.musicxml"
     notes = Notes.of(QUARTER * np.arange(len(pitch)), [QUARTER] * len(pitch), pitch, [64] * len(pitch))
-    limits = write_score(path, notes, meter=meter_of((0, 4, 4)))
-    assert limits == Limits(too_low=sum(key < LOWEST for key in pitch))
+    unwritten = write_score(path, notes, meter=meter_of((0, 4, 4)))
+    assert unwritten == Unwritten(too_low=sum(key < LOWEST for key in pitch))
     assert_valid(path.read_text(), notes)
 
 
@@ -160,6 +160,6 @@ def test_a_trill_faster_than_thirty_seconds_is_told(
     onset = [*trill, *(1.0 + QUARTER * np.arange(8))]
     pitch = [*(keys[step % len(keys)] for step in range(count)), *(55 + step for step in range(8))]
     notes = Notes.of(onset, [QUARTER / per_quarter] * count + [QUARTER] * 8, pitch, [64] * len(pitch))
-    limits = write_score(tmp_path / "trill.musicxml", notes, meter=meter)
+    unwritten = write_score(tmp_path / "trill.musicxml", notes, meter=meter)
     assert_valid((tmp_path / "trill.musicxml").read_text(), notes)
-    assert (limits.too_fast > count / 2) == is_told and (is_told or not limits.too_fast)
+    assert (unwritten.too_fast > count / 2) == is_told and (is_told or not unwritten.too_fast)

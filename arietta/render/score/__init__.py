@@ -38,8 +38,8 @@ Key = tuple[int, bool]  # sharps (flats when negative), is it minor
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What a score could not say: notes left out since they lie below C0, and notes too fast for thirty-seconds."""
+class Unwritten:
+    """What a score cannot show: how many notes are left out below C0, and how many come too fast for thirty-seconds."""
 
     too_low: int = 0
     too_fast: int = 0
@@ -50,7 +50,7 @@ def score_musicxml(notes: Notes, *, title: str = "", meter: Meter | None = None)
     return _transcribe(notes, title, meter)[0]
 
 
-def write_score(path: str | Path, notes: Notes, *, title: str = "", meter: Meter | None = None) -> Limits:
+def write_score(path: str | Path, notes: Notes, *, title: str = "", meter: Meter | None = None) -> Unwritten:
     """Write a score atomically, as the ending of `path` says, .musicxml, or .pdf, engraved; return what it leaves out.
 
     Raises RequestError for other endings, where the file cannot be written, and where verovio is missing for a PDF.
@@ -58,12 +58,12 @@ def write_score(path: str | Path, notes: Notes, *, title: str = "", meter: Meter
     path = Path(path)
     if path.suffix.lower() not in (".musicxml", ".pdf"):
         raise RequestError(f"{path}: a score ends in .musicxml or .pdf")
-    text, limits = _transcribe(notes, title, meter)
+    text, unwritten = _transcribe(notes, title, meter)
     write_file(path, text.encode() if path.suffix.lower() == ".musicxml" else engrave(text), RequestError)
-    return limits
+    return unwritten
 
 
-def _transcribe(notes: Notes, title: str, meter: Meter | None) -> tuple[str, Limits]:
+def _transcribe(notes: Notes, title: str, meter: Meter | None) -> tuple[str, Unwritten]:
     """Write a piece as MusicXML, step by step; also what of it could not be written."""
     all_count = len(notes)
     notes = select(notes, notes.pitch >= LOWEST)
@@ -87,8 +87,8 @@ def _transcribe(notes: Notes, title: str, meter: Meter | None) -> tuple[str, Lim
         Measure(bar, (upper[index], lower[index]), *keys[index], marks=tuple(marks[index]))
         for index, bar in enumerate(bars)
     ]
-    limits = Limits(all_count - len(notes), int(find_too_fast(notes, meter, start, is_right).sum()))
-    return score_xml(measures, (upper_heads, lower_heads), title), limits
+    unwritten = Unwritten(all_count - len(notes), int(find_too_fast(notes, meter, start, is_right).sum()))
+    return score_xml(measures, (upper_heads, lower_heads), title), unwritten
 
 
 def _find_keys(notes: Notes, meter: Meter, bars: Sequence[Bar]) -> list[Key]:

@@ -82,7 +82,10 @@ class _Path:
 
 def split_hands(notes: Notes) -> NDArray[np.bool_]:
     """Find for each note whether the right hand plays it, bool [N]."""
-    chords = _chords(notes)
+    # Indices of the notes struck together, each chord by rising pitch.
+    edges = np.flatnonzero(np.diff(number_chords_by_span(notes.onset))) + 1
+    chords = [chord[np.argsort(notes.pitch[chord], kind="stable")] for chord in np.split(np.arange(len(notes)), edges)]
+    chords = [chord for chord in chords if len(chord)]  # no notes split into one empty chord
     # Ten seconds before the piece: far enough back that the first chord is no leap.
     paths = [_Path(0.0, _Hand(HOME[0], -10.0), _Hand(HOME[1], -10.0))]
     for chord in chords:
@@ -95,15 +98,6 @@ def split_hands(notes: Notes) -> NDArray[np.bool_]:
         is_right[chord[path.left_count :]] = True
         path = path.previous
     return is_right
-
-
-def _chords(notes: Notes) -> list[NDArray[np.int64]]:
-    """Indices of the notes struck together, each chord by rising pitch."""
-    if not len(notes):
-        return []
-    edges = np.flatnonzero(np.diff(number_chords_by_span(notes.onset))) + 1
-    chords = np.split(np.arange(len(notes)), edges)
-    return [chord[np.argsort(notes.pitch[chord], kind="stable")] for chord in chords]
 
 
 def _extend(paths: list[_Path], keys: Keys, now: float) -> list[_Path]:

@@ -57,7 +57,7 @@ def quantise_notes(
     presses, lifts = np.append(notes.pedal[:, 0], np.inf), np.append(notes.pedal[:, 1], -np.inf)
     is_pedalled = notes.release < lifts[np.searchsorted(presses, notes.release, side="right") - 1]
     for hand in (is_right, ~is_right):
-        ends = _usual_ends(start[hand], release[hand], is_pedalled[hand])
+        ends = _readable_ends(start[hand], release[hand], is_pedalled[hand])
         ends = np.where(is_written[hand], end[hand], ends)
         end[hand] = ends if meter.is_exact else _align_ends(start[hand], ends)
     end = cells.settle(end)
@@ -74,7 +74,7 @@ def find_too_fast(notes: Notes, meter: Meter, start: Positions, is_right: NDArra
     """Find the notes that come faster than thirty-seconds, bool [N]: their rhythm is not the one that is written.
 
     They share a position with the next ones, or are written later than they sound. `start` [N] has the positions. In a
-    performance they are known only where they come back to a key, as trills do; a fast run may be a chord that is rolled.
+    performance they are known only where they come back to a key, as trills do; a fast run may be a rolled chord.
     """
     onset = meter.quarters(notes.onset) * LATTICE
     is_too_fast = np.abs(start - onset) > OFF_PLACE if meter.is_exact else np.zeros(len(notes), dtype=np.bool_)
@@ -102,28 +102,23 @@ def _divide_beats(notes: Notes, onset: Seconds, bars: list[Bar]) -> Positions:
     position = np.bincount(chord, onset) / np.bincount(chord)  # the mean of each chord's onsets
     beats = np.array([[at, bar.beat] for bar in bars for at in range(bar.start, bar.start + bar.length, bar.beat)])
     owner = np.maximum(np.searchsorted(beats[:, 0] - EARLY * beats[:, 1], position, side="right") - 1, 0)
-    rounded, before = np.zeros(len(position), dtype=np.int64), 1
+    quantised, before = np.zeros(len(position), dtype=np.int64), 1
     for beat in np.unique(owner):
         inside = owner == beat
         start, length = beats[beat]
         phase = (position[inside] - start) / length
-        cost = {
-            parts: _misfit(phase, parts) + surcharge * (REPEATED if parts == before else 1)
-            for parts, surcharge in (COMPOUND if length % 9 == 0 else SIMPLE).items()
-        }
+        cost = {}
+        for parts, surcharge in (COMPOUND if length % 9 == 0 else SIMPLE).items():
+            rounded = np.rint(phase * parts)
+            crammed = len(rounded) - len(np.unique(rounded))
+            misfit = float(np.sum(((phase - rounded / parts) / SPREAD) ** 2)) + CRAMMED * crammed
+            cost[parts] = misfit + surcharge * (REPEATED if parts == before else 1)
         before = min(cost, key=cost.__getitem__)
-        rounded[inside] = start + np.rint(np.maximum(phase, 0) * before).astype(np.int64) * length // before
-    return np.maximum.accumulate(rounded)[chord]
+        quantised[inside] = start + np.rint(np.maximum(phase, 0) * before).astype(np.int64) * length // before
+    return np.maximum.accumulate(quantised)[chord]  # a later chord is never written before an earlier one
 
 
-def _misfit(phase: Seconds, parts: int) -> float:
-    """What it costs to write chords at the nearest of `parts` positions of a beat, squares of SPREAD."""
-    rounded = np.rint(phase * parts)
-    crammed = len(rounded) - len(np.unique(rounded))
-    return float(np.sum(((phase - rounded / parts) / SPREAD) ** 2)) + CRAMMED * crammed
-
-
-def _usual_ends(start: Positions, release: Seconds, is_pedalled: NDArray[np.bool_]) -> Positions:
+def _readable_ends(start: Positions, release: Seconds, is_pedalled: NDArray[np.bool_]) -> Positions:
     """Give the notes of one hand, whose ends have to be rounded, ends that are read easily."""
     onsets = np.unique(start)
     after = np.searchsorted(onsets, start, side="right")
