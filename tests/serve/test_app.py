@@ -32,8 +32,8 @@ PATHS = {
 
 @pytest.fixture(scope="module")
 def document(server: httpx.Client) -> dict[str, Any]:
-    found: dict[str, Any] = server.get("/openapi.json").json()
-    return found
+    document: dict[str, Any] = server.get("/openapi.json").json()
+    return document
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -109,8 +109,8 @@ def test_no_request_that_the_document_allows_breaks_the_server_or_gets_what_it_d
         key = composed(client, notes=2)["id"]
         client.service.limits = replace(limits, most_wait=0.05)
         schema = schemathesis.openapi.from_url(str(client.base_url.join("/openapi.json")))
-        for found in schema.get_all_operations():
-            ask_for(found.ok(), key, schemathesis.checks)
+        for operation in schema.get_all_operations():
+            ask_for(operation.ok(), key, schemathesis.checks)
         assert client.get("/readyz").status_code == 200
 
 

@@ -57,7 +57,12 @@ class RequestLogMiddleware:
             nonlocal status, size
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _add_headers(MutableHeaders(scope=message), number)
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = number
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers["Referrer-Policy"] = "same-origin"
+                if headers.get("content-type", "").startswith("text/html"):
+                    headers.setdefault("Content-Security-Policy", CONTENT_POLICY)  # the page of a report has its own
             size += len(message.get("body", b""))
             await send(message)
 
@@ -89,7 +94,9 @@ class AccessMiddleware:
             return
         headers = Headers(scope=scope)
         refusal = None
-        if not self._has_key(scope, headers):
+        key = None if scope["path"] in OPEN_PATHS else self._key
+        # In constant time: how long a comparison takes must not tell how much of the key is right.
+        if key is not None and not hmac.compare_digest(_given_key(headers), key.encode()):
             challenge = {"WWW-Authenticate": 'Basic realm="Arietta: the key is the password", charset="UTF-8"'}
             refusal = problem_response(
                 401, "this server asks for its key: Authorization: Bearer KEY, or X-API-Key", challenge
@@ -105,12 +112,6 @@ class AccessMiddleware:
             return
         await self._app(scope, _limited(receive, self._limits), send)
 
-    def _has_key(self, scope: Scope, headers: Headers) -> bool:
-        if self._key is None or scope["path"] in OPEN_PATHS:
-            return True
-        # In constant time: how long a comparison takes must not tell how much of the key is right.
-        return hmac.compare_digest(_given_key(headers), self._key.encode())
-
     def _is_allowed_origin(self, scope: Scope, headers: Headers) -> bool:
         """Whether no page of another site sent it: browsers name the origin of the page where something may change."""
         origin = headers.get("origin")
@@ -122,14 +123,6 @@ class AccessMiddleware:
 def client_of(scope: Scope) -> str:
     """Return the address of whoever asks."""
     return scope["client"][0] if scope.get("client") else ""
-
-
-def _add_headers(headers: MutableHeaders, number: str) -> None:
-    headers["X-Request-ID"] = number
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["Referrer-Policy"] = "same-origin"
-    if headers.get("content-type", "").startswith("text/html"):
-        headers.setdefault("Content-Security-Policy", CONTENT_POLICY)  # the page of a report has its own
 
 
 def _given_key(headers: Headers) -> bytes:
@@ -148,10 +141,9 @@ def _given_key(headers: Headers) -> bytes:
 
 
 def _content_length(headers: Headers) -> int:
+    """Read how many bytes a request announces; more than any limit where the header is no number."""
     text = headers.get("content-length", "0")
-    return (
-        int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 2**62
-    )  # what is no number is too large
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 2**62
 
 
 async def _drain(receive: Receive) -> None:

@@ -1,4 +1,4 @@
-"""The history on disk: kept whole, trimmed by rule, owned by one."""
+"""The history on disk: what it keeps, what it drops by which rule, and one process that owns it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_piece_comes_back_as_it_was_kept_also_after_reopening(tmp_path: Path) 
         assert history.find("c") is None
         assert (history.events("a"), history.events("b"), history.events("c")) == (TOLD, [], [])
         assert (history.prompt("a"), history.prompt("b")) == (TOLD[:1], [])
-        assert [found.id for found in history.waiting()] == ["b"]
+        assert [stored.id for stored in history.waiting()] == ["b"]
         history.close()
         history = History(tmp_path)
     history.close()
@@ -55,12 +55,12 @@ def test_it_is_written_ahead_and_flushed(history: History, tmp_path: Path) -> No
 def test_pieces_of_one_order_are_found_and_what_is_found_out_of_them_is_kept(history: History) -> None:
     mates = [replace(record(key), asked={"seed": 7, "order": "b", "best": 1}) for key in "bc"]
     history.add([record("a"), *mates, record("d")], [[]] * 4)
-    assert [found.id for found in history.order("b")] == ["b", "c"]
+    assert [stored.id for stored in history.order("b")] == ["b", "c"]
     assert history.order("a") == []
     history.end("c", State.DONE, JobOutcome(figures={"notes": 3}), TOLD)
     history.set_outcomes({"c": JobOutcome(figures={"notes": 3, "choice": {"score": 0.5}})})
-    (_, found) = history.order("b")
-    assert (found.state, found.outcome.figures) == (State.DONE, {"notes": 3, "choice": {"score": 0.5}})
+    (_, stored) = history.order("b")
+    assert (stored.state, stored.outcome.figures) == (State.DONE, {"notes": 3, "choice": {"score": 0.5}})
     assert history.events("c") == TOLD
 
 
@@ -68,32 +68,32 @@ def test_pieces_are_added_all_or_none(history: History) -> None:
     history.add([record("a")], [[]])
     with pytest.raises(sqlite3.IntegrityError):
         history.add([record("b"), record("a")], [[], []])
-    assert [found.id for found in history.page(10)] == ["a"]
+    assert [stored.id for stored in history.page(10)] == ["a"]
 
 
 def test_pages_are_cut_by_number_and_by_favourites(history: History) -> None:
     history.add([record(key) for key in "abcd"], [[]] * 4)
     history.change("b", name=None, is_favourite=True)
-    assert [found.id for found in history.page(2)] == ["d", "c"]
-    assert [found.id for found in history.page(9, before=3)] == ["b", "a"]
-    assert [found.id for found in history.page(9, only_favourites=True)] == ["b"]
+    assert [stored.id for stored in history.page(2)] == ["d", "c"]
+    assert [stored.id for stored in history.page(9, before=3)] == ["b", "a"]
+    assert [stored.id for stored in history.page(9, only_favourites=True)] == ["b"]
     history.delete("d")
     history.add([record("e")], [[]])
-    assert [found.number for found in history.page(1)] == [5]  # a number is never given twice
+    assert [stored.number for stored in history.page(1)] == [5]  # a number is never given twice
 
 
 def test_names_and_favourites_change_by_themselves(history: History) -> None:
     history.add([record("a")], [[]])
     history.change("a", name="x", is_favourite=None)
     history.change("a", name=None, is_favourite=True)
-    found = history.find("a")
-    assert found is not None and (found.name, found.is_favourite) == ("x", True)
+    stored = history.find("a")
+    assert stored is not None and (stored.name, stored.is_favourite) == ("x", True)
     history.change("a", name=None, is_favourite=False)
-    assert history.find("a") == replace(found, is_favourite=False)
+    assert history.find("a") == replace(stored, is_favourite=False)
 
 
-def kept(history: History) -> str:
-    return "".join(found.id for found in history.page(100))
+def kept_ids(history: History) -> str:
+    return "".join(stored.id for stored in history.page(100))
 
 
 def test_trimming_keeps_the_newest_and_all_favourites_and_what_is_under_way(history: History) -> None:
@@ -102,9 +102,9 @@ def test_trimming_keeps_the_newest_and_all_favourites_and_what_is_under_way(hist
     for key in "abdef":
         history.end(key, State.DONE, JobOutcome(), TOLD)
     history.trim(2, 10**9)
-    assert kept(history) == "feca"
+    assert kept_ids(history) == "feca"
     history.trim(1, 10**9)
-    assert kept(history) == "fca"
+    assert kept_ids(history) == "fca"
 
 
 def test_trimming_by_size_keeps_what_fits_and_at_least_the_newest(history: History) -> None:
@@ -115,9 +115,9 @@ def test_trimming_by_size_keeps_what_fits_and_at_least_the_newest(history: Histo
         )
     (size,) = history._base.execute("SELECT max(size) FROM pieces").fetchone()
     history.trim(100, 2 * size)
-    assert kept(history) == "dc"
+    assert kept_ids(history) == "dc"
     history.trim(100, 1)
-    assert kept(history) == "d"
+    assert kept_ids(history) == "d"
 
 
 def test_a_piece_without_notes_is_trimmed_too(history: History) -> None:
@@ -125,7 +125,7 @@ def test_a_piece_without_notes_is_trimmed_too(history: History) -> None:
     history.end("a", State.CANCELLED, JobOutcome())
     history.end("b", State.CANCELLED, JobOutcome())
     history.trim(1, 10**9)
-    assert kept(history) == "b"
+    assert kept_ids(history) == "b"
 
 
 def test_one_folder_belongs_to_one_history_until_it_is_closed(history: History, tmp_path: Path) -> None:

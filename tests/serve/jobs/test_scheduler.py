@@ -48,7 +48,7 @@ def job(engine: Any, client: str = "", **asked: Any) -> Job:
 
 
 def wait(*jobs: Job) -> None:
-    until(lambda: all(one.is_over for one in jobs))
+    until(lambda: all(piece.is_over for piece in jobs))
 
 
 def until(claim: Callable[[], Any]) -> None:
@@ -68,22 +68,22 @@ def test_pieces_of_two_models_share_the_stage_and_are_what_they_are_alone(
     with staged() as scheduler:
         scheduler.submit(jobs)
         wait(*jobs)
-    for one in jobs:
-        assert one.take is not None and one.state == "done"
-        alone = generate(one.attempt.generation.request, one.engine)
-        assert one.take.notes == alone.notes == to_notes(one.attempt.event_log.events)
-        assert one.take.nll == alone.nll
+    for piece in jobs:
+        assert piece.take is not None and piece.state == "done"
+        alone = generate(piece.attempt.generation.request, piece.engine)
+        assert piece.take.notes == alone.notes == to_notes(piece.attempt.event_log.events)
+        assert piece.take.nll == alone.nll
 
 
 def test_times_are_told_in_their_order(tiny_engine: OnnxEngine) -> None:
-    one = job(tiny_engine, notes=20)
-    assert one.timing() == dict.fromkeys(("waited", "first_note", "composing", "notes_per_second"))
+    piece = job(tiny_engine, notes=20)
+    assert piece.timing() == dict.fromkeys(("waited", "first_note", "composing", "notes_per_second"))
     with staged() as scheduler:
-        scheduler.submit([one])
-        wait(one)
-    assert one.started is not None and one.first_note is not None and one.ended is not None
-    assert one.submitted <= one.started <= one.first_note <= one.ended
-    assert one.attempt.progress == (20, 20)
+        scheduler.submit([piece])
+        wait(piece)
+    assert piece.started is not None and piece.first_note is not None and piece.ended is not None
+    assert piece.submitted <= piece.started <= piece.first_note <= piece.ended
+    assert piece.attempt.progress == (20, 20)
 
 
 def test_seats_are_given_in_the_order_of_coming(tiny_engine: OnnxEngine) -> None:
@@ -91,7 +91,7 @@ def test_seats_are_given_in_the_order_of_coming(tiny_engine: OnnxEngine) -> None
     with staged(Limits(seats=1)) as scheduler:
         scheduler.submit(jobs)
         wait(*jobs)
-    seated = [one.started for one in jobs]
+    seated = [piece.started for piece in jobs]
     assert seated == sorted(seated)
     assert all(before.ended <= after.started for before, after in pairwise(jobs))
 
@@ -122,11 +122,11 @@ def test_a_prompt_in_a_style_is_heard_in_it_and_in_none_before_its_piece_is_seat
 ) -> None:
     prefill, hearers = tiny_engine.prefill, list[str]()
 
-    def told(events: Any, cache: Any) -> Any:
+    def recorded_prefill(events: Any, cache: Any) -> Any:
         hearers.append(threading.current_thread().name)
         return prefill(events, cache)
 
-    monkeypatch.setattr(tiny_engine, "prefill", told)
+    monkeypatch.setattr(tiny_engine, "prefill", recorded_prefill)
     guided = job(tiny_engine, notes=5, prompt=first(waltz, 7), style="grieg", sampling=Sampling(guidance=3.0))
     with staged() as scheduler:
         scheduler.submit([guided])
@@ -188,8 +188,8 @@ def test_what_is_beyond_the_limits_is_refused_whole_and_what_is_resumed_is_not(t
         resumed = [long("") for _ in range(5)]
         scheduler.submit(resumed, is_resumed=True)
         assert scheduler.counts == (5, 2)
-        for one in (*resumed, *first_two):
-            scheduler.cancel(one)
+        for unwanted in (*resumed, *first_two):
+            scheduler.cancel(unwanted)
         wait(*resumed, *first_two)
 
 

@@ -17,8 +17,8 @@ from tests.serve.test_app import operations
 
 @pytest.fixture(scope="module")
 def document(server: httpx.Client) -> dict[str, Any]:
-    found: dict[str, Any] = server.get("/openapi.json").json()
-    return found
+    document: dict[str, Any] = server.get("/openapi.json").json()
+    return document
 
 
 class Manual(HTMLParser):

@@ -244,10 +244,10 @@ def test_a_model_with_letters_of_its_own_still_gives_names_that_headers_can_carr
     with serving(Models([folder]), tmp_path / "data") as client:
         headers = client.get("/midi/5?seed=1").headers
     assert unquote(headers["x-arietta-model"]) == folder.name
-    found = re.fullmatch(r"attachment; filename=\"([\w.-]+)\"; filename\*=UTF-8''(\S+)", headers["content-disposition"])
-    assert found is not None
-    assert found[1] == "Clair-de-lune-any-0005-notes-seed-1.mid"
-    assert unquote(found[2]) == f"{folder.name}-any-0005-notes-seed-1.mid"
+    names = re.fullmatch(r"attachment; filename=\"([\w.-]+)\"; filename\*=UTF-8''(\S+)", headers["content-disposition"])
+    assert names is not None
+    assert names[1] == "Clair-de-lune-any-0005-notes-seed-1.mid"
+    assert unquote(names[2]) == f"{folder.name}-any-0005-notes-seed-1.mid"
 
 
 # HEAD

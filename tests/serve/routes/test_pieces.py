@@ -195,8 +195,8 @@ def test_a_piece_is_named_anew_and_made_a_favourite(server: httpx.Client) -> Non
     again = server.get(piece["links"]["mid"])
     assert again.content == file.content
     assert "filename*=UTF-8''%C3%9Cber%20den%20Wolken.mid" in again.headers["content-disposition"]
-    found = server.get("/v1/pieces", params={"favourites": True}).json()["pieces"]
-    assert piece["id"] in [each["id"] for each in found] and all(each["is_favourite"] for each in found)
+    favourites = server.get("/v1/pieces", params={"favourites": True}).json()["pieces"]
+    assert piece["id"] in [each["id"] for each in favourites] and all(each["is_favourite"] for each in favourites)
 
 
 @pytest.mark.parametrize(
@@ -217,16 +217,16 @@ def test_an_impossible_change_is_refused(server: httpx.Client, change: dict[str,
 def test_pages_lead_from_the_newest_piece_to_the_oldest_without_gaps(models: Models, tmp_path: Path) -> None:
     with serving(models, tmp_path) as client:
         asked = [composed(client, notes=1, seed=seed)["id"] for seed in range(7)]
-        found, cursor = [], None
+        pages, cursor = [], None
         while True:
             params = {"limit": 3} | ({"before": cursor} if cursor else {})
             page = client.get("/v1/pieces", params=params).json()
-            found.append([piece["id"] for piece in page["pieces"]])
+            pages.append([piece["id"] for piece in page["pieces"]])
             cursor = page["next"]
             if cursor is None:
                 break
-        assert [len(page) for page in found] == [3, 3, 1]
-        assert sum(found, []) == asked[::-1]  # noqa: RUF017 - three short lists
+        assert [len(page) for page in pages] == [3, 3, 1]
+        assert sum(pages, []) == asked[::-1]  # noqa: RUF017 - three short lists
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "before=x", "before=-1", "favourites=maybe"])

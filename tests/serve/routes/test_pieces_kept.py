@@ -128,10 +128,10 @@ def test_names_favourites_and_ends_survive(models: Models, tmp_path: Path) -> No
         loved = client.patch(loved["links"]["self"], json={"name": "Loved", "is_favourite": True}).json()
         (given_up,) = ask(client, notes=10_000)
         client.delete(given_up["links"]["self"])
-        told = [look(client, piece) for piece in (loved, given_up)]
+        views = [look(client, piece) for piece in (loved, given_up)]
         files = client.get(loved["links"]["mid"]).content
     with serving(models, tmp_path) as client:
-        assert [look(client, piece) for piece in (loved, given_up)] == told
+        assert [look(client, piece) for piece in (loved, given_up)] == views
         assert client.get(loved["links"]["mid"]).content == files
 
 
@@ -146,10 +146,10 @@ def test_what_cannot_be_gone_on_with_is_marked_as_interrupted_and_says_why(
     shutil.rmtree(mine)
     other = shutil.copytree(tiny_bundle_32, mine) if change == "other weights" else tiny_bundle
     with serving(Models([other]), tmp_path / "data") as client:
-        found = look(client, piece)
-        assert found["state"] == "interrupted"
+        view = look(client, piece)
+        assert view["state"] == "interrupted"
         reason = {"other weights": "mine has other weights now", "gone": "there is no model 'mine' here"}[change]
-        assert reason in found["problem"]["detail"] and found["problem"]["status"] == 409
+        assert reason in view["problem"]["detail"] and view["problem"]["status"] == 409
         assert [(kind, data["state"]) for _, kind, data in events(client.get(piece["links"]["events"]).text)] == [
             ("end", "interrupted")
         ]

@@ -23,11 +23,11 @@ def piece(server: httpx.Client) -> dict[str, Any]:
 def test_the_report_tells_what_the_command_would(server: httpx.Client, piece: dict[str, Any]) -> None:
     answer = server.get(piece["links"]["report"])
     assert answer.status_code == 200 and answer.headers["cache-control"] == "no-store"
-    told = answer.json()
-    assert told["notes"] == 120 and told["measured"]["note_count"] == 120
-    assert (told["model"], told["bundle"]) == (piece["request"]["model"], piece["request"]["bundle"])
-    assert told["nats_per_note"] > 0 and len(told["surprises"]) == 10
-    assert [one["corpus"] for one in told["real"]] == ["maestro", "giantmidi"]
+    report = answer.json()
+    assert report["notes"] == 120 and report["measured"]["note_count"] == 120
+    assert (report["model"], report["bundle"]) == (piece["request"]["model"], piece["request"]["bundle"])
+    assert report["nats_per_note"] > 0 and len(report["surprises"]) == 10
+    assert [reference["corpus"] for reference in report["real"]] == ["maestro", "giantmidi"]
 
 
 def test_the_page_may_run_its_own_script_and_nothing_else(server: httpx.Client, piece: dict[str, Any]) -> None:
@@ -65,8 +65,8 @@ def test_a_piece_whose_model_is_gone_is_judged_without_it(tiny_bundle: Path, tin
     with serving(Models([tiny_bundle, tiny_lstm]), tmp_path) as client:
         piece = composed(client, notes=20, model="tiny-lstm")
     with serving(Models([tiny_bundle]), tmp_path) as client:
-        told = client.get(piece["links"]["report"]).json()
-        assert told["notes"] == 20 and told["model"] is None and told["nats_per_note"] is None
+        report = client.get(piece["links"]["report"]).json()
+        assert report["notes"] == 20 and report["model"] is None and report["nats_per_note"] is None
 
 
 def test_the_studio_leads_to_the_report_in_its_language(studio: Studio) -> None:
