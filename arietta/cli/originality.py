@@ -182,7 +182,7 @@ def _corpus_of(index: PassageIndex, path: Path | None) -> Store | None:
 def _piece_lines(
     notes: Notes, likeness: Overlap, percentiles: Percentiles | None, store: Store | None
 ) -> Iterator[str]:
-    from ..evaluation.words import standing_sentences
+    from ..evaluation.words import percentile_sentences
     from ..render.roll import format_time
 
     if not len(notes):
@@ -195,7 +195,7 @@ def _piece_lines(
     there = f"{best.piece.name} at {format_time(best.there_seconds[0])}"
     yield f"  Its longest shared passage has {best.shared} notes or more, from {there}."
     yield f"  {likeness.share:.0%} of its {len(notes):,} notes stand in passages that the corpus has too."
-    yield from (f"  {line}" for line in standing_sentences(percentiles))
+    yield from (f"  {line}" for line in percentile_sentences(percentiles))
     rows = [_passage_row(passage, notes, store) for passage in likeness.passages[:MOST_LISTED]]
     same = "same" if store else "same, at least"
     yield "\n" + table(["work", "here", "notes", "there", "notes", same, "key", "elsewhere"], rows)

@@ -1,9 +1,9 @@
-"""A set of pieces against another: do their statistics spread alike, and do they lie in the same place?
+"""How alike two sets of pieces are: whether their statistics have the same centre and the same spread.
 
-After Yang and Lerch 2018: for each measure the distances of every two pieces of the reference (intra) and of each
-piece with each of the reference (inter) are smoothed to densities; their overlapped area (1 is best) and the
-Kullback-Leibler divergence from intra to inter (0 is best) tell how like the sets are. The figures mean something
-beside those of real music against real music, and with the intervals of bootstrap resampling over pieces.
+After Yang and Lerch 2018: for each statistic the distances of every two pieces of the reference (intra) and of each
+piece to each of the reference (inter) are smoothed to densities. Their overlapped area (1 is best) and the
+Kullback-Leibler divergence from intra to inter (0 is best) say how alike the sets are. The figures are to be read
+beside those of real music against real music, and with their intervals, which are bootstraps over pieces.
 """
 
 from __future__ import annotations
@@ -109,20 +109,21 @@ def compare_sets(pieces: MeasuredSet, reference: MeasuredSet) -> SetComparison:
 def compare(
     pieces: Sequence[Statistics], reference: Sequence[Statistics], *, seed: int = 0, resamples: int = RESAMPLES
 ) -> dict[str, Comparison]:
-    """Compare two sets measure by measure; left out is what fewer than four pieces of a set have.
+    """Compare two sets statistic by statistic, those that at least four pieces of each set have.
 
-    So is what is the same in all pieces of both, such as the number of notes in equal windows.
+    A statistic that is the same in all pieces of both is left out, such as the number of notes in equal windows.
     """
     compared = {}
     for name in DEFINITIONS:
         columns = [np.array([piece[name] for piece in several if name in piece]) for several in (pieces, reference)]
         if min(map(len, columns)) >= FEWEST and any(np.ptp(column, axis=0).any() for column in columns):
+            # The same seed for each statistic: adding one does not move the intervals of the others.
             compared[name] = _compare(columns[0], columns[1], np.random.default_rng(seed), resamples)
     return compared
 
 
 def mean_overlap(compared: dict[str, Comparison]) -> float | None:
-    """Mean overlapped area over all measures; None where there are none."""
+    """Mean overlapped area over all statistics; None where there are none."""
     return float(np.mean([comparison.overlap for comparison in compared.values()])) if compared else None
 
 
@@ -130,6 +131,7 @@ def distances(a: Column, b: Column) -> Column:
     """Euclidean distance of each row [N, D] to each other row [M, D]: float64 [N, M]."""
     if a.shape[1] == 1:
         return np.asarray(np.abs(a - b.T))
+    # |a - b|^2 = |a|^2 + |b|^2 - 2 a b: one product of matrices in place of an array [N, M, D].
     squares = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
     return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
 
@@ -145,8 +147,9 @@ def density(values: Column, grid: Column, weights: Column | None = None) -> Colu
     mean = weights @ values / total
     spread = float(np.sqrt(weights @ (values - mean) ** 2 / total))
     width = max(spread * total ** (-1 / 5), step)
-    places = np.rint((values - grid[0]) / step).astype(np.int64)
-    counts = np.bincount(places, weights, minlength=len(grid))
+    # Values are counted on the grid first, so that one convolution smooths them, however many there are.
+    bin_numbers = np.rint((values - grid[0]) / step).astype(np.int64)
+    counts = np.bincount(bin_numbers, weights, minlength=len(grid))
     offsets = np.arange(-len(grid) + 1, len(grid)) * step
     smooth = np.convolve(counts, np.exp(-0.5 * (offsets / width) ** 2), mode="valid")
     return np.asarray(smooth / (smooth.sum() * step))
@@ -158,7 +161,7 @@ def overlapped_area(a: Column, b: Column, step: float) -> float:
 
 
 def divergence(a: Column, b: Column, step: float) -> float:
-    """Kullback-Leibler divergence of density `other` from `one`, in nats, 0 or more."""
+    """Kullback-Leibler divergence of density `b` from `a`, in nats, 0 or more."""
     a, b = a + SMALLEST, b + SMALLEST
     a, b = a / (a.sum() * step), b / (b.sum() * step)
     return max(float((a * np.log(a / b)).sum() * step), 0.0)
@@ -170,6 +173,7 @@ def _compare(pieces: Column, reference: Column, rng: np.random.Generator, resamp
     top = max(float(intra.max()), float(inter.max()), 1e-9)
     grid = np.linspace(-0.25 * top, 1.25 * top, POINTS)  # room for the kernels' tails
     even = np.ones(len(pieces)), np.ones(len(reference))
+    # Distances are computed once: resampling pieces only changes how often each counts.
     overlap, diverged = _figures(intra, inter, grid, even)
     resampled = []
     for _ in range(resamples):
@@ -204,5 +208,5 @@ def _figures(intra: Column, inter: Column, grid: Column, weights: tuple[Column, 
 
 
 def _mean_apart(matrix: NDArray[np.float64]) -> float:
-    """Mean distance of two different pieces."""
+    """Mean distance of two different pieces: those to themselves, on the diagonal, are 0 and do not count."""
     return float(matrix.sum() / (len(matrix) * (len(matrix) - 1)))

@@ -1,10 +1,10 @@
-"""Where a piece lies among piano music: an embedding, from a small frozen network that ships with the package.
+"""An embedding of piano music, from a small frozen network that ships with the package.
 
-The network has learned to tell composers apart, and works, and what is whole from what is put together, of
-GiantMIDI-Piano's training side; it is not the one that composes, which would judge itself. It hears windows of 128
-notes: pitches and their intervals, chords, rhythm, lengths and the velocities' course, not their level. The forward
-pass is plain numpy. `frechet` holds sets of embeddings against each other, `predict_composers` names composers by them,
-and `train.embedding` made the weights.
+The network was trained on GiantMIDI-Piano's training side to tell composers apart, works apart, and contiguous from
+shuffled music. It is not the one that composes, which would judge itself. Its input are windows of 128 notes: pitches
+and their intervals, chords, rhythm, lengths and the course of the velocities, not their level. The forward pass is
+plain numpy. `frechet` compares sets of embeddings, `predict_composers` names composers by them, and `train.embedding`
+trains the weights.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from ..music.chords import number_chords_by_gap, order_by_chord
 from ..music.notes import Notes
 
-WEIGHTS = Path(__file__).with_name("embedding-1.npz")  # the number is the version: other weights get another one
+WEIGHTS = Path(__file__).with_name("embedding-1.npz")  # the number is the version of the weights
 WINDOW, HOP = 128, 64  # notes
 MOST_WINDOWS = 64  # of a long piece, evenly spread
-CHORD_REACH, PAST_REACH = 4, 12  # notes before and after that may share a note's chord; notes before it that it follows
+CHORD_REACH, PAST_REACH = 4, 12  # notes on either side that may share its chord; notes before it that it follows
 
 Floats = NDArray[np.float32]
 Weights = Mapping[str, Floats]
@@ -32,13 +32,13 @@ _REGISTERS = np.linspace(27, 101, 8, dtype=np.float32)  # pitches
 _STEPS = np.linspace(-6, 1, 8, dtype=np.float32)  # log2 of seconds: 16 ms to 2 s
 _LENGTHS = np.linspace(-4.5, 1.5, 6, dtype=np.float32)  # log2 of seconds: 44 ms to 2.8 s
 _LARGEST_STEP = 12  # semitones: larger ones count as an octave
-_EVENEST = 4.0  # velocities spread less than this are not blown up
+_EVENEST = 4.0  # the least spread that velocities are divided by: even playing is not exaggerated
 FEATURES = 12 + len(_REGISTERS) + 2 * _LARGEST_STEP + 1 + 12 + 12 + len(_STEPS) + len(_LENGTHS) + 1
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A convolution over the notes; one that `adds` goes through a second one and is added to what came in."""
+    """A convolution over the notes; one that `adds` is a residual block: a second convolution, added to its input."""
 
     name: str
     width: int
@@ -57,13 +57,13 @@ LAYERS = (
     Layer("third", 128, adds=True),
     Layer("fourth", 128, dilation=2, adds=True),
 )
-HEAD_DIMENSIONS = 32  # dimensions by which composers are told
-DIMENSIONS = 16  # the first of them, an embedding: all kinds of spoiling rank by them, and sets of few pieces suffice
+HEAD_DIMENSIONS = 32  # input of the classifier of composers
+DIMENSIONS = 16  # the first of them, the embedding: enough to rank all kinds of corruption, few enough for small sets
 
 
 @dataclass(frozen=True)
 class WindowBatch:
-    """Windows in the order of `order_by_chord`, all [B, T]: onset and duration in s, pitch and velocity."""
+    """Windows [B, T] of notes in the order of `order_by_chord`; onset and duration are in seconds."""
 
     onset: NDArray[np.float64]
     duration: NDArray[np.float64]
@@ -74,19 +74,19 @@ class WindowBatch:
 def embed(notes: Notes) -> NDArray[np.float64] | None:
     """Embed a piece, float64 [D], the mean over its windows; None below 128 notes.
 
-    Each dimension has mean 0 and deviation 1 over the music that was learned from. The first tells what is whole
-    (high) from what is put together, the others fall in how much music differs in them.
+    Each dimension has mean 0 and standard deviation 1 over the training music. The first tells contiguous (high) from
+    shuffled music; in the others music differs less and less.
     """
-    embedding = _hear(notes)
+    embedding = _embed_all(notes)
     return None if embedding is None else embedding[:DIMENSIONS]
 
 
 def predict_composers(notes: Notes, most: int = 5) -> list[tuple[str, float]]:
     """Name the composers that a piece sounds most like, each with its share, likeliest first; none below 128 notes.
 
-    Shares of all composers known to the network add up to 1: it has no word for somebody else.
+    The shares of all composers known to the network add up to 1, so music of anybody else is given to one of them.
     """
-    embedding, head = _hear(notes), _shipped()
+    embedding, head = _embed_all(notes), _shipped()
     if embedding is None:
         return []
     logits = embedding @ head.weights["head.weight"] + head.weights["head.bias"]
@@ -96,12 +96,12 @@ def predict_composers(notes: Notes, most: int = 5) -> list[tuple[str, float]]:
 
 
 def known_composers() -> tuple[str, ...]:
-    """Everybody whom `predict_composers` can name."""
+    """Return all composers that `predict_composers` can name."""
     return _shipped().composers
 
 
-def _hear(notes: Notes) -> NDArray[np.float64] | None:
-    """All dimensions of a piece, float64 [HEAD_DIMENSIONS]."""
+def _embed_all(notes: Notes) -> NDArray[np.float64] | None:
+    """Embed a piece in all dimensions, float64 [HEAD_DIMENSIONS]."""
     windows = overlapping_windows(notes)
     if not len(windows.pitch):
         return None
@@ -115,14 +115,15 @@ def overlapping_windows(notes: Notes) -> WindowBatch:
     starts = np.unique([*range(0, last + 1, HOP), last]) if last >= 0 else np.empty(0, dtype=np.int64)
     if len(starts) > MOST_WINDOWS:
         starts = starts[np.linspace(0, len(starts) - 1, MOST_WINDOWS).astype(np.int64)]
-    rows = order[starts[:, None] + np.arange(WINDOW)]
+    rows = order[starts[:, None] + np.arange(WINDOW)]  # [B, T]: note numbers of each window
     return WindowBatch(
         notes.onset[rows], notes.duration[rows], notes.pitch[rows].astype(np.int64), notes.velocity[rows].astype(float)
     )
 
 
 def features(windows: WindowBatch) -> Floats:
-    """Describe each note to the network: float32 [B, T, FEATURES], nothing of it by absolute time or velocity."""
+    """Compute the network's input float32 [B, T, FEATURES], none of it by absolute time or velocity."""
+    # The level of loudness and the place in the piece depend on the recording and the window, not on the music.
     steps = np.diff(windows.onset, axis=1, prepend=windows.onset[:, :1])
     velocity = windows.velocity - windows.velocity.mean(axis=1, keepdims=True)
     spread = np.maximum(velocity.std(axis=1, keepdims=True), _EVENEST)
@@ -146,7 +147,7 @@ def _indicators(classes: NDArray[np.int64], count: int) -> Floats:
 
 
 def _bumps(values: NDArray[np.floating], centres: Floats) -> Floats:
-    """How near values are to each of evenly spaced centres, 0 to 1; those beyond the ends count as the ends."""
+    """Return how near values are to each of evenly spaced centres, 0 to 1; those beyond the ends count as the ends."""
     width = centres[1] - centres[0]
     away = (np.clip(values, centres[0], centres[-1]).astype(np.float32)[:, :, None] - centres) / width
     return np.asarray(np.exp(-(away**2)), dtype=np.float32)
@@ -154,6 +155,7 @@ def _bumps(values: NDArray[np.floating], centres: Floats) -> Floats:
 
 def _chord_mates(pitch: NDArray[np.int64], chord: NDArray[np.int64]) -> Floats:
     """Pitch classes struck together with each note, counted from its own: float32 [B, T, 12]."""
+    # A loop over lags instead of chords: each step handles the notes of all windows at once.
     classes = np.zeros((*pitch.shape, 12), dtype=np.float32)
     for lag in range(1, CHORD_REACH + 1):
         together = (chord[:, lag:] == chord[:, :-lag])[:, :, None]
@@ -175,11 +177,12 @@ def _past(pitch: NDArray[np.int64], chord: NDArray[np.int64]) -> Floats:
 
 def forward(weights: Weights, hidden: Floats) -> Floats:
     """Run the network: features float32 [B, T, FEATURES] -> embeddings float32 [B, D]."""
-    for layer in LAYERS:
+    for layer in LAYERS:  # as train.embedding.training has them in torch
         out = _convolve(weights, layer.name, hidden, layer)
         if layer.adds:
             out = hidden + _convolve(weights, f"{layer.name}_again", np.maximum(out, 0), layer)
         hidden = np.maximum(out, 0)
+    # The mean says how often a feature occurs, the maximum whether it occurs at all.
     pooled = np.concatenate([hidden.mean(axis=1), hidden.max(axis=1)], axis=1)
     return np.asarray(pooled @ weights["out.weight"] + weights["out.bias"])
 
@@ -188,6 +191,7 @@ def _convolve(weights: Weights, name: str, hidden: Floats, layer: Layer) -> Floa
     """Convolve [B, T, C] with `name.weight` [kernel * C, width], zeros beyond the ends."""
     around, length = layer.dilation * (layer.kernel - 1) // 2, hidden.shape[1]
     padded = np.pad(hidden, ((0, 0), (around, around), (0, 0)))
+    # A convolution as one product of matrices: the shifted copies side by side, one for each tap of the kernel.
     begins = range(0, layer.kernel * layer.dilation, layer.dilation)
     stacked = np.concatenate([padded[:, begin : begin + length : layer.stride] for begin in begins], axis=2)
     return np.asarray(stacked @ weights[f"{name}.weight"] + weights[f"{name}.bias"])
@@ -201,7 +205,7 @@ class _Shipped:
 
 @cache
 def _shipped() -> _Shipped:
-    """The weights in the package, rounded to 16 bits there, and the composers of their head."""
+    """Load the weights, which are stored in 16 bits, and the composers of the classifier, once."""
     with np.load(WEIGHTS, allow_pickle=False) as file:
         columns = {name: file[name] for name in file.files}
     names = tuple(columns.pop("composers").tolist())

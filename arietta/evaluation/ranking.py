@@ -1,4 +1,4 @@
-"""The best of several takes: those that lie nearest to real music in what can be measured without hearing.
+"""The best of several takes: those that are nearest to real music in what can be measured.
 
     for ranked in rank_takes(takes, best=2):
         ranked.take, ranked.score, ranked.parts, ranked.is_chosen
@@ -6,7 +6,7 @@
 Each part of a score lies in 0-1. A figure counts 1 in the middle half of what windows of real music have
 (`reference`), a half where only one window in twenty lies farther out on its side, a quarter as far out again, and so
 on; of MAESTRO and GiantMIDI-Piano the nearer one counts. The score is the geometric mean of the parts, so that one bad
-part spoils it. What cannot be said, of too short a take or without an index, is left out for that take.
+part lowers it. Parts that cannot be measured, of too short a take or without an index, are left out for that take.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ PARTS: Mapping[str, str] = {
 }
 STEADINESS = ("scale_consistency", "key_clarity")
 STRUCTURE = {f"coming_back_{seconds:g}": seconds for seconds in SCALES}
-SPOILED = 0.1  # what a loop or a copy leaves of a part
+PENALTY = 0.1  # a part with a loop or a copy: not 0, so that such takes still have an order
 # How a model's nats per note spread over windows of 300 notes: percentiles over the mean, as `reference.json` has them
 # of `piano` and `concert`.
 SPREAD = (0.84, 0.92, 1.0, 1.09, 1.2)
 
 
 class Composed(Protocol):
-    """What is asked of a take, composed here or by a server."""
+    """A take, composed here or by a server, as far as ranking needs it."""
 
     @property
     def notes(self) -> Notes: ...
@@ -90,14 +90,15 @@ def rank_takes(
         for take, original in zip(takes, originals, strict=True)
     ]
     scores = [score_of(parts_of_take) for parts_of_take in parts]
+    # Sorting is stable: of equal scores the earlier take leads.
     order = sorted(range(len(takes)), key=lambda index: -scores[index])
     return [Ranked(takes[index], scores[index], parts[index], rank < best) for rank, index in enumerate(order)]
 
 
 def parts_of(take: Composed, *, typical_nats: float | None = None, is_original: bool | None = None) -> dict[str, float]:
-    """Score a take in each of PARTS that can be told of it, 0 to 1."""
+    """Score a take in each of PARTS that can be measured of it, 0 to 1."""
     notes = cut_window(take.notes, take.prompt_notes, len(take.notes)) if take.prompt_notes else take.notes
-    parts: dict[str, float | None] = {"loops": SPOILED if find_loops(notes) else 1.0}
+    parts: dict[str, float | None] = {"loops": PENALTY if find_loops(notes) else 1.0}
     windows = sample_windows(notes)
     if windows:
         sample = Sample.of(nearest_window(len(notes)), [_figures(window.notes) for window in windows])
@@ -107,24 +108,24 @@ def parts_of(take: Composed, *, typical_nats: float | None = None, is_original: 
         if typical_nats is not None:
             parts["likelihood"] = closeness(take.nll, tuple(typical_nats * share for share in SPREAD))
     if is_original is not None:
-        parts["originality"] = 1.0 if is_original else SPOILED
+        parts["originality"] = 1.0 if is_original else PENALTY
     return {name: round(value, 4) for name, value in parts.items() if value is not None}
 
 
 def typical_nats(bundle: Bundle) -> float | None:
-    """Nats a note that a model's held-out music had when it was trained, by its card; None where that does not say."""
+    """Nats per note of a model's held-out music after training, by its card; None where that does not say."""
     validation = (bundle.card.get("training") or {}).get("validation") or {}  # a card may leave out either, or be null
     return float(validation["nats_per_note"]) if "nats_per_note" in validation else None
 
 
 def score_of(parts: Mapping[str, float]) -> float:
-    """The geometric mean of the parts, 0 to 1."""
+    """Return the geometric mean of the parts, 0 to 1."""
     return round(float(np.exp(np.mean(np.log(np.maximum(list(parts.values()), 1e-9))))), 4)
 
 
 def closeness(value: float, band: Band, *, is_more_fine: bool = False) -> float:
-    """1 in the middle half of real windows, 0.5 at their 5th and 95th percentile, halved again as far beyond."""
-    low, middle_low, _, middle_high, high = band
+    """Return 1 in the middle half of real windows, 0.5 at their 5th and 95th percentile, halved again as far beyond."""
+    low, middle_low, _, middle_high, high = band  # two of its percentiles may coincide, hence the least widths below
     if value < middle_low:
         return float(2.0 ** -((middle_low - value) / max(middle_low - low, 1e-9)))
     if value > middle_high and not is_more_fine:

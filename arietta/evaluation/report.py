@@ -168,6 +168,10 @@ def report_on(
         window_meter = None if meter is None else shift_meter(meter, -window.begin)
         window_score = None if engine is None else score_piece(window.notes, engine, style=style)
         figures.append(_profile(window.notes, window_meter, window_score).figures)
+    shared = None
+    if index is not None:
+        overlap = find_passages(notes, index)
+        shared = Shared(overlap, measure_percentiles(overlap, index), index)
     key = find_key(notes.pitch, notes.duration)
     return Report(
         profile=profile,
@@ -179,7 +183,7 @@ def report_on(
         bundle=engine.bundle.fingerprint if engine else None,
         scored=scored,
         surprises=tuple(find_surprises(scored, engine.bundle.codec)) if engine and scored else (),
-        shared=None if index is None else _share(notes, index),
+        shared=shared,
     )
 
 
@@ -209,11 +213,6 @@ def _measure_beats(notes: Notes, written: Meter | None) -> Beats | None:
     meter = written or find_beat_meter(measured)
     statistics = {} if meter is None else measure_in_beats(measured, meter)
     return Beats(written is not None, main_signature(measured, meter), statistics) if meter and statistics else None
-
-
-def _share(notes: Notes, index: PassageIndex) -> Shared:
-    overlap = find_passages(notes, index)
-    return Shared(overlap, measure_percentiles(overlap, index), index)
 
 
 def _to_json(statistics: Statistics) -> dict[str, Any]:

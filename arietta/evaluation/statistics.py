@@ -81,12 +81,12 @@ def measure(notes: Notes, names: Iterable[str] = DEFINITIONS) -> Statistics:
 
     A name is missing where the notes are too few to say, and all but one of none at all.
     """
-    measured = {name: _of(_FUNCTIONS[name](notes)) for name in names}
-    return {name: value for name, value in measured.items() if len(value)}
-
-
-def _of(value: float | Column | None) -> Column:
-    return np.empty(0) if value is None else np.atleast_1d(np.asarray(value, dtype=np.float64))
+    measured = {name: _FUNCTIONS[name](notes) for name in names}
+    return {
+        name: np.atleast_1d(np.asarray(statistic, dtype=np.float64))
+        for name, statistic in measured.items()
+        if statistic is not None
+    }
 
 
 def average_interval(notes: Notes) -> float | None:
@@ -103,6 +103,7 @@ def transitions(classes: NDArray[np.int64], count: int) -> Column | None:
     """Share of each step from class i to class j, float64 [count * count] at i * count + j; None below two."""
     if len(classes) < 2:
         return None
+    # A pair of classes as one number, so that counting pairs is counting numbers.
     steps = np.bincount(classes[:-1] * count + classes[1:], minlength=count * count)
     return np.asarray(steps / steps.sum())
 
@@ -116,6 +117,7 @@ def polyphony(notes: Notes) -> float | None:
     """Mean number of keys down, over the time in which any is."""
     if not len(notes):
         return None
+    # A note adds to the time in which any key is down only what lies after all releases before it.
     ends = np.maximum.accumulate(notes.release)
     before = np.concatenate([[-np.inf], ends[:-1]])
     sounding = np.maximum(ends - np.maximum(notes.onset, before), 0.0).sum()
@@ -136,13 +138,14 @@ def groove(notes: Notes, bar: float = BAR) -> float | None:
         return None
     since = (notes.onset - notes.onset[0]) / bar
     bars = np.floor(since).astype(np.int64)
+    # Rounding may lift an onset just before a bar line to position 64, which no bar has.
     return likeness_of_bars(bars, np.minimum(((since - bars) * POSITIONS).astype(np.int64), POSITIONS - 1))
 
 
-def likeness_of_bars(bars: NDArray[np.int64], places: NDArray[np.int64]) -> float | None:
-    """Mean likeness of any two bars: onsets stand in bar `bars` [N], rising from 0, at `places` [N], 0 to 63.
+def likeness_of_bars(bars: NDArray[np.int64], positions: NDArray[np.int64]) -> float | None:
+    """Mean likeness of any two bars; None below two of them, and of very many, 500 are taken.
 
-    None below two bars; of very many, 500 are taken.
+    Onsets stand in bar `bars` [N], rising from 0, at `positions` [N] of it, 0 to 63.
     """
     count = int(bars[-1]) + 1 if len(bars) else 0
     if count < 2:
@@ -150,7 +153,7 @@ def likeness_of_bars(bars: NDArray[np.int64], places: NDArray[np.int64]) -> floa
     chosen = np.unique(np.linspace(0, count - 1, min(count, MOST_BARS)).astype(np.int64))
     patterns = np.zeros((len(chosen), POSITIONS), dtype=np.int64)
     inside = np.isin(bars, chosen)
-    patterns[np.searchsorted(chosen, bars[inside]), places[inside]] = 1
+    patterns[np.searchsorted(chosen, bars[inside]), positions[inside]] = 1  # however many strike at once
     struck = patterns.sum(axis=0)  # of n bars, k struck and n - k not: k (n - k) pairs differ at a position
     pairs = len(chosen) * (len(chosen) - 1) / 2
     return float(1 - (struck * (len(chosen) - struck)).sum() / (pairs * POSITIONS))
@@ -162,11 +165,6 @@ def repetition(notes: Notes) -> float | None:
     return 1 - len(np.unique(hashes)) / len(hashes) if len(hashes) else None
 
 
-def _key_clarity(notes: Notes) -> float | None:
-    key = find_key(notes.pitch, notes.duration)
-    return None if key is None else key.clarity
-
-
 _FUNCTIONS: Mapping[str, Callable[[Notes], float | Column | None]] = {
     "note_count": lambda notes: float(len(notes)),
     "pitch_count": lambda notes: float(len(np.unique(notes.pitch))) if len(notes) else None,
@@ -174,6 +172,7 @@ _FUNCTIONS: Mapping[str, Callable[[Notes], float | Column | None]] = {
     "average_interval": average_interval,
     "inter_onset": inter_onset,
     "pitch_classes": lambda notes: pitch_classes(notes.pitch) if len(notes) else None,
+    # Pitches are uint8: in steps of i * 12 + j they would overflow.
     "pitch_class_steps": lambda notes: transitions(notes.pitch.astype(np.int64) % 12, 12),
     "note_lengths": lambda notes: np.bincount(length_classes(notes), minlength=12) / len(notes) if len(notes) else None,
     "note_length_steps": lambda notes: transitions(length_classes(notes), 12),
@@ -181,7 +180,7 @@ _FUNCTIONS: Mapping[str, Callable[[Notes], float | Column | None]] = {
     "velocity_spread": lambda notes: float(notes.velocity.std()) if len(notes) else None,
     "polyphony": polyphony,
     "pedal": pedal_share,
-    "key_clarity": _key_clarity,
+    "key_clarity": lambda notes: key.clarity if (key := find_key(notes.pitch, notes.duration)) else None,
     "scale_consistency": lambda notes: scale_consistency(notes.pitch) if len(notes) else None,
     "groove": groove,
     "repetition": repetition,
@@ -198,7 +197,7 @@ def find_beat_meter(notes: Notes) -> Meter | None:
 
 
 def first_20_minutes(notes: Notes) -> Notes:
-    """The first 20 minutes of a piece, in which beats are sought."""
+    """Return the first 20 minutes of a piece, in which beats are sought."""
     return crop(notes, 0.0, MOST_SECONDS) if notes.seconds > MOST_SECONDS else notes
 
 
@@ -238,7 +237,7 @@ def groove_beats(onset: Column, meter: Meter) -> float | None:
     bars, positions, bar_count = [], [], 0
     for number in np.flatnonzero(sizes == commonest).tolist():
         position = np.rint((onset[part == number] - begins[number]) / commonest * POSITIONS).astype(np.int64)
-        position = position[position >= 0]
+        position = position[position >= 0]  # notes before the first signature stand in no bar
         if len(position):
             bars.append(bar_count + position // POSITIONS)
             positions.append(position % POSITIONS)
@@ -255,7 +254,7 @@ def main_signature(notes: Notes, meter: Meter) -> str:
 
 
 def shift_meter(meter: Meter, seconds: float) -> Meter:
-    """The same metre for notes that begin `seconds` later (earlier when negative)."""
+    """Return the same metre for notes that begin `seconds` later (earlier when negative)."""
     return replace(
         meter,
         signatures=tuple(replace(change, seconds=change.seconds + seconds) for change in meter.signatures),

@@ -31,9 +31,9 @@ PLAIN = {
     "repetition": "{:.0%} of its figures repeated",
 }
 NOTHING_TO_JUDGE = "It has no notes for a piano: there is nothing to judge."
-EXPECTED = 0.9  # of real windows lie between their own 5th and 95th percentile
-FURTHEST = 3  # figures of a model's takes that are named
-LIKELY_STYLE = 0.1  # of the classifier's shares: fainter likenesses are not named
+EXPECTED = 0.9  # share of real windows that lie between their own 5th and 95th percentile
+FURTHEST = 3  # figures that are named of those in which a model's takes differ most
+LIKELY_STYLE = 0.1  # share of the classifier from which a composer is named
 MEANINGS: Mapping[str, str] = {
     NATS: "surprise of each note to the model, in nats per note; lower is more expected",
     "notes_per_second": "notes per second",
@@ -60,7 +60,10 @@ def plain_words(report: Report) -> dict[str, str]:
     plural = "s" if profile.note_count > 1 else ""
     sentences = {"length": f"{profile.note_count:,} note{plural}, {format_time(profile.seconds)}"}
     if report.key:
-        sentences["key"] = f"{report.key}, {_clearly(profile.statistics['key_clarity'][0])}"
+        clarity = profile.statistics["key_clarity"][0]
+        sentences["key"] = (
+            f"{report.key}, {'clearly' if clarity > 0.8 else 'more or less' if clarity > 0.6 else 'hardly'}"
+        )
     if profile.beats:
         sentences["beats"] = _beats(profile.beats)
     if profile.nats_per_note is not None:
@@ -86,9 +89,10 @@ def model_words(report: ModelReport) -> dict[str, str]:
     for reference in report.real:
         shares = report.inside[reference.corpus]
         mean = sum(shares.values()) / len(shares)
+        furthest = sorted(shares, key=lambda name: shares[name])[:FURTHEST]
         sentences[f"beside {reference.title}"] = (
             f"{mean:.0%} of the takes lie, on average over {len(shares)} figures, where {EXPECTED:.0%} of its windows "
-            f"do; furthest from it: {_furthest(shares)}"
+            f"do; furthest from it: {', '.join(f'{name_of(name)} ({shares[name]:.0%})' for name in furthest)}"
         )
     loops = f"{report.loops} of {report.takes} takes have a pattern that comes eight times in a row"
     real = f"; windows of {report.real[0].title} have {report.real[0].loops:.2g} on average" if report.real else ""
@@ -108,18 +112,19 @@ def model_words(report: ModelReport) -> dict[str, str]:
     return sentences
 
 
-def standing_sentences(standing: Percentiles | None) -> list[str]:
+def percentile_sentences(percentiles: Percentiles | None) -> list[str]:
     """Say in three lines where a piece's figures lie among those of people's works; nothing where that is unknown."""
-    if standing is None:
+    if percentiles is None:
         return []
     verdict = (
         "So it lies within what people share with each other (their 95 % interval)."
-        if standing.is_inside
+        if percentiles.is_inside
         else "So it shares more than people's works do (above their 95 % interval): listen to both before using it."
     )
     return [
-        f"Of windows of {standing.window} notes from works of people, {standing.longest:.1f} % have only shorter",
-        f"passages in common with other works, and {standing.share:.1f} % have fewer of their notes in such passages.",
+        f"Of windows of {percentiles.window} notes from works of people, {percentiles.longest:.1f} % have only shorter",
+        "passages in common with other works, and "
+        f"{percentiles.share:.1f} % have fewer of their notes in such passages.",
         verdict,
     ]
 
@@ -140,6 +145,7 @@ def index_sentence(index: PassageIndex) -> str:
 def retry_sentences(seed: int, originality: Originality) -> list[str]:
     """Say which tries shared too much, and when all of them did; `seed` is that of the take that is kept."""
     rejected = originality.rejected
+    # Each retry was composed again with the next one's seed, and the last with that of the take.
     following = [retry.seed for retry in rejected[1:]] + ([seed] if originality.is_inside else [])
     lines = [
         f"{_shared_by(retry)}: composed again with seed {next_seed}."
@@ -181,19 +187,19 @@ def report_json(report: Report) -> dict[str, Any]:
     """Describe a report as JSON values, with the sentences that say what it shares."""
     values = report.to_json()
     if report.shared is not None:
-        sentences = standing_sentences(report.shared.percentiles)
+        sentences = percentile_sentences(report.shared.percentiles)
         values["originality"] |= {"sentences": sentences, "index": index_sentence(report.shared.index)}
     return values
 
 
 def name_of(figure: str) -> str:
-    """A figure's name in words: inter_onset_beats -> inter onset beats."""
+    """Return a figure's name in words: inter_onset_beats -> inter onset beats."""
     words, _, scale = figure.replace("_", " ").rpartition(" ")
     return f"{words} at {scale} s" if scale.isdigit() else figure.replace("_", " ")
 
 
 def number(value: float) -> str:
-    """Four digits that count."""
+    """Write a number with four significant digits."""
     return f"{value:.4g}"
 
 
@@ -203,15 +209,6 @@ def _distances(mine: SetDistance | None, theirs: SetDistance | None) -> str:
         return ""
     real = f", real against real {theirs.distance:.2f}" if theirs is not None else ""
     return f"; Frechet distance {mine.distance:.2f}{real}"
-
-
-def _furthest(shares: Mapping[str, float]) -> str:
-    least = sorted(shares, key=lambda name: shares[name])[:FURTHEST]
-    return ", ".join(f"{name_of(name)} ({shares[name]:.0%})" for name in least)
-
-
-def _clearly(clarity: float) -> str:
-    return "clearly" if clarity > 0.8 else "more or less" if clarity > 0.6 else "hardly"
 
 
 def _beats(beats: Beats) -> str:
@@ -248,7 +245,7 @@ def _shared(shared: Shared) -> str:
         [
             f"the longest passage has {longest.shared} notes or more, of {longest.piece.name};",
             f"{overlap.share:.0%} of all notes.",
-            *standing_sentences(shared.percentiles),
+            *percentile_sentences(shared.percentiles),
             index_sentence(shared.index),
         ]
     )

@@ -103,7 +103,7 @@ def _steps_seconds(engine: OnnxEngine, filled: int) -> float:
 
 def new_and_again(engine: OnnxEngine) -> tuple[float, float]:
     """A prompt of 256 rows taken in for the first time, and again."""
-    rows = generate(Request(notes=256, seed=perf_counter_ns() % 10_000), engine).events[:256]
+    rows = generate(Request(notes=256, seed=perf_counter_ns() % 10_000), engine).tokens[:256]
     return bench_batch.prompt_seconds(engine, rows, 0)
 
 

@@ -69,7 +69,7 @@ def contestants(bundle: Bundle, notes: int) -> dict[str, Callable[[], float]]:
         "arietta": lambda: seconds(lambda: generate(Request(notes=notes, seed=1), engine)),
         "transformers with its cache": lambda: seconds(lambda: generate_with_llama(llama, tokens)),
         "transformers without a cache": lambda: uncached(llama, tokens),
-        "pytorch eager, the same model": lambda: seconds(lambda: eager.compose(round(notes * ROWS_A_NOTE))),
+        "pytorch eager, the same model": lambda: seconds(lambda: eager.generate(round(notes * ROWS_A_NOTE))),
     } | midigpt_of(bundle.model, notes)
 
 

@@ -14,7 +14,7 @@ from arietta.errors import RequestError
 from arietta.evaluation import ranking
 from arietta.evaluation.ranking import (
     PARTS,
-    SPOILED,
+    PENALTY,
     STEADINESS,
     STRUCTURE,
     closeness,
@@ -99,7 +99,7 @@ def test_a_loop_spoils_its_part_alone(real: list[Reference]) -> None:
     whole = tune(1, 200)
     looping = play_all(whole, pattern([60, 64], 12), tune(2, 200))
     assert parts_of(Made(whole))["loops"] == 1
-    assert parts_of(Made(looping))["loops"] == SPOILED
+    assert parts_of(Made(looping))["loops"] == PENALTY
 
 
 def test_too_likely_is_as_bad_as_too_unlikely(real: list[Reference]) -> None:
@@ -128,7 +128,7 @@ def test_a_prompt_is_not_judged(real: list[Reference]) -> None:
     prompt, composed = pattern([60, 64], 12), tune(2, 200)
     whole = play_all(prompt, composed)
     assert parts_of(Made(whole, prompt_notes=len(prompt))) == parts_of(Made(composed))
-    assert parts_of(Made(whole))["loops"] == SPOILED
+    assert parts_of(Made(whole))["loops"] == PENALTY
 
 
 @pytest.mark.parametrize("note_count", [99, 120, 700, 2000])  # too short, one window, several of 300 and of 1,000

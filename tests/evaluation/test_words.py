@@ -15,9 +15,9 @@ from arietta.evaluation.words import (
     distance_sentence,
     index_sentence,
     name_of,
+    percentile_sentences,
     plain_words,
     retry_sentences,
-    standing_sentences,
     unread_sentence,
 )
 from arietta.generation.original import Originality, Rejected
@@ -51,9 +51,9 @@ def test_that_no_try_was_original_is_said_plainly() -> None:
 
 @pytest.mark.parametrize(("longest", "verdict"), [(97.5, "lies within"), (97.6, "shares more")])
 def test_the_verdict_changes_at_the_end_of_the_human_interval(longest: float, verdict: str) -> None:
-    lines = standing_sentences(Percentiles(300, longest, 20.0))
+    lines = percentile_sentences(Percentiles(300, longest, 20.0))
     assert len(lines) == 3 and "windows of 300 notes" in lines[0] and verdict in lines[2]
-    assert standing_sentences(None) == []
+    assert percentile_sentences(None) == []
 
 
 def test_an_index_says_how_much_it_finds_only_where_it_is_thinned_and_measured(

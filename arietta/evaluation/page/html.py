@@ -17,7 +17,7 @@ from pathlib import Path
 from ...names import printable
 
 FOLDER = Path(__file__).parent
-EMPTY = ("meta", "input", "br")
+EMPTY = ("meta", "input", "br")  # elements that have no end tag
 
 
 class Markup(str):
@@ -28,7 +28,11 @@ class Markup(str):
 
 def tag(name: str, /, *content: object, **attributes: object) -> Markup:
     """Write an element; `class_="x"` and `aria_label="y"` are attributes, True is one without a value, None is none."""
-    written = "".join(_attribute(key, value) for key, value in attributes.items() if value is not None)
+    written = ""
+    for key, setting in attributes.items():
+        attribute = key.rstrip("_").replace("_", "-") if key.islower() else key  # viewBox stays
+        if setting is not None:
+            written += f" {attribute}" if setting is True else f' {attribute}="{_text(setting)}"'
     return Markup(f"<{name}{written}>" if name in EMPTY else f"<{name}{written}>{joined(*content)}</{name}>")
 
 
@@ -45,16 +49,12 @@ def rows(heads: list[str], body: list[list[object]]) -> Markup:
         tag(
             "tr",
             tag("th", first, scope="row"),
+            # On narrow screens the style shows the head beside each cell in place of the row of heads.
             *(tag("td", cell, data_head=name) for name, cell in zip(heads[1:], cells, strict=True)),
         )
         for first, *cells in body
     ]
     return tag("table", tag("thead", head), tag("tbody", *lines))
-
-
-def _attribute(key: str, value: object) -> str:
-    name = key.rstrip("_").replace("_", "-") if key.islower() else key  # viewBox stays
-    return f" {name}" if value is True else f' {name}="{_text(value)}"'
 
 
 def _text(value: object) -> str:
@@ -66,6 +66,7 @@ def document(title: str, *content: object) -> str:
     """Write a whole page with `content` in its middle."""
     head = joined(
         tag("meta", charset="utf-8"),
+        # As an element too: a page that is opened from a folder has no server to send a header.
         tag("meta", http_equiv="Content-Security-Policy", content=content_policy()),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),

@@ -1,10 +1,9 @@
-"""A model's report as a page: what its takes are like beside real music, and the first three of them to be heard."""
+"""A model's report as a page: what its takes are like beside real music, and the first three of them to play."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..comparison import Comparison
 from ..model_report import AgainstSet, ModelReport
 from ..reference import PERCENTILES
 from ..words import MEANINGS, model_words, name_of, number
@@ -66,7 +65,8 @@ def _against(against: AgainstSet) -> Iterator[Markup]:
             name_of(name),
             f"{comparison.overlap:.3f}",
             "{:.2f}-{:.2f}".format(*comparison.overlap_interval),
-            _overlap(against, name),
+            # A half of the real windows may have too few of a statistic to compare.
+            f"{against.real.statistics[name].overlap:.3f}" if name in against.real.statistics else "",
         ]
         for name, comparison in against.takes.statistics.items()
     ]
@@ -76,8 +76,3 @@ def _against(against: AgainstSet) -> Iterator[Markup]:
     )
     table = rows(["Figure", "Overlapped area", "95 %", "Real against real"], lines)
     yield details(f"Against {against.name}, figure by figure", tag("p", words), table)
-
-
-def _overlap(against: AgainstSet, name: str) -> str:
-    comparison: Comparison | None = against.real.statistics.get(name)
-    return f"{comparison.overlap:.3f}" if comparison else ""

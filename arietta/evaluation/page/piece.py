@@ -1,4 +1,4 @@
-"""A report as a page: in plain words first, a roll that plays, pictures, and every figure beside real music.
+"""A report as a page: first in plain words, then a roll that plays, pictures, and every figure beside real music.
 
     report_html([TitledReport("piece", notes, report)])
 
@@ -25,8 +25,8 @@ from ..words import (
     index_sentence,
     name_of,
     number,
+    percentile_sentences,
     plain_words,
-    standing_sentences,
 )
 from .html import Markup, document, joined, rows, tag
 from .plots import bars, squares, strip_plot, structure_squares
@@ -53,6 +53,7 @@ class TitledReport:
 
 def report_html(judged: Sequence[TitledReport]) -> str:
     """Write the page of one piece, or of several with an overview before them; its size is bounded."""
+    # Every note is drawn and stored: a page of many pieces shares out what one piece may have.
     most = max(MOST_NOTES // max(len(judged), 1), LEAST_NOTES)
     if len(judged) == 1:
         only = judged[0]
@@ -76,7 +77,9 @@ def piece_parts(piece: TitledReport, *, most: int = MOST_NOTES, heading: str = "
     yield tag("dl", *(joined(tag("dt", name.capitalize()), tag("dd", words)) for name, words in sentences.items()))
     yield tag(heading, "Hear and see it", class_="part")
     yield roll_player(piece.notes, [surprise.note for surprise in report.surprises], most=most, name=piece.title)
-    yield _legend(report)
+    framed = "Framed notes are those that the model expected least. " if report.surprises else ""
+    legend = "Darker notes are louder (brighter ones, on a dark page); thin lines are every C, the strongest middle C; "
+    yield tag("p", f"{framed}{legend}the line at the bottom is the sustain pedal.", class_="small")
     yield tag(heading, "How it is like itself", class_="part")
     yield structure_pictures(piece.notes)
     yield tag(heading, "Beside real music", class_="part")
@@ -135,16 +138,16 @@ def _overview(judged: Sequence[TitledReport]) -> Markup:
             _count(report),
         ]
         lines.append([link, *("" if cell is None else cell for cell in cells)])
-    heads = ["Piece", "Notes", "Length", "Key", "Nats a note", "Loops", "Longest shared", "Figures as in real music"]
+    heads = ["Piece", "Notes", "Length", "Key", "Nats per note", "Loops", "Longest shared", "Figures as in real music"]
     return rows(heads, lines)
 
 
 def _count(report: Report) -> str | None:
-    inside = _placed(report)
+    inside = _figures_inside(report)
     return f"{sum(inside.values())} of {len(inside)}" if inside else None
 
 
-def _placed(report: Report) -> dict[str, bool]:
+def _figures_inside(report: Report) -> dict[str, bool]:
     """Which figures lie where nine of ten windows of MAESTRO or of GiantMIDI-Piano do."""
     values = report.sample.figures if report.sample else {}
     known = {
@@ -153,23 +156,18 @@ def _placed(report: Report) -> dict[str, bool]:
     return {name: any(is_inside(values[name], band) for band in bands) for name, bands in known.items() if bands}
 
 
-def _legend(report: Report) -> Markup:
-    framed = "Framed notes are those that the model expected least. " if report.surprises else ""
-    words = "Darker notes are louder (brighter ones, on a dark page); thin lines are every C, the strongest middle C; "
-    return tag("p", f"{framed}{words}the line at the bottom is the sustain pedal.", class_="small")
-
-
 def _beside(report: Report) -> Iterator[Markup]:
     sample, real = report.sample, report.real
     if sample is None or not real:
         yield tag("p", "It is too short to be held against real music, of which windows of 300 notes were measured.")
         return
-    placed = _placed(report)
-    outside = [name_of(name) for name, inside in placed.items() if not inside]
-    inside_count = f"{len(placed) - len(outside)} of {len(placed)} figures"
+    is_inside_of = _figures_inside(report)
+    outside = [name_of(name) for name, inside in is_inside_of.items() if not inside]
+    inside_count = f"{len(is_inside_of) - len(outside)} of {len(is_inside_of)} figures"
     exceptions = f"; outside are {', '.join(outside)}" if outside else ""
     yield tag("p", f"{inside_count} lie where nine in ten windows of either corpus do{exceptions}.")
     own = f"the median of {sample.count} windows of it" if sample.count > 1 else "this piece"
+    # In the order of MEANINGS, so that the tables of all reports are alike.
     values = {name: sample.figures[name] for name in MEANINGS if name in sample.figures}
     yield key_of_plots(real, f"{own}, beside windows of {sample.notes:,} notes")
     yield figure_table(values, real)
@@ -179,12 +177,11 @@ def _details(report: Report) -> Iterator[Markup]:
     if report.surprises:
         yield details("The notes it expected least", _surprises(report))
     if report.shared and report.shared.overlap.passages:
-        words = " ".join([*standing_sentences(report.shared.percentiles), index_sentence(report.shared.index)])
+        words = " ".join([*percentile_sentences(report.shared.percentiles), index_sentence(report.shared.index)])
         yield details("What it shares with the corpus", tag("p", words), _passages(report.shared.overlap.passages))
     yield details("All figures of the whole piece", _all_figures(report))
-    spread = dict(_distributions(report))
-    if spread:
-        drawn = (_spread(name, shares) for name, shares in spread.items())
+    drawn = [_spread(name, shares) for name, shares in report.profile.all_statistics.items() if len(shares) > 1]
+    if drawn:
         yield details("How pitches and lengths are spread", tag("div", *drawn, class_="pictures"))
 
 
@@ -210,7 +207,7 @@ def _surprises(report: Report) -> Markup:
             type="button",
             data_at=f"{surprise.note.onset:.2f}",
             aria_label=f"Play from {at}",
-            disabled=True,
+            disabled=True,  # until the script enables it: without one nothing can play
         )
         lines.append([pitch_name(surprise.note.pitch), button, f"{surprise.nats:.1f}", f"{surprise.pitch_nats:.1f}"])
     words = "How unlikely the model found the note's time, pitch, length and velocity together, and its pitch alone."
@@ -246,16 +243,12 @@ def _all_figures(report: Report) -> Markup:
     return joined(origin, rows(["Figure", "Value"], lines))
 
 
-def _distributions(report: Report) -> Iterator[tuple[str, np.ndarray]]:
-    yield from ((name, shares) for name, shares in report.profile.all_statistics.items() if len(shares) > 1)
-
-
 def _spread(name: str, value: np.ndarray) -> Markup:
     """Draw a distribution as bars, or the transitions of twelve classes as squares, the darkest the commonest."""
     words = MEANINGS[name] + (f" ({CLASSES})" if name == "pitch_classes" else "")
     if len(value) == 12:
         return tag("figure", bars(value.tolist()), tag("figcaption", words))
-    matrix = value.reshape(12, 12)
+    matrix = value.reshape(12, 12)  # all distributions have twelve classes, or the steps between twelve
     return tag(
         "figure", squares(matrix / max(float(matrix.max()), 1e-9)), tag("figcaption", f"{words}, from row to column")
     )

@@ -1,4 +1,4 @@
-"""Small pictures for a page: where a figure lies among real music, how shares are spread, what is like what."""
+"""Small pictures for a page: figures among those of real music, distributions, and self-similarity."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ SIDE, MARGIN, TOP = 340.0, 30.0, 84.0  # pixels of a structure drawn as a docume
 
 
 def strip_plot(values: Sequence[float], bands: Sequence[Band]) -> Markup:
-    """Draw real music's 5th, 25th, 50th, 75th and 95th percentile, a line a corpus, and `values` across them."""
+    """Draw real music's 5th, 25th, 50th, 75th and 95th percentile, a line per corpus, and `values` across them."""
     ends = [*values, *(edge for band in bands for edge in (band[0], band[-1]))]
     low, high = min(ends), max(ends)
-    room = 0.06 * (high - low) or 1.0
+    room = 0.06 * (high - low) or 1.0  # `or`: all values may be equal
     low, high = low - room, high + room
 
     def x(value: float) -> str:
@@ -51,6 +51,7 @@ def bars(shares: Sequence[float]) -> Markup:
 def squares(matrix: NDArray[np.float64]) -> Markup:
     """Draw a matrix of values from 0 to 1, the darker the larger."""
     rows, columns = matrix.shape
+    # Six shades in place of a colour per cell: cells of a shade in a row become one stroke of one path.
     shade = np.ceil(matrix * SHADES - 0.02).astype(int)
     shapes = []
     for degree in range(1, SHADES + 1):
@@ -87,7 +88,7 @@ def _square(notes: Notes, seconds: float, left: float) -> Iterator[Shape]:
     seconds, shades = _shades(notes, seconds)
     yield Text(left, TOP - 10, f"windows of {seconds:.3g} s", 11.5)
     colours, side = velocity_colours(), SIDE / max(len(shades), 1)
-    for row, column in np.argwhere(shades > 0.02**4).tolist():
+    for row, column in np.argwhere(shades > 0.02**4).tolist():  # fainter ones cannot be seen
         shade = colours[round(127 * shades[row, column])]
         yield Box(left + column * side, TOP + row * side, side, side, shade)
     yield Text(left, TOP + SIDE + 16, format_time(0), 10)

@@ -31,7 +31,8 @@ def roll_player(notes: Notes, marked: Sequence[Note] = (), *, most: int = MOST_N
     if not len(drawn):
         return Markup()
     end = drawn.seconds
-    seconds = _seconds(end)
+    # A short piece is one system; a long one has longer systems, so that the page does not grow without end.
+    seconds = max(math.ceil(end), 1) if end <= LONE_SECONDS else max(SECONDS, math.ceil(end / MOST_SYSTEMS))
     frame = _Frame(drawn, seconds)
     systems = [
         tag("div", tag("span", format_time(start), class_="at"), frame.system(drawn, marked, start), class_="system")
@@ -51,12 +52,6 @@ def roll_player(notes: Notes, marked: Sequence[Note] = (), *, most: int = MOST_N
     )
 
 
-def _seconds(end: float) -> int:
-    if end <= LONE_SECONDS:
-        return max(math.ceil(end), 1)
-    return max(SECONDS, math.ceil(end / MOST_SYSTEMS))
-
-
 def _controls(name: str, end: float) -> Markup:
     slider = tag("input", type="range", min=0, max=f"{end:.2f}", step="0.01", value=0, aria_label=f"Position in {name}")
     return tag(
@@ -65,12 +60,13 @@ def _controls(name: str, end: float) -> Markup:
         slider,
         tag("span", f"0:00 / {format_time(end)}", class_="time"),
         class_="controls",
-        hidden=True,
+        hidden=True,  # until the script shows them: without one nothing can play
     )
 
 
 def _numbers(notes: Notes) -> str:
     """Onsets and sounding lengths in ms, pitches and velocities, a list each."""
+    # The player has no pedal: a note sounds as long as the pedal holds it.
     sounding = fold_pedal(notes)
     columns = np.rint(sounding.onset * 1000), np.rint(sounding.duration * 1000), sounding.pitch, sounding.velocity
     return json.dumps([column.astype(int).tolist() for column in columns], separators=(",", ":"))
@@ -112,6 +108,7 @@ class _Frame:
         left, wide = self._spans(notes.onset[inside], notes.release[inside], start)
         row = self.high - notes.pitch[inside].astype(int)
         loud = np.searchsorted(LOUDNESS, notes.velocity[inside], side="right")
+        # One path per colour: thousands of elements would make a page slow to scroll.
         for degree in range(len(LOUDNESS) + 1):
             chosen = loud == degree
             columns = (column[chosen].tolist() for column in (left, row, wide))
@@ -132,6 +129,7 @@ class _Frame:
         return left.astype(int), np.maximum(right - left, self.width / 400).astype(int) + 1
 
     def _mark(self, note: Note, start: int) -> Markup:
+        # A frame stands out a little on all sides, and a very short note still gets a visible one.
         wide = max(note.duration * HUNDREDTHS, self.width / 200)
         left = (note.onset - start) * HUNDREDTHS - self.width / 400
         x, width = round(left), round(wide + self.width / 200)
