@@ -20,6 +20,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -66,6 +67,12 @@ class Walk:
         }
 
 
+def commit(checkout: Path) -> str:
+    """Return the commit of the checkout whose package runs, "" outside of one."""
+    words = ["git", "-C", str(checkout), "describe", "--always", "--dirty=+", "--exclude=*"]
+    return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
+
+
 def _name(frame: FrameType) -> tuple[str, str]:
     code = frame.f_code
     return code.co_filename.removeprefix(PACKAGE), code.co_qualname
@@ -104,6 +111,7 @@ def _ask(printed: io.StringIO, paths: list[str], prompt: Path | None) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--name", default="", help="what the line is called (the command's first words)")
     parser.add_argument("--ask", action="append", default=[], metavar="PATH")
     parser.add_argument("--prompt", type=Path, metavar="FILE")
     parser.add_argument("command", nargs=argparse.REMAINDER)
@@ -118,7 +126,8 @@ def main() -> int:
             run_command(arguments.command)
         finally:
             sys.setprofile(None)
-    print(json.dumps({"name": f"walk/{' '.join(arguments.command[:2])}"} | walk.figures()))
+    name = arguments.name or " ".join(arguments.command[:2])
+    print(json.dumps({"name": f"walk/{name}", "commit": commit(Path(arietta.__file__).parents[1])} | walk.figures()))
     return 0
 
 
