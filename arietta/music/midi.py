@@ -1,11 +1,12 @@
-"""MIDI files to `Notes` and back: the only module that knows of ticks, tempo, channels and controllers.
+"""MIDI files to `Notes` and back: ticks become seconds, and all that a file plays is played on one piano.
 
-A file is read as one piano: all tracks together, drums (channel 10) left out. Sustain is controller 64, down from
-64 on, over all channels. What a file leaves open is settled here: a key struck again ends its earlier note; a note
-or pedal never let go ends with the file; a note without length lasts a millisecond; the same key struck at the same
-time on two tracks is one note, the longer and louder. The format itself stands in `smf`.
+All tracks are read together, drums (channel 10) left out. What a file leaves open is settled here: a key struck again
+ends its earlier note; a note or pedal never let go ends with the file; a note without length lasts a millisecond; the
+same key struck at the same time twice is one note, the longer and louder. What channels and controllers do stands in
+`channels`, the format itself in `smf`.
 
     notes = read_midi("piece.mid")
+    read_midi_remarks("piece.mid")  # what was merged and left out, in sentences
     write_midi("copy.mid", notes, title="Copy")
     meter = read_meter("piece.mid")
 """
@@ -13,16 +14,26 @@ time on two tracks is one note, the longer and louder. The format itself stands 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import accumulate, groupby
+from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import MidiError
 from ..files import write_file
+from .channels import (
+    CONTROL,
+    DRUMS,
+    NOTE_OFF,
+    NOTE_ON,
+    SUSTAIN,
+    Strikes,
+    find_presses,
+    find_programs,
+    find_strikes,
+    gather,
+    is_played,
+)
 from .meter import KeySignature, Meter, Tempo, TimeSignature, are_on_lattice, follows_meter
 from .notes import Notes, Seconds, next_strike, shift
 from .smf import (
@@ -31,13 +42,12 @@ from .smf import (
     TEMPO,
     TEXT,
     TIME_SIGNATURE,
-    Bytes,
     File,
-    Integers,
     Message,
     Ticks,
     Track,
     compose_file,
+    is_midi,
     meta,
     parse,
 )
@@ -45,38 +55,12 @@ from .smf import (
 LARGEST_FILE = 4 * 2**20  # bytes; the largest of 11,330 piano files in two corpora has 0.8 MB
 LONGEST = 24 * 3600.0  # seconds
 SHORTEST = 0.001  # seconds, for a note that ends where it begins
+# Families of eight programs each (General MIDI 1).
+FAMILIES = (
+    *("piano", "chromatic percussion", "organ", "guitar", "bass", "strings", "ensembles", "brass"),
+    *("reeds", "pipes", "synth leads", "synth pads", "synth effects", "ethnic instruments", "percussion", "effects"),
+)
 TICKS_PER_BEAT, MICROSECONDS_PER_BEAT = 960, 480_000  # written: a tick is 0.5 ms, so whole milliseconds stay exact
-
-_SUSTAIN, _DOWN, _DRUMS = 64, 64, 9
-_NOTE_OFF, _NOTE_ON, _CONTROL = 0x8, 0x9, 0xB
-
-
-@dataclass(frozen=True)
-class _Messages:
-    """Messages of several tracks: `stream` is track and channel as one number, `kind` the status without channel."""
-
-    tick: Ticks
-    stream: Integers
-    kind: Bytes
-    first: Bytes
-    second: Bytes
-
-    def pick(self, chosen: NDArray[Any]) -> _Messages:
-        """Keep those that a mask or indices choose."""
-        chosen = np.flatnonzero(chosen) if chosen.dtype == np.bool_ else chosen  # search the mask once for five columns
-        return _Messages(
-            self.tick[chosen], self.stream[chosen], self.kind[chosen], self.first[chosen], self.second[chosen]
-        )
-
-
-@dataclass(frozen=True)
-class _Strikes:
-    """Notes in ticks, by stream, pitch and time."""
-
-    onset: Ticks
-    release: Ticks
-    pitch: Bytes
-    velocity: Bytes
 
 
 def read_midi(source: str | Path | bytes, *, name: str | None = None, tracks: Sequence[int] | None = None) -> Notes:
@@ -89,14 +73,34 @@ def read_midi(source: str | Path | bytes, *, name: str | None = None, tracks: Se
     data, name = _load(source, name)
     try:
         file = parse(data)
-        chosen = _choose(file, tracks)
-        keep_drums = tracks is not None
-        if file.format != 2:
-            return _perform(chosen, file.tracks, file.ticks_per_beat, keep_drums=keep_drums)[0]
-        parts = [_perform((track,), (track,), file.ticks_per_beat, keep_drums=keep_drums) for track in chosen]
-        return _concatenate(parts)
+        parts = [_perform(*part, file.ticks_per_beat) for part in _parts(file, tracks)]
+        return parts[0][0] if file.format != 2 else _concatenate(parts)
     except MidiError as error:
         raise MidiError(f"{name}: {error}") from error
+
+
+def read_midi_remarks(
+    source: str | Path | bytes, *, name: str | None = None, tracks: Sequence[int] | None = None
+) -> list[str]:
+    """Read what `read_midi` merges or leaves out of a file, as sentences; none of a file that holds one piano.
+
+    Raises MidiError as `read_midi` does.
+    """
+    data, name = _load(source, name)
+    try:
+        file = parse(data)
+        parts = _parts(file, tracks)
+    except MidiError as error:
+        raise MidiError(f"{name}: {error}") from error
+    drum_count, programs = 0, [np.zeros(0, dtype=np.uint8)]
+    for part, chosen in parts:
+        messages = gather(part)
+        played = messages.pick(is_played(messages, chosen))
+        programs.append(find_programs(played, messages))
+        if tracks is None:
+            is_strike = (messages.kind == NOTE_ON) & (messages.second > 0)
+            drum_count += int((is_strike & (messages.channel % 16 == DRUMS)).sum())
+    return _remarks(file, drum_count, np.bincount(np.concatenate(programs) // 8).tolist())
 
 
 def read_texts(source: str | Path | bytes, *, name: str | None = None) -> list[str]:
@@ -128,8 +132,8 @@ def read_meter(source: str | Path | bytes, *, name: str | None = None) -> Meter 
         for tick, payload in _metas(file, KEY_SIGNATURE)
         if len(payload) == 2
     }
-    messages = _gather(file.tracks)
-    onset = np.unique(messages.tick[(messages.kind == _NOTE_ON) & (messages.second > 0)]) / file.ticks_per_beat
+    messages = gather(file.tracks)
+    onset = np.unique(messages.tick[(messages.kind == NOTE_ON) & (messages.second > 0)]) / file.ticks_per_beat
     # Every file has a first tempo, of 120 beats per minute where it sets none.
     is_set = bool(signatures) or len(tempos) > 1
     can_be_written = all(
@@ -168,6 +172,25 @@ def midi_bytes(notes: Notes, *, title: str = "", texts: Sequence[str] = ()) -> b
     return compose_file([[(0, message) for message in heading], piano], TICKS_PER_BEAT)
 
 
+def _remarks(file: File, drum_count: int, family_counts: list[int]) -> list[str]:
+    remarks = []
+    if len(file.tracks) > file.promised:
+        remarks.append(f"It has {len(file.tracks)} tracks where its header promises {file.promised}; all were read.")
+    if file.broken:
+        remarks.append(f"What follows its {len(file.tracks)} tracks was left out: {file.broken}.")
+    if drum_count:
+        remarks.append(f"Drums were left out: {_notes(drum_count)} on channel 10.")
+    families = {family: count for family, count in zip(FAMILIES, family_counts, strict=False) if count}
+    if len(families) > 1:
+        counts = ", ".join(f"{_notes(count)} for {family}" for family, count in families.items())
+        remarks.append(f"Several instruments were merged into one piano: {counts}.")
+    return remarks
+
+
+def _notes(count: int) -> str:
+    return f"{count:,} note" if count == 1 else f"{count:,} notes"
+
+
 def _load(source: str | Path | bytes, name: str | None) -> tuple[bytes, str]:
     if isinstance(source, bytes):
         data, name = source, name or "the MIDI data"
@@ -175,7 +198,7 @@ def _load(source: str | Path | bytes, name: str | None) -> tuple[bytes, str]:
         data, name = _read_bytes(source, name or str(source)), name or str(source)
     if not data:
         raise MidiError(f"{name}: the file is empty (0 bytes)")
-    if data[:4] not in (b"MThd", b"RIFF"):
+    if not is_midi(data):
         raise MidiError(f"{name}: not a MIDI file: it begins with {data[:4]!r} where b'MThd' must stand")
     if len(data) > LARGEST_FILE:
         raise MidiError(f"{name}: larger than {LARGEST_FILE >> 20} MB, which no piano piece needs")
@@ -194,13 +217,17 @@ def _read_bytes(path: str | Path, name: str) -> bytes:
         raise MidiError(f"{name}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
 
 
-def _choose(file: File, tracks: Sequence[int] | None) -> tuple[Track, ...]:
-    if tracks is None:
-        return file.tracks
-    missing = [number for number in tracks if not 0 <= number < len(file.tracks)]
+def _parts(file: File, tracks: Sequence[int] | None) -> list[tuple[Sequence[Track], Sequence[int] | None]]:
+    """Split a file into parts that follow one another: tracks, and which of them are chosen (None: all, no drums)."""
+    count = len(file.tracks)
+    chosen = None if tracks is None else sorted(set(tracks))
+    missing = [number for number in chosen or () if not 0 <= number < count]
     if missing:
-        raise MidiError(f"it has no track {missing[0]}; its {len(file.tracks)} tracks are counted from 0")
-    return tuple(file.tracks[number] for number in sorted(set(tracks)))
+        raise MidiError(f"it has no track {missing[0]}; its {count} tracks are counted from 0")
+    if file.format != 2:
+        return [(file.tracks, chosen)]
+    numbers = range(count) if chosen is None else chosen
+    return [((file.tracks[number],), None if chosen is None else (0,)) for number in numbers]
 
 
 def _concatenate(parts: Sequence[tuple[Notes, float]]) -> Notes:
@@ -220,36 +247,17 @@ def _concatenate(parts: Sequence[tuple[Notes, float]]) -> Notes:
     )
 
 
-def _perform(
-    tracks: Sequence[Track], timing: Sequence[Track], ticks_per_beat: int, *, keep_drums: bool
-) -> tuple[Notes, float]:
-    """Play tracks together, with the tempo and the end that `timing` sets: notes, and seconds to the end."""
-    end = max((track.end for track in timing), default=0)
-    seconds = _tempo_map(timing, ticks_per_beat)
-    messages = _gather(tracks)
-    is_drum = messages.stream % 16 == _DRUMS
-    if is_drum.any() and not keep_drums:
-        messages = messages.pick(~is_drum)
-    strikes, presses = _strikes(messages, end), _presses(messages, end)
+def _perform(tracks: Sequence[Track], chosen: Sequence[int] | None, ticks_per_beat: int) -> tuple[Notes, float]:
+    """Play the chosen tracks, under the tempo and the controllers of all: notes, and seconds to the end of all."""
+    end = max((track.end for track in tracks), default=0)
+    seconds = _tempo_map(tracks, ticks_per_beat)
+    messages = gather(tracks)
+    played = messages.pick(is_played(messages, chosen))
+    strikes, presses = find_strikes(played, messages, end), find_presses(played, messages, end)
     last = seconds(np.array([strikes.release.max(initial=0), presses.max(initial=0), end]))
     if last[:2].max() > LONGEST:
         raise MidiError(f"it lasts {last[:2].max() / 3600:.1f} hours; at most {LONGEST / 3600:.0f} are read")
     return _piano(strikes, seconds(strikes.onset), seconds(strikes.release), seconds(presses)), float(last[2])
-
-
-def _gather(tracks: Sequence[Track]) -> _Messages:
-    if not tracks:
-        nothing, no_bytes = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint8)
-        return _Messages(nothing, nothing, no_bytes, no_bytes, no_bytes)
-    number = np.repeat(np.arange(len(tracks)), [len(track.tick) for track in tracks])
-    status = np.concatenate([track.status for track in tracks])
-    return _Messages(
-        tick=np.concatenate([track.tick for track in tracks]),
-        stream=number * 16 + status % 16,
-        kind=(status // 16).astype(np.uint8),
-        first=np.concatenate([track.first for track in tracks]),
-        second=np.concatenate([track.second for track in tracks]),
-    )
 
 
 def _tempo_map(tracks: Sequence[Track], ticks_per_beat: int) -> Callable[[Ticks], Seconds]:
@@ -290,77 +298,7 @@ def _timed(changes: Mapping[int, object], seconds: Callable[[Ticks], Seconds]) -
     return list(zip(ticks, seconds(np.array(ticks, dtype=np.int64)).tolist(), strict=True))
 
 
-def _strikes(messages: _Messages, end: int) -> _Strikes:
-    """Pair the note messages of each key of each stream; `end` is the release of what none ends.
-
-    A key's strike ends with the key's next message. Only keys struck twice without being let go in between (two
-    voices on one channel) need `_releases`, a plain loop.
-    """
-    messages = messages.pick((messages.kind == _NOTE_ON) | (messages.kind == _NOTE_OFF))
-    key = messages.stream * 128 + messages.first
-    key = key.astype(np.min_scalar_type(key.max(initial=0)))  # numpy sorts 16 bits by radix
-    order = np.argsort(key, kind="stable")
-    key, messages = key[order], messages.pick(order)
-    is_on = (messages.kind == _NOTE_ON) & (messages.second > 0)
-    is_same = key[1:] == key[:-1]
-    release = np.where(np.append(is_same, np.False_), np.roll(messages.tick, -1), end)
-    for crowded in np.unique(key[:-1][is_same & is_on[1:] & is_on[:-1]]).tolist():
-        span = slice(*np.searchsorted(key, [crowded, crowded + 1]))
-        release[span][is_on[span]] = _releases(messages.tick[span].tolist(), is_on[span].tolist(), end)
-    struck = messages.pick(is_on)
-    return _Strikes(struck.tick, release[is_on], struck.first, struck.second)
-
-
-def _releases(ticks: list[int], is_on: list[bool], end: int) -> list[int]:
-    """Find the release of each strike of one key: the note-off that lets go the last of the strikes still held.
-
-    At one tick a key that sounds is let go before it is struck again. Where note-offs are missing, the last one
-    before the next strike counts, else that strike, else the end.
-    """
-    releases: list[int] = []
-    held, is_let_go = 0, True
-    for tick, indices in groupby(range(len(ticks)), key=ticks.__getitem__):
-        messages = [is_on[index] for index in indices]
-        for is_strike in sorted(messages) if held else messages:
-            if not is_let_go and is_strike:
-                releases[-1] = tick
-            if is_strike:
-                releases.append(end)
-                held, is_let_go = held + 1, False
-            elif held:
-                releases[-1] = tick
-                held, is_let_go = held - 1, True
-    return releases
-
-
-def _presses(messages: _Messages, end: int) -> Ticks:
-    """Find when the sustain pedal is down on any channel, int64 [P, 2] ticks; one never lifted is down to `end`."""
-    messages = messages.pick((messages.kind == _CONTROL) & (messages.first == _SUSTAIN))
-    messages = messages.pick(np.argsort(messages.stream, kind="stable"))
-    is_down = messages.second >= _DOWN
-    is_same = messages.stream[1:] == messages.stream[:-1]
-    was_down = np.zeros(len(is_down), dtype=np.bool_)
-    was_down[1:] = is_down[:-1] & is_same
-    moves = is_down != was_down
-    messages, is_down = messages.pick(moves), is_down[moves]
-    up = np.full(len(is_down), end, dtype=np.int64)
-    is_same = messages.stream[1:] == messages.stream[:-1]
-    up[:-1][is_same] = messages.tick[1:][is_same]
-    return _union(np.stack([messages.tick[is_down], up[is_down]], axis=1))
-
-
-def _union(presses: Ticks) -> Ticks:
-    """Join presses that overlap; those that only touch stay two: the pedal went up in between."""
-    presses = presses[presses[:, 1] > presses[:, 0]]
-    presses = presses[np.argsort(presses[:, 0], kind="stable")]
-    if not len(presses):
-        return presses
-    reach = np.maximum.accumulate(presses[:, 1])
-    begins = np.concatenate([[True], presses[1:, 0] >= reach[:-1]])
-    return np.stack([presses[begins, 0], np.maximum.reduceat(presses[:, 1], np.flatnonzero(begins))], axis=1)
-
-
-def _piano(strikes: _Strikes, onset: Seconds, release: Seconds, pedal: Seconds) -> Notes:
+def _piano(strikes: Strikes, onset: Seconds, release: Seconds, pedal: Seconds) -> Notes:
     """Play all on one piano: a key struck twice at once is one note, a key struck again ends its earlier note."""
     duration = np.where(release > onset, release - onset, SHORTEST)
     order = np.lexsort((onset, strikes.pitch))
@@ -385,9 +323,9 @@ def _messages(notes: Notes) -> list[Message]:
     release = np.maximum(release, onset + 1)
     down, up = down[up > down], up[up > down]
     pitch, velocity = notes.pitch.tolist(), notes.velocity.tolist()
-    control, on, off = _CONTROL << 4, _NOTE_ON << 4, _NOTE_OFF << 4
-    messages = [(tick, 0, bytes([control, _SUSTAIN, 0])) for tick in up.tolist()]
-    messages += [(tick, 1, bytes([control, _SUSTAIN, 127])) for tick in down.tolist()]
+    control, on, off = CONTROL << 4, NOTE_ON << 4, NOTE_OFF << 4
+    messages = [(tick, 0, bytes([control, SUSTAIN, 0])) for tick in up.tolist()]
+    messages += [(tick, 1, bytes([control, SUSTAIN, 127])) for tick in down.tolist()]
     messages += [(tick, 2, bytes([off, key, 64])) for tick, key in zip(release.tolist(), pitch, strict=True)]
     messages += [(t, 3, bytes([on, key, v])) for t, key, v in zip(onset.tolist(), pitch, velocity, strict=True)]
     return [(tick, message) for tick, _, message in sorted(messages)]

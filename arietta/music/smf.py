@@ -2,7 +2,9 @@
 
 What the messages mean as music stands in `midi`. A track is read with numpy: for every byte at once it is worked
 out where the next event would begin if one began here, and the loop over the events only follows these links.
-Nothing is repaired: a file that breaks the format raises MidiError with the offset of the byte in its track.
+Wrappers are taken off, chunks of other programs and realtime bytes passed over, and tracks beyond those that the
+header promises are read too. Nothing is repaired: a track that breaks the format raises MidiError with the offset of
+the byte in it.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from numpy.typing import NDArray
 
 from ..errors import MidiError
 
-TEXT, NAME, END_OF_TRACK, TEMPO, TIME_SIGNATURE, KEY_SIGNATURE = 0x01, 0x03, 0x2F, 0x51, 0x58, 0x59  # meta events
+# Meta events.
+TEXT, NAME, PORT, END_OF_TRACK, TEMPO, TIME_SIGNATURE, KEY_SIGNATURE = 0x01, 0x03, 0x21, 0x2F, 0x51, 0x58, 0x59
 
 MOST_TRACKS = 1000
 
@@ -25,6 +28,8 @@ Bytes = NDArray[np.uint8]
 Message = tuple[int, bytes]  # tick, the message without its delta time
 
 _META = 0xFF
+_FIRST_REALTIME = 0xF8  # from here to 0xFE: clock, start, stop, ...; one byte each, as a recording of a cable has them
+_MACBINARY_HEADER = 128  # bytes
 _DOUBLINGS = 4  # of the links that the loop over the events follows: 2**4 at a time
 _TOO_LONG = 5  # bytes of a delta time: one more than the format allows
 # Bytes of a message by the byte after its delta time, 2 for running status; 0 where it takes more to know.
@@ -35,9 +40,11 @@ _SPANS = bytes([2] * 0x80 + [3] * 0x40 + [0] * 0x20 + [3] * 0x10 + [0] * 0x10)
 class Track:
     """Channel messages in file order: `tick` int64 [E], their bytes uint8 [E]; `metas` (tick, type, payload).
 
-    `second` means nothing where the status has one data byte (0xC0-0xDF); `end` is the last tick.
+    `second` means nothing where the status has one data byte (0xC0-0xDF); `end` is the last tick. `port` is the MIDI
+    port that the message goes out by, 0 until a meta event of the track names another.
     """
 
+    port: Bytes
     tick: Ticks
     status: Bytes
     first: Bytes
@@ -48,28 +55,46 @@ class Track:
 
 @dataclass(frozen=True)
 class File:
-    """`format` 0 (one track), 1 (tracks played together) or 2 (tracks that stand alone); ticks per beat."""
+    """`format` 0 (one track), 1 (tracks played together) or 2 (tracks that stand alone); ticks per beat.
+
+    `promised` is the number of tracks by the header; `broken` says why a track beyond those could not be read.
+    """
 
     format: int
     ticks_per_beat: int
     tracks: tuple[Track, ...]
+    promised: int
+    broken: str = ""
+
+
+def is_midi(data: bytes) -> bool:
+    """Tell by its first bytes whether this is a MIDI file, bare or in a RIFF or MacBinary wrapper."""
+    start = _MACBINARY_HEADER if _has_macbinary_header(data) else 0
+    return data[start : start + 4] in (b"MThd", b"RIFF")
 
 
 def parse(data: bytes) -> File:
-    """Read a file, also one in a RIFF wrapper; raises MidiError (without the file's name) where it is broken."""
-    chunks = _chunks(_unwrap(data) if data[:4] == b"RIFF" else data)
-    kind, track_count, division = _header(chunks)
+    """Read a file, also one in a wrapper; raises MidiError (without the file's name) where it is broken."""
+    chunks = _chunks(_unwrap(data))
+    kind, promised, division = _header(*next(chunks, (b"", 0, b"")))
     tracks: list[Track] = []
-    while len(tracks) < track_count:
-        chunk = next(chunks, None)
-        if chunk is None:
-            raise MidiError(f"it ends after {len(tracks)} of the {track_count} tracks that its header promises")
-        if chunk[0] == b"MTrk":
-            try:
-                tracks.append(_columns(chunk[1], *_starts(chunk[1])))
-            except MidiError as error:
-                raise MidiError(f"track {len(tracks)}: {error}") from error
-    return File(kind, division, tuple(tracks))
+    chunk_count, broken = 0, ""
+    for name, length, content in chunks:
+        chunk_count += 1
+        try:
+            if len(content) < length:
+                raise MidiError(f"it is cut off: a chunk {name!r} of {length} bytes has only {len(content)}")
+            if name == b"MTrk":
+                tracks.append(_track(content, len(tracks)))
+        except MidiError as error:
+            if len(tracks) < promised:
+                raise
+            # What was promised is there: whatever follows, even bytes that are no chunk, refuses no file.
+            broken = str(error) if name == b"MTrk" else ""
+            break
+    if chunk_count < promised:  # some programs count their own chunks among the tracks
+        raise MidiError(f"it ends after {len(tracks)} of the {promised} tracks that its header promises")
+    return File(kind, division, tuple(tracks), promised, broken)
 
 
 def compose_file(tracks: Sequence[Iterable[Message]], ticks_per_beat: int) -> bytes:
@@ -103,7 +128,20 @@ def _track_bytes(messages: Iterable[Message]) -> bytes:
     return bytes(content) + b"\0" + meta(END_OF_TRACK, b"")
 
 
+def _has_macbinary_header(data: bytes) -> bool:
+    """Tell a file as old Macintosh programs sent it: a zero, a name of 1-63 bytes, and zeros at 74 and 82."""
+    return len(data) > _MACBINARY_HEADER and not (data[0] or data[74] or data[82]) and 1 <= data[1] <= 63
+
+
 def _unwrap(data: bytes) -> bytes:
+    """Take a MIDI file out of a MacBinary wrapper and a RIFF one; what is in neither stays."""
+    if _has_macbinary_header(data):
+        length = int.from_bytes(data[83:87], "big")  # of the data; an icon and the like may follow it
+        data = data[_MACBINARY_HEADER:][: length or None]
+    return _unwrap_riff(data) if data[:4] == b"RIFF" else data
+
+
+def _unwrap_riff(data: bytes) -> bytes:
     """Take the MIDI file out of a RIFF one (RP-29): chunks of a name, a little-endian length and content."""
     offset = 12
     while data[8:12] == b"RMID" and offset + 8 <= len(data):
@@ -114,19 +152,18 @@ def _unwrap(data: bytes) -> bytes:
     raise MidiError("it is a RIFF file without MIDI in it")
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _chunks(data: bytes) -> Iterator[tuple[bytes, int, bytes]]:
+    """Give the name, the length and the content of each chunk; a file cut off has less content than the length."""
     offset = 0
     while offset + 8 <= len(data):
         kind, length = data[offset : offset + 4], int.from_bytes(data[offset + 4 : offset + 8], "big")
-        content = data[offset + 8 : offset + 8 + length]
-        if len(content) < length:
-            raise MidiError(f"it is cut off: a chunk {kind!r} of {length} bytes has only {len(content)}")
-        yield kind, content
+        yield kind, length, data[offset + 8 : offset + 8 + length]
         offset += 8 + length
 
 
-def _header(chunks: Iterator[tuple[bytes, bytes]]) -> tuple[int, int, int]:
-    _, header = next(chunks, (b"", b""))
+def _header(name: bytes, length: int, header: bytes) -> tuple[int, int, int]:
+    if len(header) < length:
+        raise MidiError(f"it is cut off: a chunk {name!r} of {length} bytes has only {len(header)}")
     if len(header) < 6:
         raise MidiError(f"its header has {len(header)} bytes where 6 must stand")
     kind, track_count, division = (int.from_bytes(header[offset : offset + 2], "big") for offset in (0, 2, 4))
@@ -139,6 +176,15 @@ def _header(chunks: Iterator[tuple[bytes, bytes]]) -> tuple[int, int, int]:
     if track_count > MOST_TRACKS:
         raise MidiError(f"it has {track_count} tracks; at most {MOST_TRACKS} are read")
     return kind, track_count, division
+
+
+def _track(body: bytes, number: int) -> Track:
+    if number == MOST_TRACKS:
+        raise MidiError(f"it has more than {MOST_TRACKS} tracks, the most that are read")
+    try:
+        return _columns(body, *_starts(body))
+    except MidiError as error:
+        raise MidiError(f"track {number}: {error}") from error
 
 
 def _starts(body: bytes) -> tuple[Integers, Bytes]:
@@ -209,6 +255,8 @@ def _look(body: bytes, offset: int, delta_length: int, is_short: bool) -> tuple[
     if status < 0xF0:
         is_short = 0xC0 <= status < 0xE0
         return offset + 3 - is_short, is_short, False
+    if _FIRST_REALTIME <= status < _META:
+        return offset + 1, is_short, False
     if status not in (0xF0, 0xF7, _META):
         raise MidiError(f"byte {offset}: a status of {status:#04x}, which no MIDI file can hold")
     is_meta = status == _META
@@ -242,14 +290,18 @@ def _columns(body: bytes, starts: Integers, delta_length: NDArray[np.uint8]) -> 
     if is_wrong.any():
         offset = int(data_offset[is_wrong][0])
         raise MidiError(f"byte {offset}: data bytes {padded[offset]}, {padded[offset + 1]}; they must lie in 0-127")
-    metas = []
+    metas, ports = [], [(0, 0)]
     for event in np.flatnonzero(status == _META).tolist():
         kind_offset = int(data_offset[event])
         start, length = _read_length(body, kind_offset + 1)
         metas.append((int(tick[event]), body[kind_offset], body[start : start + length]))
+        if body[kind_offset] == PORT and length:
+            ports.append((event, body[start]))
     end = int(tick[-1]) if len(tick) else 0
     chosen = np.flatnonzero(is_channel)
-    return Track(tick[chosen], status[chosen], first[chosen], second[chosen], tuple(metas), end)
+    port_starts, port_numbers = np.array(ports).T
+    port = np.repeat(port_numbers, np.diff(port_starts, append=len(status))).astype(np.uint8)
+    return Track(port[chosen], tick[chosen], status[chosen], first[chosen], second[chosen], tuple(metas), end)
 
 
 def _statuses(padded: Bytes, offset: Integers) -> tuple[Bytes, Integers]:

@@ -103,8 +103,8 @@ def test_a_note_never_released_ends_with_the_file_though_its_track_is_chosen_and
     assert rows(midi(track((0, on(60))), track((960, text("end")))), tracks=[0]) == [(0, 1000, 60, 64)]
 
 
-def test_a_note_off_ends_no_note_of_another_track() -> None:
-    assert rows(midi(track((0, on(60))), track((96, off(60)), (96, text("end"))))) == [(0, 200, 60, 64)]
+def test_a_note_off_ends_no_note_of_another_channel() -> None:
+    assert rows(midi(track((0, on(60))), track((96, off(60, 1)), (96, text("end"))))) == [(0, 200, 60, 64)]
 
 
 def test_a_note_struck_in_the_last_tick_and_never_released_is_kept() -> None:
@@ -126,8 +126,8 @@ def test_a_twin_does_not_hide_that_its_key_is_struck_again() -> None:
 
 
 def test_a_key_struck_again_on_another_track_ends_the_earlier_note() -> None:
-    data = midi(track(*C4), track((96, on(60, 20)), (96, off(60))))
-    assert rows(data) == [(0, 100, 60, 64), (100, 200, 60, 20)]
+    data = midi(track(*C4), track((96, on(60, 20)), (1056, off(60))))
+    assert rows(data) == [(0, 100, 60, 64), (100, 1200, 60, 20)]
 
 
 def test_all_keys_and_velocities_of_midi_are_kept() -> None:
