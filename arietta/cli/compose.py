@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -191,14 +192,18 @@ def _prompt(arguments: argparse.Namespace) -> Notes | None:
         if arguments.prompt_notes is not None:
             raise RequestError("--prompt-notes says how much of --prompt FILE to take: name the file")
         return None
-    from ..music.midi import read_midi
+    from ..music.midi import read_midi, read_midi_bytes, read_midi_remarks
     from ..music.notes import first
 
-    notes = read_midi(arguments.prompt)
+    name, data = str(arguments.prompt), read_midi_bytes(arguments.prompt)
+    notes = read_midi(data, name=name)
     if arguments.prompt_notes is not None and arguments.prompt_notes < 1:
         raise RequestError(f"--prompt-notes must be 1 or more, not {arguments.prompt_notes}")
+    remarks = " ".join(read_midi_remarks(data, name=name))
     if not len(notes):
-        raise RequestError(f"{arguments.prompt}: has no notes to go on from")
+        raise RequestError(f"{name}: has no notes to go on from. {remarks}".rstrip(". "))
+    if remarks:
+        print(f"{name}: {remarks}", file=sys.stderr)
     return notes if arguments.prompt_notes is None else first(notes, arguments.prompt_notes)
 
 

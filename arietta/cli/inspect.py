@@ -74,15 +74,16 @@ def _tracks(text: str) -> list[int]:
 
 
 def _show_piece(path: Path, tracks: list[int] | None, roll: Path | None) -> None:
-    from ..music.midi import read_midi, read_texts
+    from ..music.midi import read_midi, read_midi_bytes, read_midi_remarks, read_texts
 
-    notes = read_midi(path, tracks=tracks)
-    request = _request(read_texts(path))
+    data = read_midi_bytes(path)
+    notes = read_midi(data, name=str(path), tracks=tracks)
+    request = _request(read_texts(data))
+    remarks = read_midi_remarks(data, tracks=tracks)
     print(path)
-    if not len(notes):
-        print(facts({"notes": "none"}))
-    else:
-        print(facts(_piece_facts(summarise_piece(notes))))
+    values = _piece_facts(summarise_piece(notes)) if len(notes) else {"notes": "none"}
+    print(facts(values | ({"as read": " ".join(remarks)} if remarks else {})))
+    if len(notes):
         print("\nnotes by pitch (C4 is middle C)")
         print(histogram({_pitches(*span): count for span, count in pitch_counts(notes).items()}))
     if len(notes) > 1:

@@ -79,14 +79,15 @@ def _judge_files(arguments: argparse.Namespace) -> None:
     from ..evaluation.report import report_on
     from ..evaluation.words import report_json
     from ..files import write_file
-    from ..music.midi import read_meter, read_midi
+    from ..music.midi import read_meter, read_midi, read_midi_bytes
 
     engine = _engine(arguments.model)
     index = _index(arguments.index, engine)
     judged = []
     for path in arguments.paths:
-        notes = read_midi(path)
-        report = report_on(notes, engine=engine, style=arguments.style, index=index, meter=read_meter(path))
+        data = read_midi_bytes(path)  # once: it may be a pipe
+        notes = read_midi(data, name=str(path))
+        report = report_on(notes, engine=engine, style=arguments.style, index=index, meter=read_meter(data))
         if arguments.json:
             print(json.dumps({"file": str(path)} | report_json(report), ensure_ascii=False, allow_nan=False))
         else:

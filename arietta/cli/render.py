@@ -35,11 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from ..music.midi import read_meter, read_midi
+    from ..music.midi import read_meter, read_midi, read_midi_bytes
 
     for source, targets in _plan(arguments.files, arguments.to, arguments.out):
-        notes = read_midi(source)
-        meter = read_meter(source) if any(path.suffix.lower() in SCORES for path in targets) else None
+        data = read_midi_bytes(source)  # once: it may be a pipe
+        notes = read_midi(data, name=str(source))
+        meter = read_meter(data) if any(path.suffix.lower() in SCORES for path in targets) else None
         for path in targets:
             remarks = _write(path, notes, meter, arguments.title or source.stem)
             print(f"{path}  {'; '.join(remarks)}" if remarks else path)

@@ -31,7 +31,9 @@ RESET_CONTROLLERS = 121
 # All sound off, all notes off, and the four changes of mode that mean all notes off too (MIDI 1.0).
 SILENCES = (120, 123, 124, 125, 126, 127)
 
+_IS_SILENCE = np.isin(np.arange(256), SILENCES)  # by controller
 _SILENCE, _RELEASE, _STRIKE = 0, 1, 2  # in the order in which they count at one tick
+_CHANNELS = 256 * 16  # the port is a byte
 _CHANNEL_SHIFT = 48  # bits for a tick: a file has less than 2**20 events, each at most 2**28 ticks after the last
 
 
@@ -100,15 +102,16 @@ def find_strikes(played: Messages, messages: Messages, end: int) -> Strikes:
     one channel, or two channels) need `_releases`, a plain loop. What `messages` holds of all notes off counts as
     the release of all keys that the channel holds; notes that the pedal goes on holding are the pedal's affair.
     """
-    silences = _silences(played.pick(_is_strike(played)), messages)
+    silences = messages.pick((messages.kind == CONTROL) & _IS_SILENCE[messages.first])
     if len(silences.tick):
-        played = _in_order_of_time(silences, played)
+        played = _in_order_of_time(_by_key(silences, played.pick(_is_strike(played))), played)
     played = played.pick(np.argsort(played.first, kind="stable"))  # numpy sorts bytes by radix
     tick, key, channel, is_strike = played.tick, played.first, played.channel, _is_strike(played)
     is_same = key[1:] == key[:-1]
     release = np.where(np.append(is_same, np.False_), np.roll(tick, -1), end)
     is_open = is_same & is_strike[:-1] & (is_strike[1:] | (channel[1:] != channel[:-1]))
-    action = np.where(is_strike, _STRIKE, np.where(played.kind == CONTROL, _SILENCE, _RELEASE))
+    action = np.where(is_strike, _STRIKE, _RELEASE)
+    action[played.kind == CONTROL] = _SILENCE
     bounds = np.searchsorted(key, np.arange(129))  # of all keys at once: every call reads the whole of `key`
     for crowded in np.unique(key[:-1][is_open]).tolist():
         span = slice(bounds[crowded], bounds[crowded + 1])
@@ -125,9 +128,11 @@ def find_presses(played: Messages, messages: Messages, end: int) -> Ticks:
     """
     is_sustain = (messages.first == SUSTAIN) | (messages.first == RESET_CONTROLLERS)
     moves = messages.pick((messages.kind == CONTROL) & is_sustain & (messages.channel % 16 != DRUMS))
-    strikes = played.pick(_is_strike(played))
-    if len(strikes.tick):
-        moves = moves.pick(np.isin(moves.channel, np.unique(strikes.channel)))
+    struck = played.channel[_is_strike(played)]
+    if len(struck):
+        has_notes = np.zeros(_CHANNELS, dtype=np.bool_)
+        has_notes[struck] = True
+        moves = moves.pick(has_notes[moves.channel])
     moves = moves.pick(np.argsort(moves.channel, kind="stable"))
     is_down = (moves.first == SUSTAIN) & (moves.second >= DOWN)
     is_same = moves.channel[1:] == moves.channel[:-1]
@@ -166,13 +171,12 @@ def _in_order_of_time(*parts: Messages) -> Messages:
     return messages.pick(np.argsort(messages.tick, kind="stable"))
 
 
-def _silences(strikes: Messages, messages: Messages) -> Messages:
+def _by_key(silences: Messages, strikes: Messages) -> Messages:
     """Make of each all notes off a message, still a controller's, for every key in `first` that it may release.
 
     These are the keys struck since the one before it, so there are never more messages than strikes. A key struck at
     the very tick of a silence is struck after it.
     """
-    silences = messages.pick((messages.kind == CONTROL) & np.isin(messages.first, SILENCES))
     moments = np.unique(_moments(silences))
     following = np.searchsorted(moments, _moments(strikes), side="right")
     is_before = following < len(moments)
@@ -198,16 +202,19 @@ def _moments(messages: Messages) -> Integers:
 def _releases(actions: Iterable[tuple[int, int, int]], end: int) -> list[int]:
     """Find the release of each strike of one key, which is down while any of its strikes is held.
 
-    `actions` are ticks, what is done, and channels. A channel lets go only what it holds. At one tick a key that
-    sounds is let go before it is struck again. Where note-offs are missing, so that the key would never come up, a
+    `actions` are ticks, what is done, and channels. A channel lets go only what it holds, and at one tick lets go
+    what it holds before it strikes again. Where note-offs are missing, so that the key would never come up, a
     strike ends with the last note-off before the next strike, else with that strike, else with the end.
     """
     onsets: list[int] = []
     releases: list[int] = []
     held: Counter[int] = Counter()  # strikes by channel
     held_count, first, is_let_go = 0, 0, True  # `first` of the strikes since the key was last up
-    for tick, at_once in groupby(actions, key=itemgetter(0)):
-        for _, action, channel in sorted(at_once) if held_count else at_once:
+    for tick, group in groupby(actions, key=itemgetter(0)):
+        at_once = list(group)
+        if held_count:
+            at_once.sort(key=lambda message: message[1] if held[message[2]] else _STRIKE)
+        for _, action, channel in at_once:
             if action == _STRIKE:
                 if not is_let_go:
                     releases[-1] = tick

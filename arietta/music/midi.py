@@ -103,6 +103,24 @@ def read_midi_remarks(
     return _remarks(file, drum_count, np.bincount(np.concatenate(programs) // 8).tolist())
 
 
+def read_midi_bytes(path: str | Path, name: str | None = None) -> bytes:
+    """Read the bytes of a file, for what is read more than once: a pipe can be opened only once.
+
+    What they hold is not looked at; of a file that is too large to be read only the beginning is given. Raises
+    MidiError, naming the file, when it cannot be opened.
+    """
+    name = name or str(path)
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(LARGEST_FILE + 1)
+    except FileNotFoundError as error:
+        raise MidiError(f"{name}: there is no such file") from error
+    except IsADirectoryError as error:
+        raise MidiError(f"{name}: a folder, where a MIDI file is needed") from error
+    except (OSError, ValueError) as error:
+        raise MidiError(f"{name}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+
+
 def read_texts(source: str | Path | bytes, *, name: str | None = None) -> list[str]:
     """Read the text events of a file, in its order; raises MidiError as `read_midi` does."""
     data, name = _load(source, name)
@@ -195,7 +213,7 @@ def _load(source: str | Path | bytes, name: str | None) -> tuple[bytes, str]:
     if isinstance(source, bytes):
         data, name = source, name or "the MIDI data"
     else:
-        data, name = _read_bytes(source, name or str(source)), name or str(source)
+        data, name = read_midi_bytes(source, name), name or str(source)
     if not data:
         raise MidiError(f"{name}: the file is empty (0 bytes)")
     if not is_midi(data):
@@ -203,18 +221,6 @@ def _load(source: str | Path | bytes, name: str | None) -> tuple[bytes, str]:
     if len(data) > LARGEST_FILE:
         raise MidiError(f"{name}: larger than {LARGEST_FILE >> 20} MB, which no piano piece needs")
     return data, name
-
-
-def _read_bytes(path: str | Path, name: str) -> bytes:
-    try:
-        with Path(path).open("rb") as file:
-            return file.read(LARGEST_FILE + 1)
-    except FileNotFoundError as error:
-        raise MidiError(f"{name}: there is no such file") from error
-    except IsADirectoryError as error:
-        raise MidiError(f"{name}: a folder, where a MIDI file is needed") from error
-    except (OSError, ValueError) as error:
-        raise MidiError(f"{name}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
 
 
 def _parts(file: File, tracks: Sequence[int] | None) -> list[tuple[Sequence[Track], Sequence[int] | None]]:

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from arietta.cli import compose as verb
 from arietta.cli import main
 from arietta.music.midi import read_midi, read_texts
 from arietta.music.notes import Notes
+from tests.support.midi_bytes import midi, off, on, track
 
 Capture = pytest.CaptureFixture[str]
 
@@ -112,6 +114,32 @@ def test_a_prompt_is_kept_and_said(tiny_bundle: Path, theme: Path, here: Path, w
     for name in ("onset", "pitch", "velocity"):
         assert np.allclose(getattr(made, name)[: len(waltz)], getattr(waltz, name), atol=0.001)
     assert f"Composed 25 notes after {len(waltz)} of the prompt" in capsys.readouterr().out
+
+
+DRUMS = (0, on(36, channel=9)), (480, off(36, 9))
+
+
+def test_a_prompt_of_drums_alone_is_refused_with_that_reason(here: Path, capsys: Capture) -> None:
+    (here / "drums.mid").write_bytes(midi(track(*DRUMS)))
+    assert main(["compose", "--prompt", "drums.mid"]) == 2
+    reason = "drums.mid: has no notes to go on from. Drums were left out: 1 note on channel 10"
+    assert reason in capsys.readouterr().err
+
+
+def test_what_is_left_out_of_a_prompt_is_told(tiny_bundle: Path, here: Path, capsys: Capture) -> None:
+    (here / "band.mid").write_bytes(midi(track((0, on(60)), (480, off(60)), *DRUMS)))
+    assert run(tiny_bundle, "--notes", "5", "--prompt", "band.mid", "-o", "on.mid") == 0
+    assert "band.mid: Drums were left out: 1 note on channel 10.\n" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_prompt_may_be_a_pipe(tiny_bundle: Path, theme: Path, here: Path) -> None:
+    os.mkfifo(here / "pipe")
+    writer = threading.Thread(target=(here / "pipe").write_bytes, args=(theme.read_bytes(),), daemon=True)
+    writer.start()
+    assert run(tiny_bundle, "--notes", "5", "--prompt", "pipe", "-o", "on.mid") == 0
+    writer.join()
+    assert len(read_midi(here / "on.mid")) == len(read_midi(theme)) + 5
 
 
 @pytest.mark.parametrize(("asked", "kept"), [(3, 3), (12, 12), (500, 12)])

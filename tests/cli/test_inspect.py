@@ -18,6 +18,7 @@ from arietta.model.config import ModelConfig
 from arietta.music.midi import write_midi
 from arietta.music.notes import Notes
 from arietta.render.roll import roll_svg
+from tests.support.midi_bytes import midi, off, on, track
 
 REQUEST = {"bundle": "0123456789abcdef", "model": "concert", "notes": 6, "prompt_notes": 4, "seed": 7, "style": "Grieg"}
 
@@ -103,6 +104,16 @@ def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
 
 def value(text: str, name: str) -> str:
     return next(row.removeprefix(f"  {name} ").strip() for row in text.splitlines() if row.startswith(f"  {name} "))
+
+
+def test_what_a_file_merges_and_leaves_out_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    drums, path = track((0, on(36, channel=9)), (480, off(36, 9))), tmp_path / "band.mid"
+    path.write_bytes(midi(track((0, on(60)), (480, off(60))), drums))
+    assert value(shown(capsys, path), "as read") == "Drums were left out: 1 note on channel 10."
+    assert "as read" not in shown(capsys, path, "--tracks", "0")
+    path.write_bytes(midi(drums))
+    text = shown(capsys, path)
+    assert (value(text, "notes"), value(text, "as read")) == ("none", "Drums were left out: 1 note on channel 10.")
 
 
 def test_a_piece_is_told_in_figures(piece: Path, capsys: pytest.CaptureFixture[str]) -> None:

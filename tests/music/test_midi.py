@@ -14,25 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arietta.errors import MidiError
-from arietta.music.midi import SHORTEST, midi_bytes, read_midi
+from arietta.music.midi import SHORTEST, midi_bytes, read_midi, read_midi_bytes, read_midi_remarks
 from arietta.music.notes import Notes
-from tests.support.midi_bytes import header, midi, off, on, sustain, tempo, text, track
-
-Rows = list[tuple[float, float, int, int]]
+from tests.support.midi_bytes import chunk, header, midi, off, on, program, sustain, tempo, text, track
+from tests.support.reading import presses, rows
 
 C4 = (0, on(60)), (960, off(60))  # one second
-
-
-def rows(data: bytes, *, tracks: list[int] | None = None) -> Rows:
-    """Read as (onset, release, pitch, velocity), times in milliseconds."""
-    notes = read_midi(data, tracks=tracks)
-    times = (np.round(column * 1000, 6).tolist() for column in (notes.onset, notes.release))
-    return list(zip(*times, notes.pitch.tolist(), notes.velocity.tolist(), strict=True))
-
-
-def presses(data: bytes) -> list[list[float]]:
-    found: list[list[float]] = np.round(read_midi(data).pedal * 1000, 6).tolist()
-    return found
 
 
 # Notes
@@ -135,50 +122,6 @@ def test_all_keys_and_velocities_of_midi_are_kept() -> None:
     assert rows(data) == [(0, 100, 0, 1), (0, 100, 127, 127)]
 
 
-# Pedal
-
-
-def test_the_pedal_is_down_from_64_on() -> None:
-    moves = [(96, sustain(value)) for value in (63, 64, 127, 70, 63, 0, 100, 63)]
-    assert presses(midi(track(*moves))) == [[200, 500], [700, 800]]
-
-
-def test_a_pedal_held_to_the_end_is_lifted_at_the_end_of_the_file() -> None:
-    assert presses(midi(track((96, sustain(127)), *C4))) == [[100, 1100]]
-
-
-def test_a_key_struck_again_under_the_pedal_gives_two_notes_and_one_press() -> None:
-    data = midi(track((0, sustain(127)), (0, on(60)), (96, off(60)), (96, on(60)), (96, off(60)), (96, sustain(0))))
-    assert rows(data) == [(0, 100, 60, 64), (200, 300, 60, 64)]
-    assert presses(data) == [[0, 400]]
-
-
-def test_a_pedal_changed_at_once_is_two_presses() -> None:
-    assert presses(midi(track((0, sustain(127)), (96, sustain(0)), (0, sustain(127)), (96, sustain(0))))) == [
-        [0, 100],
-        [100, 200],
-    ]
-
-
-def test_a_pedal_pressed_and_lifted_at_once_holds_nothing() -> None:
-    assert presses(midi(track((96, sustain(127)), (0, sustain(0)), *C4))) == []
-
-
-def test_the_pedal_is_down_while_any_channel_holds_it() -> None:
-    left = track((0, sustain(127)), (192, sustain(0)), (288, sustain(127)), (96, sustain(0)))
-    right = track((0, sustain(0, 1)), (96, sustain(127, 1)), (192, sustain(0, 1)))
-    assert presses(midi(left, right)) == [[0, 300], [500, 600]]
-
-
-def test_a_pedal_that_one_channel_never_lifts_hides_no_earlier_press_of_another() -> None:
-    left = track((192, sustain(127)), (96, text("end")))
-    assert presses(midi(left, track((0, sustain(127)), (96, sustain(0))))) == [[0, 100], [200, 300]]
-
-
-def test_other_controllers_are_not_the_pedal() -> None:
-    assert presses(midi(track((0, b"\xb0\x42\x7f"), (0, b"\xb0\x07\x7f"), *C4))) == []
-
-
 # Time
 
 
@@ -254,6 +197,48 @@ def test_a_riff_wrapper_changes_nothing() -> None:
     assert read_midi(wrapped) == read_midi(inner)
 
 
+# Remarks
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2])
+def test_a_file_of_one_piano_has_no_remarks(kind: int) -> None:
+    assert read_midi_remarks(midi(track((0, program(0)), *C4, (0, program(1)), *C4), kind=kind)) == []
+
+
+def test_drums_left_out_are_told() -> None:
+    drums = track((0, on(36, channel=9)), (96, off(36, 9)))
+    assert read_midi_remarks(midi(drums, drums)) == ["Drums were left out: 2 notes on channel 10."]
+    assert read_midi_remarks(midi(drums, drums, kind=2)) == ["Drums were left out: 2 notes on channel 10."]
+    assert read_midi_remarks(midi(drums)) == ["Drums were left out: 1 note on channel 10."]
+    assert read_midi_remarks(midi(drums), tracks=[0]) == []
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2])
+def test_instruments_merged_are_told(kind: int) -> None:
+    data = midi(track((0, program(40)), (0, program(56, 2)), (0, on(72)), (0, on(60, channel=1)), *C4), kind=kind)
+    assert read_midi_remarks(data) == [
+        "Several instruments were merged into one piano: 1 note for piano, 2 notes for strings."
+    ]
+
+
+def test_tracks_beyond_those_promised_are_told() -> None:
+    data = header(1) + track(*C4) + track((0, on(48)))
+    assert read_midi_remarks(data) == ["It has 2 tracks where its header promises 1; all were read."]
+    assert len(read_midi(data)) == 2
+
+
+def test_a_broken_track_beyond_those_promised_is_told() -> None:
+    (remark,) = read_midi_remarks(midi(track(*C4)) + chunk(b"MTrk", b"\0\x3c"))
+    assert remark.startswith("What follows its 1 tracks was left out: track 1: ")
+
+
+def test_remarks_on_what_is_no_midi_file_are_refused_as_reading_is() -> None:
+    with pytest.raises(MidiError, match=r"^Aria: not a MIDI file"):
+        read_midi_remarks(b"text", name="Aria")
+    with pytest.raises(MidiError, match=r"^Aria: it has no track 3"):
+        read_midi_remarks(midi(track()), name="Aria", tracks=[3])
+
+
 # What is refused
 
 
@@ -284,8 +269,9 @@ def test_a_broken_file_is_refused_by_name_and_reason(fault: str, tmp_path: Path)
 
 
 def test_a_missing_file_a_folder_and_a_locked_file_are_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(MidiError, match=r"absent\.mid: there is no such file"):
-        read_midi(tmp_path / "absent.mid")
+    for read in (read_midi, read_midi_bytes):
+        with pytest.raises(MidiError, match=r"absent\.mid: there is no such file"):
+            read(tmp_path / "absent.mid")
     with pytest.raises(MidiError, match="a folder, where a MIDI file is needed"):
         read_midi(str(tmp_path))
     with pytest.raises(MidiError, match="cannot be read"):
@@ -314,6 +300,18 @@ def test_a_megabyte_of_one_event_is_read_in_a_moment(event: bytes) -> None:
     started = time.process_time()
     assert len(read_midi(header(1) + b"MTrk" + len(events).to_bytes(4, "big") + events)) <= 1
     assert time.process_time() - started < 5
+
+
+def test_a_megabyte_of_keys_struck_twice_is_read_in_two_seconds() -> None:
+    chord = b"".join(b"\x01" + on(pitch) + b"\0" + on(pitch) for pitch in range(128))
+    chord += b"".join(b"\x01" + off(pitch) + b"\0" + off(pitch) for pitch in range(128))
+    # On every channel of many tracks: the time must not grow with the number of their keys.
+    bodies = [bytes(byte | n % 16 if byte in (0x80, 0x90) else byte for byte in chord) * 20 for n in range(26)]
+    data = midi(*(chunk(b"MTrk", events) for events in bodies))
+    assert len(data) > 2**20
+    started = time.process_time()
+    assert len(read_midi(data, tracks=range(26))) == 20 * 128
+    assert time.process_time() - started < 2
 
 
 @given(st.data())

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arietta.errors import MidiError
-from arietta.music.smf import MOST_TRACKS, compose_file, meta, parse, variable_length
-from tests.support.midi_bytes import END, body, chunk, delta, header, midi, off, on, tempo, text, track
+from arietta.music.smf import MOST_TRACKS, compose_file, is_midi, meta, parse, variable_length
+from tests.support.midi_bytes import END, body, chunk, delta, header, midi, off, on, port, tempo, text, track
 
 Heard = list[tuple[int, int, int, int]]
 
@@ -92,6 +92,89 @@ def test_a_track_without_events_is_a_track() -> None:
 def test_unknown_chunks_and_bytes_after_the_last_track_are_passed_over() -> None:
     data = header(1) + chunk(b"XFIH", b"abc") + track((0, on(60))) + b"left over"
     assert len(parse(data).tracks) == 1
+
+
+def test_tracks_beyond_those_promised_are_read() -> None:
+    data = header(1) + track((0, on(60))) + chunk(b"XFIH", b"abc") + track((9, on(62)))
+    assert [messages(data, number) for number in (0, 1)] == [[(0, 0x90, 60, 64)], [(9, 0x90, 62, 64)]]
+    assert (parse(data).promised, parse(data).broken) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("rest", "reason"),
+    [
+        (track((9, on(62)))[:-3], "cut off: a chunk b'MTrk' of 8 bytes has only 5"),
+        (track((9, b"\x3c\x40")), "track 1: byte 1: a data byte"),
+        (bytes(1000), ""),
+        (b"left over, as text", ""),
+    ],
+)
+def test_what_is_broken_beyond_the_tracks_promised_refuses_no_file(rest: bytes, reason: str) -> None:
+    file = parse(header(1) + track((0, on(60))) + rest)
+    assert len(file.tracks) == 1
+    assert file.broken.startswith(reason) if not reason else reason in file.broken
+
+
+def test_chunks_of_other_programs_may_count_among_the_tracks() -> None:
+    vendor = chunk(b"XFKM", b"abcd")
+    for data in (header(2) + track((0, on(60))) + vendor, header(2) + vendor + track((0, on(60)))):
+        assert messages(data) == [(0, 0x90, 60, 64)]
+        assert len(parse(data).tracks) == 1
+    with pytest.raises(MidiError, match="after 1 of the 3 tracks"):
+        parse(header(3) + track((0, on(60))) + vendor)
+
+
+def macbinary(content: bytes, *, name: bytes = b"song.mid", length: int | None = None) -> bytes:
+    """Wrap a file as old Macintosh programs sent it, padded to 128 bytes."""
+    head = bytes([0, len(name)]) + name.ljust(63, b"\0") + b"Midi" + bytes(14)
+    head += (len(content) if length is None else length).to_bytes(4, "big")
+    return head.ljust(128, b"\0") + content + bytes(-len(content) % 128)
+
+
+@pytest.mark.parametrize("length", [None, 0])
+def test_a_macbinary_wrapper_is_taken_off(length: int | None) -> None:
+    inner = midi(track((0, on(60)), (480, off(60))))
+    assert messages(macbinary(inner, length=length)) == messages(inner)
+    assert is_midi(macbinary(inner, length=length))
+
+
+def test_what_a_macbinary_wrapper_holds_beside_the_data_is_no_track() -> None:
+    inner = midi(track((0, on(60))))
+    assert len(parse(macbinary(inner) + track((0, on(62)))).tracks) == 1
+
+
+def test_a_riff_file_in_a_macbinary_wrapper_is_read() -> None:
+    inner = midi(track((0, on(60)), (480, off(60))))
+    content = b"RMIDdata" + len(inner).to_bytes(4, "little") + inner
+    assert messages(macbinary(b"RIFF" + len(content).to_bytes(4, "little") + content)) == messages(inner)
+
+
+@pytest.mark.parametrize("index", [0, 1, 74, 82])
+def test_a_header_that_is_not_macbinarys_is_no_midi_file(index: int) -> None:
+    data = bytearray(macbinary(midi(track((0, on(60))))))
+    data[index] = 64
+    assert not is_midi(bytes(data))
+    assert not is_midi(macbinary(b"plain text"))
+
+
+@given(st.lists(st.integers(0xF8, 0xFE), max_size=8), st.lists(st.integers(0, 5), min_size=8, max_size=8))
+def test_realtime_bytes_change_nothing_nor_break_a_running_status(statuses: list[int], places: list[int]) -> None:
+    events = [(5, on(60, 1)), (5, b"\x3e\x02"), (5, b"\xc0\x07"), (5, b"\x08"), (5, off(60))]
+    expected = messages(midi(track(*events)))
+    for status, place in sorted(zip(statuses, places, strict=False), key=lambda pair: -pair[1]):
+        events.insert(place, (0, bytes([status])))
+    assert messages(midi(track(*events))) == expected
+
+
+def test_a_realtime_bytes_own_time_counts() -> None:
+    assert messages(midi(track((0, on(60)), (480, b"\xf8"), (480, off(60)))))[1] == (960, 0x80, 60, 0)
+
+
+def test_a_port_counts_for_the_messages_after_it() -> None:
+    first = track((0, on(60)), (0, port(3)), (0, on(61)), (0, on(62)), (0, port(1)), (0, on(63)))
+    assert parse(midi(first, track((0, on(60))))).tracks[0].port.tolist() == [0, 3, 3, 1]
+    assert parse(midi(first, track((0, on(60))))).tracks[1].port.tolist() == [0]
+    assert parse(midi(track((0, b"\xff\x21\0"), (0, on(60))))).tracks[0].port.tolist() == [0]  # one without a number
 
 
 def test_a_longer_header_is_read_by_its_length() -> None:

@@ -17,8 +17,20 @@ def off(pitch: int, channel: int = 0) -> bytes:
     return bytes([0x80 | channel, pitch, 0])
 
 
+def controller(number: int, value: int = 0, channel: int = 0) -> bytes:
+    return bytes([0xB0 | channel, number, value])
+
+
 def sustain(value: int, channel: int = 0) -> bytes:
-    return bytes([0xB0 | channel, 64, value])
+    return controller(64, value, channel)
+
+
+def program(number: int, channel: int = 0) -> bytes:
+    return bytes([0xC0 | channel, number])
+
+
+def port(number: int) -> bytes:
+    return bytes([0xFF, 0x21, 1, number])
 
 
 def tempo(microseconds: int) -> bytes:

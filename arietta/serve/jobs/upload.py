@@ -13,7 +13,7 @@ import sys
 import threading
 
 from ...errors import MidiError, RequestError
-from ...music.midi import read_midi
+from ...music.midi import read_midi, read_midi_remarks
 from ...music.notes import Notes, first
 from .event_log import events_of, pack, unpack
 
@@ -47,7 +47,10 @@ def read_standard_input() -> int:
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS, MOST_SECONDS))
     try:
-        notes = first(read_midi(sys.stdin.buffer.read(), name="the prompt"), int(sys.argv[1]))
+        file = sys.stdin.buffer.read()
+        notes = first(read_midi(file, name="the prompt"), int(sys.argv[1]))
+        if not len(notes) and (remarks := read_midi_remarks(file)):
+            raise MidiError(f"the prompt has no notes to go on from. {' '.join(remarks)}".rstrip("."))
     except MidiError as error:
         sys.stderr.write(str(error))
         return 2

@@ -11,6 +11,7 @@ import arietta.serve.jobs.upload as upload
 from arietta.errors import RequestError
 from arietta.music.midi import midi_bytes, read_midi
 from arietta.music.notes import Notes, first
+from tests.support.midi_bytes import midi, on, track
 
 
 def test_a_file_gives_its_first_notes_as_the_library_reads_them(waltz: Notes) -> None:
@@ -25,6 +26,11 @@ def test_a_file_gives_its_first_notes_as_the_library_reads_them(waltz: Notes) ->
 def test_a_file_that_is_no_music_is_refused_in_the_readers_words(file: bytes, sentence: str) -> None:
     with pytest.raises(RequestError, match=sentence):
         upload.read_upload(file, most_notes=5)
+
+
+def test_a_file_of_drums_alone_is_refused_with_that_reason() -> None:
+    with pytest.raises(RequestError, match=r"no notes to go on from. Drums were left out: 1 note on channel 10"):
+        upload.read_upload(midi(track((0, on(36, channel=9)))), most_notes=5)
 
 
 def test_a_file_that_takes_too_long_is_refused(waltz: Notes, monkeypatch: pytest.MonkeyPatch) -> None:
