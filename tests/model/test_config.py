@@ -66,6 +66,8 @@ def test_heads_share_the_width() -> None:
 def test_impossible_values_are_refused_in_a_sentence(wrong: dict[str, object], sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         replace(TINY, **wrong)
+    with pytest.raises(ConfigError, match=sentence):
+        ModelConfig.from_description(TINY.describe() | wrong)
 
 
 def test_an_lstm_does_not_care_for_heads() -> None:

@@ -1,0 +1,171 @@
+"""The transformer: attention by distance as in the paper, and no token that sees beyond its half-windows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from arietta.model.config import POSITIONS
+from arietta.train.network.transformer import (
+    QUERY_BLOCK,
+    Attention,
+    Block,
+    cache_positions,
+    position_angles,
+    rotate,
+    rotate_pairs,
+    sinusoids,
+    skew,
+)
+from tests.support.networks import SIZES, SMALL, learner, random_tokens, run
+
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
+
+@pytest.mark.parametrize("positions", POSITIONS)
+def test_a_token_sees_back_to_the_half_window_before_its_own(positions: str) -> None:
+    config = replace(SMALL, positions=positions, layers=1)
+    model, tokens = learner(config), random_tokens(40)
+    half = config.context // 2
+    unchanged = run(model, tokens)[0]
+    for token in (3, half + 3, 2 * half + 3, 4 * half + half - 1):
+        first = max(token // half - 1, 0) * half
+        for position, is_seen in ((first - 2, False), (first, True), (token - 1, True)):
+            if position < 0:
+                continue
+            changed = tokens.clone()
+            changed[:, position] = (changed[:, position] + 1) % torch.tensor(SIZES)
+            is_moved = not torch.allclose(run(model, changed)[0][:, token], unchanged[:, token], atol=1e-5)
+            assert is_moved == is_seen, (token, position)
+
+
+@pytest.mark.parametrize("positions", ["relative", "relative_per_head", "rotary"])
+def test_attention_by_distance_does_not_know_where_a_passage_stands(positions: str) -> None:
+    """Away from the edge of a window the same tokens mean the same, wherever they are."""
+    config = replace(SMALL, positions=positions, context=64)
+    attention = Attention(config).eval()
+    torch.manual_seed(0)
+    passage = torch.randn(1, 6, config.width)
+    earlier = torch.zeros(1, 4, config.width)
+    with torch.no_grad():
+        alone = attention(passage)[:, 1:] - attention(passage)[:, :1]
+        assert alone.abs().max() > 1e-3
+        query, key, _ = heads_of(attention, passage, positions)
+        moved_query, moved_key, _ = heads_of(attention, torch.cat([earlier, passage], dim=1), positions)
+    here = query @ key.transpose(-1, -2)
+    there = (moved_query @ moved_key.transpose(-1, -2))[..., 4:, 4:]
+    assert torch.allclose(here, there, atol=1e-5)
+
+
+def heads_of(attention: Attention, hidden: Tensor, positions: str) -> tuple[Tensor, Tensor, Tensor]:
+    """Query, key and value [B, H, T, D] of the first head, turned where positions are rotary."""
+    qkv = attention.qkv(hidden).view(1, hidden.shape[1], -1, SMALL.head_width).transpose(1, 2)
+    query, key, value = qkv[:, :1], qkv[:, SMALL.heads : SMALL.heads + 1], qkv[:, -1:]
+    return (rotate(query), rotate(key), value) if positions == "rotary" else (query, key, value)
+
+
+@pytest.mark.parametrize("positions", ["relative", "relative_per_head"])
+def test_skewed_attention_equals_equation_3_of_huang_2018_written_out(positions: str) -> None:
+    config = replace(SMALL, positions=positions)
+    torch.manual_seed(1)
+    attention = Attention(config).eval()
+    nn.init.normal_(attention.relative, std=1.0)
+    hidden = torch.randn(1, 7, config.width)
+    width, per_kv = config.head_width, config.heads // config.kv_heads
+    with torch.no_grad():
+        qkv = attention.qkv(hidden).view(7, -1, width)
+        query, key, value = qkv.split([config.heads, config.kv_heads, config.kv_heads], dim=1)
+        mixed = torch.zeros(7, config.heads, width)
+        for head in range(config.heads):
+            table = attention.relative[head if positions == "relative_per_head" else 0]
+            for t in range(7):
+                logits = torch.stack(
+                    [query[t, head] @ (key[s, head // per_kv] + table[t - s]) / math.sqrt(width) for s in range(t + 1)]
+                )
+                mixed[t, head] = logits.softmax(0) @ value[: t + 1, head // per_kv]
+        by_hand = attention.out(mixed.reshape(1, 7, -1))
+        assert torch.allclose(attention(hidden), by_hand, atol=1e-5)
+
+
+def test_skewing_puts_each_distance_under_its_key() -> None:
+    count, seen = 3, 5
+    distances = torch.arange(seen - 1, -1, -1.0).expand(1, count, seen)  # column c holds distance m - 1 - c
+    skewed = skew(distances)
+    for query in range(count):
+        position = seen - count + query
+        assert skewed[0, query, : position + 1].tolist() == [position - key for key in range(position + 1)]
+
+
+def test_fresh_embeddings_of_distances_are_the_more_alike_the_nearer_they_are() -> None:
+    table = sinusoids(64, 16)
+    near, far = ((table[distance:] * table[: 64 - distance]).sum(dim=1) for distance in (1, 20))
+    assert near.min() > far.max()
+    assert torch.allclose(table.norm(dim=1), torch.tensor(8.0).sqrt())
+
+
+def test_rotary_keeps_lengths_and_turns_by_distance_only() -> None:
+    torch.manual_seed(0)
+    heads = torch.randn(1, 1, 1, 8).expand(1, 1, 12, 8)
+    turned = rotate(heads)
+    assert torch.allclose(turned.norm(dim=-1), heads.norm(dim=-1), atol=1e-5)
+    products = (turned @ turned.transpose(-1, -2))[0, 0]
+    assert torch.allclose(products[3, 1], products[11, 9], atol=1e-4)
+
+
+def test_positions_in_the_cache_count_on_from_its_middle_after_each_slide() -> None:
+    assert cache_positions(14, 4, torch.device("cpu")).tolist() == [0, 1, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3]
+
+
+@pytest.mark.parametrize("positions", POSITIONS)
+def test_blocks_of_queries_change_nothing(positions: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A context of two blocks or more is attended to block by block; one block of everything gives the same."""
+    config = replace(SMALL, positions=positions, context=32)
+    attention, hidden = Attention(config).eval(), torch.randn(2, 45, SMALL.width)
+    assert math.gcd(config.context // 2, QUERY_BLOCK) == 16
+    with torch.no_grad():
+        expected = attention(hidden)
+        for size in (1, 4):
+            monkeypatch.setattr("arietta.train.network.transformer.QUERY_BLOCK", size)
+            torch.testing.assert_close(attention(hidden), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_heads_that_share_a_key_attend_as_if_each_had_its_own() -> None:
+    shared, full = Attention(SMALL), Attention(replace(SMALL, kv_heads=SMALL.heads))
+    query, key, value = shared.qkv.weight.view(-1, SMALL.head_width, SMALL.width).split([4, 2, 2])
+    hidden = torch.randn(1, 9, SMALL.width)
+    with torch.no_grad():
+        repeated = [query, key.repeat_interleave(2, dim=0), value.repeat_interleave(2, dim=0)]
+        full.qkv.weight.copy_(torch.cat(repeated).flatten(0, 1))
+        full.out.weight.copy_(shared.out.weight)
+        torch.testing.assert_close(full(hidden), shared(hidden), rtol=1e-4, atol=1e-5)
+
+
+def test_a_block_whose_outputs_are_zero_passes_its_input_on() -> None:
+    block, hidden = Block(SMALL), torch.randn(1, 5, SMALL.width)
+    nn.init.zeros_(block.attention.out.weight)
+    nn.init.zeros_(block.down.weight)
+    assert torch.equal(block(hidden), hidden)
+
+
+def test_fresh_outputs_are_the_smaller_the_deeper_the_network() -> None:
+    spreads = [Block(replace(SMALL, width=64, layers=layers)).down.weight.detach().std() for layers in (1, 16)]
+    assert float(spreads[0] / spreads[1]) == pytest.approx(4, rel=0.05)
+
+
+def test_angles_turn_with_the_position_and_ever_slower_from_pair_to_pair() -> None:
+    angles = position_angles(5, 8)
+    assert angles.shape == (5, 4) and not angles[0].any()
+    torch.testing.assert_close(angles, torch.arange(5.0)[:, None] * angles[1])
+    assert angles[1, 0] == 1 and (angles[1].diff() < 0).all()
+
+
+def test_a_turn_is_undone_by_the_opposite_one() -> None:
+    heads, angles = torch.randn(2, 8), torch.randn(2, 4)
+    turned = rotate_pairs(heads, angles.cos(), angles.sin())
+    torch.testing.assert_close(rotate_pairs(turned, angles.cos(), -angles.sin()), heads)
+    quarter = rotate_pairs(torch.tensor([1.0, 2.0]), torch.zeros(1), torch.ones(1))
+    assert quarter.tolist() == [-2.0, 1.0]
