@@ -121,8 +121,7 @@ def test_positions_in_the_cache_count_on_from_its_middle_after_each_slide() -> N
 
 
 @pytest.mark.parametrize("positions", POSITIONS)
-def test_blocks_of_queries_change_nothing(positions: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A context of two blocks or more is attended to block by block; one block of everything gives the same."""
+def test_queries_attend_alike_in_blocks_of_any_size(positions: str, monkeypatch: pytest.MonkeyPatch) -> None:
     config = replace(SMALL, positions=positions, context=32)
     attention, hidden = Attention(config).eval(), torch.randn(2, 45, SMALL.width)
     assert math.gcd(config.context // 2, QUERY_BLOCK) == 16
