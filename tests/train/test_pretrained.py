@@ -13,32 +13,10 @@ from arietta.errors import BundleError, ConfigError
 from arietta.model.bundle import load_bundle
 from arietta.model.config import POSITIONS, ModelConfig
 from arietta.train.network import build_model
-from arietta.train.onnx.export import torch_nll
-from arietta.train.onnx.weights import read_trained_bundle, read_weights
 from arietta.train.pretrained import Pretrained, carry_over, read_pretrained
-from tests.support.bundles import COMPOSERS, TINY, TINY_LSTM, bundle_of, random_model, write_checkpoint
+from tests.support.bundles import COMPOSERS, TINY, random_model, write_checkpoint
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
-
-
-@pytest.mark.parametrize("config", [TINY_LSTM, *(replace(TINY, positions=kind) for kind in POSITIONS)])
-def test_a_bundle_in_32_bits_gives_back_every_weight(config: ModelConfig, tmp_path: Path) -> None:
-    model = random_model(config)
-    for name, bias in model.named_parameters():
-        if name.startswith("lstm.bias_hh"):
-            bias.data.zero_()  # the graph has one bias a gate: the two are added
-    weights = read_weights(load_bundle(bundle_of(tmp_path / "mine", config, bits=32, model=model)))
-    expected = model.state_dict()
-    assert set(weights) == set(expected)
-    for name, value in expected.items():
-        torch.testing.assert_close(weights[name], value, rtol=1e-6, atol=1e-7, msg=name)
-
-
-def test_a_bundle_in_8_bits_gives_back_its_rounded_weights(tiny_bundle: Path) -> None:
-    bundle = load_bundle(tiny_bundle)
-    golden = bundle.golden()
-    nll = torch_nll(read_trained_bundle(bundle), bundle.codec, golden.tokens, golden.condition)
-    assert abs(nll - golden.nll).max() <= golden.tolerance
 
 
 def test_a_pretrained_model_is_a_bundle_or_a_checkpoint_and_says_which(tiny_bundle: Path, tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 
-from arietta.cli import main
 from arietta.codecs.performance import PerformanceCodec
 from arietta.errors import AriettaError, BundleError, ConfigError
 from arietta.model.bundle import INDEX, load_bundle
@@ -134,22 +133,6 @@ def test_an_index_goes_over_to_a_newer_model_of_the_same_music_alone(
     export(checkpoint, tmp_path / "mine", card)
     assert (tmp_path / "mine" / INDEX).exists() == is_kept
     assert not is_kept or contents(tmp_path / "mine" / INDEX) == before
-
-
-def test_the_command_says_where_an_older_index_was_left_out(
-    checkpoint: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run, bundle = checkpoint.parent, checkpoint.parent / "bundle"
-    (run / "run.json").write_text(json.dumps({"store": "0" * 16, "settings": {"data": {"corpora": ["own"]}}}))
-    (run / "metrics.jsonl").write_text("")
-    for corpora, is_kept in ((["own"], True), (["other"], False)):
-        assert main(["export", str(run), "--bits", "32"]) == 0
-        capsys.readouterr()
-        extend_description(indexed(bundle / INDEX), {"corpora": corpora})
-        assert main(["export", str(run), "--bits", "32"]) == 0
-        said = capsys.readouterr().out
-        assert (bundle / INDEX).exists() == is_kept
-        assert ("is of other music, and was left out" in said) != is_kept
 
 
 def test_graphs_that_differ_from_torch_are_refused_and_leave_no_trace(

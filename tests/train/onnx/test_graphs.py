@@ -10,8 +10,6 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from arietta.codecs.note import NoteCodec
 from arietta.model.config import ModelConfig
@@ -19,11 +17,10 @@ from arietta.model.engine import OnnxEngine, load_engine
 from arietta.music.notes import Notes
 from arietta.train.network import build_model
 from arietta.train.network.fields import shift_right, token_nll
-from arietta.train.onnx.builder import BLOCK, OPSET, SMALLEST_EXTERNAL, Graph, quantise_blocks
+from arietta.train.onnx.builder import OPSET, SMALLEST_EXTERNAL
 from arietta.train.onnx.export import torch_nll
 from arietta.train.onnx.graphs import build_graphs, cache_scales
 from tests.support.bundles import TINY, TINY_LSTM, graphs_of, random_model
-from tests.support.strategies import SEEDS
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 CODEC = NoteCodec()
@@ -180,46 +177,6 @@ def test_the_step_copies_no_table_of_distances(tmp_path: Path) -> None:
     tables = {f"blocks.{layer}.attention.relative" for layer in range(TINY.layers)}
     readers = {node.op_type for node in graph.node if tables & set(node.input)}
     assert readers == {"MatMul"}
-
-
-# Rounding
-
-
-@given(seed=SEEDS, rows=st.integers(1, 5), blocks=st.integers(1, 4), spread=st.sampled_from([1e-6, 0.02, 1.0, 300.0]))
-def test_rounding_moves_no_weight_by_more_than_half_a_step(seed: int, rows: int, blocks: int, spread: float) -> None:
-    matrix = np.random.default_rng(seed).normal(0, spread, (rows, blocks * BLOCK)).astype(np.float32)
-    packed, scales = quantise_blocks(matrix)
-    assert packed.shape == (rows, blocks, BLOCK) and packed.dtype == np.uint8
-    restored = (packed.astype(np.float64) - 128) * scales[..., None]
-    steps = np.abs(matrix).reshape(rows, blocks, BLOCK).max(axis=2, keepdims=True) / 127
-    assert (np.abs(restored - matrix.reshape(restored.shape)) <= 0.5001 * steps).all()
-
-
-def test_rounding_keeps_zeros_and_extremes() -> None:
-    matrix = np.zeros((2, BLOCK), dtype=np.float32)
-    matrix[1, :2] = (-0.5, 0.5)
-    packed, scales = quantise_blocks(matrix)
-    assert (packed[0] == 128).all()
-    assert packed[1, 0, :3].tolist() == [1, 255, 128]
-    assert np.isclose(scales[1, 0] * 127, 0.5)
-
-
-def test_an_8_bit_layer_adds_its_own_bias() -> None:
-    graph = Graph({}, bits=8)
-    graph.linear("x", "layer", np.ones((4, BLOCK), dtype=np.float32), np.ones(4, dtype=np.float32))
-    assert [node.op_type for node in graph.nodes] == ["MatMulNBits"]
-    assert list(graph.nodes[0].input) == ["x", "layer.packed", "layer.scales", "", "", "layer.bias"]
-
-
-def test_large_tensors_are_laid_out_by_name_at_multiples_of_64() -> None:
-    graph = Graph({}, bits=32)
-    graph.constant("b", np.full(300, 2.0), np.float32)
-    graph.constant("a", np.full(257, 1.0), np.float32)
-    graph.constant("small", np.zeros(3), np.float32)
-    content = graph.external_bytes()
-    assert len(content) == 1088 + 1216
-    assert np.frombuffer(content[: 257 * 4], np.float32).tolist() == [1.0] * 257
-    assert np.frombuffer(content[1088 : 1088 + 1200], np.float32).tolist() == [2.0] * 300
 
 
 def test_both_graphs_are_built_from_the_same_tensors() -> None:

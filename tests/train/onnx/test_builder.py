@@ -1,0 +1,145 @@
+"""The builder of graphs: operators in order, tensors by name and large ones beside, layers that compute W x + b."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import TensorProto
+
+from arietta.train.onnx.builder import ALIGNMENT, BLOCK, SMALLEST_EXTERNAL, Graph, quantise_blocks
+from tests.support.strategies import SEEDS
+
+
+def computed(graph: Graph, folder: Path, **inputs: np.ndarray) -> list[np.ndarray]:
+    """What the graph's outputs are for these inputs, by way of its files."""
+    graph.save(str(folder / "graph.onnx"), "data.bin")
+    (folder / "data.bin").write_bytes(graph.external_bytes())
+    session = onnxruntime.InferenceSession(str(folder / "graph.onnx"), providers=["CPUExecutionProvider"])
+    return list(session.run(None, inputs))
+
+
+# Rounding
+
+
+@given(seed=SEEDS, rows=st.integers(1, 5), blocks=st.integers(1, 4), spread=st.sampled_from([1e-6, 0.02, 1.0, 300.0]))
+def test_rounding_moves_no_weight_by_more_than_half_a_step(seed: int, rows: int, blocks: int, spread: float) -> None:
+    matrix = np.random.default_rng(seed).normal(0, spread, (rows, blocks * BLOCK)).astype(np.float32)
+    packed, scales = quantise_blocks(matrix)
+    assert packed.shape == (rows, blocks, BLOCK) and packed.dtype == np.uint8
+    restored = (packed.astype(np.float64) - 128) * scales[..., None]
+    steps = np.abs(matrix).reshape(rows, blocks, BLOCK).max(axis=2, keepdims=True) / 127
+    assert (np.abs(restored - matrix.reshape(restored.shape)) <= 0.5001 * steps).all()
+
+
+def test_rounding_keeps_zeros_and_extremes() -> None:
+    matrix = np.zeros((2, BLOCK), dtype=np.float32)
+    matrix[1, :2] = (-0.5, 0.5)
+    packed, scales = quantise_blocks(matrix)
+    assert (packed[0] == 128).all()
+    assert packed[1, 0, :3].tolist() == [1, 255, 128]
+    assert np.isclose(scales[1, 0] * 127, 0.5)
+
+
+# Layers
+
+
+def test_an_8_bit_layer_adds_its_own_bias() -> None:
+    graph = Graph({}, bits=8)
+    graph.linear("x", "layer", np.ones((4, BLOCK), dtype=np.float32), np.ones(4, dtype=np.float32))
+    assert [node.op_type for node in graph.nodes] == ["MatMulNBits"]
+    assert list(graph.nodes[0].input) == ["x", "layer.packed", "layer.scales", "", "", "layer.bias"]
+
+
+@pytest.mark.parametrize("bits", [8, 32])
+@pytest.mark.parametrize("has_bias", [False, True])
+def test_a_layer_multiplies_by_its_weights_and_adds_its_bias(bits: int, has_bias: bool, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    matrix, bias = (rng.normal(size=shape).astype(np.float32) for shape in ((32, 2 * BLOCK), (32,)))
+    graph = Graph({"layer.weight": matrix} | ({"layer.bias": bias} if has_bias else {}), bits=bits)
+    value = graph.input("x", TensorProto.FLOAT, ["B", 2 * BLOCK])
+    graph.output("y", TensorProto.FLOAT, ["B", 32], graph.layer(value, "layer"))
+    x = rng.normal(size=(3, 2 * BLOCK)).astype(np.float32)
+    (y,) = computed(graph, tmp_path, x=x)
+    expected = x @ matrix.T + (bias if has_bias else 0)
+    assert y == pytest.approx(expected, abs=0.3 if bits == 8 else 1e-4)
+
+
+def test_a_width_that_blocks_do_not_divide_is_not_rounded() -> None:
+    graph = Graph({}, bits=8)
+    graph.linear("x", "layer", np.ones((4, BLOCK + 1), dtype=np.float32), None)
+    assert [node.op_type for node in graph.nodes] == ["MatMul"]
+
+
+# Values and tensors
+
+
+def test_values_have_names_of_their_own() -> None:
+    graph = Graph({}, bits=32)
+    first, *parts = graph.op("Relu", "x"), *graph.op("Split", "x", outputs=2), graph.op("Relu", "x")
+    assert len({first, *parts}) == 4
+
+
+def test_addends_are_added_from_left_to_right(tmp_path: Path) -> None:
+    """In float32 the order shows: the small one is lost beside the large one."""
+    graph = Graph({}, bits=32)
+    names = [graph.input(name, TensorProto.FLOAT, [1]) for name in "abc"]
+    graph.output("sum", TensorProto.FLOAT, [1], graph.add(*names))
+    assert graph.add("a") == "a"
+    large, small = np.array([1e8], dtype=np.float32), np.array([1.0], dtype=np.float32)
+    assert computed(graph, tmp_path, a=large, b=small, c=-large)[0] == 0
+    assert computed(graph, tmp_path, a=large, b=-large, c=small)[0] == 1
+
+
+def test_the_first_array_of_a_name_stays() -> None:
+    graph = Graph({}, bits=32)
+    assert graph.constant("axis", [1]) == graph.constant("axis", [2]) == "axis"
+    assert graph.tensors["axis"].tolist() == [1] and graph.tensors["axis"].dtype == np.int64
+
+
+# Files
+
+
+def test_large_tensors_are_laid_out_by_name_at_multiples_of_64() -> None:
+    graph = Graph({}, bits=32)
+    graph.constant("b", np.full(300, 2.0), np.float32)
+    graph.constant("a", np.full(257, 1.0), np.float32)
+    graph.constant("small", np.zeros(3), np.float32)
+    content = graph.external_bytes()
+    assert len(content) == 1088 + 1216
+    assert np.frombuffer(content[: 257 * 4], np.float32).tolist() == [1.0] * 257
+    assert np.frombuffer(content[1088 : 1088 + 1200], np.float32).tolist() == [2.0] * 300
+
+
+def test_a_file_refers_to_large_tensors_where_they_lie_and_holds_small_ones(tmp_path: Path) -> None:
+    graph = Graph({}, bits=32)
+    edge = SMALLEST_EXTERNAL // 4
+    arrays = {name: np.arange(size, dtype=np.float32) for name, size in (("b", edge), ("a", edge + 1), ("c", edge - 1))}
+    for name, array in arrays.items():
+        graph.constant(name, array, np.float32)
+    graph.save(str(tmp_path / "graph.onnx"), "data.bin")
+    content = graph.external_bytes()
+    for tensor in onnx.load(tmp_path / "graph.onnx", load_external_data=False).graph.initializer:
+        values = {entry.key: entry.value for entry in tensor.external_data}
+        if tensor.name == "c":
+            assert not values and onnx.numpy_helper.to_array(tensor).tolist() == arrays["c"].tolist()
+            continue
+        offset, length = int(values["offset"]), int(values["length"])
+        assert values["location"] == "data.bin" and offset % ALIGNMENT == 0
+        assert content[offset : offset + length] == arrays[tensor.name].tobytes()
+
+
+def test_the_order_in_which_tensors_come_does_not_matter_to_the_files(tmp_path: Path) -> None:
+    for number, names in enumerate(("ab", "ba")):
+        graph = Graph({}, bits=32)
+        for name in names:
+            graph.constant(name, np.full(300, ord(name)), np.float32)
+        graph.save(str(tmp_path / f"{number}.onnx"), "data.bin")
+        (tmp_path / f"{number}.bin").write_bytes(graph.external_bytes())
+    for kind in ("onnx", "bin"):
+        assert (tmp_path / f"0.{kind}").read_bytes() == (tmp_path / f"1.{kind}").read_bytes()
