@@ -1,8 +1,7 @@
-"""A model's report: takes by seed, nothing chosen, summed up beside real music; and its page."""
+"""A model's report: takes by seed, nothing chosen, summed up beside real music."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,6 @@ import pytest
 from arietta.cli import main
 from arietta.errors import RequestError
 from arietta.evaluation.model_report import ModelReport, against_set, report_on_model
-from arietta.evaluation.page.model import model_html
 from arietta.evaluation.reference import is_inside, references
 from arietta.evaluation.report import report_on
 from arietta.evaluation.words import model_words
@@ -54,16 +52,8 @@ def test_its_bands_and_shares_are_those_of_its_takes(
     assert report.original is None  # that index has no baseline of people's works
 
 
-def test_its_page_tells_of_it_plays_three_takes_and_is_small(judged: tuple[ModelReport, list[Notes]]) -> None:
-    report, _ = judged
-    page = model_html(report)
-    assert page.count('class="player"') == 3 and "Seed 1" in page
-    assert page.count('class="strip"') > 3 * 15
-    assert "nothing was chosen" in page
-    assert not re.search(r"\bnan\b", page)
-    assert len(page) < 300_000
-    assert all(words in page for words in ("MAESTRO", "GiantMIDI-Piano", f"of {TAKES} takes have a pattern"))
-    assert set(model_words(report)) == {"beside MAESTRO", "beside GiantMIDI-Piano", "loops"}
+def test_it_is_summed_up_in_words(judged: tuple[ModelReport, list[Notes]]) -> None:
+    assert set(model_words(judged[0])) == {"beside MAESTRO", "beside GiantMIDI-Piano", "loops"}
 
 
 def test_takes_are_held_against_a_set_beside_real_against_real() -> None:
