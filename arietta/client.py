@@ -160,7 +160,9 @@ class Client:
         fields = {name: value for name, value in request.describe().items() if name != "prompt_notes"}
         fields |= {"count": count, "model": model, "name": name, "original": original or None, "best": best}
         if request.prompt is not None:
-            fields["prompt"] = _as_json(request.prompt)
+            prompt = request.prompt
+            columns = (prompt.onset.tolist(), prompt.duration.tolist(), prompt.pitch.tolist(), prompt.velocity.tolist())
+            fields["prompt"] = {"notes": list(zip(*columns, strict=True)), "pedal": prompt.pedal.tolist()}
         body = {name: value for name, value in fields.items() if value is not None}
         pieces: list[Any] = self._json("POST", "/v1/pieces", body)["pieces"]
         return pieces
@@ -301,11 +303,6 @@ def _read_prompt(prompt: Notes | str | Path | None) -> Notes | None:
     from .music.midi import read_midi
 
     return read_midi(prompt)
-
-
-def _as_json(notes: Notes) -> dict[str, Any]:
-    columns = (notes.onset.tolist(), notes.duration.tolist(), notes.pitch.tolist(), notes.velocity.tolist())
-    return {"notes": list(zip(*columns, strict=True)), "pedal": notes.pedal.tolist()}
 
 
 def _progress_of_all(progress: Progress | None, index: int, count: int) -> Progress | None:

@@ -28,7 +28,6 @@ from .progress import bar
 from .table import facts, table
 
 if TYPE_CHECKING:
-    from ..evaluation.likelihood import Surprise
     from ..evaluation.report import Report
     from ..model.engine import OnnxEngine
     from ..music.notes import Notes
@@ -161,6 +160,7 @@ def _index(path: Path | None, engine: OnnxEngine | None) -> PassageIndex | None:
 
 def _lines(report: Report) -> Iterator[str]:
     from ..evaluation.words import NOTHING_TO_JUDGE, name_of, number, plain_words
+    from ..render.roll import format_onset, pitch_name
 
     said = plain_words(report)
     if not said:
@@ -168,16 +168,13 @@ def _lines(report: Report) -> Iterator[str]:
         return
     yield facts(said)
     if report.surprises:
-        rows = [_surprise_row(one) for one in report.surprises]
+        rows = []
+        for surprise in report.surprises:
+            note, nats, pitch_nats = surprise.note, surprise.nats, surprise.pitch_nats
+            rows.append([format_onset(note.onset), pitch_name(note.pitch), f"{nats:.1f}", f"{pitch_nats:.1f}"])
         yield "\n" + table(["most surprising notes", "pitch", "nats", "of these for the pitch"], rows)
     rows = [[name_of(name), number(value)] for name, value in report.figures.items()]
     yield "\n" + table(["measure", "value"], rows)
-
-
-def _surprise_row(one: Surprise) -> list[str]:
-    from ..render.roll import format_onset, pitch_name
-
-    return [format_onset(one.note.onset), pitch_name(one.note.pitch), f"{one.nats:.1f}", f"{one.pitch_nats:.1f}"]
 
 
 def _draw(arguments: argparse.Namespace, notes: Notes, report: Report) -> None:

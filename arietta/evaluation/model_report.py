@@ -84,13 +84,16 @@ def report_on_model(
     real = references(nearest_window(note_count), engine.bundle.fingerprint)
     placed = [report.shared.percentiles for report in reports.values() if report.shared]
     known = [standing.is_inside for standing in placed if standing is not None]
+    # A figure is missing in takes that have too few notes for it.
+    names = dict.fromkeys(name for take in figures for name in take)
+    columns = {name: [take[name] for take in figures if name in take] for name in names}
     report = ModelReport(
         model=engine.bundle.name,
         bundle=engine.bundle.fingerprint,
         style=style,
         takes=takes,
         note_count=note_count,
-        bands=_bands(figures),
+        bands={name: tuple(np.percentile(column, PERCENTILES).tolist()) for name, column in columns.items()},
         inside={reference.corpus: _inside(figures, reference) for reference in real},
         real=real,
         loops=sum(bool(report.loops) for report in reports.values()),
@@ -105,12 +108,6 @@ def against_set(takes: Sequence[Notes], windows: Sequence[Notes], name: str) -> 
     reference = measure_set(windows)
     real = compare_sets(reference.every_second(0), reference.every_second(1))
     return AgainstSet(name, len(windows), compare_sets(measure_set(takes), reference), real)
-
-
-def _bands(figures: Sequence[Mapping[str, float]]) -> dict[str, Band]:
-    names = dict.fromkeys(name for take in figures for name in take)
-    columns = {name: [take[name] for take in figures if name in take] for name in names}
-    return {name: tuple(np.percentile(column, PERCENTILES).tolist()) for name, column in columns.items()}
 
 
 def _inside(figures: Sequence[Mapping[str, float]], real: Reference) -> dict[str, float]:

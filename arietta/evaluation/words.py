@@ -18,7 +18,7 @@ from .embedding import WINDOW, known_composers
 from .frechet import ENOUGH
 from .model_report import ModelReport
 from .reference import NATS
-from .report import Beats, Report, Shared
+from .report import Report, Shared
 from .statistics import BEAT_DEFINITIONS, BEAT_SOURCES, DEFINITIONS, SOURCES
 
 PLAIN = {
@@ -65,7 +65,9 @@ def plain_words(report: Report) -> dict[str, str]:
             f"{report.key}, {'clearly' if clarity > 0.8 else 'more or less' if clarity > 0.6 else 'hardly'}"
         )
     if profile.beats:
-        sentences["beats"] = _beats(profile.beats)
+        origin = "as its file has them written" if profile.beats.is_written else "as found in the playing"
+        tempo = profile.beats.statistics["tempo"][0]
+        sentences["beats"] = f"{profile.beats.signature}, {tempo:.0f} quarter notes per minute, {origin}"
     if profile.nats_per_note is not None:
         sentences["likelihood"] = _likelihood(report, profile.nats_per_note)
     sentences["music"] = "; ".join(
@@ -209,11 +211,6 @@ def _distances(mine: SetDistance | None, theirs: SetDistance | None) -> str:
         return ""
     real = f", real against real {theirs.distance:.2f}" if theirs is not None else ""
     return f"; Frechet distance {mine.distance:.2f}{real}"
-
-
-def _beats(beats: Beats) -> str:
-    origin = "as its file has them written" if beats.is_written else "as found in the playing"
-    return f"{beats.signature}, {beats.statistics['tempo'][0]:.0f} quarter notes per minute, {origin}"
 
 
 def _likelihood(report: Report, nats_per_note: float) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from difflib import SequenceMatcher
 
 import numpy as np
 
 from ..music.chords import order_by_chord
 from ..music.notes import Notes
-from ..render.canvas import Box, Drawing, Line, Shape, Text, drawing_svg
+from ..render.canvas import Drawing, Shape, drawing_svg
 from ..render.roll import roll_drawing
 
 MOST_COMPARED = 5_000  # notes: comparing takes the square of their number at worst
@@ -43,14 +42,6 @@ def stack(drawings: Sequence[Drawing]) -> Drawing:
     shapes: list[Shape] = []
     height = 0.0
     for drawing in drawings:
-        shapes += [_lower(shape, height) for shape in drawing.shapes]
+        shapes += [shape.moved_down(height) for shape in drawing.shapes]
         height += drawing.height
     return Drawing(max(drawing.width for drawing in drawings), height, tuple(shapes))
-
-
-def _lower(shape: Shape, by: float) -> Shape:
-    match shape:
-        case Line():
-            return replace(shape, y1=shape.y1 + by, y2=shape.y2 + by)
-        case Box() | Text():
-            return replace(shape, y=shape.y + by)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from html import escape
 from typing import TYPE_CHECKING
@@ -45,6 +45,10 @@ class Box:
         size = f'width="{self.width:.2f}" height="{self.height:.2f}"'
         return f'<rect x="{self.x:.2f}" y="{self.y:.2f}" {size}{corner} fill="{self.colour}"/>'
 
+    def moved_down(self, by: float) -> Box:
+        """Return the same box `by` pixels lower."""
+        return replace(self, y=self.y + by)
+
     def paint(self, pencil: ImageDraw) -> None:
         """Paint the box; one thinner than a pixel is painted as one."""
         left, top = _pixel(self.x), _pixel(self.y)
@@ -72,6 +76,10 @@ class Line:
         path = f"M{self.x1:.2f} {self.y1:.2f}L{self.x2:.2f} {self.y2:.2f}"
         return f'<path d="{path}" stroke="{self.colour}" stroke-width="{self.width:g}"/>'
 
+    def moved_down(self, by: float) -> Line:
+        """Return the same line `by` pixels lower."""
+        return replace(self, y1=self.y1 + by, y2=self.y2 + by)
+
     def paint(self, pencil: ImageDraw) -> None:
         """Paint the line at half its width: a full pixel looks heavy at this size."""
         ends = (_pixel(self.x1), _pixel(self.y1), _pixel(self.x2), _pixel(self.y2))
@@ -94,6 +102,10 @@ class Text:
         font = f'font-size="{self.size:g}" text-anchor="{self.anchor}"'
         start = f'<text x="{self.x:.2f}" y="{self.y:.2f}" {font} fill="{self.colour}">'
         return f"{start}{escape(printable(self.text))}</text>"
+
+    def moved_down(self, by: float) -> Text:
+        """Return the same text `by` pixels lower."""
+        return replace(self, y=self.y + by)
 
     def paint(self, pencil: ImageDraw) -> None:
         """Paint the text in Pillow's typeface: accents go, what it cannot write becomes a question mark."""
