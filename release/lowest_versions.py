@@ -35,7 +35,7 @@ for module in pkgutil.walk_packages(arietta.__path__, "arietta."):
         importlib.import_module(module.name)
 """
 COUNT_NOTES = "import sys, arietta; print(len(arietta.read_midi(sys.argv[1])))"
-MAKE_CORPUS = "import pathlib, tests.support.corpora as made; made.made_store(pathlib.Path('corpus'))"
+MAKE_CORPUS = "import pathlib, tests.support.corpora as corpora; corpora.make_store(pathlib.Path('corpus'))"
 # Tests that use hypothesis and mido, httpx and schemathesis, psutil, playwright (this one needs the system's Chromium).
 TESTS = (
     "tests/music/test_midi.py",

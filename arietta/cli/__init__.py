@@ -36,14 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a name that the terminal cannot spell is no reason to fail
+            stream.reconfigure(errors="replace")  # a name that the terminal cannot encode is no reason to fail
     try:
         return _run(words)
     except AriettaError as error:
         print(f"arietta: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output left; Python would complain once more at exit
+        sys.stderr.close()  # the reader of our output has left; Python would print another error at exit
         return 0
     except OSError as error:
         print(f"arietta: {error.filename or 'system'}: {error.strerror or error}", file=sys.stderr)

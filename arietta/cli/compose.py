@@ -17,10 +17,10 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ..errors import RequestError
 from ..model.bundle import DEFAULT_MODEL, list_bundles
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from ..music.notes import Notes
     from ..originality.index import PassageIndex
     from .progress import Progress
+
+T = TypeVar("T", "Take", "ServedTake")
 
 MAX_TAKES = 100
 _SAMPLING = (
@@ -76,13 +78,24 @@ def run(arguments: argparse.Namespace) -> int:
         most = f"1-{arguments.count}, as many as --count composes"
         raise RequestError(f"--best must lie in {most}, not {arguments.best}")
     requests = _requests(arguments)
-    composer = RemoteComposer(arguments) if arguments.server else LocalComposer(arguments, requests[0])
-    save = partial(_save, out=_out(arguments, arguments.best or len(requests)), has_roll=arguments.roll)
-    _compose(requests, composer, save, arguments.best)
+    if arguments.server:
+        _compose(arguments, requests, RemoteComposer(arguments))
+    else:
+        _compose(arguments, requests, LocalComposer(arguments, requests[0]))
     print("Hear it: open the file in any player or DAW with a piano sound.")
     print(f"Next:    {command('compose', '--style', 'chopin', '--notes', '600')}")
     print(f"         {command('compose', '--help')}")
     return 0
+
+
+class Composer(Protocol[T]):
+    """Composes takes of one kind and ranks them; `messages` says what was composed again."""
+
+    messages: list[str]
+
+    def compose(self, requests: list[Request], progress: Progress) -> Iterator[T]: ...
+
+    def rank(self, takes: list[T], best: int) -> list[Ranked[T]]: ...
 
 
 class LocalComposer:
@@ -227,17 +240,14 @@ def _is_file(out: Path) -> bool:
     return out.suffix.lower() in (".mid", ".midi") and not out.is_dir()
 
 
-def _compose(
-    requests: list[Request],
-    composer: LocalComposer | RemoteComposer,
-    save: Callable[[Take | ServedTake], Path],
-    best: int | None,
-) -> None:
+def _compose(arguments: argparse.Namespace, requests: list[Request], composer: Composer[T]) -> None:
     """Compose all requests, save each take as it is done, or in the end the best of them, and report what is saved."""
     from .progress import bar
 
-    began, paths = time.perf_counter(), dict[int, Path]()
-    takes: list[Any] = []  # of one kind: all local, or all served
+    best: int | None = arguments.best
+    # The folder is created here, once the composer has refused what it cannot do.
+    save = partial(_save, out=_out(arguments, best or len(requests)), has_roll=arguments.roll)
+    began, takes, paths = time.perf_counter(), list[T](), dict[int, Path]()
     with bar("composing", "note" if requests[0].notes else "s") as progress:
         for take in composer.compose(requests, progress):
             takes.append(take)
@@ -254,7 +264,7 @@ def _compose(
     _report(takes, paths, seconds)
 
 
-def _ranking_table(ranking: Sequence[Ranked[Any]]) -> str:
+def _ranking_table(ranking: Sequence[Ranked[Take] | Ranked[ServedTake]]) -> str:
     """A row per take, the best first: its score, the parts of it that all takes have, and whether it is kept."""
     names = [name for name in ranking[0].parts if all(name in ranked.parts for ranked in ranking)]
     rows = [
@@ -269,7 +279,7 @@ def _ranking_table(ranking: Sequence[Ranked[Any]]) -> str:
     return table(["nearest to real music first", "score", *names, ""], rows)
 
 
-def _report(takes: list[Take | ServedTake], paths: dict[int, Path], seconds: float) -> None:
+def _report(takes: Sequence[Take | ServedTake], paths: dict[int, Path], seconds: float) -> None:
     speed = sum(take.note_count for take in takes) / seconds
     company = f"beside {len(takes) - 1} more " if len(takes) > 1 else ""
     for take in takes:
@@ -292,7 +302,7 @@ def _save(take: Take | ServedTake, out: Path, *, has_roll: bool) -> Path:
 
 
 def _integer(text: str) -> int:
-    """A whole number, with a sentence for anything else."""
+    """Read a whole number; argparse shows the sentence for anything else."""
     try:
         return int(text)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The progress bar that verbs hand to the library as a callback."""
+"""The progress bar, which verbs pass to the library as a callback."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def bar(task: str, unit: str) -> Iterator[Progress]:
     """Give a `progress(done, total)` that draws a bar on stderr, on terminals only, after half a second."""
     from tqdm import tqdm
 
-    with tqdm(desc=task, unit=unit, delay=0.5, disable=not sys.stderr.isatty(), leave=False) as drawn:
+    with tqdm(desc=task, unit=unit, delay=0.5, disable=not sys.stderr.isatty(), leave=False) as progress_bar:
 
         def progress(done: float, total: float) -> None:
-            drawn.total = total
-            drawn.update(done - drawn.n)
+            progress_bar.total = total  # may grow: takes are composed again
+            progress_bar.update(done - progress_bar.n)
 
         yield progress

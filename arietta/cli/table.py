@@ -1,4 +1,4 @@
-"""Plain text that lines up in a terminal: tables, lists of facts, and bars, none wider than WIDTH."""
+"""Aligned plain text for a terminal: tables, lists of facts and histograms, none wider than WIDTH."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Align rows under headings: the first column to the left, and shortened where it must be, others to the right."""
     texts = [list(headings), *([str(cell) for cell in row] for row in rows)]
     widths = [max(len(line[column]) for line in texts) for column in range(len(headings))]
+    # Only names, in the first column, may be shortened: a number that is cut would be another number.
     widths[0] = min(widths[0], WIDTH - len(INDENT) - sum(width + 2 for width in widths[1:]))
     lines = []
     for first, *others in texts:
@@ -25,7 +26,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def facts(values: Mapping[str, object]) -> str:
-    """List names and values, one below the other; long values go on below their beginning."""
+    """List names and values, one below the other; a long value is wrapped and indented."""
     column = max((len(name) for name in values), default=0) + 2
     return "\n".join(
         line for name, value in values.items() for line in _wrapped(INDENT + name.ljust(column), str(value))
@@ -44,7 +45,7 @@ def histogram(counts: Mapping[str, int]) -> str:
 
 
 def outline(values: Mapping[str, object], indent: str = INDENT) -> str:
-    """List values of any depth, as JSON holds them: what lies inside is set in."""
+    """List nested values, as JSON holds them, each level indented further."""
     column = max((len(str(name)) for name in values), default=0) + 2
     lines: list[str] = []
     for name, value in values.items():
@@ -56,7 +57,7 @@ def outline(values: Mapping[str, object], indent: str = INDENT) -> str:
 
 
 def shorten(text: str, width: int) -> str:
-    """Cut a text that is wider than `width`, and show that it was cut."""
+    """Cut a text that is wider than `width`, and end it with an ellipsis."""
     return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
 
 
@@ -77,5 +78,5 @@ def _plain(value: object) -> str:
 def _bar(share: float) -> str:
     eighths = round(share * BAR_WIDTH * 8)
     if share > 0:
-        eighths = max(eighths, 1)
+        eighths = max(eighths, 1)  # a count above 0 is always seen
     return ("█" * (eighths // 8) + EIGHTHS[eighths % 8]).rstrip()

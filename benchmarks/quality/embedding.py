@@ -106,18 +106,18 @@ def print_real(store: Store) -> None:
     }
     cases = {f"{corpus} validation, {corpus} test": (f"{corpus} validation", f"{corpus} test") for corpus in CORPORA}
     cases["giantmidi test, maestro test"] = ("giantmidi test", "maestro test")
-    pairs = {name: (sides[one], sides[other]) for name, (one, other) in cases.items()}
+    pairs = {name: (sides[first], sides[second]) for name, (first, second) in cases.items()}
     pairs |= {f"{name}, its halves": (side[::2], side[1::2]) for name, side in sides.items() if name.endswith("test")}
     for name, pair in pairs.items():
         say(f"frechet/{name}", described(*pair))
 
 
-def described(one: Embeddings, other: Embeddings) -> dict[str, Any]:
+def described(a: Embeddings, b: Embeddings) -> dict[str, Any]:
     return {
-        "distance": round(frechet_distance(one, other), 3),
-        "interval_95": [round(value, 3) for value in frechet_interval(one, other)],
-        "uncorrected": round(plain_distance(one, other), 3),
-        "pieces": [len(one), len(other)],
+        "distance": round(frechet_distance(a, b), 3),
+        "interval_95": [round(value, 3) for value in frechet_interval(a, b)],
+        "uncorrected": round(plain_distance(a, b), 3),
+        "pieces": [len(a), len(b)],
     }
 
 
@@ -128,17 +128,19 @@ def print_spoiled(store: Store) -> None:
     real = embedded(pieces)
     say("frechet/maestro train and validation, maestro test", described(reference, real))
     for name, spoiler in SPOILERS.items():
-        found = [frechet_distance(real, reference)]
-        told = []
+        distances = [frechet_distance(real, reference)]
+        noticed = []
         for share in SHARES:
             rng = np.random.default_rng(0)
             spoiled = embedded([spoiler(notes, share, rng) for notes in pieces])
-            found.append(frechet_distance(spoiled, reference))
+            distances.append(frechet_distance(spoiled, reference))
             more = resampled(spoiled, reference) - resampled(real, reference)
-            told += [share] if np.percentile(more, 2.5) > 0 else []
-        distances = dict(zip(("unspoiled", *(f"{share:.0%}" for share in SHARES)), np.round(found, 2), strict=True))
-        rank = {"ranked": bool(np.all(np.diff(found) > 0)), "told_apart_from": f"{min(told):.0%}" if told else "never"}
-        say(f"spoiled/{name}", {key: float(value) for key, value in distances.items()} | rank)
+            noticed += [share] if np.percentile(more, 2.5) > 0 else []
+        names = ("unspoiled", *(f"{share:.0%}" for share in SHARES))
+        figures = {key: float(value) for key, value in zip(names, np.round(distances, 2), strict=True)}
+        least = f"{min(noticed):.0%}" if noticed else "never"
+        ranked = bool(np.all(np.diff(distances) > 0))
+        say(f"spoiled/{name}", figures | {"ranked": ranked, "told_apart_from": least})
 
 
 def print_composers(store: Store) -> None:
@@ -150,16 +152,18 @@ def print_composers(store: Store) -> None:
         ]
         commonest = Counter(composers).most_common(1)[0]
         hits = counted([rank for _, rank in ranks[corpus]])
-        even = [counted([rank for name, rank in ranks[corpus] if name == one]).figures() for one in set(composers)]
+        even = [
+            counted([rank for name, rank in ranks[corpus] if name == composer]).figures() for composer in set(composers)
+        ]
         say(
             f"heard/{corpus} test",
             hits.figures()
             | {"top_1_interval_95": [round(value, 3) for value in wilson(hits.first, hits.count)]}
-            | {f"{key}_by_composer": round(float(np.mean([one[key] for one in even])), 3) for key in even[0]}
+            | {f"{key}_by_composer": round(float(np.mean([shares[key] for shares in even])), 3) for key in even[0]}
             | {"commonest": round(commonest[1] / len(composers), 3), "chance": round(1 / len(known), 3)}
             | {"pieces": hits.count, "composers": len(even)},
         )
-    both = [one for corpus in CORPORA for one in ranks[corpus]]
+    both = [rank for corpus in CORPORA for rank in ranks[corpus]]
     for composer, count in Counter(name for name, _ in both).most_common():
         if count >= FEWEST:
             hits = counted([rank for name, rank in both if name == composer])
@@ -172,8 +176,8 @@ def print_written(store: Store, engine: OnnxEngine, takes: Sequence[Notes]) -> N
     written = [engine.bundle.codec.quantise(trim(notes)) for notes in real]
     reference = embedded(windows(store, "giantmidi", "validation")[0])
     for name, pieces in {"as it is": real, "written by its codec": written, "its takes": takes}.items():
-        found = embedded(pieces)
-        distance = frechet_distance(found, reference), frechet_interval(found, reference)
+        embeddings = embedded(pieces)
+        distance = frechet_distance(embeddings, reference), frechet_interval(embeddings, reference)
         figures: dict[str, Any] = {"distance": round(distance[0], 3), "interval_95": np.round(distance[1], 3).tolist()}
         if pieces is not takes:
             pairs = [pair for pair in zip(composers, pieces, strict=True) if pair[0] in known_composers()]
@@ -185,15 +189,15 @@ def print_styles(store: Store, engine: OnnxEngine, takes: int) -> None:
     untold = composed(engine, ANY, takes)
     print_written(store, engine, untold)
     held = [
-        one for corpus in CORPORA for one in zip(*windows(store, corpus, "test", only=known_composers()), strict=True)
+        pair for corpus in CORPORA for pair in zip(*windows(store, corpus, "test", only=known_composers()), strict=True)
     ]
     counts = Counter(composer for _, composer in held)
     chosen = [name for name, _ in counts.most_common() if known_style(name, engine.bundle) != ANY]
     chosen = [*[name for name in chosen if name != ALWAYS][: STYLES - 1], ALWAYS]
     for composer in chosen:
-        told = composed(engine, composer, takes)
+        in_style = composed(engine, composer, takes)
         sets = {
-            "told": told,
+            "told": in_style,
             "without_guidance": composed(engine, composer, takes, replace(DEFAULT, guidance=1.0)),
             "not_told": untold,
             "real": [notes for notes, name in held if name == composer],
@@ -205,7 +209,7 @@ def print_styles(store: Store, engine: OnnxEngine, takes: int) -> None:
             f"style/{engine.bundle.name}, {composer}",
             figures
             | {
-                "told_heard_mostly_as": mostly(told),
+                "told_heard_mostly_as": mostly(in_style),
                 "takes": takes,
                 "real_pieces": counts[composer],
                 "bundle": engine.bundle.fingerprint,
@@ -220,13 +224,13 @@ def composed(engine: OnnxEngine, style: str, takes: int, sampling: Sampling = DE
 
 def windows(store: Store, corpus: str, split: str, *, only: Sequence[str] = ()) -> tuple[list[Notes], list[str]]:
     """A window of each piece of a side that has 300 notes, and its composer; of `only` these, where some are named."""
-    pieces = [one for one in side(store, corpus, split, NOTES) if not only or one.composer in only]
-    return somewhere(store, pieces, NOTES), [one.composer for one in pieces]
+    pieces = [piece for piece in side(store, corpus, split, NOTES) if not only or piece.composer in only]
+    return somewhere(store, pieces, NOTES), [piece.composer for piece in pieces]
 
 
 def embedded(pieces: Sequence[Notes]) -> Embeddings:
-    found = [embed(notes) for notes in pieces]
-    return np.array([one for one in found if one is not None])
+    embeddings = [embed(notes) for notes in pieces]
+    return np.array([embedding for embedding in embeddings if embedding is not None])
 
 
 def rank_of(composer: str, notes: Notes) -> int:

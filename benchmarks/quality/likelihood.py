@@ -70,9 +70,11 @@ def main() -> None:
     scores = [scored(store, piece, bundle, model, arguments.without_composer) for piece in tqdm(chosen, unit="piece")]
     taken = round(time.perf_counter() - begun, 1)
     of = f" ({len(chosen)} pieces)" if arguments.pieces else ""
-    told = ", composer not told" if arguments.without_composer else ""
-    heard = f", context {context}" if arguments.context else ""
-    line: dict[str, object] = {"name": f"likelihood/{bundle.name}, {arguments.on} {arguments.split}{of}{told}{heard}"}
+    composer = ", composer not told" if arguments.without_composer else ""
+    window = f", context {context}" if arguments.context else ""
+    line: dict[str, object] = {
+        "name": f"likelihood/{bundle.name}, {arguments.on} {arguments.split}{of}{composer}{window}"
+    }
     line |= {"bundle": bundle.fingerprint, "corpus": store.fingerprint, "pieces": len(chosen)} | summed(scores)
     if context == bundle.model.context and not arguments.without_composer:
         line["engine_apart"] = apart(store, chosen[:COMPARED], bundle, scores)
@@ -92,7 +94,7 @@ def shortened(bundle: Bundle, context: int) -> nn.Module:
 def scored(store: Store, piece: Piece, bundle: Bundle, model: nn.Module, without_composer: bool) -> Score:
     """Score a whole piece from its first row."""
     notes = trim(store.notes(piece.index))
-    kept = bundle.codec.quantise(notes)
+    quantised = bundle.codec.quantise(notes)
     events = bundle.codec.encode(notes)
     rows = torch.from_numpy(events.astype(np.int64))[None]
     counted = torch.from_numpy(bundle.codec.loss_mask(events))[None]
@@ -101,7 +103,7 @@ def scored(store: Store, piece: Piece, bundle: Bundle, model: nn.Module, without
     nll = token_nll(logits, rows, counted)[0].double().sum(dim=0).numpy()
     is_key = rows[0, :, 1] < KEY_COUNT
     hits = int((logits[1][0].argmax(dim=-1) == rows[0, :, 1])[is_key].sum())
-    return Score(nll, hits, int(is_key.sum()), len(events), len(kept), kept.seconds)
+    return Score(nll, hits, int(is_key.sum()), len(events), len(quantised), quantised.seconds)
 
 
 def condition(bundle: Bundle, piece: Piece, without_composer: bool) -> tuple[int, int]:

@@ -54,7 +54,7 @@ def main() -> None:
 def measure_index(store: Store, index: PassageIndex, copies: int, repeats: int) -> None:
     """Print what the index finds of planted copies and of held-out works, and how long that takes."""
     measured = measure_recall(
-        index, lambda place: store.notes(index.pieces[place].index), copies=copies, seed=1
+        index, lambda number: store.notes(index.pieces[number].index), copies=copies, seed=1
     )  # not the copies that were planted when it was built
     for kind, row in measured.items():
         for length, detection in row.items():
@@ -97,8 +97,8 @@ def _held_out(store: Store, index: PassageIndex, count: int) -> list[Notes]:
 
 def _inside(pieces: list[Notes], index: PassageIndex) -> dict[str, Any]:
     likenesses = [find_passages(notes, index) for notes in pieces]
-    placed = [measure_percentiles(likeness, index) for likeness in likenesses]
-    inside = sum(one is None or one.is_inside for one in placed)
+    percentiles = [measure_percentiles(likeness, index) for likeness in likenesses]
+    inside = sum(percentile is None or percentile.is_inside for percentile in percentiles)
     longest = [likeness.longest for likeness in likenesses]
     return {
         "inside_human_interval": round(inside / len(pieces), 4),

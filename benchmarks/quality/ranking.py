@@ -46,8 +46,8 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What is held out of a piece: its measures, and where it lies in the embedding."""
+class HeldOut:
+    """What the choice did not look at of a piece: its held-out statistics and its embedding."""
 
     measured: Statistics
     embedding: Floats
@@ -57,14 +57,14 @@ class Heard:
 class Groups:
     """Takes in groups, [groups][takes of each], and which of them were chosen."""
 
-    heard: list[list[Heard]]
+    pieces: list[list[HeldOut]]
     is_chosen: list[list[bool]]
 
-    def chosen(self, *, value: bool = True) -> list[list[Heard]]:
+    def chosen(self, *, value: bool = True) -> list[list[HeldOut]]:
         """Those that were chosen, or those that were not, group by group."""
         return [
-            [one for one, is_one in zip(heard, chosen, strict=True) if is_one == value]
-            for heard, chosen in zip(self.heard, self.is_chosen, strict=True)
+            [piece for piece, is_chosen in zip(group, chosen, strict=True) if is_chosen == value]
+            for group, chosen in zip(self.pieces, self.is_chosen, strict=True)
         ]
 
 
@@ -81,8 +81,8 @@ def main() -> None:
     name = f"{engine.bundle.name}, {arguments.on} test, {arguments.notes} notes"
     tell(f"choose/score/{name}", **_parts(judged))
     groups = Groups(
-        [[hear(one.take.notes) for one in group] for group in tqdm(judged, desc="measuring", unit="group")],
-        [[one.is_chosen for one in group] for group in judged],
+        [[hold_out(ranked.take.notes) for ranked in group] for group in tqdm(judged, desc="measuring", unit="group")],
+        [[ranked.is_chosen for ranked in group] for group in judged],
     )
     print_gain(name, groups, *(real_windows(store, arguments.on, split, arguments.notes) for split in SPLITS))
 
@@ -92,98 +92,102 @@ def compose_groups(
 ) -> list[list[Ranked[Take]]]:
     """Compose groups in the styles of test pieces from all over the corpus, and choose of each."""
     pieces = side(store, corpus, "test", note_count)
-    composers = [pieces[place * len(pieces) // group_count].composer for place in range(group_count)]
+    composers = [pieces[number * len(pieces) // group_count].composer for number in range(group_count)]
     styles = [known_style(composer, engine.bundle) for composer in composers for _ in range(GROUP)]
     requests = [Request(note_count, style=style, seed=seed) for seed, style in enumerate(styles)]
-    takes, usual = compose_all(requests, engine), typical_nats(engine.bundle)
-    return [rank_takes(takes[first : first + GROUP], BEST, typical_nats=usual) for first in range(0, len(takes), GROUP)]
+    takes, nats = compose_all(requests, engine), typical_nats(engine.bundle)
+    return [rank_takes(takes[first : first + GROUP], BEST, typical_nats=nats) for first in range(0, len(takes), GROUP)]
 
 
-def real_windows(store: Store, corpus: str, split: str, note_count: int) -> list[Heard]:
-    return [hear(notes) for notes in somewhere(store, side(store, corpus, split, note_count), note_count)]
+def real_windows(store: Store, corpus: str, split: str, note_count: int) -> list[HeldOut]:
+    return [hold_out(notes) for notes in somewhere(store, side(store, corpus, split, note_count), note_count)]
 
 
-def hear(notes: Notes) -> Heard:
-    """Take what is held out of a piece of 128 notes or more."""
+def hold_out(notes: Notes) -> HeldOut:
+    """Measure what is held out of a piece of 128 notes or more."""
     embedding = embed(notes)
-    assert embedding is not None, "a window of 128 notes or more has its place"
-    return Heard(measure(notes, HELD_OUT), embedding)
+    assert embedding is not None, "a window of 128 notes or more has an embedding"
+    return HeldOut(measure(notes, HELD_OUT), embedding)
 
 
-def print_gain(name: str, groups: Groups, real: Sequence[Heard], beside: Sequence[Heard]) -> None:
+def print_gain(name: str, groups: Groups, real: Sequence[HeldOut], beside: Sequence[HeldOut]) -> None:
     """Print what is gained by the choice, in three ways."""
     _print_distance(f"choose/distance/{name}", groups, distances_from(real), beside)
-    distances: dict[str, Callable[[list[Heard]], float]] = {
-        "overlap": lambda heard: _overlap(heard, real),
-        "frechet": lambda heard: frechet_distance(_embeddings(heard), _embeddings(real)),
+    distances: dict[str, Callable[[list[HeldOut]], float]] = {
+        "overlap": lambda pieces: _overlap(pieces, real),
+        "frechet": lambda pieces: frechet_distance(_embeddings(pieces), _embeddings(real)),
     }
     for kind, distance in distances.items():
         rng = np.random.default_rng(0)
-        drawn = [distance(_drawn(groups.heard, rng)) for _ in tqdm(range(DRAWS), desc=kind)]
+        drawn = [distance(_drawn(groups.pieces, rng)) for _ in tqdm(range(DRAWS), desc=kind)]
         rejected = [distance(_drawn(groups.chosen(value=False), rng)) for _ in range(DRAWS)]
-        found = distance([one for group in groups.chosen() for one in group])
+        reached = distance([piece for group in groups.chosen() for piece in group])
         tell(
             f"choose/set/{kind}, {name}",
-            chosen=found,
+            chosen=reached,
             drawn=float(np.mean(drawn)),
             drawn_95=np.percentile(drawn, [2.5, 97.5]).tolist(),
-            draws_below=float(np.mean(np.array(drawn) < found)),
+            draws_below=float(np.mean(np.array(drawn) < reached)),
             rejected=float(np.mean(rejected)),
             of_real_music=distance(list(beside)),
         )
 
 
-def distances_from(real: Sequence[Heard]) -> Callable[[Heard], float]:
+def distances_from(real: Sequence[HeldOut]) -> Callable[[HeldOut], float]:
     """Tell how far a piece lies from the mean of real windows, in their deviations: the mean over single figures."""
-    rows = np.array([_numbers(one) for one in real])
+    rows = np.array([_numbers(piece) for piece in real])
     mean, spread = rows.mean(axis=0), np.maximum(rows.std(axis=0), 1e-9)
-    return lambda one: float(np.abs((_numbers(one) - mean) / spread).mean())
+    return lambda piece: float(np.abs((_numbers(piece) - mean) / spread).mean())
 
 
-def _print_distance(name: str, groups: Groups, distance: Callable[[Heard], float], beside: Sequence[Heard]) -> None:
-    sides = {"chosen": groups.chosen(), "all": groups.heard, "rejected": groups.chosen(value=False)}
+def _print_distance(name: str, groups: Groups, distance: Callable[[HeldOut], float], beside: Sequence[HeldOut]) -> None:
+    sides = {"chosen": groups.chosen(), "all": groups.pieces, "rejected": groups.chosen(value=False)}
     means = {
-        kind: np.array([np.mean([distance(one) for one in group]) for group in heard]) for kind, heard in sides.items()
+        kind: np.array([np.mean([distance(piece) for piece in group]) for group in groups_of_side])
+        for kind, groups_of_side in sides.items()
     }
     gain = means["all"] - means["chosen"]
     tell(
         name,
-        **{kind: float(found.mean()) for kind, found in means.items()},
+        **{kind: float(column.mean()) for kind, column in means.items()},
         gain=float(gain.mean()),
         gain_95=interval_by_piece(gain, np.ones(len(gain))),
-        of_real_music=float(np.mean([distance(one) for one in beside])),
+        of_real_music=float(np.mean([distance(piece) for piece in beside])),
         groups=len(gain),
     )
 
 
-def _numbers(one: Heard) -> Floats:
+def _numbers(piece: HeldOut) -> Floats:
     """The single figures of a piece; what too few notes cannot say is not left out of windows of so many notes."""
-    return np.array([float(one.measured[name][0]) for name in HELD_OUT if len(one.measured[name]) == 1])
+    return np.array([float(piece.measured[name][0]) for name in HELD_OUT if len(piece.measured[name]) == 1])
 
 
-def _overlap(heard: Sequence[Heard], real: Sequence[Heard]) -> float:
-    return mean_overlap(compare([one.measured for one in heard], [one.measured for one in real], resamples=1)) or 0.0
+def _overlap(pieces: Sequence[HeldOut], real: Sequence[HeldOut]) -> float:
+    return (
+        mean_overlap(compare([piece.measured for piece in pieces], [piece.measured for piece in real], resamples=1))
+        or 0.0
+    )
 
 
-def _embeddings(heard: Sequence[Heard]) -> Floats:
-    return np.array([one.embedding for one in heard])
+def _embeddings(pieces: Sequence[HeldOut]) -> Floats:
+    return np.array([piece.embedding for piece in pieces])
 
 
-def _drawn(groups: Sequence[Sequence[Heard]], rng: np.random.Generator) -> list[Heard]:
+def _drawn(groups: Sequence[Sequence[HeldOut]], rng: np.random.Generator) -> list[HeldOut]:
     """Draw as many of each group as are chosen of it."""
-    return [group[place] for group in groups for place in rng.choice(len(group), BEST, replace=False).tolist()]
+    return [group[number] for group in groups for number in rng.choice(len(group), BEST, replace=False).tolist()]
 
 
 def _parts(judged: Sequence[Sequence[Ranked[Take]]]) -> dict[str, object]:
     """Mean score and parts of the chosen and of all."""
-    flat = [one for group in judged for one in group]
-    told: dict[str, object] = {"takes": len(flat)}
-    for kind, some in (("chosen", [one for one in flat if one.is_chosen]), ("all", flat)):
-        told[kind] = float(np.mean([one.score for one in some]))
+    flat = [ranked for group in judged for ranked in group]
+    figures: dict[str, object] = {"takes": len(flat)}
+    for kind, takes in (("chosen", [ranked for ranked in flat if ranked.is_chosen]), ("all", flat)):
+        figures[kind] = float(np.mean([ranked.score for ranked in takes]))
         for part in PARTS:
-            values = [one.parts[part] for one in some if part in one.parts]
-            told |= {f"{part}_of_{kind}": float(np.mean(values))} if values else {}
-    return told
+            values = [ranked.parts[part] for ranked in takes if part in ranked.parts]
+            figures |= {f"{part}_of_{kind}": float(np.mean(values))} if values else {}
+    return figures
 
 
 if __name__ == "__main__":

@@ -50,12 +50,12 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--files", type=int, default=20, help="how many (%(default)s)")
     arguments = parser.parse_args()
-    pieces = [on_grid(notes) for notes in map(read_midi, sorted(one.path for one in find_files([arguments.folder])))]
+    pieces = [on_grid(notes) for notes in map(read_midi, sorted(file.path for file in find_files([arguments.folder])))]
     pieces = [notes for notes in pieces if len(notes) and notes.seconds <= MOST_SECONDS][: arguments.files]
-    told = [music(notes) for notes in pieces]
+    tracks = [music(notes) for notes in pieces]
     is_apart = False
     for name, (ours, theirs, most) in PAIRS.items():
-        apart = max(abs(ours(notes) - theirs(their)) for notes, their in zip(pieces, told, strict=True))
+        apart = max(abs(ours(notes) - theirs(track)) for notes, track in zip(pieces, tracks, strict=True))
         is_apart |= apart > most
         line = {"name": f"measures/{name}", "files": len(pieces), "largest_difference": float(f"{apart:.3g}")}
         print(json.dumps(line | {"allowed": most, "muspy": muspy.__version__, "commit": commit()}), flush=True)

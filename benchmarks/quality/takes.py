@@ -70,10 +70,12 @@ def print_loops(store: Store, engine: OnnxEngine, note_count: int, take_count: i
     name = engine.bundle.name
     guarded = _looping(take.notes for take in compose_all(requests, engine))
     _print_looping(f"{name}, {about}", guarded)
-    # A take in which the guard never spoke is the same without it.
-    again = [request for request, one in zip(requests, guarded, strict=True) if one.eight_times]
+    # A take in which the guard never intervened is the same without it.
+    again = [request for request, loops in zip(requests, guarded, strict=True) if loops.eight_times]
     freely = _looping(take.notes for take in compose_all(again, engine, avoid_loops=False))
-    _print_looping(f"{name}, {about}, without the guard", freely + [one for one in guarded if not one.eight_times])
+    _print_looping(
+        f"{name}, {about}, without the guard", freely + [loops for loops in guarded if not loops.eight_times]
+    )
 
 
 class Looping(NamedTuple):
@@ -87,19 +89,19 @@ def _looping(pieces: Iterable[Notes]) -> list[Looping]:
     return [looping(notes) for notes in pieces]
 
 
-def _print_looping(name: str, found: Sequence[Looping]) -> None:
-    shares: dict[str, object] = {"windows": len(found)}
-    for kind, column in zip(Looping._fields, zip(*found, strict=True), strict=True):
-        shares[kind] = sum(column) / len(found)
-        shares[f"{kind}_interval_95"] = wilson(sum(column), len(found))
+def _print_looping(name: str, pieces: Sequence[Looping]) -> None:
+    shares: dict[str, object] = {"windows": len(pieces)}
+    for kind, column in zip(Looping._fields, zip(*pieces, strict=True), strict=True):
+        shares[kind] = sum(column) / len(pieces)
+        shares[f"{kind}_interval_95"] = wilson(sum(column), len(pieces))
     tell(f"takes/loops/{name}", **shares)
 
 
 def looping(notes: Notes) -> Looping:
-    """Search a piece for loops as composing hears them."""
+    """Search a piece for loops with the guard that composing has."""
     guard, is_looping = LoopGuard(), []
-    for place in range(len(notes)):
-        guard.push(notes[place])
+    for number in range(len(notes)):
+        guard.push(notes[number])
         is_looping.append(guard.looping_pitch is not None)
     return Looping(any(is_looping), any(before and now for before, now in pairwise(is_looping)))
 
@@ -109,36 +111,40 @@ def print_overlap(
 ) -> None:
     """Print the overlapped area of matched takes with one side of a corpus, and of the other side with it."""
     corpus, split = against
-    other = "validation" if split == "test" else "test"
+    opposite = "validation" if split == "test" else "test"
     pieces = side(store, corpus, split, note_count)
     real = [measure(notes) for notes in somewhere(store, pieces, note_count)]
-    beside = [measure(notes) for notes in somewhere(store, side(store, corpus, other, note_count), note_count, seed=1)]
+    beside = [
+        measure(notes) for notes in somewhere(store, side(store, corpus, opposite, note_count), note_count, seed=1)
+    ]
     takes = compose_all(matched(pieces, engine.bundle, note_count, sampling), engine)
-    found, reached = compare([measure(take.notes) for take in takes], real), compare(beside, real)
-    found = {name: one for name, one in found.items() if name in reached}
+    reached = compare(beside, real)
+    compared = compare([measure(take.notes) for take in takes], real)
+    compared = {name: comparison for name, comparison in compared.items() if name in reached}
     name = f"{engine.bundle.name}, {corpus} {split}, {note_count} notes{_drawn(sampling)}"
-    whole, most = mean_overlap(found) or 0.0, mean_overlap({name: reached[name] for name in found}) or 0.0
+    overlap = mean_overlap(compared) or 0.0
+    most = mean_overlap({name: reached[name] for name in compared}) or 0.0
     tell(
         f"takes/overlap/{name}",
         takes=len(takes),
         windows=len(real),
-        overlap=whole,
+        overlap=overlap,
         of_real_music=most,
-        ratio=whole / (most or 1.0),
+        ratio=overlap / (most or 1.0),
     )
-    for measured, one in found.items():
-        tell(f"takes/measure/{name}/{measured}", **_figures(one, reached[measured]))
+    for statistic, comparison in compared.items():
+        tell(f"takes/measure/{name}/{statistic}", **_figures(comparison, reached[statistic]))
 
 
-def _figures(one: Comparison, reached: Comparison) -> dict[str, object]:
-    means = {} if one.mean is None else {"mean": one.mean, "mean_of_real_music": one.reference_mean}
+def _figures(compared: Comparison, reached: Comparison) -> dict[str, object]:
+    means = {} if compared.mean is None else {"mean": compared.mean, "mean_of_real_music": compared.reference_mean}
     return {
-        "overlap": one.overlap,
-        "interval_95": one.overlap_interval,
+        "overlap": compared.overlap,
+        "interval_95": compared.overlap_interval,
         "of_real_music": reached.overlap,
         **means,
-        "spread": one.intra,
-        "spread_of_real_music": one.reference_intra,
+        "spread": compared.intra,
+        "spread_of_real_music": compared.reference_intra,
     }
 
 

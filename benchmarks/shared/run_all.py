@@ -32,15 +32,15 @@ def main() -> int:
 def lines_of(command: str) -> list[dict[str, object]]:
     """The JSON lines of a benchmark, by its module's name and arguments; raises CalledProcessError where it fails."""
     name, *arguments = shlex.split(command)
-    words, found = [sys.executable, "-m", f"{PACKAGE}.{name}", *arguments], []
+    words, lines = [sys.executable, "-m", f"{PACKAGE}.{name}", *arguments], []
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
         for line in running.stdout:
             print(line, end="", flush=True)
-            found += [json.loads(line)] if line.startswith("{") else []
+            lines += [json.loads(line)] if line.startswith("{") else []
     if running.returncode:
         raise subprocess.CalledProcessError(running.returncode, words)
-    return found
+    return lines
 
 
 if __name__ == "__main__":

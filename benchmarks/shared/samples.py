@@ -29,8 +29,8 @@ def compose_all(
     requests: Sequence[Request], engine: OnnxEngine, *, task: str = "composing", avoid_loops: bool = True
 ) -> list[Take]:
     """Compose in company, at most sixteen at a time; the takes in the order of their requests."""
-    made = generate_all(requests, engine, avoid_loops=avoid_loops)
-    takes = {take.request: take for take in tqdm(made, desc=task, total=len(requests), unit="take", mininterval=5)}
+    composed = generate_all(requests, engine, avoid_loops=avoid_loops)
+    takes = {take.request: take for take in tqdm(composed, desc=task, total=len(requests), unit="take", mininterval=5)}
     return [takes[request] for request in requests]
 
 
@@ -53,7 +53,9 @@ def known_style(composer: str, bundle: Bundle) -> str:
 
 def side(store: Store, corpus: str, split: str, note_count: int) -> list[Piece]:
     """Pieces of one side of a corpus that have so many notes."""
-    return [one for one in store.pieces if (one.corpus, one.split) == (corpus, split) and one.notes >= note_count]
+    return [
+        piece for piece in store.pieces if (piece.corpus, piece.split) == (corpus, split) and piece.notes >= note_count
+    ]
 
 
 def somewhere(store: Store, pieces: Sequence[Piece], note_count: int, *, seed: int = 0) -> list[Notes]:
@@ -78,5 +80,5 @@ def tell(name: str, **figures: object) -> None:
 
 def _rounded(value: object) -> object:
     if isinstance(value, list | tuple):
-        return [_rounded(one) for one in value]
+        return [_rounded(element) for element in value]
     return float(f"{value:.4g}") if isinstance(value, float) else value

@@ -69,8 +69,8 @@ def _together(engine: OnnxEngine, requests: list[Request]) -> tuple[list[Generat
     return pieces, perf_counter() - begun
 
 
-def assert_same(take: Take, other: Take) -> None:
-    if not np.array_equal(take.tokens, other.tokens) or take.notes != other.notes:
+def assert_same(take: Take, expected: Take) -> None:
+    if not np.array_equal(take.tokens, expected.tokens) or take.notes != expected.notes:
         raise SystemExit(f"seed {take.request.seed}: its company changed the piece")
 
 

@@ -51,10 +51,10 @@ def measure(engine: OnnxEngine, repeats: int, threads: int) -> None:
     generate(Request(notes=50), engine)  # the first call lays out the graph's memory
     rounds = [[_compose(engine, notes) for notes in LENGTHS] for _ in range(repeats)]
     taken, last = (
-        np.array([[timed[kind] for timed in one] for one in rounds]) for kind in (1, 2)
+        np.array([[timed[kind] for timed in timings] for timings in rounds]) for kind in (1, 2)
     )  # [repeats, lengths]
-    for notes, found in zip(LENGTHS, taken.T, strict=True):
-        report(f"compose/{notes} notes", notes / found, "notes/s", threads=threads)
+    for notes, seconds_taken in zip(LENGTHS, taken.T, strict=True):
+        report(f"compose/{notes} notes", notes / seconds_taken, "notes/s", threads=threads)
     per_note, long = taken / LENGTHS, f"{LENGTHS[-1]} notes against {LENGTHS[-2]}"
     report(f"compose/cost of a note, {long}", per_note[:, -1] / per_note[:, -2], "of it", threads=threads)
     report(f"compose/cost of the last {LAST} notes, {long}", last[:, -1] / last[:, -2], "of it", threads=threads)
@@ -66,18 +66,18 @@ def measure(engine: OnnxEngine, repeats: int, threads: int) -> None:
 
 def measure_long(engine: OnnxEngine, threads: int) -> None:
     """Print what the end of a very long piece costs against its beginning, in time and in memory."""
-    memory, told = [], []
+    memory, times = [], []
     process = psutil.Process()
 
     def progress(done: float, _: float) -> None:
-        if len(told) == done:  # the row that completed this note, not the pedal rows after it
+        if len(times) == done:  # the row that completed this note, not the pedal rows after it
             return
-        told.append(perf_counter())
-        if len(told) in (EARLY, LONG_NOTES):
+        times.append(perf_counter())
+        if len(times) in (EARLY, LONG_NOTES):
             memory.append(process.memory_info().rss / 2**20)
 
     take = generate(Request(notes=LONG_NOTES, seed=1), engine, progress=progress)
-    early, late = told[EARLY + SPAN - 1] - told[EARLY - 1], told[-1] - told[-1 - SPAN]
+    early, late = times[EARLY + SPAN - 1] - times[EARLY - 1], times[-1] - times[-1 - SPAN]
     name, spans = f"compose/{LONG_NOTES} notes", f"the last {SPAN} against notes {EARLY}-{EARLY + SPAN}"
     report(name, [LONG_NOTES / take.seconds_taken], "notes/s", threads=threads)
     report(f"{name}, length", [take.notes.seconds / 60], "minutes of music", threads=threads)
@@ -88,10 +88,10 @@ def measure_long(engine: OnnxEngine, threads: int) -> None:
 
 def _compose(engine: OnnxEngine, notes: int) -> tuple[Take, float, float]:
     """Compose so many notes: the take, and the seconds that all of them and the last of them took."""
-    told: list[tuple[float, float]] = []
-    take = generate(Request(notes=notes, seed=1), engine, progress=lambda done, _: told.append((done, perf_counter())))
-    last = next(when for done, when in told if done >= notes - LAST)
-    return take, take.seconds_taken, told[-1][1] - last
+    times: list[tuple[float, float]] = []
+    take = generate(Request(notes=notes, seed=1), engine, progress=lambda done, _: times.append((done, perf_counter())))
+    last = next(when for done, when in times if done >= notes - LAST)
+    return take, take.seconds_taken, times[-1][1] - last
 
 
 def _both_ways(engine: OnnxEngine, events: Tokens) -> tuple[float, float]:

@@ -28,7 +28,7 @@ from benchmarks.speed import compose as bench_compose
 
 EXPECTED = Path(__file__).with_name("expected.json")
 REPEATS = 4
-USUAL_TOLERANCE = {"tolerance": 0.4}
+DEFAULT_TOLERANCE = {"tolerance": 0.4}
 
 
 def main() -> int:
@@ -37,13 +37,13 @@ def main() -> int:
     is_written = parser.parse_args().write
     engine = load_engine(load_bundle(DEFAULT_MODEL))
     generate(Request(notes=50), engine)
-    found = {name: ratio([timed(engine) for _ in range(REPEATS)]) for name, timed in RATIOS.items()}
+    ratios = {name: ratio([timed(engine) for _ in range(REPEATS)]) for name, timed in RATIOS.items()}
     expected = json.loads(EXPECTED.read_text(encoding="utf-8"))
     if is_written:
-        expected = {name: expected.get(name, USUAL_TOLERANCE) | {"expected": value} for name, value in found.items()}
+        expected = {name: expected.get(name, DEFAULT_TOLERANCE) | {"expected": value} for name, value in ratios.items()}
         EXPECTED.write_text(json.dumps(expected, indent=1) + "\n", encoding="utf-8")
-    fallen = judge(found, expected)
-    for name, value in found.items():
+    fallen = judge(ratios, expected)
+    for name, value in ratios.items():
         print(json.dumps({"name": name, "ratio": value}))
     for sentence in fallen:
         print(f"guard: {sentence}", file=sys.stderr)
@@ -56,13 +56,13 @@ def ratio(seconds: list[tuple[float, float]]) -> float:
     return float(f"{first / second:.3g}")
 
 
-def judge(found: dict[str, float], expected: dict[str, dict[str, float]]) -> list[str]:
+def judge(ratios: dict[str, float], expected: dict[str, dict[str, float]]) -> list[str]:
     """Say of each ratio that fell short, or that nobody expects or measures any more, what is wrong."""
-    wrong = [f"{name}: measured on one side only; run with --write" for name in sorted(found.keys() ^ expected.keys())]
-    for name in sorted(found.keys() & expected.keys()):
+    wrong = [f"{name}: measured on one side only; run with --write" for name in sorted(ratios.keys() ^ expected.keys())]
+    for name in sorted(ratios.keys() & expected.keys()):
         least = expected[name]["expected"] * (1 - expected[name]["tolerance"])
-        if found[name] < least:
-            wrong.append(f"{name}: {found[name]:.3g}, expected {expected[name]['expected']:.3g}, at least {least:.3g}")
+        if ratios[name] < least:
+            wrong.append(f"{name}: {ratios[name]:.3g}, expected {expected[name]['expected']:.3g}, at least {least:.3g}")
     return wrong
 
 
@@ -81,9 +81,9 @@ def apart_and_together(engine: OnnxEngine) -> tuple[float, float]:
 
 def early_and_late(engine: OnnxEngine) -> tuple[float, float]:
     """Notes once the window has slid, and as many 700 later."""
-    told = [0.0] * 2001
-    generate(Request(notes=2000, seed=1), engine, progress=lambda done, _: told.__setitem__(int(done), perf_counter()))
-    return told[1300] - told[1000], told[2000] - told[1700]
+    times = [0.0] * 2001
+    generate(Request(notes=2000, seed=1), engine, progress=lambda done, _: times.__setitem__(int(done), perf_counter()))
+    return times[1300] - times[1000], times[2000] - times[1700]
 
 
 def short_and_long(engine: OnnxEngine) -> tuple[float, float]:

@@ -50,10 +50,13 @@ def main() -> None:
         threads = 1 if name == "pretty_midi" else WORKERS
         report(f"{case}/{name}/wall", [wall for wall, _ in values], "ms/file", threads=threads)
         report(f"{case}/{name}/processor", [used for _, used in values], "ms/file", threads=1)
-    for place, kind in enumerate(("wall", "processor")):
-        slower = np.mean([peer[place] for peer in peers])  # ingest's time a file is a mean too
+    for column, kind in enumerate(("wall", "processor")):
+        slower = np.mean([peer[column] for peer in peers])  # ingest's time a file is a mean too
         report(
-            f"{case}/faster than pretty_midi/{kind}", [slower / one[place] for one in first], "times", threads=WORKERS
+            f"{case}/faster than pretty_midi/{kind}",
+            [slower / times[column] for times in first],
+            "times",
+            threads=WORKERS,
         )
     report(f"{case}/peak memory", list(peak), "MB", threads=WORKERS)
 
@@ -91,8 +94,8 @@ def _sustained(notes: Sequence[pretty_midi.Note], pedal: Sequence[tuple[float, b
     times = [seconds for seconds, _ in pedal]
     lifts = [seconds for seconds, is_down in pedal if not is_down]
     for note in notes:
-        place = bisect.bisect_right(times, note.end) - 1
-        if place >= 0 and pedal[place][1]:
+        pedal_index = bisect.bisect_right(times, note.end) - 1
+        if pedal_index >= 0 and pedal[pedal_index][1]:
             lifted = bisect.bisect_right(lifts, note.end)
             note.end = lifts[lifted] if lifted < len(lifts) else note.end
     return notes

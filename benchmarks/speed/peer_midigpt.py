@@ -110,15 +110,15 @@ def count(paths: Sequence[str]) -> dict[str, int]:
     """What midigpt's encoder makes of MIDI files in 4/4, in whole windows of BARS bars: tokens, notes, bars."""
     from midigpt import Score
 
-    tokenizer, found = load_tokenizer(), Counter[str]()
+    tokenizer, counts = load_tokenizer(), Counter[str]()
     for path in paths:
         score = Score.from_midi(path)
         for track in score.tracks:
             for at in range(0, len(track.bars) - BARS + 1, BARS):
                 window = Score([type(track)(track.bars[at : at + BARS])], score.resolution, score.tempo)
-                found.update(tokenizer._vocab.get_type(token).name for token in tokenizer.encode(window))
-    composed = found.total() - sum(found[kind] for kind in GIVEN)
-    return {"tokens": composed, "notes": found["NoteOnset"], "bars": found["Bar"]}
+                counts.update(tokenizer._vocab.get_type(token).name for token in tokenizer.encode(window))
+    composed = counts.total() - sum(counts[kind] for kind in GIVEN)
+    return {"tokens": composed, "notes": counts["NoteOnset"], "bars": counts["Bar"]}
 
 
 if __name__ == "__main__":

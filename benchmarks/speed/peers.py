@@ -52,10 +52,10 @@ def main() -> None:
         run()  # the first call lays out memory
     rounds = [{name: run() for name, run in cases.items()} for _ in range(arguments.repeats)]
     for name in cases:
-        report(f"peers/{name}", [arguments.notes / found[name] for found in rounds], "notes/s", threads=1)
+        report(f"peers/{name}", [arguments.notes / times[name] for times in rounds], "notes/s", threads=1)
     for name in list(cases)[1:]:
         report(
-            f"peers/arietta against {name}", [found[name] / found["arietta"] for found in rounds], "times", threads=1
+            f"peers/arietta against {name}", [times[name] / times["arietta"] for times in rounds], "times", threads=1
         )
 
 
@@ -106,19 +106,19 @@ def llama_like(config: ModelConfig) -> torch.nn.Module:
 @torch.no_grad()
 def generate_with_llama(llama: torch.nn.Module, tokens: int) -> None:
     start = torch.zeros((1, 1), dtype=torch.int64)
-    made = llama.generate(start, max_new_tokens=tokens, min_new_tokens=tokens, do_sample=True, top_p=0.95)
-    assert made.shape[1] == tokens + 1, "as many tokens as the notes take"
+    generated = llama.generate(start, max_new_tokens=tokens, min_new_tokens=tokens, do_sample=True, top_p=0.95)
+    assert generated.shape[1] == tokens + 1, "as many tokens as the notes take"
 
 
 @torch.no_grad()
 def uncached(llama: torch.nn.Module, tokens: int) -> float:
     """Seconds of `tokens` tokens when each reads its whole prefix."""
     lengths = [length for length in PREFIXES if length < tokens] + [tokens]
-    found = [
+    costs = [
         seconds(lambda length=length: llama(torch.zeros((1, length), dtype=torch.int64), use_cache=False))
         for length in lengths
     ]
-    return float(np.interp(np.arange(1, tokens + 1), lengths, found).sum())
+    return float(np.interp(np.arange(1, tokens + 1), lengths, costs).sum())
 
 
 class Eager:
@@ -137,34 +137,34 @@ class Eager:
     def generate(self, rows: int) -> Tensor:
         """Draw `rows` rows int64 [rows, F], at most W."""
         row = torch.tensor(self.config.field_sizes)
-        made = []
-        for place in range(min(rows, self.config.context)):
-            row = self.draw(self.step(row, place))
-            made.append(row)
-        return torch.stack(made)
+        generated = []
+        for position in range(min(rows, self.config.context)):
+            row = self.draw(self.step(row, position))
+            generated.append(row)
+        return torch.stack(generated)
 
-    def step(self, row: Tensor, place: int) -> Tensor:
+    def step(self, row: Tensor, position: int) -> Tensor:
         """Hidden state [width] after a row that stands at `place`."""
         nobody = torch.zeros(1, dtype=torch.int64)
         hidden = self.model.embedding(row[None, None], nobody, nobody)[0, 0]
         for layer, block in enumerate(self.model.blocks):
-            hidden = hidden + self.attend(layer, block.attention, block.norm_1(hidden), place)
+            hidden = hidden + self.attend(layer, block.attention, block.norm_1(hidden), position)
             hidden = hidden + block.down(functional.gelu(block.up(block.norm_2(hidden))))
         normed: Tensor = self.model.norm(hidden)
         return normed
 
-    def attend(self, layer: int, attention: torch.nn.Module, normed: Tensor, place: int) -> Tensor:
+    def attend(self, layer: int, attention: torch.nn.Module, normed: Tensor, position: int) -> Tensor:
         config = self.config
         heads = attention.qkv(normed).view(-1, config.head_width)
         query, key, value = heads.split([config.heads, config.kv_heads, config.kv_heads])
         if config.positions == "rotary":
-            query, key = (rotate_pairs(part, self.cos[place], self.sin[place]) for part in (query, key))
-        self.keys[layer, :, place], self.values[layer, :, place] = key, value
+            query, key = (rotate_pairs(part, self.cos[position], self.sin[position]) for part in (query, key))
+        self.keys[layer, :, position], self.values[layer, :, position] = key, value
         query = query / math.sqrt(config.head_width)
-        keys, values = self.keys[layer, :, : place + 1], self.values[layer, :, : place + 1]
+        keys, values = self.keys[layer, :, : position + 1], self.values[layer, :, : position + 1]
         logits = query.view(config.kv_heads, -1, config.head_width) @ keys.transpose(1, 2)
         if config.positions == "relative":
-            logits = logits + (query @ attention.relative[0, : place + 1].flip(0).T).view_as(logits)
+            logits = logits + (query @ attention.relative[0, : position + 1].flip(0).T).view_as(logits)
         mixed: Tensor = attention.out((logits.softmax(dim=-1) @ values).flatten())
         return mixed
 

@@ -36,10 +36,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", type=Path)
     pieces = [(path.stem, read_midi(path)) for path in parser.parse_args().files]
-    for name, notes in pieces or [("five minutes", made(300.0))]:
+    for name, notes in pieces or [("five minutes", random_piece(300.0))]:
         measure(name, notes)
     with tempfile.TemporaryDirectory() as folder:
-        hour, before = made(HOUR), peak_memory()
+        hour, before = random_piece(HOUR), peak_memory()
         speed = HOUR / processor_seconds(lambda: write_audio(Path(folder) / "hour.wav", hour))
         report("render/an hour, wav, faster than it plays", [speed], "times", threads=1)
         report("render/an hour, wav, memory taken", [peak_memory() - before], "MB", threads=1)
@@ -60,7 +60,7 @@ def measure(name: str, notes: Notes) -> None:
     report(f"render/{name}, musicxml", times, "ms", threads=1)
 
 
-def made(length: float) -> Notes:
+def random_piece(length: float) -> Notes:
     """Make a piece of so many seconds: nine notes a second in two hands, the pedal changed every other second."""
     rng = np.random.default_rng(0)
     onset = np.sort(rng.uniform(0, length - 2, int(9 * length)))

@@ -63,10 +63,10 @@ def measure(bundle: Bundle, repeats: int, threads: int) -> None:
             rows[at].append(row_seconds(engine, at))
             floors[at].append(floor_seconds(bundle.model, at))
     for at in ROWS:
-        whole, floor = np.array([np.median(burst.sum(axis=1)) for burst in rows[at]]), np.array(floors[at])
-        report(f"step/{bundle.name}, row {at}", 1000 * whole, "ms", threads=threads)
+        totals, floor = np.array([np.median(burst.sum(axis=1)) for burst in rows[at]]), np.array(floors[at])
+        report(f"step/{bundle.name}, row {at}", 1000 * totals, "ms", threads=threads)
         report(f"step/{bundle.name}, floor of row {at}", 1000 * floor, "ms", threads=threads)
-        report(f"step/{bundle.name}, row {at} against its floor", whole / floor, "of it", threads=threads)
+        report(f"step/{bundle.name}, row {at} against its floor", totals / floor, "of it", threads=threads)
     parts = 1000 * np.array([np.median(burst, axis=0) for burst in rows[SHOWN]])  # [repeats, parts]
     ours = 1000 * np.array(floors[SHOWN]) + parts.sum(axis=1) - parts[:, PARTS.index("graph")]
     gained = f"step/{bundle.name}, row {SHOWN}: a kernel of our own gains at most"
@@ -82,10 +82,10 @@ def measure(bundle: Bundle, repeats: int, threads: int) -> None:
 
 def times_faster(bundle: Bundle, engine: OnnxEngine, threads: int) -> float:
     """How many times as fast a row is on so many threads."""
-    other = load_engine(bundle, threads=threads)
-    other.step = Timed(other.step)
-    one, several = (np.median(row_seconds(each, SHOWN).sum(axis=1)) for each in (engine, other))
-    return float(one / several)
+    threaded = load_engine(bundle, threads=threads)
+    threaded.step = Timed(threaded.step)
+    single, several = (np.median(row_seconds(each, SHOWN).sum(axis=1)) for each in (engine, threaded))
+    return float(single / several)
 
 
 class Timed:
@@ -129,8 +129,8 @@ def filled_at(model: ModelConfig, at: int, step: int) -> int:
 
 def floor_seconds(model: ModelConfig, at: int) -> float:
     """Bytes over bandwidth and operations over rate, now."""
-    weights, kept, operations = needs(model, at)
-    block, reading = np.ones(max((weights + kept) // 4, 1), dtype=np.float32), []
+    weights, cached, operations = needs(model, at)
+    block, reading = np.ones(max((weights + cached) // 4, 1), dtype=np.float32), []
     left, right, product = np.ones((384, 384), np.float32), np.ones((384, 384), np.float32), []
     for _ in range(5):
         begun = perf_counter()
@@ -153,9 +153,9 @@ def needs(model: ModelConfig, at: int) -> tuple[int, int, int]:
     qkv = (model.heads + 2 * model.kv_heads) * model.head_width
     weights = model.layers * width * (qkv + width + 8 * width) + heads
     is_relative = model.positions.startswith("relative")
-    kept = model.layers * keys * model.head_width * (2 * model.kv_heads + is_relative)
+    cached = model.layers * keys * model.head_width * (2 * model.kv_heads + is_relative)
     attention = model.layers * keys * width * (2 + is_relative)
-    return weights, int(kept), int(2 * (weights + attention))
+    return weights, int(cached), int(2 * (weights + attention))
 
 
 def graph_shares(bundle: Bundle, threads: int) -> dict[str, float]:

@@ -14,7 +14,7 @@ from arietta.corpus.store import Store
 from arietta.evaluation.embedding import known_composers
 from arietta.model.engine import OnnxEngine
 from tests.support.bundles import engine_of
-from tests.support.corpora import COMPOSERS, made_store
+from tests.support.corpora import COMPOSERS, make_store
 from tests.support.tunes import tune
 
 SPLITS = ("validation", "train", "test", "test") * 8  # two composers in turn
@@ -35,7 +35,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     tunes = [tune(seed, 140) for seed in range(len(SPLITS))]
-    made = made_store(tmp_path_factory.mktemp("made") / "corpus", pieces=tunes, splits=SPLITS)
+    made = make_store(tmp_path_factory.mktemp("made") / "corpus", pieces=tunes, splits=SPLITS)
     pieces = [replace(one, corpus=corpus) for one, corpus in zip(made.pieces, CORPORA, strict=True)]
     return Store(made.path, pieces, made.fingerprint, made._columns)
 

@@ -50,12 +50,14 @@ def test_what_is_nearer_in_what_was_held_out_shows_as_a_gain(
     bench: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Two of each eight are played as the real ones are, the others much more slowly."""
-    real = [bench.hear(tune(seed, 150)) for seed in range(8)]
-    near = [[bench.hear(tune(100 + 8 * group + place, 150)) for place in range(2)] for group in range(3)]
-    far = [[bench.hear(stretch(tune(200 + 8 * group + place, 150), 4.0)) for place in range(6)] for group in range(3)]
-    heard = [one + other for one, other in zip(near, far, strict=True)]
-    monkeypatch.setattr(bench, "_overlap", lambda heard, _: float(np.mean([is_quick(one) for one in heard])))
-    bench.print_gain("made", bench.Groups(heard, [[True] * 2 + [False] * 6] * 3), real, real)
+    real = [bench.hold_out(tune(seed, 150)) for seed in range(8)]
+    near = [[bench.hold_out(tune(100 + 8 * group + place, 150)) for place in range(2)] for group in range(3)]
+    far = [
+        [bench.hold_out(stretch(tune(200 + 8 * group + place, 150), 4.0)) for place in range(6)] for group in range(3)
+    ]
+    groups = [one + other for one, other in zip(near, far, strict=True)]
+    monkeypatch.setattr(bench, "_overlap", lambda pieces, _: float(np.mean([is_quick(piece) for piece in pieces])))
+    bench.print_gain("made", bench.Groups(groups, [[True] * 2 + [False] * 6] * 3), real, real)
     found = printed(capsys)
     apart: Any = found["choose/distance/made"]
     assert apart["chosen"] < apart["all"] < apart["rejected"]
@@ -69,10 +71,10 @@ def test_what_is_nearer_in_what_was_held_out_shows_as_a_gain(
 
 
 def test_nothing_that_the_score_is_made_of_is_held_out(bench: ModuleType) -> None:
-    heard = bench.hear(tune(1, 200))
-    assert not {"scale_consistency", "key_clarity", "note_count"} & set(heard.measured)
-    assert {"inter_onset", "groove", "velocity", "pitch_class_steps"} <= set(heard.measured)
-    assert bench.distances_from([heard, bench.hear(tune(2, 200))])(heard) <= 1.0 + 1e-9
+    piece = bench.hold_out(tune(1, 200))
+    assert not {"scale_consistency", "key_clarity", "note_count"} & set(piece.measured)
+    assert {"inter_onset", "groove", "velocity", "pitch_class_steps"} <= set(piece.measured)
+    assert bench.distances_from([piece, bench.hold_out(tune(2, 200))])(piece) <= 1.0 + 1e-9
 
 
 def test_as_many_are_drawn_of_each_group_as_are_chosen(bench: ModuleType) -> None:

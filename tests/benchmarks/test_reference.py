@@ -18,7 +18,7 @@ from arietta.evaluation.report import report_on
 from arietta.model.bundle import DEFAULT_MODEL, load_bundle
 from arietta.model.engine import load_engine
 from arietta.music.notes import Notes
-from tests.support.corpora import made_store
+from tests.support.corpora import make_store
 from tests.support.tunes import tune, write
 
 SPLITS = ("train", "validation", "test", "test", "test")
@@ -39,7 +39,7 @@ def reference(benchmark: Any, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return made_store(tmp_path / "corpus", pieces=[tune(k, 100 + 40 * k) for k in range(5)], splits=SPLITS)
+    return make_store(tmp_path / "corpus", pieces=[tune(k, 100 + 40 * k) for k in range(5)], splits=SPLITS)
 
 
 def test_a_window_is_taken_of_every_held_out_piece_that_is_long_enough(reference: ModuleType, store: Store) -> None:

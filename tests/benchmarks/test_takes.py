@@ -19,7 +19,7 @@ from arietta.music.loops import LOOP_REPEATS
 from arietta.music.notes import excerpt
 from tests.music.test_loops import pattern
 from tests.support.bundles import engine_of
-from tests.support.corpora import made_store
+from tests.support.corpora import make_store
 from tests.support.engines import Wilful, hammering
 from tests.support.tunes import play_all, tune
 
@@ -40,7 +40,7 @@ def store(tmp_path: Path) -> Store:
 
 def tunes_for_maestro(folder: Path) -> Store:
     """Fifteen tunes of 100 to 240 notes, five on each side of a corpus that goes by that name."""
-    made = made_store(folder, pieces=[tune(seed, 100 + 10 * seed) for seed in range(15)], splits=SPLITS)
+    made = make_store(folder, pieces=[tune(seed, 100 + 10 * seed) for seed in range(15)], splits=SPLITS)
     return Store(made.path, [replace(one, corpus="maestro") for one in made.pieces], made.fingerprint, made._columns)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from arietta.cli import main
 from arietta.music.notes import stretch
-from tests.support.corpora import made_store
+from tests.support.corpora import make_store
 from tests.support.tunes import tune, write
 
 SPLITS = ("train",) * 10 + ("validation",) * 10 + ("test",) * 10
@@ -18,7 +18,7 @@ SPLITS = ("train",) * 10 + ("validation",) * 10 + ("test",) * 10
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pieces = [tune(seed, 60) for seed in range(len(SPLITS))]
-    return made_store(tmp_path_factory.mktemp("made") / "corpus", pieces=pieces, splits=SPLITS).path
+    return make_store(tmp_path_factory.mktemp("made") / "corpus", pieces=pieces, splits=SPLITS).path
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_the_frechet_distance_of_large_enough_sets_stands_beside_real_musics(
     tunes = [tune(seed, 130) for seed in range(120)]
     splits = ("train", "validation", "test") * 40
     pieces = [stretch(notes, 3.0) if split == "test" else notes for notes, split in zip(tunes, splits, strict=True)]
-    corpus = made_store(tmp_path / "corpus", pieces=pieces, splits=splits).path
+    corpus = make_store(tmp_path / "corpus", pieces=pieces, splits=splits).path
     words = ["compare", f"{corpus}:test", f"{corpus}:train", "--reference", f"{corpus}:validation", "--notes", "130"]
     assert main([*words, "--json", str(tmp_path / "figures.json")]) == 0
     assert "Frechet distance" in capsys.readouterr().out
@@ -107,7 +107,7 @@ def test_the_frechet_distance_of_large_enough_sets_stands_beside_real_musics(
 def test_halves_that_are_too_small_leave_real_musics_distance_unknown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    corpus = made_store(tmp_path / "corpus", pieces=[tune(seed, 130) for seed in range(40)], splits=("test",) * 40).path
+    corpus = make_store(tmp_path / "corpus", pieces=[tune(seed, 130) for seed in range(40)], splits=("test",) * 40).path
     assert main(["compare", str(corpus), str(corpus), "--notes", "130"]) == 0
     assert "real unknown: it needs 40 windows" in capsys.readouterr().out
 

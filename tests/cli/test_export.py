@@ -14,7 +14,7 @@ from arietta.originality.index import extend_description
 from tests.support.bundles import TINY, random_model, write_checkpoint
 from tests.support.indexes import indexed
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
+pytestmark = pytest.mark.usefixtures("single_torch_thread")
 
 
 @pytest.fixture

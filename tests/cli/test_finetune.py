@@ -12,7 +12,7 @@ from arietta.model.bundle import load_bundle
 from arietta.music.midi import write_midi
 from tests.support.corpora import scale
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
+pytestmark = pytest.mark.usefixtures("single_torch_thread")
 QUICK = ["--steps", "2", "--threads", "1", "--device", "cpu"]
 QUICK += ["--set", "train.batch=1", "--set", "train.validate_every=1", "--set", "train.warm_up=0"]
 
@@ -68,9 +68,9 @@ def test_a_model_that_is_not_there_is_refused_before_the_folder_is_read(
 
 def test_train_can_begin_from_a_model_too(tiny_bundle: Path, tmp_path: Path) -> None:
     from arietta.train.log import read_metrics
-    from tests.support.corpora import made_store
+    from tests.support.corpora import make_store
 
-    corpus = made_store(tmp_path / "corpus").path
+    corpus = make_store(tmp_path / "corpus").path
     words = ["train", "configs/tiny.toml", "--corpus", str(corpus), "--out", str(tmp_path / "run"), *QUICK]
     shape = {"width": 64, "layers": 2, "heads": 4, "kv_heads": 2, "context": 64}
     words += [word for name, value in shape.items() for word in ("--set", f"model.{name}={value}")]

@@ -16,7 +16,7 @@ from arietta.model.bundle import INDEX
 from arietta.music.notes import Notes, excerpt, transpose
 from arietta.originality import build
 from arietta.originality.index import open_index
-from tests.support.corpora import made_store
+from tests.support.corpora import make_store
 from tests.support.tunes import play_all, tune, write
 
 TUNES = [tune(seed, 450) for seed in range(6)]
@@ -33,7 +33,7 @@ def few_copies() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made_store(tmp_path_factory.mktemp("made") / "corpus", pieces=TUNES).path
+    return make_store(tmp_path_factory.mktemp("made") / "corpus", pieces=TUNES).path
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +173,7 @@ def test_what_cannot_be_done_is_refused_in_a_sentence(
 def test_another_corpus_than_the_indexed_one_is_refused(
     copied: Path, index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = made_store(tmp_path / "other", pieces=TUNES[::-1]).path
+    other = make_store(tmp_path / "other", pieces=TUNES[::-1]).path
     (other / "manifest.jsonl").write_text((other / "manifest.jsonl").read_text().replace("made", "else"))
     assert main(["originality", str(copied), "--index", str(index), "--corpus", str(other)]) == 2
     assert "was built from" in capsys.readouterr().err

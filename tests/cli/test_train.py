@@ -21,7 +21,7 @@ from arietta.train.checkpoint import read_checkpoint
 from arietta.train.config import RunSettings, load_config
 from arietta.train.log import read_metrics
 from arietta.train.loop import plan_run
-from tests.support.corpora import made_store
+from tests.support.corpora import make_store
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "configs" / "tiny.toml"
@@ -30,7 +30,7 @@ SMALL = ["--set", "data.length=32", "--set", "model.width=16", "--set", "model.l
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made_store(tmp_path_factory.mktemp("made") / "corpus").path
+    return make_store(tmp_path_factory.mktemp("made") / "corpus").path
 
 
 def words(corpus: Path, out: Path, *more: str) -> list[str]:
@@ -174,7 +174,7 @@ def test_a_folder_that_is_no_corpus_is_refused(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_a_corpus_without_training_pieces_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    made_store(tmp_path / "corpus", splits=("test", "test"))
+    make_store(tmp_path / "corpus", splits=("test", "test"))
     assert main(words(tmp_path / "corpus", tmp_path / "run")) == 2
     assert "no piece in the train split (the corpus has test)" in capsys.readouterr().err
 

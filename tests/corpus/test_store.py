@@ -23,7 +23,7 @@ from arietta.corpus.store import (
 )
 from arietta.errors import CorpusError
 from arietta.music.notes import Notes
-from tests.support.corpora import made_store
+from tests.support.corpora import make_store
 from tests.support.strategies import pieces
 from tests.support.tunes import tune
 
@@ -211,7 +211,7 @@ def test_a_place_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
 
 
 def test_parts_of_a_store_keep_their_places_in_the_columns(tmp_path: Path) -> None:
-    store = made_store(tmp_path)
+    store = make_store(tmp_path)
     part = store.select(composers=["Frédéric Chopin"])
     assert {piece.composer for piece in part.pieces} == {"Frédéric Chopin"} and len(part) == 3
     assert all(part.notes(piece.index) == store.notes(piece.index) for piece in part.pieces)
@@ -220,7 +220,7 @@ def test_parts_of_a_store_keep_their_places_in_the_columns(tmp_path: Path) -> No
 
 
 def test_a_part_that_is_not_there_is_refused_with_the_nearest(tmp_path: Path) -> None:
-    store = made_store(tmp_path)
+    store = make_store(tmp_path)
     with pytest.raises(CorpusError, match="no pieces of composer 'Chopin'; nearest: "):
         store.select(composers=["Chopin"])
     with pytest.raises(CorpusError, match="no pieces of corpus 'maestro'"):

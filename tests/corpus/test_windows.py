@@ -8,7 +8,7 @@ import pytest
 
 from arietta.corpus.windows import read_windows, reader
 from arietta.errors import CorpusError, RequestError
-from tests.support.corpora import made_store
+from tests.support.corpora import make_store
 from tests.support.tunes import tune, write
 
 SPLITS = ("train",) * 3 + ("test",) * 5
@@ -17,7 +17,7 @@ SPLITS = ("train",) * 3 + ("test",) * 5
 @pytest.fixture
 def corpus(tmp_path: Path) -> str:
     pieces = [tune(seed, 30 + 10 * seed) for seed in range(len(SPLITS))]  # 30 to 100 notes
-    return str(made_store(tmp_path / "corpus", pieces=pieces, splits=SPLITS).path)
+    return str(make_store(tmp_path / "corpus", pieces=pieces, splits=SPLITS).path)
 
 
 def count(name: str, note_count: int, most: int = 100) -> int:
@@ -57,6 +57,6 @@ def test_a_folder_without_midi_files_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_piece_that_is_too_short_is_not_read(tmp_path: Path) -> None:
-    store = made_store(tmp_path / "corpus", pieces=[tune(1, 30), tune(2, 50)], splits=("train", "test"))
+    store = make_store(tmp_path / "corpus", pieces=[tune(1, 30), tune(2, 50)], splits=("train", "test"))
     read = reader(store, store.pieces, 40)
     assert read(0) is None and read(1) == store.notes(1)

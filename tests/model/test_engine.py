@@ -27,7 +27,7 @@ from arietta.train.onnx.export import torch_nll
 from tests.support.bundles import TINY, TINY_LSTM, SymbolCodec, engine_of, forcing, graphs_of, random_model
 from tests.support.strategies import SEEDS, permits, sample_row, uneven
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
+pytestmark = pytest.mark.usefixtures("single_torch_thread")
 NOTE_CODEC, SYMBOL_CODEC = NoteCodec(), SymbolCodec()
 EXACT = 1e-4  # nats, or logits
 ROWS = 200  # with a window of 64: past it, and four more slides of 32

@@ -120,7 +120,7 @@ class SymbolCodec:
 
 
 @pytest.fixture(scope="module")
-def one_torch_thread() -> Iterator[None]:
+def single_torch_thread() -> Iterator[None]:
     """Tiny networks lose most of their time to threads that wait for each other, on a busy machine ten times."""
     import torch
 

@@ -23,7 +23,7 @@ def scale(seed: int, note_count: int) -> Notes:
     return Notes.of(onset, np.full(note_count, 0.2), pitch, rng.integers(50, 90, note_count), presses)
 
 
-def made_store(folder: Path, *, pieces: list[Notes] | None = None, splits: tuple[str, ...] = SPLITS) -> Store:
+def make_store(folder: Path, *, pieces: list[Notes] | None = None, splits: tuple[str, ...] = SPLITS) -> Store:
     """Write and open a corpus: piece k is `pieces[k]` (a scale of 300 notes when None) in split `splits[k]`."""
     folder.mkdir(parents=True, exist_ok=True)
     pieces = [scale(seed, 300) for seed in range(len(splits))] if pieces is None else pieces

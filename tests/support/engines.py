@@ -54,8 +54,8 @@ class Wilful:
         assert permits(masks[0], CODEC, row)
         return np.array([row])
 
-    def join(self, cache: Any, other: Any) -> None:
-        cache.nll = other.nll
+    def join(self, cache: Any, joining: Any) -> None:
+        cache.nll = joining.nll
 
     def leave(self, cache: Any, piece: int) -> None:
         pass

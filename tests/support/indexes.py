@@ -18,17 +18,17 @@ from tests.support.tunes import tune
 TUNES = [tune(seed, 300 + 40 * seed) for seed in range(8)]
 
 
-def about(place: int, notes: Notes, work: str = "") -> IndexedPiece:
-    """Name piece `place`; what the index fills in is left at 0."""
-    work = work or f"work {place}"
-    return IndexedPiece(place, 0, len(notes), 0.0, 0.0, f"{place}.mid", "own", "Nobody", f"Tune {place}", work)
+def about(number: int, notes: Notes, work: str = "") -> IndexedPiece:
+    """Describe piece `number`; what the index fills in is left at 0."""
+    work = work or f"work {number}"
+    return IndexedPiece(number, 0, len(notes), 0.0, 0.0, f"{number}.mid", "own", "Nobody", f"Tune {number}", work)
 
 
 def indexed(
     folder: Path, tunes: list[Notes] = TUNES, *, works: list[str] | None = None, at_most: int = DEFAULT_BYTES
 ) -> PassageIndex:
     """Build the index of some tunes, piece i playing `works[i]`."""
-    pieces = [about(place, notes, works[place] if works else "") for place, notes in enumerate(tunes)]
+    pieces = [about(number, notes, works[number] if works else "") for number, notes in enumerate(tunes)]
     return build_index(folder, pieces, tunes.__getitem__, corpus="0" * 16, at_most=at_most)
 
 

@@ -44,7 +44,7 @@ def text(words: str, kind: int = 1) -> bytes:
 def delta(ticks: int) -> bytes:
     """Encode a delta time: seven bits a byte, all but the last marked."""
     groups = f"{ticks:b}".zfill(28)
-    sevens = [int(groups[place : place + 7], 2) for place in (0, 7, 14, 21)]
+    sevens = [int(groups[start : start + 7], 2) for start in (0, 7, 14, 21)]
     while len(sevens) > 1 and sevens[0] == 0:
         sevens.pop(0)
     return bytes([0x80 | seven for seven in sevens[:-1]] + sevens[-1:])

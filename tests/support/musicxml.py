@@ -43,22 +43,22 @@ def read_score(text: str) -> Score:
     open_ties: dict[tuple[str, int], tuple[Fraction, Fraction]] = {}
     for bar in bars:
         divisions = int(bar.findtext("./attributes/divisions", str(divisions)))
-        sums, place, furthest = defaultdict(Fraction), Fraction(0), Fraction(0)
+        sums, cursor, furthest = defaultdict(Fraction), Fraction(0), Fraction(0)
         for element in bar:
             if element.tag in ("backup", "forward"):
                 step = Fraction(int(element.findtext("duration")), divisions)
-                place += step if element.tag == "forward" else -step
+                cursor += step if element.tag == "forward" else -step
             if element.tag != "note":
                 continue
             length = Fraction(int(element.findtext("duration")), divisions)
             check_type(element, length)
             if element.find("chord") is None:
                 sums[element.findtext("voice")] += length
-                place += length
+                cursor += length
             if element.find("pitch") is not None:
-                _sound(element, begins + place - length, length, open_ties, score.notes)
-            furthest = max(furthest, place)
-        assert place == furthest, "the bar does not end where its cursor does"
+                _sound(element, begins + cursor - length, length, open_ties, score.notes)
+            furthest = max(furthest, cursor)
+        assert cursor == furthest, "the bar does not end where its cursor does"
         score.voices.append(dict(sums))
         score.lengths.append(furthest)
         begins += furthest
@@ -145,9 +145,9 @@ def complaints(text: str) -> str:
     """What verovio, which engraves scores, has to say about one as it draws all of its pages; "" where nothing."""
     import verovio
 
-    with tempfile.TemporaryFile() as heard:
+    with tempfile.TemporaryFile() as errors:
         before = os.dup(2)
-        os.dup2(heard.fileno(), 2)
+        os.dup2(errors.fileno(), 2)
         try:
             toolkit = verovio.toolkit()
             is_loaded = toolkit.loadData(text)
@@ -155,6 +155,6 @@ def complaints(text: str) -> str:
         finally:
             os.dup2(before, 2)
             os.close(before)
-        heard.seek(0)
-        said = heard.read().decode()
-    return said if is_loaded and pages else said + "not loaded"
+        errors.seek(0)
+        messages = errors.read().decode()
+    return messages if is_loaded and pages else messages + "not loaded"

@@ -40,13 +40,13 @@ SEEDS = st.integers(0, 2**32 - 1)
 @st.composite
 def pedals(draw: st.DrawFn, most: int = 6) -> list[tuple[float, float]]:
     """Pressings in order: zero or more, some shorter than a step, some that touch."""
-    found, clock = [], 0.0
+    intervals, clock = [], 0.0
     for _ in range(draw(st.integers(0, most))):
         down = clock + draw(SECONDS)
         clock = down + draw(SECONDS)
         if clock > down:
-            found.append((down, clock))
-    return found
+            intervals.append((down, clock))
+    return intervals
 
 
 @st.composite
@@ -111,8 +111,8 @@ def walk(
 ) -> Iterator[tuple[list[int], Decoder]]:
     """Each sampled row with the decoder as it stands before the row; push to a copy of it only."""
     decoder, weights = codec.decoder(), uneven(codec, rng)
-    for place in range(free_rows + patience):
-        if place == free_rows:
+    for row_number in range(free_rows + patience):
+        if row_number == free_rows:
             decoder.plan(notes_left=notes_left)
         if decoder.is_ended:
             return

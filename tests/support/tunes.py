@@ -27,10 +27,10 @@ def play_again(notes: Notes, seed: int) -> Notes:
 
 def play_all(*tunes: Notes) -> Notes:
     """Give tunes one after another, as a recording of a whole opus."""
-    whole = tunes[0]
+    joined = tunes[0]
     for notes in tunes[1:]:
-        whole = join(whole, notes, gap=1.0)
-    return whole
+        joined = join(joined, notes, gap=1.0)
+    return joined
 
 
 def write(path: Path, notes: Notes) -> Path:

@@ -18,7 +18,7 @@ from arietta.model.config import ModelConfig
 from arietta.music.notes import Notes, trim
 from arietta.train.batches import SHORTER, Augmentation, Crops, _crop_chances, pad, pieces_of, tokens_per_note
 from arietta.train.config import DataSettings
-from tests.support.corpora import made_store, scale
+from tests.support.corpora import make_store, scale
 from tests.support.strategies import pieces
 
 CODEC = NoteCodec()
@@ -35,7 +35,7 @@ STILL = DataSettings(length=48, transpose=(0, 0), stretch=(1.0, 1.0), any_share=
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return made_store(tmp_path_factory.mktemp("corpus"))
+    return make_store(tmp_path_factory.mktemp("corpus"))
 
 
 def crops_of(store: Store, settings: DataSettings = STILL, seed: int = 1) -> Crops:
@@ -109,7 +109,7 @@ def test_most_endings_are_announced_and_some_are_not(store: Store) -> None:
 
 
 def test_a_piece_shorter_than_a_crop_is_given_whole(tmp_path: Path) -> None:
-    short = made_store(tmp_path, pieces=[scale(0, 12)], splits=("train",))
+    short = make_store(tmp_path, pieces=[scale(0, 12)], splits=("train",))
     rows = many_crops(short, 1)[0]
     assert rows.tolist() == CODEC.encode(trim(short.notes(0))).tolist()
     batch = crops_of(short).batch(0, 3)
@@ -124,14 +124,14 @@ def test_every_part_of_a_piece_is_seen(store: Store) -> None:
 
 
 def test_pieces_are_drawn_in_proportion_to_their_notes(tmp_path: Path) -> None:
-    store = made_store(tmp_path, pieces=[scale(0, 900), scale(1, 100)], splits=("train", "train"))
+    store = make_store(tmp_path, pieces=[scale(0, 900), scale(1, 100)], splits=("train", "train"))
     crops = crops_of(store, DataSettings(length=16, any_share=0.0))
     composers = np.concatenate([crops.batch(k, 8).composer for k in range(100)])
     assert 0.85 < (composers == 1).mean() < 0.95
 
 
 def test_shares_say_how_many_crops_come_from_each_corpus(tmp_path: Path) -> None:
-    store = made_store(tmp_path, pieces=[scale(0, 900), scale(1, 100)], splits=("train", "train"))
+    store = make_store(tmp_path, pieces=[scale(0, 900), scale(1, 100)], splits=("train", "train"))
     pieces = [replace(piece, corpus=name) for piece, name in zip(store.pieces, ("large", "small"), strict=True)]
     settings = DataSettings(length=16, any_share=0.0, corpora=("small", "large"), shares=(3.0, 1.0))
     crops = crops_of(store.with_pieces(pieces), settings)

@@ -17,9 +17,9 @@ from arietta.train.log import read_metrics
 from arietta.train.loop import plan_run, train
 from arietta.train.pretrained import Pretrained
 from tests.support.bundles import TINY, random_model
-from tests.support.corpora import made_store, scale
+from tests.support.corpora import make_store, scale
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
+pytestmark = pytest.mark.usefixtures("single_torch_thread")
 QUICK = {"train.batch": 2, "train.steps": 6, "train.validate_every": 2, "train.validation_windows": 4}
 
 
@@ -29,7 +29,7 @@ def pretrained() -> Pretrained:
 
 
 def store_of(folder: Path, *splits: str) -> Store:
-    return made_store(folder, pieces=[scale(seed, 90) for seed in range(len(splits))], splits=splits)
+    return make_store(folder, pieces=[scale(seed, 90) for seed in range(len(splits))], splits=splits)
 
 
 def test_the_settings_have_the_shape_of_what_they_begin_from(pretrained: Pretrained) -> None:
@@ -103,7 +103,7 @@ def test_one_work_alone_is_refused(tmp_path: Path) -> None:
 def test_a_small_folder_is_warned_of_and_a_large_one_is_not(tmp_path: Path) -> None:
     (warning,) = warnings(store_of(tmp_path / "small", "train", "train", "validation"))
     assert "2 pieces with 180 notes are few" in warning
-    large = made_store(tmp_path / "large", pieces=[scale(seed, 1100) for seed in range(10)], splits=("train",) * 10)
+    large = make_store(tmp_path / "large", pieces=[scale(seed, 1100) for seed in range(10)], splits=("train",) * 10)
     assert list(warnings(large)) == []
 
 

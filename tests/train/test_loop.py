@@ -24,7 +24,7 @@ from arietta.train.hardware import LAPTOP, Hardware
 from arietta.train.log import read_metrics
 from arietta.train.loop import Run, TrainingOutcome, TrainingProgress, plan_run, stop_requests, train
 from arietta.train.validation import evaluate
-from tests.support.corpora import made_store, scale
+from tests.support.corpora import make_store, scale
 
 SETTINGS = RunSettings(
     ModelSettings(width=16, layers=1, heads=2, kv_heads=1, context=32, dropout=0.1),
@@ -42,7 +42,7 @@ def one_thread() -> None:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return made_store(tmp_path_factory.mktemp("corpus"))
+    return make_store(tmp_path_factory.mktemp("corpus"))
 
 
 def changed(settings: RunSettings = SETTINGS, **values: object) -> RunSettings:
@@ -198,7 +198,7 @@ def test_a_folder_with_another_run_is_refused_and_kept(
 
 def test_a_folder_with_a_run_on_another_corpus_is_refused_naming_both(store: Store, tmp_path: Path) -> None:
     run_of(store, tmp_path / "run")
-    other = made_store(tmp_path / "other", pieces=[scale(k + 50, 100) for k in range(6)])
+    other = make_store(tmp_path / "other", pieces=[scale(k + 50, 100) for k in range(6)])
     with pytest.raises(ConfigError, match=f"store = {store.fingerprint}, and this one has {other.fingerprint}"):
         run_of(other, tmp_path / "run")
 
@@ -233,14 +233,14 @@ def test_a_loss_that_is_no_number_stops_the_run_and_saves_nothing(
 
 
 def test_without_validation_windows_the_newest_weights_are_the_best(tmp_path: Path) -> None:
-    store = made_store(tmp_path / "corpus", splits=("train",) * 3)
+    store = make_store(tmp_path / "corpus", splits=("train",) * 3)
     outcome = run_of(store, tmp_path / "run", changed(validation_windows=0))
     assert_same(weights_of(tmp_path / "run" / BEST), weights_of(tmp_path / "run" / LAST))
     assert math.isnan(outcome.best)
 
 
 def test_a_missing_validation_split_is_refused(tmp_path: Path) -> None:
-    store = made_store(tmp_path / "corpus", splits=("train",) * 3)
+    store = make_store(tmp_path / "corpus", splits=("train",) * 3)
     with pytest.raises(CorpusError, match="no piece in the validation split"):
         run_of(store, tmp_path / "run")
 
@@ -263,7 +263,7 @@ def test_training_leaves_torchs_own_randomness_alone(store: Store, tmp_path: Pat
 
 
 def test_the_model_knows_the_best_represented_composers_at_most(tmp_path: Path) -> None:
-    store = made_store(tmp_path, splits=("train",) * 5)
+    store = make_store(tmp_path, splits=("train",) * 5)
     settings = replace(SETTINGS, data=replace(SETTINGS.data, min_composer_pieces=1, max_composers=1))
     assert plan_run(settings, store).model.composers == ("Edvard Grieg",)
 

@@ -14,7 +14,7 @@ from arietta.train.network.lstm import LstmModel
 from arietta.train.network.transformer import TransformerModel
 from tests.support.networks import SIZES, SMALL, learner, random_tokens, run
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
+pytestmark = pytest.mark.usefixtures("single_torch_thread")
 
 CONFIGS = [*(replace(SMALL, positions=positions) for positions in POSITIONS), replace(SMALL, kind="lstm")]
 names = [config.kind if config.kind == "lstm" else config.positions for config in CONFIGS]

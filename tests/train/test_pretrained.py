@@ -16,7 +16,7 @@ from arietta.train.network import build_model
 from arietta.train.pretrained import Pretrained, carry_over, read_pretrained
 from tests.support.bundles import COMPOSERS, TINY, random_model, write_checkpoint
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
+pytestmark = pytest.mark.usefixtures("single_torch_thread")
 
 
 def test_a_pretrained_model_is_a_bundle_or_a_checkpoint_and_says_which(tiny_bundle: Path, tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ from arietta.train.config import DataSettings, ModelSettings, RunSettings, Train
 from arietta.train.hardware import LAPTOP, Hardware
 from arietta.train.loop import plan_run
 from arietta.train.trainer import FINAL_RATE, Trainer
-from tests.support.corpora import made_store, scale
+from tests.support.corpora import make_store, scale
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
+pytestmark = pytest.mark.usefixtures("single_torch_thread")
 SETTINGS = RunSettings(
     ModelSettings(width=16, layers=1, heads=2, kv_heads=1, context=32, dropout=0.1),
     DataSettings(length=32, min_composer_pieces=1),
@@ -28,7 +28,7 @@ SETTINGS = RunSettings(
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return made_store(tmp_path_factory.mktemp("corpus"))
+    return make_store(tmp_path_factory.mktemp("corpus"))
 
 
 def changed(**values: object) -> RunSettings:
@@ -90,7 +90,7 @@ def test_only_matrices_are_pulled_towards_zero(store: Store) -> None:
 
 def test_accumulated_batches_give_the_gradient_of_one_large_batch(tmp_path: Path) -> None:
     """Crops of different lengths weigh by their rows, not by their batch."""
-    store = made_store(tmp_path, pieces=[scale(k, 12 if k % 2 else 40) for k in range(8)], splits=("train",) * 8)
+    store = make_store(tmp_path, pieces=[scale(k, 12 if k % 2 else 40) for k in range(8)], splits=("train",) * 8)
     settings = replace(changed(accumulate=4), model=replace(SETTINGS.model, dropout=0.0))
     trainer = Trainer(plan_run(settings, store), LAPTOP)
     batches = trainer._draw(0)

@@ -18,7 +18,7 @@ from arietta.train.hardware import LAPTOP
 from arietta.train.network import build_model
 from arietta.train.network.fields import shift_right, token_nll
 from arietta.train.validation import cut_token_windows, evaluate, score, summarise_scores
-from tests.support.corpora import made_store
+from tests.support.corpora import make_store
 
 CODEC = NoteCodec()
 MODEL = ModelConfig(
@@ -36,7 +36,7 @@ MODEL = ModelConfig(
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return made_store(tmp_path_factory.mktemp("corpus"))
+    return make_store(tmp_path_factory.mktemp("corpus"))
 
 
 @pytest.fixture(scope="module")
@@ -136,5 +136,5 @@ def test_evaluating_ignores_dropout(store: Store, model: nn.Module) -> None:
 
 
 def test_a_window_as_long_as_the_piece_is_the_piece(tmp_path: Path) -> None:
-    windows = cut_token_windows(CODEC, MODEL, made_store(tmp_path), split="test", length=1000)
+    windows = cut_token_windows(CODEC, MODEL, make_store(tmp_path), split="test", length=1000)
     assert len(windows) == 1

@@ -25,7 +25,7 @@ from arietta.train.embedding.training import EmbeddingTrainer
 from tests.support.corpora import COMPOSERS
 from tests.support.embedding import PIECES, SMALL
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
+pytestmark = pytest.mark.usefixtures("single_torch_thread")
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from arietta.train.embedding.data import Library
 from arietta.train.embedding.training import LAST, EmbeddingNetwork, EmbeddingTrainer, fold_norms, train_embedding
 from tests.support.embedding import SMALL
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
+pytestmark = pytest.mark.usefixtures("single_torch_thread")
 
 # The network
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 from arietta.train.network.fields import ChainedHeads, FieldEmbedding, shift_right, token_nll
 from tests.support.networks import SIZES, SMALL, learner, random_tokens, run
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
+pytestmark = pytest.mark.usefixtures("single_torch_thread")
 
 NO_CONDITION = torch.zeros(2, dtype=torch.int64)
 

@@ -12,7 +12,7 @@ from arietta.train.network.fields import shift_right
 from arietta.train.network.lstm import LstmModel
 from tests.support.networks import SIZES, SMALL, learner, random_tokens, run
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
+pytestmark = pytest.mark.usefixtures("single_torch_thread")
 
 SMALL_LSTM = replace(SMALL, kind="lstm")
 ANY = torch.zeros(2, dtype=torch.int64)

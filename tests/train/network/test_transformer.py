@@ -23,7 +23,7 @@ from arietta.train.network.transformer import (
 )
 from tests.support.networks import SIZES, SMALL, learner, random_tokens, run
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
+pytestmark = pytest.mark.usefixtures("single_torch_thread")
 
 
 @pytest.mark.parametrize("positions", POSITIONS)

@@ -22,7 +22,7 @@ from arietta.train.onnx.export import PREFILL_TOKENS, export, torch_nll
 from tests.support.bundles import CARD, COMPOSERS, TINY, TINY_LSTM, bundle_of, engine_of, random_model, write_checkpoint
 from tests.support.indexes import indexed
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
+pytestmark = pytest.mark.usefixtures("single_torch_thread")
 FILES = {"model.json", "card.json", "step.onnx", "feed.onnx", "weights.bin", "golden.npz"}
 
 

@@ -22,7 +22,7 @@ from arietta.train.onnx.export import torch_nll
 from arietta.train.onnx.graphs import build_graphs, cache_scales
 from tests.support.bundles import TINY, TINY_LSTM, graphs_of, random_model
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
+pytestmark = pytest.mark.usefixtures("single_torch_thread")
 CODEC = NoteCodec()
 MOST_ROUNDING = 0.01  # share by which 8-bit weights may worsen the likelihood of music the model has learned
 

@@ -17,7 +17,7 @@ from arietta.train.onnx.export import torch_nll
 from arietta.train.onnx.weights import read_trained_bundle, read_weights
 from tests.support.bundles import TINY, TINY_LSTM, bundle_of, graphs_of, random_model
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
+pytestmark = pytest.mark.usefixtures("single_torch_thread")
 
 
 @pytest.mark.parametrize("config", [TINY_LSTM, *(replace(TINY, positions=kind) for kind in POSITIONS)])
