@@ -21,6 +21,7 @@ from ..music.notes import Note, Notes, Pedal
 Tokens = NDArray[np.uint16]
 Booleans = NDArray[np.bool_]
 Description = dict[str, Any]
+TIME_FIELD, BOUNDED_FIELD = 0, 1  # `Masks.earliest` bounds the first by the value of the second
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class Masks:
     """What the next token may be, given the tokens so far.
 
     `allowed` bool [V_0 + ... + V_(F-1)]: the fields' values one after the other.
-    `earliest` int64 [V_1] (empty where F = 1): value v of field 1 may only follow a value >= earliest[v] of
-    field 0. So a pitch that still sounds, or that was passed in the order of a chord, needs a later time.
+    `earliest` int64 [V_1] (empty where F = 1): value v of BOUNDED_FIELD may only follow a value >= earliest[v]
+    of TIME_FIELD. So a pitch that still sounds, or that was passed in the order of a chord, needs a later time.
     """
 
     allowed: Booleans

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from ...codecs.codec import Codec
+from ...codecs.codec import BOUNDED_FIELD, TIME_FIELD, Codec
 from ...model.config import ModelConfig
 from ..network.transformer import NORM_EPSILON
 from .builder import MICROSOFT, SMALLEST_EXTERNAL, Graph, Weights
@@ -249,7 +249,7 @@ def _sampled_heads(graph: Graph, config: ModelConfig, codec: Codec, hidden: str)
     allowed = graph.input("allowed", TensorProto.BOOL, ["B", 1, sum(sizes)])
     noise = graph.input("noise", TensorProto.FLOAT, ["B", 1, sum(sizes)])
     if len(sizes) > 1:
-        graph.input("earliest", TensorProto.INT64, ["B", 1, sizes[1]])
+        graph.input("earliest", TensorProto.INT64, ["B", 1, sizes[BOUNDED_FIELD]])
     sampling = tuple(graph.input(name, TensorProto.FLOAT, ["B", 1, 1]) for name in ("temperature", "top_p", "min_p"))
     partner = graph.input("twin", TensorProto.INT64, ["B"])
     weight, partner_weight = (graph.input(name, TensorProto.FLOAT, ["B", 1, 1]) for name in ("own", "other"))
@@ -283,8 +283,8 @@ def _by_field(graph: Graph, joined: str, sizes: Sequence[int]) -> list[str]:
 
 def _mask(graph: Graph, codec: Codec, field: int, allowed: str, values: Sequence[str]) -> str:
     """Add which values of a field may be drawn, bool [B, 1, V]: `codecs.Masks` and the codec's tables."""
-    if field == 1:  # `Masks.earliest` bounds field 0 by the value of field 1
-        time = graph.op("Unsqueeze", values[0], graph.constant("axis_last", [-1]))
+    if field == BOUNDED_FIELD:
+        time = graph.op("Unsqueeze", values[TIME_FIELD], graph.constant("axis_last", [-1]))
         allowed = graph.op("And", allowed, graph.op("GreaterOrEqual", time, "earliest"))
     if field in codec.tables:
         on, table = codec.tables[field]
