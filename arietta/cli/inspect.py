@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     path = Path(arguments.path)
-    if path.is_file():
+    if path.exists() and not path.is_dir():  # a pipe is no file, and may hold one
         _show_piece(path, arguments.tracks, arguments.roll)
         return 0
     if arguments.roll or arguments.tracks is not None:
