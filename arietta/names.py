@@ -1,4 +1,8 @@
-"""Names as people type them: compared without case and accents, and the nearest ones to a misspelling."""
+"""Names as people type them and see them: compared without case and accents, the nearest to a misspelling, escaped.
+
+The name of a file is bytes. Python holds it as text in which a byte that is not UTF-8 is a lone surrogate, so that
+`os.fsencode` gives the bytes back; no encoding can write such text. `escape_name` makes it fit to be shown.
+"""
 
 from __future__ import annotations
 
@@ -36,3 +40,22 @@ def printable(text: str, *, and_also: str = "") -> str:
     if text.isprintable():  # nearly always, and a thousand times faster than a look at each letter
         return text
     return "".join(letter for letter in text if letter.isprintable() or letter in and_also)
+
+
+def escape_name(name: object) -> str:
+    """Return a name, of a file above all, as it can be shown on one line: what has no picture of its own is escaped.
+
+    Escaped are bytes that are not UTF-8 ("caf\\xe9.mid"), line breaks, control characters, marks that turn the
+    direction of writing.
+    """
+    return "".join(sign if _has_picture(sign) else _escape(sign) for sign in str(name))
+
+
+def _has_picture(sign: str) -> bool:
+    # Joiners hold emoji and letters of Indian and Persian words together; spaces of all widths are only spaces.
+    return sign.isprintable() or sign in "\u200c\u200d" or unicodedata.category(sign) == "Zs"
+
+
+def _escape(sign: str) -> str:
+    is_byte = "\udc80" <= sign <= "\udcff"  # os.fsdecode adds 0xDC00 to a byte that is not UTF-8
+    return f"\\x{ord(sign) - 0xDC00:02x}" if is_byte else sign.encode("unicode_escape").decode()

@@ -14,6 +14,7 @@ import argparse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..names import escape_name
 from .progress import bar
 
 
@@ -38,15 +39,16 @@ def run(arguments: argparse.Namespace) -> None:
     with bar("reading", "file") as progress:
         report = ingest(arguments.folders, arguments.out, config, progress)
     for line in _summary(report, arguments.out):
-        print(line)
+        print(escape_name(line))
 
 
 def _summary(report: Mapping[str, Any], out: str) -> Iterator[str]:
     yield f"{out}: {report['kept']} of {report['files']} files kept, {report['works']} works"
     for side, sums in report["splits"].items():
         yield f"  {side}: {sums['files']} files, {sums['notes']:,} notes, {sums['hours']} h"
-    for reason, count in report["rejected"].items():
-        yield f"  rejected {count}: {reason}"
-    largest = report["largest works"][:1]
-    for work in largest:
+    for kind, count in report["rejected"].items():
+        file, reason = report["examples"][kind]
+        details = "" if reason == kind else f" ({reason.removeprefix(kind + ': ')})"
+        yield f"  rejected {count}: {kind}, for example {file}{details}"
+    for work in report["largest works"][:1]:
         yield f"  largest work: {work['files']} files ({work['share']:.1%}), {work['work']}"

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..corpus.store import MANIFEST, Tally, open_store, read_manifest, tally
+from ..corpus.store import MANIFEST, Tally, open_store, read_manifest, reason_kind, tally
 from ..errors import RequestError
 from ..music.summary import PieceSummary, pitch_counts, step_counts, summarise_piece
 from .table import facts, histogram, outline, table
@@ -158,7 +158,7 @@ def _show_corpus(path: Path) -> None:
     store = open_store(path)
     lines = read_manifest(path)
     kept = [line for line in lines if line["state"] == "kept"]
-    reasons = Counter(line["reason"].partition(": ")[0] for line in lines if line["state"] != "kept")
+    reasons = Counter(reason_kind(line["reason"]) for line in lines if line["state"] != "kept")
     print(path)
     print(facts(_corpus_facts(kept, len(lines)) | {"fingerprint": store.fingerprint}))
     if reasons:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from .columns import ColumnReader
 from .duplicates import find_repeats, measure_shares
 from .labels import Label, label_file, read_maestro_table
 from .reader import PASSAGES, Progress, ReadFile, find_files, open_columns, read_files, read_landmarks, read_span
-from .store import StoreWriter, replace_corpus
+from .store import StoreWriter, reason_kind, replace_corpus
 from .works import Assignment, assign_splits
 
 REPORT = "report.json"
@@ -76,7 +75,8 @@ def ingest(
         files = read_files(sources, out, unfinished, writer, config.workers or os.cpu_count() or 1, progress)
         writer.close()  # what follows reads the columns back
         candidates = [
-            _Candidate(file, label_file(file.source.file, tables[file.source.folder], overrides)) for file in files
+            _Candidate(file, label_file(file.source.file, file.sha256, tables[file.source.folder], overrides))
+            for file in files
         ]
         candidates = _without_failures(candidates, config)
         with open_columns(unfinished) as columns:
@@ -84,7 +84,7 @@ def ingest(
         lines = _manifest_lines(candidates)
         report = _report(lines)
         writer.finish(lines, [candidate.file.span for candidate in candidates if not candidate.reason])
-        (unfinished / REPORT).write_text(json.dumps(report, indent=1, ensure_ascii=False), encoding="utf-8")
+        (unfinished / REPORT).write_text(json.dumps(report, indent=1), encoding="ascii")
     return report
 
 
@@ -95,7 +95,7 @@ def _without_failures(candidates: Sequence[_Candidate], config: IngestConfig) ->
     """Reject files that cannot be read or are too short; raises CorpusError when that is most of them."""
     broken = [candidate.file for candidate in candidates if candidate.file.reason]
     if len(broken) > config.largest_failure_share * len(candidates):
-        kinds = [_reason_kind(_first_fault(file, config)) for file in broken]
+        kinds = [reason_kind(_first_fault(file, config)) for file in broken]
         commonest, count = Counter(kinds).most_common(1)[0]
         example = broken[kinds.index(commonest)]
         raise CorpusError(
@@ -193,6 +193,7 @@ def _manifest_lines(candidates: Sequence[_Candidate]) -> list[dict[str, Any]]:
 def _report(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Count the files, and list the works with most files: a work with over 1 % of them deserves a look."""
     kept = [line for line in lines if line["state"] == "kept"]
+    rejected = [line for line in lines if line["state"] == "rejected"]
     works: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for line in kept:
         works[line["work"]].append(line)
@@ -203,7 +204,9 @@ def _report(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "files": len(lines),
         "kept": len(kept),
-        "rejected": dict(Counter(_reason_kind(line["reason"]) for line in lines if line["reason"]).most_common()),
+        "rejected": dict(Counter(reason_kind(line["reason"]) for line in rejected).most_common()),
+        # The first of each kind, so that a count can be looked into.
+        "examples": {reason_kind(line["reason"]): [line["file"], line["reason"]] for line in reversed(rejected)},
         "splits": {f"{corpus} {split}": _sums(group) for (corpus, split), group in sorted(sides.items())},
         "works": len(works),
         "works in several corpora": sum(len({line["corpus"] for line in group}) > 1 for group in works.values()),
@@ -225,9 +228,3 @@ def _describe(group: Sequence[Mapping[str, Any]], file_count: int) -> dict[str, 
         "share": round(len(group) / file_count, 4),
         "titles": [title for title, _ in titles.most_common(6)],
     }
-
-
-def _reason_kind(reason: str) -> str:
-    """Return the kind of a reason, to count it by: what is before the colon, or of unreadable files all but numbers."""
-    kind, _, details = reason.partition(": ")
-    return re.sub(r"\d+", "#", reason) if kind == "unreadable" or not details else kind

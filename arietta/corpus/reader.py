@@ -13,6 +13,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import stat
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,17 +24,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import CorpusError, MidiError
-from ..music.midi import read_midi
+from ..music.midi import LARGEST_FILE, read_midi
 from ..music.ngrams import landmarks
 from ..music.notes import Notes
 from .columns import ColumnReader, ColumnWriter
 from .duplicates import Landmarks
-from .store import COLUMNS, PEDAL, Span, StoreWriter
+from .store import COLUMNS, PEDAL, READER_VERSION, Span, StoreWriter, notes_checksum
 
 READING_CACHE = "heard.jsonl"
 PASSAGES, MOMENTS = "passages", "moments"  # columns of landmarks: hashes, and when they sound
-# Change it whenever a file would be read as other notes or passages: older reading caches are then ignored.
-READER_VERSION = "c81de85a918ab956"
 SUFFIXES = {".mid", ".midi", ".rmi"}
 FILES_PER_TASK = 16  # with four, handing tasks to the processes costs a tenth more processor time
 TASKS_AHEAD = 2  # per process: enough to keep it busy, few enough to bound memory
@@ -72,6 +71,7 @@ class ReadFile:
     seconds: float = 0.0
     span: Span = _EMPTY
     passages: tuple[int, int] = (0, 0)
+    checksum: str = ""
 
     @property
     def note_count(self) -> int:
@@ -112,12 +112,14 @@ def read_files(
             span = writer.append(reading.notes)
             moments.append(reading.landmarks[1])
             rows = passages.append(reading.landmarks[0])
-            files.append(ReadFile(source, reading.sha256, reading.reason, reading.notes.seconds, span, rows))
+            seconds, checksum = reading.notes.seconds, notes_checksum(reading.notes)
+            files.append(ReadFile(source, reading.sha256, reading.reason, seconds, span, rows, checksum))
             progress(len(files), len(sources))
     with (new / READING_CACHE).open("w", encoding="utf-8") as lines:
         print(json.dumps({"reader": READER_VERSION}), file=lines)
         for file in files:
-            print(json.dumps([file.source.version, file.sha256, file.reason, file.span, file.passages]), file=lines)
+            fields = file.sha256, file.reason, file.span, file.passages, file.checksum
+            print(json.dumps([file.source.version, *fields]), file=lines)
     return files
 
 
@@ -194,9 +196,14 @@ def _read_batch(paths: Sequence[str]) -> list[_Reading]:
 
 def _read(path: str) -> _Reading:
     try:
-        content = Path(path).read_bytes()
+        if not stat.S_ISREG(Path(path).stat().st_mode):  # a pipe would be waited for, a device read without end
+            return _unreadable("", "not a file but a folder, a pipe or a device")
+        with Path(path).open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
     except OSError as error:
         return _unreadable("", f"cannot be read ({error.strerror})")
+    if len(content) > LARGEST_FILE:
+        return _unreadable("", f"larger than {LARGEST_FILE >> 20} MB, which no piano piece needs")
     sha256 = hashlib.sha256(content).hexdigest()
     try:
         notes = read_midi(content, name=path)
@@ -222,17 +229,20 @@ class _ReadingCache:
         return source.version in self._lines
 
     def reading(self, source: SourceFile) -> _Reading:
-        sha256, reason, span, (start, stop) = self._lines[source.version]
-        return _Reading(
-            sha256, reason, read_span(self._columns, Span(*span)), read_landmarks(self._columns, (start, stop))
-        )
+        """Copy what was read of a file, or read it again where its notes were altered since."""
+        sha256, reason, span, (start, stop), checksum = self._lines[source.version]
+        notes = read_span(self._columns, Span(*span))
+        if notes_checksum(notes) != checksum:  # copied, they would get a checksum that makes them look right
+            return _read(source.path)
+        return _Reading(sha256, reason, notes, read_landmarks(self._columns, (start, stop)))
 
 
 @contextmanager
 def _open_cache(folder: Path) -> Iterator[_ReadingCache]:
     with ExitStack() as stack:
         try:
-            header, *lines = map(json.loads, (folder / READING_CACHE).read_text(encoding="utf-8").splitlines())
+            text = (folder / READING_CACHE).read_text(encoding="utf-8")
+            header, *lines = (json.loads(line) for line in text.split("\n") if line)
             if header != {"reader": READER_VERSION}:
                 lines = []
             readings = {tuple(version): reading for version, *reading in lines}

@@ -1,4 +1,4 @@
-"""Ingest: every file has its line, kept or rejected; nothing is files_read twice; whatever goes wrong is a sentence."""
+"""Ingest: every file has its line, kept or rejected; nothing is read twice; whatever goes wrong is a sentence."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import pytest
 from arietta.corpus import reader
 from arietta.corpus.columns import ColumnWriter
 from arietta.corpus.ingest import IngestConfig, ingest
-from arietta.corpus.store import open_store, read_manifest
+from arietta.corpus.store import READER_VERSION, notes_checksum, open_store, read_manifest
 from arietta.errors import CorpusError
 from arietta.music.midi import read_midi
 from tests.support.tunes import play_again, play_all, tune, write, write_maestro
@@ -27,20 +26,6 @@ ONE = IngestConfig(workers=1)
 def lines(corpus: Path) -> dict[str, dict[str, Any]]:
     """Read the manifest's lines by file."""
     return {line["file"]: line for line in read_manifest(corpus)}
-
-
-@pytest.fixture
-def files_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Name the files that are read while a test runs (in this process: with one worker)."""
-    names: list[str] = []
-    read = reader._read
-
-    def watch(path: str) -> Any:
-        names.append(Path(path).name)
-        return read(path)
-
-    monkeypatch.setattr(reader, "_read", watch)
-    return names
 
 
 def test_every_file_has_a_line_and_the_store_its_notes(tmp_path: Path) -> None:
@@ -60,12 +45,13 @@ def test_a_line_says_all_that_is_known(tmp_path: Path) -> None:
     ingest([tmp_path / "maestro"], tmp_path / "corpus", ONE)
     line = lines(tmp_path / "corpus")["2004/0.midi"]
     assert len(line.pop("sha256")) == 64
+    assert line.pop("checksum") == notes_checksum(read_midi(tmp_path / "maestro" / "2004" / "0.midi"))
     assert line.pop("seconds") == pytest.approx(tune(1).seconds, abs=0.001)
     assert line == {
         "file": "2004/0.midi", "folder": str(tmp_path / "maestro"), "state": "kept", "reason": "", "index": 0,
         "notes": 120, "composer": "Frédéric Chopin", "title": "Etude Op. 10 No. 1",
         "work": "Frédéric Chopin: Etude Op. 10 No. 1", "split": "test", "source": "measured", "corpus": "maestro",
-        "licence": "CC BY-NC-SA 4.0",
+        "licence": "CC BY-NC-SA 4.0", "reader": READER_VERSION,
     }  # fmt: skip
 
 
@@ -164,52 +150,6 @@ def test_two_processes_make_the_same_corpus_as_one(tmp_path: Path) -> None:
         assert path.read_bytes() == (tmp_path / "corpus2" / path.name).read_bytes()
 
 
-def test_a_second_run_reads_only_what_is_new_or_changed(tmp_path: Path, files_read: list[str]) -> None:
-    for seed in range(4):
-        write(tmp_path / "midi" / f"{seed}.mid", tune(seed))
-    ingest([tmp_path / "midi"], tmp_path / "corpus", ONE)
-    before = open_store(tmp_path / "corpus").fingerprint
-    files_read.clear()
-    ingest([tmp_path / "midi"], tmp_path / "corpus", ONE)
-    assert files_read == []
-    assert open_store(tmp_path / "corpus").fingerprint == before
-    write(tmp_path / "midi" / "1.mid", tune(8))
-    write(tmp_path / "midi" / "new.mid", tune(9))
-    ingest([tmp_path / "midi"], tmp_path / "corpus", ONE)
-    assert files_read == ["1.mid", "new.mid"]
-    assert open_store(tmp_path / "corpus").notes(1) == read_midi(tmp_path / "midi" / "1.mid")
-
-
-def test_broken_files_are_not_read_again_either(tmp_path: Path, files_read: list[str]) -> None:
-    for seed in range(4):
-        write(tmp_path / "midi" / f"{seed}.mid", tune(seed))
-    (tmp_path / "midi" / "broken.mid").write_bytes(b"MThd")
-    for _ in range(2):
-        ingest([tmp_path / "midi"], tmp_path / "corpus", ONE)
-    assert files_read.count("broken.mid") == 1
-
-
-def test_another_version_of_the_reader_hears_everything_again(
-    tmp_path: Path, files_read: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write(tmp_path / "midi" / "a.mid", tune(1))
-    ingest([tmp_path / "midi"], tmp_path / "corpus", ONE)
-    monkeypatch.setattr(reader, "READER_VERSION", "another")
-    ingest([tmp_path / "midi"], tmp_path / "corpus", ONE)
-    assert files_read == ["a.mid", "a.mid"]
-
-
-@pytest.mark.parametrize("damaged", ["heard.jsonl", "onset.npy", "passages.npy", "moments.npy"])
-def test_a_damaged_reading_cache_is_ignored(tmp_path: Path, files_read: list[str], damaged: str) -> None:
-    write(tmp_path / "midi" / "a.mid", tune(1))
-    ingest([tmp_path / "midi"], tmp_path / "corpus", ONE)
-    path = tmp_path / "corpus" / damaged
-    path.write_bytes(path.read_bytes()[:-7])
-    ingest([tmp_path / "midi"], tmp_path / "corpus", ONE)
-    assert files_read == ["a.mid", "a.mid"]
-    assert open_store(tmp_path / "corpus").notes(0) == read_midi(tmp_path / "midi" / "a.mid")
-
-
 def test_an_interruption_leaves_the_old_corpus_whole(tmp_path: Path) -> None:
     write(tmp_path / "midi" / "a.mid", tune(1))
     ingest([tmp_path / "midi"], tmp_path / "corpus", ONE)
@@ -243,35 +183,6 @@ def test_progress_counts_to_the_number_of_files(tmp_path: Path) -> None:
     steps: list[tuple[int, int]] = []
     ingest([tmp_path / "midi"], tmp_path / "corpus", ONE, lambda done, total: steps.append((done, total)))
     assert steps == [(1, 3), (2, 3), (3, 3)]
-
-
-def test_folders_that_are_missing_or_files_or_without_midi_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "text").mkdir()
-    (tmp_path / "text" / "a.txt").touch()
-    for path, message in (
-        (tmp_path / "missing", "there is no such folder"),
-        (tmp_path / "text" / "a.txt", "is a file, not a folder"),
-        (tmp_path / "text", "no MIDI files here or below"),
-    ):
-        with pytest.raises(CorpusError, match=message):
-            ingest([path], tmp_path / "corpus", ONE)
-
-
-def test_a_folder_that_may_not_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(top: object, onerror: Any, **options: object) -> Iterator[Any]:
-        onerror(PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "secret")))
-        return iter(())
-
-    monkeypatch.setattr(os, "walk", refuse)
-    with pytest.raises(CorpusError, match=r"secret: cannot be read \(Permission denied\)"):
-        ingest([tmp_path], tmp_path / "corpus", ONE)
-
-
-def test_every_kind_of_suffix_is_found_and_hidden_files_are_not(tmp_path: Path) -> None:
-    for seed, name in enumerate(("a.mid", "b.MIDI", "c.Mid", "._d.mid")):
-        write(tmp_path / "midi" / name, tune(seed))
-    ingest([tmp_path / "midi"], tmp_path / "corpus", ONE)
-    assert sorted(lines(tmp_path / "corpus")) == ["a.mid", "b.MIDI", "c.Mid"]
 
 
 def test_the_report_lists_the_largest_works_with_their_titles(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import tempfile
 from pathlib import Path
 
@@ -12,18 +13,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arietta.corpus import store as store_module
 from arietta.corpus.store import (
     Store,
     StoreWriter,
     Tally,
+    notes_checksum,
     open_store,
     read_manifest,
+    reason_kind,
     replace_corpus,
     tally,
 )
 from arietta.errors import CorpusError
 from arietta.music.notes import Notes
 from tests.support.corpora import make_store
+from tests.support.file_names import NAMES
 from tests.support.strategies import pieces
 from tests.support.tunes import tune
 
@@ -115,6 +120,101 @@ def test_the_fingerprint_tells_manifests_apart_and_nothing_else(tmp_path: Path) 
     first, same = write_store(tmp_path / "a", tune(1)), write_store(tmp_path / "b", tune(1))
     assert first.fingerprint == same.fingerprint
     assert first.fingerprint != write_store(tmp_path / "c", tune(1), tune(2)).fingerprint
+
+
+def test_the_fingerprint_holds_the_pedal_and_the_readers_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = tune(1)
+    lifted = Notes.of(notes.onset, notes.duration, notes.pitch, notes.velocity)
+    fingerprints = []
+    for name, version, written in (("a", 2, notes), ("b", 2, lifted), ("c", 3, notes)):
+        monkeypatch.setattr(store_module, "READER_VERSION", version)
+        (tmp_path / name).mkdir()
+        fingerprints.append(write_store(tmp_path / name, written).fingerprint)
+    assert len(set(fingerprints)) == 3
+
+
+@pytest.mark.parametrize("column", ["onset", "duration", "pitch", "velocity", "pedal"])
+def test_a_piece_whose_notes_or_pedal_were_altered_is_refused_and_others_are_read(tmp_path: Path, column: str) -> None:
+    write_store(tmp_path, tune(1), tune(2))
+    rows = np.load(tmp_path / f"{column}.npy", mmap_mode="r+")
+    rows[-1] = rows[-1] + 1
+    rows.flush()
+    store = open_store(tmp_path)
+    assert store.notes(0) == tune(1)
+    for _ in range(2):
+        with pytest.raises(CorpusError, match=r"1\.mid were altered \(checksum .*`arietta ingest`"):
+            store.notes(1, 0, 5)
+
+
+def test_equal_notes_have_one_checksum_and_any_other_notes_another() -> None:
+    notes = tune(1)
+    columns = notes.onset, notes.duration, notes.pitch, notes.velocity
+    assert notes_checksum(notes) == notes_checksum(Notes.of(*columns, notes.pedal))
+    others = [tune(2), Notes.of(*columns), Notes.of(*columns, [(0.5, 1.001)]), Notes.of(), tune(1, 119)]
+    assert len({notes_checksum(other) for other in (notes, *others)}) == 6
+    assert len(notes_checksum(notes)) == 16
+
+
+def test_a_corpus_of_another_reader_is_refused_with_both_versions_and_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_store(tmp_path, tune(1))
+    monkeypatch.setattr(store_module, "READER_VERSION", 99)
+    with pytest.raises(CorpusError, match=r"version 2 of the reader, and this is version 99.*`arietta ingest`"):
+        open_store(tmp_path)
+
+
+def test_a_corpus_of_the_first_release_is_refused_with_the_command(tmp_path: Path) -> None:
+    write_store(tmp_path, tune(1))
+    older = {name: entry for name, entry in read_manifest(tmp_path)[0].items() if name not in ("reader", "checksum")}
+    (tmp_path / "manifest.jsonl").write_text(json.dumps(older) + "\n")
+    with pytest.raises(CorpusError, match=r"version 1 of the reader.*make the corpus again with `arietta ingest`$"):
+        open_store(tmp_path)
+
+
+@pytest.mark.parametrize("raw", NAMES)
+def test_a_manifest_gives_back_the_bytes_of_every_name_and_is_plain_ascii(tmp_path: Path, raw: bytes) -> None:
+    with StoreWriter(tmp_path) as writer:
+        writer.finish([line(0, tune(1), file=os.fsdecode(raw))], [writer.append(tune(1))])
+    assert os.fsencode(open_store(tmp_path).pieces[0].file) == raw
+    assert (tmp_path / "manifest.jsonl").read_bytes().isascii()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"[1]\n", b"5\n", b'{"a":"\xff"}\n', b"[" * 200_000, b"\x00"],
+    ids=["list", "number", "bytes", "deep", "nul"],
+)
+def test_whatever_stands_in_a_manifest_is_refused_in_a_sentence(tmp_path: Path, content: bytes) -> None:
+    write_store(tmp_path, tune(1))
+    (tmp_path / "manifest.jsonl").write_bytes(content)
+    with pytest.raises(CorpusError, match="arietta ingest"):
+        open_store(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("too short: 5 notes, fewer than 10", "too short: 9 notes, fewer than 10"),
+        ("same bytes: as a/b.mid", "same bytes: as c/d 12.mid"),
+        ("held out: plays A, B, which maestro keeps for test", "held out: plays C: D, which maestro keeps for test"),
+        ("unreadable: track 3: byte 17: a length", "unreadable: track 12: byte 4: a length"),
+        (
+            "unreadable: not a MIDI file: it begins with b'\\x00\\x01' where b'MThd' must stand",
+            """unreadable: not a MIDI file: it begins with b"a'" where b'MThd' must stand""",
+        ),
+        ("unreadable: a status of 0xf4, which", "unreadable: a status of 0xfd, which"),
+    ],
+)  # fmt: skip
+def test_reasons_that_differ_in_numbers_and_names_are_of_one_kind(first: str, second: str) -> None:
+    assert reason_kind(first) == reason_kind(second)
+
+
+def test_reasons_that_differ_in_words_are_of_different_kinds() -> None:
+    reasons = ("unreadable: the file is empty (0 bytes)", "unreadable: its format is 3", "too short: 3 notes", "x")
+    assert len({reason_kind(reason) for reason in reasons}) == 4
 
 
 def test_a_folder_without_a_corpus_says_how_to_make_one(tmp_path: Path) -> None:
