@@ -1,14 +1,16 @@
-"""The composer and title of a file, from a corpus's own table, from file names or from the user.
+"""Label a file with composer, title, corpus, source and licence.
 
-Knows MAESTRO (its csv, with the official split), GiantMIDI-Piano ("Surname, First, Title, youtube-id.mid") and the
-sixteen pieces by Grieg of piano-midi.de; any other file is the user's own, and its name is its title. What makes two
-titles one work is decided in `works`.
+A name alone claims no corpus and no licence. MAESTRO is known by its table beside the files, with the official split;
+GiantMIDI-Piano ("Surname, First, Title, youtube-id.mid") and the sixteen pieces by Grieg of piano-midi.de by the hash
+of the file. Any other file is the user's own, and its name is its title. What the user says overrides all of it. What
+makes two titles one work is decided in `works`.
 """
 
 from __future__ import annotations
 
 import csv
 import html
+import json
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -16,6 +18,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from ..errors import CorpusError
+from ..names import printable
+from .known import HASH_BYTES, is_giantmidi, is_trained_on
 
 SPLITS = ("train", "validation", "test")
 SOURCES = ("measured", "transcribed", "sequenced")
@@ -24,7 +28,10 @@ MAESTRO, GIANTMIDI, PIANO_MIDI_DE, OWN = "maestro", "giantmidi", "piano-midi.de"
 
 @dataclass(frozen=True)
 class Label:
-    """What is known of a file before it is read; `split` is "" where no corpus prescribes it."""
+    """What is known of a file besides its notes; `split` is "" where no corpus prescribes it.
+
+    What the shipped weights were trained on (`is_trained_on`) is never held out, whatever work it turns out to play.
+    """
 
     composer: str
     title: str
@@ -32,6 +39,7 @@ class Label:
     source: str
     licence: str
     split: str = ""
+    is_trained_on: bool = False
 
 
 _MAESTRO = Label("", "", MAESTRO, "measured", "CC BY-NC-SA 4.0")
@@ -39,25 +47,26 @@ _GIANTMIDI = Label("", "", GIANTMIDI, "transcribed", "CC BY 4.0")
 _PIANO_MIDI_DE = Label("Edvard Grieg", "", PIANO_MIDI_DE, "sequenced", "CC BY-SA 3.0 DE")
 _OWN = Label("", "", OWN, "sequenced", "")
 
+# By the first 8 bytes of the file's SHA-256.
 # Opus and number as published by the composer; where a corpus has a recording of the opus, its fingerprint agrees.
 # The held-out ones are held out of every model. They are those whose opus no MAESTRO training file plays a part of.
 _GRIEG = {
-    "album": ("Album Leaf, Op. 47 No. 2", "train"),
-    "berceuse": ("Cradle Song, Op. 38 No. 1", "train"),
-    "brooklet": ("Brooklet, Op. 62 No. 4", "test"),
-    "butterfly": ("Butterfly, Op. 43 No. 1", "train"),
-    "elfentanz": ("Elves' Dance, Op. 12 No. 4", "train"),
-    "halling": ("Halling, Op. 38 No. 4", "train"),
-    "kobold": ("Puck, Op. 71 No. 3", "test"),
-    "march": ("Norwegian March, Op. 54 No. 2", "train"),
-    "once_upon_a_time": ("Once Upon a Time, Op. 71 No. 1", "test"),
-    "spring": ("To Spring, Op. 43 No. 6", "train"),
-    "voeglein": ("Little Bird, Op. 43 No. 4", "train"),
-    "waechter": ("Watchman's Song, Op. 12 No. 3", "train"),
-    "walzer": ("Waltz, Op. 12 No. 2", "train"),
-    "wanderer": ("Lonely Wanderer, Op. 43 No. 2", "train"),
-    "wedding": ("Wedding Day at Troldhaugen, Op. 65 No. 6", "validation"),
-    "zwerge": ("March of the Dwarfs, Op. 54 No. 3", "train"),
+    "30cab6aff8139225": ("Album Leaf, Op. 47 No. 2", "train"),
+    "831eb60947d27ae2": ("Cradle Song, Op. 38 No. 1", "train"),
+    "4bf3434aa9276560": ("Brooklet, Op. 62 No. 4", "test"),
+    "5c12379d8052d971": ("Butterfly, Op. 43 No. 1", "train"),
+    "ffb6532e22ba44bc": ("Elves' Dance, Op. 12 No. 4", "train"),
+    "0335f229a6a277ce": ("Halling, Op. 38 No. 4", "train"),
+    "27a4c829cddb3768": ("Puck, Op. 71 No. 3", "test"),
+    "c665063d3017e602": ("Norwegian March, Op. 54 No. 2", "train"),
+    "1bbfdb4cfc09c6d1": ("Once Upon a Time, Op. 71 No. 1", "test"),
+    "4f39a830cdbc6653": ("To Spring, Op. 43 No. 6", "train"),
+    "a1b17ef39d322929": ("Little Bird, Op. 43 No. 4", "train"),
+    "4b4298865bc956ed": ("Watchman's Song, Op. 12 No. 3", "train"),
+    "bea4eb63d0e98c14": ("Waltz, Op. 12 No. 2", "train"),
+    "66465325070466e5": ("Lonely Wanderer, Op. 43 No. 2", "train"),
+    "c76aca0d297dda42": ("Wedding Day at Troldhaugen, Op. 65 No. 6", "validation"),
+    "125943b126d5cb35": ("March of the Dwarfs, Op. 54 No. 3", "train"),
 }
 
 # GiantMIDI's spellings of composers whom MAESTRO has too
@@ -68,42 +77,61 @@ _SPELLINGS = {
     "Nikolay Rimsky-Korsakov": "Nikolai Rimsky-Korsakov",
 }
 
-_YOUTUBE_NAME = re.compile(r"^(?P<names>.+, .+), (?P<video>[A-Za-z0-9_-]{11})$")
+_YOUTUBE_NAME = re.compile(r"^(?P<names>.+, .+), [A-Za-z0-9_-]{11}$")
+_MAESTRO_COLUMNS = ("midi_filename", "canonical_composer", "canonical_title", "split")
 
 
 def read_maestro_table(folder: Path) -> dict[str, Label]:
-    """Read MAESTRO's csv, where `folder` has one: labels by file name relative to the folder.
+    """Read MAESTRO's tables in `folder` or below, csv or JSON: labels by file name relative to `folder`.
 
     Raises CorpusError when a table is there but is not MAESTRO's.
     """
     labels: dict[str, Label] = {}
-    for path in sorted(folder.glob("maestro-v*.csv")):
+    for path in sorted(path for kind in ("csv", "json") for path in folder.rglob(f"maestro-v*.{kind}")):
+        if not path.is_file():
+            continue
         try:
-            with path.open(encoding="utf-8", newline="") as file:
-                for row in csv.DictReader(file):
-                    composer, title = _tidy(row["canonical_composer"]), _tidy(row["canonical_title"])
-                    labels[row["midi_filename"]] = replace(_MAESTRO, composer=composer, title=title, split=row["split"])
-        except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
+            rows = _read_rows(path)
+        except (OSError, KeyError, TypeError, AttributeError, ValueError, RecursionError, csv.Error) as error:
             raise CorpusError(f"{path}: cannot be read as MAESTRO's table ({error!r}); fetch it again") from error
+        parent = path.parent.relative_to(folder)
+        for file, composer, title, split in rows:
+            if split not in SPLITS:
+                raise CorpusError(f"{path}: {file} is in split {split!r}, and MAESTRO has {', '.join(SPLITS)}")
+            label = replace(_MAESTRO, composer=_tidy(composer), title=_tidy(title), split=split)
+            labels[(parent / file).as_posix()] = label
     return labels
 
 
-def label_file(file: str, table: Mapping[str, Label], overrides: Mapping[str, str]) -> Label:
-    """Label `file` (relative to its folder); what the user gives (composer, source, licence) wins."""
-    known = table.get(file) or _from_name(PurePosixPath(file).stem)
-    return replace(known, **{name: value for name, value in overrides.items() if value})
+def _read_rows(path: Path) -> list[tuple[str, ...]]:
+    """Read file, composer, title and split of each row; JSON holds one object of rows by number for each column."""
+    if path.suffix == ".json":
+        columns = json.loads(path.read_text(encoding="utf-8"))
+        return [tuple(str(columns[name][row]) for name in _MAESTRO_COLUMNS) for row in columns["midi_filename"]]
+    with path.open(encoding="utf-8", newline="") as file:
+        return [tuple(str(row[name]) for name in _MAESTRO_COLUMNS) for row in csv.DictReader(file)]
 
 
-def _from_name(stem: str) -> Label:
-    match = _YOUTUBE_NAME.match(stem)
-    if match:
-        composer, title = split_giantmidi_name(match["names"])
-        return replace(_GIANTMIDI, composer=composer, title=title)
-    maker, _, piece = stem.partition("_")
-    if maker == "grieg" and piece in _GRIEG:
-        title, split = _GRIEG[piece]
+def label_file(file: str, sha256: str, table: Mapping[str, Label], overrides: Mapping[str, str]) -> Label:
+    """Label `file` (relative to its folder) by the hexadecimal SHA-256 of its bytes and by the table beside it.
+
+    `overrides` (composer, source, licence) are what the user says of all files; empty ones say nothing.
+    """
+    label = table.get(file) or _label_by_content(PurePosixPath(file).stem, sha256)
+    given = {name: text for name, text in overrides.items() if text}
+    return replace(label, is_trained_on=is_trained_on(sha256), **given)
+
+
+def _label_by_content(stem: str, sha256: str) -> Label:
+    if piece := _GRIEG.get(sha256[: 2 * HASH_BYTES]):
+        title, split = piece
         return replace(_PIANO_MIDI_DE, title=title, split=split)
-    return replace(_OWN, title=_tidy(stem.replace("_", " ")))
+    own_title = _tidy(stem.replace("_", " "))
+    if not is_giantmidi(sha256):
+        return replace(_OWN, title=own_title)
+    match = _YOUTUBE_NAME.match(stem)
+    composer, title = split_giantmidi_name(match["names"]) if match else ("", own_title)
+    return replace(_GIANTMIDI, composer=composer, title=title)
 
 
 def split_giantmidi_name(names: str) -> tuple[str, str]:
@@ -120,5 +148,6 @@ def split_giantmidi_name(names: str) -> tuple[str, str]:
 
 
 def _tidy(text: str) -> str:
-    """Compose accents (NFC) and make every run of spaces one."""
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    """Compose accents (NFC), make every run of spaces one, and escape what cannot be shown."""
+    plain = unicodedata.normalize("NFC", text).replace("\ufeff", "")  # a byte order mark stands in one GiantMIDI name
+    return printable(" ".join(plain.split()))

@@ -51,6 +51,7 @@ _NUMBER = re.compile(
 )
 _HOBOKEN = re.compile(r"\bHob\.?\s?(?P<group>[IVX]+[a-z]?)\s?[:/]\s?(?P<number>[A-Z]?\d+[a-z]?)")
 _ORDINAL = re.compile(r"\b[Nn](?:os?|rs?)\.?\s?(\d+)")
+_YEAR = re.compile(r"\((?:1[5-9]|20)\d\d\)")  # of a version: "Sonata No. 2, Op. 36 (1913)"
 # MAESTRO titles end in the movements played ("I. Allegro"), which name the same work.
 _MOVEMENT = re.compile(
     r"(?:,|\s)\s*(?:I|II|III|IV|V|VI)\.\s.*$|,?\s*\b(?:first|second|third|last|1st|2nd|3rd)\s+mov.*$", re.I
@@ -190,10 +191,10 @@ def _names(title: str) -> Iterator[str]:
         words = _words(quoted[1] or quoted[2])
         if len("".join(words)) > 4 and not _is_generic(words):
             yield " ".join(words)
-    plain = _MOVEMENT.sub("", _NUMBER.sub("", _HOBOKEN.sub("", title)))
+    plain = _MOVEMENT.sub("", _YEAR.sub("", _NUMBER.sub("", _HOBOKEN.sub("", title))))
     ordinal, key = _ORDINAL.search(plain), _KEY.search(plain)
     words = _words(_KEY.sub("", _QUOTED.sub(" ", _ORDINAL.sub("", plain))))
-    name = " ".join(word for word in words if not word.isdigit())
+    name = " ".join(words)  # numbers too: "Sonetto 104" and "Sonetto 123", "demo 1" and "demo 2" are different works
     if not name:
         return
     if ordinal:

@@ -3,7 +3,8 @@
 A work is a connected component of files linked by composer and catalogue number (a collection contains its numbers),
 by composer and telling title, or by the share of passages. A work stands on one side only. What a corpus itself holds
 out (MAESTRO's split; four of Grieg's pieces) stays apart: files that touch it are dropped. A work with a file that is
-prescribed for training is training; the others are divided by a hash of the work's id.
+prescribed for training, or that the shipped weights were trained on, is training; the others are divided by a hash of
+the work's id.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ def assign_splits(labels: Sequence[Label], note_counts: Sequence[int], shares: S
 class _NameLinks:
     """Which files are linked by their labels: by catalogue number or telling title, within a composer.
 
-    A file by "A / B" counts under both composers.
+    A file by "A / B" counts under both composers, one of no named composer under none: "Sonata No. 1" or "demo" may be
+    anybody's, and shared passages still link it.
     """
 
     def __init__(self, labels: Sequence[Label]) -> None:
@@ -125,8 +127,9 @@ class _Links:
 
 
 def composer_names(composer: str) -> list[str]:
-    """Return the folded names of all composers of a piece: "J. S. Bach / Ferruccio Busoni" has two."""
-    return [" ".join(re.findall(r"\w+", fold_name(name))) for name in re.split(r"\s+/\s+", composer)]
+    """Return the folded names of all composers of a piece: "J. S. Bach / Ferruccio Busoni" has two, "" none."""
+    names = (" ".join(re.findall(r"\w+", fold_name(name))) for name in re.split(r"\s+/\s+", composer))
+    return [name for name in names if name]
 
 
 def _telling_names(labels: Sequence[Label], titles: Sequence[Title]) -> list[set[tuple[str, ...]]]:
@@ -193,8 +196,8 @@ def _work_id(labels: Sequence[Label], ids: Counter[str]) -> str:
 
 
 def _split_by_hash(work: str, labels: Sequence[Label]) -> str:
-    """Choose the split of a work that is not held out: training where any of its files is prescribed for it."""
-    if any(label.split for label in labels):
+    """Choose the split of a work that no corpus holds out: training where any of its files is bound to it."""
+    if any(label.split or label.is_trained_on for label in labels):
         return "train"
     # A hash of the name, unlike a random draw, does not change when other files are added to the corpus.
     position = int.from_bytes(hashlib.sha256(work.encode()).digest()[:8], "big") / 2**64

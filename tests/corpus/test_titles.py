@@ -116,6 +116,21 @@ def test_a_mere_form_names_no_work(title: str) -> None:
     assert read_title("", title).names == frozenset()
 
 
+def test_a_number_in_a_plain_name_tells_works_apart() -> None:
+    for first, second in (
+        ("demo 1", "demo 2"),
+        ("clara 01", "clara 20"),
+        ("01 clara", "02 clara"),
+        ("Sonetto 104 del Petrarca", "Sonetto 123 del Petrarca"),
+        ("Progressions in Conversation, Set 1", "Progressions in Conversation, Set 2"),
+    ):
+        assert read_title("", first).names.isdisjoint(read_title("", second).names)
+
+
+def test_the_year_of_a_version_is_no_part_of_a_name() -> None:
+    assert read_title("", "Sonata No. 2, Op. 36 (1913)").names == read_title("", "Sonata No. 2").names
+
+
 def test_unicode_variants_of_a_title_read_alike() -> None:
     for title in ("Étude in E, Op. 10 No. 3 “Tristesse”", "Humoreske in Ges-dur, Dvořák"):
         assert read_title("", unicodedata.normalize("NFD", title)) == read_title(

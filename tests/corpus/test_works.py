@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -186,6 +187,35 @@ def test_other_works_are_divided_nineteen_to_one_to_one() -> None:
 def test_the_side_of_a_work_does_not_depend_on_the_others() -> None:
     labels = [own("Amy Beach", f"Piece, Op. {k}") for k in range(200)]
     assert [one.split for one in places(labels)[:50]] == [one.split for one in places(labels[:50])]
+
+
+def test_files_of_no_named_composer_are_linked_by_what_they_sound_like_alone() -> None:
+    titles = (
+        "demo 1",
+        "demo 2",
+        "Sonata No. 1, I. Allegro",
+        "Sonata No. 1, II. Adagio",
+        "Waltz, Op. 3",
+        "Waltz, Op. 3",
+    )
+    found = places([own("", title) for title in titles], {(2, 3): 120})
+    assert len({one.work for one in found}) == 5
+    assert found[2].work == found[3].work
+
+
+def test_numbered_files_of_one_composer_are_works_of_their_own() -> None:
+    found = places([own("Clara Schumann", f"clara {number:02}") for number in range(1, 21)])
+    assert len({one.work for one in found}) == 20
+
+
+def test_a_work_with_a_file_that_the_weights_were_trained_on_is_training() -> None:
+    labels = [own("Amy Beach", f"Piece, Op. {k}") for k in range(200)]
+    assert {one.split for one in places(labels)} == {"train", "validation", "test"}
+    assert {one.split for one in places([replace(label, is_trained_on=True) for label in labels])} == {"train"}
+    recordings = [own("Amy Beach", f"Another, Op. {k}") for k in range(200)]
+    mixed = [replace(label, is_trained_on=True) for label in labels] + recordings
+    linked = places(mixed, {(k, 200 + k): 500 for k in range(200)})
+    assert {one.split for one in linked} == {"train"}
 
 
 TITLES = ("Etudes, Op. 10", "Etude, Op. 10 No. 1", "Etude, Op. 10 No. 2", "Islamey", "Prelude", "Sonata in D, D. 850")
