@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from ..errors import CorpusError
-from ..names import printable
+from ..names import escape_name
 from .known import HASH_BYTES, is_giantmidi, is_trained_on
 
 SPLITS = ("train", "validation", "test")
@@ -150,4 +150,4 @@ def split_giantmidi_name(names: str) -> tuple[str, str]:
 def _tidy(text: str) -> str:
     """Compose accents (NFC), make every run of spaces one, and escape what cannot be shown."""
     plain = unicodedata.normalize("NFC", text).replace("\ufeff", "")  # a byte order mark stands in one GiantMIDI name
-    return printable(" ".join(plain.split()))
+    return escape_name(" ".join(plain.split()))
