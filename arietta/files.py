@@ -22,6 +22,15 @@ from typing import BinaryIO
 
 from .errors import AriettaError
 
+LONGEST_NAME = 255  # bytes, on the file systems in use
+
+
+def name_with(stem: str, ending: str) -> str:
+    """Return "stem.ending", with as much of the stem as the name of a file can hold."""
+    while len(os.fsencode(f"{stem}.{ending}")) > LONGEST_NAME:
+        stem = stem[:-1]
+    return f"{stem}.{ending}"
+
 
 def write_file(path: str | Path, content: bytes, error: type[AriettaError] | None = None) -> None:
     """Write `content` to `path` atomically; a failure raises `error`, or OSError where none is given."""

@@ -48,10 +48,11 @@ def escape_name(name: object) -> str:
     Escaped are bytes that are not UTF-8 ("caf\\xe9.mid"), line breaks, control characters, marks that turn the
     direction of writing.
     """
-    return "".join(sign if _has_picture(sign) else _escape(sign) for sign in str(name))
+    return "".join(sign if is_shown(sign) else _escape(sign) for sign in str(name))
 
 
-def _has_picture(sign: str) -> bool:
+def is_shown(sign: str) -> bool:
+    """Tell whether a character has a picture, is a space, or joins such characters."""
     # Joiners hold emoji and letters of Indian and Persian words together; spaces of all widths are only spaces.
     return sign.isprintable() or sign in "\u200c\u200d" or unicodedata.category(sign) == "Zs"
 

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import AriettaError
+from ..names import escape_name
 
 VERBS = {
     "compose": "compose a piece of exactly the length you ask for",
@@ -36,17 +37,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a name that the terminal cannot encode is no reason to fail
+            # A name that the terminal cannot encode is no reason to fail.
+            stream.reconfigure(errors="backslashreplace")
     try:
         return _run(words)
     except AriettaError as error:
-        print(f"arietta: {error}", file=sys.stderr)
+        print(f"arietta: {escape_name(error)}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has left; Python would print another error at exit
         return 0
     except OSError as error:
-        print(f"arietta: {error.filename or 'system'}: {error.strerror or error}", file=sys.stderr)
+        name = error.filename if error.filename is not None else "system"
+        print(f"arietta: {escape_name(name)}: {error.strerror or error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("arietta: interrupted; nothing was left half-written", file=sys.stderr)

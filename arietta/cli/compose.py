@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from ..errors import RequestError
 from ..model.bundle import DEFAULT_MODEL, list_bundles
 from ..model.sampling import DEFAULT, Sampling
+from ..names import escape_name
 from ..program import command
 from .table import table
 
@@ -288,7 +289,7 @@ def _report(takes: Sequence[Take | ServedTake], paths: dict[int, Path], seconds:
         before = f" after {take.prompt_notes} of the prompt" if take.prompt_notes else ""
         print(f"Composed {take.note_count} notes{before}, {take.notes.seconds:.1f} s of music,")
         print(f"{company}in {seconds:.2f} s ({speed:.0f} notes/s), with {take.model}, seed {take.request.seed}:")
-        print(f"  {paths[take.request.seed]}")
+        print(f"  {escape_name(paths[take.request.seed])}")
 
 
 def _save(take: Take | ServedTake, out: Path, *, has_roll: bool) -> Path:

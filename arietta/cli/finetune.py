@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from ..corpus.store import MANIFEST, open_store
 from ..model.bundle import DEFAULT_MODEL
+from ..names import escape_name
 from ..program import command
 from .progress import bar
 from .training_run import add_run_arguments, print_outcome, progress_line, read_overrides, require_train_extra, show_log
@@ -54,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = finetune_settings(pretrained, read_overrides(arguments))
     store = with_held_out(_corpus(arguments).select(settings.data.corpora, settings.data.only_composers))
     for warning in warnings(store):
-        print(f"arietta: {warning}", file=sys.stderr)
+        print(f"arietta: {escape_name(warning)}", file=sys.stderr)
     with use_hardware(arguments.device, settings.train.precision, threads=arguments.threads) as hardware:
         outcome = train(plan_run(settings, store, pretrained), arguments.out, hardware, report=progress_line())
     print_outcome(arguments.out, outcome, next_command=command("compose", "--model", arguments.out / "bundle"))
@@ -66,9 +67,9 @@ def run(arguments: argparse.Namespace) -> int:
     if not outcome.best_step:
         print("They did not become likelier: the model is as before. More pieces, or a lower train.rate, may help.")
     card = {
-        "title": f"{arguments.out.name}, from {pretrained.name}",
+        "title": escape_name(f"{arguments.out.name}, from {pretrained.name}"),
         "data": describe_data(store),
-        "licence": " and ".join(filter(None, [pretrained.card.get("licence"), arguments.licence])),
+        "licence": " and ".join(filter(None, [pretrained.card.get("licence"), escape_name(arguments.licence)])),
         "split": "One side for each work; the model keeps to the split of the one it began from.",
         "began_from": describe_pretrained(pretrained),
         "training": describe_training(arguments.out),

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ..corpus.store import MANIFEST, Tally, open_store, read_manifest, reason_kind, tally
 from ..errors import RequestError
 from ..music.summary import PieceSummary, pitch_counts, step_counts, summarise_piece
+from ..names import escape_name
 from .table import facts, histogram, outline, table
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _show_piece(path: Path, tracks: list[int] | None, roll: Path | None) -> None
     notes = read_midi(data, name=str(path), tracks=tracks)
     request = _request(read_texts(data))
     remarks = read_midi_remarks(data, tracks=tracks)
-    print(path)
+    print(escape_name(path))
     values = _piece_facts(summarise_piece(notes)) if len(notes) else {"notes": "none"}
     print(facts(values | ({"as read": " ".join(remarks)} if remarks else {})))
     if len(notes):
@@ -93,8 +94,8 @@ def _show_piece(path: Path, tracks: list[int] | None, roll: Path | None) -> None
         print("\ncomposed by Arietta")
         print(outline(request))
     if roll:
-        _draw(roll, notes, path.stem, request)
-        print(f"\npiano roll in {roll}")
+        _draw(roll, notes, escape_name(path.stem), request)
+        print(f"\npiano roll in {escape_name(roll)}")
 
 
 def _piece_facts(piece: PieceSummary) -> dict[str, str]:
@@ -159,7 +160,7 @@ def _show_corpus(path: Path) -> None:
     lines = read_manifest(path)
     kept = [line for line in lines if line["state"] == "kept"]
     reasons = Counter(reason_kind(line["reason"]) for line in lines if line["state"] != "kept")
-    print(path)
+    print(escape_name(path))
     print(facts(_corpus_facts(kept, len(lines)) | {"fingerprint": store.fingerprint}))
     if reasons:
         print("\n" + table(("rejected because", "files"), [(why, f"{n:,}") for why, n in reasons.most_common()]))
@@ -196,7 +197,7 @@ def _show_bundle(path: Path) -> None:
     from ..model.bundle import load_bundle
 
     bundle = load_bundle(path)
-    print(f"{bundle.name} ({bundle.path})")
+    print(escape_name(f"{bundle.name} ({bundle.path})"))
     print(facts(_bundle_facts(bundle)))
     files = [file for file in bundle.path.rglob("*") if file.is_file()]
     sizes = sorted((file.stat().st_size, str(file.relative_to(bundle.path))) for file in files)

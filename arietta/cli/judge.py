@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import RequestError
 from ..model.bundle import DEFAULT_MODEL
+from ..names import escape_name
 from .progress import bar
 from .table import facts, table
 
@@ -88,13 +89,13 @@ def _judge_files(arguments: argparse.Namespace) -> None:
         notes = read_midi(data, name=str(path))
         report = report_on(notes, engine=engine, style=arguments.style, index=index, meter=read_meter(data))
         if arguments.json:
-            print(json.dumps({"file": str(path)} | report_json(report), ensure_ascii=False, allow_nan=False))
+            print(json.dumps({"file": str(path)} | report_json(report), allow_nan=False))
         else:
-            print(path)
+            print(escape_name(path))
             print("\n".join(_lines(report)))
         _draw(arguments, notes, report)
         if arguments.report is not None:
-            judged.append(TitledReport(path.stem, notes, report))
+            judged.append(TitledReport(escape_name(path.stem), notes, report))
     if judged:
         write_file(arguments.report, report_html(judged).encode())
 
@@ -182,7 +183,7 @@ def _draw(arguments: argparse.Namespace, notes: Notes, report: Report) -> None:
     from ..files import write_file
     from ..render.roll import roll_svg
 
-    title = arguments.paths[0].stem
+    title = escape_name(arguments.paths[0].stem)
     if arguments.roll is not None:
         # The notes that were scored lie on the codec's grid, and surprises are counted among them.
         drawn = notes if report.scored is None else report.scored.notes_in_file

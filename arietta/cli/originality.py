@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import RequestError
 from ..model.bundle import DEFAULT_MODEL
+from ..names import escape_name
 from .progress import bar
 from .table import WIDTH, table
 
@@ -150,7 +151,7 @@ def _report(arguments: argparse.Namespace) -> None:
         described = describe_overlap(likeness, percentiles) | {"index": index_sentence(index)}
         print(json.dumps(described, ensure_ascii=False, indent=2))
     else:
-        print(arguments.path)
+        print(escape_name(arguments.path))
         print("\n".join(_piece_lines(notes, likeness, percentiles, store)))
         print("\n".join(textwrap.wrap(index_sentence(index), WIDTH, initial_indent="  ", subsequent_indent="  ")))
     if arguments.roll is not None:

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import RequestError
+from ..files import name_with
+from ..names import escape_name
 
 if TYPE_CHECKING:
     from ..music.meter import Meter
@@ -42,8 +44,8 @@ def run(arguments: argparse.Namespace) -> None:
         notes = read_midi(data, name=str(source))
         meter = read_meter(data) if any(path.suffix.lower() in SCORES for path in targets) else None
         for path in targets:
-            remarks = _write(path, notes, meter, arguments.title or source.stem)
-            print(f"{path}  {'; '.join(remarks)}" if remarks else path)
+            remarks = _write(path, notes, meter, escape_name(arguments.title or source.stem))
+            print(escape_name(f"{path}  {'; '.join(remarks)}" if remarks else path))
 
 
 def _kinds(text: str) -> tuple[str, ...]:
@@ -72,7 +74,7 @@ def _plan(files: list[Path], kinds: tuple[str, ...], out: Path | None) -> list[t
             out.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
             raise RequestError(f"{out}: is a file; several files need a folder") from error
-    return [(source, [(out or source.parent) / f"{source.stem}.{kind}" for kind in kinds]) for source in files]
+    return [(source, [(out or source.parent) / name_with(source.stem, kind) for kind in kinds]) for source in files]
 
 
 def _write(path: Path, notes: Notes, meter: Meter | None, title: str) -> list[str]:

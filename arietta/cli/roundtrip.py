@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..names import escape_name
 from .progress import bar
 from .table import facts, table
 
@@ -57,7 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
     fidelity = measure_fidelity(read_midi(path), codec)
     counts = {title: f"{getattr(fidelity, name):,}" for name, title in COUNTS.items()}
     figures = {title: form.format(getattr(fidelity, name)) for name, (title, form) in FIGURES.items()}
-    print(f"{path} through the {codec.name} codec")
+    print(escape_name(f"{path} through the {codec.name} codec"))
     print(facts(counts | figures))
 
 
@@ -74,7 +75,7 @@ def _folder_lines(path: Path, codec: Codec) -> Iterator[str]:
         fidelities, unreadable = measure_files(paths, codec, progress)
     if not fidelities:
         raise MidiError(f"{path}: none of its {len(paths)} MIDI files can be read; the first: {unreadable[0]}")
-    yield f"{path} through the {codec.name} codec: {len(fidelities)} of {len(paths)} files"
+    yield escape_name(f"{path} through the {codec.name} codec: {len(fidelities)} of {len(paths)} files")
     yield facts({title: f"{sum(getattr(each, name) for each in fidelities):,}" for name, title in COUNTS.items()})
     with_notes = [fidelity for fidelity in fidelities if fidelity.notes > fidelity.outside]
     rows = []

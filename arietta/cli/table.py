@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
+from ..names import escape_name
+
 WIDTH = 100
 INDENT = "  "
 BAR_WIDTH = 50
@@ -13,7 +15,7 @@ EIGHTHS = " ▏▎▍▌▋▊▉"
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Align rows under headings: the first column to the left, and shortened where it must be, others to the right."""
-    texts = [list(headings), *([str(cell) for cell in row] for row in rows)]
+    texts = [list(headings), *([escape_name(cell) for cell in row] for row in rows)]
     widths = [max(len(line[column]) for line in texts) for column in range(len(headings))]
     # Only names, in the first column, may be shortened: a number that is cut would be another number.
     widths[0] = min(widths[0], WIDTH - len(INDENT) - sum(width + 2 for width in widths[1:]))
@@ -64,7 +66,8 @@ def shorten(text: str, width: int) -> str:
 def _wrapped(start: str, text: str) -> list[str]:
     width = max(WIDTH - len(start), 20)
     first, *others = textwrap.wrap(text, width, break_long_words=True) or [""]
-    return [(start + first).rstrip(), *(" " * len(start) + line for line in others)]
+    # Texts come from files too: what would steer the terminal is shown instead.
+    return [escape_name(start + first).rstrip(), *(" " * len(start) + escape_name(line) for line in others)]
 
 
 def _plain(value: object) -> str:

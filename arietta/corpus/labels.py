@@ -118,7 +118,7 @@ def label_file(file: str, sha256: str, table: Mapping[str, Label], overrides: Ma
     `overrides` (composer, source, licence) are what the user says of all files; empty ones say nothing.
     """
     label = table.get(file) or _label_by_content(PurePosixPath(file).stem, sha256)
-    given = {name: text for name, text in overrides.items() if text}
+    given = {name: escape_name(text) for name, text in overrides.items() if text}
     return replace(label, is_trained_on=is_trained_on(sha256), **given)
 
 

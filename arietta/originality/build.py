@@ -78,7 +78,9 @@ def build_index(
     counts, onsets, located = _count(pieces, read, step, lambda done: report(done, 2 * len(pieces)))
     bits = len(counts).bit_length() - 1
     rows = [list(asdict(piece).values()) for piece in located]
-    description_bytes = len(json.dumps(rows, ensure_ascii=False).encode()) + 4 * len(onsets) + ROOM_FOR_BASELINE
+    description_bytes = (
+        len(json.dumps(rows, ensure_ascii=False).encode(errors="surrogatepass")) + 4 * len(onsets) + ROOM_FOR_BASELINE
+    )
     counts_stored = _fit(counts, FREQUENT_IN_THINNED if is_thinned else FREQUENT, at_most - description_bytes)
     postings = _fill(counts_stored, bits, located, read, lambda done: report(len(pieces) + done, 2 * len(pieces)))
     blocks = np.concatenate([[0], np.cumsum(posting_counts(counts_stored).reshape(-1, BLOCK).sum(axis=1))])

@@ -124,7 +124,7 @@ def open_index(path: str | Path) -> PassageIndex:
     """Open an index; raises CorpusError where there is none, or one that was altered or is of another version."""
     folder = Path(path)
     try:
-        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        description = json.loads((folder / DESCRIPTION).read_bytes())
         columns = {name: np.load(folder / name, mmap_mode="r", allow_pickle=False) for name in COLUMNS}
     except (OSError, ValueError) as error:
         raise CorpusError(
@@ -181,4 +181,7 @@ def posting_counts(counts: NDArray[np.uint8]) -> IntArray:
 
 
 def write_index_description(folder: Path, description: Mapping[str, Any]) -> None:
-    write_file(folder / DESCRIPTION, json.dumps(description, ensure_ascii=False, allow_nan=False).encode())
+    write_file(
+        folder / DESCRIPTION,
+        json.dumps(description, ensure_ascii=False, allow_nan=False).encode(errors="surrogatepass"),
+    )

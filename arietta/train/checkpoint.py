@@ -97,8 +97,8 @@ def check_same_run(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any])
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write indented JSON in UTF-8, whole or not at all."""
-    write_file(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
+    """Write indented JSON, complete or not at all; in plain ASCII, because paths may hold bytes that are not UTF-8."""
+    write_file(path, (json.dumps(content, indent=1) + "\n").encode())
 
 
 def versions() -> dict[str, str]:

@@ -22,8 +22,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from ...errors import RequestError
+from ...files import name_with
 from ...music.midi import midi_bytes
 from ...music.notes import Notes
+from ...names import is_shown
 from ..jobs.event_log import to_notes
 from ..jobs.history import Record
 from .problems import RETRY_SECONDS, problem_responses
@@ -176,7 +178,12 @@ def head_response(headers: Mapping[str, str], media_type: str) -> Response:
 
 def disposition(name: str, way: str = "attachment") -> str:
     """Name a file in a Content-Disposition header: in plain letters, and exactly where those do not do (RFC 6266)."""
-    # The plain form is for clients that do not know `filename*`; no slash may pass in either.
-    plain = re.sub(r"[^A-Za-z0-9._]+", "-", name)
-    exact = "" if plain == name else f"; filename*=UTF-8''{quote(name.replace('/', '-'))}"
-    return f'{way}; filename="{plain}"{exact}'
+    # The plain form is for clients that do not know `filename*` (RFC 8187). No separator of folders and no control
+    # character may pass in either.
+    exact = "".join(letter if is_shown(letter) and letter not in "/\\" else "-" for letter in name)
+    stem, _, ending = exact.rpartition(".")
+    exact = name_with(stem, ending)
+    plain = re.sub(r"[^A-Za-z0-9._]+", "-", exact)
+    if plain != name:
+        return f"{way}; filename=\"{plain}\"; filename*=UTF-8''{quote(exact, safe='')}"
+    return f'{way}; filename="{plain}"'
