@@ -7,8 +7,14 @@
 It speaks to both through the command line and HTTP alone, so that it outlives any change of the modules underneath:
 takes of every model, sound, pictures and scores, statistics as JSON, a corpus, twenty training steps with their
 export, the HTTP interface. What is told in sentences, when something happened and how long it took are left out.
-At last the second checkout opens the history, the corpus and the checkpoint that the first one made. Exits with 1
-where anything differs. The parts that need a corpus are left out without `--midi`, a folder of a dozen MIDI files.
+
+A corpus is made by each checkout's own `ingest`. Where their readers are of different versions, the two folders are not
+compared, and the fingerprint of the corpus is left out of what training makes of it; `--midi` must then be files that
+both readers read alike, such as composed ones.
+
+At last the second checkout opens what the first one made: the history, the corpus and the checkpoint. A corpus of
+another reader it must refuse, with the command that makes it again. Exits with 1 where anything differs. The parts
+that need a corpus are left out without `--midi`, a folder of a dozen MIDI files.
 """
 
 from __future__ import annotations
@@ -31,6 +37,7 @@ TRANSFORMERS = ("piano", "concert", "grieg", "piano-relative")
 MODELS = (*TRANSFORMERS, "grieg-lstm")
 # Names of JSON values that tell when, where or how fast, or that are sentences for people.
 VOLATILE = {"seconds", "rows_per_second", "seconds_left", "versions", "machine", "commit", "git", "time", "started"}
+CORPUS_IDENTITY = {"store"}  # in descriptions of runs, and cards
 PROSE = {"description", "summary", "title", "examples", "example"}
 PROSE_NAMES = re.compile(r"#/components/schemas/\w+")
 
@@ -42,8 +49,8 @@ class Tree:
         self.checkout, self.folder = checkout.resolve(), folder
         self.environment = {**os.environ, "PYTHONPATH": str(self.checkout), "XDG_DATA_HOME": str(folder / "data")}
 
-    def run(self, *words: str) -> str:
-        """Run a verb inside the folder and return what it printed; ends the comparison where the verb fails."""
+    def run(self, *words: str, exit_code: int = 0) -> str:
+        """Run a verb inside the folder and return what it printed; ends the comparison where it exits otherwise."""
         done = subprocess.run(
             [sys.executable, "-m", "arietta", *words],
             cwd=self.folder,
@@ -52,9 +59,9 @@ class Tree:
             text=True,
             check=False,
         )
-        if done.returncode:
+        if done.returncode != exit_code:
             sys.exit(f"{self.checkout}: arietta {' '.join(words)} failed:\n{done.stdout}{done.stderr}")
-        return done.stdout
+        return done.stdout if exit_code == 0 else done.stderr
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[str]:
@@ -141,11 +148,22 @@ def serve(tree: Tree) -> None:
         (tree.folder / "kept.mid").write_bytes(ask(f"{address}/v1/pieces/{pieces[0]['id']}.mid"))
 
 
-def opens(before: Tree, after: Tree) -> list[str]:
+def reader_version(tree: Tree) -> int:
+    """Return the version of the reader that made a checkout's corpus; 1 where it has none, as in the first release."""
+    manifest = tree.folder / "corpus" / "manifest.jsonl"
+    line = manifest.read_text().partition("\n")[0] if manifest.exists() else "{}"
+    return int(json.loads(line).get("reader", 1))
+
+
+def opens(before: Tree, after: Tree, *, same_reader: bool) -> list[str]:
     """Let the second checkout open what the first one made: one line for each thing that it cannot open."""
     after.folder = before.folder
     problems = []
-    if (before.folder / "corpus").exists():
+    if (before.folder / "corpus").exists() and not same_reader:
+        refusal = after.run("inspect", "corpus", exit_code=2)
+        if "arietta ingest" not in refusal:
+            problems.append(f"the first checkout's corpus is refused without saying how to make it again: {refusal}")
+    elif (before.folder / "corpus").exists():
         after.run("inspect", "corpus")
         config = str(after.checkout / "configs" / "tiny.toml")
         options = ("--steps", "25", "--seed", "3", "--threads", "1", "--device", "cpu")
@@ -161,15 +179,15 @@ def opens(before: Tree, after: Tree) -> list[str]:
     return problems
 
 
-def essence(path: Path) -> str:
-    """A hash of what a file says, without what differs from run to run."""
+def essence(path: Path, left_out: set[str]) -> str:
+    """A hash of what a file says, without what differs from run to run; `left_out` are names of JSON values."""
     data = path.read_bytes()
     if path.suffix in (".json", ".jsonl"):
         try:
             values = json.loads(data)
         except json.JSONDecodeError:  # a line for each piece, or step
             values = [json.loads(line) for line in data.splitlines()]
-        data = json.dumps(_lasting(values, PROSE if path.name == "openapi.json" else VOLATILE), sort_keys=True).encode()
+        data = json.dumps(_lasting(values, PROSE if path.name == "openapi.json" else left_out), sort_keys=True).encode()
         data = PROSE_NAMES.sub("#/components/schemas", data.decode()).encode()
     elif path.suffix == ".pt":
         data = _tensors(path)
@@ -202,11 +220,13 @@ def _tensors(path: Path) -> bytes:
     return "\n".join(walk(torch.load(path, weights_only=True, map_location="cpu"), "")).encode()
 
 
-def listing(folder: Path) -> dict[str, str]:
+def listing(folder: Path, *, same_reader: bool) -> dict[str, str]:
     """Each file that a checkout wrote, and its hash; without databases, logs and pictures of training."""
-    left_out = ("data/", "served/", "run-transformer/curve", "run-lstm/curve")
+    left_out: tuple[str, ...] = ("data/", "served/", "run-transformer/curve", "run-lstm/curve")
+    left_out += () if same_reader else ("corpus/",)
+    volatile = VOLATILE if same_reader else VOLATILE | CORPUS_IDENTITY
     names = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    return {name: essence(path) for name, path in names.items() if not name.startswith(left_out)}
+    return {name: essence(path, volatile) for name, path in names.items() if not name.startswith(left_out)}
 
 
 def main() -> int:
@@ -229,13 +249,14 @@ def main() -> int:
                 for tree in trees:
                     part(tree)
                 print(f"{name}: made by both", flush=True)
-        listings = [listing(tree.folder) for tree in trees]
+        same_reader = len({reader_version(tree) for tree in trees}) == 1
+        listings = [listing(tree.folder, same_reader=same_reader) for tree in trees]
         differing = sorted(
             name for name in {*listings[0], *listings[1]} if listings[0].get(name) != listings[1].get(name)
         )
         for name in differing:
             print(f"differs: {name}")
-        problems = opens(*trees)
+        problems = opens(*trees, same_reader=same_reader)
         for problem in problems:
             print(problem)
     print(f"{len(listings[0])} files made by each, {len(differing)} differ")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from arietta.errors import MidiError, RequestError
-from arietta.files import atomic_file, atomic_folder, write_errors_as, write_file
+from arietta.files import atomic_file, atomic_folder, name_with, write_errors_as, write_file
 from arietta.music.midi import write_midi
 from arietta.music.notes import Notes
 
@@ -190,3 +190,12 @@ def test_a_failed_renaming_puts_the_older_folder_back(tmp_path: Path) -> None:
         unfinished.rmdir()  # so that the second renaming has nothing to rename
     assert names(tmp_path / "folder") == ["a"]
     assert names(tmp_path) == ["folder"]
+
+
+@pytest.mark.parametrize("stem", ["x" * 300, "é" * 200, "\udce9" * 300, "🎹" * 80, "piece"])
+def test_a_name_is_cut_to_what_a_file_system_can_hold(tmp_path: Path, stem: str) -> None:
+    name = name_with(stem, "musicxml")
+    (tmp_path / name).touch()
+    assert name.endswith(".musicxml")
+    assert stem.startswith(name.removesuffix(".musicxml"))
+    assert len(os.fsencode(name)) <= 255 < len(os.fsencode(name)) + 4 or name == "piece.musicxml"

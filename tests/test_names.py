@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arietta.names import fold_name, nearest_names, printable, same_name
+from arietta.names import escape_name, fold_name, is_shown, nearest_names, printable, same_name
 from tests.support.bundles import COMPOSERS
+from tests.support.file_names import NAMES
 
 
 @pytest.mark.parametrize(
@@ -64,3 +67,31 @@ def test_what_xml_cannot_hold_is_left_out_of_a_text() -> None:
     assert printable("Für Elise\x00\x1b\u2028") == "Für Elise"
     assert printable("two\nlines\t\x07", and_also="\n\t") == "two\nlines\t"
     assert printable(plain := "a ♭ and an 🎹") is plain
+
+
+@pytest.mark.parametrize("raw", NAMES)
+def test_an_escaped_name_is_one_line_that_every_encoding_of_unicode_can_write(raw: bytes) -> None:
+    shown = escape_name(os.fsdecode(raw))
+    assert len(shown.encode().decode().splitlines()) == 1
+    assert all(is_shown(letter) for letter in shown)
+
+
+@pytest.mark.parametrize(
+    "name", ["Dvořák, Humoreska", "月の光", "👩\u200d👩\u200d👧", "a\u3000b\xa0c", "plain.mid", "e\u0301"]
+)
+def test_names_that_can_be_shown_are_shown_as_they_are(name: str) -> None:
+    assert escape_name(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("caf\udce9", r"caf\xe9"),
+        ("a\nb\x1b", r"a\nb\x1b"),
+        ("a\u2028b\x85", r"a\u2028b\x85"),
+        ("\u202e\ufeff", r"\u202e\ufeff"),
+        ("\ud800", r"\ud800"),
+    ],
+)
+def test_what_has_no_picture_is_escaped(name: str, shown: str) -> None:
+    assert escape_name(name) == shown

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from arietta.cli import main
+from arietta.corpus.store import open_store
 from arietta.model.bundle import load_bundle
 from arietta.music.midi import write_midi
 from tests.support.corpora import scale
+from tests.support.tunes import tune, write
 
 pytestmark = pytest.mark.usefixtures("single_torch_thread")
 QUICK = ["--steps", "2", "--threads", "1", "--device", "cpu"]
@@ -48,6 +51,16 @@ def test_a_folder_becomes_a_model_that_composes_in_its_style(
         main(["compose", "--model", str(out / "bundle"), "--style", "schumann", "--notes", "5", "-o", str(piece)]) == 0
     )
     assert piece.exists()
+
+
+def test_numbered_files_in_a_folder_of_any_name_are_works_that_can_be_held_out(
+    tiny_bundle: Path, tmp_path: Path
+) -> None:
+    folder, out = tmp_path / os.fsdecode(b"m\xfe"), tmp_path / "r"
+    for number in range(1, 21):
+        write(folder / f"clara_{number:02}.mid", tune(number, 100))
+    assert finetune(folder, tiny_bundle, out, "--composer", "Clara Schumann") == 0
+    assert len({piece.work for piece in open_store(out / "corpus").pieces}) == 20
 
 
 def test_a_folder_without_music_is_refused_in_a_sentence(

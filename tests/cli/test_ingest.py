@@ -13,6 +13,9 @@ import pytest
 
 from arietta.cli import main
 from arietta.corpus.store import open_store
+from arietta.music.midi import read_midi
+from arietta.names import is_shown
+from tests.support.file_names import NAMES
 from tests.support.tunes import play_again, tune, write
 
 
@@ -41,6 +44,56 @@ def test_shorter_files_are_kept_when_asked_for(tmp_path: Path) -> None:
     write(tmp_path / "midi" / "a.mid", tune(1, 4))
     assert main(["ingest", str(tmp_path / "midi"), "--out", str(tmp_path / "corpus"), "--fewest-notes", "4"]) == 0
     assert len(open_store(tmp_path / "corpus")) == 1
+
+
+def test_names_of_any_bytes_are_kept_shown_and_found_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = os.fsencode(tmp_path) + b"/m\xfe"
+    for seed, raw in enumerate(NAMES):
+        write(Path(os.fsdecode(folder + b"/" + raw + b".mid")), tune(seed))
+    Path(os.fsdecode(folder + b"/caf\xe9 2.mid")).write_bytes(b"no music")
+    corpus = os.fsdecode(os.fsencode(tmp_path) + b"/c\xff")
+    assert main(["ingest", os.fsdecode(folder), "--out", corpus, "--workers", "1"]) == 0
+    assert main(["inspect", corpus]) == 0
+    printed = capsys.readouterr().out
+    assert f"{len(NAMES)} of {len(NAMES) + 1} files kept, {len(NAMES)} works" in printed
+    assert "for example caf\\xe9 2.mid" in printed
+    assert all(is_shown(letter) for letter in printed.replace("\n", ""))
+    store = open_store(corpus)
+    assert {os.fsencode(piece.file) for piece in store.pieces} == {raw + b".mid" for raw in NAMES}
+    for piece in store.pieces:
+        assert store.notes(piece.index) == read_midi(Path(piece.folder, piece.file))
+
+
+def test_reasons_of_one_kind_are_one_line_with_a_count_and_an_example(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for seed in range(9):
+        write(tmp_path / "midi" / f"{seed}.mid", tune(seed))
+    for number in range(3):
+        write(tmp_path / "midi" / f"short {number}.mid", tune(20 + number, 3 + number))
+    for number in range(2):
+        (tmp_path / "midi" / f"x{number}.mid").write_bytes(bytes([number, 200, 39, 34]) * 4)
+    assert main(["ingest", str(tmp_path / "midi"), "--out", str(tmp_path / "corpus"), "--workers", "1"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "rejected" in line]
+    assert lines == [
+        "  rejected 3: too short, for example short 0.mid (3 notes, fewer than 10)",
+        "  rejected 2: unreadable: not a MIDI file: it begins with … where … must stand, for example x0.mid "
+        """(unreadable: not a MIDI file: it begins with b'\\x00\\xc8\\'"' where b'MThd' must stand)""",
+    ]
+
+
+def test_numbered_files_without_a_composer_are_works_of_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(1, 4):
+        write(tmp_path / "midi" / f"demo {number}.mid", tune(number))
+    write(tmp_path / "midi" / "October, The Seasons, Tchaikovsky.mid", tune(9))
+    for words in ([], ["--composer", "Clara Schumann"]):
+        corpus = tmp_path / f"corpus{len(words)}"
+        assert main(["ingest", str(tmp_path / "midi"), "--out", str(corpus), "--workers", "1", *words]) == 0
+        assert "4 of 4 files kept, 4 works" in capsys.readouterr().out
+        assert {(piece.corpus, piece.licence) for piece in open_store(corpus).pieces} == {("own", "")}
+        assert {piece.composer for piece in open_store(corpus).pieces} == {words[-1] if words else ""}
 
 
 def test_a_missing_folder_is_a_sentence_and_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
 from arietta.cli import main
 from arietta.music.midi import midi_bytes, read_midi
 from arietta.music.notes import Notes
+from arietta.names import is_shown
 from arietta.render.audio import audio_bytes
 from arietta.render.roll import roll_png
 from arietta.render.score import score_musicxml
+from tests.support.file_names import NAMES
 from tests.support.midi_bytes import midi, off, on, track
 
 
@@ -139,3 +143,18 @@ def test_a_folder_that_is_a_file_is_refused(piece: Path, tmp_path: Path, capsys:
     (tmp_path / "taken").write_text("")
     code, _, err = said(capsys, piece, "--to", "svg", "-o", tmp_path / "taken")
     assert code == 2 and "taken: is a file" in err
+
+
+@pytest.mark.parametrize("raw", NAMES)
+def test_files_of_any_name_become_scores_and_pictures_beside_them(
+    tmp_path: Path, waltz: Notes, capsys: pytest.CaptureFixture[str], raw: bytes
+) -> None:
+    source = tmp_path / os.fsdecode(raw + b".mid")
+    source.write_bytes(midi_bytes(waltz))
+    code, out, _ = said(capsys, source, "--to", "svg,musicxml")
+    assert code == 0
+    assert all(is_shown(letter) for letter in out.replace("\n", ""))
+    assert len(list(tmp_path.iterdir())) == 3
+    for path in tmp_path.iterdir():
+        if path.suffix != ".mid":
+            ET.fromstring(path.read_bytes())

@@ -155,7 +155,7 @@ def test_the_command_unpacks_an_archive_and_says_what_is_next(
     assert main(["download", "giantmidi", *words]) == 0
     printed = capsys.readouterr().out
     assert f"{tmp_path / 'corpora' / 'midis'}: 2 MIDI files, licence CC BY 4.0" in printed
-    assert "next: arietta ingest" in printed
+    assert re.search(r"next: .*arietta ingest .*midis.* --out corpus", printed)
 
 
 def test_an_unknown_corpus_is_refused_with_the_choices(capsys: pytest.CaptureFixture[str]) -> None:

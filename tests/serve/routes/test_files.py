@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import numpy as np
@@ -92,6 +94,20 @@ def test_names_of_files_are_plain_and_exact() -> None:
     assert disposition("a-1.mid") == 'attachment; filename="a-1.mid"'
     assert disposition("Été/x.mid") == "attachment; filename=\"-t-x.mid\"; filename*=UTF-8''%C3%89t%C3%A9-x.mid"
     assert disposition('a".mid', "inline") == "inline; filename=\"a-.mid\"; filename*=UTF-8''a%22.mid"
+
+
+@pytest.mark.parametrize(
+    "name", ["a\r\nSet-Cookie: b", "../../etc/x", "..\\\\x", "🎹" * 100, "é" * 300, "\x00\x1b", "\ud800", "-rf"]
+)
+def test_no_name_breaks_a_header_or_leads_out_of_a_folder(name: str) -> None:
+    header = disposition(f"{name}.mid")
+    assert header.isascii() and header.isprintable()
+    plain = re.search(r'filename="([^"]*)"', header)
+    exact = re.search(r"filename\*=UTF-8''(.*)$", header)
+    assert plain is not None
+    for file in (plain[1], unquote(exact[1]) if exact else plain[1]):
+        assert file.endswith(".mid") and len(file.encode()) <= 255
+        assert not set(file) & set("/\\\r\n\0\x1b")
 
 
 @pytest.mark.parametrize("kind", [*STARTS, "html", "report"])
