@@ -75,7 +75,7 @@ def assert_valid(text: str, notes: Notes) -> None:
     assert broken_rules(text) == []
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(two_hands(), meters())
 def test_any_two_hands_in_any_metres_have_a_valid_score(hands: tuple[Notes, Hands], meter: Meter) -> None:
     notes, is_right = hands
@@ -84,13 +84,13 @@ def test_any_two_hands_in_any_metres_have_a_valid_score(hands: tuple[Notes, Hand
     assert_valid(score_musicxml(notes, meter=meter), notes)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(pieces(), meters())
 def test_any_performance_in_any_metres_has_a_valid_score(notes: Notes, meter: Meter) -> None:
     assert_valid(score_musicxml(notes, meter=meter), notes)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(two_hands(), st.sampled_from(SIGNATURES))
 def test_bars_are_as_long_as_their_metre_says(hands: tuple[Notes, Hands], signature: tuple[int, int]) -> None:
     score = read_score(score_musicxml(hands[0], meter=meter_of((0, *signature))))

@@ -49,7 +49,7 @@ def test_a_key_is_let_go_before_it_is_struck_again(notes: Notes) -> None:
         assert all(ends <= begins for (_, ends), (begins, _) in pairwise(spans))
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(pieces(), st.data(), st.sampled_from([(4, 4), (6, 8), (5, 16), (7, 8), (3, 32)]), st.booleans())
 def test_onsets_and_ends_lie_on_the_lattice_of_their_hand(
     notes: Notes, data: st.DataObject, signature: tuple[int, int], is_exact: bool
