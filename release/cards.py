@@ -28,12 +28,21 @@ from release.figures import FIGURES, read_figures, spell
 
 PAGE, PICTURES = ROOT / "docs" / "use" / "models.md", ROOT / "docs" / "use" / "models"
 SEEDS, SAMPLE_NOTES = (1, 2, 3), 300
-SHOWN = ("nats_per_note", "interval_95", "nats_per_second", "next_key_accuracy", "pieces", "notes")
+# Figure of a card -> format of Python: as many digits as docs/figures.md shows.
+SHOWN = {
+    "nats_per_note": ".2f",
+    "interval_95": ".2f",
+    "nats_per_second": ".1f",
+    "next_key_accuracy": ".1%",
+    "pieces": ",",
+    "notes": ",",
+}
 INTRODUCTION = """# The models
 
 Written by `python -m release.cards` from the cards that the models carry (`arietta inspect NAME` shows them too).
-Likelihoods are of held-out music, whole pieces, nothing skipped ([figures.md](../figures.md) has all of them and says
-how they were made). Samples are the first three seeds, 300 notes each, nothing chosen.
+Likelihoods are those of held-out music, measured over whole pieces with nothing skipped; lower is better
+([figures.md](../figures.md) has all of them and says how they are measured). Samples are the takes of the first three
+seeds, 300 notes each, not selected.
 """
 
 
@@ -108,7 +117,7 @@ def section(bundle: Bundle) -> str:
             f"- **Report:** `{report_command(name)}` writes a page of its takes beside real music",
             "\nHeld-out music:\n",
             *figures(card.get("figures", {})),
-            "\nKnown failings:\n",
+            "\nKnown limits:\n",
             *limits,
             "",
         ]
@@ -128,7 +137,7 @@ def described(bundle: Bundle) -> str:
 
 
 def trained(training: Mapping[str, Any]) -> str:
-    """How a model came about, in a sentence."""
+    """Describe in a sentence how a model was trained."""
     outcome, machine = training["outcome"], training["machine"]
     minutes = outcome["seconds"] / 60
     speed = outcome["rows"] / max(outcome["seconds"], 1)
@@ -136,20 +145,20 @@ def trained(training: Mapping[str, Any]) -> str:
     start = training.get("begun_from")
     began = f", begun from the weights of `{start}`" if start else ""
     return (
-        f"{outcome['step']:,} updates, {outcome['rows']:,} rows in {minutes:.0f} minutes ({speed:,.0f} rows/s) on "
+        f"{outcome['step']:,} updates, {outcome['rows']:,} tokens in {minutes:.0f} minutes ({speed:,.0f} per second) on "
         f"{machine_words}, {training['precision']}{began}; "
         f"best at update {outcome['best_step']:,}."
     )
 
 
 def figures(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """A table of likelihoods."""
+    """Write the likelihoods of held-out music as a table."""
     if not found:
         return ["Not measured."]
-    head = "| music | nats a note | 95 % interval | nats a second | next key right | pieces | notes |"
-    values = {name: [spell(line.get(key, "")) for key in SHOWN] for name, line in found.items()}
+    head = "| music | nats per note | 95 % interval | nats per second | next key right | pieces | notes |"
+    values = {name: [spell(line.get(key, ""), form) for key, form in SHOWN.items()] for name, line in found.items()}
     rows = [f"| {name} | " + " | ".join(row) + " |" for name, row in values.items()]
-    return [head, "|---|---|---|---|---|---|---|", *rows]
+    return [head, "|---|--:|--:|--:|--:|--:|--:|", *rows]
 
 
 if __name__ == "__main__":

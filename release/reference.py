@@ -1,4 +1,4 @@
-"""Measure what real music is like, for arietta/reference.json: percentiles of every figure, and statistics only.
+"""Write arietta/evaluation/reference.json: percentiles of every figure over windows of real music, numbers only.
 
     python -m release.reference --corpus corpus            all of it: minutes a corpus, then the models
     python -m release.reference --corpus corpus --models   only how likely models find the same windows

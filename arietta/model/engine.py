@@ -160,7 +160,7 @@ class OnnxEngine:
 
     def prefill(self, tokens: Tokens, cache: Cache) -> Floats:
         if len(cache) != 1:
-            raise ValueError("prompts are fed alone: start one piece, feed it, then fork it")
+            raise ValueError("a prompt is prefilled alone: start one piece, prefill it, then fork it")
         sizes = [size for size in (self.bundle.prefill_chunk, SHORT_CHUNK, 1) if size <= self.bundle.prefill_chunk]
         nll, begin = [], 0
         while begin < len(tokens):

@@ -16,7 +16,7 @@ from arietta.train.config import RunSettings, load_config
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-SERVED = "service.md"  # its Python asks a server: tests/test_service_docs.py starts one
+SERVED = "service.md"  # its Python asks a server: test_service_docs.py starts one
 BLOCKS = [
     pytest.param(block, id=f"{path.name}-{number}")
     for path in DOCUMENTS
