@@ -145,9 +145,8 @@ def trained(training: Mapping[str, Any]) -> str:
     start = training.get("begun_from")
     began = f", begun from the weights of `{start}`" if start else ""
     return (
-        f"{outcome['step']:,} updates, {outcome['rows']:,} tokens in {minutes:.0f} minutes ({speed:,.0f} per second) on "
-        f"{machine_words}, {training['precision']}{began}; "
-        f"best at update {outcome['best_step']:,}."
+        f"{outcome['step']:,} updates, {outcome['rows']:,} tokens in {minutes:.0f} minutes ({speed:,.0f} per second) "
+        f"on {machine_words}, {training['precision']}{began}; best at update {outcome['best_step']:,}."
     )
 
 
