@@ -107,7 +107,9 @@ def model_words(report: ModelReport) -> dict[str, str]:
     if report.against is not None:
         mine, theirs = report.against.takes.mean_overlap, report.against.real.mean_overlap
         if mine is not None and theirs:
-            distances = _distances(report.against.takes.distance, report.against.real.distance)
+            of_takes, of_real = report.against.takes.distance, report.against.real.distance
+            real = f", real against real {of_real.distance:.2f}" if of_real is not None else ""
+            distances = "" if of_takes is None else f"; Frechet distance {of_takes.distance:.2f}{real}"
             sentences[f"against {report.against.name}"] = (
                 f"mean overlapped area {mine:.3f}, real against real {theirs:.3f}: {mine / theirs:.0%} of it{distances}"
             )
@@ -203,14 +205,6 @@ def name_of(figure: str) -> str:
 def number(value: float) -> str:
     """Write a number with four significant digits."""
     return f"{value:.4g}"
-
-
-def _distances(mine: SetDistance | None, theirs: SetDistance | None) -> str:
-    """The Frechet distances of a model's takes, and of real music, where they can be told."""
-    if mine is None:
-        return ""
-    real = f", real against real {theirs.distance:.2f}" if theirs is not None else ""
-    return f"; Frechet distance {mine.distance:.2f}{real}"
 
 
 def _likelihood(report: Report, nats_per_note: float) -> str:

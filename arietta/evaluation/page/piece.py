@@ -179,7 +179,11 @@ def _details(report: Report) -> Iterator[Markup]:
     if report.shared and report.shared.overlap.passages:
         words = " ".join([*percentile_sentences(report.shared.percentiles), index_sentence(report.shared.index)])
         yield details("What it shares with the corpus", tag("p", words), _passages(report.shared.overlap.passages))
-    yield details("All figures of the whole piece", _all_figures(report))
+    lines: list[list[object]] = [[name_of(name), number(figure)] for name, figure in report.figures.items()]
+    beats = report.profile.beats
+    how = "" if beats is None else "written in the file" if beats.is_written else "found in the playing"
+    origin = tag("p", f"Beats, which are quarter notes here, are {how}.", class_="small") if how else None
+    yield details("All figures of the whole piece", origin, rows(["Figure", "Value"], lines))
     drawn = [_spread(name, shares) for name, shares in report.profile.all_statistics.items() if len(shares) > 1]
     if drawn:
         yield details("How pitches and lengths are spread", tag("div", *drawn, class_="pictures"))
@@ -233,14 +237,6 @@ def _passages(passages: Sequence[Passage]) -> Markup:
 
 def _span(seconds: tuple[float, float]) -> str:
     return "-".join(format_time(moment) for moment in seconds)
-
-
-def _all_figures(report: Report) -> Markup:
-    lines: list[list[object]] = [[name_of(name), number(value)] for name, value in report.figures.items()]
-    beats = report.profile.beats
-    how = "" if beats is None else "written in the file" if beats.is_written else "found in the playing"
-    origin = tag("p", f"Beats, which are quarter notes here, are {how}.", class_="small") if how else None
-    return joined(origin, rows(["Figure", "Value"], lines))
 
 
 def _spread(name: str, value: np.ndarray) -> Markup:
