@@ -1,7 +1,7 @@
 """What a codec is: notes to tokens and back, and the grammar of tokens.
 
-A token is a token of F small numbers, its fields. `Codec` and `Decoder` are the seams that training, engines, sampling
-and serving are written against; `note` (F = 4, a token per note) and `performance` (F = 1) stand on the other side.
+A token is a row of F small numbers, its fields. Training, engines, sampling and serving are written against `Codec` and
+`Decoder` alone; `note` (F = 4, a token per note) and `performance` (F = 1) implement them.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Losses:
 
 
 class Decoder(Protocol):
-    """Rows to notes as they come; its state is the grammar."""
+    """Turns tokens into notes as they come; its state is the grammar."""
 
     @property
     def clock(self) -> float:

@@ -73,7 +73,7 @@ class Engine(Protocol):
         ...
 
     def score(self, tokens: Tokens, condition: tuple[int, int] = (0, 0)) -> Floats:
-        """Likelihood of a whole piece [T, F] from its first row: nll in nats, float32 [T, F]."""
+        """Likelihood of a whole piece [T, F] from its first token: nll in nats, float32 [T, F]."""
         ...
 
     def start_after(self, condition: tuple[int, int], prompt: Tokens) -> Cache:
