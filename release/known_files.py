@@ -5,7 +5,7 @@
 A list is the first eight bytes of the SHA-256 of each file, sorted, in arietta/corpus/hashes/:
 
     giantmidi_train.bin    GiantMIDI-Piano, files that the shipped weights were trained on
-    giantmidi_other.bin    GiantMIDI-Piano, every other file
+    giantmidi_rest.bin     GiantMIDI-Piano, every other file
     maestro_train.bin      MAESTRO, files that the shipped weights were trained on
 
 They were written from the corpus that the weights were trained on (91ffd15: MAESTRO v3.0.0, GiantMIDI-Piano and
@@ -32,7 +32,7 @@ def main() -> None:
         line = json.loads(text)
         is_trained_on = line["state"] == "kept" and line["split"] == "train"
         if line["corpus"] == "giantmidi" or (line["corpus"] == "maestro" and is_trained_on):
-            name = f"{line['corpus']}_{'train' if is_trained_on else 'other'}"
+            name = f"{line['corpus']}_{'train' if is_trained_on else 'rest'}"
             hashes[name].add(bytes.fromhex(line["sha256"])[:HASH_BYTES])
     for name, members in hashes.items():
         (FOLDER / f"{name}.bin").write_bytes(b"".join(sorted(members)))

@@ -166,15 +166,15 @@ def _remaining(candidates: Sequence[_Candidate]) -> list[int]:
 def _manifest_lines(candidates: Sequence[_Candidate]) -> list[dict[str, Any]]:
     lines, index = [], 0
     for candidate in candidates:
-        file, label, is_kept = candidate.file, candidate.label, not candidate.reason
+        file, label, is_rejected = candidate.file, candidate.label, bool(candidate.reason)
         lines.append(
             {
                 "file": file.source.file,
                 "folder": file.source.folder,
                 "sha256": file.sha256,
-                "state": "kept" if is_kept else "rejected",
+                "state": "rejected" if is_rejected else "kept",
                 "reason": candidate.reason,
-                "index": index if is_kept else None,
+                "index": None if is_rejected else index,
                 "notes": file.note_count,
                 "seconds": round(file.seconds, 3),
                 "composer": label.composer,
@@ -186,37 +186,39 @@ def _manifest_lines(candidates: Sequence[_Candidate]) -> list[dict[str, Any]]:
                 "licence": label.licence,
             }
         )
-        index += is_kept
+        index += not is_rejected
     return lines
 
 
 def _report(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Count the files, and list the works with most files: a work with over 1 % of them deserves a look."""
-    kept = [line for line in lines if line["state"] == "kept"]
+    accepted = [line for line in lines if line["state"] == "kept"]
     rejected = [line for line in lines if line["state"] == "rejected"]
     works: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for line in kept:
+    for line in accepted:
         works[line["work"]].append(line)
     sides: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
-    for line in kept:
+    for line in accepted:
         sides[line["corpus"], line["split"]].append(line)
     largest = sorted(works.values(), key=len, reverse=True)[:LARGEST_WORKS]
     return {
         "files": len(lines),
-        "kept": len(kept),
+        "kept": len(accepted),
         "rejected": dict(Counter(reason_kind(line["reason"]) for line in rejected).most_common()),
         # The first of each kind, so that a count can be looked into.
         "examples": {reason_kind(line["reason"]): [line["file"], line["reason"]] for line in reversed(rejected)},
-        "splits": {f"{corpus} {split}": _sums(group) for (corpus, split), group in sorted(sides.items())},
+        "splits": {
+            f"{corpus} {split}": {
+                "files": len(group),
+                "notes": sum(line["notes"] for line in group),
+                "hours": round(sum(line["seconds"] for line in group) / 3600, 2),
+            }
+            for (corpus, split), group in sorted(sides.items())
+        },
         "works": len(works),
         "works in several corpora": sum(len({line["corpus"] for line in group}) > 1 for group in works.values()),
-        "largest works": [_describe(group, len(kept)) for group in largest],
+        "largest works": [_describe(group, len(accepted)) for group in largest],
     }
-
-
-def _sums(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    hours = sum(line["seconds"] for line in lines) / 3600
-    return {"files": len(lines), "notes": sum(line["notes"] for line in lines), "hours": round(hours, 2)}
 
 
 def _describe(group: Sequence[Mapping[str, Any]], file_count: int) -> dict[str, Any]:

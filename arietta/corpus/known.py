@@ -11,12 +11,12 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent / "hashes"
 HASH_BYTES = 8  # of SHA-256: that one of a million other files is taken for one of these 11,000 has odds of 1 in 10^9
-GIANTMIDI_TRAIN, GIANTMIDI_OTHER, MAESTRO_TRAIN = "giantmidi_train", "giantmidi_other", "maestro_train"
+GIANTMIDI_TRAIN, GIANTMIDI_REST, MAESTRO_TRAIN = "giantmidi_train", "giantmidi_rest", "maestro_train"
 
 
 def is_giantmidi(sha256: str) -> bool:
     """Tell whether a file, by the hexadecimal SHA-256 of its bytes, is one of GiantMIDI-Piano."""
-    return any(_short_hash(sha256) in _hashes(name) for name in (GIANTMIDI_TRAIN, GIANTMIDI_OTHER))
+    return any(_short_hash(sha256) in _hashes(name) for name in (GIANTMIDI_TRAIN, GIANTMIDI_REST))
 
 
 def is_trained_on(sha256: str) -> bool:

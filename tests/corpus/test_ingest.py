@@ -15,6 +15,7 @@ import pytest
 from arietta.corpus import reader
 from arietta.corpus.columns import ColumnWriter
 from arietta.corpus.ingest import IngestConfig, ingest
+from arietta.corpus.known import is_trained_on
 from arietta.corpus.store import READER_VERSION, notes_checksum, open_store, read_manifest
 from arietta.errors import CorpusError
 from arietta.music.midi import read_midi
@@ -222,6 +223,12 @@ def test_no_work_of_all_corpora_together_holds_one_file_in_a_hundred(everything:
     for line in everything:
         sizes[line["work"]] += line["state"] == "kept"
     assert max(sizes.values()) < 0.01 * len(everything)
+
+
+def test_no_file_that_the_weights_were_trained_on_is_held_out(everything: list[dict[str, Any]]) -> None:
+    trained_on = [line for line in everything if is_trained_on(line["sha256"])]
+    assert len(trained_on) == 8894 + 962
+    assert {line["split"] for line in trained_on} == {"train"}
 
 
 def test_maestro_keeps_all_its_files_and_its_published_split(everything: list[dict[str, Any]]) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from arietta.corpus.known import FOLDER, HASH_BYTES, is_giantmidi, is_trained_on
 
-COUNTS = {"giantmidi_train": 8894, "giantmidi_other": 1160, "maestro_train": 962}
+COUNTS = {"giantmidi_train": 8894, "giantmidi_rest": 1160, "maestro_train": 962}
 
 
 def listed(name: str) -> list[bytes]:

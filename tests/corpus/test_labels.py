@@ -16,7 +16,7 @@ from tests.support.tunes import tune, write_maestro
 
 OTHER = "5" * 64  # the hash of a file that nobody knows
 GIANTMIDI = (FOLDER / "giantmidi_train.bin").read_bytes()[:8].hex().ljust(64, "0")
-GIANTMIDI_HELD_OUT = (FOLDER / "giantmidi_other.bin").read_bytes()[:8].hex().ljust(64, "0")
+GIANTMIDI_HELD_OUT = (FOLDER / "giantmidi_rest.bin").read_bytes()[:8].hex().ljust(64, "0")
 GRIEG = {"elfentanz": "ffb6532e22ba44bc", "kobold": "27a4c829cddb3768", "wedding": "c76aca0d297dda42"}
 GRIEG = {name: start.ljust(64, "0") for name, start in GRIEG.items()}
 
