@@ -88,8 +88,10 @@ class _Reading(NamedTuple):
 
 
 def find_files(folders: Sequence[str | Path]) -> list[SourceFile]:
-    """List the MIDI files in `folders` and below, sorted within each; raises CorpusError when a folder cannot be
-    read or has none."""
+    """List the MIDI files in `folders` and below, sorted within each.
+
+    Raises CorpusError when a folder cannot be read or has none.
+    """
     return [source for folder in folders for source in _find_in(str(folder))]
 
 

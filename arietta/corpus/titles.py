@@ -27,8 +27,11 @@ class Number(NamedTuple):
 
 @dataclass(frozen=True)
 class Title:
-    """`numbers` may be several; `names` identify a work of a composer without one, and are empty for a title that
-    does not ("3 Preludes", "Sonata"). `key` is as in `_KEYS`, "" where the title has none or several."""
+    """What a title says of the work.
+
+    `numbers` may be several; `names` identify a work of a composer without one, and are empty for a title that does
+    not ("3 Preludes", "Sonata"). `key` is as in `_KEYS`, "" where the title has none or several.
+    """
 
     numbers: frozenset[Number]
     names: frozenset[str]

@@ -100,7 +100,14 @@ def parse(data: bytes) -> File:
 def compose_file(tracks: Sequence[Iterable[Message]], ticks_per_beat: int) -> bytes:
     """Make a format 1 file of tracks, each an iterable of (tick, message) in rising order of tick."""
     header = b"".join(value.to_bytes(2, "big") for value in (1, len(tracks), ticks_per_beat))
-    return _chunk(b"MThd", header) + b"".join(_chunk(b"MTrk", _track_bytes(track)) for track in tracks)
+    file = bytearray(_chunk(b"MThd", header))
+    for messages in tracks:
+        content, last = bytearray(), 0
+        for tick, message in messages:
+            content += variable_length(tick - last) + message
+            last = tick
+        file += _chunk(b"MTrk", bytes(content) + b"\0" + meta(END_OF_TRACK, b""))
+    return bytes(file)
 
 
 def meta(kind: int, payload: bytes) -> bytes:
@@ -118,14 +125,6 @@ def variable_length(value: int) -> bytes:
 
 def _chunk(kind: bytes, content: bytes) -> bytes:
     return kind + len(content).to_bytes(4, "big") + content
-
-
-def _track_bytes(messages: Iterable[Message]) -> bytes:
-    content, last = bytearray(), 0
-    for tick, message in messages:
-        content += variable_length(tick - last) + message
-        last = tick
-    return bytes(content) + b"\0" + meta(END_OF_TRACK, b"")
 
 
 def _has_macbinary_header(data: bytes) -> bool:

@@ -9,6 +9,7 @@ Definitions, so that figures of different days can be compared:
   once outside its definition anywhere in the package, as a share of all functions;
 - private words: bindings of variables, arguments, attributes and functions that are one of WORDS, or hold one between
   underscores, as a share of all bindings; GENERIC likewise, whole names only;
+- tests mirror the rooms: a module has tests/<room>/test_<module>.py, or test_<module>_<aspect>.py;
 - names in two modules: public functions and classes defined at the top of more than one module.
 """
 
@@ -23,7 +24,8 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PACKAGE = ROOT / "arietta"
+PACKAGE, TESTS = ROOT / "arietta", ROOT / "tests"
+APART = ("browser", "project", "benchmarks", "support")  # tests that mirror no room
 WORDS = frozenset("place one other found told heard said kept made whole some".split())
 GENERIC = frozenset("value item data result x i".split())
 VERB_FUNCTIONS = frozenset(("run", "add_arguments"))  # every verb of the command has them
@@ -99,6 +101,34 @@ def names_in_two_modules() -> dict[str, list[str]]:
             if isinstance(node, Function | ast.ClassDef) and not node.name.startswith("_"):
                 homes[node.name].append(str(path.relative_to(ROOT)))
     return {name: paths for name, paths in homes.items() if len(paths) > 1 and name not in VERB_FUNCTIONS}
+
+
+def modules_with_code() -> list[str]:
+    """Modules that define a function or a class, as `room/module`; an `__init__` goes by its package's name."""
+    defining = [
+        path.relative_to(PACKAGE).with_suffix("")
+        for path, tree in trees().items()
+        if any(isinstance(node, Function | ast.ClassDef) for node in tree.body)
+    ]
+    names = [path.parent if path.name == "__init__" else path for path in defining]
+    return [name.as_posix() for name in names if name != Path()]  # the package's own door is tested by the documents
+
+
+def mirrored_tests() -> list[str]:
+    """Test files of the rooms, as `room/module`, without those of the browser, the project and the benchmarks."""
+    paths = [path.relative_to(TESTS) for path in sorted(TESTS.rglob("test_*.py"))]
+    return [(path.parent / path.stem.removeprefix("test_")).as_posix() for path in paths if path.parts[0] not in APART]
+
+
+def docstring_openings() -> list[tuple[str, str]]:
+    """(file:line, first line) of the docstrings of modules, classes and functions."""
+    openings = []
+    for path, tree in trees().items():
+        for node in ast.walk(tree):
+            if isinstance(node, Function | ast.ClassDef | ast.Module) and (text := ast.get_docstring(node)):
+                line = getattr(node, "lineno", 1)
+                openings.append((f"{path.relative_to(ROOT)}:{line}", text.splitlines()[0]))
+    return openings
 
 
 def main() -> None:
