@@ -1,6 +1,6 @@
 """The metre of a piece: where its bars, beats and tempo changes lie, in seconds.
 
-Positions in the metre are counted in quarter notes; written notes lie on a lattice of 24 places to a quarter. A metre
+Positions in the metre are counted in quarter notes; written notes lie on a lattice of 24 positions to a quarter. A metre
 comes from a MIDI file that carries one (`midi.read_meter`) or is found in the timing of the notes
 (`beats.find_meter`); a score is written by it.
 """
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 FOLLOWED = 0.4  # 0.77-1 in 16 sequenced files, at most 0.15 in 160 performances under a nominal tempo
 WRITTEN = 0.7  # 0.98-1 in those sequenced files, 0.3 by chance
-LATTICE = 24  # places in a quarter note: thirty-second notes and sextuplets
+LATTICE = 24  # positions in a quarter note: thirty-second notes and sextuplets
 THIRTY_SECOND = LATTICE // 8  # the shortest note value that is written
 
 Floats = NDArray[np.float64]
@@ -88,7 +88,7 @@ class Meter:
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar from lattice place `start`, of `length` places in beats of `beat`; `signature` (beats, unit) if it changes.
+    """A bar from lattice position `start`, `length` long, in beats of `beat`; `signature` (beats, unit) if it changes.
 
     A pickup is shorter than its signature and not counted.
     """
@@ -106,7 +106,7 @@ class Bar:
 
 
 def lay_out_bars(meter: Meter, end: int) -> list[Bar]:
-    """Lay out the bars from the first signature until lattice place `end` is past, one at least.
+    """Lay out the bars from the first signature until lattice position `end` is past, one at least.
 
     A signature that changes within a bar ends it there, at the nearest thirty-second: shorter bars cannot be written.
     A first bar that is alone in its signature and shorter than the next one is that one's pickup.
