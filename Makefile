@@ -1,9 +1,9 @@
-# The front door. Nothing is installed twice: a stamp in .venv remembers each set of packages until pyproject.toml changes.
+# Nothing is installed twice: a stamp in .venv records each set of packages until pyproject.toml changes.
 #
 #   NOTES=500                 how many notes `make run` composes
-#   MAESTRO=/path/to/maestro  lets `make bench` measure ingest too
-#   PYTHON=/path/to/python    another Python, 3.11 or newer
-#   PIP_FLAGS="..."           handed to pip: on a machine without a GPU, --extra-index-url with
+#   MAESTRO=/path/to/maestro  the corpus with which `make bench` measures ingest too
+#   PYTHON=/path/to/python    the Python that .venv is made with, 3.11 or newer
+#   PIP_FLAGS="..."           passed to pip: on a machine without a GPU, --extra-index-url with
 #                             PyTorch's own index of CPU builds saves gigabytes
 
 VENV := .venv
@@ -18,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: help run serve test check fix bench guard clean
 .DELETE_ON_ERROR:
 
-help: ## say what there is
+help: ## list these targets and variables
 	@echo "Arietta composes expressive piano music as MIDI."
 	@echo
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -28,31 +28,31 @@ help: ## say what there is
 run: $(VENV)/.with-runtime ## install the light runtime and compose a piece into pieces/
 	@$(BIN)/arietta compose --notes $(NOTES) -o pieces/
 
-serve: $(VENV)/.with-serve ## offer composing over HTTP
+serve: $(VENV)/.with-serve ## serve the studio and the HTTP interface on this machine
 	@$(BIN)/arietta serve
 
 test: $(VENV)/.with-test ## install what the tests need (torch too) and run them all
 	@$(BIN)/python -m pytest
 
-check: $(VENV)/.with-check ## lint, formatting, types, and who may import whom
+check: $(VENV)/.with-check ## check style, formatting, types, imports and documents
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -q tests/project
 
-fix: $(VENV)/.with-check ## mend what lint and formatting can mend by themselves
+fix: $(VENV)/.with-check ## repair style and formatting where ruff can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(VENV)/.with-bench ## measure; one JSON line a case, and bench.json of them all
+bench: $(VENV)/.with-bench ## measure speed: a JSON line per case, and all of them in bench.json
 	@$(BIN)/python -m benchmarks.shared.run_all bench.json speed.step speed.compose "speed.compose --long" \
 	  speed.batch speed.start speed.train $(if $(MAESTRO),'speed.ingest "$(MAESTRO)"')
 	@$(BIN)/python -m benchmarks.speed.guard
 
-guard: $(VENV)/.with-test ## half a minute of measuring: fails when a ratio falls below benchmarks/speed/expected.json
+guard: $(VENV)/.with-test ## measure for half a minute, and fail if a ratio of speed is below the expected one
 	@$(BIN)/python -m benchmarks.speed.guard
 
-clean: ## remove .venv and what tools left behind; pieces, corpora and runs stay
+clean: ## remove .venv and the files of tools; pieces, corpora and runs stay
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find arietta tests benchmarks release -name __pycache__ -type d -prune -exec rm -rf {} +
 

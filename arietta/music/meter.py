@@ -1,7 +1,7 @@
 """The metre of a piece: where its bars, beats and tempo changes lie, in seconds.
 
-Positions in the metre are counted in quarter notes; written notes lie on a lattice of 24 positions to a quarter. A metre
-comes from a MIDI file that carries one (`midi.read_meter`) or is found in the timing of the notes
+Positions in the metre are counted in quarter notes; written notes lie on a lattice of 24 positions to a quarter. A
+metre comes from a MIDI file that carries one (`midi.read_meter`) or is found in the timing of the notes
 (`beats.find_meter`); a score is written by it.
 """
 

@@ -1,4 +1,4 @@
-"""The front door: what make says, and that nothing is installed twice or without need."""
+"""The Makefile: what `make` lists, and that nothing is installed twice or without need."""
 
 from __future__ import annotations
 
