@@ -79,7 +79,9 @@ def build_index(
     bits = len(counts).bit_length() - 1
     rows = [list(asdict(piece).values()) for piece in located]
     description_bytes = (
-        len(json.dumps(rows, ensure_ascii=False).encode(errors="surrogatepass")) + 4 * len(onsets) + ROOM_FOR_BASELINE
+        len(json.dumps(rows, ensure_ascii=False).encode(errors="backslashreplace"))
+        + 4 * len(onsets)
+        + ROOM_FOR_BASELINE
     )
     counts_stored = _fit(counts, FREQUENT_IN_THINNED if is_thinned else FREQUENT, at_most - description_bytes)
     postings = _fill(counts_stored, bits, located, read, lambda done: report(len(pieces) + done, 2 * len(pieces)))

@@ -183,5 +183,5 @@ def posting_counts(counts: NDArray[np.uint8]) -> IntArray:
 def write_index_description(folder: Path, description: Mapping[str, Any]) -> None:
     write_file(
         folder / DESCRIPTION,
-        json.dumps(description, ensure_ascii=False, allow_nan=False).encode(errors="surrogatepass"),
+        json.dumps(description, ensure_ascii=False, allow_nan=False).encode(errors="backslashreplace"),
     )

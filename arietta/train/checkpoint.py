@@ -97,8 +97,10 @@ def check_same_run(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any])
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write indented JSON, complete or not at all; in plain ASCII, because paths may hold bytes that are not UTF-8."""
-    write_file(path, (json.dumps(content, indent=1) + "\n").encode())
+    """Write indented JSON in UTF-8, complete or not at all."""
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    # A path that is not UTF-8 has lone surrogates, which become JSON's own escapes, as \udce9.
+    write_file(path, text.encode(errors="backslashreplace"))
 
 
 def versions() -> dict[str, str]:

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from arietta.corpus.store import Piece, Store
+from arietta.corpus.store import COLUMNS, PEDAL, Piece, Store, rows_checksum
 from arietta.train.config import RunSettings, load_config
 from arietta.train.hardware import Hardware, has_fast_bfloat16
 from arietta.train.loop import plan_run
@@ -138,7 +138,16 @@ def random_store(note_count: int = 40_000) -> Store:
         "spans": np.array([[0, note_count, 0, len(down)]]),
     }
     texts = dict.fromkeys(("file", "folder", "sha256", "composer", "title", "work", "corpus", "licence"), "made")
-    piece = Piece(**texts, index=0, notes=note_count, seconds=float(onset[-1]), split="train", source="sequenced")
+    checksum = rows_checksum(columns[name] for name in (*COLUMNS, PEDAL))
+    piece = Piece(
+        **texts,
+        checksum=checksum,
+        index=0,
+        notes=note_count,
+        seconds=float(onset[-1]),
+        split="train",
+        source="sequenced",
+    )
     return Store(Path("made"), [piece], "made", columns)
 
 

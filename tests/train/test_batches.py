@@ -212,7 +212,7 @@ def test_known_composers_get_at_least_their_share_of_a_corpus(store: Store) -> N
 def test_known_composers_take_their_share_from_others_of_their_corpus_and_from_no_other_corpus() -> None:
     counts = [("a", "known", 31), ("a", "other", 69), ("b", "known", 80), ("b", "other", 20), ("c", "other", 50)]
     pieces = [
-        Piece("", "", "", index, notes, 1.0, composer, "", "", "train", "", corpus, "")
+        Piece("", "", "", "", index, notes, 1.0, composer, "", "", "train", "", corpus, "")
         for index, (corpus, composer, notes) in enumerate(counts)
     ]
     chances = _crop_chances(pieces, DataSettings(known_share=0.6), ["known"])
