@@ -1,4 +1,4 @@
-"""The `arietta` command: a verb a file, each loaded only when it is called.
+"""The `arietta` command: one verb per file, each loaded only when it is called.
 
 A verb's module has `add_arguments(parser)` and `run(arguments) -> int | None`. Results go to stdout, progress and
 errors to stderr. Exit codes: 0 done, 2 the request or its input was at fault, 130 interrupted.
@@ -18,14 +18,14 @@ from ..names import escape_name
 VERBS = {
     "compose": "compose a piece of exactly the length you ask for",
     "render": "make sound, a score or a picture of a MIDI file",
-    "serve": "offer composing over HTTP",
+    "serve": "open the studio in a browser, and compose over HTTP",
     "inspect": "show a MIDI file, a corpus or a model",
-    "judge": "say what can be said of a piece: how likely, how usual, how original",
-    "compare": "hold two sets of pieces against each other",
+    "judge": "measure a piece: how likely, how regular, how original",
+    "compare": "compare two sets of pieces by their musical statistics",
     "originality": "find what a piece shares with a corpus",
-    "roundtrip": "measure what the codecs keep of your MIDI files",
+    "roundtrip": "measure how closely the codecs reproduce your MIDI files",
     "ingest": "turn folders of MIDI files into a corpus",
-    "download": "fetch a public corpus (maestro, giantmidi)",
+    "download": "fetch a public corpus (maestro, giantmidi) or a model",
     "train": "train a model on a corpus (needs the train extra)",
     "finetune": "teach a model your own pieces (needs the train extra)",
     "export": "turn a training run into a model that composes (needs the train extra)",
@@ -58,8 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="arietta", description="Compose expressive piano music as MIDI.")
-    parser.add_argument("--version", action="store_true", help="print the version and leave")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs (arietta VERB --help tells more)")
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    verbs = parser.add_subparsers(
+        dest="verb", metavar="VERB", title="verbs (arietta VERB --help explains one, with examples)"
+    )
     for name, summary in VERBS.items():
         verb = verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         if words[:1] == [name]:

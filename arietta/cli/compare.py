@@ -1,4 +1,4 @@
-"""Hold two sets of pieces against each other: do their musical statistics spread alike and lie in the same place?
+"""Compare two sets of pieces: do their musical statistics have the same centre and the same spread?
 
 examples:
   arietta compare takes/ corpus:test                      takes of a model against a corpus's test pieces
@@ -6,10 +6,10 @@ examples:
                                                           beside validation against test: what real music reaches
   arietta compare takes/ more-takes/ --json compared.json
 
-A set is a folder of MIDI files, or a corpus with the split, or the corpus and split, that you mean. Windows of equally
-many notes are measured. The overlapped area is 1 where distances between the sets are spread as those within the
-second set are; the Frechet distance is 0 where the sets lie alike in an embedding of piano music. Neither means
-anything alone: they are printed beside the same figures for real music against real music.
+A set is a folder of MIDI files, or a part of a corpus: CORPUS:SPLIT, or CORPUS:NAME/SPLIT for one of the corpora in it.
+Of each piece a window with the same number of notes is measured. The overlapped area is 1 where distances between the
+sets are spread like those within the second set; the Frechet distance is 0 where the sets are alike in an embedding of
+piano music. Neither means much by itself: beside both stand the same figures for real music against real music.
 """
 
 from __future__ import annotations
@@ -36,16 +36,25 @@ NOTES, PIECES, LEAST_NOTES = 300, 100, 16
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pieces", metavar="SET_A", help="the set to judge: a folder, or CORPUS:SPLIT")
-    parser.add_argument("reference", metavar="SET_B", help="the set to hold it against")
+    parser.add_argument("reference", metavar="SET_B", help="the set to compare it with")
     parser.add_argument(
         "--reference",
         dest="real",
         metavar="SET",
-        help="more real music, to hold against SET_B (default: SET_B's halves)",
+        help="more real music, to compare with SET_B (default: SET_B's halves)",
     )
-    parser.add_argument("--notes", type=int, default=NOTES, metavar="N", help="notes of each window (%(default)s)")
-    parser.add_argument("--pieces", dest="most", type=int, default=PIECES, metavar="N", help="of a set (%(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there too")
+    parser.add_argument(
+        "--notes", type=int, default=NOTES, metavar="N", help="notes in each window (default %(default)s)"
+    )
+    parser.add_argument(
+        "--pieces",
+        dest="most",
+        type=int,
+        default=PIECES,
+        metavar="N",
+        help="at most so many pieces of each set (default %(default)s)",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write all figures to this file")
 
 
 def run(arguments: argparse.Namespace) -> None:

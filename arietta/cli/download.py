@@ -1,9 +1,10 @@
 """Fetch a public corpus, or a model that is not part of the package, and check it.
 
-    arietta download maestro                 (58 MB; CC BY-NC-SA 4.0)
-    arietta download giantmidi               (prints where to fetch it by hand: its publisher asks for consent)
-    arietta download giantmidi --archive midis_v1.2.zip
-    arietta download concert --url https://example.org/models     (any folder on the web that has the models)
+examples:
+  arietta download maestro                 (58 MB; CC BY-NC-SA 4.0)
+  arietta download giantmidi               (prints where to fetch it by hand: its publisher asks for consent)
+  arietta download giantmidi --archive midis_v1.2.zip
+  arietta download concert --url https://example.org/models     (any folder on the web that has the models)
 
 A model goes to the user's model folder, where `arietta compose --model NAME` finds it, and its fingerprint is compared
 with the one that this version knows. A broken download is resumed when the command is run again.

@@ -21,8 +21,10 @@ CARD_WORDS = ("title", "summary", "data", "licence", "licence_url", "allows", "s
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, help="the folder that `arietta train` wrote")
-    parser.add_argument("--out", type=Path, help="the model's folder; its name is the model's name (RUN/bundle)")
-    parser.add_argument("--bits", type=int, choices=(8, 32), default=8, help="size of the weights (%(default)s)")
+    parser.add_argument(
+        "--out", type=Path, help="the model's folder; its name is the model's name (default RUN/bundle)"
+    )
+    parser.add_argument("--bits", type=int, choices=(8, 32), default=8, help="bits per weight (default %(default)s)")
     parser.add_argument("--card", type=Path, help=f"a TOML file with any of {', '.join(CARD_WORDS)}")
     parser.add_argument("--last", action="store_true", help="export the newest weights instead of the best")
 

@@ -1,9 +1,10 @@
 """Teach a model your own pieces: minutes on a processor for 10 to 50 MIDI files (needs the train extra).
 
-    arietta finetune my-midi --out runs/mine --composer "Clara Schumann"
-    arietta compose --model runs/mine/bundle --style schumann
-    arietta finetune my-midi --out runs/mine --from concert --steps 200
-    arietta finetune corpus --out runs/grieg --set 'data.only_composers=["Edvard Grieg"]'     (of a corpus)
+examples:
+  arietta finetune my-midi --out runs/mine --composer "Clara Schumann"
+  arietta compose --model runs/mine/bundle --style schumann
+  arietta finetune my-midi --out runs/mine --from concert --steps 200
+  arietta finetune corpus --out runs/grieg --set 'data.only_composers=["Edvard Grieg"]'     (of a corpus)
 
 Some works are held out, and the weights under which they are likeliest are saved: training ends by itself when they
 become no likelier. What the model knew before is not forgotten at once, and `--style any` mixes both. The licence of
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "folder", type=Path, metavar="DIR", help="folder of MIDI files, or a corpus of `arietta ingest`"
     )
     parser.add_argument("--from", dest="pretrained", default=DEFAULT_MODEL, metavar="MODEL",
-                        help="a model's name, its folder, or a run's best.pt (%(default)s)")  # fmt: skip
+                        help="a model's name, its folder, or a run's best.pt (default %(default)s)")  # fmt: skip
     parser.add_argument("--composer", default="", help="composer of all the files, where their names do not say it")
     parser.add_argument("--licence", default="", help="what all the files may be used for")
     add_run_arguments(parser)

@@ -1,4 +1,4 @@
-"""Say what can be said of a piece: how likely, how surprising, how regular, how original.
+"""Measure a piece: how likely it is, how surprising, how regular, how original.
 
 examples:
   arietta judge piece.mid                                 under the default model
@@ -41,22 +41,30 @@ PIECES = 100  # of a set that takes are held against
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", metavar="FILE", nargs="*", type=Path, help="MIDI files")
     parser.add_argument(
-        "--model", default=DEFAULT_MODEL, help=f"the model to judge by, a folder of one, or {NOTHING} (%(default)s)"
+        "--model",
+        default=DEFAULT_MODEL,
+        help=f"the model to judge by, a folder of one, or {NOTHING} (default %(default)s)",
     )
-    parser.add_argument("--style", default="any", metavar="COMPOSER", help="tell the model the composer (%(default)s)")
     parser.add_argument(
-        "--index", type=Path, metavar="INDEX", help="look passages up in this index (the model's own, if it has one)"
+        "--style", default="any", metavar="COMPOSER", help="the composer that the model is told (default %(default)s)"
+    )
+    parser.add_argument(
+        "--index", type=Path, metavar="INDEX", help="look passages up in this index (default: the model's own, if any)"
     )
     parser.add_argument(
         "--roll", type=Path, metavar="FILE", help="draw a piano roll with surprising notes framed (.svg)"
     )
     parser.add_argument("--structure", type=Path, metavar="FILE", help="draw where the piece repeats itself (.svg)")
     parser.add_argument(
-        "--report", type=Path, metavar="FILE", help="write a page of it all, with a roll that plays (.html)"
+        "--report", type=Path, metavar="FILE", help="write everything on a page, with a roll that plays (.html)"
     )
-    parser.add_argument("--pieces", type=int, metavar="N", help="judge a model instead, by N takes of it, seeds 1 to N")
-    parser.add_argument("--notes", type=int, default=NOTES, metavar="N", help="notes of each take (%(default)s)")
-    parser.add_argument("--against", metavar="SET", help="and hold them against a folder, or CORPUS:SPLIT")
+    parser.add_argument("--pieces", type=int, metavar="N", help="judge a model instead, by its takes with seeds 1 to N")
+    parser.add_argument(
+        "--notes", type=int, default=NOTES, metavar="N", help="notes in each take (default %(default)s)"
+    )
+    parser.add_argument(
+        "--against", metavar="SET", help="with --pieces: compare the takes with a folder, or CORPUS:SPLIT"
+    )
     parser.add_argument("--json", action="store_true", help="print all as JSON, one line per file")
 
 

@@ -40,24 +40,29 @@ MOST_LISTED = 20
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", metavar="FILE", nargs="?", type=Path, help="the MIDI file to look up")
     parser.add_argument("--index", metavar="INDEX", type=Path, help="the index in which to look it up")
-    parser.add_argument("--model", default=DEFAULT_MODEL, help="or the model whose index is used (%(default)s)")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="or the model whose index is used (default %(default)s)")
     parser.add_argument(
-        "--corpus", metavar="CORPUS", type=Path, help="the indexed corpus: counts are exact with it, and rolls need it"
+        "--corpus", metavar="CORPUS", type=Path, help="the corpus that was indexed: makes counts exact; --roll needs it"
     )
     parser.add_argument("--roll", metavar="FILE", type=Path, help="draw the longest passage and its source (.svg)")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.add_argument("--build", metavar="CORPUS", type=Path, help="build an index of this corpus instead")
     parser.add_argument("--out", metavar="INDEX", type=Path, help="the index to write")
-    parser.add_argument("--split", default="train", metavar="S,S", help="index pieces of these splits (%(default)s)")
     parser.add_argument(
-        "--corpora", metavar="C,C", help="index only pieces of these of its corpora, as giantmidi (all)"
+        "--split",
+        default="train",
+        metavar="S,S",
+        help="index pieces of these splits, separated by commas (default %(default)s)",
+    )
+    parser.add_argument(
+        "--corpora", metavar="C,C", help="index only pieces of these corpora in it, such as giantmidi (default all)"
     )
     parser.add_argument(
         "--at-most",
         default=150.0,
         type=float,
         metavar="MB",
-        help="the most that the index may take on disk (%(default)g MB)",
+        help="the most that the index may take on disk (default %(default)g)",
     )
 
 

@@ -6,7 +6,7 @@ examples:
   arietta render piece.mid -o score.pdf              the engraved score (needs the score extra)
   arietta render takes/*.mid --to wav -o sounds/     many files into one folder
 
-docs/use/files.md tells what each is good for, and what a score of a performance can and cannot be.
+docs/use/files.md says what each is good for, and what a score of a performance can and cannot be.
 """
 
 from __future__ import annotations
@@ -30,10 +30,16 @@ SCORES = (".musicxml", ".pdf")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", metavar="FILE", nargs="+", type=Path, help="MIDI files")
     parser.add_argument(
-        "--to", metavar="KINDS", type=_kinds, default=(), help=f"some of {', '.join(KINDS)}: --to wav,png"
+        "--to",
+        metavar="KINDS",
+        type=_kinds,
+        default=(),
+        help=f"kinds of files, separated by commas: {', '.join(KINDS)}",
     )
-    parser.add_argument("-o", "--out", metavar="PATH", type=Path, help="a file, or a folder (beside each MIDI file)")
-    parser.add_argument("--title", help="the title of scores and pictures (the file's name)")
+    parser.add_argument(
+        "-o", "--out", metavar="PATH", type=Path, help="a file, or a folder (default: beside each MIDI file)"
+    )
+    parser.add_argument("--title", help="the title of scores and pictures (default: the file's name)")
 
 
 def run(arguments: argparse.Namespace) -> None:

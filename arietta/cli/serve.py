@@ -1,4 +1,4 @@
-"""Serve composing over HTTP: a studio for browsers at /, GET /midi/300 for a piece of 300 notes, /docs for the rest.
+"""Compose over HTTP: a studio for browsers at /, GET /midi/300 for a piece of 300 notes, /docs for everything else.
 
 examples:
   arietta serve                                       every model that came with the program, on port 8000
@@ -41,32 +41,39 @@ EXTRA = {
 KEY_VARIABLE = "ARIETTA_API_KEY"
 # Flag, default and help; the defaults are those of `Limits`, which --help must not import (a test compares them).
 LIMITS = (
-    ("--most-notes", 10_000, "refuse longer pieces"),
-    ("--most-seconds", 3_600, "refuse longer pieces asked for in seconds"),
-    ("--most-prompt-notes", 4_000, "refuse longer prompts"),
-    ("--seats", 32, "compose so many pieces at once"),
-    ("--places", 64, "let so many more wait in the queue"),
+    ("--most-notes", 10_000, "refuse pieces of more notes"),
+    ("--most-seconds", 3_600, "refuse pieces of more seconds"),
+    ("--most-prompt-notes", 4_000, "refuse prompts of more notes"),
+    ("--seats", 32, "pieces that are composed at once"),
+    ("--places", 64, "pieces that may wait in the queue besides"),
     ("--most-per-client", 64, "pieces that one client may have under way"),
-    ("--keep-pieces", 10_000, "keep the newest so many pieces, and all favourites"),
-    ("--keep-megabytes", 1_024, "and of those as many as fit into so many megabytes"),
+    ("--keep-pieces", 10_000, "store this many of the newest pieces, and all favourites"),
+    ("--keep-megabytes", 1_024, "and of the former only as many as fit into this many megabytes"),
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (%(default)s: this machine only)")
-    parser.add_argument("--port", type=int, default=8000, help="the port; 0 takes a free one (%(default)s)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="the address to listen on (default %(default)s: this machine only)"
+    )
+    parser.add_argument("--port", type=int, default=8000, help="the port; 0 takes a free one (default %(default)s)")
     parser.add_argument(
         "--model",
         nargs="+",
         action="extend",
         default=[],
         metavar="NAME",
-        help=f"models to offer, names or folders, the default first (all: {', '.join(list_bundles()) or 'none yet'})",
+        help=f"names or folders of models, the default first (default all: {', '.join(list_bundles()) or 'none yet'})",
     )
     parser.add_argument(
-        "--data", type=Path, metavar="DIR", help="keep pieces there (your data folder, or $XDG_DATA_HOME)"
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="the folder for stored pieces (default ~/.local/share/arietta, or arietta in $XDG_DATA_HOME)",
     )
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads a model composes on (%(default)s)")
+    parser.add_argument(
+        "--threads", type=int, default=1, metavar="N", help="threads that a model composes on (default %(default)s)"
+    )
     parser.add_argument(
         "--api-key", metavar="KEY", help=f"ask every client for this key; ${KEY_VARIABLE} keeps it out of process lists"
     )
@@ -76,10 +83,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="URL",
-        help="let pages of that site use it too",
+        help="let web pages of that site use the service too",
     )
     for flag, default, text in LIMITS:
-        parser.add_argument(flag, type=int, default=default, metavar="N", help=f"{text} (%(default)s)")
+        parser.add_argument(flag, type=int, default=default, metavar="N", help=f"{text} (default %(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> int:

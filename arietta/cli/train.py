@@ -1,12 +1,13 @@
 """Train a model on a corpus that `arietta ingest` made (needs the train extra).
 
-    arietta train configs/tiny.toml --corpus corpus --out runs/tiny
-    arietta train configs/piano.toml --corpus corpus --out runs/piano --steps 20000
-    arietta train configs/tiny.toml --corpus corpus --out runs/slow --set train.rate=0.0005 --set model.layers=2
-    arietta train configs/tiny.toml --corpus corpus --out runs/tiny --evaluate test
-    arietta train configs/concert.toml --corpus corpus --out runs/concert --from runs/piano/best.pt
-    torchrun --nproc-per-node 2 -m arietta train configs/piano-large.toml --corpus corpus --out runs/large \\
-        --set train.accumulate=2
+examples:
+  arietta train configs/tiny.toml --corpus corpus --out runs/tiny
+  arietta train configs/piano.toml --corpus corpus --out runs/piano --steps 20000
+  arietta train configs/tiny.toml --corpus corpus --out runs/slow --set train.rate=0.0005 --set model.layers=2
+  arietta train configs/tiny.toml --corpus corpus --out runs/tiny --evaluate test
+  arietta train configs/concert.toml --corpus corpus --out runs/concert --from runs/piano/best.pt
+  torchrun --nproc-per-node 2 -m arietta train configs/piano-large.toml --corpus corpus --out runs/large \\
+      --set train.accumulate=2
 
 The same command goes on where a run was stopped or killed: checkpoints are written every few minutes and when you
 press Ctrl-C. More --steps extend a run that has finished. The folder then holds best.pt (for `arietta export`),

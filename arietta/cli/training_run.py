@@ -23,12 +23,22 @@ QUIET_SECONDS = 30  # between lines where stderr is a file
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that every verb that trains has."""
-    parser.add_argument("--out", type=Path, required=True, help="the run's folder, made or gone on with")
-    parser.add_argument("--steps", type=int, help="updates in all, instead of the config's train.steps")
-    parser.add_argument("--seed", type=int, help="instead of the config's train.seed")
-    parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="any setting, repeatable")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads (0: all)")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="the run's folder; a run that is there already is continued"
+    )
+    parser.add_argument("--steps", type=int, help="updates in all (default: train.steps of the settings)")
+    parser.add_argument("--seed", type=int, help="the seed of everything drawn (default: train.seed of the settings)")
+    parser.add_argument(
+        "--set",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="any setting, as train.rate=0.001; may be repeated",
+    )
+    parser.add_argument("--threads", type=int, default=0, help="threads on the CPU (default 0: all)")
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to train (default auto)"
+    )
 
 
 def read_overrides(arguments: argparse.Namespace) -> dict[str, Any]:
