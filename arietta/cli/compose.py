@@ -51,26 +51,36 @@ _SAMPLING = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--notes", metavar="N", type=_integer, help="compose exactly N notes (300)")
+    length.add_argument("--notes", metavar="N", type=_integer, help="compose exactly N notes (default 300)")
     length.add_argument("--seconds", metavar="S", type=_number, help="or S seconds of music, within 2 %%")
     models = ", ".join(list_bundles())
-    parser.add_argument("--model", metavar="NAME", help=f"one of {models}, or a folder ({DEFAULT_MODEL})")
+    parser.add_argument("--model", metavar="NAME", help=f"one of {models}, or a folder (default {DEFAULT_MODEL})")
     parser.add_argument("--server", metavar="URL", help="let a server compose, with its models ($ARIETTA_API_KEY)")
-    parser.add_argument("--style", default="any", metavar="COMPOSER", help="a composer the model knows (%(default)s)")
+    parser.add_argument(
+        "--style", default="any", metavar="COMPOSER", help="a composer the model knows (default %(default)s)"
+    )
     parser.add_argument("--prompt", metavar="FILE", type=Path, help="a MIDI file to go on from; its notes are kept")
     parser.add_argument("--prompt-notes", metavar="K", type=_integer, help="take only the first K notes of the prompt")
     parser.add_argument("--seed", type=_integer, help="the same seed gives the same piece (drawn if not given)")
     for name, metavar, default, tells in _SAMPLING:
-        parser.add_argument(name, metavar=metavar, type=_number, default=default, help=f"{tells} (%(default)s)")
+        parser.add_argument(name, metavar=metavar, type=_number, default=default, help=f"{tells} (default %(default)s)")
     parser.add_argument(
-        "--count", metavar="M", type=_integer, default=1, help="compose M takes, with seeds counted up (%(default)s)"
+        "--count",
+        metavar="M",
+        type=_integer,
+        default=1,
+        help="compose M takes, with seeds counted up (default %(default)s)",
     )
-    parser.add_argument("--best", metavar="K", type=_integer, help="of these keep the K nearest to real music (all)")
+    parser.add_argument(
+        "--best", metavar="K", type=_integer, help="of these keep the K nearest to real music (default all)"
+    )
     parser.add_argument(
         "--original", action="store_true", help="compose again what shares more with other music than people's works do"
     )
     parser.add_argument("--index", metavar="INDEX", type=Path, help="and look it up in this index (the model's own)")
-    parser.add_argument("-o", "--out", metavar="PATH", default="pieces", help="a .mid file or a folder (%(default)s)")
+    parser.add_argument(
+        "-o", "--out", metavar="PATH", default="pieces", help="a .mid file or a folder (default %(default)s)"
+    )
     parser.add_argument("--roll", action="store_true", help="also draw a piano roll beside each file (.png)")
 
 

@@ -1,8 +1,9 @@
 """Turn folders of MIDI files into a corpus to train on.
 
-    arietta ingest maestro-v3.0.0 --out corpus
-    arietta ingest maestro-v3.0.0 midis grieg --out corpus     (all that trains or tests a model: in one corpus)
-    arietta ingest my-midi --out mine --composer "Clara Schumann" --licence "CC0 1.0"
+examples:
+  arietta ingest maestro-v3.0.0 --out corpus
+  arietta ingest maestro-v3.0.0 midis grieg --out corpus     all that trains or tests a model, in one corpus
+  arietta ingest my-midi --out mine --composer "Clara Schumann" --licence "CC0 1.0"
 
 Every file gets a line in CORPUS/manifest.jsonl: kept, with composer, title, work and side of the split, or rejected
 with the reason. Duplicates are dropped, and no work stands on two sides. Run again, it reads only what changed.
@@ -27,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--source", default="", choices=("measured", "transcribed", "sequenced"),
         help="how the files came about: played on an instrument, transcribed from audio, or written by hand (default)",
     )  # fmt: skip
-    parser.add_argument("--fewest-notes", type=int, default=10, metavar="N", help="reject shorter files (default 10)")
+    parser.add_argument(
+        "--fewest-notes", type=int, default=10, metavar="N", help="reject shorter files (default %(default)s)"
+    )
     parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes (default one per core)")
 
 

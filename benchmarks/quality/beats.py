@@ -2,7 +2,7 @@
 
     python -m benchmarks.quality.beats FILE_OR_FOLDER...
     python -m benchmarks.quality.beats --first 100 asap-dataset/Schubert
-    python -m benchmarks.quality.beats --first 100 $(sed s,^,asap-dataset/, benchmarks/beats.txt)
+    python -m benchmarks.quality.beats --first 100 $(sed s,^,asap-dataset/, benchmarks/quality/beats.txt)
 
 Known beats come from a text file beside a MIDI file, FILE_annotations.txt with a time in seconds first on each line,
 or from the tempo map of a sequenced file, which the finder does not see: the notes are read in seconds.

@@ -1,4 +1,4 @@
-"""What the embedding can hear: real music from spoiled, composers from each other, and a model's styles.
+"""What the embedding tells apart: real music from corrupted, composers from each other, and a model's styles.
 
     python -m benchmarks.quality.embedding distances --corpus corpus
     python -m benchmarks.quality.embedding composers --corpus corpus

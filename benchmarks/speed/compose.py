@@ -1,12 +1,12 @@
-"""Notes a second at several lengths, and what the cache is worth against recomputing the prefix for every row.
+"""Notes per second at several lengths, and what the cache is worth against recomputing the prefix at every step.
 
     python -m benchmarks.speed.compose [--model concert] [--repeats 5] [--threads 1] [--long]
 
 Cached is what `arietta compose` does: grammar, noise, heads and sampling included, loading the model not. Uncached
-runs the same weights through the bundle's own feed graph, over all rows before each row (at most the window's), the
-heads with them, without grammar or sampling. It is timed on prefixes of about six lengths, whole chunks of the feed
-graph, and summed over every row of the 500 notes along the line between them: all 580 would take minutes to say the
-same. A recurrent model's prefix is fed row by row, as its graph has it. --long composes an hour of music once, about
+runs the same weights through the bundle's prefill graph, over all tokens before each one (at most the window's), the
+heads with them, without grammar or sampling. It is timed on prefixes of about six lengths, whole chunks of the graph,
+and summed over every token of the 500 notes along the line between them: all 580 would take minutes to say the same.
+A recurrent model takes its prefix token by token, as its graph has it. --long composes an hour of music once, about
 30,000 notes: the memory it ends with, and what its last 1,000 notes cost against its third thousand.
 """
 

@@ -1,14 +1,14 @@
-"""What a row costs at several lengths, what it must cost at least on this machine, and where the rest goes.
+"""What a step costs at several lengths, what it must cost at least on this machine, and where the rest goes.
 
     python -m benchmarks.speed.step [--models concert grieg-lstm] [--repeats 15] [--threads 1]
 
-The floor of a row: its bytes over the bandwidth at which so many bytes are read here, and its operations over the
+The floor of a step: its bytes over the bandwidth at which so many bytes are read here, and its operations over the
 rate of a matrix product here, both on one core and in the same run. Its bytes are every weight of the layers and the
-heads at 8 bits, and the rows in the cache (keys, values, distances) at 8 bits, whatever the bundle holds. A row is
+heads at 8 bits, and the tokens in the cache (keys, values, distances) at 8 bits, whatever the bundle holds. A step is
 timed as `arietta compose` makes it: noise, masks, the engine's step, decoding. Beyond the window the cache holds
-between half of it and all of it; there a row is the mean over that.
+between half of it and all of it; there a step is the mean over that.
 
-Two lines help to decide. "a kernel of our own gains at most": a row over the floor and what Python adds, as if one
+Two lines help to decide. "a kernel of our own gains at most": a step over the floor and what Python adds, as if one
 kernel of ours ran the whole graph at its floor. "on 2 threads": how many times as fast a row is there as on one; below
 1, more threads only cost.
 """

@@ -346,7 +346,7 @@ def test_help_teaches_with_examples(capsys: Capture) -> None:
     flags += " --best"
     assert all(flag in text for flag in flags.split())
     assert text.count("arietta compose") >= 4
-    assert "(300)" in text and "within 2 %" in text
+    assert "(default 300)" in text and "within 2 %" in text
 
 
 def test_every_example_of_the_help_can_be_asked() -> None:

@@ -69,7 +69,7 @@ def _transcribe(notes: Notes, title: str, meter: Meter | None) -> tuple[str, Unw
     notes = select(notes, notes.pitch >= LOWEST)
     meter = meter or find_meter(notes)
     is_right = split_hands(notes)
-    # A quantised end may lie beyond the last release; strikes of one key at one position are moved on, 4 places each.
+    # A quantised end may lie beyond the last release; strikes of one key at one position move on by 4.
     most_strikes = int(np.bincount(notes.pitch, minlength=1).max())
     last = max(meter.quarters(notes.release).max(initial=0.0), float(meter.quarters(meter.signatures[-1].seconds)))
     bars = lay_out_bars(meter, int(last * LATTICE) + 4 * LATTICE + 4 * most_strikes)
