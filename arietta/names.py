@@ -23,7 +23,11 @@ def same_name(first: str, second: str) -> bool:
 
 
 def nearest_names(name: str, names: Sequence[str], count: int = 3) -> str:
-    """List the `count` of `names` most like `name`, by whole name or surname, as a phrase for an error message."""
+    """List the `count` of `names` most like `name`, by whole name or surname, as a phrase for an error message.
+
+    Empty names, as pieces of no named composer have, are left out.
+    """
+    names = [known for known in names if known.strip()]
     by_key: dict[str, list[str]] = {}  # a surname may belong to several people
     for known in names:
         for key in (fold_name(known), fold_name(known.split()[-1])):
@@ -32,7 +36,7 @@ def nearest_names(name: str, names: Sequence[str], count: int = 3) -> str:
     # because a whole name and its surname are two keys of one person.
     keys = difflib.get_close_matches(fold_name(name), by_key, n=2 * count, cutoff=0.3)
     matches = list(dict.fromkeys(known for key in keys for known in by_key[key]))[:count]
-    return ", ".join(matches or list(names)[:count])  # a name like none of them still shows what there is
+    return ", ".join(matches or names[:count])  # a name like none of them still shows what there is
 
 
 def printable(text: str, *, and_also: str = "") -> str:

@@ -56,6 +56,8 @@ def test_a_surname_finds_everybody_of_that_name() -> None:
 def test_a_name_like_none_of_them_is_answered_with_the_first() -> None:
     assert nearest_names("xyzzy", COMPOSERS) == "Carl Philipp Emanuel Bach, Edvard Grieg, Frédéric Chopin"
     assert nearest_names("", COMPOSERS, count=1) == "Carl Philipp Emanuel Bach"
+    assert nearest_names("Grieg", ["", " ", "Edvard Grieg"]) == "Edvard Grieg"
+    assert nearest_names("Grieg", [""]) == ""
 
 
 def test_no_more_names_are_listed_than_asked_for() -> None:

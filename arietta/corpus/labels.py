@@ -119,7 +119,9 @@ def label_file(file: str, sha256: str, table: Mapping[str, Label], overrides: Ma
     """
     label = table.get(file) or _label_by_content(PurePosixPath(file).stem, sha256)
     given = {name: escape_name(text) for name, text in overrides.items() if text}
-    return replace(label, is_trained_on=is_trained_on(sha256), **given)
+    is_bound = is_trained_on(sha256)  # on whatever side a table puts it: MAESTRO's versions differ
+    split = "train" if is_bound and label.split else label.split
+    return replace(label, split=split, is_trained_on=is_bound, **given)
 
 
 def _label_by_content(stem: str, sha256: str) -> Label:

@@ -247,9 +247,11 @@ def _open_cache(folder: Path) -> Iterator[_ReadingCache]:
             header, *lines = (json.loads(line) for line in text.split("\n") if line)
             if header != {"reader": READER_VERSION}:
                 lines = []
-            readings = {tuple(version): reading for version, *reading in lines}
+            # What could not be opened has no hash: its permissions may be other ones now, at the same time of change.
+            readings = {tuple(version): reading for version, *reading in lines if reading[0]}
             cache = _ReadingCache(readings, stack.enter_context(open_columns(folder)))
-        except (OSError, ValueError) as error:  # no corpus there, or altered by another program: read the files again
+        except (OSError, ValueError, TypeError, IndexError) as error:
+            # No corpus is there, or another program altered it: read the files again.
             logger.debug("%s: no reading cache (%s)", folder, error)
             cache = _ReadingCache({}, {})
         yield cache

@@ -117,9 +117,8 @@ class Store:
             here = sorted({str(getattr(piece, kind)) for piece in pieces})
             for name in wanted:
                 if name not in here:
-                    raise CorpusError(
-                        f"{self.path}: no pieces of {kind} {name!r}; nearest: {nearest_names(name, here)}"
-                    )
+                    nearest = nearest_names(name, here) or f"none, no piece names its {kind}"
+                    raise CorpusError(f"{self.path}: no pieces of {kind} {name!r}; nearest: {nearest}")
             pieces = [piece for piece in pieces if not wanted or getattr(piece, kind) in wanted]
         return self.with_pieces(pieces)
 
@@ -285,7 +284,7 @@ def _open_column(folder: Path, name: str) -> NDArray[Any]:
     path = folder / f"{name}.npy"
     try:
         column: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:  # an empty file is an EOFError
         raise CorpusError(f"{path}: cannot be read ({error}); {AGAIN}") from error
     return column
 

@@ -55,6 +55,7 @@ from .smf import (
 LARGEST_FILE = 4 * 2**20  # bytes; the largest of 11,330 piano files in two corpora has 0.8 MB
 LONGEST = 24 * 3600.0  # seconds
 SHORTEST = 0.001  # seconds, for a note that ends where it begins
+SHORTEST_BEAT = 10_000  # microseconds, of a metre: 6,000 beats a minute
 # Families of eight programs each (General MIDI 1).
 FAMILIES = (
     *("piano", "chromatic percussion", "organ", "guitar", "bass", "strings", "ensembles", "brass"),
@@ -134,8 +135,9 @@ def read_texts(source: str | Path | bytes, *, name: str | None = None) -> list[s
 def read_meter(source: str | Path | bytes, *, name: str | None = None) -> Meter | None:
     """Read the metre that a file carries, its times counted as `read_midi` counts them; None where it has none.
 
-    It has none where it sets neither time signature nor tempo, where its tracks stand alone (format 2), and where its
-    notes ignore what it sets (`meter.follows_meter`). Raises MidiError as `read_midi` does.
+    It has none where it sets neither time signature nor tempo, where its tracks stand alone (format 2), where a
+    beat is shorter than `SHORTEST_BEAT`, and where its notes ignore what it sets (`meter.follows_meter`). Raises
+    MidiError as `read_midi` does.
     """
     data, name = _load(source, name)
     try:
@@ -154,9 +156,9 @@ def read_meter(source: str | Path | bytes, *, name: str | None = None) -> Meter 
     onset = np.unique(messages.tick[(messages.kind == NOTE_ON) & (messages.second > 0)]) / file.ticks_per_beat
     # Every file has a first tempo, of 120 beats per minute where it sets none.
     is_set = bool(signatures) or len(tempos) > 1
-    can_be_written = all(
-        0 < beats <= 64 and unit <= 32 for beats, unit in signatures.values()
-    )  # 0/4 and 4/2048 can not
+    # 0/4 and 4/2048 can not; nor can a tempo that makes millions of bars of a minute.
+    can_be_written = all(0 < beats <= 64 and unit <= 32 for beats, unit in signatures.values())
+    can_be_written &= all(tempo >= SHORTEST_BEAT for _, tempo in tempos)
     if file.format == 2 or not is_set or not can_be_written or not follows_meter(onset):
         return None
     signatures = {0: (4, 4)} | signatures  # 4/4 until told otherwise (SMF 1.0)

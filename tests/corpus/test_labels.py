@@ -109,6 +109,12 @@ def test_maestro_is_named_by_its_table_with_its_split(tmp_path: Path) -> None:
     assert second.title == "Etude Op. 10"
 
 
+def test_what_the_weights_were_trained_on_is_held_out_by_no_table(tmp_path: Path) -> None:
+    table = read_maestro_table(write_maestro(tmp_path, [("Franz Liszt", "Rhapsody", "test", tune(1))]))
+    label = label_file("2004/0.midi", GIANTMIDI, table, {})
+    assert (label.corpus, label.split) == ("maestro", "train")
+
+
 def test_a_table_that_is_not_maestros_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "maestro-v3.0.0.csv").write_text("a,b\n1,2\n")
     with pytest.raises(CorpusError, match=r"maestro-v3\.0\.0\.csv: cannot be read as MAESTRO's table"):

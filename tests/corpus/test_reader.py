@@ -97,6 +97,17 @@ def test_broken_files_are_not_read_again_either(tmp_path: Path, files_read: list
     assert files_read.count("broken.mid") == 1
 
 
+def test_a_file_that_could_not_be_opened_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in range(4):
+        write(tmp_path / "midi" / f"{seed}.mid", tune(seed))
+    read = reader._read
+    with monkeypatch.context() as patched:  # its permissions change without its time of change
+        refused = reader._unreadable("", "cannot be read (Permission denied)")
+        patched.setattr(reader, "_read", lambda path: refused if path.endswith("0.mid") else read(path))
+        assert ingest([tmp_path / "midi"], tmp_path / "corpus", ONE)["kept"] == 3
+    assert ingest([tmp_path / "midi"], tmp_path / "corpus", ONE)["kept"] == 4
+
+
 def test_another_version_of_the_reader_reads_everything_again(
     tmp_path: Path, files_read: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,6 +128,15 @@ def test_a_damaged_reading_cache_is_ignored(tmp_path: Path, files_read: list[str
     ingest([tmp_path / "midi"], tmp_path / "corpus", ONE)
     assert files_read == ["a.mid", "a.mid"]
     assert open_store(tmp_path / "corpus").notes(0) == read_midi(tmp_path / "midi" / "a.mid")
+
+
+@pytest.mark.parametrize("line", ["1", '[["a", 1, 2]]', "[[[]], 1]"])
+def test_a_reading_cache_with_a_line_of_another_kind_is_ignored(tmp_path: Path, line: str) -> None:
+    write(tmp_path / "midi" / "a.mid", tune(1))
+    ingest([tmp_path / "midi"], tmp_path / "corpus", ONE)
+    with (tmp_path / "corpus" / reader.READING_CACHE).open("a") as cache:
+        print(line, file=cache)
+    assert ingest([tmp_path / "midi"], tmp_path / "corpus", ONE)["kept"] == 1
 
 
 def test_files_come_in_the_order_of_their_names_whichever_process_read_them(tmp_path: Path) -> None:

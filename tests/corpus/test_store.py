@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -253,6 +254,9 @@ def test_a_missing_or_shortened_column_is_refused_by_name(tmp_path: Path) -> Non
     np.save(tmp_path / "pitch.npy", np.zeros(29, dtype=np.uint8))
     with pytest.raises(CorpusError, match=r"pitch\.npy has 29 rows and should have 30"):
         open_store(tmp_path)
+    (tmp_path / "onset.npy").write_bytes(b"")
+    with pytest.raises(CorpusError, match=r"onset\.npy: cannot be read"):
+        open_store(tmp_path)
     (tmp_path / "onset.npy").unlink()
     with pytest.raises(CorpusError, match=r"onset\.npy: cannot be read"):
         open_store(tmp_path)
@@ -325,6 +329,13 @@ def test_a_part_that_is_not_there_is_refused_with_the_nearest(tmp_path: Path) ->
         store.select(composers=["Chopin"])
     with pytest.raises(CorpusError, match="no pieces of corpus 'maestro'"):
         store.select(["maestro"])
+
+
+def test_a_composer_is_asked_of_pieces_that_name_none(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    store = store.with_pieces([replace(piece, composer="") for piece in store.pieces])
+    with pytest.raises(CorpusError, match="no pieces of composer 'Chopin'; nearest: none, no piece names its composer"):
+        store.select(composers=["Chopin"])
 
 
 def tallied(composer: str, **values: object) -> dict[str, object]:

@@ -120,6 +120,11 @@ def test_an_impossible_signature_is_not_trusted(wrong: bytes) -> None:
     assert read_meter(midi(track((0, wrong), *scale()))) is None
 
 
+def test_a_tempo_of_thousands_of_bars_a_second_is_not_trusted() -> None:
+    assert read_meter(midi(track((0, tempo(10_000)), *scale()))) is not None
+    assert read_meter(midi(track((0, signature(4, 2)), (0, tempo(1)), *scale()))) is None
+
+
 def test_tracks_that_stand_alone_have_no_common_metre() -> None:
     assert read_meter(midi(track((0, signature(4, 2)), *scale()), track(*scale()), kind=2)) is None
 
