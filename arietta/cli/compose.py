@@ -244,6 +244,8 @@ def _out(arguments: argparse.Namespace, count: int) -> Path:
         raise RequestError(f"{folder}: is a file; -o takes a .mid file or a folder") from error
     if not os.access(folder, os.W_OK):
         raise RequestError(f"{folder}: you may not write there; -o takes another folder")
+    if is_file and arguments.prompt is not None and out.exists() and out.samefile(arguments.prompt):
+        raise RequestError(f"{out}: is the prompt, and would be lost: give -o another name")
     return out
 
 

@@ -12,6 +12,7 @@ docs/use/files.md says what each is good for, and what a score of a performance 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,11 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from ..music.midi import read_meter, read_midi, read_midi_bytes
+    from ..music.midi import read_meter, read_midi, read_midi_bytes, read_midi_remarks
 
     for source, targets in _plan(arguments.files, arguments.to, arguments.out):
         data = read_midi_bytes(source)  # once: it may be a pipe
         notes = read_midi(data, name=str(source))
+        if read_remarks := read_midi_remarks(data, name=str(source)):
+            print(escape_name(f"{source}: {' '.join(read_remarks)}"), file=sys.stderr)
         meter = read_meter(data) if any(path.suffix.lower() in SCORES for path in targets) else None
         for path in targets:
             remarks = _write(path, notes, meter, escape_name(arguments.title or source.stem))
@@ -80,6 +83,9 @@ def _plan(files: list[Path], kinds: tuple[str, ...], out: Path | None) -> list[t
             out.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
             raise RequestError(f"{out}: is a file; several files need a folder") from error
+    for source in files:
+        if out is None and source.is_fifo():
+            raise RequestError(f"{source}: a pipe has no folder to write beside: say where with -o FOLDER")
     return [(source, [(out or source.parent) / name_with(source.stem, kind) for kind in kinds]) for source in files]
 
 

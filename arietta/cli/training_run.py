@@ -56,7 +56,7 @@ def require_train_extra() -> None:
     """Raise ConfigError, which says what to install, where the packages of training are absent."""
     try:
         import matplotlib as mpl  # noqa: F401
-        import torch  # noqa: F401
+        import torch  # noqa: F401 - named first where both are missing
     except ModuleNotFoundError as error:
         raise ConfigError(f"training needs {error.name}: {install_command('train')}") from error
 

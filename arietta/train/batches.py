@@ -149,7 +149,10 @@ def pieces_of(store: Store, split: str) -> list[Piece]:
     pieces = [piece for piece in store.pieces if piece.split == split and piece.notes]
     if not pieces:
         splits = ", ".join(sorted({piece.split for piece in store.pieces})) or "no pieces at all"
-        raise CorpusError(f"{store.path}: no piece in the {split} split (the corpus has {splits})")
+        raise CorpusError(
+            f"{store.path}: no piece in the {split} split (the corpus has {splits}); more works fill all splits, and "
+            "`arietta finetune` holds some out of a few"
+        )
     return pieces
 
 

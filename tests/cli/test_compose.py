@@ -363,3 +363,10 @@ def test_the_command_itself_composes(tiny_bundle: Path, here: Path) -> None:
     done = subprocess.run(call, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert files(here) == ["pieces/tiny-any-0005-notes-seed-1.mid"]
+
+
+def test_a_prompt_is_never_written_over(tiny_bundle: Path, theme: Path, here: Path, capsys: Capture) -> None:
+    before = theme.read_bytes()
+    words = ("compose", "--model", str(tiny_bundle), "--notes", "5", "--prompt", str(theme), "-o", str(theme))
+    assert main(list(words)) != 0
+    assert theme.read_bytes() == before and "is the prompt" in capsys.readouterr().err

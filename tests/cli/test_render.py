@@ -158,3 +158,16 @@ def test_files_of_any_name_become_scores_and_pictures_beside_them(
     for path in tmp_path.iterdir():
         if path.suffix != ".mid":
             ET.fromstring(path.read_bytes())
+
+
+def test_drums_that_are_left_out_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "drums.mid"
+    path.write_bytes(midi(track((0, on(38, channel=9)), (480, off(38, channel=9)))))
+    code, _, err = said(capsys, path, "--to", "svg")
+    assert code == 0 and err.startswith(f"{path}: ") and "drum" in err
+
+
+def test_a_pipe_needs_to_be_told_where_to_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    code, _, err = said(capsys, tmp_path / "pipe", "--to", "svg")
+    assert code != 0 and "-o FOLDER" in err
