@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, distributed
 
 from ..errors import ConfigError
-from .batches import TokenBatch
+from .data.batches import TokenBatch
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,9 @@ from ..corpus.store import Store
 from ..errors import ConfigError
 from ..files import write_file
 from ..model.config import ModelConfig
-from .batches import pieces_of
 from .checkpoint import BEST, LAST, RUN, check_same_run, read_checkpoint, versions, write_checkpoint, write_json
 from .config import RunSettings
+from .data.batches import pieces_of
 from .hardware import Hardware, describe_machine
 from .log import append_metrics, cut_metrics, draw_curve, read_metrics
 from .pretrained import Pretrained

@@ -23,9 +23,9 @@ from ..codecs.codec import fingerprint as codec_fingerprint
 from ..corpus.store import Store
 from ..errors import ConfigError
 from ..model.config import ModelConfig
-from .batches import Crops, TokenBatch
 from .checkpoint import Content
 from .config import RunSettings, describe_config
+from .data.batches import Crops, TokenBatch
 from .hardware import Hardware
 from .network import build_model
 from .network.fields import shift_right, token_nll

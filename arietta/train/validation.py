@@ -20,8 +20,8 @@ from ..codecs.codec import Codec, Tokens
 from ..corpus.store import Store
 from ..model.config import ModelConfig
 from ..music.notes import trim
-from .batches import TokenBatch, pad, pieces_of
 from .checkpoint import Trained
+from .data.batches import TokenBatch, pad, pieces_of
 from .hardware import LAPTOP, Hardware
 from .network.fields import shift_right, token_nll
 

@@ -32,9 +32,9 @@ from arietta.codecs.grid import DURATION_STEPS
 from arietta.codecs.performance import PerformanceCodec
 from arietta.corpus.store import SPANS, Store, StoreWriter, open_store, read_manifest
 from arietta.music.notes import trim
-from arietta.train.batches import pieces_of
 from arietta.train.checkpoint import BEST, RUN, load_trained
 from arietta.train.config import RunSettings, load_config
+from arietta.train.data.batches import pieces_of
 from arietta.train.hardware import Hardware, use_hardware
 from arietta.train.loop import plan_run, train
 from arietta.train.validation import Scores, TokenWindows, cut_token_windows, score

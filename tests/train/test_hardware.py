@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from arietta.errors import ConfigError
-from arietta.train.batches import TokenBatch
+from arietta.train.data.batches import TokenBatch
 from arietta.train.hardware import LAPTOP, Hardware, describe_machine, has_fast_bfloat16, use_hardware
 
 

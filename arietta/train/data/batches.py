@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codecs.codec import Booleans, Codec, Tokens
-from ..codecs.grid import LONGEST_CODA, SHORTEST_CODA
-from ..corpus.store import Piece, Store
-from ..errors import CorpusError
-from ..model.config import ModelConfig
-from ..music.notes import HIGHEST_PITCH, LOWEST_PITCH, Notes, select, stretch, transpose, trim
-from .config import DataSettings
+from ...codecs.codec import Booleans, Codec, Tokens
+from ...codecs.grid import LONGEST_CODA, SHORTEST_CODA
+from ...corpus.store import Piece, Store
+from ...errors import CorpusError
+from ...model.config import ModelConfig
+from ...music.notes import HIGHEST_PITCH, LOWEST_PITCH, Notes, select, stretch, transpose, trim
+from ..config import DataSettings
 
 # Tokens thrown away before a crop from the middle: an encoder that begins there does not know which keys and pedal
 # are held, and writes their tokens as if they began with the crop. After 16 tokens it nearly always does.

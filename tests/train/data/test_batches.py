@@ -16,8 +16,8 @@ from arietta.corpus.store import Piece, Store
 from arietta.errors import ConfigError, CorpusError
 from arietta.model.config import ModelConfig
 from arietta.music.notes import Notes, trim
-from arietta.train.batches import SHORTER, Augmentation, Crops, _crop_chances, pad, pieces_of, tokens_per_note
 from arietta.train.config import DataSettings
+from arietta.train.data.batches import SHORTER, Augmentation, Crops, _crop_chances, pad, pieces_of, tokens_per_note
 from tests.support.corpora import make_store, scale
 from tests.support.strategies import pieces
 
