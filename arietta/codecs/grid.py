@@ -17,7 +17,9 @@ from .codec import Losses
 STEPS_PER_SECOND = 100
 KEY_COUNT = HIGHEST_PITCH - LOWEST_PITCH + 1
 PEDAL_DOWN, PEDAL_UP, REST, START, CODA, END = range(KEY_COUNT, KEY_COUNT + 6)
-SYMBOL_COUNT = KEY_COUNT + 6
+# Of version 2, which has six symbols to spare besides: what follows a passage, what stays of it, the passage, its end.
+AFTER, KEPT, FILL, BACK = range(END + 1, END + 5)
+SYMBOL_COUNTS = {1: END + 1, 2: BACK + 7}  # by version
 SHORT_WAITS = 100  # time values 0-99 are steps
 # Long waits grow by 2^(1/8), 9 %, from 1 s to 10.4 s: what remains after one is below 0.9 s, so it fits a short wait.
 LONG_WAITS = np.rint(SHORT_WAITS * 2 ** (np.arange(28) / 8)).astype(np.int64)
@@ -31,7 +33,7 @@ VELOCITY_COUNT = 32
 # The middle of a bin of four lies between two velocities: taking the upper and the lower by turns has no bias.
 VELOCITY_CENTRES = np.array([4 * b + (1 if b % 2 else 2) for b in range(VELOCITY_COUNT)])
 SHORTEST_CODA, LONGEST_CODA = 16, 64
-FIELD_SIZES = (TIME_COUNT, SYMBOL_COUNT, DURATION_COUNT, VELOCITY_COUNT)
+FIELD_SIZES = {version: (TIME_COUNT, count, DURATION_COUNT, VELOCITY_COUNT) for version, count in SYMBOL_COUNTS.items()}
 
 
 def quantise(notes: Notes) -> tuple[Notes, Losses]:

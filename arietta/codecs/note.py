@@ -1,7 +1,8 @@
 """NoteCodec: one token per note, with four fields (time, symbol, duration, velocity) on a 10 ms grid.
 
     time      steps since the token before: 0-99 are those steps; 100-127 are long waits, for rests only
-    symbol    0-87 the keys from A0, then pedal down, pedal up, rest, start, coda, end
+    symbol    0-87 the keys from A0, then pedal down, pedal up, rest, start, coda, end; in version 2 also after, kept,
+              fill, back, for given music (`generation/given`), and six that stand for nothing
     duration  of a note until its key is released; in a coda, how many notes remain; else 0
     velocity  32 bins of four; 0 in tokens other than notes
 
@@ -25,11 +26,15 @@ from ..errors import CodecError
 from ..music.notes import Notes
 from .codec import Booleans, Description, Losses, Tokens, decode_with
 from .grid import (
+    AFTER,
+    BACK,
     CODA,
     DURATION_COUNT,
     DURATION_STEPS,
     END,
     FIELD_SIZES,
+    FILL,
+    KEPT,
     KEY_COUNT,
     LONGEST_CODA,
     PEDAL_DOWN,
@@ -39,7 +44,6 @@ from .grid import (
     SHORTEST_CODA,
     START,
     STEPS_PER_SECOND,
-    SYMBOL_COUNT,
     TIME_COUNT,
     TIME_STEPS,
     VELOCITY_COUNT,
@@ -48,28 +52,40 @@ from .grid import (
 )
 from .note_decoder import NoteDecoder
 
+PLACED = (START, CODA, AFTER, KEPT, FILL)  # by who asks for the music: a model does not predict them
+
 
 class NoteCodec:
-    """Notes <-> tokens uint16 [T, 4]. It has no parameters: its description names its version."""
+    """Notes <-> tokens uint16 [T, 4], in one of two versions that differ in how many symbols they have."""
 
     name = "note"
     can_continue = True
     sampled_field = 1
     # Logs of trainings and figures name the symbol "what".
     field_names = ("time", "what", "duration", "velocity")
-    field_sizes = FIELD_SIZES
+
+    def __init__(self, version: int = 2) -> None:
+        """Models of today have version 2; raises CodecError where there is no such version."""
+        if version not in FIELD_SIZES:
+            raise CodecError(f"the note codec has versions {' and '.join(map(str, FIELD_SIZES))}, not {version}")
+        self.version = version
+        self.field_sizes: tuple[int, ...] = FIELD_SIZES[version]
 
     def describe(self) -> Description:
-        return {"name": self.name, "version": 1, "field_sizes": list(self.field_sizes)}
+        return {"name": self.name, "version": self.version, "field_sizes": list(self.field_sizes)}
 
     @cached_property
     def tables(self) -> Mapping[int, tuple[int, Booleans]]:
         """The symbol depends on time (only a rest waits long, marks take no time), the others on the symbol."""
         time = np.arange(TIME_COUNT)[:, None]
-        symbol_on_time = np.repeat(time < SHORT_WAITS, SYMBOL_COUNT, axis=1)
+        symbol_count = self.field_sizes[1]
+        symbol_on_time = np.repeat(time < SHORT_WAITS, symbol_count, axis=1)
         symbol_on_time[:, REST] = time[:, 0] >= SHORT_WAITS
         symbol_on_time[:, [START, CODA, END]] = time == 0
-        is_note = np.arange(SYMBOL_COUNT) < KEY_COUNT
+        if self.version > 1:
+            symbol_on_time[:, [AFTER, KEPT, FILL]] = time == 0
+        symbol_on_time[:, BACK + 1 :] = False
+        is_note = np.arange(symbol_count) < KEY_COUNT
         duration = np.repeat(is_note[:, None], DURATION_COUNT, axis=1)
         duration[:, 0] |= ~is_note
         duration[CODA] = True
@@ -98,7 +114,7 @@ class NoteCodec:
         return np.concatenate(parts).astype(np.uint16)
 
     def decode(self, tokens: Tokens) -> Notes:
-        return decode_with(NoteDecoder(), tokens)
+        return decode_with(self.decoder(), tokens)
 
     def quantise(self, notes: Notes) -> Notes:
         return quantise(notes)[0]
@@ -109,11 +125,11 @@ class NoteCodec:
     def loss_mask(self, tokens: Tokens) -> Booleans:
         symbol = tokens[..., 1]
         is_note = symbol < KEY_COUNT
-        is_predicted = (symbol != START) & (symbol != CODA)  # those two are placed by the composer
+        is_predicted = ~np.isin(symbol, PLACED)
         return np.stack([is_predicted, is_predicted, is_note, is_note], axis=-1)
 
     def decoder(self) -> NoteDecoder:
-        return NoteDecoder()
+        return NoteDecoder(self.field_sizes)
 
 
 def _mark(symbol: int, duration: int = 0) -> NDArray[np.int64]:

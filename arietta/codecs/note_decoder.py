@@ -19,7 +19,6 @@ from .grid import (
     CODA,
     DURATION_STEPS,
     END,
-    FIELD_SIZES,
     KEY_COUNT,
     LONGEST_CODA,
     LONGEST_WAIT,
@@ -30,7 +29,6 @@ from .grid import (
     SHORTEST_CODA,
     START,
     STEPS_PER_SECOND,
-    SYMBOL_COUNT,
     TIME_COUNT,
     TIME_STEPS,
     VELOCITY_CENTRES,
@@ -41,10 +39,8 @@ LONGEST_IDLENESS = 32  # tokens without a note after which a planned piece must 
 MARKS = (PEDAL_DOWN, PEDAL_UP, REST, END)
 # Transcribed recordings begin with a room's noises, heard as a pedal or a stray note, and then seconds of silence.
 OPENING_NOTES = 8
-# Made once, as every token asks for them: no symbol, any value of any field, and the least wait before each
-# key by what came last in its moment, whose rank is -1 to 89: notes of one moment rise in pitch.
-NOTHING = np.full(SYMBOL_COUNT, NEVER, dtype=np.int64)
-ANYTHING = np.ones(sum(FIELD_SIZES), dtype=np.bool_)
+# Made once, as every token asks for it: the least wait before each key by what came last in its moment, whose rank is
+# -1 to 89, as notes of one moment rise in pitch.
 LEAST_WAITS = (np.arange(KEY_COUNT) < np.arange(-2, KEY_COUNT + 1)[:, None]).astype(np.int64)
 LATEST_GAP = 5  # steps of silence that a piece of so many seconds may have before its end, and at most 1 % of it
 
@@ -52,7 +48,10 @@ LATEST_GAP = 5  # steps of silence that a piece of so many seconds may have befo
 class NoteDecoder:
     """The grammar of NoteCodec's tokens: clock, held keys, pedal, and the order inside one moment."""
 
-    def __init__(self) -> None:
+    def __init__(self, field_sizes: tuple[int, ...]) -> None:
+        self._field_sizes = field_sizes
+        self._nothing = np.full(field_sizes[1], NEVER, dtype=np.int64)  # no symbol, and any value of any field
+        self._anything = np.ones(sum(field_sizes), dtype=np.bool_)
         self._step = 0
         self._free_at = np.zeros(KEY_COUNT, dtype=np.int64)  # step at which each key is released
         self._pedal_at: int | None = None
@@ -105,12 +104,12 @@ class NoteDecoder:
         if self.is_ended:
             raise CodecError("the piece is closed: no token may follow its end")
         if self._last is None:
-            return _only(0, START)
+            return self._only(0, START)
         if self._coda_due and self._last != REST:
-            return _only(0, CODA, self._coda_due)
+            return self._only(0, CODA, self._coda_due)
         if self._is_late:
-            return _only(*self._closing_row())
-        earliest = NOTHING.copy()
+            return self._only(*self._closing_row())
+        earliest = self._nothing.copy()
         if self._notes_left != 0:
             waits = np.maximum(self._free_at - self._step, LEAST_WAITS[self._rank + 1])
             waits[waits >= min(self._waits_below, SHORT_WAITS)] = NEVER
@@ -123,14 +122,22 @@ class NoteDecoder:
         marks = (END,) if is_idle else (PEDAL_DOWN, PEDAL_UP, END) if is_opening else MARKS
         for symbol in marks:
             earliest[symbol] = self._earliest_mark(symbol)
-        allowed = ANYTHING.copy()
+        allowed = self._anything.copy()
         time = allowed[:TIME_COUNT]
         time[: int(earliest[: PEDAL_UP + 1].min())] = False
         time[SHORT_WAITS:] = earliest[REST] < NEVER
         time[self._waits_below :] = False
         time[0] |= earliest[END] == 0
-        np.less(earliest, NEVER, out=allowed[TIME_COUNT : TIME_COUNT + SYMBOL_COUNT])
+        np.less(earliest, NEVER, out=allowed[TIME_COUNT : TIME_COUNT + len(earliest)])
         return Masks(allowed, earliest)
+
+    def _only(self, time: int, symbol: int, duration: int = 0) -> Masks:
+        """Masks that force one token without a velocity."""
+        allowed, start = np.zeros(sum(self._field_sizes), dtype=np.bool_), 0
+        for size, value in zip(self._field_sizes, (time, symbol, duration, 0), strict=True):
+            allowed[start + value] = True
+            start += size
+        return Masks(allowed, np.zeros(self._field_sizes[1], dtype=np.int64))
 
     def _earliest_mark(self, symbol: int) -> int:
         """The least wait before a pedal token, a rest or the end; NEVER where it has no place now."""
@@ -225,8 +232,8 @@ class NoteDecoder:
 
     def _refusal(self, time: int, symbol: int, duration: int, velocity: int) -> str:
         """Why the grammar forbids the token; empty where it does not. `masks` says the same for all tokens at once."""
-        if not all(0 <= v < n for v, n in zip((time, symbol, duration, velocity), FIELD_SIZES, strict=True)):
-            return f"a field lies outside its size {FIELD_SIZES}"
+        if not all(0 <= v < n for v, n in zip((time, symbol, duration, velocity), self._field_sizes, strict=True)):
+            return f"a field lies outside its size {self._field_sizes}"
         if self.is_ended or (self._last is None) != (symbol == START):
             return "a piece begins with its only start token and nothing follows its end"
         if time >= self._waits_below or (time >= SHORT_WAITS) != (symbol == REST):
@@ -238,6 +245,8 @@ class NoteDecoder:
         if symbol == CODA:
             is_placed = time == 0 and SHORTEST_CODA <= duration <= LONGEST_CODA and self._last != REST
             return "" if is_placed else f"a coda announces {SHORTEST_CODA}-{LONGEST_CODA} notes, at once"
+        if symbol > END:
+            return "after, kept, fill and back stand in a layout of given music only"
         if symbol in (START, END) and time:
             return "start and end take no time"
         return "" if symbol == START or time >= self._earliest_mark(symbol) else "it has no place here"
@@ -248,13 +257,3 @@ class NoteDecoder:
         if self._step + time < self._free_at[key]:
             return f"key {key} still sounds"
         return "" if time or self._rank < 2 + key else "notes of one moment rise in pitch"
-
-
-def _only(time: int, symbol: int, duration: int = 0) -> Masks:
-    """Masks that force one token without a velocity."""
-    allowed = np.zeros(sum(FIELD_SIZES), dtype=np.bool_)
-    start = 0
-    for size, value in zip(FIELD_SIZES, (time, symbol, duration, 0), strict=True):
-        allowed[start + value] = True
-        start += size
-    return Masks(allowed, np.zeros(SYMBOL_COUNT, dtype=np.int64))

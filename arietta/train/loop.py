@@ -73,7 +73,9 @@ def plan_run(settings: RunSettings, store: Store, pretrained: Pretrained | None 
     data = settings.data
     store = store.select(data.corpora, data.only_composers)
     pieces = pieces_of(store, "train")
-    codec = CODECS[data.codec]()
+    # A pretrained model goes on with its own codec, whose version may be older than that of new models.
+    is_same = pretrained is not None and pretrained.codec.name == data.codec
+    codec = pretrained.codec if pretrained and is_same else CODECS[data.codec]()
     counts = Counter(piece.composer for piece in pieces if piece.composer)
     by_count = sorted(counts, key=lambda name: (-counts[name], name))
     frequent = [name for name in by_count if counts[name] >= data.min_composer_pieces]

@@ -10,9 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arietta.codecs.grid import (
+    AFTER,
+    BACK,
     CODA,
     DURATION_STEPS,
     END,
+    FILL,
+    KEPT,
     KEY_COUNT,
     LONG_WAITS,
     LONGEST_CODA,
@@ -22,6 +26,7 @@ from arietta.codecs.grid import (
     REST,
     SHORTEST_CODA,
     START,
+    TIME_COUNT,
     TIME_STEPS,
     VELOCITY_CENTRES,
 )
@@ -30,7 +35,7 @@ from arietta.codecs.roundtrip import measure_fidelity, onset_errors
 from arietta.errors import CodecError, MidiError
 from arietta.music.midi import read_midi
 from arietta.music.notes import Notes
-from tests.support.strategies import pieces, random_numbers, sample
+from tests.support.strategies import pieces, random_numbers, sample, walk
 
 CODEC = NoteCodec()
 A4, C4 = 69 - 21, 60 - 21
@@ -117,6 +122,60 @@ def test_only_fields_that_vary_are_counted(rng, free_rows, notes_left):
     assert (counted[:, 2] == is_note).all() and (counted[:, 3] == is_note).all()
     assert (counted[:, 0] == (tokens[:, 1] != START)).all() and (counted[:, 1] == counted[:, 0]).all()
     assert np.array_equal(CODEC.loss_mask(tokens[None]), counted[None])
+
+
+# Two versions
+
+
+@given(pieces(), st.sampled_from([0, SHORTEST_CODA]))
+def test_both_versions_write_the_same_tokens_and_read_the_same_notes(notes, coda):
+    old = NoteCodec(1)
+    assert np.array_equal(old.encode(notes, coda=coda), CODEC.encode(notes, coda=coda))
+    assert old.decode(CODEC.encode(notes)) == CODEC.decode(old.encode(notes))
+
+
+@given(random_numbers(), st.integers(0, 40), st.integers(1, 10))
+def test_both_versions_permit_the_same_tokens_and_none_of_given_music(rng, free_rows, notes_left):
+    old, edge = NoteCodec(1).decoder(), TIME_COUNT + END + 1
+    for step, (token, decoder) in enumerate(walk(CODEC, rng, free_rows=free_rows, notes_left=notes_left)):
+        if step == free_rows:
+            old.plan(notes_left=notes_left)
+        masks, before = decoder.masks(), old.masks()
+        spare = slice(edge, edge + 10)
+        assert not masks.allowed[spare].any()
+        assert np.array_equal(np.delete(masks.allowed, np.r_[spare]), before.allowed)
+        assert np.array_equal(masks.earliest[: END + 1], before.earliest)
+        old.push(token)
+
+
+@pytest.mark.parametrize("symbol", [AFTER, KEPT, FILL, BACK, BACK + 1, BACK + 6])
+def test_a_plain_piece_refuses_the_symbols_of_given_music(symbol):
+    decoder = CODEC.decoder()
+    decoder.push([0, START, 0, 0])
+    with pytest.raises(CodecError, match="in a layout"):
+        decoder.push([0, symbol, 0, 0])
+    with pytest.raises(CodecError, match="outside its size"):
+        NoteCodec(1).decoder().push([0, symbol, 0, 0])
+
+
+def test_tables_give_the_symbols_of_given_music_no_time_but_back_and_the_spare_ones_none_at_all():
+    symbol_on_time = CODEC.tables[1][1]
+    assert all(np.flatnonzero(symbol_on_time[:, symbol]).tolist() == [0] for symbol in (AFTER, KEPT, FILL))
+    assert np.flatnonzero(symbol_on_time[:, BACK]).tolist() == list(range(100))
+    assert not symbol_on_time[:, BACK + 1 :].any()
+    for field, (on, table) in NoteCodec(1).tables.items():
+        rows, columns = NoteCodec(1).field_sizes[on], NoteCodec(1).field_sizes[field]
+        assert np.array_equal(CODEC.tables[field][1][:rows, :columns], table)
+
+
+def test_markers_are_not_predicted_but_the_time_and_symbol_of_back_are():
+    counted = CODEC.loss_mask(np.array([[0, AFTER, 0, 0], [0, KEPT, 0, 0], [0, FILL, 0, 0], [7, BACK, 0, 0]]))
+    assert counted.tolist() == [[False] * 4] * 3 + [[True, True, False, False]]
+
+
+def test_there_is_no_third_version():
+    with pytest.raises(CodecError, match="versions 1 and 2, not 3"):
+        NoteCodec(3)
 
 
 # Worked examples

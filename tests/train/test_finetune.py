@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,15 @@ def test_the_settings_have_the_shape_of_what_they_begin_from(pretrained: Pretrai
     assert settings.train.steps == 7
     with pytest.raises(ConfigError, match="stepz"):
         finetune_settings(pretrained, {"train.stepz": 7})
+
+
+def test_a_model_of_the_older_note_codec_goes_on_with_it(tmp_path: Path) -> None:
+    old = NoteCodec(1)
+    config = replace(TINY, field_sizes=old.field_sizes)
+    pretrained = Pretrained("old", config, old, random_model(config).state_dict(), "f" * 16)
+    store = store_of(tmp_path / "corpus", "train", "validation")
+    plan = plan_run(finetune_settings(pretrained, {}), store, pretrained)
+    assert plan.codec.describe() == old.describe() and plan.model.field_sizes == old.field_sizes
 
 
 def test_the_first_score_is_of_the_weights_it_began_from(pretrained: Pretrained, tmp_path: Path) -> None:
