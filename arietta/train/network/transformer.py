@@ -89,23 +89,32 @@ class Attention(nn.Module):
             self.relative = nn.Parameter(sinusoids(config.context, head_width).expand(tables, -1, -1).clone())
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Map [B, T, width] to [B, T, width], block of queries by block."""
+        """Map [B, T, width] to [B, T, width]."""
         config, (batch, length, _) = self.config, hidden.shape
         split = [config.heads, config.kv_heads, config.kv_heads]
         qkv = self.qkv(hidden).view(batch, length, sum(split), config.head_width).transpose(1, 2)
         query, key, value = qkv.split(split, dim=1)
         if config.positions == "rotary":
             query, key = rotate(query), rotate(key)
-        query = query / math.sqrt(config.head_width)
-        half = config.context // 2
+        if length <= config.context and not hasattr(self, "relative"):
+            # Every token still sees all before it, which torch's fused kernel does; it has no argument for the skew.
+            mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=True, enable_gqa=True)
+        else:
+            mixed = self.attend_by_blocks(query, key, value)
+        out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, length, config.width))
+        return out
+
+    def attend_by_blocks(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Mix values [B, Hkv, T, D] for queries [B, H, T, D] of any length, block of queries by block."""
+        query = query / math.sqrt(self.config.head_width)
+        half, length = self.config.context // 2, query.shape[2]
         size = math.gcd(half, QUERY_BLOCK)  # no block crosses the edge of a half-window
         mixed = []
         for start in range(0, length, size):
             end = min(start + size, length)
             first = max(start // half - 1, 0) * half  # the key from which on these queries see
             mixed.append(self._attend(query[:, :, start:end], key[:, :, first:end], value[:, :, first:end]))
-        out: Tensor = self.out(torch.cat(mixed, dim=2).transpose(1, 2).reshape(batch, length, config.width))
-        return out
+        return torch.cat(mixed, dim=2)
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Mix values for queries [B, H, n, D], the last n of the m positions of keys and values [B, Hkv, m, D]."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from arietta.model.config import POSITIONS
 from arietta.train.network.transformer import (
@@ -130,6 +132,48 @@ def test_queries_attend_alike_in_blocks_of_any_size(positions: str, monkeypatch:
         for size in (1, 4):
             monkeypatch.setattr("arietta.train.network.transformer.QUERY_BLOCK", size)
             torch.testing.assert_close(attention(hidden), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("positions", ["rotary", "absolute"])
+@pytest.mark.parametrize("length", [1, 7, SMALL.context])
+def test_the_fused_kernel_attends_as_the_block_rule_does(
+    positions: str, length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Outputs and gradients, to 1e-5."""
+    torch.manual_seed(2)
+    attention = Attention(replace(SMALL, positions=positions))
+    results = []
+    for is_fused in (True, False):
+        hidden = torch.randn(2, length, SMALL.width, generator=torch.Generator().manual_seed(3), requires_grad=True)
+        if not is_fused:
+            monkeypatch.setattr(functional, "scaled_dot_product_attention", by_blocks(attention))
+        mixed = attention(hidden)
+        mixed.square().sum().backward()
+        results.append((mixed, hidden.grad))
+    assert results[0][0].abs().max() > 1e-3
+    for fused, in_blocks in zip(*results, strict=True):
+        assert torch.allclose(fused, in_blocks, atol=1e-5)
+
+
+def by_blocks(attention: Attention) -> Callable[..., Tensor]:
+    """The block rule under the signature of torch's kernel."""
+    return lambda query, key, value, **_: attention.attend_by_blocks(query, key, value)
+
+
+def test_beyond_its_window_and_with_relative_positions_attention_keeps_to_the_block_rule(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[int] = []
+    fused = functional.scaled_dot_product_attention
+
+    def counted(*heads: Tensor, **options: bool) -> Tensor:
+        calls.append(heads[0].shape[2])
+        return fused(*heads, **options)
+
+    monkeypatch.setattr(functional, "scaled_dot_product_attention", counted)
+    for positions, length in (("rotary", SMALL.context), ("rotary", SMALL.context + 1), ("relative", 8)):
+        Attention(replace(SMALL, positions=positions))(torch.zeros(1, length, SMALL.width))
+    assert calls == [SMALL.context]
 
 
 def test_heads_that_share_a_key_attend_as_if_each_had_its_own() -> None:
