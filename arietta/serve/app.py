@@ -85,7 +85,7 @@ def openapi_document(app: FastAPI, service: Service) -> dict[str, Any]:
         document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
         template = "#/components/schemas/{model}"
         # Bodies that endpoints read by themselves, and answers that they write by themselves.
-        requests = (schemas.PieceRequest, schemas.PieceRequestForm)
+        requests = (schemas.PieceRequest, schemas.PieceRequestForm, schemas.Change)
         answers = (problems.Problem, schemas.MusicView)
         models: list[Any] = [(model, "validation") for model in requests]
         models += [(model, "serialization") for model in answers]

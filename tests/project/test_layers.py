@@ -47,6 +47,7 @@ HOMES = {
     "fastapi": "serve.app serve.routes",
     "starlette": "serve.app serve.routes",
     "pydantic": "serve.app serve.routes",
+    "pydantic_core": "serve.app serve.routes",
     "uvicorn": "cli.serve",
     "prometheus_client": "serve.jobs.metrics",
 }
@@ -54,6 +55,7 @@ DISTRIBUTIONS = {
     "PIL": "pillow",
     "starlette": "fastapi",
     "pydantic": "fastapi",
+    "pydantic_core": "fastapi",
     "prometheus_client": "prometheus-client",
 }
 HEAVY = ("torch", "onnx", "onnxruntime", "fastapi", "uvicorn", "matplotlib", "PIL", "soundfile")

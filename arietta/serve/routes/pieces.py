@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import APIRouter, Query, Response
 from fastapi import Request as HttpRequest
 from starlette.concurrency import run_in_threadpool
 
@@ -17,7 +17,7 @@ from ..jobs.job import Job
 from ..jobs.service import Service
 from .middleware import client_of
 from .problems import problem_responses
-from .requests import FORM, JSON, AppService, read_orders
+from .requests import FORM, JSON, AppService, read_json, read_orders
 from .schemas import Change, PieceId, PiecePage, PieceRequest, PieceRequestForm, Pieces, PieceView
 
 MOST_PER_PAGE = 200
@@ -31,7 +31,7 @@ LIMIT = Query(description="How many pieces at most.", ge=1, le=MOST_PER_PAGE)
 BEFORE = Query(description="`next` of the page before.", pattern="^[0-9]{1,18}$")
 FAVOURITES = Query(description="Only favourites.")
 LOCATION = {"Location": {"description": "The first piece.", "schema": {"type": "string"}}}
-# The body may be of two kinds, which FastAPI cannot read from one type; `app` adds the two schemas.
+# Bodies that are not read by FastAPI, which parses JSON in the event loop; `app` adds their schemas.
 BODY: dict[str, Any] = {
     "requestBody": {
         "content": {
@@ -41,6 +41,12 @@ BODY: dict[str, Any] = {
             },
             FORM: {"schema": {"$ref": f"#/components/schemas/{PieceRequestForm.__name__}"}},
         },
+        "required": True,
+    }
+}
+CHANGE_BODY: dict[str, Any] = {
+    "requestBody": {
+        "content": {JSON: {"schema": {"$ref": f"#/components/schemas/{Change.__name__}"}}},
         "required": True,
     }
 }
@@ -116,10 +122,12 @@ async def look_at_piece(key: PieceId, service: AppService) -> PieceView:
     "/v1/pieces/{id}",
     summary="Name a piece anew, or make it a favourite or none",
     responses=problem_responses(_404="There is no such piece.", _422="A value is impossible."),
+    openapi_extra=CHANGE_BODY,
     name="change",
 )
-async def change_piece(key: PieceId, change: Annotated[Change, Body()], service: AppService) -> PieceView:
+async def change_piece(http: HttpRequest, key: PieceId, service: AppService) -> PieceView:
     """Rename a piece or make it a favourite."""
+    change = await read_json(http, Change)
     changed = partial(service.change, name=change.name, is_favourite=change.is_favourite)
     return _view(service, await run_in_threadpool(changed, key))
 

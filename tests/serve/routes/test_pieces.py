@@ -205,6 +205,7 @@ def test_a_piece_is_named_anew_and_made_a_favourite(server: httpx.Client) -> Non
         ({"name": ""}, "name"),
         ({"name": "x" * 201}, "name must be a text of at most 200 characters"),
         ({"is_favourite": "perhaps"}, "is_favourite must be true or false, not 'perhaps'"),
+        ({"is_favourite": 0}, "is_favourite must be true or false, not 0"),
         ({"state": "done"}, "there is no parameter 'state'"),
     ],
 )
@@ -212,6 +213,12 @@ def test_an_impossible_change_is_refused(server: httpx.Client, change: dict[str,
     piece = composed(server, notes=2)
     assert sentence in problem(server.patch(piece["links"]["self"], json=change), 422)
     assert look(server, piece) == piece
+
+
+def test_a_change_that_is_no_json_is_refused_with_a_sentence(server: httpx.Client) -> None:
+    piece = composed(server, notes=2)
+    sentence = problem(server.patch(piece["links"]["self"], content=b"{"), 422)
+    assert sentence.startswith("the body must be JSON, and is not")
 
 
 def test_pages_lead_from_the_newest_piece_to_the_oldest_without_gaps(models: Models, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +54,16 @@ LONG = 10_000
         ({"prompt_notes": 4}, "prompt_notes says how much to take of a prompt"),
         ({"prompt": {"notes": [[0, 1, 60, 64]]}, "prompt_notes": 0}, "prompt_notes must be 1 or more, not 0"),
         ({"prompt": {"notes": [[0, 1, 60, 64]]}, "continues": "0" * 16}, "not both"),
+        ({"continues": "\udfff"}, "a text may not hold lone surrogates"),
+        ({"name": "\ud800"}, "a text may not hold lone surrogates"),
         ([], "the body must be an object, not []"),
         ("x", "the body must be an object, not 'x'"),
     ],
 )
 def test_an_impossible_request_is_refused_with_a_sentence(server: httpx.Client, asked: Any, sentence: str) -> None:
-    assert sentence in problem(server.post("/v1/pieces", json=asked), 422)
+    body = json.dumps(asked)  # with escapes: httpx would write lone surrogates as UTF-8, which is impossible
+    answer = server.post("/v1/pieces", content=body, headers={"Content-Type": "application/json"})
+    assert sentence in problem(answer, 422)
 
 
 @pytest.mark.parametrize("body", [b"{", b"\xff", b"[" * 100_000, b'{"temperature": NaN}', b'{"seconds": Infinity}'])
@@ -149,3 +154,30 @@ def test_limits_of_a_server_are_its_own(models: Models, tmp_path: Path) -> None:
         document = client.get("/openapi.json").json()
         asked = document["components"]["schemas"]["PieceRequest"]["properties"]
         assert (asked["notes"]["maximum"], asked["seconds"]["maximum"]) == (5, 4.0)
+
+
+HOSTILE = {
+    "rows without values": (b'{"prompt":{"notes":[', b"[],", b"[]]}}"),
+    "rows that are numbers": (b'{"prompt":{"notes":[', b"0,", b"0]}}"),
+    "rows of texts": (b'{"prompt":{"notes":[', b'["","","",""],', b"[]]}}"),
+    "presses without values": (b'{"prompt":{"notes":[[0,1,60,60]],"pedal":[', b"[],", b"[]]}}"),
+    "nested objects": (b'{"prompt":', b'{"prompt":', b"1"),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_two_megabytes_that_are_wrong_everywhere_are_refused_in_a_moment(server: httpx.Client, kind: str) -> None:
+    start, row, end = HOSTILE[kind]
+    body = start + row * ((2 * 2**20 - len(start) - len(end)) // len(row)) + end
+    begun = time.monotonic()
+    problem(server.post("/v1/pieces", content=body, headers={"Content-Type": "application/json"}), 422)
+    assert time.monotonic() - begun < 2
+
+
+@pytest.mark.parametrize("around", ["{%s}", '{"prompt": {%s}}'])
+def test_very_many_unknown_parameters_are_refused_in_a_moment(server: httpx.Client, around: str) -> None:
+    body = around % ",".join(f'"{number:x}":0' for number in range(180_000))
+    begun = time.monotonic()
+    answer = server.post("/v1/pieces", content=body, headers={"Content-Type": "application/json"})
+    assert "an object has at most 40 parameters" in problem(answer, 422)
+    assert time.monotonic() - begun < 2
