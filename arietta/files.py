@@ -14,6 +14,7 @@ import io
 import os
 import shutil
 import stat
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -23,6 +24,17 @@ from typing import BinaryIO
 from .errors import AriettaError
 
 LONGEST_NAME = 255  # bytes, on the file systems in use
+# Of programs' data in a user's home: by sys.platform, and for the rest the XDG Base Directory Specification's.
+_DATA_FOLDERS = {"win32": ("AppData", "Local"), "darwin": ("Library", "Application Support")}
+
+
+def user_data_folder() -> Path:
+    """Return the folder of this user's data for Arietta, by the rules of the system or where $XDG_DATA_HOME says."""
+    chosen = Path(os.environ.get("XDG_DATA_HOME", ""))  # the specification tells to ignore a relative one
+    base = (
+        chosen if chosen.is_absolute() else Path.home().joinpath(*_DATA_FOLDERS.get(sys.platform, (".local", "share")))
+    )
+    return base / "arietta"
 
 
 def name_with(stem: str, ending: str) -> str:

@@ -20,16 +20,24 @@ NAME = "arietta"
 
 def command(*words: str | Path) -> str:
     """Return a command that runs as typed: this installation's `arietta`, from the caller's folder, with `words`."""
-    return " ".join([_program(), *(shlex.quote(str(word)) for word in words)])
+    return " ".join([_program(), *(_quote(str(word)) for word in words)])
+
+
+def _quote(word: str) -> str:
+    """Quote a word as the system's shell takes it: sh, or on Windows both cmd and PowerShell."""
+    if os.name == "nt":
+        return word if re.fullmatch(r"[\w@+=:,./\\-]+", word) else f'"{word}"'
+    return shlex.quote(word)
 
 
 def _program() -> str:
     called = Path(sys.argv[0])
-    if called.name != NAME or not called.is_file():  # python -m arietta, or a program that imports it
+    script = shutil.which(called.absolute())  # Windows leaves .exe out
+    if called.stem != NAME or script is None:  # python -m arietta, or a program that imports it
         return f"{_python()} -m {NAME}"
     # A script that was started through PATH is given to Python by its path; a link (~/.local/bin) leads to the same.
-    found = shutil.which(NAME)
-    return NAME if found and Path(found).samefile(called) else _shortest(called)
+    on_path = shutil.which(NAME)
+    return NAME if on_path and Path(on_path).samefile(script) else _shortest(called)
 
 
 def install_command(extra: str) -> str:
@@ -37,11 +45,11 @@ def install_command(extra: str) -> str:
     pip = f"{_python()} -m pip install"
     checkout = Path(__file__).parents[1]
     if (checkout / "pyproject.toml").is_file():
-        return f"{pip} -e {shlex.quote(f'{os.path.relpath(checkout)}[{extra}]')}"
+        return f"{pip} -e {_quote(f'{_relative(checkout)}[{extra}]')}"
     # Arietta itself is on no index, so `pip install 'arietta[...]'` would find nothing.
     needed = (line.partition(";") for line in importlib.metadata.requires(NAME) or ())
     is_wanted = re.compile(rf"extra == ['\"]{re.escape(extra)}['\"]").search
-    return " ".join([pip, *(shlex.quote(name.strip()) for name, _, marker in needed if is_wanted(marker))])
+    return " ".join([pip, *(_quote(name.strip()) for name, _, marker in needed if is_wanted(marker))])
 
 
 def _python() -> str:
@@ -56,7 +64,14 @@ def _python() -> str:
 
 def _shortest(path: Path) -> str:
     """Return a path, from the current folder where that is shorter, as a shell takes it."""
-    relative, absolute = os.path.relpath(path), str(path.absolute())
+    relative, absolute = _relative(path), str(path.absolute())
     if os.sep not in relative:
-        relative = f"./{relative}"  # a bare name would be looked for in PATH
-    return shlex.quote(min(relative, absolute, key=len))
+        relative = os.path.join(os.curdir, relative)  # noqa: PTH118 - Path drops the dot; a bare name is sought in PATH
+    return _quote(min(relative, absolute, key=len))
+
+
+def _relative(path: Path) -> str:
+    try:
+        return os.path.relpath(path)
+    except ValueError:  # on another drive of Windows than the current folder
+        return str(path.absolute())

@@ -109,6 +109,7 @@ def test_python_m_arietta_is_the_command() -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.posix
 def test_a_reader_that_leaves_early_is_no_error() -> None:
     reader, writer = os.pipe()
     os.close(reader)

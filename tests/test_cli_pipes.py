@@ -14,6 +14,8 @@ from arietta.music.midi import midi_bytes
 from arietta.music.notes import Notes
 from tests.support.indexes import knowing
 
+pytestmark = pytest.mark.posix
+
 VERBS = {
     "judge": ("judge", "PIPE", "--model", "MODEL"),
     "render": ("render", "PIPE", "-o", "piece.musicxml"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from arietta.errors import MidiError, RequestError
-from arietta.files import atomic_file, atomic_folder, name_with, write_errors_as, write_file
+from arietta.files import atomic_file, atomic_folder, name_with, user_data_folder, write_errors_as, write_file
 from arietta.music.midi import write_midi
 from arietta.music.notes import Notes
 
@@ -89,6 +90,7 @@ def test_a_path_that_takes_no_file_is_refused_by_name(
     assert names(tmp_path) == ["file"]
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("is_dangling", [False, True])
 def test_a_link_stays_and_its_target_is_written(tmp_path: Path, is_dangling: bool) -> None:
     (tmp_path / "far").mkdir()
@@ -103,6 +105,7 @@ def test_a_link_stays_and_its_target_is_written(tmp_path: Path, is_dangling: boo
     assert names(tmp_path / "far") == ["target"]
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("target", ["folder", "absent/target", "link"])
 def test_a_link_to_what_takes_no_file_is_refused_and_stays(tmp_path: Path, target: str) -> None:
     (tmp_path / "folder").mkdir()
@@ -126,6 +129,7 @@ def every_writer(notes: Notes) -> dict[str, Callable[[Path], object]]:
     }
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("name", ["a.mid", "a.wav", "a.png", "a.musicxml"])
 def test_music_sound_picture_and_score_are_written_through_a_link(tmp_path: Path, waltz: Notes, name: str) -> None:
     (tmp_path / name).symlink_to("target")
@@ -133,6 +137,7 @@ def test_music_sound_picture_and_score_are_written_through_a_link(tmp_path: Path
     assert (tmp_path / name).is_symlink() and (tmp_path / "target").stat().st_size > 100
 
 
+@pytest.mark.posix
 def test_a_pipe_is_written_into_and_stays(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with ThreadPoolExecutor(1) as readers:
@@ -154,6 +159,7 @@ def test_a_folder_takes_the_place_of_the_older_one(tmp_path: Path) -> None:
     assert names(tmp_path / "deep") == ["folder"]
 
 
+@pytest.mark.posix
 def test_a_link_to_a_folder_stays_and_the_folder_is_replaced(tmp_path: Path) -> None:
     build(tmp_path / "folder", ["a"])
     (tmp_path / "link").symlink_to("folder")
@@ -199,3 +205,24 @@ def test_a_name_is_cut_to_what_a_file_system_can_hold(tmp_path: Path, stem: str)
     assert name.endswith(".musicxml")
     assert stem.startswith(name.removesuffix(".musicxml"))
     assert len(os.fsencode(name)) <= 255 < len(os.fsencode(name)) + 4 or name == "piece.musicxml"
+
+
+@pytest.mark.parametrize(
+    ("system", "folder"),
+    [
+        ("linux", ".local/share/arietta"),
+        ("darwin", "Library/Application Support/arietta"),
+        ("win32", "AppData/Local/arietta"),
+    ],
+)
+def test_the_users_data_is_where_the_system_wants_it_unless_told_otherwise(
+    system: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    assert user_data_folder() == tmp_path / folder
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "mine"))
+    assert user_data_folder() == tmp_path / "mine" / "arietta"
+    monkeypatch.setenv("XDG_DATA_HOME", "relative")  # which the specification tells to ignore
+    assert user_data_folder() == tmp_path / folder

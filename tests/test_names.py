@@ -71,6 +71,7 @@ def test_what_xml_cannot_hold_is_left_out_of_a_text() -> None:
     assert printable(plain := "a ♭ and an 🎹") is plain
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("raw", NAMES)
 def test_an_escaped_name_is_one_line_that_every_encoding_of_unicode_can_write(raw: bytes) -> None:
     shown = escape_name(os.fsdecode(raw))

@@ -35,6 +35,7 @@ def install(script: Path, content: str = PRINTS_ITSELF) -> Path:
     return script
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize(
     ("called", "path", "printed"),
     [
@@ -59,6 +60,7 @@ def test_the_program_is_named_as_its_shell_can_call_it(called: str, path: str, p
     assert in_fresh_shell(line, folder, search) == line
 
 
+@pytest.mark.posix
 def test_a_folder_with_a_space_is_quoted(tmp_path: Path) -> None:
     install(tmp_path / "my music" / "arietta")
     line = in_fresh_shell("'my music/arietta'", tmp_path)
@@ -66,6 +68,7 @@ def test_a_folder_with_a_space_is_quoted(tmp_path: Path) -> None:
     assert in_fresh_shell(line, tmp_path) == line
 
 
+@pytest.mark.posix
 def test_without_a_script_python_is_called(tmp_path: Path) -> None:
     code = "from arietta.program import command; print(command('--version'))"
     line = in_fresh_shell(f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}", tmp_path)
@@ -73,6 +76,7 @@ def test_without_a_script_python_is_called(tmp_path: Path) -> None:
     assert in_fresh_shell(line, tmp_path).startswith("arietta ")
 
 
+@pytest.mark.posix
 def test_an_active_environments_python_is_called_by_its_name(tmp_path: Path) -> None:
     code = "from arietta.program import command; print(command())"
     search = f"{Path(sys.executable).parent}:{SYSTEM}"
@@ -104,6 +108,7 @@ def test_pip_is_that_of_the_running_python() -> None:
     assert done.stdout.strip() == sys.prefix
 
 
+@pytest.mark.posix
 def test_what_make_run_prints_runs_as_printed(tiny_bundle: Path, tmp_path: Path) -> None:
     """The Makefile's own line, in a folder where everything is installed and the default model is tiny."""
     for name in ("Makefile", "pyproject.toml"):
@@ -119,3 +124,17 @@ def test_what_make_run_prints_runs_as_printed(tiny_bundle: Path, tmp_path: Path)
     assert len(commands) == 2
     answers = [in_fresh_shell(line, tmp_path) for line in commands]
     assert "600 notes" in answers[0] and "usage: arietta compose" in answers[1]
+
+
+def test_on_windows_words_are_quoted_as_its_shells_take_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program.os, "name", "nt")
+    assert program._quote("fastapi>=0.117") == '"fastapi>=0.117"', "> would write a file"
+    assert program._quote(r".venv\Scripts\python") == r".venv\Scripts\python"
+
+
+def test_a_program_on_another_drive_is_called_by_its_whole_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: object) -> str:
+        raise ValueError("path is on mount 'D:', start on mount 'C:'")
+
+    monkeypatch.setattr(os.path, "relpath", refuse)
+    assert program._shortest(Path("/d/python")) == "/d/python"

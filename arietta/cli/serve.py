@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from ..errors import AriettaError, RequestError
+from ..files import user_data_folder
 from ..model.bundle import list_bundles
 from ..names import fold_name
 from ..program import install_command
@@ -36,6 +37,8 @@ EXTRA = {
     "fastapi": "fastapi",
     "uvicorn": "uvicorn",
     "prometheus_client": "prometheus-client",
+    "filelock": "filelock",
+    "psutil": "psutil",
     "python_multipart": "python-multipart",
 }
 KEY_VARIABLE = "ARIETTA_API_KEY"
@@ -69,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data",
         type=Path,
         metavar="DIR",
-        help="the folder for stored pieces (default ~/.local/share/arietta, or arietta in $XDG_DATA_HOME)",
+        help=f"the folder for stored pieces (default {str(user_data_folder()).replace(str(Path.home()), '~')})",
     )
     parser.add_argument(
         "--threads", type=int, default=1, metavar="N", help="threads that a model composes on (default %(default)s)"
@@ -102,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
     # The port is opened first, so that a port that is taken is refused before models are loaded.
     with _listen(arguments.host, arguments.port) as listener:
         models = Models(arguments.model, threads=arguments.threads)
-        history = History(_data_folder(arguments.data))
+        history = History(arguments.data or user_data_folder())
         # When the server is told to stop, running pieces stay as they are until it starts again.
         service = Service(models, history, limits, is_stopping=lambda: server.should_exit)
         access = Access(arguments.api_key or os.environ.get(KEY_VARIABLE) or None, tuple(arguments.allow_origin))
@@ -133,14 +136,6 @@ def _check(arguments: argparse.Namespace) -> Limits:
     names = [flag.removeprefix("--").replace("-", "_") for flag, _, _ in LIMITS]
     chosen = {name: getattr(arguments, name) for name in names}
     return Limits(**chosen | {"most_seconds": float(arguments.most_seconds)})
-
-
-def _data_folder(chosen: Path | None) -> Path:
-    """Return the folder for stored pieces, by default that of the XDG Base Directory Specification."""
-    if chosen is not None:
-        return chosen
-    base = os.environ.get("XDG_DATA_HOME", "")
-    return (Path(base) if Path(base).is_absolute() else Path.home() / ".local" / "share") / "arietta"
 
 
 def _listen(host: str, port: int) -> socket.socket:

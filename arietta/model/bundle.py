@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from ..codecs import load_codec
 from ..codecs.codec import Codec, Tokens
 from ..errors import AriettaError, BundleError, RequestError
+from ..files import user_data_folder
 from ..names import nearest_names, same_name
 from .config import ANY, ModelConfig
 
@@ -87,9 +88,8 @@ class Bundle:
 
 
 def user_models() -> Path:
-    """Return the user's own model folder, after the XDG Base Directory Specification unless a variable names it."""
-    home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(os.environ.get(MODELS_VARIABLE) or Path(home) / "arietta" / "models")
+    """Return the user's own model folder, with the user's other data unless a variable names it."""
+    return Path(os.environ.get(MODELS_VARIABLE) or user_data_folder() / "models")
 
 
 def model_folders() -> list[Path]:
@@ -101,7 +101,7 @@ def model_folders() -> list[Path]:
 
 def known_models() -> dict[str, str]:
     """Return the fingerprints of all models of this version by name, installed or not."""
-    known: dict[str, str] = json.loads((SHIPPED / "known.json").read_text())
+    known: dict[str, str] = json.loads((SHIPPED / "known.json").read_text(encoding="utf-8"))
     return known
 
 
@@ -235,4 +235,4 @@ def write_description(path: Path, model: ModelConfig, codec: Codec, *, bits: int
         "feed_rows": prefill_chunk,
         "files": {name: hashlib.sha256((path / name).read_bytes()).hexdigest() for name in FILES},
     }
-    (path / DESCRIPTION).write_text(json.dumps(description, indent=1, sort_keys=True) + "\n")
+    (path / DESCRIPTION).write_bytes((json.dumps(description, indent=1, sort_keys=True) + "\n").encode())

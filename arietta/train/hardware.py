@@ -111,7 +111,11 @@ def has_fast_bfloat16(*, is_cuda: bool) -> bool:
 def describe_machine(device: str) -> dict[str, Any]:
     """Describe what a figure of speed depends on: processor, threads, GPU; never the machine's name."""
     cpuinfo = Path("/proc/cpuinfo")  # names the model, where `platform.processor` is often empty on Linux
-    models = re.findall(r"^model name\s*:(.*)", cpuinfo.read_text(), re.MULTILINE) if cpuinfo.exists() else []
+    models = (
+        re.findall(r"^model name\s*:(.*)", cpuinfo.read_text(encoding="utf-8"), re.MULTILINE)
+        if cpuinfo.exists()
+        else []
+    )
     processor = models[0].strip() if models else platform.processor() or platform.machine()
     description = {"processor": processor, "threads": torch.get_num_threads(), "cores": os.cpu_count()}
     if device.startswith("cuda"):

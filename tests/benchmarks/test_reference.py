@@ -56,6 +56,7 @@ def test_bands_are_percentiles_over_the_windows(reference: ModuleType, store: St
     assert {"tempo", "groove_beats", "coming_back_2"} <= set(about["figures"])
 
 
+@pytest.mark.posix
 def test_models_known_by_their_fingerprint_are_not_scored_again(
     reference: ModuleType, store: Store, tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,6 +89,7 @@ def test_our_statistics_are_muspys_where_the_formula_is_the_same(
     assert len(capsys.readouterr().out.splitlines()) == len(bench.PAIRS)
 
 
+@pytest.mark.posix
 def test_each_shipped_model_gets_its_page(
     benchmark: Any, tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

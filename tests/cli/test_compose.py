@@ -132,6 +132,7 @@ def test_what_is_left_out_of_a_prompt_is_told(tiny_bundle: Path, here: Path, cap
     assert "band.mid: Drums were left out: 1 note on channel 10.\n" in capsys.readouterr().err
 
 
+@pytest.mark.posix
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_prompt_may_be_a_pipe(tiny_bundle: Path, theme: Path, here: Path) -> None:
     os.mkfifo(here / "pipe")
@@ -295,7 +296,8 @@ def test_a_damaged_model_is_refused(here: Path, capsys: Capture) -> None:
     assert "mine/model.json: missing" in refusal(capsys, here / "mine")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.posix
+@pytest.mark.skipif(getattr(os, "geteuid", int)() == 0, reason="root may write anywhere")
 def test_a_folder_without_permission_is_refused_before_any_work(tiny_bundle: Path, here: Path, capsys: Capture) -> None:
     (here / "closed").mkdir(mode=0o555)
     assert "closed: you may not write there" in refusal(capsys, tiny_bundle, "-o", "closed")

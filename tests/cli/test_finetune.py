@@ -53,6 +53,7 @@ def test_a_folder_becomes_a_model_that_composes_in_its_style(
     assert piece.exists()
 
 
+@pytest.mark.posix
 def test_numbered_files_in_a_folder_of_any_name_are_works_that_can_be_held_out(
     tiny_bundle: Path, tmp_path: Path
 ) -> None:

@@ -46,6 +46,7 @@ def test_shorter_files_are_kept_when_asked_for(tmp_path: Path) -> None:
     assert len(open_store(tmp_path / "corpus")) == 1
 
 
+@pytest.mark.posix
 def test_names_of_any_bytes_are_kept_shown_and_found_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = os.fsencode(tmp_path) + b"/m\xfe"
     for seed, raw in enumerate(NAMES):

@@ -145,6 +145,7 @@ def test_a_folder_that_is_a_file_is_refused(piece: Path, tmp_path: Path, capsys:
     assert code == 2 and "taken: is a file" in err
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("raw", NAMES)
 def test_files_of_any_name_become_scores_and_pictures_beside_them(
     tmp_path: Path, waltz: Notes, capsys: pytest.CaptureFixture[str], raw: bytes
@@ -167,6 +168,7 @@ def test_drums_that_are_left_out_are_told(tmp_path: Path, capsys: pytest.Capture
     assert code == 0 and err.startswith(f"{path}: ") and "drum" in err
 
 
+@pytest.mark.posix
 def test_a_pipe_needs_to_be_told_where_to_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     os.mkfifo(tmp_path / "pipe")
     code, _, err = said(capsys, tmp_path / "pipe", "--to", "svg")

@@ -16,7 +16,6 @@ import httpx
 import pytest
 
 from arietta.cli import main
-from arietta.cli.serve import _data_folder
 from arietta.music.midi import read_midi
 from arietta.program import install_command
 from tests.support.servers import PATIENCE, ask, composed, look, served, until
@@ -29,6 +28,7 @@ def refusal(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     return complaint
 
 
+@pytest.mark.posix
 def test_it_prints_its_address_and_two_calls_that_work_and_ctrl_c_stops_it(
     tiny_bundle: Path, tiny_lstm: Path, tmp_path: Path
 ) -> None:
@@ -60,6 +60,7 @@ def test_its_log_has_a_json_line_for_each_request_with_the_number_that_the_answe
     assert all(line["seconds"] >= 0 and line["client"] == "127.0.0.1" for line in lines)
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_server_does_not_wait_for_a_long_piece(tiny_bundle: Path, tmp_path: Path, number: int) -> None:
     words = ("--model", str(tiny_bundle), "--most-notes", "100000")
@@ -116,19 +117,6 @@ def test_one_folder_has_one_server_at_a_time(
     with served(tmp_path, "--model", str(tiny_lstm)):
         complaint = refusal(capsys, "--port", "0", "--model", str(tiny_lstm), "--data", str(tmp_path))
     assert complaint == (f"arietta: {tmp_path}: another server keeps its pieces there; --data takes another folder\n")
-
-
-def test_pieces_are_kept_in_the_users_data_folder_unless_told_otherwise(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
-    assert _data_folder(None) == tmp_path / ".local" / "share" / "arietta"
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "mine"))
-    assert _data_folder(None) == tmp_path / "mine" / "arietta"
-    monkeypatch.setenv("XDG_DATA_HOME", "relative")  # which the specification tells to ignore
-    assert _data_folder(None) == tmp_path / ".local" / "share" / "arietta"
-    assert _data_folder(tmp_path / "there") == tmp_path / "there"
 
 
 def test_a_port_in_use_is_a_sentence_and_code_2(tiny_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:

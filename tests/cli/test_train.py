@@ -79,6 +79,7 @@ def whole_run(corpus: Path) -> Path:
     return out
 
 
+@pytest.mark.posix
 def test_a_run_killed_at_any_moment_ends_with_the_same_bits_as_one_left_alone(
     corpus: Path, whole_run: Path, tmp_path: Path
 ) -> None:
@@ -95,6 +96,7 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_bits_as_one_left_alone(
     assert_same_run(tmp_path / "run", whole_run)
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
 def test_a_run_asked_to_stop_saves_and_says_how_to_go_on(
     corpus: Path, whole_run: Path, tmp_path: Path, kind: signal.Signals

@@ -56,6 +56,7 @@ def test_a_line_says_all_that_is_known(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.posix
 def test_broken_and_short_files_are_rejected_with_the_reason(tmp_path: Path) -> None:
     for seed in range(9):
         write(tmp_path / "midi" / f"{seed}.mid", tune(seed))

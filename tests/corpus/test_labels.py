@@ -89,6 +89,7 @@ def test_accents_are_composed_whatever_the_file_system_made_of_them() -> None:
     assert label_file(name, GIANTMIDI, {}, {}).composer == "Antonín Dvořák"
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("raw", [b"caf\xe9", b"\x8e\x71 \xff", b"a\x1b[31mb", "a\u202eb".encode()])
 def test_a_title_can_be_shown_whatever_bytes_the_name_has(raw: bytes) -> None:
     title = label_file(os.fsdecode(raw) + ".mid", OTHER, {}, {}).title

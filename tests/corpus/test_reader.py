@@ -147,6 +147,7 @@ def test_files_come_in_the_order_of_their_names_whichever_process_read_them(tmp_
         assert [file.note_count for file in files] == [20 + seed for seed in range(len(files))]
 
 
+@pytest.mark.posix
 def test_a_pipe_a_device_and_a_huge_file_are_unreadable_and_not_waited_for(tmp_path: Path) -> None:
     write(tmp_path / "midi" / "a.mid", tune(1))
     os.mkfifo(tmp_path / "midi" / "pipe.mid")

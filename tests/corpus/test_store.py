@@ -175,6 +175,7 @@ def test_a_corpus_of_the_first_release_is_refused_with_the_command(tmp_path: Pat
         open_store(tmp_path)
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("raw", NAMES)
 def test_a_manifest_gives_back_the_bytes_of_every_name_and_is_plain_ascii(tmp_path: Path, raw: bytes) -> None:
     with StoreWriter(tmp_path) as writer:

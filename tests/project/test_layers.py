@@ -50,6 +50,8 @@ HOMES = {
     "pydantic_core": "serve.app serve.routes",
     "uvicorn": "cli.serve",
     "prometheus_client": "serve.jobs.metrics",
+    "filelock": "serve.jobs.history",
+    "psutil": "serve.jobs.upload",
 }
 DISTRIBUTIONS = {
     "PIL": "pillow",
@@ -59,7 +61,19 @@ DISTRIBUTIONS = {
     "prometheus_client": "prometheus-client",
 }
 HEAVY = ("torch", "onnx", "onnxruntime", "fastapi", "uvicorn", "matplotlib", "PIL", "soundfile")
-EXTRAS = ("torch", "onnx", "matplotlib", "fastapi", "starlette", "pydantic", "uvicorn", "prometheus_client", "verovio")
+EXTRAS = (
+    "torch",
+    "onnx",
+    "matplotlib",
+    "fastapi",
+    "starlette",
+    "pydantic",
+    "uvicorn",
+    "prometheus_client",
+    "verovio",
+    "filelock",
+    "psutil",
+)
 
 
 @cache

@@ -24,6 +24,7 @@ def blocks(language: str, server: httpx.Client) -> str:
     return "\n".join(code).replace(ADDRESS, str(server.base_url).rstrip("/"))
 
 
+@pytest.mark.posix
 def test_the_commands_run_one_after_the_other(server: httpx.Client, tmp_path: Path) -> None:
     if shutil.which("curl") is None:
         pytest.skip("needs curl")

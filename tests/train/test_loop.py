@@ -286,6 +286,7 @@ def test_every_codec_can_be_trained_on_and_is_kept_in_the_checkpoint(
     assert trained.config.field_sizes == trained.codec.field_sizes
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
 def test_a_request_to_stop_is_heard_once_and_the_old_handlers_return(kind: signal.Signals) -> None:
     before = signal.getsignal(kind)

@@ -8,14 +8,15 @@ same bytes: each token is one pass through the network either way, so replaying 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
+
+from filelock import FileLock, Timeout
 
 from ...errors import HistoryError
 from .event_log import Event, pack, unpack
@@ -98,12 +99,16 @@ class History:
         with contextlib.ExitStack() as opened:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                _lock_folder(opened.enter_context((folder / "lock").open("w")), folder)
+                # The system unlocks the file however the process ends.
+                opened.enter_context(FileLock(folder / "lock", blocking=False, thread_local=False))
                 self._base = sqlite3.connect(folder / "history.sqlite", check_same_thread=False)
                 opened.callback(self._base.close)
                 self._prepare(folder / "history.sqlite")
-            except OSError as error:
-                reason = f"cannot be used ({error.strerror}); --data takes another folder"
+            except Timeout as error:
+                reason = "another server keeps its pieces there; --data takes another folder"
+                raise HistoryError(f"{folder}: {reason}") from error
+            except (OSError, NotImplementedError) as error:  # the second where a network's folder knows no locks
+                reason = f"cannot be used ({getattr(error, 'strerror', error)}); --data takes another folder"
                 raise HistoryError(f"{folder}: {reason}") from error
             except sqlite3.Error as error:
                 reason = f"cannot be read ({error}); put a copy in its place"
@@ -225,14 +230,6 @@ class History:
     def _unpacked(self, column: str, key: str) -> list[Event]:
         rows = self._read(f"SELECT {column} FROM pieces WHERE id = ?", (key,))
         return unpack(rows[0][0]) if rows and rows[0][0] else []
-
-
-def _lock_folder(file: TextIO, folder: Path) -> None:
-    """Lock the folder for this process; the system unlocks it however the process ends."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise HistoryError(f"{folder}: another server keeps its pieces there; --data takes another folder") from error
 
 
 def _record(row: Sequence[Any]) -> Record:

@@ -7,10 +7,13 @@ The process writes the packed events of the file's first notes, or a sentence an
 
 from __future__ import annotations
 
-import os
+import contextlib
 import subprocess
 import sys
 import threading
+import time
+
+import psutil
 
 from ...errors import MidiError, RequestError
 from ...music.midi import read_midi, read_midi_remarks
@@ -18,34 +21,51 @@ from ...music.notes import Notes, first
 from .event_log import events_of, pack, unpack
 
 MOST_SECONDS = 10  # the largest of 11,330 piano files, of 0.8 MB, takes a quarter of a second
-MOST_MEMORY = 2**30  # bytes of address space
+MOST_MEMORY = 2**29  # bytes resident
+WATCH_SECONDS = 0.02  # between two looks at what the process takes
 _READERS = threading.BoundedSemaphore(2)  # at most two such processes run at once
 
 
 def read_upload(data: bytes, *, most_notes: int) -> Notes:
     """Read the first notes of a MIDI file; raises RequestError where it is none, or takes too much to read."""
-    call = [sys.executable, "-m", __name__, str(most_notes)]
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # each thread would take address space
-    try:
-        with _READERS:
-            done = subprocess.run(
-                call, input=data, capture_output=True, timeout=MOST_SECONDS, check=False, env=environment
-            )
-    except subprocess.TimeoutExpired as error:
-        raise RequestError(f"the prompt takes longer than {MOST_SECONDS} seconds to read") from error
-    if done.returncode == 2:  # the reader's own refusal; any other code is a process that ran into its limits
-        raise RequestError(done.stderr.decode(errors="replace").strip())
-    if done.returncode != 0:
-        raise RequestError("the prompt takes too much memory or time to read")
-    return Notes.from_events(unpack(done.stdout))
+    with _READERS:
+        code, events, complaint = _run_watched([sys.executable, "-m", __name__, str(most_notes)], data)
+    if code == 2:  # the reader's own refusal; any other code is a process that was ended
+        raise RequestError(complaint.decode(errors="replace").strip())
+    if code != 0:
+        raise RequestError("the prompt takes too much memory to read")
+    return Notes.from_events(unpack(events))
+
+
+def _run_watched(call: list[str], data: bytes) -> tuple[int, bytes, bytes]:
+    """Run a process on `data` and end it where it takes too much: its exit code, output and complaints.
+
+    Raises RequestError where it takes too long. The limits that systems set themselves differ, and macOS has none.
+    """
+    pipe = subprocess.PIPE
+    with subprocess.Popen(call, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        threading.Thread(target=_watch_memory, args=(process,), daemon=True).start()
+        try:
+            answer, complaint = process.communicate(data, timeout=MOST_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            raise RequestError(f"the prompt takes longer than {MOST_SECONDS} seconds to read") from error
+        finally:
+            process.kill()
+    return process.returncode, answer, complaint
+
+
+def _watch_memory(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process as soon as it takes more memory than allowed; return when it has ended."""
+    with contextlib.suppress(psutil.Error):  # it ended between two lines
+        watched = psutil.Process(process.pid)
+        while process.poll() is None:
+            if watched.memory_info().rss > MOST_MEMORY:
+                process.kill()
+            time.sleep(WATCH_SECONDS)
 
 
 def read_standard_input() -> int:
-    """Be the reading process: limit itself, read, write the answer and return the exit code."""
-    import resource  # Unix only, and only here
-
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS, MOST_SECONDS))
+    """Be the reading process: read, write the answer and return the exit code."""
     try:
         file = sys.stdin.buffer.read()
         notes = first(read_midi(file, name="the prompt"), int(sys.argv[1]))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
+import psutil
 import pytest
 
 import arietta.serve.jobs.upload as upload
@@ -39,13 +37,15 @@ def test_a_file_that_takes_too_long_is_refused(waltz: Notes, monkeypatch: pytest
         upload.read_upload(midi_bytes(waltz), most_notes=5)
 
 
-def test_the_reader_gets_no_more_memory_than_allowed(waltz: Notes) -> None:
-    code = (
-        "import sys\n"
-        "import arietta.serve.jobs.upload as upload\n"
-        "upload.MOST_MEMORY = 2**24\n"  # less than the interpreter has already
-        "sys.argv = ['upload', '5']\n"
-        "upload.read_standard_input()\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], input=midi_bytes(waltz), capture_output=True, check=False)
-    assert done.returncode not in (0, 2) and not done.stdout
+def test_the_reader_gets_no_more_memory_than_allowed(waltz: Notes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload, "MOST_MEMORY", 2**23)  # less than an interpreter takes
+    with pytest.raises(RequestError, match="too much memory"):
+        upload.read_upload(midi_bytes(waltz), most_notes=5)
+
+
+def test_of_a_reader_that_is_ended_nothing_stays(waltz: Notes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload, "MOST_SECONDS", 0.01)
+    before = {child.pid for child in psutil.Process().children()}
+    with pytest.raises(RequestError):
+        upload.read_upload(midi_bytes(waltz), most_notes=5)
+    assert {child.pid for child in psutil.Process().children()} <= before

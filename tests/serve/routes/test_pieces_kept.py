@@ -70,6 +70,7 @@ def kill_under_load(data: Path, bundle: Path, load: Load, number: int) -> None:
         stop.set()
 
 
+@pytest.mark.posix
 def test_a_server_killed_twenty_times_under_load_loses_nothing_and_ends_every_piece(
     tiny_bundle: Path, tmp_path: Path, waltz: Notes
 ) -> None:
@@ -100,6 +101,7 @@ def test_a_server_killed_twenty_times_under_load_loses_nothing_and_ends_every_pi
     base.close()
 
 
+@pytest.mark.posix
 def test_a_listener_goes_on_after_a_kill_where_it_was(tiny_bundle: Path, tmp_path: Path) -> None:
     words = ("--model", str(tiny_bundle))
     with served(tmp_path, *words) as server, httpx.Client(base_url=server.address, timeout=PATIENCE) as client:
