@@ -18,6 +18,7 @@ from ..codecs.codec import Codec, Tokens
 from ..codecs.grid import KEY_COUNT
 from ..codecs.note import NoteCodec
 from ..model.bundle import condition_of
+from ..model.config import ANY
 from ..model.engine import Engine
 from ..music.notes import Note, Notes, shift, trim
 
@@ -61,8 +62,7 @@ def score_piece(notes: Notes, engine: Engine, *, style: str = "any", source: str
     `source` names where the notes come from ("any" when None). Raises RequestError for an unknown `style`.
     """
     bundle = engine.bundle
-    composer, _ = condition_of(style, bundle)
-    condition = (composer, bundle.model.condition_ids("any", source or "any")[1])
+    condition = condition_of(style, bundle, source=source or ANY)
     trimmed = trim(notes)  # models learned from music that begins at once
     tokens = bundle.codec.encode(trimmed)
     nll = engine.score(tokens, condition).astype(np.float64) * bundle.codec.loss_mask(tokens)

@@ -8,7 +8,7 @@ token. `stream` yields notes as they are composed; `generate` returns the take a
 notes, so that N notes are N notes.
 
 Above a guidance of 1 a generation in a style has two slots of the engine's cache: its own, and an unconditional
-partner, where the same music is in no style. Both draw the same token, by the formula in `model/sampling.py`.
+partner, where the same music is in no style. Both draw the same token, by the formula in `model/sampling`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ..errors import RequestError
 from ..model.bundle import Bundle, condition_of
 from ..model.cache import Cache
 from ..model.engine import Engine
-from ..model.sampling import gumbel
+from ..model.sampling import Guide, gumbel
 from ..music.loops import LoopGuard
 from ..music.notes import Note, Notes, Pedal
 from .prompt import join_prompt, push_prompt
@@ -50,7 +50,8 @@ class Generation:
         if not self.codec.can_continue and (request.prompt is not None or request.seconds is not None):
             raise RequestError(f"{bundle.name} composes a number of notes from the beginning: no prompt, no seconds")
         self.condition = condition_of(request.style, bundle)
-        self.is_guided = bool(self.condition[0]) and request.sampling.guidance != 1
+        self.unconditional = bundle.model.unconditional(self.condition)
+        self.is_guided = self.unconditional != self.condition and request.sampling.guidance != 1
         self.rng = np.random.default_rng(request.seed)
         self.decoder = self.codec.decoder()
         self.loop_guard = LoopGuard() if avoid_loops else None
@@ -203,13 +204,21 @@ class Slot(NamedTuple):
     partner: int
     is_unconditional: bool = False
 
+    @property
+    def guide(self) -> Guide:
+        """What the engine is to make of its partner."""
+        if not self.generation.is_guided:
+            return Guide(self.partner)
+        guidance = self.generation.request.sampling.guidance
+        return Guide(self.partner, 1 - guidance if self.is_unconditional else guidance)
+
 
 def start(generation: Generation, engine: Engine) -> tuple[Cache, list[Slot]]:
     """Prefill a generation's prompt into a cache of its own, of one slot, or two where it is guided."""
     cache = engine.start_after(generation.condition, generation.prompt_tokens)
     if not generation.is_guided:
         return cache, [Slot(generation, 0)]
-    engine.join(cache, engine.start_after((0, generation.condition[1]), generation.prompt_tokens))
+    engine.join(cache, engine.start_after(generation.unconditional, generation.prompt_tokens))
     return cache, [Slot(generation, 1), Slot(generation, 0, is_unconditional=True)]
 
 
@@ -224,7 +233,7 @@ def step(slots: Sequence[Slot], cache: Cache, engine: Engine) -> list[tuple[Gene
         np.stack([inputs[index][0] for index in range(len(slots))]),
         [inputs[index][1] for index in range(len(slots))],
         [slot.generation.request.sampling for slot in slots],
-        [slot.partner for slot in slots],
+        [slot.guide for slot in slots],
     ).tolist()
     completed = []
     for index, slot in enumerate(slots):

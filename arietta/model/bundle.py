@@ -31,12 +31,12 @@ from ..codecs.codec import Codec, Tokens
 from ..errors import AriettaError, BundleError, RequestError
 from ..files import user_data_folder
 from ..names import nearest_names, same_name
-from .config import ANY, ModelConfig
+from .config import ANY, ConditionIds, ModelConfig
 
 if TYPE_CHECKING:
     from ..fetch import Fetch
 
-FORMAT = 3
+FORMAT, READABLE = 4, (3, 4)
 DESCRIPTION, CARD = "model.json", "card.json"
 FILES = ("step.onnx", "feed.onnx", "weights.bin", "golden.npz")
 INDEX = "originality"  # not part of the fingerprint: an index may be rebuilt without touching the model
@@ -55,7 +55,7 @@ class Golden:
 
     tokens: Tokens
     nll: NDArray[np.float32]
-    condition: tuple[int, int]
+    condition: ConditionIds
     tolerance: float
 
 
@@ -83,8 +83,8 @@ class Bundle:
     def golden(self) -> Golden:
         # Read only when asked for: an engine composes without it.
         with np.load(self.path / "golden.npz") as arrays:
-            composer, source = (int(value) for value in arrays["condition"])
-            return Golden(arrays["events"], arrays["nll"], (composer, source), float(arrays["tolerance"]))
+            condition = tuple(arrays["condition"].tolist())
+            return Golden(arrays["events"], arrays["nll"], condition, float(arrays["tolerance"]))
 
 
 def user_models() -> Path:
@@ -149,8 +149,10 @@ def load_bundle(name_or_path: str | Path) -> Bundle:
 def _parse(path: Path, text: bytes, card: Mapping[str, Any]) -> Bundle:
     """Check the text of `DESCRIPTION` against the files beside it."""
     description = json.loads(text)
-    if description["format"] != FORMAT:
-        raise BundleError(f"{path}: format {description['format']}, this version reads format {FORMAT}")
+    if description["format"] not in READABLE:
+        raise BundleError(
+            f"{path}: format {description['format']}, this version reads formats {READABLE[0]} to {FORMAT}"
+        )
     for name in FILES:
         if hashlib.sha256(_read(path / name)).hexdigest() != description["files"][name]:
             raise BundleError(f"{path / name}: altered since it was exported; fetch or export the model again")
@@ -199,23 +201,23 @@ def fetch_bundle(name: str, url: str, fingerprint: str, fetch: Fetch, fetch_inde
     return folder
 
 
-def condition_of(style: str, bundle: Bundle) -> tuple[int, int]:
-    """Return the ids of the composer that `style` names and of the most faithful source.
+def condition_of(style: str, bundle: Bundle, *, source: str | None = None) -> ConditionIds:
+    """Return the condition ids of the composer that `style` names and of `source`, the most faithful one where None.
 
     A style is a full name or a surname, in upper or lower case.
     Raises RequestError, with the nearest names, where the model does not know the style.
     """
     model = bundle.model
     # Measured performances have the players' own touch and pedal; transcribed ones only estimate them.
-    source = "measured" if "measured" in model.sources else ANY
+    source = source or "measured"
     if same_name(style, ANY):
-        return model.condition_ids(ANY, source)
+        return model.condition_ids(source=source)
     known = [name for name in model.composers if same_name(style, name)]
     if not known:
         originals = [name for name in model.composers if " / " not in name]  # arrangements go by their full names
         known = [name for name in originals if same_name(style, name.split()[-1])]
     if len(known) == 1:
-        return model.condition_ids(known[0], source)
+        return model.condition_ids(composer=known[0], source=source)
     if known:
         raise RequestError(f"style {style!r} may be {' or '.join(known)}: give the full name")
     if not model.composers:

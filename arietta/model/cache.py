@@ -31,11 +31,11 @@ class BoundStep:
 class Cache:
     """B slots; each attribute is a view of the first B rows of a larger array.
 
-    `last` int64 [B, F + 2]: the token to go in next, with the condition ids. `filled` int64 [B, 1, 1]: rows in use;
-    `position` int64 [B, 1]: tokens ever taken in. `nll` float32 [B, F] of the token composed last, under the model
-    before masks; `logits` float32 [B, sum V] of that token, less a constant per field. `buffers`: arrays by name, as
-    `cache_shapes` has them, float32, or int8 where a transformer's `bits` are 8. `bound` is what an engine has bound to
-    these arrays; it goes when the number of slots changes.
+    `last` int64 [B, F + K]: the token to go in next, and the condition ids of the one that it predicts. `filled` int64
+    [B, 1, 1]: rows in use; `position` int64 [B, 1]: tokens ever taken in. `nll` float32 [B, F] of the token composed
+    last, under the model before masks; `logits` float32 [B, sum V] of that token, less a constant per field. `buffers`:
+    arrays by name, as `cache_shapes` has them, float32, or int8 where a transformer's `bits` are 8. `bound` is what an
+    engine has bound to these arrays; it goes when the number of slots changes.
     """
 
     last: NDArray[np.int64]
@@ -118,7 +118,7 @@ def _arrays(model: ModelConfig, count: int, bits: int) -> dict[str, NDArray[Any]
     fields = len(model.field_sizes)
     cached = np.int8 if bits == 8 and model.kind == "transformer" else np.float32
     kinds: dict[str, tuple[tuple[int, ...], Any]] = {
-        "last": ((fields + 2,), np.int64),
+        "last": ((fields + len(model.conditions),), np.int64),
         "filled": ((1, 1), np.int64),
         "position": ((1,), np.int64),
         "nll": ((fields,), np.float32),

@@ -24,8 +24,9 @@ from ..codecs.codec import Masks, Tokens
 from ..errors import BundleError
 from .bundle import Bundle
 from .cache import BoundStep, Cache
+from .config import ConditionIds
 from .inputs import StepInputs, position_inputs
-from .sampling import Sampling
+from .sampling import Guide, Sampling
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -44,12 +45,19 @@ class Engine(Protocol):
     @property
     def bundle(self) -> Bundle: ...
 
-    def start(self, conditions: list[tuple[int, int]]) -> Cache:
-        """Begin B empty pieces, each with its (composer, source) ids."""
+    def start(self, conditions: Sequence[ConditionIds]) -> Cache:
+        """Begin B empty pieces, each with its condition ids."""
         ...
 
-    def prefill(self, tokens: Tokens, cache: Cache) -> Floats:
-        """Take in tokens [T, F] that are given, not composed (B = 1); return their nll float32 [T, F]."""
+    def condition(self, cache: Cache, slot: int, ids: ConditionIds) -> None:
+        """Set the condition ids under which the next tokens of a slot are composed."""
+        ...
+
+    def prefill(self, tokens: Tokens, cache: Cache, conditions: Rows | None = None) -> Floats:
+        """Take in tokens [T, F] that are given, not composed (B = 1); return their nll float32 [T, F].
+
+        `conditions` int64 [T, K] go with the tokens, and are those of the cache where None; the cache keeps its own.
+        """
         ...
 
     def decode(
@@ -58,13 +66,12 @@ class Engine(Protocol):
         noise: Floats,
         masks: list[Masks],
         sampling: list[Sampling],
-        partners: Sequence[int] = (),
+        guides: Sequence[Guide] = (),
     ) -> Rows:
         """Compose one token for each piece, int64 [B, F], with noise float32 [B, sum V].
 
-        `partners` names for each slot the one with the same music in a style, or in none, for guidance, or the slot
-        itself; it is empty where none is guided. Partners have the same noise, masks and sampling, and get the same
-        token.
+        `guides` name for each slot the one with the same music under other conditions, or the slot itself; they are
+        empty where none is guided. Partners have the same noise, masks and sampling, and get the same token.
         """
         ...
 
@@ -72,12 +79,15 @@ class Engine(Protocol):
         """Put `token` in place of the one composed last in that slot."""
         ...
 
-    def score(self, tokens: Tokens, condition: tuple[int, int] = (0, 0)) -> Floats:
-        """Likelihood of a whole piece [T, F] from its first token: nll in nats, float32 [T, F]."""
+    def score(self, tokens: Tokens, condition: ConditionIds | None = None) -> Floats:
+        """Score a piece [T, F] from its first token, under any condition where None: nll in nats, float32 [T, F]."""
         ...
 
-    def start_after(self, condition: tuple[int, int], prompt: Tokens) -> Cache:
-        """Begin one piece after `prompt` [T, F]; a prompt that was prefilled lately costs a copy."""
+    def start_after(self, condition: ConditionIds, prompt: Tokens, conditions: Rows | None = None) -> Cache:
+        """Begin one piece after `prompt` [T, F]; a prompt that was prefilled lately costs a copy.
+
+        What follows is composed under `condition`, the prompt was written under `conditions` [T, K] (None: the same).
+        """
         ...
 
     def fork(self, cache: Cache, count: int) -> Cache:
@@ -109,22 +119,26 @@ class OnnxEngine:
         with _CREATING:
             return _session(self.bundle, "feed.onnx", self._threads)
 
-    def start(self, conditions: list[tuple[int, int]]) -> Cache:
+    def start(self, conditions: Sequence[ConditionIds]) -> Cache:
         bundle, fields = self.bundle, len(self.bundle.model.field_sizes)
         cache = Cache(bundle.model, len(conditions), bits=bundle.bits)
         cache.last[:, :fields] = bundle.model.field_sizes  # "no token yet" is each field's size
-        cache.last[:, fields:] = np.array(conditions, dtype=np.int64).reshape(-1, 2)
+        for slot, ids in enumerate(conditions):
+            cache.last[slot, fields:] = ids
         return cache
 
-    def start_after(self, condition: tuple[int, int], prompt: Tokens) -> Cache:
+    def condition(self, cache: Cache, slot: int, ids: ConditionIds) -> None:
+        cache.last[slot, len(self.bundle.model.field_sizes) :] = ids
+
+    def start_after(self, condition: ConditionIds, prompt: Tokens, conditions: Rows | None = None) -> Cache:
         if not len(prompt):
             return self.start([condition])
-        key = (condition, prompt.shape, prompt.tobytes())
+        key = (condition, prompt.shape, prompt.tobytes(), conditions if conditions is None else conditions.tobytes())
         with self._lock:
             prefilled = self._prompts.pop(key, None)
         if prefilled is None:
             prefilled = self.start([condition])
-            self.prefill(prompt, prefilled)
+            self.prefill(prompt, prefilled, conditions)
         with self._lock:
             self._prompts[key] = prefilled
             if len(self._prompts) > MAX_PROMPT_CACHES:
@@ -146,48 +160,54 @@ class OnnxEngine:
         noise: Floats,
         masks: list[Masks],
         sampling: list[Sampling],
-        partners: Sequence[int] = (),
+        guides: Sequence[Guide] = (),
     ) -> Rows:
         self._make_room(cache)
         bound = cache.bound or self._bind_step(cache)
         bound.inputs.write(cache.last, noise, masks)
-        bound.inputs.write_sampling(sampling, partners, cache.last)
+        bound.inputs.write_sampling(sampling, list(guides) or [Guide(slot) for slot in range(len(cache))])
         bound.inputs.positions.write(cache.filled, cache.position)
         self.step.run_with_iobinding(bound.binding)
         tokens: Rows = bound.inputs.tokens.copy()
         self._advance(cache, tokens, 1)
         return tokens
 
-    def prefill(self, tokens: Tokens, cache: Cache) -> Floats:
+    def prefill(self, tokens: Tokens, cache: Cache, conditions: Rows | None = None) -> Floats:
         if len(cache) != 1:
             raise ValueError("a prompt is prefilled alone: start one piece, prefill it, then fork it")
         sizes = [size for size in (self.bundle.prefill_chunk, SHORT_CHUNK, 1) if size <= self.bundle.prefill_chunk]
+        if conditions is None:
+            fields = len(self.bundle.model.field_sizes)
+            conditions = np.broadcast_to(cache.last[:, fields:], (len(tokens), len(self.bundle.model.conditions)))
         nll, begin = [], 0
         while begin < len(tokens):
             position, left = int(cache.position[0, 0]), len(tokens) - begin
             # A chunk begins at a multiple of its size, so that a prompt prefilled in parts goes the same way.
             size = next(size for size in sizes if position % size == 0 and size <= left)
-            nll.append(self._prefill_chunk(tokens[begin : begin + size], cache))
+            chunk = slice(begin, begin + size)
+            nll.append(self._prefill_chunk(tokens[chunk], conditions[chunk], cache))
             begin += size
         return np.concatenate(nll) if nll else np.zeros((0, len(self.bundle.model.field_sizes)), dtype=np.float32)
 
     def replace_last(self, cache: Cache, slot: int, token: list[int]) -> None:
         cache.last[slot, : len(token)] = token
 
-    def score(self, tokens: Tokens, condition: tuple[int, int] = (0, 0)) -> Floats:
-        return self.prefill(tokens, self.start([condition]))
+    def score(self, tokens: Tokens, condition: ConditionIds | None = None) -> Floats:
+        return self.prefill(tokens, self.start([condition or self.bundle.model.condition_ids()]))
 
-    def _prefill_chunk(self, tokens: Tokens, cache: Cache) -> Floats:
-        """Run the prefill graph once, for tokens [S, F]; the cache moves on by S."""
+    def _prefill_chunk(self, tokens: Tokens, conditions: Rows, cache: Cache) -> Floats:
+        """Run the prefill graph once, for tokens [S, F] under conditions [S, K]; the cache moves on by S."""
         self._make_room(cache)
         targets = np.ascontiguousarray(tokens, dtype=np.int64)[None]
         fields = targets.shape[2]
         inputs = np.concatenate([cache.last[:, None, :fields], targets[:, :-1]], axis=1)
-        conditions = np.broadcast_to(cache.last[:, None, fields:], (1, len(tokens), 2))
         positions = position_inputs(self.bundle.model, 1, len(tokens))
         positions.write(cache.filled, cache.position)
         # The graph reads raw memory, and concatenate may lay out the rows of one field by column.
-        arrays = {"inputs": np.ascontiguousarray(np.concatenate([inputs, conditions], axis=2)), "targets": targets}
+        arrays = {
+            "inputs": np.ascontiguousarray(np.concatenate([inputs, conditions[None]], axis=2)),
+            "targets": targets,
+        }
         nll = np.empty((1, *tokens.shape), dtype=np.float32)
         binding = self._feed.io_binding()
         _bind(binding, cache, arrays | positions.arrays, {"nll": nll})

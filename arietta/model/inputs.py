@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..codecs.codec import Masks
 from .config import ROTARY_BASE, ModelConfig
-from .sampling import Sampling, guidance_weights
+from .sampling import Guide, Sampling
 
 Counts = NDArray[np.int64]
 SAMPLING_FIELDS = ("temperature", "top_p", "min_p")  # of `Sampling`, each an input [B, 1, 1]
@@ -104,7 +104,7 @@ class StepInputs:
         sizes = model.field_sizes
         self.positions = position_inputs(model, slot_count, 1)
         self.tokens = np.zeros((slot_count, len(sizes)), dtype=np.int64)
-        self._inputs = np.zeros((slot_count, 1, len(sizes) + 2), dtype=np.int64)
+        self._inputs = np.zeros((slot_count, 1, len(sizes) + len(model.conditions)), dtype=np.int64)
         self._noise = np.zeros((slot_count, 1, sum(sizes)), dtype=np.float32)
         self._allowed = np.zeros((slot_count, 1, sum(sizes)), dtype=np.bool_)
         # Only rows of several fields have a time that the symbol's mask depends on.
@@ -114,7 +114,7 @@ class StepInputs:
         self._weights, self._partner_weights = (np.zeros((slot_count, 1, 1), dtype=np.float32) for _ in range(2))
         self._fields = {name: np.zeros((slot_count, 1, 1), dtype=np.float32) for name in SAMPLING_FIELDS}
         self._sampling: list[Sampling] = []
-        self._partners: list[int] = []
+        self._guides: list[Guide] = []
 
     @property
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -140,18 +140,13 @@ class StepInputs:
             if self._earliest is not None:
                 self._earliest[slot, 0] = mask.earliest
 
-    def write_sampling(self, sampling: list[Sampling], partners: Sequence[int], last: NDArray[np.int64]) -> None:
+    def write_sampling(self, sampling: list[Sampling], guides: Sequence[Guide]) -> None:
         """Write how each slot is sampled and guided, where that differs from the step before."""
-        if sampling == self._sampling and list(partners) == self._partners:
+        if sampling == self._sampling and guides == self._guides:
             return
         for name, array in self._fields.items():
             array[:, 0, 0] = [getattr(slot, name) for slot in sampling]
-        slots = np.arange(len(sampling))
-        self._partner[:] = partners if len(partners) else slots
-        weights = guidance_weights(
-            np.array([slot.guidance for slot in sampling]),
-            is_guided=self._partner != slots,
-            is_conditional=last[:, -2] != 0,  # the id of the composer; 0 is any
-        )
+        self._partner[:] = [guide.partner for guide in guides]
+        weights = np.array([guide.weight for guide in guides])
         self._weights[:, 0, 0], self._partner_weights[:, 0, 0] = weights, 1 - weights
-        self._sampling, self._partners = list(sampling), list(partners)
+        self._sampling, self._guides = list(sampling), list(guides)

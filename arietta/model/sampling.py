@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,17 +57,17 @@ DEFAULT = Sampling(temperature=0.95, top_p=0.95, guidance=4.0)
 """The sampling of pieces by default: with it `concert` keeps to its keys nearly as real music does."""
 
 
-def guidance_weights(
-    guidance: NDArray[np.float64], *, is_guided: NDArray[np.bool_], is_conditional: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Return the weight [B] of each slot's own log-probabilities; those of its partner have 1 less that weight.
+class Guide(NamedTuple):
+    """How a slot is guided: the slot of its partner, and the weight of its own log-probabilities.
 
+    Those of the partner have 1 less that weight; a slot that is not guided is its own partner, with a weight of 1.
     Classifier-free guidance (Ho and Salimans 2022, arXiv 2207.12598, equation 6) samples from log p(any) + g (log
-    p(style) - log p(any)), that is g log p(style) + (1 - g) log p(any). A conditional slot and its unconditional
-    partner mix the same two with their weights exchanged, so both sample the same token.
+    p(style) - log p(any)), that is g log p(style) + (1 - g) log p(any). A conditional slot, of weight g, and its
+    unconditional partner, of weight 1 - g, mix the same two, so both sample the same token.
     """
-    weights: NDArray[np.float64] = np.where(is_guided, np.where(is_conditional, guidance, 1 - guidance), 1.0)
-    return weights
+
+    partner: int
+    weight: float = 1.0
 
 
 def gumbel(rng: np.random.Generator, size: int) -> NDArray[np.float32]:

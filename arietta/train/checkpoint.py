@@ -34,6 +34,8 @@ from .network import build_model
 RUN, LAST, BEST = "run.json", "last.pt", "best.pt"
 # What torch raises for a file that it cannot load, and what a dictionary raises that lacks an expected key.
 UNREADABLE = (OSError, EOFError, LookupError, TypeError, ValueError, RuntimeError, pickle.UnpicklingError)
+# Up to bundle format 3 the two conditions of a network went by these names.
+RENAMED = {f"embedding.{name}.weight": f"embedding.conditions.{name}.weight" for name in ("composer", "source")}
 CHANGEABLE = ("steps", "patience", "checkpoint_minutes", "log_every")  # of [train]; the rest would be another run
 
 Content = dict[str, Any]
@@ -74,7 +76,7 @@ def load_trained(path: Path) -> Trained:
     try:
         config = ModelConfig.from_description(content["config"])
         model = build_model(config)
-        model.load_state_dict(content["model"])
+        model.load_state_dict({RENAMED.get(name, name): weight for name, weight in content["model"].items()})
     except (TypeError, AttributeError, RuntimeError) as error:
         raise ConfigError(f"{path}: its weights do not fit its description; train or fetch it again") from error
     return Trained(model.eval(), config, load_codec(content["codec"]))

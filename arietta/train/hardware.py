@@ -49,11 +49,11 @@ class Hardware:
             return nullcontext()
         return torch.autocast("cuda" if self.is_cuda else "cpu", torch.bfloat16)
 
-    def tensors(self, batch: TokenBatch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return a batch's tokens, counted, composer and source on the device."""
-        columns = (batch.tokens, batch.counted, batch.composer, batch.source)
-        tokens, counted, composer, source = (torch.from_numpy(column).to(self.device) for column in columns)
-        return tokens, counted, composer, source
+    def tensors(self, batch: TokenBatch) -> tuple[Tensor, Tensor, Tensor]:
+        """Return a batch's tokens, counted and conditions on the device."""
+        columns = (batch.tokens, batch.counted, batch.conditions)
+        tokens, counted, conditions = (torch.from_numpy(column).to(self.device) for column in columns)
+        return tokens, counted, conditions
 
     def sum_number(self, number: float) -> float:
         """Add up a number over all processes; every process gets the same sum."""

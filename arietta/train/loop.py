@@ -28,7 +28,7 @@ from ..codecs import CODECS
 from ..corpus.store import Store
 from ..errors import ConfigError
 from ..files import write_file
-from ..model.config import ModelConfig
+from ..model.config import ModelConfig, style_conditions
 from .checkpoint import BEST, LAST, RUN, check_same_run, read_checkpoint, versions, write_checkpoint, write_json
 from .config import RunSettings
 from .data.batches import pieces_of
@@ -84,11 +84,13 @@ def plan_run(settings: RunSettings, store: Store, pretrained: Pretrained | None 
     if pretrained:
         composers |= set(pretrained.config.composers)
         sources |= set(pretrained.config.sources)
+    styles = style_conditions(sorted(composers), sorted(sources))
+    known = pretrained.config.conditions if pretrained else ()
+    others = [condition for condition in known if condition.name not in {style.name for style in styles}]
     model = ModelConfig(
         **asdict(settings.model),
         field_sizes=codec.field_sizes,
-        composers=tuple(sorted(composers)),
-        sources=tuple(sorted(sources)),
+        conditions=(*styles, *others),
     )
     return Plan(settings, store, codec, model, pretrained)
 
@@ -128,6 +130,11 @@ class Run:
         trainer, last, planned_steps = self.trainer, self.folder / LAST, self.settings.steps
         if last.exists():
             content = read_checkpoint(last)
+            if "conditions" not in content["config"]:
+                raise ConfigError(
+                    f"{self.folder}: this run was begun by an older version, which alone can go on with it; "
+                    "`arietta export` still makes a model of it, and a new run needs another --out"
+                )
             check_same_run(self.folder, content["identity"], self.plan.identity())
             trainer.restore(content)
             planned_steps = content["identity"]["settings"]["train"]["steps"]

@@ -4,8 +4,9 @@
     pretrained = read_pretrained("runs/piano/best.pt")        a checkpoint
     plan = plan_run(settings, store, pretrained)
 
-The networks are of one shape; composers and sources that the new one adds begin as "any" was. Where the new one
-encodes positions in another way, that part begins afresh, and attention learns to read it.
+The networks are of one shape; composers and sources that the new one adds begin as "any" was, conditions that it adds
+have no effect at first. Where the new one encodes positions in another way, that part begins afresh, and attention
+learns to read it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ..codecs.codec import Codec
@@ -27,7 +29,7 @@ from .checkpoint import load_trained
 from .onnx.weights import read_weights
 
 LOG = logging.getLogger(__name__)
-FREE = ("composers", "sources", "dropout", "positions")  # in which a network and the one it begins from may differ
+FREE = ("conditions", "dropout", "positions")  # in which a network and the one it begins from may differ
 
 
 @dataclass(frozen=True)
@@ -65,15 +67,17 @@ def carry_over(pretrained: Pretrained, model: nn.Module, config: ModelConfig) ->
         LOG.info("%s: its positions begin afresh, %s instead of %s", pretrained.name, config.positions, old_positions)
         fresh = {name: weight for name, weight in model.state_dict().items() if _encodes_positions(name)}
         weights = {name: weight for name, weight in weights.items() if not _encodes_positions(name)} | fresh
-    for kind, old, new in (
-        ("composer", pretrained.config.composers, config.composers),
-        ("source", pretrained.config.sources, config.sources),
-    ):
-        table = f"embedding.{kind}.weight"
-        # Row 0 is "any"; a name that the old table lacks begins as a copy of it.
-        rows = [0, *(old.index(name) + 1 if name in old else 0 for name in new)]
-        weights[table] = weights[table][rows]
-    model.load_state_dict(weights)
+    before = {condition.name: condition for condition in pretrained.config.conditions}
+    for condition in config.conditions:
+        table, old = f"embedding.conditions.{condition.name}.weight", before.get(condition.name)
+        if old is None:
+            weights[table] = torch.zeros(condition.size, config.width)
+        elif condition.values != old.values:
+            # Row 0 is "any"; a name that the old table lacks begins as a copy of it.
+            rows = [0, *(old.values.index(name) + 1 if name in old.values else 0 for name in condition.values)]
+            weights[table] = weights[table][rows]
+    known = model.state_dict()
+    model.load_state_dict({name: weight for name, weight in weights.items() if name in known})
 
 
 def _encodes_positions(name: str) -> bool:

@@ -161,9 +161,9 @@ class Trainer:
 
     def _nll(self, batch: TokenBatch) -> Tensor:
         """Sum the negative log-likelihood over what counts in a batch, in nats."""
-        tokens, counted, composer, source = self.hardware.tensors(batch)
+        tokens, counted, conditions = self.hardware.tensors(batch)
         with self.hardware.autocast():
-            logits = self.network(shift_right(tokens, self.plan.codec.field_sizes), tokens, composer, source)
+            logits = self.network(shift_right(tokens, self.plan.codec.field_sizes), tokens, conditions)
         return token_nll(logits, tokens, counted).sum()
 
     def _take_batches(self) -> list[TokenBatch]:

@@ -80,11 +80,11 @@ def cut_token_windows(
         spread = np.linspace(0, len(starts) - 1, max_windows).round().astype(int)
         starts = [starts[int(index)] for index in spread]
     tokens, counted = pad([encoded[p][start : start + length] for p, start in starts], codec, length)
-    ids = np.array([config.condition_ids(pieces[p].composer, pieces[p].source) for p, _ in starts])
+    conditions = [config.condition_ids(composer=pieces[p].composer, source=pieces[p].source) for p, _ in starts]
     edges = {p: np.array(_window_edges(codec, encoded[p], length)) for p in {p for p, _ in starts}}
     spans = np.array([edges[p][start // length + 1] - edges[p][start // length] for p, start in starts])
     return TokenWindows(
-        TokenBatch(tokens, counted, ids[:, 0], ids[:, 1]),
+        TokenBatch(tokens, counted, np.array(conditions)),
         codec.field_sizes,
         piece=np.array([pieces[p].index for p, _ in starts]),
         notes=spans[:, 0].astype(np.int64),
@@ -101,9 +101,9 @@ def score(model: nn.Module, windows: TokenWindows, hardware: Hardware, *, batch:
     model.eval()
     for start in range(hardware.rank * batch, count, hardware.world * batch):
         part = slice(start, start + batch)
-        tokens, counted, composer, source = hardware.tensors(windows.batch.part(part))
+        tokens, counted, conditions = hardware.tensors(windows.batch.part(part))
         with hardware.autocast():
-            logits = model(shift_right(tokens, windows.field_sizes), tokens, composer, source)
+            logits = model(shift_right(tokens, windows.field_sizes), tokens, conditions)
         nll[part] = token_nll(logits, tokens, counted).double().sum(dim=1).cpu()
         symbol = min(1, len(logits) - 1)
         is_hit = (logits[symbol].argmax(dim=-1) == tokens[..., symbol]) & counted[..., symbol]

@@ -26,6 +26,7 @@ from tqdm import tqdm
 from arietta.codecs.grid import KEY_COUNT
 from arietta.corpus.store import Piece, Store, open_store
 from arietta.model.bundle import Bundle, load_bundle
+from arietta.model.config import ConditionIds
 from arietta.model.engine import load_engine
 from arietta.music.notes import trim
 from arietta.train.network import build_model
@@ -98,16 +99,16 @@ def scored(store: Store, piece: Piece, bundle: Bundle, model: nn.Module, without
     events = bundle.codec.encode(notes)
     rows = torch.from_numpy(events.astype(np.int64))[None]
     counted = torch.from_numpy(bundle.codec.loss_mask(events))[None]
-    ids = [torch.tensor([value]) for value in condition(bundle, piece, without_composer)]
-    logits = model(shift_right(rows, bundle.model.field_sizes), rows, *ids)
+    ids = torch.tensor([condition(bundle, piece, without_composer)])
+    logits = model(shift_right(rows, bundle.model.field_sizes), rows, ids)
     nll = token_nll(logits, rows, counted)[0].double().sum(dim=0).numpy()
     is_key = rows[0, :, 1] < KEY_COUNT
     hits = int((logits[1][0].argmax(dim=-1) == rows[0, :, 1])[is_key].sum())
     return Score(nll, hits, int(is_key.sum()), len(events), len(quantised), quantised.seconds)
 
 
-def condition(bundle: Bundle, piece: Piece, without_composer: bool) -> tuple[int, int]:
-    return bundle.model.condition_ids("any" if without_composer else piece.composer, piece.source)
+def condition(bundle: Bundle, piece: Piece, without_composer: bool) -> ConditionIds:
+    return bundle.model.condition_ids(composer="any" if without_composer else piece.composer, source=piece.source)
 
 
 def apart(store: Store, pieces: list[Piece], bundle: Bundle, scores: list[Score]) -> float:

@@ -14,7 +14,7 @@ from arietta.cli.inspect import MOST_COMPOSERS
 from arietta.codecs.note import NoteCodec
 from arietta.corpus.store import StoreWriter
 from arietta.model import bundle
-from arietta.model.config import ModelConfig
+from arietta.model.config import ModelConfig, style_conditions
 from arietta.music.midi import write_midi
 from arietta.music.notes import Notes
 from arietta.render.roll import roll_svg
@@ -78,7 +78,12 @@ def model(tmp_path: Path) -> Path:
         (folder / name).write_bytes(name.encode() * 10_000)
     codec = NoteCodec()
     config = ModelConfig(
-        "transformer", codec.field_sizes, 64, 2, context=128, composers=("Edvard Grieg",), sources=("measured",)
+        "transformer",
+        codec.field_sizes,
+        64,
+        2,
+        context=128,
+        conditions=style_conditions(("Edvard Grieg",), ("measured",)),
     )
     (folder / "card.json").write_text(json.dumps({"data": "none", "figures": {"nats_per_note": 12.25}}))
     bundle.write_description(folder, config, codec, bits=8, prefill_chunk=64)

@@ -166,7 +166,7 @@ def test_an_empty_ensemble_composes_nothing_and_can_be_used_again(tiny_engine: O
 def test_pieces_with_one_prompt_take_it_in_once(tiny_bundle: Path, count: int) -> None:
     engine, fed = engine_of(tiny_bundle), []
     prefill = engine.prefill
-    engine.prefill = lambda events, cache: (fed.append(len(events)), prefill(events, cache))[1]  # type: ignore[method-assign]
+    engine.prefill = lambda events, *others: (fed.append(len(events)), prefill(events, *others))[1]  # type: ignore[method-assign]
     ensemble = Batch(engine)
     for seed in range(count):
         ensemble.add(Generation(Request(notes=3, seed=seed, prompt=THEME), engine.bundle))

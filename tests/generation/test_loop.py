@@ -15,11 +15,12 @@ from arietta.errors import RequestError
 from arietta.generation.loop import Generation, generate, stream
 from arietta.generation.request import MAX_NOTES, MAX_PROMPT_NOTES, Request, draw_seed
 from arietta.model.bundle import condition_of, load_bundle
+from arietta.model.config import style_conditions
 from arietta.model.engine import OnnxEngine
 from arietta.model.sampling import Sampling
 from arietta.music.midi import midi_bytes, read_midi, read_texts
 from arietta.music.notes import Note, Notes, Pedal
-from tests.support.bundles import TINY, engine_of
+from tests.support.bundles import SOURCES, TINY, engine_of
 from tests.support.engines import CODEC
 
 # The same again
@@ -159,13 +160,13 @@ def test_a_style_that_is_none_is_answered_with_names(style: str, sentence: str, 
 
 def test_a_surname_means_the_composer_not_an_arrangement(tiny_bundle: Path) -> None:
     composers = ("Edvard Grieg", "Edvard Grieg / Alexander Siloti", "Franz Liszt")
-    bundle = replace(load_bundle(tiny_bundle), model=replace(TINY, composers=composers))
+    bundle = replace(load_bundle(tiny_bundle), model=replace(TINY, conditions=style_conditions(composers, SOURCES)))
     assert condition_of("grieg", bundle) == (1, 1)
     assert condition_of("edvard grieg / alexander siloti", bundle) == (2, 1)
 
 
 def test_models_without_conditions_know_no_style(tiny_bundle: Path) -> None:
-    bundle = replace(load_bundle(tiny_bundle), model=replace(TINY, composers=(), sources=()))
+    bundle = replace(load_bundle(tiny_bundle), model=replace(TINY, conditions=style_conditions((), ())))
     assert condition_of("any", bundle) == (0, 0)
     with pytest.raises(RequestError, match="tiny was trained without composers: leave the style at 'any'"):
         condition_of("grieg", bundle)

@@ -15,7 +15,7 @@ from arietta.generation.request import Request
 from arietta.model import engine as engines
 from arietta.model.bundle import load_bundle
 from arietta.model.engine import OnnxEngine
-from arietta.model.sampling import DEFAULT, Sampling
+from arietta.model.sampling import DEFAULT, Guide, Sampling
 from tests.model.test_engine import NOTE_CODEC, noise_for
 from tests.support.bundles import engine_of
 
@@ -32,7 +32,7 @@ def test_guidance_leads_away_from_what_no_style_would_do(engine: OnnxEngine) -> 
     free = Masks(np.ones(sum(sizes), dtype=np.bool_), np.zeros(sizes[1], dtype=np.int64))
     cache, silence = engine.start([(0, 0), (1, 0), (0, 0)]), np.zeros((3, sum(sizes)), dtype=np.float32)
     for _ in range(60):
-        rows = engine.decode(cache, silence, [free] * 3, ways, [0, 2, 1])
+        rows = engine.decode(cache, silence, [free] * 3, ways, [Guide(0), Guide(2, 8.0), Guide(1, -7.0)])
         alone, styled, plain = cache.logits[:, : sizes[0]].astype(np.float64)
         assert np.array_equal(rows[1], rows[2])
         assert rows[0, 0] == alone.argmax()
@@ -42,16 +42,15 @@ def test_guidance_leads_away_from_what_no_style_would_do(engine: OnnxEngine) -> 
     assert differing
 
 
-@pytest.mark.parametrize("partners", [[], [0, 1], [1, 0]])
-def test_guidance_of_one_and_places_without_a_twin_are_the_models_own(engine: OnnxEngine, partners: list[int]) -> None:
-    strength = 1.0 if partners == [1, 0] else 5.0
+@pytest.mark.parametrize("guides", [[], [Guide(0), Guide(1)], [Guide(1), Guide(0, 0.0)]], ids=["none", "own", "one"])
+def test_guidance_of_one_and_slots_without_a_partner_are_the_models_own(
+    engine: OnnxEngine, guides: list[Guide]
+) -> None:
     guided, plain, rng = engine.start([(1, 0), (0, 0)]), engine.start([(1, 0)]), np.random.default_rng(3)
     decoder = NOTE_CODEC.decoder()
     for _ in range(40):
         noise, masks = noise_for(rng, NOTE_CODEC), decoder.masks()
-        rows = engine.decode(
-            guided, np.repeat(noise, 2, axis=0), [masks] * 2, [Sampling(guidance=strength)] * 2, partners
-        )
+        rows = engine.decode(guided, np.repeat(noise, 2, axis=0), [masks] * 2, [Sampling()] * 2, guides)
         alone = engine.decode(plain, noise, [masks], [Sampling()])
         assert np.array_equal(rows[0], alone[0])
         assert np.array_equal(guided.nll[0], plain.nll[0])

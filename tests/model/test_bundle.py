@@ -172,7 +172,7 @@ def test_a_description_with_an_impossible_value_is_refused_in_a_sentence(key: st
 
 def test_another_format_is_told_from_damage(copy: Path) -> None:
     redescribe(copy, lambda description: description.update(format=99))
-    assert refusal(copy) == f"{copy}: format 99, this version reads format {bundles.FORMAT}"
+    assert refusal(copy) == f"{copy}: format 99, this version reads formats 3 to {bundles.FORMAT}"
 
 
 def test_another_version_of_the_codec_is_refused(copy: Path) -> None:

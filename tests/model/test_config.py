@@ -8,10 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arietta.errors import ConfigError
-from arietta.model.config import KINDS, POSITIONS, ModelConfig
+from arietta.model.config import KINDS, POSITIONS, Condition, ModelConfig
 from tests.support.bundles import COMPOSERS, SOURCES, TINY
 
 NAMES = st.lists(st.text(max_size=12), max_size=4, unique=True).map(tuple)
+LEVELS = st.lists(st.floats(0, 100), max_size=9).map(sorted).map(tuple)
+CONDITIONS = st.builds(
+    lambda name, values, levels: Condition(name, max(len(values) + 1, len(levels) + 2), values, levels),
+    st.text(max_size=12),
+    NAMES,
+    LEVELS,
+)
 CONFIGS = st.builds(
     ModelConfig,
     kind=st.sampled_from(KINDS),
@@ -23,8 +30,7 @@ CONFIGS = st.builds(
     kv_heads=st.sampled_from([1, 2]),
     dropout=st.floats(0, 0.9),
     positions=st.sampled_from(POSITIONS),
-    composers=NAMES,
-    sources=NAMES,
+    conditions=st.lists(CONDITIONS, max_size=4).map(tuple),
 )
 
 
@@ -36,12 +42,43 @@ def test_a_description_survives_json(config: ModelConfig) -> None:
 def test_ids_count_from_one_in_the_models_order() -> None:
     for composer, name in enumerate(COMPOSERS, start=1):
         for source, origin in enumerate(SOURCES, start=1):
-            assert TINY.condition_ids(name, origin) == (composer, source)
+            assert TINY.condition_ids(composer=name, source=origin) == (composer, source)
 
 
 @pytest.mark.parametrize(("composer", "source"), [("any", "any"), ("Nobody", ""), ("edvard grieg", "Measured")])
 def test_names_that_are_not_exactly_known_are_any(composer: str, source: str) -> None:
-    assert TINY.condition_ids(composer, source) == (0, 0)
+    assert TINY.condition_ids(composer=composer, source=source) == (0, 0)
+
+
+def test_a_number_is_an_id_which_the_model_must_have() -> None:
+    assert TINY.condition_ids(source=2) == (0, 2) and TINY.condition_ids() == (0, 0)
+    with pytest.raises(ConfigError, match="source 3 is not to be had: the model has source 0 to 2"):
+        TINY.condition_ids(source=3)
+    with pytest.raises(ConfigError, match="density 4 is not to be had: the model knows no density"):
+        TINY.condition_ids(density=4)
+    assert TINY.condition_ids(density=0) == (0, 0)
+
+
+def test_a_measurement_has_the_id_of_the_thresholds_it_has_reached() -> None:
+    density = Condition("density", 9, thresholds=(5.0, 6.8, 8.2))
+    assert density.ids_of([0.0, 4.9, 5.0, 7.0, 99.0]).tolist() == [1, 1, 2, 3, 4]
+    with pytest.raises(ConfigError, match="condition 'density' has 4 ids, and its values need 5"):
+        replace(density, size=4)
+
+
+def test_guidance_leads_away_from_wishes_and_leaves_facts() -> None:
+    names = ("composer", "source", "density", "loudness", "key", "role", "left")
+    config = replace(TINY, conditions=tuple(Condition(name, 9) for name in names))
+    assert config.unconditional((1, 2, 3, 4, 5, 6, 7)) == (0, 2, 0, 0, 0, 6, 7)
+
+
+def test_a_description_of_the_first_release_has_composer_and_source() -> None:
+    description = TINY.describe()
+    del description["conditions"]
+    old = ModelConfig.from_description(description | {"composers": list(COMPOSERS), "sources": list(SOURCES)})
+    assert old == TINY and (old.composers, old.sources) == (COMPOSERS, SOURCES)
+    nameless = ModelConfig.from_description(description)
+    assert [(condition.name, condition.size) for condition in nameless.conditions] == [("composer", 1), ("source", 1)]
 
 
 def test_heads_share_the_width() -> None:

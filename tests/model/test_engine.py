@@ -20,9 +20,9 @@ from arietta.errors import BundleError
 from arietta.model.bundle import list_bundles, load_bundle
 from arietta.model.cache import Cache
 from arietta.model.config import ModelConfig
-from arietta.model.engine import MAX_PROMPT_CACHES, OLDEST_RUNTIME, OnnxEngine, load_engine
+from arietta.model.engine import OLDEST_RUNTIME, OnnxEngine, load_engine
 from arietta.model.sampling import Sampling, gumbel, sample
-from arietta.train.network.fields import shift_right
+from arietta.train.network.fields import shift_right, token_nll
 from arietta.train.onnx.export import torch_nll
 from tests.support.bundles import TINY, TINY_LSTM, SymbolCodec, engine_of, forcing, graphs_of, random_model
 from tests.support.strategies import SEEDS, permits, sample_row, uneven
@@ -117,9 +117,8 @@ def test_any_split_into_feeds_and_steps_gives_torchs_likelihoods(pair: Pair, spl
 def test_the_logits_of_every_step_are_torchs_less_a_constant_a_field(pair: Pair) -> None:
     _, logits = step_through(pair.engine, pair.engine.start([CONDITION]), pair.tokens)
     rows = torch.from_numpy(pair.tokens.astype(np.int64))[None]
-    ids = (torch.tensor([value]) for value in CONDITION)
     with torch.no_grad():
-        fields = pair.model(shift_right(rows, pair.codec.field_sizes), rows, *ids)
+        fields = pair.model(shift_right(rows, pair.codec.field_sizes), rows, torch.tensor([CONDITION]))
         expected = torch.cat([field.log_softmax(dim=-1) for field in fields], dim=-1)[0].numpy()
     assert np.abs(logits - expected).max() <= EXACT
 
@@ -135,6 +134,23 @@ def test_rows_may_lie_in_memory_by_column(pair: Pair) -> None:
 
 def test_the_condition_reaches_the_likelihood(pair: Pair) -> None:
     assert np.abs(pair.engine.score(pair.tokens[:20], (1, 2)) - pair.nll[:20]).max() > 100 * EXACT
+
+
+def test_conditions_may_change_from_token_to_token(pair: Pair) -> None:
+    rng, tokens = np.random.default_rng(4), pair.tokens[:50]
+    conditions = np.stack([rng.integers(0, 5, 50), rng.integers(0, 3, 50)], axis=1)
+    rows = torch.from_numpy(tokens.astype(np.int64))[None]
+    with torch.no_grad():
+        logits = pair.model(shift_right(rows, pair.codec.field_sizes), rows, torch.from_numpy(conditions)[None])
+        expected = token_nll(logits, rows, torch.ones_like(rows, dtype=torch.bool))[0].numpy()
+    cache = pair.engine.start([CONDITION])
+    given = pair.engine.prefill(tokens[:23], cache, conditions[:23])
+    assert tuple(cache.last[0, -2:]) == CONDITION, "the piece goes on under its own"
+    composed = []
+    for token, ids in zip(tokens[23:], conditions[23:], strict=True):
+        pair.engine.condition(cache, 0, tuple(ids.tolist()))
+        composed.append(step_through(pair.engine, cache, token[None])[0])
+    assert np.abs(np.concatenate([given, *composed]) - expected).max() <= EXACT
 
 
 def test_a_piece_without_rows_has_no_likelihood(pair: Pair) -> None:
@@ -239,7 +255,7 @@ def test_a_prompt_goes_in_by_chunks_counted_from_the_first_row(
 ) -> None:
     calls, through = [], engine._prefill_chunk
     monkeypatch.setattr(
-        engine, "_prefill_chunk", lambda rows, cache: (calls.append(len(rows)), through(rows, cache))[1]
+        engine, "_prefill_chunk", lambda rows, *others: (calls.append(len(rows)), through(rows, *others))[1]
     )
     cache, rows = engine.start([(0, 0)]), grammatical_rows(ROWS)
     for length in (2 * 32 + 16 + 3, 15, 33, 8):  # chunks of 32 and 16 begin at multiples of themselves
@@ -262,52 +278,6 @@ def test_an_amended_row_is_what_the_next_step_hears(engine: OnnxEngine) -> None:
     step_through(engine, other, rows[2:])
     engine.replace_last(other, 0, rows[1].tolist())
     assert np.array_equal(step_through(engine, cache, rows[2:])[1], step_through(engine, other, rows[2:])[1])
-
-
-# Prompts that were heard before
-
-
-def caches(cache: Cache) -> list[np.ndarray]:
-    """What one piece goes on from: of its cache the rows in use."""
-    used = int(cache.filled[0, 0, 0])
-    return [cache.last, cache.filled, cache.position, *(value[:, :, :used] for value in cache.buffers.values())]
-
-
-def test_a_prompt_begun_again_is_not_fed_again(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine, rows, fed_rows = engine_of(tiny_bundle), grammatical_rows(70), []
-    prefill = engine.prefill
-    monkeypatch.setattr(
-        engine, "prefill", lambda events, cache: (fed_rows.append(len(events)), prefill(events, cache))[1]
-    )
-    first, second = (engine.start_after(CONDITION, rows) for _ in range(2))
-    assert fed_rows == [70]
-    engine.start_after((0, 0), rows)
-    engine.start_after(CONDITION, rows[:-1])
-    engine.start_after(CONDITION, rows[:0])
-    assert fed_rows == [70, 70, 69]
-    plain = engine.start([CONDITION])
-    prefill(rows, plain)
-    for kept in (first, second):
-        assert all(np.array_equal(one, other) for one, other in zip(caches(kept), caches(plain), strict=True))
-
-
-def test_what_is_composed_after_a_prompt_does_not_reach_the_kept_one(engine: OnnxEngine) -> None:
-    prompt, after = np.split(grammatical_rows(60), [40])
-    gone_on, beside = engine.start_after(CONDITION, prompt), engine.start_after(CONDITION, prompt)
-    step_through(engine, gone_on, after)
-    again = engine.start_after(CONDITION, prompt)
-    assert all(np.array_equal(one, other) for one, other in zip(caches(beside), caches(again), strict=True))
-
-
-def test_only_the_prompts_used_latest_are_kept(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine, rows, fed_rows = engine_of(tiny_bundle), grammatical_rows(MAX_PROMPT_CACHES + 2), []
-    monkeypatch.setattr(engine, "prefill", lambda events, cache: fed_rows.append(len(events)))
-    for length in [*range(1, MAX_PROMPT_CACHES + 1), 1, MAX_PROMPT_CACHES + 1]:  # 1 is used again, so 2 has to leave
-        engine.start_after(CONDITION, rows[:length])
-    assert fed_rows == list(range(1, MAX_PROMPT_CACHES + 2))
-    for length in (1, 3, 2):
-        engine.start_after(CONDITION, rows[:length])
-    assert fed_rows[MAX_PROMPT_CACHES + 1 :] == [2]
 
 
 # Sampling inside the graph

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arietta.model.inputs import position_inputs
-from arietta.model.sampling import guidance_weights
+from arietta.model.inputs import StepInputs, position_inputs
+from arietta.model.sampling import Guide, Sampling
 from tests.support.bundles import TINY, TINY_LSTM
 
 
@@ -44,12 +44,9 @@ def test_an_lstm_has_no_positions() -> None:
 
 @given(guidance=st.floats(1.0, 10.0), style=st.floats(-20, 0), unconditional=st.floats(-20, 0))
 def test_partners_mix_the_same_two_likelihoods(guidance: float, style: float, unconditional: float) -> None:
-    yes, both = np.array([True, True]), np.array([True, False])
-    own = guidance_weights(np.array([guidance, guidance]), is_guided=yes, is_conditional=both)
-    mixed = own * [style, unconditional] + (1 - own) * [unconditional, style]
-    assert np.allclose(mixed, unconditional + guidance * (style - unconditional))
-
-
-def test_a_slot_that_is_not_guided_keeps_its_own_likelihoods() -> None:
-    own = guidance_weights(np.array([4.0]), is_guided=np.array([False]), is_conditional=np.array([True]))
-    assert own.tolist() == [1.0]
+    inputs = StepInputs(TINY, 3)
+    inputs.write_sampling([Sampling()] * 3, [Guide(1, guidance), Guide(0, 1 - guidance), Guide(2)])
+    own, other = (inputs.arrays[name][:, 0, 0] for name in ("own", "other"))
+    mixed = own[:2] * [style, unconditional] + other[:2] * [unconditional, style]
+    assert np.allclose(mixed, unconditional + guidance * (style - unconditional), rtol=1e-4, atol=1e-4)
+    assert inputs.arrays["twin"].tolist() == [1, 0, 2] and (own[2], other[2]) == (1, 0)

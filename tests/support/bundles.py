@@ -23,7 +23,7 @@ import pytest
 from arietta.codecs.codec import Booleans, Codec, Masks, field_slices
 from arietta.codecs.note import NoteCodec
 from arietta.model.bundle import Bundle, load_bundle
-from arietta.model.config import ModelConfig
+from arietta.model.config import ModelConfig, style_conditions
 from arietta.model.engine import OnnxEngine, load_engine
 
 if TYPE_CHECKING:
@@ -39,8 +39,7 @@ TINY = ModelConfig(
     context=64,
     heads=4,
     kv_heads=2,
-    composers=COMPOSERS,
-    sources=SOURCES,
+    conditions=style_conditions(COMPOSERS, SOURCES),
 )
 TINY_LSTM = replace(TINY, kind="lstm")
 CARD = {"title": "Tiny", "data": "none: random weights", "licence": "Apache-2.0"}

@@ -13,7 +13,8 @@ from arietta.codecs.note import NoteCodec
 from arietta.codecs.performance import PerformanceCodec
 from arietta.generation.request import Take
 from arietta.model.bundle import Bundle
-from arietta.model.sampling import Sampling
+from arietta.model.config import ConditionIds
+from arietta.model.sampling import Guide, Sampling
 from arietta.music.notes import Notes
 from tests.support.strategies import choices, permits
 
@@ -31,12 +32,12 @@ class Wilful:
     def __init__(self, bundle: Bundle, wish: Wish) -> None:
         self.bundle, self.wish = bundle, wish
 
-    def start(self, conditions: list[tuple[int, int]]) -> Any:
+    def start(self, conditions: Sequence[ConditionIds]) -> Any:
         cache = type("Cache", (), {})()
         cache.nll = np.zeros((len(conditions), 4), dtype=np.float32)
         return cache
 
-    def start_after(self, condition: tuple[int, int], prompt: np.ndarray) -> Any:
+    def start_after(self, condition: ConditionIds, prompt: np.ndarray) -> Any:
         return self.start([condition])
 
     def decode(
@@ -45,7 +46,7 @@ class Wilful:
         noise: np.ndarray,
         masks: list[Masks],
         sampling: list[Sampling],
-        partners: Sequence[int] = (),
+        guides: Sequence[Guide] = (),
     ) -> np.ndarray:
         row: list[int] = []
         for field in range(4):

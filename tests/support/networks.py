@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from arietta.model.config import ModelConfig
+from arietta.model.config import ModelConfig, style_conditions
 from arietta.train.network.fields import shift_right
 from tests.support.bundles import random_model
 
@@ -21,8 +21,7 @@ SMALL = ModelConfig(
     heads=4,
     kv_heads=2,
     dropout=0.0,
-    composers=("Edvard Grieg",),
-    sources=("measured", "sequenced"),
+    conditions=style_conditions(("Edvard Grieg",), ("measured", "sequenced")),
 )
 
 
@@ -41,6 +40,6 @@ def run(
     model: nn.Module, tokens: Tensor, composer: int = 0, source: int = 0, sizes: Sequence[int] = SIZES
 ) -> list[Tensor]:
     """Logits of every token from those before it, all pieces under the same two conditions."""
-    ids = torch.full((len(tokens),), composer), torch.full((len(tokens),), source)
-    logits: list[Tensor] = model(shift_right(tokens, sizes), tokens, *ids)
+    ids = torch.tensor([[composer, source]] * len(tokens))
+    logits: list[Tensor] = model(shift_right(tokens, sizes), tokens, ids)
     return logits

@@ -11,15 +11,18 @@ from pathlib import Path
 import pytest
 import torch
 
+from arietta.codecs.note import NoteCodec
 from arietta.errors import ConfigError
 from arietta.train.checkpoint import (
     check_same_run,
+    load_trained,
     read_checkpoint,
     versions,
     write_checkpoint,
     write_file,
     write_json,
 )
+from tests.support.networks import SMALL, learner
 
 CONTENT = {"model": {"weight": torch.arange(3.0)}, "config": {}, "codec": {}, "store": "s", "step": 7}
 
@@ -70,6 +73,19 @@ def test_a_file_of_torchs_that_is_no_checkpoint_is_refused(tmp_path: Path) -> No
 def test_a_missing_checkpoint_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"best\.pt: no such checkpoint"):
         read_checkpoint(tmp_path / "best.pt")
+
+
+def test_a_checkpoint_of_the_first_release_has_its_weights_under_new_names(tmp_path: Path) -> None:
+    config, model = SMALL, learner(SMALL)
+    described = config.describe()
+    del described["conditions"]
+    described |= {"composers": list(config.composers), "sources": list(config.sources)}
+    old = {name.replace("embedding.conditions.", "embedding."): weight for name, weight in model.state_dict().items()}
+    codec = NoteCodec().describe()
+    write_checkpoint(tmp_path / "best.pt", CONTENT | {"model": old, "config": described, "codec": codec})
+    trained = load_trained(tmp_path / "best.pt")
+    assert trained.config == config and "embedding.composer.weight" in old
+    assert all(torch.equal(weight, model.state_dict()[name]) for name, weight in trained.model.state_dict().items())
 
 
 def test_runs_that_differ_only_in_their_length_are_the_same() -> None:

@@ -47,10 +47,10 @@ def test_matrices_are_multiplied_in_the_precision_chosen(dtype: torch.dtype, *, 
 
 
 def test_a_batch_becomes_tensors_of_its_own_kinds() -> None:
-    batch = TokenBatch(np.zeros((2, 3, 4), np.int64), np.ones((2, 3, 4), np.bool_), np.array([0, 1]), np.array([1, 0]))
-    tokens, counted, composer, source = LAPTOP.tensors(batch)
+    batch = TokenBatch(np.zeros((2, 3, 4), np.int64), np.ones((2, 3, 4), np.bool_), np.array([[0, 1], [1, 0]]))
+    tokens, counted, conditions = LAPTOP.tensors(batch)
     assert (tokens.shape, tokens.dtype, counted.dtype) == ((2, 3, 4), torch.int64, torch.bool)
-    assert (composer.tolist(), source.tolist()) == ([0, 1], [1, 0])
+    assert conditions.tolist() == [[0, 1], [1, 0]]
 
 
 def test_one_process_adds_up_to_itself() -> None:

@@ -71,8 +71,8 @@ def test_a_prefix_is_predicted_as_it_is_within_a_longer_piece(config: ModelConfi
 @every_model
 def test_every_weight_learns(config: ModelConfig) -> None:
     model, tokens = learner(config).train(), random_tokens(12)
-    conditions = torch.tensor([0, 1])
-    logits = model(shift_right(tokens, SIZES), tokens, conditions, conditions)
+    conditions = torch.tensor([[0, 1], [1, 0]])
+    logits = model(shift_right(tokens, SIZES), tokens, conditions)
     token_nll(logits, tokens, torch.ones_like(tokens, dtype=torch.bool)).sum().backward()
     assert not [name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()]
 
@@ -112,4 +112,4 @@ def test_fresh_weights_follow_from_the_seed(config: ModelConfig) -> None:
         states.append(build_model(config).state_dict())
     first, again, other = states
     assert all(torch.equal(first[name], again[name]) for name in first)
-    assert not torch.equal(first["embedding.composer.weight"], other["embedding.composer.weight"])
+    assert not torch.equal(first["embedding.conditions.composer.weight"], other["embedding.conditions.composer.weight"])

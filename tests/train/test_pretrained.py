@@ -11,7 +11,7 @@ import torch
 from arietta.codecs.note import NoteCodec
 from arietta.errors import BundleError, ConfigError
 from arietta.model.bundle import load_bundle
-from arietta.model.config import POSITIONS, ModelConfig
+from arietta.model.config import POSITIONS, ModelConfig, style_conditions
 from arietta.train.network import build_model
 from arietta.train.pretrained import Pretrained, carry_over, read_pretrained
 from tests.support.bundles import COMPOSERS, TINY, random_model, write_checkpoint
@@ -42,12 +42,20 @@ def pretrained_of(config: ModelConfig) -> Pretrained:
 
 def test_known_composers_keep_their_rows_and_new_ones_begin_as_any() -> None:
     pretrained = pretrained_of(TINY)
-    config = replace(TINY, composers=("Amy Beach", *COMPOSERS[1:], "Zez Confrey"), sources=("measured", "transcribed"))
+    config = replace(
+        TINY, conditions=style_conditions(("Amy Beach", *COMPOSERS[1:], "Zez Confrey"), ("measured", "transcribed"))
+    )
     model = build_model(config)
     carry_over(pretrained, model, config)
-    old, new = pretrained.weights["embedding.composer.weight"], model.state_dict()["embedding.composer.weight"]
+    old, new = (
+        pretrained.weights["embedding.conditions.composer.weight"],
+        model.state_dict()["embedding.conditions.composer.weight"],
+    )
     assert torch.equal(new, old[[0, 0, 2, 3, 4, 0]])
-    old, new = pretrained.weights["embedding.source.weight"], model.state_dict()["embedding.source.weight"]
+    old, new = (
+        pretrained.weights["embedding.conditions.source.weight"],
+        model.state_dict()["embedding.conditions.source.weight"],
+    )
     assert torch.equal(new, old[[0, 1, 0]])
     name = "blocks.1.attention.qkv.weight"
     assert torch.equal(model.state_dict()[name], pretrained.weights[name])

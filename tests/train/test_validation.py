@@ -11,7 +11,7 @@ from torch import nn
 
 from arietta.codecs.note import KEY_COUNT, NoteCodec
 from arietta.corpus.store import Store
-from arietta.model.config import ModelConfig
+from arietta.model.config import ModelConfig, style_conditions
 from arietta.music.notes import trim
 from arietta.train.checkpoint import Trained
 from arietta.train.hardware import LAPTOP
@@ -29,8 +29,7 @@ MODEL = ModelConfig(
     heads=2,
     kv_heads=1,
     context=32,
-    composers=("Edvard Grieg",),
-    sources=("sequenced",),
+    conditions=style_conditions(("Edvard Grieg",), ("sequenced",)),
 )
 
 
@@ -89,16 +88,16 @@ def test_a_few_windows_are_spread_over_the_pieces_and_always_the_same(store: Sto
 
 def test_conditions_are_those_of_the_piece(store: Store) -> None:
     windows = cut_token_windows(CODEC, MODEL, store, split="train", length=64)
-    assert np.array_equal(windows.batch.composer, 1 - windows.piece % 2), "Chopin is not one of this model's"
-    assert (windows.batch.source == 1).all()
+    assert np.array_equal(windows.batch.conditions[:, 0], 1 - windows.piece % 2), "Chopin is not one of this model's"
+    assert (windows.batch.conditions[:, 1] == 1).all()
 
 
 def test_scores_are_the_sums_of_the_rows_likelihoods(store: Store, model: nn.Module) -> None:
     windows = cut_token_windows(CODEC, MODEL, store, split="test", length=64)
     scores = score(model, windows, LAPTOP, batch=2)
-    events, counted, composer, source = LAPTOP.tensors(windows.batch)
+    events, counted, conditions = LAPTOP.tensors(windows.batch)
     with torch.no_grad():
-        logits = model.eval()(shift_right(events, CODEC.field_sizes), events, composer, source)
+        logits = model.eval()(shift_right(events, CODEC.field_sizes), events, conditions)
         expected = token_nll(logits, events, counted).double().sum(dim=1)
     assert np.allclose(scores.nll, expected.numpy(), rtol=1e-5)
 

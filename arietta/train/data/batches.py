@@ -32,12 +32,14 @@ SHORTER = 8  # times: the crops of a short batch are as much shorter, and as man
 
 @dataclass(frozen=True)
 class TokenBatch:
-    """Crops to learn: `tokens` int64 [B, T, F], `counted` bool [B, T, F] (False for padding), ids int64 [B]."""
+    """Crops to learn: `tokens` int64 [B, T, F], `counted` bool [B, T, F] (False for padding).
+
+    `conditions` int64 [B, T, K], or [B, K] for all tokens of a crop, go with the tokens that they help to predict.
+    """
 
     tokens: NDArray[np.int64]
     counted: Booleans
-    composer: NDArray[np.int64]
-    source: NDArray[np.int64]
+    conditions: NDArray[np.int64]
 
     @property
     def token_count(self) -> int:
@@ -46,7 +48,7 @@ class TokenBatch:
 
     def part(self, crops: slice) -> TokenBatch:
         """Return these of the crops."""
-        return TokenBatch(self.tokens[crops], self.counted[crops], self.composer[crops], self.source[crops])
+        return TokenBatch(self.tokens[crops], self.counted[crops], self.conditions[crops])
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,9 @@ class Crops:
         drawn = np.minimum(np.searchsorted(self._edges, rng.random(size), side="right"), len(self._pieces) - 1)
         pieces = [self._pieces[int(index)] for index in drawn]
         tokens, counted = pad([self.crop(piece, rng, length) for piece in pieces], self._codec, length)
-        ids = np.array([self._model.condition_ids(piece.composer, piece.source) for piece in pieces])
+        ids = np.array([self._model.condition_ids(composer=piece.composer, source=piece.source) for piece in pieces])
         ids[rng.random(ids.shape) < self._settings.any_share] = 0
-        return TokenBatch(tokens, counted, ids[:, 0], ids[:, 1])
+        return TokenBatch(tokens, counted, ids)
 
     def crop(self, piece: Piece, rng: np.random.Generator, length: int) -> Tokens:
         """Draw at most `length` tokens uint16 [T, F] of a piece.

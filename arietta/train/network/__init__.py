@@ -12,6 +12,7 @@ from .transformer import TransformerModel
 def build_model(config: ModelConfig) -> nn.Module:
     """Build the network that `config` describes, with fresh weights.
 
-    Called with (inputs [B, T, F], targets [B, T, F], composer [B], source [B]), all int64, it returns the logits.
+    Called with (inputs [B, T, F], targets [B, T, F], conditions [B, T, K], or [B, K] for all tokens), all int64, it
+    returns the logits.
     """
     return LstmModel(config) if config.kind == "lstm" else TransformerModel(config)

@@ -1,14 +1,15 @@
 """What every trunk shares: fields of tokens in, chained heads out, and the loss over the fields that count.
 
 The input at position t is token t - 1; before the first token stands one of "none" values, V_f for field f.
-A token's embedding is the sum of its fields' embeddings and those of the two conditions (composer, source).
+A token's embedding is the sum of its fields' embeddings and those of its conditions, which go with the position that
+predicts a token, not with the one that takes it in.
 Heads are chained in the codec's order: field i is predicted from the hidden state and the token's earlier fields.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -34,22 +35,26 @@ def token_nll(logits: Sequence[Tensor], targets: Tensor, counted: Tensor) -> Ten
 
 
 class FieldEmbedding(nn.Module):
-    """Embeds inputs int64 [B, T, F] and condition ids int64 [B] as float32 [B, T, width]."""
+    """Embeds inputs int64 [B, T, F] and condition ids int64 [B, T, K] or [B, K] as float32 [B, T, width]."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.tables = nn.ModuleList(nn.Embedding(size + 1, config.width) for size in config.field_sizes)
-        self.composer = nn.Embedding(len(config.composers) + 1, config.width)
-        self.source = nn.Embedding(len(config.sources) + 1, config.width)
-        for table in (*self.tables, self.composer, self.source):
+        self.conditions = nn.ModuleDict(
+            {condition.name: nn.Embedding(condition.size, config.width) for condition in config.conditions}
+        )
+        for table in (*self.tables, *self.conditions.values()):
             nn.init.normal_(table.weight, std=0.02)
 
-    def forward(self, inputs: Tensor, composer: Tensor, source: Tensor) -> Tensor:
-        """Add up the embeddings of all fields and both conditions at each position."""
-        summed: Tensor = (self.composer(composer) + self.source(source))[:, None]
+    def forward(self, inputs: Tensor, conditions: Tensor) -> Tensor:
+        """Add up the embeddings of all fields and conditions at each position."""
+        if conditions.ndim == 2:
+            conditions = conditions[:, None]
+        summed: Any = sum(table(conditions[..., index]) for index, table in enumerate(self.conditions.values()))
         for field, table in enumerate(self.tables):
             summed = summed + table(inputs[..., field])
-        return summed
+        embedded: Tensor = summed
+        return embedded
 
 
 class ChainedHeads(nn.Module):

@@ -19,8 +19,8 @@ class LstmModel(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.heads = ChainedHeads(config)
 
-    def forward(self, inputs: Tensor, targets: Tensor, composer: Tensor, source: Tensor) -> list[Tensor]:
+    def forward(self, inputs: Tensor, targets: Tensor, conditions: Tensor) -> list[Tensor]:
         """Return the logits of each field of `targets`; see `build_model`."""
-        hidden, _ = self.lstm(self.dropout(self.embedding(inputs, composer, source)))
+        hidden, _ = self.lstm(self.dropout(self.embedding(inputs, conditions)))
         logits: list[Tensor] = self.heads(self.dropout(hidden), targets)
         return logits

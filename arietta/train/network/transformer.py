@@ -41,9 +41,9 @@ class TransformerModel(nn.Module):
         self.norm = nn.RMSNorm(config.width, eps=NORM_EPSILON)
         self.heads = ChainedHeads(config)
 
-    def forward(self, inputs: Tensor, targets: Tensor, composer: Tensor, source: Tensor) -> list[Tensor]:
+    def forward(self, inputs: Tensor, targets: Tensor, conditions: Tensor) -> list[Tensor]:
         """Return the logits of each field of `targets`; see `build_model`."""
-        hidden = self.embedding(inputs, composer, source)
+        hidden = self.embedding(inputs, conditions)
         if self.config.positions == "absolute":
             hidden = hidden + self.position(cache_positions(inputs.shape[1], self.config.context, inputs.device))
         hidden = self.dropout(hidden)

@@ -18,6 +18,7 @@ from ...errors import BundleError, ConfigError
 from ...generation.loop import generate
 from ...generation.request import Request
 from ...model.bundle import CARD, DESCRIPTION, INDEX, load_bundle, write_description
+from ...model.config import ConditionIds
 from ...model.engine import load_engine
 from ...originality.index import open_index
 from ..checkpoint import RUN, Trained, load_trained
@@ -78,13 +79,12 @@ def describe_training(folder: Path) -> dict[str, Any]:
     return {name: run[name] for name in CARD_FACTS if name in run} | {"validation": best[-1] if best else {}}
 
 
-def torch_nll(model: torch.nn.Module, codec: Codec, tokens: Tokens, condition: tuple[int, int]) -> NDArray[np.float32]:
+def torch_nll(model: torch.nn.Module, codec: Codec, tokens: Tokens, condition: ConditionIds) -> NDArray[np.float32]:
     """Score tokens [T, F] in float32 torch, without dropout: nats [T, F], every field counted."""
     model.eval()
     targets = torch.from_numpy(tokens.astype(np.int64))[None]
-    composer, source = (torch.tensor([number]) for number in condition)
     with torch.no_grad():
-        logits = model(shift_right(targets, codec.field_sizes), targets, composer, source)
+        logits = model(shift_right(targets, codec.field_sizes), targets, torch.tensor([condition]))
         nll = token_nll(logits, targets, torch.ones_like(targets, dtype=torch.bool))
     return np.asarray(nll[0].numpy(), dtype=np.float32)
 
@@ -102,7 +102,7 @@ def _write_golden(folder: Path, trained: Trained, *, bits: int) -> None:
     _describe(folder, trained, bits=bits, golden={})  # a folder is a bundle only with all its files
     engine = load_engine(load_bundle(folder))
     tokens = generate(Request(notes=GOLDEN_NOTES), engine).tokens
-    condition = (min(1, len(config.composers)), min(1, len(config.sources)))
+    condition = tuple(min(1, condition.size - 1) for condition in config.conditions)
     nll = torch_nll(trained.model, trained.codec, tokens, condition)
     deviation = float(np.abs(engine.score(tokens, condition) - nll).max())
     limit = ROUNDED if bits == 8 else EXACT

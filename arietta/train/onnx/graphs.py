@@ -57,9 +57,10 @@ def build_graphs(config: ModelConfig, codec: Codec, weights: Weights, *, bits: i
 def _trunk(graph: Graph, config: ModelConfig, *, is_decode: bool) -> str:
     """Add inputs, embeddings and layers over one token, or any number S; returns the hidden states [B, S, width]."""
     fields = len(config.field_sizes)
-    inputs = graph.input("inputs", TensorProto.INT64, ["B", "S", fields + 2])
+    inputs = graph.input("inputs", TensorProto.INT64, ["B", "S", fields + len(config.conditions)])
     names = [f"embedding.tables.{field}.weight" for field in range(fields)]
-    tables = [graph.weights[name] for name in (*names, "embedding.composer.weight", "embedding.source.weight")]
+    names += [f"embedding.conditions.{condition.name}.weight" for condition in config.conditions]
+    tables = [graph.weights[name] for name in names]
     offsets = np.cumsum([0, *(len(table) for table in tables[:-1])])
     table = graph.constant("embeddings", np.concatenate(tables), np.float32)
     rows = graph.add(inputs, graph.constant("embedding_offsets", offsets))

@@ -38,9 +38,9 @@ def read_weights(bundle: Bundle) -> dict[str, Tensor]:
     tensors = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     config = bundle.model
     names = [f"embedding.tables.{field}.weight" for field in range(len(config.field_sizes))]
-    names += ["embedding.composer.weight", "embedding.source.weight"]
-    # A row more than values each: the "none" before the first token, and the condition "any".
-    lengths = [size + 1 for size in (*config.field_sizes, len(config.composers), len(config.sources))]
+    names += [f"embedding.conditions.{condition.name}.weight" for condition in config.conditions]
+    # Fields have a row more than values: the "none" before the first token.
+    lengths = [*(size + 1 for size in config.field_sizes), *(condition.size for condition in config.conditions)]
     weights = dict(zip(names, np.split(tensors["embeddings"], np.cumsum(lengths)[:-1]), strict=True))
     for name, tensor in tensors.items():
         if UNCHANGED.fullmatch(name):

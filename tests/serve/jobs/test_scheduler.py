@@ -16,6 +16,7 @@ import pytest
 from arietta.generation.loop import Generation, generate
 from arietta.generation.original import Attempts, Originality
 from arietta.generation.request import Request
+from arietta.model.config import ConditionIds
 from arietta.model.engine import OnnxEngine
 from arietta.model.sampling import Sampling
 from arietta.music.notes import Notes, first
@@ -101,7 +102,7 @@ def test_a_prompt_that_takes_long_to_hear_holds_nobody_up(
 ) -> None:
     start_after, heard = tiny_engine.start_after, threading.Event()
 
-    def slowly(condition: tuple[int, int], prompt: Any) -> Any:
+    def slowly(condition: ConditionIds, prompt: Any) -> Any:
         if len(prompt):
             heard.wait(PATIENCE)
         return start_after(condition, prompt)
@@ -122,9 +123,9 @@ def test_a_prompt_in_a_style_is_heard_in_it_and_in_none_before_its_piece_is_seat
 ) -> None:
     prefill, hearers = tiny_engine.prefill, list[str]()
 
-    def recorded_prefill(events: Any, cache: Any) -> Any:
+    def recorded_prefill(*arguments: Any) -> Any:
         hearers.append(threading.current_thread().name)
-        return prefill(events, cache)
+        return prefill(*arguments)
 
     monkeypatch.setattr(tiny_engine, "prefill", recorded_prefill)
     guided = job(tiny_engine, notes=5, prompt=first(waltz, 7), style="grieg", sampling=Sampling(guidance=3.0))
@@ -140,7 +141,7 @@ def test_a_prompt_that_cannot_be_heard_fails_alone(
 ) -> None:
     start_after = tiny_engine.start_after
 
-    def fail(condition: tuple[int, int], prompt: Any) -> Any:
+    def fail(condition: ConditionIds, prompt: Any) -> Any:
         if len(prompt):
             raise RuntimeError("deaf")
         return start_after(condition, prompt)

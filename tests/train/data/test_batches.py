@@ -14,7 +14,7 @@ from arietta.codecs.codec import Tokens
 from arietta.codecs.note import CODA, END, KEY_COUNT, START, NoteCodec
 from arietta.corpus.store import Piece, Store
 from arietta.errors import ConfigError, CorpusError
-from arietta.model.config import ModelConfig
+from arietta.model.config import ModelConfig, style_conditions
 from arietta.music.notes import Notes, trim
 from arietta.train.config import DataSettings
 from arietta.train.data.batches import SHORTER, Augmentation, Crops, _crop_chances, pad, pieces_of, tokens_per_note
@@ -27,8 +27,7 @@ MODEL = ModelConfig(
     field_sizes=CODEC.field_sizes,
     width=8,
     layers=1,
-    composers=("Edvard Grieg", "Frédéric Chopin"),
-    sources=("sequenced",),
+    conditions=style_conditions(("Edvard Grieg", "Frédéric Chopin"), ("sequenced",)),
 )
 STILL = DataSettings(length=48, transpose=(0, 0), stretch=(1.0, 1.0), any_share=0.0)
 
@@ -53,7 +52,7 @@ def test_a_batch_is_a_function_of_the_seed_and_its_number(store: Store) -> None:
     again.batch(3, 4)  # drawing others in between changes nothing
     for number in (0, 7):
         batch, same = first.batch(number, 4), again.batch(number, 4)
-        for name in ("tokens", "counted", "composer", "source"):
+        for name in ("tokens", "counted", "conditions"):
             assert np.array_equal(getattr(batch, name), getattr(same, name))
 
 
@@ -126,7 +125,7 @@ def test_every_part_of_a_piece_is_seen(store: Store) -> None:
 def test_pieces_are_drawn_in_proportion_to_their_notes(tmp_path: Path) -> None:
     store = make_store(tmp_path, pieces=[scale(0, 900), scale(1, 100)], splits=("train", "train"))
     crops = crops_of(store, DataSettings(length=16, any_share=0.0))
-    composers = np.concatenate([crops.batch(k, 8).composer for k in range(100)])
+    composers = np.concatenate([crops.batch(k, 8).conditions[:, 0] for k in range(100)])
     assert 0.85 < (composers == 1).mean() < 0.95
 
 
@@ -135,7 +134,7 @@ def test_shares_say_how_many_crops_come_from_each_corpus(tmp_path: Path) -> None
     pieces = [replace(piece, corpus=name) for piece, name in zip(store.pieces, ("large", "small"), strict=True)]
     settings = DataSettings(length=16, any_share=0.0, corpora=("small", "large"), shares=(3.0, 1.0))
     crops = crops_of(store.with_pieces(pieces), settings)
-    composers = np.concatenate([crops.batch(k, 8).composer for k in range(100)])
+    composers = np.concatenate([crops.batch(k, 8).conditions[:, 0] for k in range(100)])
     assert 0.7 < (composers == 2).mean() < 0.8, "the small corpus is the second composer's"
 
 
@@ -147,7 +146,7 @@ def test_shares_without_their_corpora_are_refused() -> None:
 def test_conditions_are_the_pieces_own_or_any(store: Store) -> None:
     crops = crops_of(store, DataSettings(length=16, any_share=0.25))
     batches = [crops.batch(k, 8) for k in range(60)]
-    composer, source = (np.concatenate([getattr(batch, name) for batch in batches]) for name in ("composer", "source"))
+    composer, source = np.concatenate([batch.conditions for batch in batches]).T
     assert set(composer) == {0, 1, 2} and set(source) == {0, 1}
     assert 0.18 < (composer == 0).mean() < 0.32
     assert ((composer == 0) != (source == 0)).any(), "each is replaced by itself"
@@ -198,11 +197,12 @@ def test_padding_never_counts() -> None:
 
 def test_known_composers_get_at_least_their_share_of_a_corpus(store: Store) -> None:
     named = tuple(sorted({piece.composer for piece in store.pieces if piece.split == "train"}))[:1]
-    model, settings = replace(MODEL, composers=named), replace(STILL, known_share=0.8, any_share=0.0)
+    model = replace(MODEL, conditions=style_conditions(named, ("sequenced",)))
+    settings = replace(STILL, known_share=0.8, any_share=0.0)
 
     def share(settings: DataSettings) -> float:
         crops = Crops(store, CODEC, model, settings, seed=1)
-        return float(np.mean([crops.batch(number, 8).composer > 0 for number in range(60)]))
+        return float(np.mean([crops.batch(number, 8).conditions[:, 0] > 0 for number in range(60)]))
 
     assert share(settings) == pytest.approx(0.8, abs=0.06)
     natural = share(STILL)

@@ -14,7 +14,7 @@ from tests.support.networks import SIZES, SMALL, learner, random_tokens, run
 
 pytestmark = pytest.mark.usefixtures("single_torch_thread")
 
-NO_CONDITION = torch.zeros(2, dtype=torch.int64)
+NO_CONDITIONS = torch.zeros(2, 2, dtype=torch.int64)
 
 
 def test_inputs_are_the_tokens_before_and_first_a_token_of_none() -> None:
@@ -52,23 +52,25 @@ def test_a_likelihood_that_is_not_counted_never_reaches_the_weights() -> None:
 
 def test_an_embedding_is_the_sum_of_its_fields_and_conditions() -> None:
     embedding = FieldEmbedding(SMALL)
-    inputs, composer, source = random_tokens(4), torch.tensor([0, 1]), torch.tensor([2, 1])
-    embedded = embedding(inputs, composer, source)
+    inputs, conditions = random_tokens(4), torch.tensor([[[0, 2], [1, 0], [1, 1], [0, 0]], [[1, 1]] * 4])
+    embedded = embedding(inputs, conditions)
+    torch.testing.assert_close(embedding(inputs, torch.tensor([[1, 1], [1, 1]]))[1], embedded[1])
+    composer, source = embedding.conditions.values()
     for piece in range(2):
         for position in range(4):
             by_field = [table.weight[inputs[piece, position, field]] for field, table in enumerate(embedding.tables)]
-            conditions = embedding.composer.weight[composer[piece]] + embedding.source.weight[source[piece]]
-            torch.testing.assert_close(embedded[piece, position], sum(by_field) + conditions)
+            ids = conditions[piece, position]
+            by_condition = composer.weight[ids[0]] + source.weight[ids[1]]
+            torch.testing.assert_close(embedded[piece, position], sum(by_field) + by_condition)
 
 
 def test_every_field_has_a_value_more_for_none_and_every_condition_one_for_any() -> None:
     embedding = FieldEmbedding(SMALL)
     assert [len(table.weight) for table in embedding.tables] == [size + 1 for size in SIZES]
-    assert len(embedding.composer.weight) == len(SMALL.composers) + 1
-    assert len(embedding.source.weight) == len(SMALL.sources) + 1
-    embedding(shift_right(random_tokens(1), SIZES), NO_CONDITION, NO_CONDITION)
+    assert {name: len(table.weight) for name, table in embedding.conditions.items()} == {"composer": 2, "source": 3}
+    embedding(shift_right(random_tokens(1), SIZES), NO_CONDITIONS)
     with pytest.raises(IndexError):
-        embedding(torch.tensor([[[size + 1 for size in SIZES]]] * 2), NO_CONDITION, NO_CONDITION)
+        embedding(torch.tensor([[[size + 1 for size in SIZES]]] * 2), NO_CONDITIONS)
 
 
 def test_chained_heads_are_the_formula_of_their_docstring() -> None:

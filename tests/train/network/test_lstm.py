@@ -15,7 +15,7 @@ from tests.support.networks import SIZES, SMALL, learner, random_tokens, run
 pytestmark = pytest.mark.usefixtures("single_torch_thread")
 
 SMALL_LSTM = replace(SMALL, kind="lstm")
-ANY = torch.zeros(2, dtype=torch.int64)
+ANY = torch.zeros(2, 2, dtype=torch.int64)
 
 
 def test_logits_are_those_of_the_gates_written_out() -> None:
@@ -23,7 +23,7 @@ def test_logits_are_those_of_the_gates_written_out() -> None:
     model, tokens = learner(SMALL_LSTM), random_tokens(6)
     assert isinstance(model, LstmModel)
     with torch.no_grad():
-        hidden = model.embedding(shift_right(tokens, SIZES), ANY, ANY)
+        hidden = model.embedding(shift_right(tokens, SIZES), ANY)
         for layer in range(SMALL_LSTM.layers):
             from_input, from_hidden, *biases = model.lstm.all_weights[layer]
             output = cell = torch.zeros(2, SMALL_LSTM.width)

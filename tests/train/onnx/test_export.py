@@ -15,7 +15,7 @@ import torch
 from arietta.codecs.performance import PerformanceCodec
 from arietta.errors import AriettaError, BundleError, ConfigError
 from arietta.model.bundle import INDEX, load_bundle
-from arietta.model.config import POSITIONS, ModelConfig
+from arietta.model.config import POSITIONS, ModelConfig, style_conditions
 from arietta.originality.index import extend_description
 from arietta.train.onnx import export as exporting
 from arietta.train.onnx.export import PREFILL_TOKENS, export, torch_nll
@@ -86,7 +86,7 @@ def test_a_codec_of_one_field_is_exported_and_proved(tmp_path: Path) -> None:
 
 
 def test_a_model_without_conditions_is_exported_too(tmp_path: Path) -> None:
-    folder = bundle_of(tmp_path / "mine", replace(TINY, composers=(), sources=()))
+    folder = bundle_of(tmp_path / "mine", replace(TINY, conditions=style_conditions((), ())))
     assert load_bundle(folder).golden().condition == (0, 0)
 
 

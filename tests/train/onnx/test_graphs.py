@@ -208,9 +208,9 @@ def taught(config: ModelConfig, steps: int = 50) -> torch.nn.Module:
     for _ in range(steps):
         picks = [(pieces[i], int(rng.integers(0, len(pieces[i]) - 48))) for i in rng.integers(0, len(pieces), 6)]
         rows = torch.stack([piece[start : start + 48] for piece, start in picks])
-        ids = torch.ones(6, dtype=torch.int64)
+        ids = torch.ones(6, 2, dtype=torch.int64)
         counted = torch.from_numpy(CODEC.loss_mask(rows.numpy()))
-        loss = token_nll(model(shift_right(rows, CODEC.field_sizes), rows, ids, ids), rows, counted).sum(-1).mean()
+        loss = token_nll(model(shift_right(rows, CODEC.field_sizes), rows, ids), rows, counted).sum(-1).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

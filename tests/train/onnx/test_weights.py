@@ -64,7 +64,7 @@ def test_rounded_weights_lie_half_a_step_from_the_trained_ones(tiny_bundle: Path
     trained = random_model(TINY).state_dict()
     assert set(weights) == set(trained)
     rounded = [name for name, value in trained.items() if not torch.equal(weights[name], value)]
-    assert "blocks.0.attention.qkv.weight" in rounded and "embedding.composer.weight" not in rounded
+    assert "blocks.0.attention.qkv.weight" in rounded and "embedding.conditions.composer.weight" not in rounded
     for name in (name for name in rounded if not name.endswith(".relative")):
         blocks = trained[name].numpy().reshape(-1, BLOCK)
         steps = np.abs(blocks).max(axis=1, keepdims=True) / 127
