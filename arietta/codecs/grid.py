@@ -7,6 +7,7 @@ against each other.
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from ..music.notes import HIGHEST_PITCH, LOWEST_PITCH, Note, Notes, Pedal
 from .codec import Losses
 
+Row = TypeVar("Row", np.uint16, np.int64)
 STEPS_PER_SECOND = 100
 KEY_COUNT = HIGHEST_PITCH - LOWEST_PITCH + 1
 PEDAL_DOWN, PEDAL_UP, REST, START, CODA, END = range(KEY_COUNT, KEY_COUNT + 6)
@@ -87,3 +89,27 @@ def merge_by_column(notes: Notes) -> tuple[NDArray[np.int64], ...]:
     is_last = np.ones(len(key), dtype=np.bool_)  # of those that share (key, step)
     is_last[:-1] = (key[1:] != key[:-1]) | (step[1:] != step[:-1])
     return inside[order[is_last]], key[is_last], step[is_last]
+
+
+def respace(tokens: NDArray[Row], steps: NDArray[np.int64]) -> NDArray[Row]:
+    """Return tokens [T, 4], none of them a rest, moved to `steps` int64 [T], with rests where waits are long."""
+    waits = np.diff(steps, prepend=0)
+    spaced = tokens.copy()
+    spaced[:, 0] = np.minimum(waits, SHORT_WAITS - 1)
+    parts: list[NDArray[Row]] = []
+    done = 0
+    for index in np.flatnonzero(waits >= SHORT_WAITS).tolist():
+        parts += [spaced[done:index], after_wait(tokens[index], int(waits[index]))]
+        done = index + 1
+    return np.concatenate([*parts, spaced[done:]])
+
+
+def after_wait(token: NDArray[Row], steps: int) -> NDArray[Row]:
+    """Return rests, where the wait is long, and then the token [4] with what remains of it."""
+    rows = []
+    while steps >= SHORT_WAITS:
+        value = int(np.searchsorted(TIME_STEPS, steps, side="right")) - 1
+        rows.append([value, REST, 0, 0])
+        steps -= int(TIME_STEPS[value])
+    rows.append([steps, *token[1:].tolist()])
+    return np.array(rows, dtype=token.dtype)

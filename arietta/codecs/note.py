@@ -45,10 +45,10 @@ from .grid import (
     START,
     STEPS_PER_SECOND,
     TIME_COUNT,
-    TIME_STEPS,
     VELOCITY_COUNT,
     merge_by_column,
     quantise,
+    respace,
 )
 from .note_decoder import NoteDecoder
 
@@ -102,7 +102,7 @@ class NoteCodec:
         note_rows = np.flatnonzero(rows[:, 1] < KEY_COUNT)
         if not is_complete:
             rows = rows[: int(note_rows[-1]) + 1 if len(note_rows) else 0]
-        parts = [_mark(START), _delta_rows(rows)]
+        parts = [_mark(START), respace(rows, rows[:, 0])]
         if 0 < coda <= len(note_rows):
             body = parts[1]
             before = len(note_rows) - coda
@@ -167,20 +167,3 @@ def _grid_notes(notes: Notes) -> tuple[NDArray[np.int64], ...]:
     room[:-1][same] = np.diff(step)[same]  # a note ends where its key is struck again
     duration = np.minimum(duration, np.searchsorted(DURATION_STEPS, room, side="right") - 1)
     return step, key, duration, notes.velocity[chosen].astype(np.int64) // 4
-
-
-def _delta_rows(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Turn steps into waits, with a rest before each that waits a second or more."""
-    waits = np.diff(rows[:, 0], prepend=0)
-    tokens = rows.copy()
-    tokens[:, 0] = waits
-    # From the last to the first, so that inserting rests does not move the rows still to come.
-    for index in np.flatnonzero(waits >= SHORT_WAITS)[::-1]:
-        left, rests = int(waits[index]), []
-        while left >= SHORT_WAITS:
-            value = int(np.searchsorted(TIME_STEPS, left, side="right")) - 1
-            rests.append([value, REST, 0, 0])
-            left -= int(TIME_STEPS[value])
-        tokens[index, 0] = left
-        tokens = np.insert(tokens, index, rests, axis=0)
-    return tokens
