@@ -26,7 +26,9 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, help="the run's folder; a run that is there already is continued"
     )
-    parser.add_argument("--steps", type=int, help="updates in all (default: train.steps of the settings)")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--steps", type=int, help="updates in all (default: train.steps of the settings)")
+    length.add_argument("--minutes", type=float, help="end by the clock instead, the rate run down by then")
     parser.add_argument("--seed", type=int, help="the seed of everything drawn (default: train.seed of the settings)")
     parser.add_argument(
         "--set",
@@ -46,9 +48,11 @@ def read_overrides(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.threads < 0:
         raise ConfigError(f"--threads must be 0 or more, not {arguments.threads}")
     overrides = dict(parse_override(text) for text in arguments.set)
-    for name in ("steps", "seed"):
+    for name in ("steps", "minutes", "seed"):
         if getattr(arguments, name) is not None:
             overrides[f"train.{name}"] = getattr(arguments, name)
+    if arguments.steps is not None:
+        overrides["train.minutes"] = 0.0
     return overrides
 
 
@@ -74,13 +78,14 @@ def progress_line() -> Callable[[TrainingProgress], None]:
 
     def draw(progress: TrainingProgress) -> None:
         nonlocal written_at
-        is_last = progress.step == progress.steps
+        is_last = progress.seconds_left <= 0
         if not is_terminal and not is_last and time.monotonic() - written_at < QUIET_SECONDS:
             return
         written_at = time.monotonic()
         validation = "" if math.isnan(progress.validation) else f"  validation {progress.validation:.4f}"
+        of_all = f"/{progress.steps}" if progress.steps else ""
         line = (
-            f"step {progress.step}/{progress.steps}  loss {progress.loss:.4f}{validation}  "
+            f"step {progress.step}{of_all}  loss {progress.loss:.4f}{validation}  "
             f"{progress.tokens_per_second:,.0f} tokens/s  {_clock(progress.seconds_left)} left"
         )
         # \r goes back to the line's beginning and \x1b[K erases what a longer line left.

@@ -36,7 +36,8 @@ RUN, LAST, BEST = "run.json", "last.pt", "best.pt"
 UNREADABLE = (OSError, EOFError, LookupError, TypeError, ValueError, RuntimeError, pickle.UnpicklingError)
 # Up to bundle format 3 the two conditions of a network went by these names.
 RENAMED = {f"embedding.{name}.weight": f"embedding.conditions.{name}.weight" for name in ("composer", "source")}
-CHANGEABLE = ("steps", "patience", "checkpoint_minutes", "log_every")  # of [train]; the rest would be another run
+# Settings of [train] in which a run may differ from its checkpoint's; others would make it another run.
+CHANGEABLE = ("steps", "minutes", "patience", "snapshots", "checkpoint_minutes", "log_every")
 
 Content = dict[str, Any]
 

@@ -22,6 +22,7 @@ from ..model.config import KINDS, POSITIONS
 from ..names import nearest_names
 
 PRECISIONS = ("auto", "float32", "bfloat16")
+OPTIMISERS = ("muon", "adamw")
 C = TypeVar("C")
 
 
@@ -95,18 +96,28 @@ class DataSettings:
 class TrainSettings:
     """How the network learns: `steps` updates, each from `accumulate` batches of `batch` crops.
 
-    `rate` is reached after `warm_up` steps and falls to a tenth of itself along a cosine. `average` > 0 keeps a
-    running mean of the weights that forgets by that factor per step; the mean is what is validated and saved as best.
-    `validation_windows` windows (0: none) of the validation split are scored every `validate_every` steps, and
-    training stops when `patience` scores in a row were no better (0: never).
+    Where `minutes` is above 0 the clock ends the run, whatever `steps` says. `rate` is the highest of `optimiser`
+    ("muon" or "adamw"); it is reached after `warm_up` steps, held until `hold` of the run is done, and falls evenly
+    to 3 %. `begin` says how much of that course already lies behind, for a run that branches off: at each of
+    `snapshots` (shares of the course) all that another run needs to go on is saved as snapshot-<percent>.pt.
+
+    `weight_decay` pulls matrices towards 0. `average` > 0 keeps a running mean of the weights that forgets by that
+    factor per step; the mean is what is validated and saved as best. `validation_windows` windows (0: none) of the
+    validation split are scored every `validate_every` steps, and training stops when `patience` scores in a row were
+    no better (0: never).
     """
 
     steps: int = 2000
+    minutes: float = 0.0
     batch: int = 4
     accumulate: int = 1
-    rate: float = 1e-3
-    warm_up: int = 100
-    weight_decay: float = 0.1
+    optimiser: str = "muon"
+    rate: float = 0.015
+    warm_up: int = 40
+    hold: float = 0.35
+    begin: float = 0.0
+    snapshots: tuple[float, ...] = ()
+    weight_decay: float = 0.3
     average: float = 0.0
     precision: str = "auto"
     compile: bool = True  # of effect on a GPU only
@@ -119,11 +130,16 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         _check_choice("train.precision", self.precision, PRECISIONS)
+        _check_choice("train.optimiser", self.optimiser, OPTIMISERS)
         for name in ("steps", "batch", "accumulate", "validate_every", "log_every"):
             _check_at_least(f"train.{name}", getattr(self, name), 1)
-        for name in ("warm_up", "weight_decay", "validation_windows", "patience", "checkpoint_minutes", "seed"):
+        for name in ("minutes", "warm_up", "weight_decay", "validation_windows", "patience", "checkpoint_minutes"):
             _check_at_least(f"train.{name}", getattr(self, name), 0)
-        _check_share("train.average", self.average)
+        _check_at_least("train.seed", self.seed, 0)
+        for name in ("average", "hold", "begin"):
+            _check_share(f"train.{name}", getattr(self, name))
+        for share in self.snapshots:
+            _check_share("train.snapshots", share)
         if not 0 < self.rate < 1:
             raise ConfigError(f"train.rate must lie between 0 and 1, not {self.rate}")
 

@@ -16,11 +16,12 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import torch
 
@@ -30,7 +31,7 @@ from ..errors import ConfigError
 from ..files import write_file
 from ..model.config import ModelConfig, style_conditions
 from .checkpoint import BEST, LAST, RUN, check_same_run, read_checkpoint, versions, write_checkpoint, write_json
-from .config import RunSettings
+from .config import RunSettings, describe_config
 from .data.batches import pieces_of
 from .hardware import Hardware, describe_machine
 from .log import append_metrics, cut_metrics, draw_curve, read_metrics
@@ -43,7 +44,10 @@ LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """How far a run is: losses in nats per token; `validation` is nan before the first."""
+    """How far a run is: losses in nats per token; `validation` is nan before the first.
+
+    `steps` is 0 where the clock ends the run.
+    """
 
     step: int
     steps: int
@@ -96,16 +100,22 @@ def plan_run(settings: RunSettings, store: Store, pretrained: Pretrained | None 
 
 
 def train(
-    plan: Plan, folder: Path, hardware: Hardware, *, report: Callable[[TrainingProgress], None] | None = None
+    plan: Plan,
+    folder: Path,
+    hardware: Hardware,
+    *,
+    report: Callable[[TrainingProgress], None] | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> TrainingOutcome:
-    """Train to the plan's last step, from `folder`'s last checkpoint where it has one of the same run.
+    """Train to the plan's end, from `folder`'s last checkpoint where it has one of the same run.
 
-    Raises ConfigError where the folder holds another run, or the loss is no longer finite.
+    `clock` gives seconds; all that pass from the first update on count, validation too. Raises ConfigError where the
+    folder holds another run, or the loss is no longer finite.
     """
     # Whoever calls this keeps his own random numbers: the trainer seeds torch's global generator.
     devices = [hardware.device] if hardware.is_cuda else []
     with torch.random.fork_rng(devices), stop_requests() as is_asked_to_stop:
-        run = Run(plan, folder, hardware, report)
+        run = Run(plan, folder, hardware, report, clock)
         run.begin()
         return run.loop(is_asked_to_stop)
 
@@ -114,20 +124,28 @@ class Run:
     """A run in its folder; only the first of several processes writes."""
 
     def __init__(
-        self, plan: Plan, folder: Path, hardware: Hardware, report: Callable[[TrainingProgress], None] | None
+        self,
+        plan: Plan,
+        folder: Path,
+        hardware: Hardware,
+        report: Callable[[TrainingProgress], None] | None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.clock = clock
         self.plan, self.folder, self.hardware, self.report = plan, folder, hardware, report
         self.settings = plan.settings.train
         self.trainer = Trainer(plan, hardware)
         self.windows: TokenWindows | None = None
         self.validation = math.nan
         self._losses: list[torch.Tensor] = []  # since the last report; tensors, so that a GPU is not waited for
-        self._logged_rows, self._logged_at = 0, time.monotonic()
-        self._saved_at, self._began_at, self._first_step = self._logged_at, self._logged_at, 0
+        self._logged_rows, self._logged_seconds, self._first_step, self._first_seconds = 0, 0.0, 0, 0.0
+        self._counted_at = self._saved_at = clock()
+        self._validated_step, self._snapshots_until = -1, 0.0
 
     def begin(self) -> None:
         """Restore the folder's checkpoint, cut the validation windows, write run.json."""
-        trainer, last, planned_steps = self.trainer, self.folder / LAST, self.settings.steps
+        trainer, last, planned = self.trainer, self.folder / LAST, _length_of(describe_config(self.settings))
+        length = planned
         if last.exists():
             content = read_checkpoint(last)
             if "conditions" not in content["config"]:
@@ -137,7 +155,7 @@ class Run:
                 )
             check_same_run(self.folder, content["identity"], self.plan.identity())
             trainer.restore(content)
-            planned_steps = content["identity"]["settings"]["train"]["steps"]
+            planned = _length_of(content["identity"]["settings"]["train"])
         if self.settings.validation_windows:
             self.windows = cut_token_windows(
                 self.plan.codec,
@@ -147,38 +165,43 @@ class Run:
                 length=self.plan.settings.data.length,
                 max_windows=self.settings.validation_windows,
             )
-        self._first_step, self._logged_rows = trainer.step, trainer.rows
+        self._first_step, self._first_seconds, self._snapshots_until = trainer.step, trainer.seconds, trainer.progress
+        self._logged_rows, self._logged_seconds = trainer.rows, trainer.seconds
         if self.hardware.is_first:
             self.folder.mkdir(parents=True, exist_ok=True)
             cut_metrics(self.folder, trainer.step)
             if trainer.step:
                 LOG.info("%s: goes on after step %d", self.folder, trainer.step)
-            steps = self.settings.steps
-            if steps != planned_steps:
-                message = "%s: planned anew, %d steps instead of %d: the rate follows a new cosine"
-                LOG.info(message, self.folder, steps, planned_steps)
-                self._append_line({"kind": "planned", "step": trainer.step, "steps": steps, "before": planned_steps})
+            if length != planned:
+                message = "%s: planned anew, %s instead of %s: the rate follows the new course from here"
+                LOG.info(message, self.folder, length, planned)
+                self._append_line({"kind": "planned", "step": trainer.step, "length": length, "before": planned})
             self._write_description(None)
 
     def loop(self, is_asked_to_stop: Callable[[], bool]) -> TrainingOutcome:
         """Update, report, validate and save until the run is over or `is_asked_to_stop`."""
         trainer, settings = self.trainer, self.settings
-        self._logged_at = self._began_at = self._saved_at = time.monotonic()
         is_stopped = False
+        if settings.compile and self.hardware.is_cuda and not self._end_reason():
+            trainer.prepare()
+        self._counted_at = self._saved_at = self.clock()
         if self.plan.pretrained and not trainer.step:
             self._validate()  # the weights it begins from are the first to beat
         while not self._end_reason() and not is_stopped:
             loss, length = trainer.advance()
             self._losses.append(loss)
-            is_last = trainer.step == settings.steps
-            if trainer.step % settings.log_every == 0 or is_last:
+            self._count_seconds()
+            if trainer.step % settings.log_every == 0 or self._end_reason():
                 self._log(length)
-            if trainer.step % settings.validate_every == 0 or is_last:
+            if trainer.step % settings.validate_every == 0:
                 self._validate()
             # Summed, so that all processes stop after the same step when one of them is asked to.
             is_stopped = bool(self.hardware.sum_number(is_asked_to_stop()))
-            if time.monotonic() - self._saved_at >= 60 * settings.checkpoint_minutes:
+            self._save_snapshots()
+            if self.clock() - self._saved_at >= 60 * settings.checkpoint_minutes:
                 self._save()
+        if self._end_reason() and trainer.step not in (self._first_step, self._validated_step):
+            self._validate()
         self._save()
         outcome = TrainingOutcome(
             reason=self._end_reason() or "interrupted",
@@ -196,23 +219,39 @@ class Run:
         """Say why the run is over; empty where it is not."""
         if self.settings.patience and self.trainer.stale >= self.settings.patience:
             return "no longer improving"
-        return "finished" if self.trainer.step >= self.settings.steps else ""
+        return "finished" if self.trainer.progress >= 1 else ""
+
+    def _count_seconds(self) -> None:
+        """Add what passed since the last time to the trainer's seconds, by the first process's clock for all."""
+        now = self.clock()
+        self.trainer.seconds += self.hardware.sum_number(now - self._counted_at if self.hardware.is_first else 0.0)
+        self._counted_at = now
 
     def _log(self, length: torch.Tensor) -> None:
         """Log and report the mean loss since the last time, and the throughput of all processes together."""
         trainer = self.trainer
         loss = self.hardware.sum_number(self._mean_loss())
-        passed = time.monotonic() - self._logged_at
-        speed = (trainer.rows - self._logged_rows) / max(passed, 1e-9)
-        trainer.seconds += passed
-        self._logged_rows, self._logged_at, self._losses = trainer.rows, time.monotonic(), []
+        speed = (trainer.rows - self._logged_rows) / max(trainer.seconds - self._logged_seconds, 1e-9)
+        self._logged_rows, self._logged_seconds, self._losses = trainer.rows, trainer.seconds, []
         line = {"kind": "training", "step": trainer.step, "loss": loss, "gradient": float(length)}
         line |= {"rate": trainer.rate, "rows_per_second": round(speed, 1)}
         self._append_line(line | {"seconds": round(trainer.seconds, 1)})
         if self.report and self.hardware.is_first:
-            done, left = trainer.step - self._first_step, self.settings.steps - trainer.step
-            seconds_left = (time.monotonic() - self._began_at) / done * left
-            self.report(TrainingProgress(trainer.step, self.settings.steps, loss, self.validation, speed, seconds_left))
+            settings = self.settings
+            if settings.minutes:
+                seconds_left, steps = max(60 * settings.minutes - trainer.seconds, 0.0), 0
+            else:
+                pace = (trainer.seconds - self._first_seconds) / (trainer.step - self._first_step)
+                seconds_left, steps = pace * (settings.steps - trainer.step), settings.steps
+            self.report(TrainingProgress(trainer.step, steps, loss, self.validation, speed, seconds_left))
+
+    def _save_snapshots(self) -> None:
+        """Write a checkpoint for each of the settings' snapshots that the run has passed since the last time."""
+        before, self._snapshots_until = self._snapshots_until, self.trainer.progress
+        for share in self.settings.snapshots:
+            if self.hardware.is_first and before < share <= self._snapshots_until:
+                content = self.trainer.content(with_optimiser=True)
+                write_checkpoint(self.folder / f"snapshot-{100 * share:g}.pt", content)
 
     def _mean_loss(self) -> float:
         """Return this process's part of the mean loss since the last report; raises ConfigError where not finite."""
@@ -223,11 +262,15 @@ class Run:
 
     def _validate(self) -> None:
         """Score the validation windows and save the weights if they are the best; without windows save the newest."""
-        trainer, began_at = self.trainer, time.monotonic()
+        trainer, began_at = self.trainer, self.trainer.seconds
+        self._validated_step = trainer.step
         line: dict[str, object] = {"kind": "validation", "step": trainer.step}
         is_best = True
         if self.windows is not None:
-            scores = score(trainer.averaged, self.windows, self.hardware, batch=self.settings.batch)
+            # What other shapes without gradients would cost in compiling is more than it saves.
+            is_compiled = self.settings.compile and self.hardware.is_cuda
+            with torch.compiler.set_stance("force_eager") if is_compiled else nullcontext():
+                scores = score(trainer.averaged, self.windows, self.hardware, batch=self.settings.batch)
             summary = summarise_scores(scores, self.windows, self.plan.codec)
             self.validation = summary["nats_per_row"]
             is_best = self.validation < trainer.best
@@ -239,13 +282,14 @@ class Run:
             if is_best:
                 write_checkpoint(self.folder / BEST, trainer.content(with_optimiser=False))
             write_file(self.folder / "curve.png", draw_curve(read_metrics(self.folder)))
-        self._logged_at += time.monotonic() - began_at  # validation is no training time
+        self._count_seconds()
+        self._logged_seconds += trainer.seconds - began_at  # tokens per second are told of updates alone
 
     def _save(self) -> None:
         self._mean_loss()  # raises, so that weights that are no numbers never replace a checkpoint
         if self.hardware.is_first:
             write_checkpoint(self.folder / LAST, self.trainer.content(with_optimiser=True))
-        self._saved_at = time.monotonic()
+        self._saved_at = self.clock()
 
     def _append_line(self, line: dict[str, object]) -> None:
         if self.hardware.is_first:
@@ -287,3 +331,8 @@ def stop_requests() -> Iterator[Callable[[], bool]]:
     finally:
         for kind, handler in old_handlers.items():
             signal.signal(kind, handler)
+
+
+def _length_of(settings: Mapping[str, Any]) -> str:
+    """Say how long a run is that [train] describes."""
+    return f"{settings['minutes']:g} minutes" if settings.get("minutes") else f"{settings['steps']} steps"

@@ -1,7 +1,7 @@
 """Beginning from an existing model: its weights out of a checkpoint or a bundle, carried into a new network.
 
     pretrained = read_pretrained("piano")                     a bundle, by name or folder
-    pretrained = read_pretrained("runs/piano/best.pt")        a checkpoint
+    pretrained = read_pretrained("runs/piano/best.pt")        a checkpoint; a snapshot has the optimiser's state too
     plan = plan_run(settings, store, pretrained)
 
 The networks are of one shape; composers and sources that the new one adds begin as "any" was, conditions that it adds
@@ -25,7 +25,7 @@ from ..codecs.codec import Codec
 from ..errors import ConfigError
 from ..model.bundle import load_bundle
 from ..model.config import ModelConfig
-from .checkpoint import load_trained
+from .checkpoint import load_trained, read_checkpoint
 from .onnx.weights import read_weights
 
 LOG = logging.getLogger(__name__)
@@ -42,6 +42,7 @@ class Pretrained:
     weights: Mapping[str, Tensor]
     fingerprint: str
     card: Mapping[str, Any] = field(default_factory=dict)  # empty of a checkpoint
+    optimiser: Mapping[str, Any] = field(default_factory=dict)  # of last.pt and snapshots, empty of all else
 
 
 def read_pretrained(source: str | Path) -> Pretrained:
@@ -50,7 +51,11 @@ def read_pretrained(source: str | Path) -> Pretrained:
         trained = load_trained(Path(source))
         digest = hashlib.sha256(Path(source).read_bytes()).hexdigest()[:16]
         name = Path(source).resolve().parent.name
-        return Pretrained(name, trained.config, trained.codec, trained.model.state_dict(), digest)
+        optimiser = read_checkpoint(Path(source)).get("optimiser", {})
+        return Pretrained(
+            name, trained.config, trained.codec, trained.model.state_dict(), digest,
+            optimiser=optimiser if "kind" in optimiser else {},  # an older version's cannot be gone on with
+        )  # fmt: skip
     bundle = load_bundle(source)
     return Pretrained(bundle.name, bundle.model, bundle.codec, read_weights(bundle), bundle.fingerprint, bundle.card)
 

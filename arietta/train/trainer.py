@@ -7,6 +7,7 @@ dropout's generator is seeded anew for each step. So nothing else needs saving f
 from __future__ import annotations
 
 import copy
+import logging
 import math
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from ..codecs.codec import Codec
@@ -29,12 +30,11 @@ from .data.batches import Crops, TokenBatch
 from .hardware import Hardware
 from .network import build_model
 from .network.fields import shift_right, token_nll
+from .optimiser import Optimiser
 from .pretrained import Pretrained, carry_over
-from .schedule import learning_rate
+from .schedule import rate_share
 
-BETAS = (0.9, 0.95)  # of AdamW; language models use the shorter memory of the second, 0.95 instead of 0.999
-LONGEST_GRADIENT = 1.0
-FINAL_RATE = 0.1  # of the highest
+LOG = logging.getLogger(__name__)
 # What a checkpoint holds of the trainer's own state, under these names.
 COUNTERS = ("step", "rows", "seconds", "best", "best_step", "stale")
 
@@ -80,17 +80,15 @@ class Trainer:
             carry_over(plan.pretrained, self.model, plan.model)
         self.model.to(hardware.device)
         self.averaged = copy.deepcopy(self.model) if self.settings.average else self.model
-        # The same weights as `model`, as an update runs them; checkpoints take the bare model, whose names are plain.
-        self.network: Any = torch.compile(self.model) if self.settings.compile and hardware.is_cuda else self.model
-        if hardware.world > 1:
-            self.network = DistributedDataParallel(self.network)
-        # Decay pulls matrices and tables towards 0, but not biases and the scales of norms.
-        weights, decay = list(self.model.parameters()), self.settings.weight_decay
-        groups = [
-            {"params": [weight for weight in weights if weight.ndim >= 2], "weight_decay": decay},
-            {"params": [weight for weight in weights if weight.ndim < 2], "weight_decay": 0.0},
-        ]
-        self.optimiser = torch.optim.AdamW(groups, lr=self.settings.rate, betas=BETAS, fused=True)
+        if self.settings.compile and hardware.is_cuda:
+            # Part by part: the blocks are alike, so one is compiled for all, and checkpoints keep their plain names.
+            for part in (self.model.embedding, *getattr(self.model, "blocks", ()), self.model.heads):
+                part.compile(dynamic=False)
+        self.network: Any = DistributedDataParallel(self.model) if hardware.world > 1 else self.model
+        precision = torch.bfloat16 if hardware.is_bfloat16 else torch.float32
+        self.optimiser = Optimiser(self.model, self.settings, precision)
+        if plan.pretrained and plan.pretrained.optimiser:
+            self._carry_over_optimiser(plan.pretrained)
         self.crops = Crops(plan.store, plan.codec, plan.model, plan.settings.data, seed=self.settings.seed)
         self.step, self.rows, self.seconds, self.rate = 0, 0, 0.0, 0.0
         self.best, self.best_step, self.stale = math.inf, 0, 0
@@ -98,6 +96,13 @@ class Trainer:
         # thread would only take the processor from the step.
         self._pool = ThreadPoolExecutor(1) if hardware.is_cuda else None
         self._next_batches: Future[list[TokenBatch]] | None = None
+
+    @property
+    def progress(self) -> float:
+        """How much of the run's course lies behind, by the clock or by updates: 1 at its end."""
+        settings = self.settings
+        done = self.seconds / (60 * settings.minutes) if settings.minutes else self.step / settings.steps
+        return settings.begin + (1 - settings.begin) * done
 
     def advance(self) -> tuple[Tensor, Tensor]:
         """Make one update; returns this process's part of the loss (nats per token) and the gradient's length."""
@@ -109,14 +114,9 @@ class Trainer:
         batches = self._take_batches()
         token_count = self.hardware.sum_number(sum(batch.token_count for batch in batches))
         loss = self._backpropagate(batches, token_count)
-        length = nn.utils.clip_grad_norm_(self.model.parameters(), LONGEST_GRADIENT)
-        self.rate = learning_rate(
-            self.step, peak=settings.rate, warm_up=settings.warm_up, steps=settings.steps, final_share=FINAL_RATE
-        )
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.rate
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
+        share = rate_share(self.progress, self.step, warm_up=settings.warm_up, hold=settings.hold)
+        self.rate = settings.rate * share
+        length = self.optimiser.step(share)
         self.step, self.rows = self.step + 1, self.rows + int(token_count)
         if self.averaged is not self.model:
             self._update_average()
@@ -145,6 +145,20 @@ class Trainer:
         self.optimiser.load_state_dict(content["optimiser"])
         for name in COUNTERS:
             setattr(self, name, content[name])
+
+    def prepare(self) -> None:
+        """Let the compiler see an update's shapes, which takes a minute, without updating anything."""
+        batches = self._draw(self.step)
+        self._backpropagate(batches, sum(batch.token_count for batch in batches))
+        self.optimiser.forget_gradients()
+
+    def _carry_over_optimiser(self, pretrained: Pretrained) -> None:
+        """Go on with the momentum of a run that this one branches off from, where both have the same weights."""
+        before, now = ({**config.describe(), "dropout": 0} for config in (pretrained.config, self.plan.model))
+        if before != now or pretrained.optimiser["kind"] != self.settings.optimiser:
+            LOG.info("%s: its optimiser's state is of other weights or another kind, and is left", pretrained.name)
+            return
+        self.optimiser.load_state_dict(pretrained.optimiser)
 
     def _backpropagate(self, batches: list[TokenBatch], token_count: float) -> Tensor:
         """Add up the gradient of the mean over all tokens of the step; returns this process's part of the loss."""

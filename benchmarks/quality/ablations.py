@@ -44,8 +44,8 @@ LENGTH = 2048
 ALIKE: dict[str, Any] = {
     "model.width": 128, "model.layers": 3, "model.heads": 2, "model.kv_heads": 2, "model.context": LENGTH,
     "model.dropout": 0.0, "data.length": LENGTH, "data.corpora": ["maestro"],
-    "train.batch": 1, "train.rate": 0.002, "train.warm_up": 100, "train.average": 0.99, "train.validation_windows": 0,
-    "train.validate_every": 1_000_000,
+    "train.batch": 1, "train.optimiser": "adamw", "train.weight_decay": 0.1, "train.rate": 0.002, "train.warm_up": 100,
+    "train.average": 0.99, "train.validation_windows": 0, "train.validate_every": 1_000_000,
 }  # fmt: skip
 EVENT, NOTE = {"data.codec": "performance"}, {"data.codec": "note"}
 

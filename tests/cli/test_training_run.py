@@ -22,8 +22,18 @@ def parsed(*words: str) -> argparse.Namespace:
 
 def test_flags_override_settings_by_their_dotted_names() -> None:
     overrides = read_overrides(parsed("--steps", "7", "--set", "train.rate=0.5", "--set", "model.kind=lstm"))
-    assert overrides == {"train.steps": 7, "train.rate": 0.5, "model.kind": "lstm"}
+    assert overrides == {"train.steps": 7, "train.minutes": 0.0, "train.rate": 0.5, "model.kind": "lstm"}
     assert read_overrides(parsed()) == {}
+
+
+def test_minutes_end_a_run_instead_of_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    assert read_overrides(parsed("--minutes", "9")) == {"train.minutes": 9.0}
+    with pytest.raises(SystemExit):
+        parsed("--minutes", "9", "--steps", "7")
+    assert "not allowed with argument" in capsys.readouterr().err
+    draw = progress_line()
+    draw(TrainingProgress(12, 0, 5.0, math.nan, 100.0, 65.0))
+    assert capsys.readouterr().err == "step 12  loss 5.0000  100 tokens/s  1:05 left\n"
 
 
 def test_threads_below_0_are_refused() -> None:

@@ -99,7 +99,7 @@ def test_runs_that_differ_only_in_their_length_are_the_same() -> None:
     [
         ("store = s, and this one has t", {"settings": {"train": {"rate": 0.1}}, "store": "t"}),
         ("settings.train.rate = 0.1, and this one has 0.2", {"settings": {"train": {"rate": 0.2}}, "store": "s"}),
-        ("settings.train.rate = 0.1, and this one has 0.001", {"settings": {"train": {}}, "store": "s"}),
+        ("settings.train.rate = 0.1, and this one has 0.015", {"settings": {"train": {}}, "store": "s"}),
     ],
 )
 def test_runs_that_differ_are_told_apart_by_name_and_both_values(name: str, new: dict[str, object]) -> None:

@@ -29,7 +29,7 @@ def test_the_curve_is_a_picture_with_or_without_validation(*, has_validation: bo
     lines: list[dict[str, object]] = [{"kind": "training", "step": k, "loss": 10.0 - k} for k in range(3)]
     if has_validation:
         lines.append({"kind": "validation", "step": 2, "nats_per_row": 8.0, "accuracy": 0.3})
-    lines.append({"kind": "planned", "step": 2, "steps": 5, "before": 2})
+    lines.append({"kind": "planned", "step": 2, "length": "5 steps", "before": "2 steps"})
     assert draw_curve(lines).startswith(b"\x89PNG\r\n")
 
 

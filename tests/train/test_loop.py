@@ -23,6 +23,7 @@ from arietta.train.config import DataSettings, ModelSettings, RunSettings, Train
 from arietta.train.hardware import LAPTOP, Hardware
 from arietta.train.log import read_metrics
 from arietta.train.loop import Run, TrainingOutcome, TrainingProgress, plan_run, stop_requests, train
+from arietta.train.pretrained import read_pretrained
 from arietta.train.validation import evaluate
 from tests.support.corpora import make_store, scale
 
@@ -126,8 +127,9 @@ def test_two_runs_of_one_seed_are_the_same_and_of_two_are_not(store: Store, tmp_
         changed(average=0.9),
         changed(accumulate=2, precision="bfloat16"),
         replace(SETTINGS, model=ModelSettings(kind="lstm", width=16, layers=2, dropout=0.3)),
+        changed(optimiser="adamw"),
     ],
-    ids=["plain", "average", "accumulate", "lstm"],
+    ids=["plain", "average", "accumulate", "lstm", "adamw"],
 )
 @pytest.mark.parametrize("stop", [3, 4, 5])
 def test_a_stopped_run_ends_with_the_weights_of_an_unstopped_one(
@@ -169,7 +171,7 @@ def test_a_finished_run_can_be_extended_and_says_so(
         outcome = run_of(store, tmp_path, changed(steps=12))
     assert (outcome.step, outcome.reason) == (12, "finished")
     assert "12 steps instead of 8" in caplog.text
-    assert {"kind": "planned", "step": 8, "steps": 12, "before": 8} in read_metrics(tmp_path)
+    assert {"kind": "planned", "step": 8, "length": "12 steps", "before": "8 steps"} in read_metrics(tmp_path)
 
 
 def test_running_a_finished_run_again_changes_nothing(store: Store, tmp_path: Path) -> None:
@@ -252,6 +254,64 @@ def test_a_missing_validation_split_is_refused(tmp_path: Path) -> None:
     store = make_store(tmp_path / "corpus", splits=("train",) * 3)
     with pytest.raises(CorpusError, match="no piece in the validation split"):
         run_of(store, tmp_path / "run")
+
+
+class FakeClock:
+    """A clock on which each look takes a second; it notes how often it was looked at."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        self.seconds += 1.0
+        return self.seconds
+
+
+BY_CLOCK = changed(minutes=0.5, warm_up=0, hold=0.0, validate_every=1000, checkpoint_minutes=1000.0, log_every=1)
+
+
+def test_a_run_by_the_clock_ends_when_its_minutes_are_over_with_the_rate_run_down(store: Store, tmp_path: Path) -> None:
+    outcome = train(plan_run(BY_CLOCK, store), tmp_path, LAPTOP, clock=FakeClock())
+    assert outcome.reason == "finished" and 30 <= outcome.seconds < 34
+    lines = [line for line in read_metrics(tmp_path) if line["kind"] == "training"]
+    # An update takes a second, and what surrounds it another: the rate falls with them, whatever `steps` says.
+    assert len(lines) == outcome.step == 16 != BY_CLOCK.train.steps
+    assert lines[-1]["rate"] == pytest.approx(0.01 * (1 - 0.97 * 29 / 30))
+    assert [line["step"] for line in read_metrics(tmp_path) if line["kind"] == "validation"] == [16]
+
+
+def test_a_stopped_run_by_the_clock_has_the_rest_of_its_minutes_left(store: Store, tmp_path: Path) -> None:
+    whole = train(plan_run(BY_CLOCK, store), tmp_path / "whole", LAPTOP, clock=FakeClock())
+    run = Run(plan_run(BY_CLOCK, store), tmp_path / "parts", LAPTOP, None, FakeClock())
+    run.begin()
+    assert stopped_after(run, 6).reason == "interrupted"
+    spent = read_checkpoint(tmp_path / "parts" / LAST)["seconds"]
+    assert spent == 11
+    rest = train(plan_run(BY_CLOCK, store), tmp_path / "parts", LAPTOP, clock=FakeClock())
+    assert (rest.reason, rest.step) == ("finished", whole.step)
+    assert rest.seconds == pytest.approx(whole.seconds, abs=2)
+
+
+def test_what_the_clock_says_left_counts_down(store: Store, tmp_path: Path) -> None:
+    seen: list[TrainingProgress] = []
+    train(plan_run(BY_CLOCK, store), tmp_path, LAPTOP, report=seen.append, clock=FakeClock())
+    assert [progress.seconds_left for progress in seen] == [*(31.0 - 2 * k for k in range(1, 16)), 0.0]
+    assert {progress.steps for progress in seen} == {0}
+
+
+def test_a_snapshot_is_saved_once_at_its_share_of_the_course_and_can_be_gone_on_from(
+    store: Store, tmp_path: Path
+) -> None:
+    run_of(store, tmp_path / "trunk", changed(snapshots=(0.5, 0.75)))
+    snapshot = tmp_path / "trunk" / "snapshot-50.pt"
+    assert read_checkpoint(snapshot)["step"] == 4 and (tmp_path / "trunk" / "snapshot-75.pt").exists()
+    pretrained = read_pretrained(snapshot)
+    branch = plan_run(changed(begin=0.5, steps=2), store, pretrained)
+    outcome = train(branch, tmp_path / "branch", LAPTOP)
+    assert (outcome.reason, outcome.step) == ("finished", 2)
+    assert pretrained.optimiser["updates"] == 4
+    rates = [line["rate"] for line in read_metrics(tmp_path / "branch") if line["kind"] == "training"]
+    assert rates == pytest.approx([0.01 * (1 - 0.97 * (0.75 - 0.35) / 0.65)])
 
 
 def test_progress_counts_to_the_end(store: Store, tmp_path: Path) -> None:

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 import torch
 
+from arietta.codecs.note import NoteCodec
 from arietta.corpus.store import Store
 from arietta.errors import ConfigError
 from arietta.train.checkpoint import Content
-from arietta.train.config import DataSettings, ModelSettings, RunSettings, TrainSettings
+from arietta.train.config import OPTIMISERS, DataSettings, ModelSettings, RunSettings, TrainSettings
 from arietta.train.hardware import LAPTOP, Hardware
 from arietta.train.loop import plan_run
-from arietta.train.trainer import FINAL_RATE, Trainer
+from arietta.train.pretrained import Pretrained
+from arietta.train.trainer import Trainer
 from tests.support.corpora import make_store, scale
 
 pytestmark = pytest.mark.usefixtures("single_torch_thread")
@@ -42,8 +44,9 @@ def state_after(trainer: Trainer, steps: int) -> Content:
     return trainer.content(with_optimiser=True)
 
 
-def test_an_update_is_a_function_of_the_state_the_seed_and_the_step(store: Store) -> None:
-    plan = plan_run(changed(average=0.5), store)
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+def test_an_update_is_a_function_of_the_state_the_seed_and_the_step(store: Store, optimiser: str) -> None:
+    plan = plan_run(changed(average=0.5, optimiser=optimiser), store)
     unbroken, resumed = Trainer(plan, LAPTOP), Trainer(plan, LAPTOP)
     resumed.restore(state_after(Trainer(plan, LAPTOP), 2))
     torch.rand(5)  # whatever else happens to torch's generator
@@ -63,14 +66,23 @@ def test_a_checkpoint_to_use_holds_the_average_and_no_optimiser(store: Store) ->
     assert not torch.equal(content["model"][name], trainer.model.state_dict()[name])
 
 
-def test_the_optimiser_follows_the_schedule_to_a_share_of_the_rate(store: Store) -> None:
-    trainer, rates = Trainer(plan_run(SETTINGS, store), LAPTOP), []
+def test_an_update_has_the_rate_of_the_course_that_lies_behind(store: Store) -> None:
+    trainer, rates = Trainer(plan_run(changed(hold=0.5), store), LAPTOP), []
     for _ in range(8):
         trainer.advance()
         rates.append(trainer.rate)
-        assert {group["lr"] for group in trainer.optimiser.param_groups} == {trainer.rate}
-    assert rates[:3] == pytest.approx([0.005, 0.01, 0.01])
-    assert 0.01 * FINAL_RATE < rates[-1] < 0.003
+    assert rates[:5] == pytest.approx([0.005, 0.01, 0.01, 0.01, 0.01])
+    assert rates[5:] == pytest.approx([0.01 * (1 - 0.97 * k / 4) for k in (1, 2, 3)])
+
+
+def test_progress_is_of_updates_or_of_the_clock_and_begins_where_the_settings_say(store: Store) -> None:
+    by_updates, by_clock, branch = (
+        Trainer(plan_run(settings, store), LAPTOP)
+        for settings in (SETTINGS, changed(minutes=2.0), changed(begin=0.5, minutes=2.0))
+    )
+    for trainer in (by_updates, by_clock, branch):
+        trainer.step, trainer.seconds = 2, 90.0
+    assert (by_updates.progress, by_clock.progress, branch.progress) == (0.25, 0.75, 0.875)
 
 
 def test_a_step_counts_the_tokens_it_learned_from(store: Store) -> None:
@@ -78,14 +90,6 @@ def test_a_step_counts_the_tokens_it_learned_from(store: Store) -> None:
     expected = sum(trainer.crops.batch(number, 2).token_count for number in (0, 1))
     trainer.advance()
     assert trainer.rows == expected and np.isfinite(trainer.rate)
-
-
-def test_only_matrices_are_pulled_towards_zero(store: Store) -> None:
-    trainer = Trainer(plan_run(SETTINGS, store), LAPTOP)
-    decayed, free = trainer.optimiser.param_groups
-    assert decayed["weight_decay"] == 0.1 and all(weight.ndim >= 2 for weight in decayed["params"])
-    assert free["weight_decay"] == 0.0 and all(weight.ndim < 2 for weight in free["params"])
-    assert len(decayed["params"]) + len(free["params"]) == len(list(trainer.model.parameters()))
 
 
 def test_accumulated_batches_give_the_gradient_of_one_large_batch(tmp_path: Path) -> None:
@@ -97,7 +101,7 @@ def test_accumulated_batches_give_the_gradient_of_one_large_batch(tmp_path: Path
     assert len({batch.token_count for batch in batches}) > 1
     loss = trainer._backpropagate(batches, sum(batch.token_count for batch in batches))
     gradient = trainer.model.heads.out[0].weight.grad.clone()
-    trainer.optimiser.zero_grad()
+    trainer.optimiser.forget_gradients()
     nll = sum(trainer._nll(batch) for batch in batches) / sum(batch.token_count for batch in batches)
     nll.backward()
     assert torch.allclose(loss, nll, rtol=1e-5)
@@ -113,6 +117,25 @@ def test_the_average_forgets_by_its_factor(store: Store) -> None:
         weight.fill_(3.0)
     trainer._update_average()
     assert torch.allclose(mean, torch.full_like(mean, 2.0))
+
+
+def test_preparing_leaves_weights_and_updates_as_they_were(store: Store) -> None:
+    trainer, alone = Trainer(plan_run(SETTINGS, store), LAPTOP), Trainer(plan_run(SETTINGS, store), LAPTOP)
+    trainer.prepare()
+    assert not [name for name, weight in trainer.model.named_parameters() if weight.grad is not None]
+    expected, content = state_after(alone, 2), state_after(trainer, 2)
+    assert all(torch.equal(content["model"][name], weight) for name, weight in expected["model"].items())
+
+
+def test_a_branch_goes_on_with_the_momentum_of_its_snapshot_where_it_has_the_same_weights(store: Store) -> None:
+    content = state_after(Trainer(plan_run(SETTINGS, store), LAPTOP), 3)
+    config = plan_run(SETTINGS, store).model
+    pretrained = Pretrained("trunk", config, NoteCodec(), content["model"], "f", optimiser=content["optimiser"])
+    branch = Trainer(plan_run(changed(begin=0.5), store, pretrained), LAPTOP)
+    assert branch.optimiser.updates == 3 and branch.step == 0
+    before, after = content["optimiser"]["stacks"], branch.optimiser.state_dict()["stacks"]
+    assert before and all(torch.equal(before[key]["momentum"], after[key]["momentum"]) for key in before)
+    assert Trainer(plan_run(changed(optimiser="adamw"), store, pretrained), LAPTOP).optimiser.updates == 0
 
 
 def test_processes_must_share_a_step_evenly(store: Store) -> None:

@@ -24,7 +24,7 @@ from torch.nn import functional
 from ...errors import ConfigError
 from ...evaluation.embedding import FEATURES, LAYERS, Layer, features
 from ..checkpoint import UNREADABLE, write_checkpoint
-from ..schedule import learning_rate
+from ..schedule import cosine_rate
 from .data import Library, draw_pairs
 
 LAST = "embedding.pt"
@@ -128,7 +128,7 @@ class EmbeddingTrainer:
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self._parts.parameters(), 1.0)
-        rate = learning_rate(
+        rate = cosine_rate(
             self.step, peak=settings.rate, warm_up=settings.warm_up, steps=settings.steps, final_share=FINAL_RATE
         )
         for group in self._optimiser.param_groups:
