@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from ..codecs.codec import Booleans, Tokens
 from ..codecs.grid import AFTER, BACK, DURATION_STEPS, FILL, KEPT, KEY_COUNT, REST, TIME_STEPS, after_wait, respace
+from ..model.config import ConditionIds, ModelConfig
 
 Steps = NDArray[np.int64]
 ROLES = ("after", "kept", "passage")  # ids 1, 2 and 3 of the condition `role`; 0 is what comes before, or plain music
@@ -53,6 +54,18 @@ class Layout:
         """Return what is given, up to FILL: what is prefilled before the passage is composed."""
         end = int(np.flatnonzero(self.tokens[:, 1] == FILL)[0]) + 1
         return replace(self, **{name: values[:end] for name, values in vars(self).items()})
+
+    def conditions(self, model: ModelConfig, ids: ConditionIds) -> NDArray[np.int64]:
+        """Return the condition ids of every token, int64 [T, K]: `ids`, with role and left as they stand here."""
+        columns = []
+        for condition, number in zip(model.conditions, ids, strict=True):
+            column = np.full(len(self.tokens), number)
+            if condition.name == "role":
+                column = self.role
+            elif condition.name == "left":
+                column = np.where(self.left == UNKNOWN, 0, condition.ids_of(self.left))
+            columns.append(column)
+        return np.stack(columns, axis=1)
 
 
 def lay_out(

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from arietta.codecs.codec import Tokens
 from arietta.codecs.grid import AFTER, BACK, FILL, KEPT, KEY_COUNT, PEDAL_DOWN, REST, START, TIME_STEPS, respace
 from arietta.codecs.note import NoteCodec
-from arietta.generation.given import LEFT_THRESHOLDS, NO_TOKENS, UNKNOWN, Layout, kept_tokens, lay_out, steps_of
+from arietta.generation.given import LEFT_THRESHOLDS, NO_TOKENS, ROLES, UNKNOWN, Layout, kept_tokens, lay_out, steps_of
+from arietta.model.config import Condition, ModelConfig, style_conditions
 from tests.support.strategies import random_numbers, sample
 
 CODEC = NoteCodec()
@@ -187,6 +188,21 @@ def test_a_worked_example_reads_as_one_would_write_it():
 def test_the_thresholds_of_what_is_left_rise_from_20_ms_to_a_minute():
     assert LEFT_THRESHOLDS[0] == 2 and LEFT_THRESHOLDS[-1] == 6000 and len(LEFT_THRESHOLDS) == 29
     assert (np.diff(LEFT_THRESHOLDS) > 0).all()
+
+
+@given(cuts())
+def test_role_and_left_are_conditions_of_every_token_and_the_others_stay(cut):
+    left = Condition("left", 33, thresholds=LEFT_THRESHOLDS)
+    known = *style_conditions(("Edvard Grieg",), ()), Condition("role", 4, ROLES), left
+    model = ModelConfig("transformer", CODEC.field_sizes, 64, 2, conditions=known)
+    layout = cut.layout()
+    told = layout.conditions(model, (1, 0, 0, 0))
+    assert told.shape == (len(layout.tokens), 4) and (told[:, 0] == 1).all() and (told[:, 1] == 0).all()
+    assert np.array_equal(told[:, 2], layout.role)
+    for number, steps in zip(told[:, 3].tolist(), layout.left.tolist(), strict=True):
+        edges = [0, *LEFT_THRESHOLDS]
+        assert (number == 0) == (steps == UNKNOWN)
+        assert number == 0 or (edges[number - 1] <= steps and (number == len(edges) or steps < edges[number]))
 
 
 @pytest.mark.parametrize("after", [NO_TOKENS, np.array([[110, REST, 0, 0]], dtype=np.uint16)])
