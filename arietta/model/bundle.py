@@ -70,6 +70,7 @@ class Bundle:
     bits: int
     prefill_chunk: int
     card: Mapping[str, Any]
+    format: int = FORMAT
 
     @property
     def name(self) -> str:
@@ -79,6 +80,12 @@ class Bundle:
     def index_folder(self) -> Path:
         """Folder of the index of its training music, which exists if the model came with one."""
         return self.path / INDEX
+
+    @property
+    def sampled_fields(self) -> tuple[str, ...]:
+        """Names of the fields that temperature, top-p and min-p act on; the others are drawn as the model has them."""
+        names = self.codec.field_names
+        return names if self.format > 3 else (names[self.codec.sampled_field],)
 
     def golden(self) -> Golden:
         # Read only when asked for: an engine composes without it.
@@ -164,7 +171,7 @@ def _parse(path: Path, text: bytes, card: Mapping[str, Any]) -> Bundle:
     if bits not in (8, 32) or prefill_chunk < 1:
         raise ValueError(f"bits {bits}, feed_rows {prefill_chunk}")
     fingerprint = hashlib.sha256(text).hexdigest()[:16]
-    return Bundle(path.resolve(), fingerprint, model, codec, bits, prefill_chunk, card)
+    return Bundle(path.resolve(), fingerprint, model, codec, bits, prefill_chunk, card, description["format"])
 
 
 def _read(path: Path) -> bytes:

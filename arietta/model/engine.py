@@ -218,7 +218,8 @@ class OnnxEngine:
 
     def _bind_step(self, cache: Cache) -> BoundStep:
         """Bind the decode graph to a cache's arrays, until the number of slots changes."""
-        inputs, binding = StepInputs(self.bundle.model, len(cache)), self.step.io_binding()
+        inputs = StepInputs(self.bundle.model, len(cache), self.bundle.sampled_fields)
+        binding = self.step.io_binding()
         outputs: dict[str, NDArray[Any]] = {"rows": inputs.tokens, "nll": cache.nll, "logits": cache.logits[:, None]}
         _bind(binding, cache, inputs.arrays, outputs)
         cache.bound = BoundStep(binding, inputs)

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from ..codecs.codec import Masks
 from .config import ROTARY_BASE, ModelConfig
-from .sampling import Guide, Sampling
+from .sampling import SETTINGS, Guide, Sampling
 
 Counts = NDArray[np.int64]
-SAMPLING_FIELDS = ("temperature", "top_p", "min_p")  # of `Sampling`, each an input [B, 1, 1]
 
 
 class PositionInputs(Protocol):
@@ -98,9 +97,12 @@ def position_inputs(model: ModelConfig, slot_count: int, token_count: int) -> Po
 
 
 class StepInputs:
-    """All inputs of the decode graph for the B slots of one cache, and `tokens` int64 [B, F], its output."""
+    """All inputs of the decode graph for the B slots of one cache, and `tokens` int64 [B, F], its output.
 
-    def __init__(self, model: ModelConfig, slot_count: int) -> None:
+    Temperature, top-p and min-p are inputs [B, 1, S] for the S fields named by `sampled_fields`.
+    """
+
+    def __init__(self, model: ModelConfig, slot_count: int, sampled_fields: Sequence[str]) -> None:
         sizes = model.field_sizes
         self.positions = position_inputs(model, slot_count, 1)
         self.tokens = np.zeros((slot_count, len(sizes)), dtype=np.int64)
@@ -112,7 +114,9 @@ class StepInputs:
         self._partner = np.zeros(slot_count, dtype=np.int64)
         # The graph's names for the guidance weights of a slot's own log-probabilities and of its partner's are older.
         self._weights, self._partner_weights = (np.zeros((slot_count, 1, 1), dtype=np.float32) for _ in range(2))
-        self._fields = {name: np.zeros((slot_count, 1, 1), dtype=np.float32) for name in SAMPLING_FIELDS}
+        self._sampled_fields = sampled_fields
+        # One array for all three, [3, B, 1, S], so that each is contiguous and a view.
+        self._settings = np.zeros((len(SETTINGS), slot_count, 1, len(sampled_fields)), dtype=np.float32)
         self._sampling: list[Sampling] = []
         self._guides: list[Guide] = []
 
@@ -126,7 +130,7 @@ class StepInputs:
             "twin": self._partner,
             "own": self._weights,
             "other": self._partner_weights,
-            **self._fields,
+            **dict(zip(SETTINGS, self._settings, strict=True)),
             **self.positions.arrays,
         }
         return arrays if self._earliest is None else arrays | {"earliest": self._earliest}
@@ -144,8 +148,8 @@ class StepInputs:
         """Write how each slot is sampled and guided, where that differs from the step before."""
         if sampling == self._sampling and guides == self._guides:
             return
-        for name, array in self._fields.items():
-            array[:, 0, 0] = [getattr(slot, name) for slot in sampling]
+        for number, slot_sampling in enumerate(sampling):
+            self._settings[:, number, 0] = slot_sampling.by_field(self._sampled_fields)
         self._partner[:] = [guide.partner for guide in guides]
         weights = np.array([guide.weight for guide in guides])
         self._weights[:, 0, 0], self._partner_weights[:, 0, 0] = weights, 1 - weights

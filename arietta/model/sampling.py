@@ -7,7 +7,7 @@ The noise comes from the request's own generator, so that a piece is the same in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..errors import RequestError
 
+SETTINGS = ("temperature", "top_p", "min_p")  # of `Sampling`, each an input of the decode graph
 LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.05, 3.0
 HIGHEST_GUIDANCE = 10.0
 
@@ -45,6 +46,14 @@ class Sampling:
             raise RequestError(f"min_p must lie at 0 or above and below 1, not {self.min_p}")
         if not 1 <= self.guidance <= HIGHEST_GUIDANCE:
             raise RequestError(f"guidance must lie in 1-{HIGHEST_GUIDANCE:g}, not {self.guidance}")
+
+    def by_field(self, field_names: Sequence[str]) -> NDArray[np.float32]:
+        """Return the temperature, top-p and min-p of each field, float32 [3, F]: only the first acts on time."""
+        columns = [
+            (self.temperature, 1.0, 0.0) if name == "time" else (self.temperature, self.top_p, self.min_p)
+            for name in field_names
+        ]
+        return np.array(columns, dtype=np.float32).T
 
     @classmethod
     def from_description(cls, values: Mapping[str, Any]) -> Sampling:
@@ -76,13 +85,19 @@ def gumbel(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
     return noise
 
 
-def sample(logits: NDArray[np.float32], mask: NDArray[np.bool_], noise: NDArray[np.float32], sampling: Sampling) -> int:
-    """Draw one of the values that `mask` bool [V] leaves, for `logits` and `noise` float32 [V]."""
-    scaled = np.where(mask, logits / np.float32(sampling.temperature), np.float32(-1e30))
+def sample(
+    logits: NDArray[np.float32], mask: NDArray[np.bool_], noise: NDArray[np.float32], settings: NDArray[np.float32]
+) -> int:
+    """Draw one of the values that `mask` bool [V] leaves, for `logits` and `noise` float32 [V].
+
+    `settings` float32 [3] are the field's temperature, top-p and min-p, a column of `Sampling.by_field`.
+    """
+    temperature, top_p, min_p = settings
+    scaled = np.where(mask, logits / temperature, np.float32(-1e30))
     probability = np.exp(scaled - scaled.max())
     probability /= probability.sum()
     ordered = np.sort(probability)[::-1]
     mass_before = np.cumsum(ordered) - ordered
     # The likeliest value has no mass before it, so at least one value always stays.
-    floor = max(ordered[mass_before < sampling.top_p].min(), ordered[0] * sampling.min_p)
+    floor = max(ordered[mass_before < top_p].min(), ordered[0] * min_p)
     return int(np.argmax(np.where(probability >= floor, scaled, np.float32(-1e30)) + noise))

@@ -44,9 +44,20 @@ def test_an_lstm_has_no_positions() -> None:
 
 @given(guidance=st.floats(1.0, 10.0), style=st.floats(-20, 0), unconditional=st.floats(-20, 0))
 def test_partners_mix_the_same_two_likelihoods(guidance: float, style: float, unconditional: float) -> None:
-    inputs = StepInputs(TINY, 3)
+    inputs = StepInputs(TINY, 3, ("time", "what"))
     inputs.write_sampling([Sampling()] * 3, [Guide(1, guidance), Guide(0, 1 - guidance), Guide(2)])
     own, other = (inputs.arrays[name][:, 0, 0] for name in ("own", "other"))
     mixed = own[:2] * [style, unconditional] + other[:2] * [unconditional, style]
     assert np.allclose(mixed, unconditional + guidance * (style - unconditional), rtol=1e-4, atol=1e-4)
     assert inputs.arrays["twin"].tolist() == [1, 0, 2] and (own[2], other[2]) == (1, 0)
+
+
+def test_a_single_top_p_leaves_time_alone_and_a_temperature_does_not() -> None:
+    inputs = StepInputs(TINY, 2, ("time", "what", "velocity"))
+    inputs.write_sampling([Sampling(0.5, 0.75, 0.25), Sampling()], [Guide(0), Guide(1)])
+    written = {name: inputs.arrays[name][:, 0].tolist() for name in ("temperature", "top_p", "min_p")}
+    assert written == {
+        "temperature": [[0.5, 0.5, 0.5], [1, 1, 1]],
+        "top_p": [[1, 0.75, 0.75], [1, 1, 1]],
+        "min_p": [[0, 0.25, 0.25], [0, 0, 0]],
+    }

@@ -23,6 +23,7 @@ from onnx import TensorProto, helper
 
 from ...codecs.codec import BOUNDED_FIELD, TIME_FIELD, Codec
 from ...model.config import ModelConfig
+from ...model.sampling import SETTINGS
 from ..network.transformer import NORM_EPSILON
 from .builder import MICROSOFT, SMALLEST_EXTERNAL, Graph, Weights
 
@@ -251,7 +252,8 @@ def _sampled_heads(graph: Graph, config: ModelConfig, codec: Codec, hidden: str)
     noise = graph.input("noise", TensorProto.FLOAT, ["B", 1, sum(sizes)])
     if len(sizes) > 1:
         graph.input("earliest", TensorProto.INT64, ["B", 1, sizes[BOUNDED_FIELD]])
-    sampling = tuple(graph.input(name, TensorProto.FLOAT, ["B", 1, 1]) for name in ("temperature", "top_p", "min_p"))
+    settings = [graph.input(name, TensorProto.FLOAT, ["B", 1, len(sizes)]) for name in SETTINGS]
+    settings_by_field = list(zip(*(_by_field(graph, name, [1] * len(sizes)) for name in settings), strict=True))
     partner = graph.input("twin", TensorProto.INT64, ["B"])
     weight, partner_weight = (graph.input(name, TensorProto.FLOAT, ["B", 1, 1]) for name in ("own", "other"))
     allowed_by_field, noise_by_field = _by_field(graph, allowed, sizes), _by_field(graph, noise, sizes)
@@ -264,8 +266,7 @@ def _sampled_heads(graph: Graph, config: ModelConfig, codec: Codec, hidden: str)
         from_partner = graph.op("Mul", graph.op("Gather", log_p[-1], partner), partner_weight)
         guided = graph.op("Add", graph.op("Mul", log_p[-1], weight), from_partner)
         logits = graph.op("Where", mask, guided, graph.constant("hidden_logit", HIDDEN_LOGIT, np.float32))
-        if field == codec.sampled_field:
-            logits = _cut_tails(graph, logits, sizes[field], sampling)
+        logits = _cut_tails(graph, logits, sizes[field], settings_by_field[field])
         # The largest of logits with Gumbel noise is a draw from their softmax (Gumbel 1954; Maddison et al. 2014).
         values.append(graph.op("ArgMax", graph.op("Add", logits, noise_by_field[field]), axis=-1, keepdims=0))
     tokens, joined = (graph.op("Concat", *parts, axis=-1) for parts in (values, log_p))
@@ -294,9 +295,9 @@ def _mask(graph: Graph, codec: Codec, field: int, allowed: str, values: Sequence
     return allowed
 
 
-def _cut_tails(graph: Graph, logits: str, size: int, sampling: tuple[str, ...]) -> str:
+def _cut_tails(graph: Graph, logits: str, size: int, settings: Sequence[str]) -> str:
     """Add temperature, then min-p and top-p over masked logits [B, 1, V]; `model/sampling` has the same in numpy."""
-    temperature, top_p, min_p = sampling
+    temperature, top_p, min_p = settings
     hidden = graph.constant("hidden_logit", HIDDEN_LOGIT, np.float32)
     scaled = graph.op("Div", logits, temperature)
     chance = graph.op("Softmax", scaled, axis=-1)
