@@ -3,15 +3,17 @@
     write_audio("piece.ogg", notes)
 
 The same notes give the same WAV, byte for byte; an OGG stream carries a serial number that libsndfile draws anew.
-A piece is rendered and written block by block, so an hour takes no more memory than a minute (`audio_bytes` holds
-the file itself besides).
+A piece is rendered and written block by block, so an hour takes no more memory than a minute; `audio_parts` gives the
+blocks as they come, `audio_bytes` holds the file.
 """
 
 from __future__ import annotations
 
 import io
+import itertools
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Literal
 
@@ -20,7 +22,7 @@ import numpy as np
 from ..errors import RequestError
 from ..files import atomic_file, write_errors_as
 from ..music.notes import Notes
-from .piano import SAMPLE_RATE, Sound, frame_count, import_soundfile, sound_blocks
+from .piano import BLOCK, SAMPLE_RATE, Sound, frame_count, import_soundfile, sound_blocks
 
 AudioKind = Literal["wav", "ogg"]
 Progress = Callable[[float, float], None]  # seconds rendered, seconds in all
@@ -30,11 +32,22 @@ LONGEST_WAV = (2**32 - 256) // (4 * SAMPLE_RATE)  # seconds: a WAV counts its by
 
 def audio_bytes(notes: Notes, kind: AudioKind, *, progress: Progress | None = None) -> bytes:
     """Render a piece as the bytes of a sound file; raises RequestError as `write_audio` does."""
+    return b"".join(audio_parts(notes, kind, progress=progress))
+
+
+def audio_parts(
+    notes: Notes, kind: AudioKind, *, block: int = BLOCK, progress: Progress | None = None
+) -> Iterator[bytes]:
+    """Render a piece as a sound file in parts, of `block` frames each, so that an hour takes the memory of a block.
+
+    Raises RequestError as `write_audio` does, before the first part.
+    """
     if kind not in ("wav", "ogg"):
         raise RequestError(f"{kind!r} is no kind of sound file; there are wav, ogg")
-    stream = io.BytesIO()
-    _write(stream, kind, notes, progress)
-    return stream.getvalue()
+    stream = _Parts()
+    blocks = (stream.taken() for _ in _render(stream, kind, notes, block, progress))
+    last = (stream.taken() for _ in range(1))  # what is written when the file is closed
+    return filter(None, itertools.chain(blocks, last))  # the encoder of OGG gathers several short blocks
 
 
 def write_audio(path: str | Path, notes: Notes, *, progress: Progress | None = None) -> None:
@@ -47,31 +60,59 @@ def write_audio(path: str | Path, notes: Notes, *, progress: Progress | None = N
     if path.suffix.lower() not in (".wav", ".ogg"):
         raise RequestError(f"{path}: a sound file ends in .wav or .ogg")
     with write_errors_as(RequestError, path), atomic_file(path) as file:
-        _write(file, path.suffix.lower()[1:], notes, progress)
+        for _ in _render(file, path.suffix.lower()[1:], notes, BLOCK, progress):
+            pass
 
 
-def _write(stream: IO[bytes], kind: str, notes: Notes, progress: Progress | None) -> None:
-    """Write a sound file to a stream, block by block."""
-    total = frame_count(notes)
+class _Parts(io.BytesIO):
+    """A stream that is written once, from the beginning to the end, and whose content is taken away meanwhile."""
 
-    def play(write: Callable[[Sound], object]) -> None:
-        done = 0
-        for block in sound_blocks(notes):
-            write(block)
-            done += len(block)
+    def __init__(self) -> None:
+        super().__init__()
+        self._taken = 0  # bytes
+
+    def taken(self) -> bytes:
+        """Return what was written since the last call."""
+        content = self.getvalue()
+        self._taken += len(content)
+        super().seek(0)
+        self.truncate()
+        return content
+
+    def tell(self) -> int:
+        """Count the bytes written, those taken too."""
+        return self._taken + super().tell()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Stay at the end, where libsndfile goes to see how long the file is."""
+        return self.tell()
+
+
+def _render(stream: IO[bytes], kind: str, notes: Notes, block: int, progress: Progress | None) -> Iterator[None]:
+    """Write a sound file to a stream, block by block, pausing after each."""
+    if kind == "wav" and notes.seconds > LONGEST_WAV - 60:  # the last tone may ring on for as long
+        raise RequestError(f"the piece lasts {notes.seconds / 3600:.1f} hours; a WAV file holds {LONGEST_WAV // 3600}")
+    total, done = frame_count(notes), 0
+    with _open_sound(stream, kind, total) as write:
+        for sound in sound_blocks(notes, block=block):
+            write(sound)
+            done += len(sound)
             if progress:
                 progress(done / SAMPLE_RATE, total / SAMPLE_RATE)
+            yield
 
+
+@contextmanager
+def _open_sound(stream: IO[bytes], kind: str, total: int) -> Iterator[Callable[[Sound], object]]:
+    """Open a sound file of so many frames; give the function that appends to it."""
     if kind == "ogg":
         options = {"samplerate": SAMPLE_RATE, "channels": 2, "format": "OGG", "subtype": "VORBIS"}
         with import_soundfile().SoundFile(stream, "w", **options) as file:
-            play(file.write)
+            yield file.write
         return
-    if notes.seconds > LONGEST_WAV - 60:  # the last tone may ring on for as long
-        raise RequestError(f"the piece lasts {notes.seconds / 3600:.1f} hours; a WAV file holds {LONGEST_WAV // 3600}")
     with wave.open(stream, "wb") as wav:
         wav.setnchannels(2)
         wav.setsampwidth(2)
         wav.setframerate(SAMPLE_RATE)
         wav.setnframes(total)  # known before, so the header need not be written again at the end
-        play(lambda block: wav.writeframesraw(np.rint(block * 32_767).astype("<i2").tobytes()))
+        yield lambda sound: wav.writeframesraw(np.rint(sound * 32_767).astype("<i2").tobytes())

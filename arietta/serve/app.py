@@ -22,6 +22,7 @@ from .. import __version__
 from .jobs.service import Service
 from .routes import docs, events, files, midi, pieces, problems, reports, schemas, studio, system
 from .routes.middleware import AccessMiddleware, RequestLogMiddleware
+from .work_queue import WorkQueues
 
 # Headers that scripts of other sites may read, beside the few that browsers always let them.
 EXPOSED_HEADERS = ("Content-Disposition", "Location", "Retry-After", "X-Request-ID")
@@ -37,14 +38,14 @@ class Access:
 
 def create_app(service: Service, access: Access | None = None) -> FastAPI:
     """Return the app; it opens and closes the service."""
-    access, file_queue = access or Access(), files.FileQueue()
+    access, queues = access or Access(), WorkQueues.of(service.limits)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         service.notifier.bind()
         service.open()
         yield
-        file_queue.close()
+        queues.close()
         service.close()
 
     app = FastAPI(
@@ -57,7 +58,7 @@ def create_app(service: Service, access: Access | None = None) -> FastAPI:
         docs_url=None,  # FastAPI's own page loads its scripts from elsewhere
         redoc_url=None,
     )
-    app.state.service, app.state.file_queue = service, file_queue
+    app.state.service, app.state.queues = service, queues
     # The order matters: /v1/pieces/{id}.mid would match /v1/pieces/{id} too, and the first that matches answers.
     for router in (system.router, files.files_router(), reports.router, events.router, pieces.router, midi.router):
         app.include_router(router)

@@ -12,7 +12,7 @@ import pytest
 from arietta.errors import RequestError
 from arietta.music.notes import Notes
 from arietta.render import audio
-from arietta.render.audio import LONGEST_WAV, audio_bytes, write_audio
+from arietta.render.audio import LONGEST_WAV, audio_bytes, audio_parts, write_audio
 from arietta.render.piano import SAMPLE_RATE, frame_count, sound_blocks
 
 
@@ -43,6 +43,20 @@ def test_an_ogg_holds_the_same_sound(waltz: Notes) -> None:
 
 def test_the_same_notes_give_the_same_wav(waltz: Notes) -> None:
     assert audio_bytes(waltz, "wav") == audio_bytes(waltz, "wav")
+
+
+def test_a_sound_file_in_parts_is_the_whole_one(waltz: Notes) -> None:
+    parts = list(audio_parts(waltz, "wav", block=SAMPLE_RATE))
+    assert len(parts) > 4 and max(map(len, parts)) <= 4 * SAMPLE_RATE + 44
+    assert b"".join(parts) == audio_bytes(waltz, "wav")
+    ogg, _ = opened(b"".join(audio_parts(waltz, "ogg", block=SAMPLE_RATE)))
+    assert ogg.shape == opened(audio_bytes(waltz, "wav"))[0].shape
+
+
+def test_a_sound_file_that_nobody_takes_to_its_end_is_let_go_without_a_word(waltz: Notes) -> None:
+    parts = audio_parts(waltz, "wav", block=SAMPLE_RATE)
+    assert next(parts).startswith(b"RIFF")
+    del parts  # warnings are errors here
 
 
 def test_a_file_takes_its_kind_from_its_ending(tmp_path: Path, waltz: Notes) -> None:
@@ -81,7 +95,7 @@ def test_an_interrupted_file_leaves_the_old_one_whole(tmp_path: Path, waltz: Not
 
 def test_a_piece_longer_than_a_wav_can_be_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     long = Notes.of([0.0, LONGEST_WAV], [1, 1], [60, 60], [60, 60])
-    monkeypatch.setattr(audio, "sound_blocks", lambda notes: [])
+    monkeypatch.setattr(audio, "sound_blocks", lambda notes, block: [])
     with pytest.raises(RequestError, match=r"lasts 6\.8 hours; a WAV file holds 6"):
         audio_bytes(long, "wav")
     assert LONGEST_WAV * SAMPLE_RATE * 4 < 2**32

@@ -86,15 +86,16 @@ def serving(
     access: Access | None = None,
     is_stopping: Callable[[], bool] = lambda: False,
 ) -> Iterator[httpx.Client]:
-    """Serve over real HTTP on a free port, in a thread; the client's `service` is what is behind it."""
+    """Serve over real HTTP on a free port, in a thread; the client's `service` is what is behind its `app`."""
     service = Service(models, History(data), limits or Limits(), is_stopping=is_stopping)
-    server = uvicorn.Server(uvicorn.Config(create_app(service, access), log_config=None))
+    app = create_app(service, access)
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=PATIENCE) as client:
-                client.service = service  # type: ignore[attr-defined]
+                client.service, client.app = service, app  # type: ignore[attr-defined]
                 yield client
         finally:
             server.should_exit = True

@@ -26,6 +26,10 @@ class Limits:
     body_seconds: float = 30.0
     most_wait: float = 120.0  # seconds that ?wait may ask for
     most_audio_seconds: float = 3_600.0
+    most_tone_seconds: float = 50_000.0  # of all notes together; an hour of piano music has some 30,000
+    uploads: int = 16  # files of prompts that may be read or wait for it
+    files: int = 16  # sounds, and other slow files, that may be made or wait for it
+    work_per_client: int = 8  # of either that one client may have
     seats: int = 32  # the caches of so many pieces of `concert` take 50 MB, and twice that in a style
     places: int = 64
     most_per_client: int = 64  # pieces that one client may have unfinished

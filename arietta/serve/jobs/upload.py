@@ -8,10 +8,12 @@ The process writes the packed events of the file's first notes, or a sentence an
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import psutil
 
@@ -23,13 +25,12 @@ from .event_log import events_of, pack, unpack
 MOST_SECONDS = 10  # the largest of 11,330 piano files, of 0.8 MB, takes a quarter of a second
 MOST_MEMORY = 2**29  # bytes resident
 WATCH_SECONDS = 0.02  # between two looks at what the process takes
-_READERS = threading.BoundedSemaphore(2)  # at most two such processes run at once
 
 
 def read_upload(data: bytes, *, most_notes: int) -> Notes:
     """Read the first notes of a MIDI file; raises RequestError where it is none, or takes too much to read."""
-    with _READERS:
-        code, events, complaint = _run_watched([sys.executable, "-m", __name__, str(most_notes)], data)
+    # Isolated (-P): a module of that name in the folder in which the server was started is not ours.
+    code, events, complaint = _run_watched([sys.executable, "-P", "-m", __name__, str(most_notes)], data)
     if code == 2:  # the reader's own refusal; any other code is a process that was ended
         raise RequestError(complaint.decode(errors="replace").strip())
     if code != 0:
@@ -43,7 +44,9 @@ def _run_watched(call: list[str], data: bytes) -> tuple[int, bytes, bytes]:
     Raises RequestError where it takes too long. The limits that systems set themselves differ, and macOS has none.
     """
     pipe = subprocess.PIPE
-    with subprocess.Popen(call, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+    path = os.pathsep.join(filter(None, [str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH")]))
+    environment = os.environ | {"PYTHONPATH": path}
+    with subprocess.Popen(call, stdin=pipe, stdout=pipe, stderr=pipe, env=environment) as process:
         threading.Thread(target=_watch_memory, args=(process,), daemon=True).start()
         try:
             answer, complaint = process.communicate(data, timeout=MOST_SECONDS)

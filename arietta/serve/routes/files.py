@@ -1,15 +1,13 @@
 """A finished piece as files: MIDI, sound, score, piano roll, notes.
 
-Each is made when it is asked for, and not stored. MIDI and JSON take milliseconds; the others are made one after the
-other in a thread beside the scheduler's.
+Each is made when it is asked for, and not stored. MIDI and JSON take milliseconds; pictures and scores are made one
+after the other, sounds bit by bit as their clients take them, in threads beside the scheduler's.
 """
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -20,6 +18,7 @@ from fastapi import Request as HttpRequest
 from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from ...errors import RequestError
 from ...files import name_with
@@ -28,11 +27,15 @@ from ...music.notes import Notes
 from ...names import is_shown
 from ..jobs.event_log import to_notes
 from ..jobs.history import Record
-from .problems import RETRY_SECONDS, problem_responses
+from ..jobs.limits import Limits
+from ..work_queue import WorkQueue, WorkQueues
+from .middleware import client_of
+from .problems import problem_responses
 from .requests import AppService
 from .schemas import MusicView, PieceId
 
 PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"  # an SVG opened as a page runs no script
+SOUND_BLOCK = 44_100  # frames that are rendered before another client's turn: a second, at most a tenth of work
 
 
 @dataclass(frozen=True)
@@ -56,66 +59,74 @@ FILE_KINDS = (
 )
 
 
-def file_content(ending: str, record: Record, notes: Notes, *, most_audio_seconds: float) -> bytes:
-    """Write a piece as a kind of file; raises RequestError where it is too long for sound.
+def file_writer(ending: str, record: Record, notes: Notes, limits: Limits) -> Callable[[], bytes]:
+    """Return what writes a piece as a kind of file; sound in parts, call by call, until one is empty.
 
-    Raises ImportError where this installation lacks a package that the kind needs.
+    Raises RequestError where a piece is too long or too dear for sound, HTTPException where this installation lacks a
+    package that the kind needs: all that can be refused, before anything is written.
     """
+    try:
+        return _writer(ending, record, notes, limits)
+    except ImportError as error:
+        raise HTTPException(501, f"this server cannot make .{ending} files: {error}") from error
+
+
+def _writer(ending: str, record: Record, notes: Notes, limits: Limits) -> Callable[[], bytes]:
     prompt_notes = record.asked.get("prompt_notes", 0)
     match ending:
         case "mid":
-            return midi_bytes(notes, title=record.title, texts=record.texts)
+            return lambda: midi_bytes(notes, title=record.title, texts=record.texts)
         case "wav" | "ogg":
-            from ...render.audio import audio_bytes
+            from ...render.audio import audio_parts
+            from ...render.piano import tone_seconds
 
-            if notes.seconds > most_audio_seconds:
-                limit = f"sound is made of {most_audio_seconds:.0f} s at most"
-                raise RequestError(f"the piece lasts {notes.seconds:.0f} s; {limit}")
-            return audio_bytes(notes, ending)
+            for what, seconds, most in (
+                ("the piece lasts", notes.seconds, limits.most_audio_seconds),
+                ("its notes sound for", tone_seconds(notes), limits.most_tone_seconds),
+            ):
+                if seconds > most:
+                    raise RequestError(f"{what} {seconds:.0f} s; sound is made of {most:.0f} s at most")
+            parts = audio_parts(notes, ending, block=SOUND_BLOCK)
+            return lambda: next(parts, b"")
         case "musicxml":
             from ...render.score import score_musicxml
 
-            return score_musicxml(notes, title=record.name).encode()
+            return lambda: score_musicxml(notes, title=record.name).encode()
         case "svg":
             from ...render.roll import roll_svg
 
             prompt_seconds = float(np.max(notes.onset[:prompt_notes], initial=0.0))
-            return roll_svg(notes, title=record.name, prompt_seconds=prompt_seconds).encode()
+            return lambda: roll_svg(notes, title=record.name, prompt_seconds=prompt_seconds).encode()
     columns = (getattr(notes, name).tolist() for name in ("onset", "duration", "pitch", "velocity"))
     rows = list(zip(*columns, strict=True))
-    return MusicView(notes=rows, pedal=notes.pedal.tolist(), prompt_notes=prompt_notes).model_dump_json().encode()
+    music = MusicView(notes=rows, pedal=notes.pedal.tolist(), prompt_notes=prompt_notes)
+    return lambda: music.model_dump_json().encode()
 
 
-class FileQueue:
-    """Makes slow files one at a time, so that composing keeps its processor; a few may wait."""
-
-    def __init__(self, capacity: int = 16) -> None:
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="files")
-        self._capacity, self._count = capacity, 0
-
-    async def make(self, write: Callable[[], bytes]) -> bytes:
-        """Return what `write` returns, when its turn has come; raises HTTPException where too many wait."""
-        if self._count >= self._capacity:
-            headers = {"Retry-After": str(RETRY_SECONDS)}
-            raise HTTPException(429, f"{self._count} files are being made; try again in a few seconds", headers)
-        self._count += 1  # without a lock: only the event loop counts
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, write)
-        finally:
-            self._count -= 1
-
-    def close(self) -> None:
-        """Give up what waits."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+async def queues_of(http: HttpRequest) -> WorkQueues:
+    """Return the queues of the app, which reports share with files."""
+    queues: WorkQueues = http.app.state.queues
+    return queues
 
 
-async def file_queue_of(http: HttpRequest) -> FileQueue:
-    """Return the queue of the app, which reports share with files."""
-    queue: FileQueue = http.app.state.file_queue
-    return queue
+AppQueues = Annotated[WorkQueues, Depends(queues_of)]
 
 
-AppFileQueue = Annotated[FileQueue, Depends(file_queue_of)]
+class SoundStream(StreamingResponse):
+    """A sound file that is rendered as fast as its client takes it, and counts in the queue until it is sent."""
+
+    def __init__(self, write: Callable[[], bytes], queue: WorkQueue, client: str, **about: Any) -> None:
+        self._write, self._queue, self._client = write, queue, client
+        super().__init__(self._parts(), **about)
+
+    async def _parts(self) -> AsyncIterator[bytes]:
+        while part := await self._queue.turn(self._client, self._write):
+            yield part
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the file; raises FullError, before anything is sent, where too many sounds are under way."""
+        with self._queue.admitted(self._client):
+            await super().__call__(scope, receive, send)
 
 
 def files_router() -> APIRouter:
@@ -149,23 +160,22 @@ def files_router() -> APIRouter:
 
 
 def _file_endpoint(kind: FileKind) -> Callable[..., Any]:
-    async def get_file(http: HttpRequest, key: PieceId, service: AppService, queue: AppFileQueue) -> Response:
-        def write() -> bytes:
+    async def get_file(http: HttpRequest, key: PieceId, service: AppService, queues: AppQueues) -> Response:
+        def prepare() -> tuple[Record, Callable[[], bytes]]:
             record, events = service.finished(key)
-            try:
-                most_seconds = service.limits.most_audio_seconds
-                return file_content(kind.ending, record, to_notes(events), most_audio_seconds=most_seconds)
-            except ImportError as error:  # scores need the extra `score`
-                raise HTTPException(501, f"this server cannot make .{kind.ending} files: {error}") from error
+            return record, file_writer(kind.ending, record, to_notes(events), service.limits)
 
-        record, _ = await run_in_threadpool(service.finished, key)  # refuses before it waits in the queue
+        record, write = await run_in_threadpool(prepare)  # refuses before it waits in the queue, and HEAD too
         way = "inline" if kind.is_inline else "attachment"
         headers = {"Content-Disposition": disposition(f"{record.name}.{kind.ending}", way), "Cache-Control": "no-store"}
         if kind.ending == "svg":
             headers["Content-Security-Policy"] = PICTURE_POLICY
         if http.method == "HEAD":
             return head_response(headers, kind.media_type)
-        content = await (queue.make(write) if kind.is_slow else run_in_threadpool(write))
+        client = client_of(http.scope)
+        if kind.ending in ("wav", "ogg"):
+            return SoundStream(write, queues.sounds, client, headers=headers, media_type=kind.media_type)
+        content = await (queues.pictures.run(client, write) if kind.is_slow else run_in_threadpool(write))
         return Response(content, headers=headers, media_type=kind.media_type)
 
     return get_file

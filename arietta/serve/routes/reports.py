@@ -22,7 +22,9 @@ from ...evaluation.words import report_json
 from ...music.notes import Notes
 from ..jobs.history import Record
 from ..jobs.service import Service
-from .files import AppFileQueue, FileQueue, disposition, head_response
+from ..work_queue import WorkQueue
+from .files import AppQueues, disposition, head_response
+from .middleware import client_of
 from .problems import problem_responses
 from .requests import AppService
 from .schemas import PieceId
@@ -69,7 +71,7 @@ class ReportView(BaseModel):
     },
     name="get_html",
 )
-async def get_page(http: HttpRequest, key: PieceId, service: AppService, queue: AppFileQueue) -> Response:
+async def get_page(http: HttpRequest, key: PieceId, service: AppService, queues: AppQueues) -> Response:
     """Write the report as a page."""
     record, _ = await run_in_threadpool(service.finished, key)  # refuses before it waits in the queue
 
@@ -80,7 +82,7 @@ async def get_page(http: HttpRequest, key: PieceId, service: AppService, queue: 
     headers["Content-Security-Policy"] = PAGE_POLICY
     if http.method == "HEAD":
         return head_response(headers, "text/html")
-    page = await _report(service, queue, record, write)
+    page = await _report(http, queues.pictures, record, write)
     return Response(page, headers=headers, media_type="text/html")
 
 
@@ -92,7 +94,7 @@ async def get_page(http: HttpRequest, key: PieceId, service: AppService, queue: 
     responses=REFUSALS,
     name="report",
 )
-async def get_report(http: HttpRequest, key: PieceId, service: AppService, queue: AppFileQueue) -> Response:
+async def get_report(http: HttpRequest, key: PieceId, service: AppService, queues: AppQueues) -> Response:
     """Write the report as JSON."""
     record, _ = await run_in_threadpool(service.finished, key)
 
@@ -102,12 +104,15 @@ async def get_report(http: HttpRequest, key: PieceId, service: AppService, queue
     headers = {"Cache-Control": "no-store"}
     if http.method == "HEAD":
         return head_response(headers, "application/json")
-    content = await _report(service, queue, record, write)
+    content = await _report(http, queues.pictures, record, write)
     return Response(content, headers=headers, media_type="application/json")
 
 
-async def _report(service: Service, queue: FileQueue, record: Record, write: Callable[[Notes, Report], bytes]) -> bytes:
+async def _report(
+    http: HttpRequest, queue: WorkQueue, record: Record, write: Callable[[Notes, Report], bytes]
+) -> bytes:
     """Judge a piece by the model that composed it, or without one where that is no longer here; write the report."""
+    service: Service = http.app.state.service
 
     def judge_and_write() -> bytes:
         notes = service.notes(record.id)
@@ -118,4 +123,4 @@ async def _report(service: Service, queue: FileQueue, record: Record, write: Cal
             report = report_on(notes)
         return write(notes, report)
 
-    return await queue.make(judge_and_write)
+    return await queue.run(client_of(http.scope), judge_and_write)

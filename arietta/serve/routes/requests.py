@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends
@@ -22,6 +23,8 @@ from ...music.notes import Notes, first
 from ..jobs.limits import Limits
 from ..jobs.service import Order, Service
 from ..jobs.upload import read_upload
+from ..work_queue import WorkQueues
+from .middleware import client_of
 from .problems import validation_detail
 from .schemas import PieceRequest, PieceRequestForm, Sent
 
@@ -43,8 +46,10 @@ AppService = Annotated[Service, Depends(service_of)]
 async def read_orders(http: HttpRequest, limits: Limits, stored_notes: Callable[[str], Notes]) -> list[Order]:
     """Read what a client asks for; `stored_notes` returns the notes of a stored piece by its id.
 
-    Raises RequestError with a sentence where a value is impossible, HTTPException where the body is neither kind.
+    Raises RequestError with a sentence where a value is impossible, HTTPException where the body is neither kind,
+    FullError where too many files are being read.
     """
+    queues: WorkQueues = http.app.state.queues
     kind = http.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == FORM:
         asked, file = await _read_form(http)
@@ -53,7 +58,9 @@ async def read_orders(http: HttpRequest, limits: Limits, stored_notes: Callable[
     else:
         raise HTTPException(415, f"send {JSON}, or {FORM} with a MIDI file, not {kind[:40] or 'nothing'}")
     _check_limits(asked, limits)
-    prompt = await run_in_threadpool(_read_prompt, asked, file, limits, stored_notes)
+    read = partial(_read_prompt, asked, file, limits, stored_notes)
+    # Files wait for their reader without a thread of those that all endpoints share.
+    prompt = await (run_in_threadpool(read) if file is None else queues.uploads.run(client_of(http.scope), read))
     seed = draw_seed() if asked.seed is None else asked.seed
     notes = DEFAULT_NOTES if asked.notes is None and asked.seconds is None else asked.notes
     return [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import psutil
 import pytest
 
@@ -49,3 +51,12 @@ def test_of_a_reader_that_is_ended_nothing_stays(waltz: Notes, monkeypatch: pyte
     with pytest.raises(RequestError):
         upload.read_upload(midi_bytes(waltz), most_notes=5)
     assert {child.pid for child in psutil.Process().children()} <= before
+
+
+def test_the_reader_takes_no_module_from_the_folder_in_which_the_server_was_started(
+    waltz: Notes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("numpy", "resource", "zlib", "arietta"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('taken')\n")
+    monkeypatch.chdir(tmp_path)
+    assert len(upload.read_upload(midi_bytes(waltz), most_notes=5)) == 5

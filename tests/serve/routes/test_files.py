@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 import xml.etree.ElementTree as ET
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +18,7 @@ from arietta.music.midi import read_midi, read_texts
 from arietta.serve.jobs.limits import Limits
 from arietta.serve.jobs.models import Models
 from arietta.serve.routes.files import disposition
-from tests.support.servers import composed, problem, serving
+from tests.support.servers import composed, problem, serving, until
 
 STARTS = {"mid": b"MThd", "wav": b"RIFF", "ogg": b"OggS", "musicxml": b"<?xml", "svg": b"<svg", "json": b'{"notes":'}
 TYPES = {
@@ -90,6 +91,47 @@ def test_sound_of_a_piece_that_is_too_long_is_refused(models: Models, tmp_path: 
         assert "sound is made of 1 s at most" in problem(client.get(piece["links"]["wav"]), 422)
 
 
+HOUR = {"notes": 3, "seed": 1, "prompt": {"notes": [[0, 1, 60, 60], [3000, 1, 60, 60]]}}
+DEAR = {"notes": 3, "prompt": {"notes": [[0.8 * n, 400, 21 + n % 88, 60] for n in range(3_900)]}}
+
+
+def test_sound_of_very_many_long_notes_is_refused_to_get_and_head(server: httpx.Client) -> None:
+    piece = composed(server, **DEAR)
+    sentence = problem(server.get(piece["links"]["ogg"]), 422)
+    assert re.fullmatch(r"its notes sound for \d+ s; sound is made of 50000 s at most", sentence)
+    assert server.head(piece["links"]["wav"]).status_code == 422
+
+
+def test_an_hour_of_sound_comes_as_it_is_rendered_and_is_not_rendered_ahead(models: Models, tmp_path: Path) -> None:
+    with serving(models, tmp_path) as client:
+        piece = composed(client, **HOUR)
+        rendered: list[int] = []
+        sounds = client.app.state.queues.sounds
+        turn = sounds.turn
+        sounds.turn = lambda *about: rendered.append(1) or turn(*about)
+        with client.stream("GET", piece["links"]["wav"]) as answer:
+            parts = answer.iter_bytes(1_000)  # which ends the answer when it is let go
+            assert next(parts).startswith(b"RIFF")
+            until(lambda: len({len(rendered) for _ in range(3) if not time.sleep(0.2)}) == 1)
+            assert 0 < len(rendered) < 600 and sounds.count == 1  # of 3,600 blocks: what buffers of the system hold
+            # Another's picture and sound do not wait for it.
+            little = composed(client, notes=3)
+            assert client.get(little["links"]["svg"]).status_code == 200
+            assert client.get(little["links"]["wav"]).status_code == 200
+        until(lambda: sounds.count == 0)
+
+
+def test_sounds_and_files_under_way_are_counted_for_each_client(models: Models, tmp_path: Path) -> None:
+    with serving(models, tmp_path, Limits(work_per_client=1)) as client:
+        piece = composed(client, **HOUR)
+        with client.stream("GET", piece["links"]["wav"]) as answer:
+            parts = answer.iter_bytes(1_000)
+            assert next(parts)
+            refusal = client.get(piece["links"]["ogg"])
+            assert "you have 1 sounds under way" in problem(refusal, 429)
+            assert refusal.headers["retry-after"]
+
+
 def test_names_of_files_are_plain_and_exact() -> None:
     assert disposition("a-1.mid") == 'attachment; filename="a-1.mid"'
     assert disposition("Été/x.mid") == "attachment; filename=\"-t-x.mid\"; filename*=UTF-8''%C3%89t%C3%A9-x.mid"
@@ -121,7 +163,8 @@ def test_head_has_the_headers_of_get_and_makes_no_file(
         links = composed(client, notes=5, name="Étude")["links"]
         path = f"{links['self']}/report" if kind == "report" else f"{links['self']}.{kind}"
         expected = client.get(path).raise_for_status().headers
-        monkeypatch.setattr("arietta.serve.routes.files.file_content", make)
+        monkeypatch.setattr("arietta.serve.routes.files.midi_bytes", make)
+        monkeypatch.setattr("arietta.serve.work_queue.WorkQueue.turn", make)
         monkeypatch.setattr("arietta.serve.routes.reports.report_on", make)
         answer = client.head(path)
         assert (answer.status_code, answer.content) == (200, b"")

@@ -1,0 +1,124 @@
+"""Slow work that is bounded: threads of its own, so many pieces of it at once and waiting, and of one client fewer.
+
+    uploads = WorkQueue("uploads", threads=2, capacity=16, most_per_client=8)
+    notes = await uploads.run(client, lambda: read_upload(data, most_notes=100))
+
+Waiting takes no thread. Clients take turns: one with much work never keeps another waiting for more than a turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from .jobs.limits import Limits
+from .jobs.scheduler import FullError
+
+NICENESS = 10  # of the threads: composing keeps its processor
+Result = TypeVar("Result")
+
+
+class WorkQueue:
+    """Runs work of one kind in the order that the module describes; used in one event loop only."""
+
+    def __init__(self, name: str, *, threads: int, capacity: int, most_per_client: int) -> None:
+        self._name, self._capacity, self._most_per_client = name, capacity, most_per_client
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=_give_way)
+        self._free = threads
+        self._admitted: Counter[str] = Counter()
+        self._turns, self._served = 0, dict[str, int]()  # how many turns there were, and the last one of each client
+        self._waiting: dict[asyncio.Future[None], str] = {}
+
+    @property
+    def count(self) -> int:
+        """How much is under way."""
+        return self._admitted.total()
+
+    @contextmanager
+    def admitted(self, client: str) -> Iterator[None]:
+        """Count a client's work, done in one or more turns; raises FullError where too much is under way."""
+        if self.count >= self._capacity:
+            raise FullError(f"{self.count} {self._name} are under way; try again in a few seconds")
+        if self._admitted[client] >= self._most_per_client:
+            raise FullError(f"you have {self._admitted[client]} {self._name} under way; wait for some of them to end")
+        self._admitted[client] += 1
+        try:
+            yield
+        finally:
+            self._admitted[client] -= 1
+            if not self._admitted[client]:  # addresses are many
+                del self._admitted[client]
+                self._served.pop(client, None)
+
+    async def run(self, client: str, work: Callable[[], Result]) -> Result:
+        """Return what `work` returns; raises FullError where too much is under way."""
+        with self.admitted(client):
+            return await self.turn(client, work)
+
+    async def turn(self, client: str, work: Callable[[], Result]) -> Result:
+        """Return what `work` returns, for a client who is admitted."""
+        loop = asyncio.get_running_loop()
+        turn = loop.create_future()
+        self._waiting[turn] = client
+        self._start_next()
+        try:
+            await turn
+            return await loop.run_in_executor(self._pool, work)
+        finally:
+            if self._waiting.pop(turn, None) is None:  # it has had its turn
+                self._free += 1
+            self._start_next()
+
+    def _start_next(self) -> None:
+        while self._free and self._waiting:
+            # Of those who wait, whoever was served longest ago: `min` takes the first, which has waited longest.
+            turn = min(self._waiting, key=lambda waiting: self._served.get(self._waiting[waiting], 0))
+            self._turns += 1
+            self._served[self._waiting.pop(turn)] = self._turns
+            self._free -= 1
+            if not turn.done():
+                turn.set_result(None)
+
+    def close(self) -> None:
+        """Give up what waits."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class WorkQueues:
+    """The queues of a server: files of prompts are read, pictures and scores made one after the other, sounds in turns.
+
+    A long sound keeps nobody from a picture.
+    """
+
+    uploads: WorkQueue
+    pictures: WorkQueue
+    sounds: WorkQueue
+
+    @classmethod
+    def of(cls, limits: Limits) -> WorkQueues:
+        """Return empty queues."""
+        most = limits.work_per_client
+        return cls(
+            uploads=WorkQueue("uploads", threads=2, capacity=limits.uploads, most_per_client=most),
+            pictures=WorkQueue("files", threads=1, capacity=limits.files, most_per_client=most),
+            sounds=WorkQueue("sounds", threads=1, capacity=limits.files, most_per_client=most),
+        )
+
+    def close(self) -> None:
+        """Give up what waits."""
+        for queue in (self.uploads, self.pictures, self.sounds):
+            queue.close()
+
+
+def _give_way() -> None:
+    """Let other threads go first; only where a thread has a niceness of its own."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
