@@ -8,8 +8,9 @@ Heads are chained in the codec's order: field i is predicted from the hidden sta
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -34,27 +35,45 @@ def token_nll(logits: Sequence[Tensor], targets: Tensor, counted: Tensor) -> Ten
     return torch.stack(parts, dim=-1).view(targets.shape) * counted
 
 
+def rows_of(table: nn.Module, ids: Tensor) -> Tensor:
+    """Return rows [.., width] of a small table by ids int64 [..]; on a GPU as `one_hot_product`."""
+    weight = cast(nn.Embedding, table).weight
+    rows: Tensor = one_hot_product(weight, ids) if weight.is_cuda else table(ids)
+    return rows
+
+
+def one_hot_product(weight: Tensor, ids: Tensor) -> Tensor:
+    """Return rows of `weight` [V, width] as a product with one-hot vectors.
+
+    Its gradient is a product too; that of an embedding is a sort of all ids, which takes a GPU longer than a block.
+    """
+    one_hot = ids[..., None] == torch.arange(len(weight), device=ids.device)
+    return one_hot.to(weight.dtype) @ weight
+
+
 class FieldEmbedding(nn.Module):
     """Embeds inputs int64 [B, T, F] and condition ids int64 [B, T, K] or [B, K] as float32 [B, T, width]."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.tables = nn.ModuleList(nn.Embedding(size + 1, config.width) for size in config.field_sizes)
-        self.conditions = nn.ModuleDict(
-            {condition.name: nn.Embedding(condition.size, config.width) for condition in config.conditions}
-        )
-        for table in (*self.tables, *self.conditions.values()):
+        tables = [nn.Embedding(size + 1, config.width) for size in config.field_sizes]
+        conditions = {condition.name: nn.Embedding(condition.size, config.width) for condition in config.conditions}
+        for table in tables:
+            nn.init.normal_(table.weight, std=1 / math.sqrt(len(tables)))  # so that their sum begins at size 1
+        for table in conditions.values():
             nn.init.normal_(table.weight, std=0.02)
+        self.tables, self.conditions = nn.ModuleList(tables), nn.ModuleDict(conditions)
 
     def forward(self, inputs: Tensor, conditions: Tensor) -> Tensor:
         """Add up the embeddings of all fields and conditions at each position."""
         if conditions.ndim == 2:
             conditions = conditions[:, None]
-        summed: Any = sum(table(conditions[..., index]) for index, table in enumerate(self.conditions.values()))
-        for field, table in enumerate(self.tables):
-            summed = summed + table(inputs[..., field])
-        embedded: Tensor = summed
-        return embedded
+        parts = [rows_of(table, conditions[..., index]) for index, table in enumerate(self.conditions.values())]
+        parts += [rows_of(table, inputs[..., field]) for field, table in enumerate(self.tables)]
+        summed = parts[0]
+        for part in parts[1:]:
+            summed = summed + part
+        return summed
 
 
 class ChainedHeads(nn.Module):
@@ -70,10 +89,15 @@ class ChainedHeads(nn.Module):
         self.chain = nn.ModuleList(
             nn.ModuleList(nn.Embedding(size, width) for size in sizes[: field + 1]) for field in range(len(sizes) - 1)
         )
-        self.out = nn.ModuleList(nn.Linear(width, size) for size in sizes)
+        out = [nn.Linear(width, size) for size in sizes]
         for embedding in self.chain.modules():
             if isinstance(embedding, nn.Embedding):
                 nn.init.normal_(embedding.weight, std=0.2)
+        for linear in out:
+            # All values begin equally likely: the first updates then go to the trunk, not to unlearning a guess.
+            nn.init.zeros_(linear.weight)
+            nn.init.zeros_(linear.bias)
+        self.out = nn.ModuleList(out)
 
     def forward(self, hidden: Tensor, targets: Tensor) -> list[Tensor]:
         """Predict every field of every target from the fields before it."""
@@ -81,6 +105,6 @@ class ChainedHeads(nn.Module):
         for field, (mix, chain) in enumerate(zip(self.mix, self.chain, strict=True), start=1):
             mixed = mix(hidden)
             for earlier, embedding in enumerate(cast(nn.ModuleList, chain)):
-                mixed = mixed + embedding(targets[..., earlier])
+                mixed = mixed + rows_of(embedding, targets[..., earlier])
             logits.append(self.out[field](functional.gelu(mixed)))
         return logits

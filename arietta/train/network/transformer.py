@@ -64,8 +64,7 @@ class Block(nn.Module):
         self.up = nn.Linear(config.width, 4 * config.width, bias=False)
         self.down = nn.Linear(4 * config.width, config.width, bias=False)
         self.dropout = nn.Dropout(config.dropout)
-        # GPT-2's scale: the residual stream is added to twice in each layer, and is not to grow with depth.
-        nn.init.normal_(self.down.weight, std=0.02 / math.sqrt(2 * config.layers))
+        nn.init.zeros_(self.down.weight)  # a fresh block passes its input on, at any depth
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Map [B, T, width] to [B, T, width]."""
@@ -83,7 +82,7 @@ class Attention(nn.Module):
         head_width = config.head_width
         self.qkv = nn.Linear(config.width, (config.heads + 2 * config.kv_heads) * head_width, bias=False)
         self.out = nn.Linear(config.width, config.width, bias=False)
-        nn.init.normal_(self.out.weight, std=0.02 / math.sqrt(2 * config.layers))
+        nn.init.zeros_(self.out.weight)
         if config.positions in ("relative", "relative_per_head"):
             tables = config.heads if config.positions == "relative_per_head" else 1
             self.relative = nn.Parameter(sinusoids(config.context, head_width).expand(tables, -1, -1).clone())
