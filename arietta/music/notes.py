@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,7 +40,8 @@ class Notes:
     """A piece: `onset`, `duration` float64 [N] s, `pitch`, `velocity` uint8 [N], `pedal` float64 [P, 2] s.
 
     Sorted by (onset, pitch); pedal intervals are sorted and do not overlap. The arrays are read-only.
-    Build it with `Notes.of`, which sorts and checks.
+    Build it with `Notes.of`, which sorts and checks. `notes[3]` is a note and `notes[:40]` the first forty at their own
+    times; `a + b` plays b after a, and `a | b` both together.
     """
 
     onset: Seconds
@@ -85,10 +86,52 @@ class Notes:
     def __len__(self) -> int:
         return len(self.onset)
 
-    def __getitem__(self, index: int) -> Note:
+    @overload
+    def __getitem__(self, index: int) -> Note: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Notes: ...
+
+    def __getitem__(self, index: int | slice) -> Note | Notes:
+        """Return a note, or for a slice its notes with the pedal from the first of them to the next note after them.
+
+        Times stay as they are. Raises IndexError for a note that is not there, TypeError for any other index.
+        """
+        if isinstance(index, slice):
+            chosen = np.arange(len(self))[index]
+            return select(self, chosen, self._pedal_of(chosen))
+        if not isinstance(index, int | np.integer):
+            raise TypeError(f"notes have whole numbers and slices as indices, not {index!r}")
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"there is no note {index}: there are {len(self)}")
         return Note(
             float(self.onset[index]), float(self.duration[index]), int(self.pitch[index]), int(self.velocity[index])
         )
+
+    def between(self, start: float, end: float) -> Notes:
+        """Return what begins in [start, end) seconds, at its own time; a pedal held across an edge is cut there."""
+        return select(self, (self.onset >= start) & (self.onset < end), _clip(self.pedal, start, end))
+
+    def __add__(self, after: Notes) -> Notes:
+        """Play `after` from its first sound on, when this has been released entirely."""
+        if not isinstance(after, Notes):
+            return NotImplemented
+        return join(self, trim(after))
+
+    def __or__(self, beside: Notes) -> Notes:
+        """Play both together: of two notes with one onset and pitch the longer length and the higher velocity stay.
+
+        The pedal is down where either has it down.
+        """
+        if not isinstance(beside, Notes):
+            return NotImplemented
+        columns = [np.concatenate(pair) for pair in zip(self._columns(), beside._columns(), strict=True)]
+        onset, duration, pitch, velocity, pedal = columns
+        keys, twin = np.unique(np.stack([onset, pitch]), axis=1, return_inverse=True)
+        longest, loudest = np.zeros(keys.shape[1]), np.zeros(keys.shape[1], dtype=np.uint8)
+        np.maximum.at(longest, twin, duration)
+        np.maximum.at(loudest, twin, velocity)
+        return Notes.of(keys[0], longest, keys[1], loudest, _merge(pedal))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Notes):
@@ -99,7 +142,12 @@ class Notes:
     __hash__ = None  # type: ignore[assignment]  # arrays inside
 
     def __repr__(self) -> str:
-        return f"Notes({len(self)} notes, {len(self.pedal)} pedals, {self.seconds:.2f} s)"
+        spans = [
+            f", {name} {column.min()}-{column.max()}"
+            for name, column in (("pitch", self.pitch), ("velocity", self.velocity))
+            if len(column)
+        ]
+        return f"Notes({len(self)} notes, {len(self.pedal)} pedals, {self.seconds:.2f} s{''.join(spans)})"
 
     @property
     def release(self) -> Seconds:
@@ -110,6 +158,15 @@ class Notes:
     def seconds(self) -> float:
         """Time of the last release of a key or of the pedal; 0 when empty."""
         return max(float(self.release.max(initial=0.0)), float(self.pedal.max(initial=0.0)))
+
+    def _pedal_of(self, chosen: NDArray[np.int64]) -> Seconds:
+        """The pedal from the first of these notes on to the next after the last, all of it where they are the ends."""
+        if not len(chosen):
+            return self.pedal if not len(self) else self.pedal[:0]
+        first_note, last_note = int(chosen.min()), int(chosen.max())
+        start = self.onset[first_note] if first_note > 0 else 0.0
+        end = self.onset[last_note + 1] if last_note + 1 < len(self) else np.inf
+        return _clip(self.pedal, float(start), float(end))
 
     def _columns(self) -> tuple[NDArray[Any], ...]:
         return self.onset, self.duration, self.pitch, self.velocity, self.pedal
@@ -123,10 +180,7 @@ def select(notes: Notes, chosen: NDArray[Any], pedal: Seconds | None = None) -> 
 
 def crop(notes: Notes, start: float, end: float) -> Notes:
     """Keep what begins in [start, end) seconds, moved to begin at 0; a pedal held across an edge is cut there."""
-    inside = (notes.onset >= start) & (notes.onset < end)
-    pedal = np.clip(notes.pedal, start, end)
-    pedal = pedal[pedal[:, 1] > pedal[:, 0]]
-    return shift(select(notes, inside, pedal), -start)
+    return shift(notes.between(start, end), -start)
 
 
 def first(notes: Notes, note_count: int) -> Notes:
@@ -149,8 +203,7 @@ def excerpt(notes: Notes, start: int, stop: int) -> Notes:
 def window(notes: Notes, start: int, stop: int) -> Notes:
     """Keep notes [start, stop) and the pedal from the first of them to what comes after, moved to begin at 0."""
     end = notes.onset[stop] if stop < len(notes) else notes.seconds
-    pedal = np.clip(notes.pedal, notes.onset[start], end)
-    return trim(select(notes, np.arange(start, stop), pedal[pedal[:, 1] > pedal[:, 0]]))
+    return trim(select(notes, np.arange(start, stop), _clip(notes.pedal, notes.onset[start], end)))
 
 
 def shift(notes: Notes, seconds: float) -> Notes:
@@ -216,6 +269,22 @@ def next_strike(notes: Notes) -> Seconds:
     result = np.empty(len(notes))
     result[order] = following[np.cumsum(is_new) - 1]
     return result
+
+
+def _clip(pedal: Seconds, start: float, end: float) -> Seconds:
+    """Cut the pedal at both ends of a span of seconds."""
+    clipped = np.clip(pedal, start, end)
+    return clipped[clipped[:, 1] > clipped[:, 0]]
+
+
+def _merge(pedal: Seconds) -> Seconds:
+    """Join presses that overlap or touch, float64 [P, 2] s in any order."""
+    if not len(pedal):
+        return pedal
+    pedal = pedal[np.argsort(pedal[:, 0], kind="stable")]
+    lifted = np.maximum.accumulate(pedal[:, 1])
+    begins = np.append(True, pedal[1:, 0] > lifted[:-1])
+    return np.stack([pedal[begins, 0], lifted[np.append(begins[1:], True)]], axis=1)
 
 
 def _as_bytes(values: ArrayLike, name: str, lowest: int) -> Bytes:

@@ -269,3 +269,85 @@ def test_a_window_begins_at_nought_with_the_pedal_under_its_notes(waltz: Notes) 
     held = window(waltz, 5, 7)
     assert held.pedal.tolist() == [[0.0, pytest.approx(0.5)]]  # cut where the next note begins
     assert window(waltz, 0, len(waltz)) == waltz
+
+
+# As Python writes it
+
+
+def test_notes_are_shown_with_their_number_length_and_ranges() -> None:
+    assert repr(PIECE) == "Notes(4 notes, 2 pedals, 3.50 s, pitch 48-64, velocity 50-53)"
+    assert repr(Notes.of()) == "Notes(0 notes, 0 pedals, 0.00 s)"
+
+
+@given(pieces(), st.data())
+def test_a_slice_has_the_notes_of_a_list_at_their_own_times(notes: Notes, data: st.DataObject) -> None:
+    chosen = data.draw(st.slices(len(notes)))
+    assert sorted(notes[chosen]) == sorted(list(notes)[chosen])
+    assert notes[:] == notes
+
+
+def test_a_slice_has_the_pedal_under_its_notes() -> None:
+    assert PIECE[1:3].pedal.tolist() == [[1.0, 1.5], [1.5, 2.0]]
+    assert PIECE[:1].pedal.tolist() == [[0.25, 1.0]]
+    assert PIECE[2:2] == Notes.of()
+
+
+@given(pieces(), st.integers(0, 24))
+def test_what_is_cut_in_two_is_whole_when_played_together(notes: Notes, cut: int) -> None:
+    together = notes[:cut] | notes[cut:]
+    assert rows(together) == rows(notes | notes)
+    assert together.pedal.tolist() == (notes | notes).pedal.tolist(), "presses that touch are one in both"
+
+
+@pytest.mark.parametrize("index", ["1", 1.0, None, [0, 1], (0, 1)])
+def test_what_is_no_index_is_refused_with_a_sentence(index: object) -> None:
+    with pytest.raises(TypeError, match="notes have whole numbers and slices as indices, not"):
+        PIECE[index]  # type: ignore[call-overload]
+
+
+def test_a_note_that_is_not_there_is_refused_with_a_sentence() -> None:
+    assert PIECE[-4] == PIECE[0]
+    for index in (4, -5):
+        with pytest.raises(IndexError, match=f"there is no note {index}: there are 4"):
+            PIECE[index]
+
+
+def test_between_keeps_what_begins_in_a_span_where_it_is() -> None:
+    assert rows(PIECE.between(1.0, 2.0)) == rows(PIECE)[1:3]
+    assert PIECE.between(1.0, 2.0).pedal.tolist() == [[1.0, 1.5], [1.5, 2.0]]
+    assert len(PIECE.between(2.0, 1.0)) == 0 and len(PIECE.between(2.0, 1.0).pedal) == 0
+
+
+def test_a_sum_plays_the_second_piece_from_its_first_sound_after_the_last_release() -> None:
+    both = PIECE + PIECE
+    assert both.onset.tolist() == [0.5, 1.0, 1.0, 2.0, 3.75, 4.25, 4.25, 5.25]
+    assert both.pedal.tolist() == [[0.25, 1.5], [1.5, 3.5], [3.5, 4.75], [4.75, 6.75]]
+
+
+@given(pieces(), pieces(), pieces())
+def test_sums_may_be_made_in_any_order(a: Notes, b: Notes, c: Notes) -> None:
+    assume(len(a) and len(b) and len(c))
+    left, right = (a + b) + c, a + (b + c)
+    assert np.allclose(left.onset, right.onset) and np.allclose(left.pedal, right.pedal)
+    assert left.pitch.tolist() == right.pitch.tolist()
+
+
+def test_together_twins_are_one_note_and_the_pedal_is_down_where_either_has_it_down() -> None:
+    soft = Notes.of([0, 1], [1, 1], [60, 62], [40, 40], [(0, 1), (3, 4)])
+    loud = Notes.of([0, 0], [0.5, 1], [60, 64], [90, 30], [(0.5, 2), (2, 2.5)])
+    both = soft | loud
+    assert rows(both) == [(0, 1, 60, 90), (0, 1, 64, 30), (1, 1, 62, 40)]
+    assert both.pedal.tolist() == [[0, 2.5], [3, 4]]
+
+
+@given(pieces(), pieces())
+def test_together_is_the_same_either_way_and_twice(a: Notes, b: Notes) -> None:
+    assert a | b == b | a
+    assert (a | b) | b == a | b
+
+
+def test_notes_are_joined_with_notes_alone() -> None:
+    with pytest.raises(TypeError, match="unsupported operand"):
+        PIECE + 1  # type: ignore[operator]
+    with pytest.raises(TypeError, match="unsupported operand"):
+        PIECE | {60}  # type: ignore[operator]
