@@ -9,12 +9,29 @@ Importing is light: models, ONNX Runtime and the MIDI reader are loaded when the
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .cli.progress import progress_bar
     from .client import Client
+    from .errors import (
+        AriettaError,
+        BundleError,
+        CodecError,
+        ConfigError,
+        CorpusError,
+        FetchError,
+        HistoryError,
+        MidiError,
+        RequestError,
+    )
+    from .generation.conversion import as_notes, convert
     from .generation.loop import stream
     from .generation.request import Request, Take
     from .model.bundle import Bundle, list_bundles, load_bundle
@@ -25,32 +42,57 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "AriettaError",
     "Bundle",
+    "BundleError",
     "Client",
+    "CodecError",
+    "ConfigError",
+    "CorpusError",
+    "FetchError",
+    "HistoryError",
+    "MidiError",
     "Note",
     "Notes",
     "Pedal",
     "Request",
+    "RequestError",
     "Sampling",
     "Take",
+    "as_notes",
     "compose",
+    "convert",
     "list_bundles",
     "load_bundle",
     "load_engine",
+    "progress_bar",
     "read_midi",
     "stream",
     "write_midi",
 ]
 
 _HOMES = {
-    "model.bundle": ("Bundle", "list_bundles", "load_bundle"),
+    "cli.progress": ("progress_bar",),
     "client": ("Client",),
+    "errors": (
+        "AriettaError",
+        "BundleError",
+        "CodecError",
+        "ConfigError",
+        "CorpusError",
+        "FetchError",
+        "HistoryError",
+        "MidiError",
+        "RequestError",
+    ),
+    "generation.conversion": ("as_notes", "convert"),
     "generation.loop": ("stream",),
     "generation.request": ("Request", "Take"),
+    "model.bundle": ("Bundle", "list_bundles", "load_bundle"),
     "model.engine": ("load_engine",),
+    "model.sampling": ("Sampling",),
     "music.midi": ("read_midi", "write_midi"),
     "music.notes": ("Note", "Notes", "Pedal"),
-    "model.sampling": ("Sampling",),
 }
 
 
@@ -58,37 +100,48 @@ def compose(
     notes: int | None = None,
     *,
     seconds: float | None = None,
-    style: str = "any",
-    prompt: Notes | None = None,
-    model: str | None = None,
+    style: str | None = None,
+    prompt: Notes | Take | str | Path | None = None,
+    model: str | Path | None = None,
     seed: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    min_p: float | None = None,
+    guidance: float | None = None,
     sampling: Sampling | None = None,
     original: bool = False,
+    progress: Callable[[float, float], None] | None = None,
 ) -> Take:
     """Compose `notes` notes (300 if no length is given) or `seconds` of music, after `prompt` if there is one.
 
-    `style` is a composer the model knows; `model` a shipped model's name or a folder; without `seed` one is drawn
-    and stands in the take's request. `original` composes again, with a later seed, what shares more with the model's
-    training music than works of people do. Models stay loaded between calls. Raises RequestError or BundleError.
+    `prompt` is music or where it stands: Notes, a take, a MIDI file, an object of another library (`as_notes`). `style`
+    is a composer the model knows; `model` a model's name or folder; without `seed` one is drawn and stands in the
+    take's request. `temperature`, `top_p`, `min_p` and `guidance` go before those of `sampling`; what neither says is
+    as the model has it. `original` composes again, with a later seed, what shares more with the model's training music
+    than works of people do. `progress` is called with how much is composed, and of how much (`progress_bar`). Models
+    stay loaded between calls. Raises RequestError, MidiError or BundleError.
     """
+    from .generation.conversion import as_notes
     from .generation.loop import generate
     from .generation.request import DEFAULT_NOTES, Request, draw_seed
+    from .model.config import ANY
     from .model.sampling import DEFAULT
 
+    settings = {"temperature": temperature, "top_p": top_p, "min_p": min_p, "guidance": guidance}
     request = Request(
         notes=DEFAULT_NOTES if notes is None and seconds is None else notes,
         seconds=seconds,
-        style=style,
-        prompt=prompt,
+        style=ANY if style is None else style,
+        prompt=None if prompt is None else as_notes(prompt),
         seed=draw_seed() if seed is None else seed,
-        sampling=sampling or DEFAULT,
+        sampling=replace(sampling or DEFAULT, **{name: value for name, value in settings.items() if value is not None}),
     )
-    engine = _engine(model)
+    engine = _engine(None if model is None else str(model))
     if not original:
-        return generate(request, engine)
+        return generate(request, engine, progress=progress)
     from .generation.original import generate_original, require_index
 
-    ((take, _),) = generate_original([request], engine, require_index(engine.bundle))
+    ((take, _),) = generate_original([request], engine, require_index(engine.bundle), progress=progress)
     return take
 
 
@@ -98,6 +151,11 @@ def _engine(model: str | None) -> OnnxEngine:
     from .model.engine import load_engine
 
     return load_engine(load_bundle(model or DEFAULT_MODEL))
+
+
+def __dir__() -> list[str]:
+    """List the public names, those too that are not loaded yet: what completion and `help` show."""
+    return sorted({*globals(), *__all__})
 
 
 def __getattr__(name: str) -> Any:

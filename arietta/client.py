@@ -40,7 +40,7 @@ class ComposeOptions(TypedDict, total=False):
 
     seconds: float
     style: str
-    prompt: Notes | str | Path
+    prompt: Any  # what `as_notes` reads
     model: str
     seed: int
     sampling: Sampling
@@ -78,8 +78,16 @@ class ServedTake:
         return float(self.notes.onset[: self.prompt_notes].max(initial=0.0))
 
     def save(self, path: str | Path) -> None:
-        """Write the server's MIDI file; raises MidiError where that fails."""
-        write_file(path, self.file, MidiError)
+        """Write the server's MIDI file, or by another ending what `Take.save` writes.
+
+        Raises MidiError or RequestError where that fails.
+        """
+        from .render.formats import MIDI, save_music
+
+        if Path(path).suffix.lower() in MIDI:
+            write_file(path, self.file, MidiError)
+        else:
+            save_music(path, self.notes, title=self.title, prompt_seconds=self.prompt_seconds)
 
 
 class Client:
@@ -98,6 +106,7 @@ class Client:
         self, notes: int | None = None, *, progress: Progress | None = None, **options: Unpack[ComposeOptions]
     ) -> ServedTake:
         """Compose `notes` notes (300 if no length is given) and wait for them; an interrupt cancels the piece."""
+        from .generation.conversion import as_notes
         from .generation.request import DEFAULT_NOTES, Request, draw_seed
         from .model.config import ANY
 
@@ -105,7 +114,7 @@ class Client:
             notes=DEFAULT_NOTES if notes is None and "seconds" not in options else notes,
             seconds=options.get("seconds"),
             style=options.get("style", ANY),
-            prompt=_read_prompt(options.get("prompt")),
+            prompt=None if options.get("prompt") is None else as_notes(options["prompt"]),
             seed=options["seed"] if "seed" in options else draw_seed(),
             sampling=options.get("sampling", DEFAULT),
         )
@@ -295,14 +304,6 @@ class Client:
     def _no_answer(self, error: Exception) -> RequestError:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return RequestError(f"{self.address}: no server answers there ({reason})")
-
-
-def _read_prompt(prompt: Notes | str | Path | None) -> Notes | None:
-    if prompt is None or isinstance(prompt, Notes):
-        return prompt
-    from .music.midi import read_midi
-
-    return read_midi(prompt)
 
 
 def _progress_of_all(progress: Progress | None, index: int, count: int) -> Progress | None:

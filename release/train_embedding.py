@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from arietta.cli.progress import bar
+from arietta.cli.progress import progress_bar
 from arietta.corpus.store import Piece, Store, open_store
 from arietta.errors import AriettaError
 from arietta.evaluation.embedding import WEIGHTS
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
     store = open_store(arguments.corpus)
     pieces = long_pieces(store, CORPUS, "train")
-    with bar("reading pieces", "piece") as progress:
+    with progress_bar("reading pieces", "piece") as progress:
         library = read_library(store, pieces, composers_with(pieces, LEARNED), progress)
     settings = EmbeddingSettings(steps=arguments.steps, seed=arguments.seed)
     trainer = EmbeddingTrainer(settings, library, bfloat16=has_fast_bfloat16(is_cuda=False))
@@ -82,7 +82,7 @@ def show(steps_bar: tqdm[None], progress: EmbeddingProgress) -> None:
 def finish(learned: EmbeddingFile, store: Store, pieces: list[Piece]) -> EmbeddingFile:
     """Whiten the dimensions, select the composers and calibrate the head."""
     sample = np.random.default_rng(0).permutation(len(pieces))[:WHITENED_BY]
-    with bar("embedding training pieces", "piece") as progress:
+    with progress_bar("embedding training pieces", "piece") as progress:
         music = embed_pieces(learned, store, [pieces[index] for index in sample], progress=progress)
     selected = select_composers(whiten(learned, music), well_known(store, learned.composers))
     held_out = [piece for piece in long_pieces(store, CORPUS, "validation") if piece.composer in selected.composers]

@@ -10,7 +10,7 @@ import pytest
 
 import arietta
 from arietta.cli import VERBS, main
-from arietta.cli.progress import bar
+from arietta.cli.progress import progress_bar
 from arietta.errors import AriettaError, MidiError
 
 
@@ -127,7 +127,7 @@ def test_a_terminal_that_knows_only_ascii_is_no_error(tmp_path: Path, waltz: ari
 
 
 def test_the_bar_is_silent_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    with bar("composing", "note") as progress:
+    with progress_bar("composing", "note") as progress:
         for done in range(1, 4):
             progress(done, 3)
     assert capsys.readouterr().err == ""

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import RequestError
-from .progress import bar
+from .progress import progress_bar
 from .table import table
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _measure(name: str, arguments: argparse.Namespace) -> MeasuredSet:
     from ..evaluation.words import unread_sentence
 
     unread: list[Path] = []
-    with bar(f"measuring {name}", "piece") as progress:
+    with progress_bar(f"measuring {name}", "piece") as progress:
         windows = read_windows(name, arguments.notes, arguments.most, unread)
         measured = measure_set(_counted(windows, progress, arguments.most))
     if unread:

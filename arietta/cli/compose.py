@@ -255,13 +255,13 @@ def _is_file(out: Path) -> bool:
 
 def _compose(arguments: argparse.Namespace, requests: list[Request], composer: Composer[T]) -> None:
     """Compose all requests, save each take as it is done, or in the end the best of them, and report what is saved."""
-    from .progress import bar
+    from .progress import progress_bar
 
     best: int | None = arguments.best
     # The folder is created here, once the composer has refused what it cannot do.
     save = partial(_save, out=_out(arguments, best or len(requests)), has_roll=arguments.roll)
     began, takes, paths = time.perf_counter(), list[T](), dict[int, Path]()
-    with bar("composing", "note" if requests[0].notes else "s") as progress:
+    with progress_bar("composing", "note" if requests[0].notes else "s") as progress:
         for take in composer.compose(requests, progress):
             takes.append(take)
             if best is None:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ..errors import BundleError
 from ..program import command
-from .progress import bar
+from .progress import progress_bar
 
 CORPORA = ("maestro", "giantmidi")
 
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ..corpus.datasets import DATASETS, fetch_dataset
 
     dataset = DATASETS[arguments.name]
-    with bar(f"fetching {dataset.name}", "B") as progress:
+    with progress_bar(f"fetching {dataset.name}", "B") as progress:
         folder = fetch_dataset(dataset, arguments.out, progress, archive=arguments.archive, checksum=arguments.checksum)
     count = sum(path.suffix.lower() in (".mid", ".midi") for path in Path(folder).rglob("*"))
     print(f"{folder}: {count} MIDI files, licence {dataset.licence}")
@@ -70,7 +70,7 @@ def _download_model(name: str, url: str) -> None:
         )
 
     def fetch(file_url: str, path: Path) -> None:
-        with bar(f"fetching {path.name}", "B") as progress:
+        with progress_bar(f"fetching {path.name}", "B") as progress:
             fetch_file(file_url, path, progress)
 
     folder = fetch_bundle(name, url, known[name], fetch, partial(fetch_index, fetch=fetch))

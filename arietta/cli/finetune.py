@@ -22,7 +22,7 @@ from ..corpus.store import MANIFEST, open_store
 from ..model.bundle import DEFAULT_MODEL
 from ..names import escape_name
 from ..program import command
-from .progress import bar
+from .progress import progress_bar
 from .training_run import add_run_arguments, print_outcome, progress_line, read_overrides, require_train_extra, show_log
 
 if TYPE_CHECKING:
@@ -86,6 +86,6 @@ def _corpus(arguments: argparse.Namespace) -> Store:
     from ..corpus.ingest import IngestConfig, ingest
 
     corpus = arguments.out / "corpus"
-    with bar("reading", "file") as progress:
+    with progress_bar("reading", "file") as progress:
         ingest([arguments.folder], corpus, IngestConfig(arguments.composer, "", arguments.licence), progress)
     return open_store(corpus)

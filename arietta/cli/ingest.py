@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..names import escape_name
-from .progress import bar
+from .progress import progress_bar
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     names = ("composer", "licence", "source", "fewest_notes", "workers")
     config = IngestConfig(**{name: getattr(arguments, name) for name in names})
-    with bar("reading", "file") as progress:
+    with progress_bar("reading", "file") as progress:
         report = ingest(arguments.folders, arguments.out, config, progress)
     for line in _summary(report, arguments.out):
         print(escape_name(line))

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from ..errors import RequestError
 from ..model.bundle import DEFAULT_MODEL
 from ..names import escape_name
-from .progress import bar
+from .progress import progress_bar
 from .table import facts, table
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _judge_model(arguments: argparse.Namespace) -> None:
     if engine is None:
         raise RequestError("--pieces judges the takes of a model: name one with --model")
     windows = _set(arguments.against, arguments.notes) if arguments.against is not None else []
-    with bar("composing", "note") as progress:
+    with progress_bar("composing", "note") as progress:
         report, takes = report_on_model(
             engine,
             takes=arguments.pieces,

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from ..errors import RequestError
 from ..model.bundle import DEFAULT_MODEL
 from ..names import escape_name
-from .progress import bar
+from .progress import progress_bar
 from .table import WIDTH, table
 
 if TYPE_CHECKING:
@@ -104,9 +104,9 @@ def _build(arguments: argparse.Namespace) -> None:
     def read(number: int) -> Notes:
         return store.notes(pieces[number].index)
 
-    with bar("indexing", "piece") as progress:
+    with progress_bar("indexing", "piece") as progress:
         index = build_index(arguments.out, pieces, read, corpus=store.fingerprint, at_most=size, progress=progress)
-    with bar("comparing people's works", "window") as progress:
+    with progress_bar("comparing people's works", "window") as progress:
         works = [piece.work for piece in store.pieces]
         index = measure_index(
             index, read, works, lambda number: store.notes(store.pieces[number].index), progress=progress

@@ -1,4 +1,4 @@
-"""The progress bar, which verbs pass to the library as a callback."""
+"""The progress bar, which the library takes as a callback."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ Progress = Callable[[float, float], None]
 
 
 @contextmanager
-def bar(task: str, unit: str) -> Iterator[Progress]:
-    """Give a `progress(done, total)` that draws a bar on stderr, on terminals only, after half a second."""
+def progress_bar(task: str = "composing", unit: str = "note") -> Iterator[Progress]:
+    """Give a `progress(done, total)` that draws a bar, in terminals and notebooks only, after half a second."""
+    is_notebook = "ipykernel" in sys.modules
     from tqdm import tqdm
 
-    with tqdm(desc=task, unit=unit, delay=0.5, disable=not sys.stderr.isatty(), leave=False) as progress_bar:
+    if is_notebook:
+        from tqdm.auto import tqdm
+    is_watched = is_notebook or sys.stderr.isatty()
+    with tqdm(desc=task, unit=unit, delay=0.5, disable=not is_watched, leave=False) as bar:
 
         def progress(done: float, total: float) -> None:
-            progress_bar.total = total  # may grow: takes are composed again
-            progress_bar.update(done - progress_bar.n)
+            bar.total = total  # may grow: takes are composed again
+            bar.update(done - bar.n)
 
         yield progress

@@ -111,8 +111,8 @@ def _write(path: Path, notes: Notes, meter: Meter | None, title: str) -> list[st
         write_roll(path, notes, title=title)
     else:
         from ..render.audio import write_audio
-        from .progress import bar
+        from .progress import progress_bar
 
-        with bar(path.name, "s") as progress:
+        with progress_bar(path.name, "s") as progress:
             write_audio(path, notes, progress=progress)
     return []

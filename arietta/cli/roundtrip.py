@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..names import escape_name
-from .progress import bar
+from .progress import progress_bar
 from .table import facts, table
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _folder_lines(path: Path, codec: Codec) -> Iterator[str]:
     from ..errors import MidiError
 
     paths = [source.path for source in find_files([path])]
-    with bar("measuring", "file") as progress:
+    with progress_bar("measuring", "file") as progress:
         fidelities, unreadable = measure_files(paths, codec, progress)
     if not fidelities:
         raise MidiError(f"{path}: none of its {len(paths)} MIDI files can be read; the first: {unreadable[0]}")

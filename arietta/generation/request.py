@@ -20,7 +20,6 @@ from ..codecs.codec import Tokens
 from ..errors import RequestError
 from ..model.config import ANY
 from ..model.sampling import DEFAULT, Sampling
-from ..music.midi import write_midi
 from ..music.notes import Notes
 from ..names import fold_name
 
@@ -48,11 +47,13 @@ class Request:
         if (self.notes is None) == (self.seconds is None):
             raise RequestError("say how long the piece shall be: either a number of notes or of seconds")
         if self.notes is not None and not (_is_number(self.notes, int) and 1 <= self.notes <= MAX_NOTES):
-            raise RequestError(f"notes must lie in 1-{MAX_NOTES}, not {self.notes}")
+            raise RequestError(f"notes must lie in 1-{MAX_NOTES}, not {self.notes!r}")
         if self.seconds is not None and not (_is_number(self.seconds, int, float) and 1 <= self.seconds <= MAX_SECONDS):
-            raise RequestError(f"seconds must lie in 1-{MAX_SECONDS:.0f}, not {self.seconds}")
+            raise RequestError(f"seconds must lie in 1-{MAX_SECONDS:.0f}, not {self.seconds!r}")
         if not (_is_number(self.seed, int) and 0 <= self.seed < 2**32):
-            raise RequestError(f"seed must lie in 0-{2**32 - 1}, not {self.seed}")
+            raise RequestError(f"seed must lie in 0-{2**32 - 1}, not {self.seed!r}")
+        if not isinstance(self.style, str):
+            raise RequestError(f"a style is the name of a composer, not {self.style!r}")
         if self.prompt is not None and not 1 <= len(self.prompt) <= MAX_PROMPT_NOTES:
             span = f"1 to {MAX_PROMPT_NOTES}"
             raise RequestError(f"the prompt has {len(self.prompt)} notes; give {span} (--prompt-notes takes its first)")
@@ -85,7 +86,7 @@ class Request:
         return "-".join([model, *style, length, "seed", str(self.seed)])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Take:
     """A finished piece with its request and the model that composed it.
 
@@ -122,9 +123,29 @@ class Take:
         """The name that the piece has unless it is given another."""
         return self.request.title(self.model)
 
+    def __repr__(self) -> str:
+        return f"Take({self.title}: {self.notes!r}, {self.nll:.2f} nats per note)"
+
+    def _repr_html_(self) -> str:
+        """Show the piece in a notebook: its roll, and a player of its sound."""
+        from ..render.playback import music_html
+
+        return music_html(self.notes, title=self.title, prompt_seconds=self.prompt_seconds)
+
     def save(self, path: str | Path) -> None:
-        """Write the piece as a MIDI file that carries its request; raises MidiError where that fails."""
-        write_midi(path, self.notes, title=self.title, texts=self.texts())
+        """Write the piece as the ending of `path` says: MIDI that carries its request, sound, a score or a picture.
+
+        Raises MidiError or RequestError where that fails.
+        """
+        from ..render.formats import save_music
+
+        save_music(path, self.notes, title=self.title, texts=self.texts(), prompt_seconds=self.prompt_seconds)
+
+    def play(self) -> None:
+        """Play the piece through the system's player and return at its end; raises RequestError where there is none."""
+        from ..render.playback import play_music
+
+        play_music(self.notes)
 
     def texts(self) -> list[str]:
         """What goes into the MIDI file's text events."""

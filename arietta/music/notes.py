@@ -99,7 +99,11 @@ class Notes:
         """
         if isinstance(index, slice):
             chosen = np.arange(len(self))[index]
-            return select(self, chosen, self._pedal_of(chosen))
+            before, after = (chosen.min(), chosen.max() + 1) if len(chosen) else (0, 0)
+            start = self.onset[before] if before else 0.0  # at both ends of the piece all of its pedal is kept
+            end = self.onset[after] if after < len(self) else np.inf
+            pedal = clip_pedal(self.pedal, float(start), float(end))
+            return select(self, chosen, pedal if len(chosen) or not len(self) else pedal[:0])
         if not isinstance(index, int | np.integer):
             raise TypeError(f"notes have whole numbers and slices as indices, not {index!r}")
         if not -len(self) <= index < len(self):
@@ -110,7 +114,7 @@ class Notes:
 
     def between(self, start: float, end: float) -> Notes:
         """Return what begins in [start, end) seconds, at its own time; a pedal held across an edge is cut there."""
-        return select(self, (self.onset >= start) & (self.onset < end), _clip(self.pedal, start, end))
+        return select(self, (self.onset >= start) & (self.onset < end), clip_pedal(self.pedal, start, end))
 
     def __add__(self, after: Notes) -> Notes:
         """Play `after` from its first sound on, when this has been released entirely."""
@@ -131,7 +135,7 @@ class Notes:
         longest, loudest = np.zeros(keys.shape[1]), np.zeros(keys.shape[1], dtype=np.uint8)
         np.maximum.at(longest, twin, duration)
         np.maximum.at(loudest, twin, velocity)
-        return Notes.of(keys[0], longest, keys[1], loudest, _merge(pedal))
+        return Notes.of(keys[0], longest, keys[1], loudest, merge_pedal(pedal))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Notes):
@@ -158,15 +162,6 @@ class Notes:
     def seconds(self) -> float:
         """Time of the last release of a key or of the pedal; 0 when empty."""
         return max(float(self.release.max(initial=0.0)), float(self.pedal.max(initial=0.0)))
-
-    def _pedal_of(self, chosen: NDArray[np.int64]) -> Seconds:
-        """The pedal from the first of these notes on to the next after the last, all of it where they are the ends."""
-        if not len(chosen):
-            return self.pedal if not len(self) else self.pedal[:0]
-        first_note, last_note = int(chosen.min()), int(chosen.max())
-        start = self.onset[first_note] if first_note > 0 else 0.0
-        end = self.onset[last_note + 1] if last_note + 1 < len(self) else np.inf
-        return _clip(self.pedal, float(start), float(end))
 
     def _columns(self) -> tuple[NDArray[Any], ...]:
         return self.onset, self.duration, self.pitch, self.velocity, self.pedal
@@ -203,7 +198,7 @@ def excerpt(notes: Notes, start: int, stop: int) -> Notes:
 def window(notes: Notes, start: int, stop: int) -> Notes:
     """Keep notes [start, stop) and the pedal from the first of them to what comes after, moved to begin at 0."""
     end = notes.onset[stop] if stop < len(notes) else notes.seconds
-    return trim(select(notes, np.arange(start, stop), _clip(notes.pedal, notes.onset[start], end)))
+    return trim(select(notes, np.arange(start, stop), clip_pedal(notes.pedal, notes.onset[start], end)))
 
 
 def shift(notes: Notes, seconds: float) -> Notes:
@@ -242,6 +237,22 @@ def stretch(notes: Notes, factor: float) -> Notes:
     return Notes.of(notes.onset * factor, notes.duration * factor, notes.pitch, notes.velocity, notes.pedal * factor)
 
 
+def clip_pedal(pedal: Seconds, start: float, end: float) -> Seconds:
+    """Cut the pedal at both ends of a span of seconds."""
+    clipped = np.clip(pedal, start, end)
+    return clipped[clipped[:, 1] > clipped[:, 0]]
+
+
+def merge_pedal(pedal: Seconds) -> Seconds:
+    """Join presses that overlap or touch, float64 [P, 2] s in any order."""
+    if not len(pedal):
+        return pedal
+    pedal = pedal[np.argsort(pedal[:, 0], kind="stable")]
+    lifted = np.maximum.accumulate(pedal[:, 1])
+    begins = np.append(True, pedal[1:, 0] > lifted[:-1])
+    return np.stack([pedal[begins, 0], lifted[np.append(begins[1:], True)]], axis=1)
+
+
 def fold_pedal(notes: Notes) -> Notes:
     """Give each note the length it sounds: up to the lifting of the pedal that holds it, or its next striking.
 
@@ -269,22 +280,6 @@ def next_strike(notes: Notes) -> Seconds:
     result = np.empty(len(notes))
     result[order] = following[np.cumsum(is_new) - 1]
     return result
-
-
-def _clip(pedal: Seconds, start: float, end: float) -> Seconds:
-    """Cut the pedal at both ends of a span of seconds."""
-    clipped = np.clip(pedal, start, end)
-    return clipped[clipped[:, 1] > clipped[:, 0]]
-
-
-def _merge(pedal: Seconds) -> Seconds:
-    """Join presses that overlap or touch, float64 [P, 2] s in any order."""
-    if not len(pedal):
-        return pedal
-    pedal = pedal[np.argsort(pedal[:, 0], kind="stable")]
-    lifted = np.maximum.accumulate(pedal[:, 1])
-    begins = np.append(True, pedal[1:, 0] > lifted[:-1])
-    return np.stack([pedal[begins, 0], lifted[np.append(begins[1:], True)]], axis=1)
 
 
 def _as_bytes(values: ArrayLike, name: str, lowest: int) -> Bytes:

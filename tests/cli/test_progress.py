@@ -7,11 +7,11 @@ import time
 
 import pytest
 
-from arietta.cli.progress import bar
+from arietta.cli.progress import progress_bar
 
 
 def test_nothing_is_drawn_where_errors_do_not_go_to_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    with bar("composing", "note") as progress:
+    with progress_bar("composing", "note") as progress:
         progress(1, 2)
         progress(2, 2)
     assert capsys.readouterr() == ("", "")
@@ -21,7 +21,7 @@ def test_a_terminal_is_shown_the_task_how_much_is_done_and_of_how_much(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with bar("composing", "note") as progress:
+    with progress_bar("composing", "note") as progress:
         time.sleep(0.6)  # the bar waits half a second, so that short tasks draw none
         progress(150, 300)
     shown = capsys.readouterr()

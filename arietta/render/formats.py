@@ -1,0 +1,46 @@
+"""A piece as any kind of file, by the ending of its name: MIDI, sound, score or picture.
+
+    save_music("nocturne.ogg", notes)
+
+The packages for sound, scores and pictures are loaded only where they are needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import RequestError
+from ..music.midi import write_midi
+from ..music.notes import Notes
+
+MIDI, SOUNDS, SCORES, PICTURES = (".mid", ".midi"), (".wav", ".ogg"), (".musicxml", ".pdf"), (".svg", ".png")
+
+
+def save_music(
+    path: str | Path, notes: Notes, *, title: str = "", texts: Sequence[str] = (), prompt_seconds: float = 0.0
+) -> None:
+    """Write a piece atomically as the ending of `path` says.
+
+    `texts` go into a MIDI file, `title` into this, scores and pictures; `prompt_seconds` are shaded in a picture.
+    Raises RequestError or MidiError for another ending, and where the file cannot be made.
+    """
+    kind = Path(path).suffix.lower()
+    if kind in MIDI:
+        write_midi(path, notes, title=title, texts=texts)
+    elif kind in SOUNDS:
+        from .audio import write_audio
+
+        write_audio(path, notes)
+    elif kind in SCORES:
+        from .score import write_score
+
+        write_score(path, notes, title=title)
+    elif kind in PICTURES:
+        from .roll import write_roll
+
+        write_roll(path, notes, title=title, prompt_seconds=prompt_seconds)
+    else:
+        raise RequestError(
+            f"{path}: a piece is saved as {', '.join(MIDI + SOUNDS + SCORES + PICTURES)}, by the ending of its name"
+        )

@@ -1,0 +1,45 @@
+"""A piece is saved as the ending of its file's name says, and as nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from arietta.errors import RequestError
+from arietta.music.midi import read_midi, read_texts
+from arietta.music.notes import Notes
+from arietta.render.formats import save_music
+
+OPENINGS = {
+    "mid": b"MThd",
+    "midi": b"MThd",
+    "wav": b"RIFF",
+    "ogg": b"OggS",
+    "musicxml": b"<?xml",
+    "pdf": b"%PDF",
+    "svg": b"<svg",
+    "png": b"\x89PNG",
+}
+
+
+@pytest.mark.parametrize("ending", [*OPENINGS, "MID", "Ogg"])
+def test_each_ending_gives_its_kind_of_file(ending: str, waltz: Notes, tmp_path: Path) -> None:
+    if ending == "pdf":
+        pytest.importorskip("verovio")
+    path = tmp_path / f"piece.{ending}"
+    save_music(path, waltz, title="A waltz")
+    assert path.read_bytes().startswith(OPENINGS[ending.lower()])
+
+
+def test_a_midi_file_has_its_texts(waltz: Notes, tmp_path: Path) -> None:
+    save_music(tmp_path / "piece.mid", waltz, texts=["made by hand"])
+    assert read_texts(tmp_path / "piece.mid") == ["made by hand"]
+    assert len(read_midi(tmp_path / "piece.mid")) == len(waltz)
+
+
+@pytest.mark.parametrize("name", ["piece.mp3", "piece", ".mid"])
+def test_another_ending_is_refused_with_those_that_there_are(name: str, waltz: Notes, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=rf"{name}: a piece is saved as \.mid, \.midi, \.wav, .*, by the ending"):
+        save_music(tmp_path / name, waltz)
+    assert not list(tmp_path.iterdir())
