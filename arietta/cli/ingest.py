@@ -4,6 +4,8 @@ examples:
   arietta ingest maestro-v3.0.0 --out corpus
   arietta ingest maestro-v3.0.0 midis grieg --out corpus     all that trains or tests a model, in one corpus
   arietta ingest my-midi --out mine --composer "Clara Schumann" --licence "CC0 1.0"
+  arietta ingest maestro-v3.0.0 --shard 3/16 --out part-3    the third of sixteen parts, for as many machines
+  arietta ingest --merge part-* --out corpus                 all the parts together: the same bytes as read on one
 
 Every file gets a line in CORPUS/manifest.jsonl: kept, with composer, title, work and side of the split, or rejected
 with the reason. Duplicates are dropped, and no work stands on two sides. Run again, it reads only what changed.
@@ -15,12 +17,13 @@ import argparse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..errors import CorpusError
 from ..names import escape_name
 from .progress import progress_bar
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folders", nargs="+", metavar="DIR", help="folder of MIDI files, searched with all below it")
+    parser.add_argument("folders", nargs="*", metavar="DIR", help="folder of MIDI files, searched with all below it")
     parser.add_argument("--out", required=True, metavar="CORPUS", help="folder to write; an older corpus is replaced")
     parser.add_argument("--composer", default="", help="composer of all the files, where their names do not say it")
     parser.add_argument("--licence", default="", help="what all the files may be used for")
@@ -32,15 +35,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fewest-notes", type=int, default=10, metavar="N", help="reject shorter files (default %(default)s)"
     )
     parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes (default one per core)")
+    parser.add_argument(
+        "--name", action="append", default=[], metavar="NAME",
+        help="what the manifest calls a folder, wherever it lies; one for each, in their order (default: as given)",
+    )  # fmt: skip
+    parts = parser.add_mutually_exclusive_group()
+    parts.add_argument("--shard", default="", metavar="K/N", help="read every N-th file, from the K-th on, into a part")
+    parts.add_argument("--merge", nargs="+", default=[], metavar="PART", help="merge all parts of a corpus")
 
 
 def run(arguments: argparse.Namespace) -> None:
     from ..corpus.ingest import IngestConfig, ingest
+    from ..corpus.parts import Shard, merge_parts, read_part
 
-    names = ("composer", "licence", "source", "fewest_notes", "workers")
-    config = IngestConfig(**{name: getattr(arguments, name) for name in names})
+    if bool(arguments.folders) == bool(arguments.merge):
+        raise CorpusError("name folders of MIDI files, or --merge the parts that were read of them")
+    options = ("composer", "licence", "source", "fewest_notes", "workers")
+    config = IngestConfig(**{name: getattr(arguments, name) for name in options}, names=tuple(arguments.name))
     with progress_bar("reading", "file") as progress:
-        report = ingest(arguments.folders, arguments.out, config, progress)
+        if arguments.shard:
+            shard = Shard.parse(arguments.shard)
+            count = read_part(arguments.folders, arguments.out, config, shard, progress)
+        elif arguments.merge:
+            report = merge_parts(arguments.merge, arguments.out, progress)
+        else:
+            report = ingest(arguments.folders, arguments.out, config, progress)
+    if arguments.shard:
+        print(f"{escape_name(arguments.out)}: part {arguments.shard}, {count} files; --merge joins all parts")
+        return
     for line in _summary(report, arguments.out):
         print(escape_name(line))
 

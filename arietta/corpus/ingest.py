@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,17 @@ from ..errors import CorpusError
 from .columns import ColumnReader
 from .duplicates import find_repeats, measure_shares
 from .labels import Label, label_file, read_maestro_table
-from .reader import PASSAGES, Progress, ReadFile, find_files, open_columns, read_files, read_landmarks, read_span
+from .reader import (
+    PASSAGES,
+    Progress,
+    ReadFile,
+    SourceFile,
+    find_files,
+    open_columns,
+    read_files,
+    read_landmarks,
+    read_span,
+)
 from .store import StoreWriter, reason_kind, replace_corpus
 from .works import Assignment, assign_splits
 
@@ -31,6 +41,7 @@ class IngestConfig:
     """`composer`, `source` and `licence` override what file names and tables say; `workers` 0 is one per core.
 
     More than `largest_failure_share` of unreadable files is an error: the folder then holds something else than MIDI.
+    `names` are what the manifest calls the folders, in their order, wherever they lie; without, as they are given.
     """
 
     composer: str = ""
@@ -39,6 +50,7 @@ class IngestConfig:
     fewest_notes: int = 10
     largest_failure_share: float = 0.25
     workers: int = 0
+    names: tuple[str, ...] = ()
 
 
 _UNASSIGNED = Assignment()
@@ -68,23 +80,45 @@ def ingest(
     `out` cannot be written. A corpus already in `out` is replaced at the very end, so it survives all of that.
     """
     out = Path(out)
-    sources = find_files(folders)
-    tables = {str(folder): read_maestro_table(Path(folder)) for folder in folders}
-    overrides = {"composer": config.composer, "source": config.source, "licence": config.licence}
+    sources, label = find_labelled(folders, config)
     with replace_corpus(out) as unfinished, StoreWriter(unfinished) as writer:
         files = read_files(sources, out, unfinished, writer, config.workers or os.cpu_count() or 1, progress)
-        writer.close()  # what follows reads the columns back
-        candidates = [
-            _Candidate(file, label_file(file.source.file, file.sha256, tables[file.source.folder], overrides))
-            for file in files
-        ]
-        candidates = _without_failures(candidates, config)
-        with open_columns(unfinished) as columns:
-            candidates = _with_works(_without_copies(candidates), columns)
-        lines = _manifest_lines(candidates)
-        report = _report(lines)
-        writer.finish(lines, [candidate.file.span for candidate in candidates if not candidate.reason])
-        (unfinished / REPORT).write_text(json.dumps(report, indent=1), encoding="ascii")
+        labels = [label(file.source, file.sha256) for file in files]
+        return decide_corpus(files, labels, config, unfinished, writer)
+
+
+def find_labelled(
+    folders: Sequence[str | Path], config: IngestConfig
+) -> tuple[list[SourceFile], Callable[[SourceFile, str], Label]]:
+    """List the MIDI files in `folders`, and return what labels one of them, by its SHA-256 too.
+
+    Raises CorpusError where a folder cannot be read or has none, or where there are not as many names as folders.
+    """
+    names = config.names or tuple(str(folder) for folder in folders)
+    if len(names) != len(folders) or len(set(names)) != len(names):
+        raise CorpusError(
+            f"{len(folders)} folders and {len(set(names))} different names; give each folder its own name"
+        )
+    tables = {name: read_maestro_table(Path(folder)) for name, folder in zip(names, folders, strict=True)}
+    overrides = {"composer": config.composer, "source": config.source, "licence": config.licence}
+    return find_files(folders, names), lambda source, sha256: label_file(
+        source.file, sha256, tables[source.folder], overrides
+    )
+
+
+def decide_corpus(
+    files: Sequence[ReadFile], labels: Sequence[Label], config: IngestConfig, folder: Path, writer: StoreWriter
+) -> dict[str, Any]:
+    """Decide which of the files whose columns `writer` wrote into `folder` are kept; write manifest and report."""
+    writer.close()  # what follows reads the columns back
+    candidates = [_Candidate(file, label) for file, label in zip(files, labels, strict=True)]
+    candidates = _without_failures(candidates, config)
+    with open_columns(folder) as columns:
+        candidates = _with_works(_without_copies(candidates), columns)
+    lines = _manifest_lines(candidates)
+    report = _report(lines)
+    writer.finish(lines, [candidate.file.span for candidate in candidates if not candidate.reason])
+    (folder / REPORT).write_text(json.dumps(report, indent=1), encoding="ascii")
     return report
 
 

@@ -87,12 +87,13 @@ class _Reading(NamedTuple):
     landmarks: Landmarks
 
 
-def find_files(folders: Sequence[str | Path]) -> list[SourceFile]:
-    """List the MIDI files in `folders` and below, sorted within each.
+def find_files(folders: Sequence[str | Path], names: Sequence[str] = ()) -> list[SourceFile]:
+    """List the MIDI files in `folders` and below, sorted within each; the manifest calls the folders by `names`.
 
     Raises CorpusError when a folder cannot be read or has none.
     """
-    return [source for folder in folders for source in _find_in(str(folder))]
+    named = zip(folders, names or map(str, folders), strict=True)
+    return [source for folder, name in named for source in _find_in(str(folder), name)]
 
 
 def read_files(
@@ -125,7 +126,7 @@ def read_files(
     return files
 
 
-def _find_in(folder: str) -> list[SourceFile]:
+def _find_in(folder: str, name: str) -> list[SourceFile]:
     root = Path(folder)
     if not root.is_dir():
         fault = "is a file, not a folder" if root.exists() else "there is no such folder"
@@ -135,7 +136,7 @@ def _find_in(folder: str) -> list[SourceFile]:
         paths += [Path(parent, name) for name in names if Path(name).suffix.lower() in SUFFIXES and name[0] != "."]
     if not paths:
         raise CorpusError(f"{folder}: no MIDI files here or below ({', '.join(sorted(SUFFIXES))})")
-    return [_source_file(folder, path.relative_to(root).as_posix(), path) for path in sorted(paths)]
+    return [_source_file(name, path.relative_to(root).as_posix(), path) for path in sorted(paths)]
 
 
 def _source_file(folder: str, file: str, path: Path) -> SourceFile:

@@ -264,14 +264,14 @@ class StoreWriter:
 
 
 @contextmanager
-def replace_corpus(folder: Path) -> Iterator[Path]:
+def replace_corpus(folder: Path, listing: str = MANIFEST) -> Iterator[Path]:
     """Give an empty folder to build a corpus in; it takes the place of `folder` at the end, if nothing is raised.
 
-    Until then an older corpus stays whole, and whatever interrupts leaves it so. Raises CorpusError when `folder` is
-    something else than a corpus, or when there is no room or no permission to write.
+    Until then an older corpus, which has a file `listing`, stays whole, and whatever interrupts leaves it so. Raises
+    CorpusError when `folder` is something else, or when there is no room or no permission to write.
     """
     try:
-        if folder.exists() and not (folder / MANIFEST).exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if folder.exists() and not (folder / listing).exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise CorpusError(f"{folder}: is there already and is no corpus; choose another --out")
         with atomic_folder(folder) as unfinished:
             yield unfinished
