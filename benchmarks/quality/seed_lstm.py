@@ -31,8 +31,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from arietta.music.midi import read_midi
+from arietta.music.midi.smf import parse
 from arietta.music.notes import Notes
-from arietta.music.smf import parse
 from arietta.train.hardware import has_fast_bfloat16
 from benchmarks.quality.chord_codec import ChordCodec
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .meter import Meter, Tempo, TimeSignature
-from .notes import Notes, Seconds
+from ..meter import Meter, Tempo, TimeSignature
+from ..notes import Notes, Seconds
 
 FRAMES = 50  # per second
 PERIODS = np.arange(15, 76)  # frames from beat to beat: 200 to 40 beats per minute

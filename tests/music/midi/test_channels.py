@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arietta.music.channels import SILENCES, find_programs, gather, is_played
 from arietta.music.midi import read_midi
-from arietta.music.smf import parse
+from arietta.music.midi.channels import SILENCES, find_programs, gather, is_played
+from arietta.music.midi.smf import parse
 from tests.support.midi_bytes import Event, controller, midi, off, on, port, program, sustain, text, track
 from tests.support.reading import presses, rows
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arietta.errors import MidiError
-from arietta.music.smf import MOST_TRACKS, compose_file, is_midi, meta, parse, variable_length
+from arietta.music.midi.smf import MOST_TRACKS, compose_file, is_midi, meta, parse, variable_length
 from tests.support.midi_bytes import END, body, chunk, delta, header, midi, off, on, port, tempo, text, track
 
 Heard = list[tuple[int, int, int, int]]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import MidiError
+from ...errors import MidiError
 
 # Meta events.
 TEXT, NAME, PORT, END_OF_TRACK, TEMPO, TIME_SIGNATURE, KEY_SIGNATURE = 0x01, 0x03, 0x21, 0x2F, 0x51, 0x58, 0x59

@@ -19,8 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import MidiError
-from ..files import write_file
+from ...errors import MidiError
+from ...files import write_file
+from ..meter import KeySignature, Meter, Tempo, TimeSignature, are_on_lattice, follows_meter
+from ..notes import Notes, Seconds, next_strike, shift
 from .channels import (
     CONTROL,
     DRUMS,
@@ -34,8 +36,6 @@ from .channels import (
     gather,
     is_played,
 )
-from .meter import KeySignature, Meter, Tempo, TimeSignature, are_on_lattice, follows_meter
-from .notes import Notes, Seconds, next_strike, shift
 from .smf import (
     KEY_SIGNATURE,
     NAME,
