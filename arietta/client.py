@@ -245,6 +245,10 @@ class Client:
         body = {name: value for name, value in change.items() if value is not None}
         return self._json("PATCH", f"/v1/pieces/{quote(key)}", body)
 
+    def stop(self, key: str) -> Any:
+        """Stop composing a piece: it is then finished, with the notes so far. Returns its description."""
+        return self._json("POST", f"/v1/pieces/{quote(key)}/stop")
+
     def delete(self, key: str) -> None:
         """Cancel an unfinished piece, or delete a finished one."""
         self._call("DELETE", f"/v1/pieces/{quote(key)}")

@@ -20,6 +20,7 @@ import arietta
 from arietta.cli import main
 from arietta.client import Client, ServedTake
 from arietta.errors import MidiError, RequestError
+from arietta.generation.request import Request
 from arietta.model.sampling import Sampling
 from arietta.music.midi import midi_bytes, read_midi, write_midi
 from arietta.music.notes import Notes, first
@@ -241,3 +242,12 @@ def test_the_command_says_what_the_server_refuses(
     assert not (tmp_path / "a.mid").exists()
     assert main([*words, "--model", "tiny-lstm", "--seconds", "5"]) == 0
     assert len(read_midi(tmp_path / "a.mid")) > 0
+
+
+def test_a_piece_is_stopped_and_then_finished(client: Client) -> None:
+    (piece,) = client.submit(Request(notes=10_000, seed=3))
+    next(iter(client.events(piece["id"])))
+    stopped = client.stop(piece["id"])
+    take = client.take(piece["id"])
+    assert stopped["state"] == "done"
+    assert take.request.stopped_at == take.note_count == stopped["request"]["stopped_at"]

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -62,6 +63,7 @@ class Generation:
         self._noise = self._draw_noise()
         self._coda_at = int(self.rng.integers(SHORTEST_CODA, LONGEST_CODA + 1))
         self._is_coda_announced = False
+        self._is_stopping = self._is_stopped = False
         self._seam = push_prompt(request.prompt, self.codec, self.decoder)
         self.prompt_tokens = self._seam.tokens
         self.tokens: list[list[int]] = self.prompt_tokens.tolist()
@@ -73,7 +75,11 @@ class Generation:
     @property
     def is_done(self) -> bool:
         """Whether the piece has ended."""
-        return self.decoder.is_ended
+        return self._is_stopped or self.decoder.is_ended
+
+    def stop(self) -> None:
+        """End with the next note, as if the request had said so; any thread may call it."""
+        self._is_stopping = True
 
     @property
     def note_count(self) -> int:
@@ -86,7 +92,7 @@ class Generation:
         if self.request.notes is not None:
             return self.note_count, self.request.notes
         assert self.request.seconds is not None
-        done = self.request.seconds if self.is_done else self.decoder.clock - self._start_clock
+        done = self.request.seconds if self.is_done and not self._is_stopped else self.decoder.clock - self._start_clock
         return min(done, self.request.seconds), self.request.seconds
 
     def noise(self) -> NDArray[np.float32]:
@@ -118,7 +124,7 @@ class Generation:
 
     def push(self, token: list[int], nll: NDArray[np.float32]) -> tuple[list[int], list[Note | Pedal]]:
         """Take the engine's token; return it as it stands in the piece, and the events that it completes."""
-        token = list(self.decoder.fit(token))
+        token, earlier_count = list(self.decoder.fit(token)), self.note_count
         events = [self._seam.shifted(event) for event in self.decoder.push(token)]
         self.tokens.append(token)
         self._unsummed_nll.append(nll.tolist())
@@ -128,7 +134,12 @@ class Generation:
             for event in events:
                 if isinstance(event, Note):
                     self.loop_guard.push(event)
-        if self.decoder.is_ended:
+        # With a note and at no other token: so the number of notes alone says where it stopped.
+        if self.note_count > earlier_count and (self._is_stopping or self.note_count == self.request.stopped_at):
+            self._is_stopped = True
+            if self.request.stopped_at != self.note_count:
+                self.request = replace(self.request, stopped_at=self.note_count)
+        if self.is_done:
             events += [self._seam.shifted(event) for event in self.decoder.finish()]
         self.events += events
         return token, events

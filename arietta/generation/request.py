@@ -33,7 +33,8 @@ MAX_PROMPT_NOTES = 10_000
 class Request:
     """What to compose: `notes` or `seconds` of new music, after `prompt` if there is one.
 
-    Raises RequestError where a value is impossible; what depends on the model is checked by `Generation`.
+    With `stopped_at` composing stops after so many notes of it, as a musician stopped it once. Raises RequestError
+    where a value is impossible; what depends on the model is checked by `Generation`.
     """
 
     notes: int | None = None
@@ -42,6 +43,7 @@ class Request:
     prompt: Notes | None = field(default=None, repr=False)
     seed: int = 0
     sampling: Sampling = DEFAULT
+    stopped_at: int | None = None
 
     def __post_init__(self) -> None:
         if (self.notes is None) == (self.seconds is None):
@@ -54,6 +56,10 @@ class Request:
             raise RequestError(f"seed must lie in 0-{2**32 - 1}, not {self.seed!r}")
         if not isinstance(self.style, str):
             raise RequestError(f"a style is the name of a composer, not {self.style!r}")
+        if self.stopped_at is not None:
+            most = self.notes or MAX_NOTES
+            if not (_is_number(self.stopped_at, int) and 1 <= self.stopped_at <= most):
+                raise RequestError(f"stopped_at must lie in 1-{most}, not {self.stopped_at}")
         if self.prompt is not None and not 1 <= len(self.prompt) <= MAX_PROMPT_NOTES:
             span = f"1 to {MAX_PROMPT_NOTES}"
             raise RequestError(f"the prompt has {len(self.prompt)} notes; give {span} (--prompt-notes takes its first)")
@@ -61,6 +67,7 @@ class Request:
     def describe(self) -> dict[str, Any]:
         """Return what to ask for to get the same piece again, as JSON values; a prompt is named by its length."""
         values: dict[str, Any] = {"notes": self.notes, "seconds": self.seconds, "style": self.style, "seed": self.seed}
+        values["stopped_at"] = self.stopped_at
         prompt = {"prompt_notes": len(self.prompt)} if self.prompt is not None else {}
         return {name: value for name, value in values.items() if value is not None} | asdict(self.sampling) | prompt
 
@@ -74,14 +81,17 @@ class Request:
             prompt=prompt,
             seed=description["seed"],
             sampling=Sampling.from_description(description),
+            stopped_at=description.get("stopped_at"),
         )
 
     def title(self, model: str) -> str:
         """Name a take of this request by a model, so that names sort by model, style and length.
 
-        For example concert-chopin-0300-notes-seed-7.
+        For example concert-chopin-0300-notes-seed-7, and concert-chopin-0120-of-0300-notes-seed-7 if it was stopped.
         """
         length = f"{self.notes:04d}-notes" if self.notes is not None else f"{self.seconds:g}-seconds"
+        if self.stopped_at is not None:
+            length = f"{self.stopped_at:04d}-{'' if self.notes is not None else 'notes-'}of-{length}"
         style = re.findall(r"\w+", fold_name(self.style))  # a style may hold a slash, as arrangements do
         return "-".join([model, *style, length, "seed", str(self.seed)])
 

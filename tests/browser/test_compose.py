@@ -177,16 +177,25 @@ def test_a_piece_is_continued(studio: Studio) -> None:
     visit.wait_for_text("#how-made", "Continues")
 
 
-def test_composing_stops_within_a_moment_and_what_was_written_stays(studio: Studio) -> None:
+def test_a_stopped_piece_is_finished_with_the_notes_it_has_after_a_reload_too(studio: Studio) -> None:
     visit = studio.visit()
-    visit.open()
+    page = visit.open()
     visit.compose(10_000, is_awaited=False)
     visit.wait_for_text("#state", "Composing")
-    visit.page.get_by_role("button", name="Stop composing").click()
-    visit.wait_for_text("#state", "Stopped")
-    assert studio.stored_piece(visit)["state"] == "cancelled"
-    assert visit.run("() => document.querySelector('#position').disabled") is False
-    assert visit.page.get_attribute("#files [data-kind=mid]", "aria-disabled") == "true"
+    page.get_by_role("button", name="Stop composing").click()
+    visit.wait_for_text("#state", "stopped, 10,000 notes were asked for")
+    stored = studio.stored_piece(visit)
+    count = stored["request"]["stopped_at"]
+    assert (stored["state"], stored["figures"]["notes"]) == ("done", count)
+    visit.wait_for_text(".piece-details", f"{count:,} notes ·")
+    page.reload()
+    visit.wait_for_text("#state", f"{count:,} notes ·")
+    with page.expect_download() as download:
+        page.click("#files [data-kind=mid]")
+    assert len(read_midi(Path(download.value.path()).read_bytes())) == count
+    visit.begin_with("this piece")
+    visit.compose(12, is_awaited=False)
+    visit.wait_for_text("#state", f"12 notes after {count:,} given ·")
 
 
 def test_a_refusal_is_shown_in_the_servers_words(studio: Studio) -> None:

@@ -76,6 +76,7 @@ class Job:
     state: State = State.WAITING
     is_over: bool = False
     is_cancelled: bool = False
+    is_stopping: bool = False
     submitted: float = field(default_factory=time.monotonic)
     started: float | None = None
     first_note: float | None = None
@@ -117,10 +118,12 @@ class Job:
         if self.retries is None:
             return True
         assert self.take is not None
-        self.retries.add(self.take, originality)
+        # Where composing was stopped, a finished earlier attempt is worth more than the part of a later one.
+        if not (self.is_stopping and self.retries.take is not None):
+            self.retries.add(self.take, originality)
         if self.retries.take is self.take:
             self._most_original = self.attempt
-        if not self.retries.is_settled:
+        if not self.retries.is_settled and not self.is_stopping:
             self.attempt = Attempt(
                 Generation(self.retries.next_request, self.attempt.generation.bundle), is_accepted=False
             )

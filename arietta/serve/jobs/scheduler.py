@@ -116,6 +116,12 @@ class Scheduler:
         job.is_cancelled = True
         self._wake()
 
+    def stop(self, job: Job) -> None:
+        """End a running job with its next note, and one that waits at once; of no effect on one that has ended."""
+        job.is_stopping = True
+        job.is_cancelled = job.is_cancelled or job.started is None
+        self._wake()
+
     def _wake(self) -> None:
         with self._changed:
             self._changed.notify()
@@ -175,6 +181,9 @@ class Scheduler:
 
     def _step(self) -> None:
         """Decode one token of every running job."""
+        for job in self._running.values():
+            if job.is_stopping:
+                job.attempt.generation.stop()
         for name, batch in list(self._batches.items()):
             try:
                 for generation, events in batch.step():

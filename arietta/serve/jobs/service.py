@@ -164,6 +164,17 @@ class Service:
         self.history.delete(key)
         return None
 
+    def stop(self, key: str) -> Job | None:
+        """End a piece that is under way with the notes it has, and return its job; raises as `find` does.
+
+        One that has not begun is cancelled, and one that is over stays as it is.
+        """
+        record, job = self.find(key), self._jobs.get(key)
+        if job is None or record.state.is_final:
+            return None
+        self.scheduler.stop(job)
+        return job
+
     def change(self, key: str, *, name: str | None, is_favourite: bool | None) -> Record:
         """Rename a piece, or make it a favourite or not; None leaves it as it is. Raises as `find` does."""
         self.find(key)
@@ -230,11 +241,13 @@ class Service:
             problem=problem_json(500, SERVER_FAILURE) if job.state is State.FAILED else None,
             done=round(attempt.progress[0], 3),
         )
-        accepted = None
-        if take is not None and job.retries is not None and (record := self.history.find(job.key)) is not None:
+        accepted, is_other = None, job.retries is not None or job.is_stopping
+        if take is not None and is_other and (record := self.history.find(job.key)) is not None:
             # The take may be of a later seed than was asked for; to get it again from that seed, no index is needed.
             asked = {name: field for name, field in record.asked.items() if name != ORIGINAL}
             asked["seed"] = take.request.seed
+            if take.request.stopped_at is not None:
+                asked["stopped_at"] = take.request.stopped_at
             accepted = replace(record, asked=asked, title=take.title, texts=take.texts())
         self.history.end(job.key, job.state, outcome, () if take is None else job.events, accepted)
         # Here and not by a clock: what counts for the limits grows only here.

@@ -132,6 +132,22 @@ async def change_piece(http: HttpRequest, key: PieceId, service: AppService) -> 
     return _view(service, await run_in_threadpool(changed, key))
 
 
+@router.post(
+    "/v1/pieces/{id}/stop",
+    summary="Stop composing, and keep the notes so far as a finished piece",
+    description="Its request stays as it was and says `stopped_at`; both together give the same piece again. A piece "
+    "that has not begun is cancelled, one that is over stays as it is.",
+    responses=problem_responses(_404="There is no such piece."),
+    name="stop",
+)
+async def stop_piece(key: PieceId, service: AppService) -> PieceView:
+    """Stop a piece, wait until it has ended and return it."""
+    job = await run_in_threadpool(service.stop, key)
+    if job is not None:
+        await wait_for(service, [job], CANCEL_SECONDS)
+    return _view(service, await run_in_threadpool(service.find, key))
+
+
 @router.delete(
     "/v1/pieces/{id}",
     status_code=204,

@@ -144,6 +144,9 @@ class PieceRequest(SamplingFields):
     continues: Annotated[str | None, WithJsonSchema(ID)] = Field(
         None, description="The id of a kept piece to go on from."
     )
+    stopped_at: Annotated[int | None, WithJsonSchema(NOTES)] = Field(
+        None, description="Stop after so many notes, as a piece that was stopped says of itself: it is then the same."
+    )
 
 
 class PieceRequestForm(PieceRequest):
@@ -187,7 +190,8 @@ class ProgressView(BaseModel):
         """Return how far a piece is that is not being composed."""
         unit: Unit = "notes" if record.asked.get("seconds") is None else "seconds"
         total = float(record.asked[unit])
-        return cls(done=total if record.state is State.DONE else record.outcome.done, whole=total, unit=unit)
+        is_all = record.state is State.DONE and record.asked.get("stopped_at") is None
+        return cls(done=total if is_all else record.outcome.done, whole=total, unit=unit)
 
 
 class Timing(BaseModel):
@@ -266,6 +270,7 @@ class RequestView(BaseModel):
     guidance: float = 1.0  # pieces stored by versions without guidance have none
     prompt_notes: int | None = Field(None, exclude_if=_is_none)
     continues: str | None = Field(None, exclude_if=_is_none)
+    stopped_at: int | None = Field(None, description="Notes after which it was stopped.", exclude_if=_is_none)
     original: bool | None = Field(None, description="There while the piece may be composed again.", exclude_if=_is_none)
 
 

@@ -77,6 +77,9 @@ export async function composePieces(wanted, file = null) {
 /** Rename a piece or mark it as a favourite. */
 export const changePiece = (id, changes) => json(`/v1/pieces/${encodeURIComponent(id)}`, jsonBody("PATCH", changes));
 
+/** Stop composing a piece; it is then finished, with the notes it has. */
+export const stopPiece = (id) => json(`/v1/pieces/${encodeURIComponent(id)}/stop`, { method: "POST" });
+
 /** Cancel a piece that is being composed, or delete one that is not; `keepalive` lets it happen as the page is left. */
 export const removePiece = (id) => request(`/v1/pieces/${encodeURIComponent(id)}`, { method: "DELETE", keepalive: true });
 

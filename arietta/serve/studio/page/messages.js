@@ -52,8 +52,11 @@ function errorText(error) {
   return translate("refused", { detail: error.detail });
 }
 
+/** Say for a while that something went well. */
+export const showSuccess = (text) => showToast(text, null);
+
 /** Offer to undo something for a while; `commit` runs when that time is over, also when the page is left. */
-export function showToast(text, undo, commit) {
+export function showToast(text, undo, commit = () => {}) {
   closeToast(); // commits what the toast before was about
   let timer = 0;
   const closeAfter = (seconds) => {
@@ -68,9 +71,10 @@ export function showToast(text, undo, commit) {
   };
   byId("toast-text").textContent = text;
   byId("toast").hidden = false;
+  byId("toast-undo").hidden = !undo;
   byId("toast-undo").onclick = () => closeToast(true);
   // The button that was pressed is often gone with what it removed; a keyboard would start from the top again.
-  if (document.activeElement === document.body) byId("toast-undo").focus();
+  if (undo && document.activeElement === document.body) byId("toast-undo").focus();
   closeAfter(TOAST_SECONDS);
   announce(text);
 }

@@ -4,10 +4,10 @@
 
 import { listPieces } from "../api.js";
 import { create, createIcon } from "../page/dom.js";
-import { lengthName, styleName, timeAgo } from "../page/format.js";
+import { styleName, timeAgo } from "../page/format.js";
 import { translate } from "../page/i18n.js";
 import { askName } from "./rename.js";
-import { pieceName } from "./status.js";
+import { pieceName, sizeLine } from "./status.js";
 
 export class History {
   #pieces = [];
@@ -116,8 +116,9 @@ export class History {
   }
 }
 
-function details({ request, created, state }) {
-  const parts = [styleName(request.style), lengthName(request), timeAgo(created)];
+function details(piece) {
+  const { request, created, state } = piece;
+  const parts = [styleName(request.style), sizeLine(piece), timeAgo(created)];
   if (state !== "done") parts.push(translate(`state.${state}`));
   return parts.join(" · ");
 }

@@ -8,7 +8,7 @@
 import { changePiece, findPiece, removePiece } from "../api.js";
 import { byId } from "../page/dom.js";
 import { translate } from "../page/i18n.js";
-import { announce, showError, showNotice, showToast } from "../page/messages.js";
+import { announce, showError, showNotice, showSuccess, showToast } from "../page/messages.js";
 import { NoteSequence } from "../score/notes.js";
 import { History } from "./history.js";
 import { askName } from "./rename.js";
@@ -115,14 +115,15 @@ export class Session {
 
   async share() {
     const isCopied = await copyLink(this.current.piece);
-    showNotice(isCopied ? translate("linkCopied") : translate("linkShown", { address: location.href }));
+    if (isCopied) showSuccess(translate("linkCopied"));
+    else showNotice(translate("linkShown", { address: location.href }));
   }
 
   async stopComposing() {
     const take = this.current;
     if (!take?.isRunning) return;
     try {
-      await take.cancel();
+      await take.stop();
       announce(translate("announceStopped"));
     } catch (error) {
       showError(error);

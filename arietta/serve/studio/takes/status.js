@@ -2,7 +2,7 @@
  * A piece's name and its state in a line: waiting, how far it is, done in how many seconds, or what went wrong.
  */
 
-import { clockTime, decimal, fullName, surname } from "../page/format.js";
+import { clockTime, decimal, fullName, lengthName, surname } from "../page/format.js";
 import { translate, translateCount } from "../page/i18n.js";
 import { problemText } from "./take.js";
 
@@ -15,26 +15,36 @@ export function pieceName({ name, request: { style, seed } }) {
 }
 
 export function statusLine(take) {
-  const { piece, sequence } = take;
+  const { piece } = take;
   if (take.isDisconnected) return translate("disconnected");
   if (take.error) return problemText(take);
   if (piece.state === "waiting") return translate("state.waiting");
-  if (piece.state === "composing") return progressLine(piece.progress);
+  if (piece.state === "composing") return translate("composingLine", { progress: progressName(piece.progress) });
   if (piece.state === "done") return doneLine(take);
   if (piece.state === "failed") return problemText(take) ?? translate("state.failed");
-  return `${translate(`state.${piece.state}`)} · ${translateCount("notes", sequence.notes.length)}`;
+  return translate(`state.${piece.state}`);
 }
 
-function progressLine({ done, whole, unit }) {
+function progressName({ done, whole, unit }) {
   const key = unit === "notes" ? "progressNotes" : "progressSeconds";
-  return translate(key, { done: Math.round(done), total: Math.round(whole) });
+  return translate(key, { done: decimal(Math.round(done)), total: decimal(Math.round(whole)) });
 }
 
 function doneLine({ piece, sequence }) {
   // The server's figures are there before the notes have been fetched.
-  const noteCount = piece.figures?.notes ?? sequence.notes.length;
-  const parts = [translateCount("notes", noteCount), clockTime(piece.figures?.seconds ?? sequence.end)];
+  const parts = piece.figures ? [sizeLine(piece)] : [translateCount("notes", sequence.notes.length), clockTime(sequence.end)];
   const seconds = piece.timing?.composing;
   if (seconds) parts.push(translate("writtenIn", { seconds: decimal(seconds) }));
+  if (piece.request.stopped_at) parts.push(translate("stoppedOf", { length: lengthName(piece.request) }));
   return parts.join(" · ");
+}
+
+/** How long a piece is: its new notes, apart from those it goes on from, and its time; so far where it is under way. */
+export function sizeLine({ state, request, figures, progress }) {
+  if (state === "composing" || state === "waiting") return progressName(progress);
+  if (!figures) return lengthName(request);
+  const { prompt_notes: given } = request;
+  const newNotes = translateCount("notes", figures.notes);
+  const notes = given ? translate("newNotes", { new: newNotes, given: decimal(given) }) : newNotes;
+  return `${notes} · ${clockTime(figures.seconds)}`;
 }

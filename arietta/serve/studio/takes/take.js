@@ -4,7 +4,7 @@
  * Fires "change" whenever the piece's state or progress changed; new notes are seen by the version of the sequence.
  */
 
-import { Refusal, events, findPiece, readNotes, removePiece } from "../api.js";
+import { Refusal, events, readNotes, stopPiece } from "../api.js";
 import { NoteSequence, toSequence } from "../score/notes.js";
 
 export class Take extends EventTarget {
@@ -44,11 +44,9 @@ export class Take extends EventTarget {
     this.#notify();
   }
 
-  /** Stop composing; what is written stays. */
-  async cancel() {
-    await removePiece(this.id);
-    if (!this.isRunning) return; // the stream of events was faster
-    this.update({ ...(await findPiece(this.id).catch(() => this.piece)), state: "cancelled" });
+  /** Stop composing; what is written is then a finished piece. */
+  stop() {
+    return stopPiece(this.id); // the stream of events then ends by itself
   }
 
   /** Read no further. */
