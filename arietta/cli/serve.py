@@ -88,6 +88,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="let web pages of that site use the service too",
     )
+    parser.add_argument(
+        "--trusted-proxy",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="ADDRESS",
+        help="believe what a proxy at that address says of its clients' addresses, in X-Forwarded-For",
+    )
     for flag, default, text in LIMITS:
         parser.add_argument(flag, type=int, default=default, metavar="N", help=f"{text} (default %(default)s)")
 
@@ -97,6 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
     import uvicorn
 
     from ..serve.app import Access, create_app
+    from ..serve.connections import ConnectionLimits, limited_connection
     from ..serve.jobs.history import History
     from ..serve.jobs.models import Models
     from ..serve.jobs.service import Service
@@ -110,7 +119,16 @@ def run(arguments: argparse.Namespace) -> int:
         service = Service(models, history, limits, is_stopping=lambda: server.should_exit)
         access = Access(arguments.api_key or os.environ.get(KEY_VARIABLE) or None, tuple(arguments.allow_origin))
         app = create_app(service, access)
-        config = uvicorn.Config(app, timeout_graceful_shutdown=GRACE_SECONDS, access_log=False, log_config=None)
+        proxies = arguments.trusted_proxy
+        config = uvicorn.Config(
+            app,
+            http=limited_connection(ConnectionLimits(proxies=frozenset(proxies))),
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=proxies,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            access_log=False,
+            log_config=None,
+        )
         server: uvicorn.Server = uvicorn.Server(config)
         _greet(listener, models)
         write_log(sys.stdout)

@@ -24,10 +24,38 @@ class JsonLines(logging.Formatter):
         return json.dumps(line)
 
 
+class Sparing(logging.Filter):
+    """Lets of messages that begin alike only a few pass in a while, and counts those left out in the next that passes.
+
+    So that nothing a client does again and again fills the disk. Requests have a line each, which this does not touch.
+    """
+
+    MOST, SECONDS, BEGINNING = 5, 10.0, 40
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._windows: dict[tuple[str, str], tuple[float, int]] = {}  # when each began, and its messages so far
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether a message passes."""
+        if record.levelno < logging.WARNING:
+            return True
+        key = record.name, str(record.msg)[: self.BEGINNING]
+        begun, count = self._windows.get(key, (0.0, 0))
+        left_out = max(count - self.MOST, 0)
+        if record.created - begun > self.SECONDS:
+            begun, count = record.created, 0
+            if left_out:
+                record.msg, record.args = f"{record.getMessage()} ({left_out} more like it before)", ()
+        self._windows[key] = begun, count + 1
+        return count < self.MOST
+
+
 def write_log(stream: TextIO) -> None:
     """Write all that is logged from now on to a stream; of the HTTP server's own messages only warnings and errors."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines())
+    handler.addFilter(Sparing())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)

@@ -60,6 +60,16 @@ def test_its_log_has_a_json_line_for_each_request_with_the_number_that_the_answe
     assert all(line["seconds"] >= 0 and line["client"] == "127.0.0.1" for line in lines)
 
 
+def test_only_a_proxy_that_is_trusted_says_who_its_clients_are(tiny_lstm: Path, tmp_path: Path) -> None:
+    clients = []
+    for options in ((), ("--trusted-proxy", "127.0.0.1")):
+        with served(tmp_path, "--model", str(tiny_lstm), *options) as server:
+            httpx.get(f"{server.address}/healthz", headers={"X-Forwarded-For": "192.0.2.7"})
+            _, out, _ = server.stop()
+            clients += [json.loads(line)["client"] for line in out.splitlines() if line.startswith("{")]
+    assert clients == ["127.0.0.1", "192.0.2.7"]
+
+
 @pytest.mark.posix
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_server_does_not_wait_for_a_long_piece(tiny_bundle: Path, tmp_path: Path, number: int) -> None:

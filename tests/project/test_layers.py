@@ -48,10 +48,10 @@ HOMES = {
     "starlette": "serve.app serve.routes",
     "pydantic": "serve.app serve.routes",
     "pydantic_core": "serve.app serve.routes",
-    "uvicorn": "cli.serve",
+    "uvicorn": "cli.serve serve.connections",
     "prometheus_client": "serve.jobs.metrics",
     "filelock": "serve.jobs.history",
-    "psutil": "serve.jobs.upload",
+    "psutil": "serve.jobs.upload serve.connections",
 }
 DISTRIBUTIONS = {
     "PIL": "pillow",

@@ -6,7 +6,7 @@ import io
 import json
 import logging
 
-from arietta.serve.log import JsonLines, write_log
+from arietta.serve.log import JsonLines, Sparing, write_log
 
 
 def line(message: str, failure: Exception | None = None) -> dict[str, object]:
@@ -37,3 +37,17 @@ def test_all_loggers_write_to_the_stream_but_of_the_http_server_only_warnings() 
         root.setLevel(before[1])
         uvicorn.setLevel(before[2])
     assert [json.loads(line)["message"] for line in stream.getvalue().splitlines()] == ["one", "two"]
+
+
+def test_of_messages_that_are_alike_a_few_pass_and_the_rest_are_counted() -> None:
+    sparing = Sparing()
+
+    def passed(second: float, message: str, level: int = logging.WARNING) -> str:
+        record = logging.LogRecord("asyncio", level, "", 0, message, None, None)
+        record.created = second
+        return record.getMessage() if sparing.filter(record) else ""
+
+    assert [passed(100 + n / 1000, "out of descriptors") for n in range(1000)].count("out of descriptors") == 5
+    assert passed(101.5, "another") == "another"
+    assert passed(120.0, "out of descriptors") == "out of descriptors (995 more like it before)"
+    assert [passed(121.0, "a request", logging.INFO) for _ in range(20)] == ["a request"] * 20

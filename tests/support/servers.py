@@ -26,6 +26,7 @@ import uvicorn
 
 from arietta.generation.request import Request
 from arietta.serve.app import Access, create_app
+from arietta.serve.connections import ConnectionLimits, limited_connection
 from arietta.serve.jobs.history import History, Record
 from arietta.serve.jobs.limits import Limits
 from arietta.serve.jobs.models import Models
@@ -85,11 +86,13 @@ def serving(
     limits: Limits | None = None,
     access: Access | None = None,
     is_stopping: Callable[[], bool] = lambda: False,
+    connections: ConnectionLimits | None = None,
 ) -> Iterator[httpx.Client]:
     """Serve over real HTTP on a free port, in a thread; the client's `service` is what is behind its `app`."""
     service = Service(models, History(data), limits or Limits(), is_stopping=is_stopping)
     app = create_app(service, access)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None))
+    protocol = limited_connection(connections or ConnectionLimits())
+    server = uvicorn.Server(uvicorn.Config(app, http=protocol, log_config=None))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
