@@ -110,7 +110,7 @@ def section(bundle: Bundle) -> str:
             f"- **Data:** {card['data']}",
             f"- **Licence:** [{card['licence']}]({card['licence_url']}). {card['allows']}",
             f"- **Split:** {card['split']}",
-            f"- **Network:** {described(bundle)}; {size:.1f} MB in {bundle.bits} bits, `{bundle.fingerprint}`",
+            f"- **Network:** {described(bundle)}; {size:.1f} MB in {bundle.precision}, `{bundle.fingerprint}`",
             f"- **Training:** {trained(card['training'])} [Its curve](models/{name}-curve.png).",
             *([f"- **Index of its training music:** {index_sentence(index)}"] if index else []),
             f"- **Samples:** {'; '.join(samples)}",

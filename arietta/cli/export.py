@@ -1,7 +1,7 @@
 """Turn a training run into a model that composes: a folder for `arietta compose --model FOLDER`.
 
 examples:
-  arietta export runs/mine                                      writes runs/mine/bundle, in 8 bit
+  arietta export runs/mine                                      writes runs/mine/bundle, in 4 and 8 bits
   arietta export runs/mine --out models/mine --bits 32
   arietta export runs/mine --card card.toml                     with your words on data, licence and limits
 """
@@ -12,9 +12,10 @@ import argparse
 from pathlib import Path
 
 from ..errors import ConfigError
-from ..model.bundle import INDEX
+from ..model.bundle import BITS, INDEX
 from ..program import command, install_command
 from ..train.config import read_toml
+from .training_run import show_log
 
 CARD_WORDS = ("title", "summary", "data", "licence", "licence_url", "allows", "split", "limits")
 
@@ -24,7 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, help="the model's folder; its name is the model's name (default RUN/bundle)"
     )
-    parser.add_argument("--bits", type=int, choices=(8, 32), default=8, help="bits per weight (default %(default)s)")
+    parser.add_argument(
+        "--bits",
+        type=int,
+        choices=BITS,
+        default=4,
+        help="bits per weight: 4 for the feed-forward layers and 8 for the others, 8, or 32; more where music becomes "
+        "less likely by it (default %(default)s)",
+    )
     parser.add_argument("--card", type=Path, help=f"a TOML file with any of {', '.join(CARD_WORDS)}")
     parser.add_argument("--last", action="store_true", help="export the newest weights instead of the best")
 
@@ -41,9 +49,10 @@ def run(arguments: argparse.Namespace) -> int:
             raise ConfigError(f"{arguments.card}: a card has no {name!r}; it has {', '.join(CARD_WORDS)}")
     card = words | {"training": describe_training(arguments.run)}
     had_index = (out / INDEX).is_dir()
-    export(arguments.run / ("last.pt" if arguments.last else "best.pt"), out, card, bits=arguments.bits)
+    show_log()
+    bits = export(arguments.run / ("last.pt" if arguments.last else "best.pt"), out, card, bits=arguments.bits)
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
-    print(f"Exported {out} ({size / 1e6:.1f} MB, {arguments.bits} bit).")
+    print(f"Exported {out} ({size / 1e6:.1f} MB, {BITS[bits]}).")
     if had_index and not (out / INDEX).is_dir():
         print(
             "The index of passages that was there is of other music, and was left out; docs/use/judging.md "

@@ -219,7 +219,7 @@ def _bundle_facts(bundle: Bundle) -> dict[str, str]:
     return {
         "model": f"{model.kind}, {shape}",
         "window": f"{model.context:,} rows" if model.kind == "transformer" else "none: it carries a state",
-        "weights": f"{bundle.bits} bits",
+        "weights": bundle.precision,
         "codec": f"{codec.name}: " + ", ".join(f"{name} {size}" for name, size in fields),
         "composers": known,
         "sources": ", ".join(model.sources) or "none",

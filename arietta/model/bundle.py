@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 FORMAT, READABLE = 4, (3, 4)
 DESCRIPTION, CARD = "model.json", "card.json"
 FILES = ("step.onnx", "feed.onnx", "weights.bin", "golden.npz")
+# Bits of a model's weights -> in words: in one of 4 only the feed-forward layers have 4, and the others 8.
+BITS: Mapping[int, str] = {4: "4 and 8 bits", 8: "8 bits", 32: "32 bits"}
 INDEX = "originality"  # not part of the fingerprint: an index may be rebuilt without touching the model
 DEFAULT_MODEL = "piano"
 SHIPPED = Path(__file__).parent / "shipped"
@@ -75,6 +77,11 @@ class Bundle:
     @property
     def name(self) -> str:
         return self.path.name
+
+    @property
+    def precision(self) -> str:
+        """Bits of its weights, in words."""
+        return BITS[self.bits]
 
     @property
     def index_folder(self) -> Path:
@@ -168,7 +175,7 @@ def _parse(path: Path, text: bytes, card: Mapping[str, Any]) -> Bundle:
         raise BundleError(f"{path}: the network has field sizes {model.field_sizes}, its codec {codec.field_sizes}")
     bits, prefill_chunk = int(description["bits"]), int(description["feed_rows"])
     # The description's keys are older than their names here: `feed_rows` is the prefill chunk.
-    if bits not in (8, 32) or prefill_chunk < 1:
+    if bits not in BITS or prefill_chunk < 1:
         raise ValueError(f"bits {bits}, feed_rows {prefill_chunk}")
     fingerprint = hashlib.sha256(text).hexdigest()[:16]
     return Bundle(path.resolve(), fingerprint, model, codec, bits, prefill_chunk, card, description["format"])

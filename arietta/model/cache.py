@@ -34,8 +34,8 @@ class Cache:
     `last` int64 [B, F + K]: the token to go in next, and the condition ids of the one that it predicts. `filled` int64
     [B, 1, 1]: rows in use; `position` int64 [B, 1]: tokens ever taken in. `nll` float32 [B, F] of the token composed
     last, under the model before masks; `logits` float32 [B, sum V] of that token, less a constant per field. `buffers`:
-    arrays by name, as `cache_shapes` has them, float32, or int8 where a transformer's `bits` are 8. `bound` is what an
-    engine has bound to these arrays; it goes when the number of slots changes.
+    arrays by name, as `cache_shapes` has them, float32, or int8 where a transformer's `bits` are fewer. `bound` is what
+    an engine has bound to these arrays; it goes when the number of slots changes.
     """
 
     last: NDArray[np.int64]
@@ -116,7 +116,7 @@ def cache_shapes(model: ModelConfig) -> dict[str, tuple[int, ...]]:
 
 def _arrays(model: ModelConfig, count: int, bits: int) -> dict[str, NDArray[Any]]:
     fields = len(model.field_sizes)
-    cached = np.int8 if bits == 8 and model.kind == "transformer" else np.float32
+    cached = np.int8 if bits < 32 and model.kind == "transformer" else np.float32
     kinds: dict[str, tuple[tuple[int, ...], Any]] = {
         "last": ((fields + len(model.conditions),), np.int64),
         "filled": ((1, 1), np.int64),

@@ -28,14 +28,14 @@ def run(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_run_is_exported_beside_itself_in_8_bits_and_the_next_command_is_named(
+def test_a_run_is_exported_beside_itself_in_few_bits_and_the_next_command_is_named(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["export", str(run)]) == 0
     bundle = load_bundle(run / "bundle")
-    assert bundle.bits == 8 and bundle.card["training"]["store"] == "0" * 16
+    assert bundle.bits == 4 and bundle.card["training"]["store"] == "0" * 16
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith(f"Exported {run / 'bundle'} (") and lines[0].endswith(" MB, 8 bit).")
+    assert lines[0].startswith(f"Exported {run / 'bundle'} (") and lines[0].endswith(" MB, 4 and 8 bits).")
     assert lines[1].startswith("Try it:") and f"compose --model {run / 'bundle'}" in lines[1]
 
 

@@ -6,8 +6,8 @@
 Both move the cache on and share `weights.bin`. Keys and values live in buffers of the caller's, [B, Hkv, W, D] per
 layer, that GroupQueryAttention updates in place; an LSTM's state is float32 [B, width] twice per layer. Linear layers
 and the cache are float32, or 8 bit: layers in blocks of 64 (MatMulNBits, accuracy_level 4: 8-bit products; level 0 took
-ten times as long), keys and values with a fixed scale per channel. Tables of which one row is read, and that of the
-distances, which 8 bits made slower, stay float32.
+ten times as long), feed-forward layers in 4 bits in blocks of 32 where that is asked for, keys and values with a fixed
+scale per channel. Tables of which one row is read, and that of the distances, which 8 bits made slower, stay float32.
 
 Names of inputs and outputs are those of the bundle's format, which `model/engine` binds.
 """
@@ -157,13 +157,13 @@ def _attention(graph: Graph, config: ModelConfig, layer: int, parts: tuple[str, 
     """
     name = f"blocks.{layer}.attention"
     shape: list[int | str] = ["B", config.kv_heads, config.context, config.head_width]
-    kind = TensorProto.INT8 if graph.bits == 8 else TensorProto.FLOAT
+    kind = TensorProto.INT8 if graph.bits < 32 else TensorProto.FLOAT
     past = [graph.input(f"past_{part}.{layer}", kind, shape) for part in ("key", "value")]
     qkv, last_key, key_count, bias = parts
     is_rotary = config.positions == "rotary"
     inputs = [qkv, "", "", *past, last_key, key_count, *(ANGLES if is_rotary else [""] * 3), bias]
     settings: dict[str, Any] = {"num_heads": config.heads, "kv_num_heads": config.kv_heads, "do_rotary": int(is_rotary)}
-    if graph.bits == 8:
+    if graph.bits < 32:
         scales = zip(("key_scale", "value_scale"), cache_scales(graph.weights, config, layer), strict=True)
         inputs += ["", *(graph.constant(f"{name}.{part}", scale, np.float32) for part, scale in scales)]
         settings |= dict.fromkeys(("k_quant_type", "v_quant_type"), "PER_CHANNEL") | {"kv_cache_bit_width": 8}

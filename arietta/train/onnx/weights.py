@@ -1,7 +1,7 @@
 """Reading ONNX graphs back into torch: the inverse of `graphs.build_graphs`, tensor by tensor.
 
 The graphs hold some parameters joined (the tables of all embeddings, the mixing layers of the heads, the two matrices
-of an LSTM's layer), scaled (relative positions) or in 8 bits; here they come apart again, those of 8 bits as rounded.
+of an LSTM's layer), scaled (relative positions) or in few bits; here they come apart again, as they were rounded.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ...model.bundle import Bundle
 from ...model.config import ModelConfig
 from ..network import build_model
+from .builder import BLOCKS
 
 Arrays = Mapping[str, NDArray[np.float32]]
 # Tensors that a graph holds under their name in the checkpoint, unchanged.
@@ -55,11 +56,14 @@ def read_weights(bundle: Bundle) -> dict[str, Tensor]:
 
 
 def _layer_matrix(tensors: Arrays, name: str) -> NDArray[np.float32]:
-    """Return a linear layer's matrix [N, K] as torch holds it, out of 32 bits or out of blocks of 8 bits."""
+    """Return a linear layer's matrix [N, K] as torch holds it, out of 32 bits or out of blocks of 8 or 4 bits."""
     if name in tensors:
         return tensors[name].T
     packed, scales = tensors[f"{name}.packed"], tensors[f"{name}.scales"].reshape(len(tensors[f"{name}.packed"]), -1)
-    blocks = packed.reshape(*scales.shape, -1).astype(np.float32) - 128
+    blocks = packed.reshape(*scales.shape, -1)
+    if blocks.shape[-1] == BLOCKS[4] // 2:
+        blocks = np.concatenate([blocks % 16 * 16, blocks // 16 * 16], axis=-1)
+    blocks = blocks.astype(np.float32) - 128
     return (blocks * scales[..., None]).reshape(len(packed), -1)
 
 

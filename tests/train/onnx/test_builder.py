@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto
 
-from arietta.train.onnx.builder import ALIGNMENT, BLOCK, SMALLEST_EXTERNAL, Graph, quantise_blocks
+from arietta.train.onnx.builder import ALIGNMENT, BLOCKS, SMALLEST_EXTERNAL, Graph, quantise_blocks
 from tests.support.strategies import SEEDS
+
+BLOCK = BLOCKS[8]
 
 
 def computed(graph: Graph, folder: Path, **inputs: np.ndarray) -> list[np.ndarray]:
@@ -30,7 +32,7 @@ def computed(graph: Graph, folder: Path, **inputs: np.ndarray) -> list[np.ndarra
 @given(seed=SEEDS, rows=st.integers(1, 5), blocks=st.integers(1, 4), spread=st.sampled_from([1e-6, 0.02, 1.0, 300.0]))
 def test_rounding_moves_no_weight_by_more_than_half_a_step(seed: int, rows: int, blocks: int, spread: float) -> None:
     matrix = np.random.default_rng(seed).normal(0, spread, (rows, blocks * BLOCK)).astype(np.float32)
-    packed, scales = quantise_blocks(matrix)
+    packed, scales = quantise_blocks(matrix, 8)
     assert packed.shape == (rows, blocks, BLOCK) and packed.dtype == np.uint8
     restored = (packed.astype(np.float64) - 128) * scales[..., None]
     steps = np.abs(matrix).reshape(rows, blocks, BLOCK).max(axis=2, keepdims=True) / 127
@@ -40,13 +42,49 @@ def test_rounding_moves_no_weight_by_more_than_half_a_step(seed: int, rows: int,
 def test_rounding_keeps_zeros_and_extremes() -> None:
     matrix = np.zeros((2, BLOCK), dtype=np.float32)
     matrix[1, :2] = (-0.5, 0.5)
-    packed, scales = quantise_blocks(matrix)
+    packed, scales = quantise_blocks(matrix, 8)
     assert (packed[0] == 128).all()
     assert packed[1, 0, :3].tolist() == [1, 255, 128]
     assert np.isclose(scales[1, 0] * 127, 0.5)
 
 
+@pytest.mark.parametrize("spread", [1e-6, 0.02, 1.0, 300.0])
+def test_4_bits_of_the_best_of_five_scales_err_less_than_those_of_the_largest_weight(spread: float) -> None:
+    block = BLOCKS[4]
+    matrix = np.random.default_rng(0).normal(0, spread, (50, 8, block)).astype(np.float32)
+    packed, scales = quantise_blocks(matrix.reshape(50, -1), 4)
+    assert packed.shape == (50, 8, block // 2) and packed.dtype == np.uint8
+    values = np.concatenate([packed & 15, packed >> 4], axis=2).astype(np.float64)
+    errors = np.abs((16 * values - 128) * scales[..., None] - matrix)
+    largest = np.abs(matrix).max(axis=2, keepdims=True)
+    plain = np.rint(matrix / largest * 7) * largest / 7 - matrix
+    assert np.square(errors).sum() < 0.8 * np.square(plain).sum()
+    assert (errors <= largest / 4).all()
+
+
+def test_4_bits_keep_zeros_and_the_largest_weight() -> None:
+    matrix = np.zeros((2, BLOCKS[4]), dtype=np.float32)
+    matrix[1, 5] = 0.5
+    packed, scales = quantise_blocks(matrix, 4)
+    assert (packed[0] == 0x88).all() and packed[1, 0, 5] == 0x80
+    assert np.isclose(scales[1, 0] * -128, 0.5)
+
+
 # Layers
+
+
+def test_only_feed_forward_layers_have_4_bits_and_rows_are_the_same_in_any_company(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    matrix = rng.normal(size=(64, 128)).astype(np.float32)
+    for name, size in (("blocks.1.up", 16), ("blocks.1.attention.qkv", BLOCK)):
+        graph = Graph({}, bits=4)
+        value = graph.input("x", TensorProto.FLOAT, ["B", 1, 128])
+        graph.output("y", TensorProto.FLOAT, ["B", 1, 64], graph.linear(value, name, matrix, None))
+        assert graph.tensors[f"{name}.packed"].shape[-1] == size
+        x = rng.normal(size=(16, 1, 128)).astype(np.float32)
+        (together,) = computed(graph, tmp_path, x=x)
+        assert all(np.array_equal(computed(graph, tmp_path, x=x[row : row + 1])[0][0], together[row]) for row in (0, 9))
+        assert np.abs(together[:, 0] - x[:, 0] @ matrix.T).mean() < (1.5 if size == 16 else 0.1)
 
 
 def test_an_8_bit_layer_adds_its_own_bias() -> None:

@@ -12,7 +12,8 @@ import torch
 from arietta.codecs.performance import PerformanceCodec
 from arietta.model.bundle import load_bundle
 from arietta.model.config import POSITIONS, ModelConfig
-from arietta.train.onnx.builder import BLOCK
+from arietta.model.engine import load_engine
+from arietta.train.onnx.builder import BLOCKS
 from arietta.train.onnx.export import torch_nll
 from arietta.train.onnx.weights import read_trained_bundle, read_weights
 from tests.support.bundles import TINY, TINY_LSTM, bundle_of, graphs_of, random_model
@@ -33,11 +34,14 @@ def test_a_bundle_in_32_bits_gives_back_every_weight(config: ModelConfig, tmp_pa
         torch.testing.assert_close(weights[name], value, rtol=1e-6, atol=1e-7, msg=name)
 
 
-def test_a_bundle_in_8_bits_gives_back_its_rounded_weights(tiny_bundle: Path) -> None:
-    bundle = load_bundle(tiny_bundle)
+@pytest.mark.parametrize("bits", [4, 8])
+def test_a_bundle_of_few_bits_gives_back_its_rounded_weights(bits: int, tmp_path: Path) -> None:
+    bundle = load_bundle(bundle_of(tmp_path / "mine", TINY, bits=bits))
     golden = bundle.golden()
     nll = torch_nll(read_trained_bundle(bundle), bundle.codec, golden.tokens, golden.condition)
     assert abs(nll - golden.nll).max() <= golden.tolerance
+    engine = load_engine(bundle).score(golden.tokens, golden.condition)
+    assert abs(nll - engine).mean() < abs(golden.nll - engine).mean() or bits == 8, "its rounding is known"
 
 
 def test_weights_of_a_codec_of_one_field_come_back_without_heads_that_mix(tmp_path: Path) -> None:
@@ -66,9 +70,9 @@ def test_rounded_weights_lie_half_a_step_from_the_trained_ones(tiny_bundle: Path
     rounded = [name for name, value in trained.items() if not torch.equal(weights[name], value)]
     assert "blocks.0.attention.qkv.weight" in rounded and "embedding.conditions.composer.weight" not in rounded
     for name in (name for name in rounded if not name.endswith(".relative")):
-        blocks = trained[name].numpy().reshape(-1, BLOCK)
+        blocks = trained[name].numpy().reshape(-1, BLOCKS[8])
         steps = np.abs(blocks).max(axis=1, keepdims=True) / 127
-        assert (np.abs(weights[name].numpy().reshape(-1, BLOCK) - blocks) <= 0.5001 * steps).all(), name
+        assert (np.abs(weights[name].numpy().reshape(-1, BLOCKS[8]) - blocks) <= 0.5001 * steps).all(), name
 
 
 def test_a_model_read_back_has_no_dropout_at_work(tmp_path: Path) -> None:
