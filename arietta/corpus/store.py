@@ -102,6 +102,22 @@ class Store:
     def __len__(self) -> int:
         return len(self.pieces)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle mapped columns by the names of their files: another process maps them too, instead of a copy."""
+        columns = {
+            name: Path(str(column.filename)) if isinstance(column, np.memmap) else column
+            for name, column in self._columns.items()
+        }
+        return vars(self) | {"_columns": columns, "_spans": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._columns = {
+            name: np.load(column, mmap_mode="r", allow_pickle=False) if isinstance(column, Path) else column
+            for name, column in state["_columns"].items()
+        }
+        self._spans = self._columns["spans"]
+
     @cached_property
     def note_count(self) -> int:
         """Notes of all kept pieces together."""

@@ -37,7 +37,7 @@ UNREADABLE = (OSError, EOFError, LookupError, TypeError, ValueError, RuntimeErro
 # Up to bundle format 3 the two conditions of a network went by these names.
 RENAMED = {f"embedding.{name}.weight": f"embedding.conditions.{name}.weight" for name in ("composer", "source")}
 # Settings of [train] in which a run may differ from its checkpoint's; others would make it another run.
-CHANGEABLE = ("steps", "minutes", "patience", "snapshots", "checkpoint_minutes", "log_every")
+CHANGEABLE = ("steps", "minutes", "patience", "snapshots", "workers", "checkpoint_minutes", "log_every")
 
 Content = dict[str, Any]
 

@@ -121,6 +121,7 @@ class TrainSettings:
     average: float = 0.0
     precision: str = "auto"
     compile: bool = True  # of effect on a GPU only
+    workers: int = -1  # processes that draw crops; -1: none beside a CPU, most of the processors beside a GPU
     validate_every: int = 250
     validation_windows: int = 64
     patience: int = 0
@@ -136,6 +137,7 @@ class TrainSettings:
         for name in ("minutes", "warm_up", "weight_decay", "validation_windows", "patience", "checkpoint_minutes"):
             _check_at_least(f"train.{name}", getattr(self, name), 0)
         _check_at_least("train.seed", self.seed, 0)
+        _check_at_least("train.workers", self.workers, -1)
         for name in ("average", "hold", "begin"):
             _check_share(f"train.{name}", getattr(self, name))
         for share in self.snapshots:

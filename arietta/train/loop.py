@@ -116,8 +116,11 @@ def train(
     devices = [hardware.device] if hardware.is_cuda else []
     with torch.random.fork_rng(devices), stop_requests() as is_asked_to_stop:
         run = Run(plan, folder, hardware, report, clock)
-        run.begin()
-        return run.loop(is_asked_to_stop)
+        try:
+            run.begin()
+            return run.loop(is_asked_to_stop)
+        finally:
+            run.trainer.close()
 
 
 class Run:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import logging
 import math
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +26,7 @@ from ..model.config import ModelConfig
 from .checkpoint import Content
 from .config import RunSettings, describe_config
 from .data.batches import Crops, TokenBatch
+from .data.workers import BatchNumbers, BatchStream, worker_count
 from .hardware import Hardware
 from .network import build_model
 from .network.fields import shift_right, token_nll
@@ -92,10 +92,7 @@ class Trainer:
         self.crops = Crops(plan.store, plan.codec, plan.model, plan.settings.data, seed=self.settings.seed)
         self.step, self.rows, self.seconds, self.rate = 0, 0, 0.0, 0.0
         self.best, self.best_step, self.stale = math.inf, 0, 0
-        # On a GPU the next step's crops are drawn while this one runs (a crop takes 1 ms of a CPU). On a CPU the
-        # thread would only take the processor from the step.
-        self._pool = ThreadPoolExecutor(1) if hardware.is_cuda else None
-        self._next_batches: Future[list[TokenBatch]] | None = None
+        self._stream: BatchStream | None = None  # begun with the first update, which says where
 
     @property
     def progress(self) -> float:
@@ -111,7 +108,9 @@ class Trainer:
         sequence = np.random.SeedSequence([settings.seed, self.step, self.hardware.rank])
         torch.manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> 1))  # >> 1: torch wants 63 bits
         self.network.train()
-        batches = self._take_batches()
+        if self._stream is None:
+            self._stream = self._open_stream()
+        batches = self._take_batches(self._stream)
         token_count = self.hardware.sum_number(sum(batch.token_count for batch in batches))
         loss = self._backpropagate(batches, token_count)
         share = rate_share(self.progress, self.step, warm_up=settings.warm_up, hold=settings.hold)
@@ -121,6 +120,12 @@ class Trainer:
         if self.averaged is not self.model:
             self._update_average()
         return loss, length
+
+    def close(self) -> None:
+        """End the processes that draw batches; the next update would begin new ones."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
 
     def content(self, *, with_optimiser: bool) -> Content:
         """Return a checkpoint: with the optimiser and the raw weights to go on from, without it the weights to use."""
@@ -139,6 +144,7 @@ class Trainer:
 
     def restore(self, content: Content) -> None:
         """Go back to the state that `content(with_optimiser=True)` gave."""
+        self.close()
         self.model.load_state_dict(content["model"])
         if self.averaged is not self.model:
             self.averaged.load_state_dict(content["average"])
@@ -148,7 +154,7 @@ class Trainer:
 
     def prepare(self) -> None:
         """Let the compiler see an update's shapes, which takes a minute, without updating anything."""
-        batches = self._draw(self.step)
+        batches = self._take_batches(self._open_stream(workers=0))
         self._backpropagate(batches, sum(batch.token_count for batch in batches))
         self.optimiser.forget_gradients()
 
@@ -180,19 +186,17 @@ class Trainer:
             logits = self.network(shift_right(tokens, self.plan.codec.field_sizes), tokens, conditions)
         return token_nll(logits, tokens, counted).sum()
 
-    def _take_batches(self) -> list[TokenBatch]:
-        """Return this step's batches; where there is a second thread, it begins to draw those of the next step."""
-        if self._pool is None:
-            return self._draw(self.step)
-        batches = self._next_batches.result() if self._next_batches else self._draw(self.step)
-        self._next_batches = self._pool.submit(self._draw, self.step + 1)
-        return batches
+    def _open_stream(self, workers: int = -1) -> BatchStream:
+        """Begin to draw this process's batches from the next step on."""
+        settings, hardware = self.settings, self.hardware
+        numbers = BatchNumbers(self.step, settings.accumulate, hardware.rank, hardware.world)
+        if workers < 0:
+            workers = worker_count(settings.workers, is_cuda=hardware.is_cuda, world=hardware.world)
+        return BatchStream(self.crops, numbers, size=settings.batch, workers=workers)
 
-    def _draw(self, step: int) -> list[TokenBatch]:
-        """Draw this process's batches of a step: every `world`th of the step's, so that all processes share it."""
-        first = step * self.settings.accumulate
-        own = range(self.hardware.rank, self.settings.accumulate, self.hardware.world)
-        return [self.crops.batch(first + index, self.settings.batch) for index in own]
+    def _take_batches(self, stream: BatchStream) -> list[TokenBatch]:
+        """Take a step's batches, of which each process has its part."""
+        return [next(stream) for _ in range(self.settings.accumulate // self.hardware.world)]
 
     @torch.no_grad()
     def _update_average(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import json
 import os
+import pickle
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +30,7 @@ from arietta.corpus.store import (
 )
 from arietta.errors import CorpusError
 from arietta.music.notes import Notes
-from tests.support.corpora import make_store
+from tests.support.corpora import make_store, scale
 from tests.support.file_names import NAMES
 from tests.support.strategies import pieces
 from tests.support.tunes import tune
@@ -354,3 +356,11 @@ def test_a_tally_adds_pieces_notes_and_seconds_the_fullest_first() -> None:
 
 def test_no_lines_make_no_tally() -> None:
     assert tally([], "split") == {}
+
+
+def test_a_pickled_store_maps_its_columns_again_instead_of_carrying_them(tmp_path: Path) -> None:
+    store = make_store(tmp_path, pieces=[scale(0, 20_000)], splits=("train",))
+    assert len(pickle.dumps(store)) < 5_000
+    again = copy.copy(store)  # goes by the same state as pickle
+    assert again.fingerprint == store.fingerprint and again.pieces == store.pieces
+    assert np.array_equal(again.notes(0, 100, 200).onset, store.notes(0, 100, 200).onset)

@@ -97,7 +97,7 @@ def test_accumulated_batches_give_the_gradient_of_one_large_batch(tmp_path: Path
     store = make_store(tmp_path, pieces=[scale(k, 12 if k % 2 else 40) for k in range(8)], splits=("train",) * 8)
     settings = replace(changed(accumulate=4), model=replace(SETTINGS.model, dropout=0.0))
     trainer = Trainer(plan_run(settings, store), LAPTOP)
-    batches = trainer._draw(0)
+    batches = [trainer.crops.batch(number, 2) for number in range(4)]
     assert len({batch.token_count for batch in batches}) > 1
     loss = trainer._backpropagate(batches, sum(batch.token_count for batch in batches))
     gradient = trainer.model.heads.out[0].weight.grad.clone()
