@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .generation.request import Request, Take
     from .model.bundle import Bundle, list_bundles, load_bundle
     from .model.engine import OnnxEngine, load_engine
-    from .model.sampling import Sampling
+    from .model.sampling import Sampling, Setting
     from .music.midi import read_midi, write_midi
     from .music.notes import Note, Notes, Pedal
 
@@ -104,9 +104,9 @@ def compose(
     prompt: Notes | Take | str | Path | None = None,
     model: str | Path | None = None,
     seed: int | None = None,
-    temperature: float | None = None,
-    top_p: float | None = None,
-    min_p: float | None = None,
+    temperature: Setting = None,
+    top_p: Setting = None,
+    min_p: Setting = None,
     guidance: float | None = None,
     sampling: Sampling | None = None,
     original: bool = False,
@@ -125,16 +125,18 @@ def compose(
     from .generation.loop import generate
     from .generation.request import DEFAULT_NOTES, Request, draw_seed
     from .model.config import ANY
-    from .model.sampling import DEFAULT
+    from .model.sampling import MODEL_DEFAULTS
 
-    settings = {"temperature": temperature, "top_p": top_p, "min_p": min_p, "guidance": guidance}
+    settings: dict[str, Any] = {"temperature": temperature, "top_p": top_p, "min_p": min_p, "guidance": guidance}
     request = Request(
         notes=DEFAULT_NOTES if notes is None and seconds is None else notes,
         seconds=seconds,
         style=ANY if style is None else style,
         prompt=None if prompt is None else as_notes(prompt),
         seed=draw_seed() if seed is None else seed,
-        sampling=replace(sampling or DEFAULT, **{name: value for name, value in settings.items() if value is not None}),
+        sampling=replace(
+            sampling or MODEL_DEFAULTS, **{name: value for name, value in settings.items() if value is not None}
+        ),
     )
     engine = _engine(None if model is None else str(model))
     if not original:

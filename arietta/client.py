@@ -20,7 +20,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from .errors import MidiError, RequestError
 from .files import write_file
-from .model.sampling import DEFAULT, Sampling
+from .model.sampling import MODEL_DEFAULTS, Sampling
 from .music.notes import Note, Notes, Pedal
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Client:
             style=options.get("style", ANY),
             prompt=None if options.get("prompt") is None else as_notes(options["prompt"]),
             seed=options["seed"] if "seed" in options else draw_seed(),
-            sampling=options.get("sampling", DEFAULT),
+            sampling=options.get("sampling", MODEL_DEFAULTS),
         )
         original = options.get("original", False)
         (take,) = self.perform([request], model=options.get("model"), original=original, progress=progress)
@@ -143,8 +143,8 @@ class Client:
                     for _ in self.events(key, progress=_progress_of_all(progress, index, len(requests))):
                         pass
                     take = self.take(key)
-                    # A fetched request's prompt lacks its pedal: the caller's own request has all of it.
-                    yield replace(take, request=replace(request, seed=take.request.seed))
+                    # A fetched request's prompt lacks its pedal: the caller's own has all of it.
+                    yield replace(take, request=replace(take.request, prompt=request.prompt))
             except (KeyboardInterrupt, GeneratorExit):
                 for key in keys:
                     if self.piece(key)["state"] in UNFINISHED:

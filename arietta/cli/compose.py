@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ..errors import RequestError
 from ..model.bundle import DEFAULT_MODEL, list_bundles
-from ..model.sampling import DEFAULT, Sampling
+from ..model.sampling import Sampling
 from ..names import escape_name
 from ..program import command
 from .table import table
@@ -42,10 +42,9 @@ T = TypeVar("T", "Take", "ServedTake")
 
 MAX_TAKES = 100
 _SAMPLING = (
-    ("--temperature", "T", DEFAULT.temperature, "below 1 tamer, above 1 bolder"),
-    ("--top-p", "P", DEFAULT.top_p, "draw from the likeliest values up to this share"),
-    ("--min-p", "P", DEFAULT.min_p, "drop values less likely than this share of the likeliest"),
-    ("--guidance", "G", DEFAULT.guidance, "how strongly to follow the style, 1 as the model does, more brings it out"),
+    ("--temperature", "T", "below 1 tamer, above 1 bolder; of every field, or time=1,symbol=0.9"),
+    ("--top-p", "P", "draw from the likeliest values up to this share; of every field but time, or time=0.98"),
+    ("--min-p", "P", "drop values less likely than this share of the likeliest; of every field but time, or by name"),
 )
 
 
@@ -57,13 +56,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME", help=f"one of {models}, or a folder (default {DEFAULT_MODEL})")
     parser.add_argument("--server", metavar="URL", help="let a server compose, with its models ($ARIETTA_API_KEY)")
     parser.add_argument(
-        "--style", default="any", metavar="COMPOSER", help="a composer the model knows (default %(default)s)"
+        "--style", default="any", metavar="COMPOSER", help="a composer the model knows, or none (default %(default)s)"
     )
     parser.add_argument("--prompt", metavar="FILE", type=Path, help="a MIDI file to go on from; its notes are kept")
     parser.add_argument("--prompt-notes", metavar="K", type=_integer, help="take only the first K notes of the prompt")
     parser.add_argument("--seed", type=_integer, help="the same seed gives the same piece (drawn if not given)")
-    for name, metavar, default, tells in _SAMPLING:
-        parser.add_argument(name, metavar=metavar, type=_number, default=default, help=f"{tells} (default %(default)s)")
+    for name, metavar, tells in _SAMPLING:
+        parser.add_argument(name, metavar=metavar, help=f"{tells} (default: the model's own)")
+    parser.add_argument(
+        "--guidance",
+        metavar="G",
+        type=_number,
+        help="how strongly to follow the style, 1 as the model does, more brings it out (default: the model's own)",
+    )
     parser.add_argument(
         "--count",
         metavar="M",
@@ -202,7 +207,7 @@ def _requests(arguments: argparse.Namespace) -> list[Request]:
     if not 1 <= arguments.count <= MAX_TAKES:
         raise RequestError(f"--count must lie in 1-{MAX_TAKES}, not {arguments.count}")
     notes = DEFAULT_NOTES if arguments.notes is None and arguments.seconds is None else arguments.notes
-    sampling = Sampling(arguments.temperature, arguments.top_p, arguments.min_p, arguments.guidance)
+    sampling = Sampling.read(arguments.temperature, arguments.top_p, arguments.min_p, arguments.guidance)
     seed = draw_seed() if arguments.seed is None else arguments.seed
     prompt = _prompt(arguments)
     return [

@@ -61,8 +61,7 @@ class NoteCodec:
     name = "note"
     can_continue = True
     sampled_field = 1
-    # Logs of trainings and figures name the symbol "what".
-    field_names = ("time", "what", "duration", "velocity")
+    field_names = ("time", "symbol", "duration", "velocity")
 
     def __init__(self, version: int = 2) -> None:
         """Models of today have version 2; raises CodecError where there is no such version."""

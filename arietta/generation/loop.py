@@ -46,13 +46,13 @@ class Generation:
 
         Only studies of loops switch `avoid_loops` off.
         """
-        self.request, self.bundle = request, bundle
+        self.request, self.bundle = request.resolve(bundle), bundle
         self.codec = bundle.codec
         if not self.codec.can_continue and (request.prompt is not None or request.seconds is not None):
             raise RequestError(f"{bundle.name} composes a number of notes from the beginning: no prompt, no seconds")
-        self.condition = condition_of(request.style, bundle)
+        self.condition = condition_of(self.request.style, bundle)
         self.unconditional = bundle.model.unconditional(self.condition)
-        self.is_guided = self.unconditional != self.condition and request.sampling.guidance != 1
+        self.is_guided = self.unconditional != self.condition and self.request.sampling.guidance != 1
         self.rng = np.random.default_rng(request.seed)
         self.decoder = self.codec.decoder()
         self.loop_guard = LoopGuard() if avoid_loops else None
@@ -221,6 +221,7 @@ class Slot(NamedTuple):
         if not self.generation.is_guided:
             return Guide(self.partner)
         guidance = self.generation.request.sampling.guidance
+        assert guidance is not None  # of a resolved request
         return Guide(self.partner, 1 - guidance if self.is_unconditional else guidance)
 
 

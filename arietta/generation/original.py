@@ -128,7 +128,7 @@ def generate_original(
 
     `progress` is called with how much is composed, and of how much: more with each take that is composed again.
     """
-    pending, before = [Attempts(request) for request in requests], 0.0
+    pending, before = [Attempts(request.resolve(engine.bundle)) for request in requests], 0.0
     while pending:
         # Requests may be equal to each other, so their attempts are looked up by identity.
         attempts_of = {id(attempts.next_request): attempts for attempts in pending}

@@ -12,16 +12,17 @@ import json
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ..codecs.codec import Tokens
 from ..errors import RequestError
+from ..model.bundle import Bundle, composer_of
 from ..model.config import ANY
-from ..model.sampling import DEFAULT, Sampling
+from ..model.sampling import MODEL_DEFAULTS, Sampling
 from ..music.notes import Notes
-from ..names import fold_name
+from ..names import fold_name, same_name
 
 DEFAULT_NOTES = 300  # where neither notes nor seconds are asked for: a minute or two of music
 MAX_NOTES = 100_000
@@ -33,8 +34,9 @@ MAX_PROMPT_NOTES = 10_000
 class Request:
     """What to compose: `notes` or `seconds` of new music, after `prompt` if there is one.
 
-    With `stopped_at` composing stops after so many notes of it, as a musician stopped it once. Raises RequestError
-    where a value is impossible; what depends on the model is checked by `Generation`.
+    `style` is a composer, "any" for one that the seed draws where the model has shares of composers, or "none". With
+    `stopped_at` composing stops after so many notes of it, as a musician stopped it once. Raises RequestError where a
+    value is impossible; what depends on the model is checked by `Generation`.
     """
 
     notes: int | None = None
@@ -42,7 +44,7 @@ class Request:
     style: str = ANY
     prompt: Notes | None = field(default=None, repr=False)
     seed: int = 0
-    sampling: Sampling = DEFAULT
+    sampling: Sampling = MODEL_DEFAULTS
     stopped_at: int | None = None
 
     def __post_init__(self) -> None:
@@ -69,7 +71,7 @@ class Request:
         values: dict[str, Any] = {"notes": self.notes, "seconds": self.seconds, "style": self.style, "seed": self.seed}
         values["stopped_at"] = self.stopped_at
         prompt = {"prompt_notes": len(self.prompt)} if self.prompt is not None else {}
-        return {name: value for name, value in values.items() if value is not None} | asdict(self.sampling) | prompt
+        return {name: value for name, value in values.items() if value is not None} | self.sampling.describe() | prompt
 
     @classmethod
     def from_description(cls, description: Mapping[str, Any], prompt: Notes | None = None) -> Request:
@@ -83,6 +85,20 @@ class Request:
             sampling=Sampling.from_description(description),
             stopped_at=description.get("stopped_at"),
         )
+
+    def resolve(self, bundle: Bundle) -> Request:
+        """Return what a model makes of the request: a composer, and all of the sampling.
+
+        A composer is drawn where no style is asked for and no prompt sets one. What is resolved stays as it is. Raises
+        RequestError where the model does not know the style, or cannot sample as asked.
+        """
+        style, defaults = self.style, bundle.sampling_defaults
+        if same_name(style, ANY) and self.prompt is None:
+            style = defaults.draw_composer(self.seed) or style
+        guidance = defaults.guidance.get(composer_of(style, bundle))
+        usual = replace(defaults.sampling, **({} if guidance is None else {"guidance": guidance}))
+        resolved = replace(self, style=style, sampling=self.sampling.resolve(usual, bundle.sampled_fields))
+        return self if resolved == self else resolved
 
     def title(self, model: str) -> str:
         """Name a take of this request by a model, so that names sort by model, style and length.

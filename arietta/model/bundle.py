@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import functools
 import hashlib
 import json
 import os
@@ -31,7 +32,8 @@ from ..codecs.codec import Codec, Tokens
 from ..errors import AriettaError, BundleError, RequestError
 from ..files import user_data_folder
 from ..names import nearest_names, same_name
-from .config import ANY, ConditionIds, ModelConfig
+from .config import ANY, NO_STYLE, ConditionIds, ModelConfig
+from .sampling import DEFAULTS, SamplingDefaults
 
 if TYPE_CHECKING:
     from ..fetch import Fetch
@@ -93,6 +95,12 @@ class Bundle:
         """Names of the fields that temperature, top-p and min-p act on; the others are drawn as the model has them."""
         names = self.codec.field_names
         return names if self.format > 3 else (names[self.codec.sampled_field],)
+
+    @functools.cached_property
+    def sampling_defaults(self) -> SamplingDefaults:
+        """How it is sampled where a request does not say."""
+        description = self.card.get("sampling", {})
+        return SamplingDefaults.from_description(description, DEFAULTS[self.format], self.sampled_fields)
 
     def golden(self) -> Golden:
         # Read only when asked for: an engine composes without it.
@@ -178,7 +186,11 @@ def _parse(path: Path, text: bytes, card: Mapping[str, Any]) -> Bundle:
     if bits not in BITS or prefill_chunk < 1:
         raise ValueError(f"bits {bits}, feed_rows {prefill_chunk}")
     fingerprint = hashlib.sha256(text).hexdigest()[:16]
-    return Bundle(path.resolve(), fingerprint, model, codec, bits, prefill_chunk, card, description["format"])
+    bundle = Bundle(path.resolve(), fingerprint, model, codec, bits, prefill_chunk, card, description["format"])
+    unknown = sorted({*bundle.sampling_defaults.shares, *bundle.sampling_defaults.guidance} - set(model.composers))
+    if unknown:
+        raise BundleError(f"{path}: {CARD} has the sampling of {unknown[0]}, a composer whom the model does not know")
+    return bundle
 
 
 def _read(path: Path) -> bytes:
@@ -215,30 +227,35 @@ def fetch_bundle(name: str, url: str, fingerprint: str, fetch: Fetch, fetch_inde
     return folder
 
 
+def composer_of(style: str, bundle: Bundle) -> str:
+    """Return the full name of the composer that `style` names, a full name or a surname in upper or lower case.
+
+    It is "any" for "any" and "none". Raises RequestError, with the nearest names, where the model does not know it.
+    """
+    if same_name(style, ANY) or same_name(style, NO_STYLE):
+        return ANY
+    composers = bundle.model.composers
+    known = [name for name in composers if same_name(style, name)]
+    if not known:
+        originals = [name for name in composers if " / " not in name]  # arrangements go by their full names
+        known = [name for name in originals if same_name(style, name.split()[-1])]
+    if len(known) == 1:
+        return known[0]
+    if known:
+        raise RequestError(f"style {style!r} may be {' or '.join(known)}: give the full name")
+    if not composers:
+        raise RequestError(f"{bundle.name} was trained without composers: leave the style at {ANY!r}")
+    raise RequestError(f"{bundle.name} does not know the style {style!r}; nearest: {nearest_names(style, composers)}")
+
+
 def condition_of(style: str, bundle: Bundle, *, source: str | None = None) -> ConditionIds:
     """Return the condition ids of the composer that `style` names and of `source`, the most faithful one where None.
 
     A style is a full name or a surname, in upper or lower case.
     Raises RequestError, with the nearest names, where the model does not know the style.
     """
-    model = bundle.model
     # Measured performances have the players' own touch and pedal; transcribed ones only estimate them.
-    source = source or "measured"
-    if same_name(style, ANY):
-        return model.condition_ids(source=source)
-    known = [name for name in model.composers if same_name(style, name)]
-    if not known:
-        originals = [name for name in model.composers if " / " not in name]  # arrangements go by their full names
-        known = [name for name in originals if same_name(style, name.split()[-1])]
-    if len(known) == 1:
-        return model.condition_ids(composer=known[0], source=source)
-    if known:
-        raise RequestError(f"style {style!r} may be {' or '.join(known)}: give the full name")
-    if not model.composers:
-        raise RequestError(f"{bundle.name} was trained without composers: leave the style at {ANY!r}")
-    raise RequestError(
-        f"{bundle.name} does not know the style {style!r}; nearest: {nearest_names(style, model.composers)}"
-    )
+    return bundle.model.condition_ids(composer=composer_of(style, bundle), source=source or "measured")
 
 
 def write_description(path: Path, model: ModelConfig, codec: Codec, *, bits: int, prefill_chunk: int) -> None:

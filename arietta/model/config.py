@@ -16,6 +16,7 @@ KINDS = ("lstm", "transformer")
 POSITIONS = ("relative", "relative_per_head", "rotary", "absolute")
 ROTARY_BASE = 10_000.0  # as Su et al. 2021 (RoFormer, arXiv 2104.09864) have it
 ANY = "any"  # id 0 of every condition: none in particular
+NO_STYLE = "none"  # asks for the unconditional model where "any" lets a composer be drawn
 WISHES = ("composer", "density", "loudness", "key")  # conditions that guidance strengthens; the others are facts
 ConditionIds = tuple[int, ...]  # one id for each condition of a model, in its order
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..codecs.codec import Masks
 from .config import ROTARY_BASE, ModelConfig
-from .sampling import SETTINGS, Guide, Sampling
+from .sampling import WHOLE, Guide, Sampling
 
 Counts = NDArray[np.int64]
 
@@ -116,7 +116,7 @@ class StepInputs:
         self._weights, self._partner_weights = (np.zeros((slot_count, 1, 1), dtype=np.float32) for _ in range(2))
         self._sampled_fields = sampled_fields
         # One array for all three, [3, B, 1, S], so that each is contiguous and a view.
-        self._settings = np.zeros((len(SETTINGS), slot_count, 1, len(sampled_fields)), dtype=np.float32)
+        self._settings = np.zeros((len(WHOLE), slot_count, 1, len(sampled_fields)), dtype=np.float32)
         self._sampling: list[Sampling] = []
         self._guides: list[Guide] = []
 
@@ -130,7 +130,7 @@ class StepInputs:
             "twin": self._partner,
             "own": self._weights,
             "other": self._partner_weights,
-            **dict(zip(SETTINGS, self._settings, strict=True)),
+            **dict(zip(WHOLE, self._settings, strict=True)),
             **self.positions.arrays,
         }
         return arrays if self._earliest is None else arrays | {"earliest": self._earliest}

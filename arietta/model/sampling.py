@@ -7,8 +7,8 @@ The noise comes from the request's own generator, so that a piece is the same in
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,54 +16,158 @@ from numpy.typing import NDArray
 
 from ..errors import RequestError
 
-SETTINGS = ("temperature", "top_p", "min_p")  # of `Sampling`, each an input of the decode graph
 LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.05, 3.0
 HIGHEST_GUIDANCE = 10.0
+TIME = "time"  # the field that a single top-p or min-p leaves whole
+# The decode graph's inputs of sampling, at the values that leave the model's own distribution.
+WHOLE: Mapping[str, float] = {"temperature": 1.0, "top_p": 1.0, "min_p": 0.0}
+_RANGES: Mapping[str, tuple[Callable[[float], bool], str]] = {
+    "temperature": (
+        lambda value: LOWEST_TEMPERATURE <= value <= HIGHEST_TEMPERATURE,
+        f"in {LOWEST_TEMPERATURE}-{HIGHEST_TEMPERATURE}",
+    ),
+    "top_p": (lambda value: 0 < value <= 1, "above 0 and at most at 1"),
+    "min_p": (lambda value: 0 <= value < 1, "at 0 or above and below 1"),
+    "guidance": (lambda value: 1 <= value <= HIGHEST_GUIDANCE, f"in 1-{HIGHEST_GUIDANCE:g}"),
+}
+
+Setting = float | Mapping[str, float] | None
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How boldly values are sampled, and how strongly a style is followed.
+    """How boldly values are sampled, and how strongly a style is followed; None leaves it to the model's defaults.
 
     `temperature` lies in 0.05-3. `top_p` keeps the likeliest values up to that share of probability; `min_p` drops
-    values less likely than that share of the likeliest. `guidance` lies in 1-10: at 1 a style is followed as the model
-    itself does; without a style it has no effect.
+    values less likely than that share of the likeliest. Each is a number, or numbers by the names of a token's fields:
+    `Sampling(top_p={"time": 0.98})`. A single temperature means every field; a single top-p or min-p every field but
+    time, which stays whole: cutting the tail of waits cuts the long ones, which carry the time. `guidance` lies in
+    1-10: at 1 a style is followed as the model itself does. Raises RequestError outside a range.
     """
 
-    temperature: float = 1.0
-    top_p: float = 1.0
-    min_p: float = 0.0
-    guidance: float = 1.0
+    temperature: Setting = field(default=None, hash=False)
+    top_p: Setting = field(default=None, hash=False)
+    min_p: Setting = field(default=None, hash=False)
+    guidance: float | None = None
 
     def __post_init__(self) -> None:
-        if not LOWEST_TEMPERATURE <= self.temperature <= HIGHEST_TEMPERATURE:
-            raise RequestError(
-                f"temperature must lie in {LOWEST_TEMPERATURE}-{HIGHEST_TEMPERATURE}, not {self.temperature}"
-            )
-        if not 0 < self.top_p <= 1:
-            raise RequestError(f"top_p must lie above 0 and at most at 1, not {self.top_p}")
-        if not 0 <= self.min_p < 1:
-            raise RequestError(f"min_p must lie at 0 or above and below 1, not {self.min_p}")
-        if not 1 <= self.guidance <= HIGHEST_GUIDANCE:
-            raise RequestError(f"guidance must lie in 1-{HIGHEST_GUIDANCE:g}, not {self.guidance}")
+        for name, (is_possible, possible) in _RANGES.items():
+            setting = getattr(self, name)
+            if isinstance(setting, Mapping):
+                object.__setattr__(self, name, dict(setting))  # its owner may go on to change it
+            for part, value in setting.items() if isinstance(setting, Mapping) else [("", setting)]:
+                if value is not None and not is_possible(value):
+                    raise RequestError(f"{name}{part and f' of {part}'} must lie {possible}, not {value}")
 
-    def by_field(self, field_names: Sequence[str]) -> NDArray[np.float32]:
-        """Return the temperature, top-p and min-p of each field, float32 [3, F]: only the first acts on time."""
-        columns = [
-            (self.temperature, 1.0, 0.0) if name == "time" else (self.temperature, self.top_p, self.min_p)
-            for name in field_names
-        ]
-        return np.array(columns, dtype=np.float32).T
+    def describe(self) -> dict[str, Any]:
+        """Return what is set, as JSON values."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
     @classmethod
     def from_description(cls, values: Mapping[str, Any]) -> Sampling:
-        """Read the fields out of a request's description; those that are missing keep the model's own distribution."""
-        return cls(**{name: values[name] for name in (field.name for field in fields(cls)) if name in values})
+        """Read `describe`'s values, alone or among other ones."""
+        return cls(**{name: values[name] for name in (each.name for each in fields(cls)) if name in values})
+
+    @classmethod
+    def read(cls, temperature: object, top_p: object, min_p: object, guidance: float | None) -> Sampling:
+        """Read settings as they are typed or sent: 0.9, or by field time=0.98,symbol=0.9 or a mapping."""
+        settings = zip(WHOLE, (temperature, top_p, min_p), strict=True)
+        return cls(**{name: _read_setting(name, setting) for name, setting in settings}, guidance=guidance)
+
+    def resolve(self, defaults: Sampling, field_names: Sequence[str]) -> Sampling:
+        """Set what is not set as in `defaults`, field by field; a result that is resolved again stays as it is.
+
+        A setting is one number where that means the same, else numbers by field. Raises RequestError for a field that
+        is not one of `field_names`, those that the model samples.
+        """
+        settings: dict[str, Any] = {}
+        for name, whole in WHOLE.items():
+            setting, default = getattr(self, name), getattr(defaults, name)
+            unknown = sorted(set(setting) - set(field_names)) if isinstance(setting, Mapping) else []
+            if unknown:
+                known = ", ".join(field_names)
+                raise RequestError(f"{name} cannot be set for {unknown[0]!r}: this model has it for {known}")
+            # Of two values that are not None the first that is.
+            candidates = {part: (_value(name, setting, part), _value(name, default, part)) for part in field_names}
+            values = {part: next((v for v in both if v is not None), whole) for part, both in candidates.items()}
+            last = values[field_names[-1]]
+            is_one = all(_value(name, last, part) == value for part, value in values.items())
+            settings[name] = last if is_one else values
+        guidance = self.guidance if self.guidance is not None else defaults.guidance
+        return Sampling(**settings, guidance=1.0 if guidance is None else guidance)
+
+    def by_field(self, field_names: Sequence[str]) -> NDArray[np.float32]:
+        """Return the temperature, top-p and min-p of each field, float32 [3, F]; those not set are `WHOLE`."""
+        rows = [[_value(name, getattr(self, name), part) for part in field_names] for name in WHOLE]
+        filled = [
+            [whole if value is None else value for value in row]
+            for whole, row in zip(WHOLE.values(), rows, strict=True)
+        ]
+        return np.array(filled, dtype=np.float32)
 
 
+def _read_setting(name: str, setting: Any) -> Setting:
+    """Read what stands for a setting; raises RequestError for what is none."""
+    fields_of_text = isinstance(setting, str) and "=" in setting
+    try:
+        pairs = dict(pair.split("=") for pair in setting.split(",")) if fields_of_text else setting
+        if isinstance(pairs, Mapping):
+            return {part.strip(): float(value) for part, value in pairs.items()}
+        return None if setting is None else float(setting)
+    except (ValueError, TypeError) as error:
+        sentence = f"{name} must be a number, or numbers by field such as time=0.98, not {str(setting)[:40]!r}"
+        raise RequestError(sentence) from error
+
+
+def _value(name: str, setting: Setting, part: str) -> float | None:
+    """Return what a setting says of one field, None where it says nothing."""
+    if isinstance(setting, Mapping):
+        return setting.get(part)
+    is_left_whole = part == TIME and name != "temperature" and setting is not None
+    return WHOLE[name] if is_left_whole else setting
+
+
+@dataclass(frozen=True)
+class SamplingDefaults:
+    """How a model is sampled where a request does not say, from its card.
+
+    `shares` has how much of its training music is by each composer, by which one is drawn where no style is asked for;
+    without any, none is. `guidance` has the strength for composers for whom another than that of `sampling` is better.
+    """
+
+    sampling: Sampling
+    shares: Mapping[str, float] = field(default_factory=dict)
+    guidance: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def from_description(
+        cls, description: Mapping[str, Any], sampling: Sampling, field_names: Sequence[str]
+    ) -> SamplingDefaults:
+        """Read the "sampling" of a card; what it leaves out is as in `sampling`."""
+        composers: Mapping[str, Mapping[str, float]] = description.get("composers", {})
+        return cls(
+            Sampling.from_description(description).resolve(sampling, field_names),
+            {name: float(about["share"]) for name, about in composers.items() if "share" in about},
+            {name: float(about["guidance"]) for name, about in composers.items() if "guidance" in about},
+        )
+
+    def draw_composer(self, seed: int) -> str | None:
+        """Draw a composer by the shares; None where there are none. The noise of composing is not touched."""
+        if not self.shares:
+            return None
+        edges = np.cumsum(list(self.shares.values()))
+        drawn = np.random.default_rng((COMPOSER_STREAM, seed)).random() * edges[-1]
+        return list(self.shares)[min(int(np.searchsorted(edges, drawn, side="right")), len(edges) - 1)]
+
+
+MODEL_DEFAULTS = Sampling()  # all as the model's card has it
+COMPOSER_STREAM = 1  # seeds the draw of a composer apart from the noise, which the seed alone begins
+DEFAULTS: Mapping[int, Sampling] = {
+    3: Sampling(temperature=0.95, top_p=0.95, min_p=0.0, guidance=4.0),
+    4: Sampling(temperature=0.97, top_p=0.96, min_p=0.0, guidance=2.5),
+}
+"""Sampling by the format of a bundle, where its card does not say."""
 MIN_NOISE = np.float32(2**-25)  # exponential noise comes in steps of 2**-23; this stands in for an exact 0
-DEFAULT = Sampling(temperature=0.95, top_p=0.95, guidance=4.0)
-"""The sampling of pieces by default: with it `concert` keeps to its keys nearly as real music does."""
 
 
 class Guide(NamedTuple):
@@ -90,7 +194,9 @@ def sample(
 ) -> int:
     """Draw one of the values that `mask` bool [V] leaves, for `logits` and `noise` float32 [V].
 
-    `settings` float32 [3] are the field's temperature, top-p and min-p, a column of `Sampling.by_field`.
+    from collections.abc import Callable, Mapping, Sequence
+    from dataclasses import asdict, dataclass, field, fields
+    from typing import Any, NamedTuple
     """
     temperature, top_p, min_p = settings
     scaled = np.where(mask, logits / temperature, np.float32(-1e30))

@@ -27,7 +27,7 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -38,9 +38,9 @@ from arietta.evaluation.embedding import embed, known_composers, predict_compose
 from arietta.evaluation.frechet import frechet_distance, frechet_interval, plain_distance, resampled
 from arietta.generation.request import Request
 from arietta.model.bundle import DEFAULT_MODEL, load_bundle
-from arietta.model.config import ANY
+from arietta.model.config import NO_STYLE
 from arietta.model.engine import OnnxEngine, load_engine
-from arietta.model.sampling import DEFAULT, Sampling
+from arietta.model.sampling import MODEL_DEFAULTS, Sampling
 from arietta.music.notes import Notes, trim
 from benchmarks.shared.corruptions import SPOILERS
 from benchmarks.shared.report import commit, report, seconds, wilson
@@ -186,19 +186,19 @@ def print_written(store: Store, engine: OnnxEngine, takes: Sequence[Notes]) -> N
 
 
 def print_styles(store: Store, engine: OnnxEngine, takes: int) -> None:
-    untold = composed(engine, ANY, takes)
+    untold = composed(engine, NO_STYLE, takes)
     print_written(store, engine, untold)
     held = [
         pair for corpus in CORPORA for pair in zip(*windows(store, corpus, "test", only=known_composers()), strict=True)
     ]
     counts = Counter(composer for _, composer in held)
-    chosen = [name for name, _ in counts.most_common() if known_style(name, engine.bundle) != ANY]
+    chosen = [name for name, _ in counts.most_common() if known_style(name, engine.bundle) != NO_STYLE]
     chosen = [*[name for name in chosen if name != ALWAYS][: STYLES - 1], ALWAYS]
     for composer in chosen:
         in_style = composed(engine, composer, takes)
         sets = {
             "told": in_style,
-            "without_guidance": composed(engine, composer, takes, replace(DEFAULT, guidance=1.0)),
+            "without_guidance": composed(engine, composer, takes, Sampling(guidance=1.0)),
             "not_told": untold,
             "real": [notes for notes, name in held if name == composer],
         }
@@ -217,7 +217,7 @@ def print_styles(store: Store, engine: OnnxEngine, takes: int) -> None:
         )
 
 
-def composed(engine: OnnxEngine, style: str, takes: int, sampling: Sampling = DEFAULT) -> list[Notes]:
+def composed(engine: OnnxEngine, style: str, takes: int, sampling: Sampling = MODEL_DEFAULTS) -> list[Notes]:
     requests = [Request(NOTES, style=style, seed=seed, sampling=sampling) for seed in range(takes)]
     return [take.notes for take in compose_all(requests, engine, task=f"composing: {style}")]
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -28,7 +27,7 @@ from arietta.evaluation.statistics import measure
 from arietta.generation.request import Request
 from arietta.model.bundle import DEFAULT_MODEL, load_bundle
 from arietta.model.engine import OnnxEngine, load_engine
-from arietta.model.sampling import DEFAULT, Sampling
+from arietta.model.sampling import Sampling
 from arietta.music.loops import LoopGuard
 from arietta.music.notes import Notes
 from benchmarks.shared.report import wilson
@@ -46,13 +45,13 @@ def main() -> None:
     parser.add_argument("--takes", type=int, default=1000, help="how many are searched for loops (%(default)s)")
     parser.add_argument("--on", default="maestro", choices=CORPORA)
     parser.add_argument("--split", default="test", choices=("test", "validation"), help="which side to hold against")
-    parser.add_argument("--temperature", type=float, default=DEFAULT.temperature)
-    parser.add_argument("--top-p", type=float, default=DEFAULT.top_p)
-    parser.add_argument("--min-p", type=float, default=DEFAULT.min_p)
-    parser.add_argument("--guidance", type=float, default=DEFAULT.guidance)
+    parser.add_argument("--temperature", help="a number, or time=1,symbol=0.9")
+    parser.add_argument("--top-p")
+    parser.add_argument("--min-p")
+    parser.add_argument("--guidance", type=float)
     arguments = parser.parse_args()
     store, engine = open_store(arguments.corpus), load_engine(load_bundle(arguments.model))
-    sampling = Sampling(arguments.temperature, arguments.top_p, arguments.min_p, arguments.guidance)
+    sampling = Sampling.read(arguments.temperature, arguments.top_p, arguments.min_p, arguments.guidance)
     if arguments.what == "loops":
         print_loops(store, engine, arguments.notes, arguments.takes, sampling)
     else:
@@ -149,9 +148,8 @@ def _figures(compared: Comparison, reached: Comparison) -> dict[str, object]:
 
 
 def _drawn(sampling: Sampling) -> str:
-    if sampling == DEFAULT:
-        return ""
-    return "".join(f", {name.replace('_', '-')} {value:g}" for name, value in asdict(sampling).items())
+    """Name the settings that were asked for; none where all are the model's."""
+    return "".join(f", {name.replace('_', '-')} {value}" for name, value in sampling.describe().items())
 
 
 if __name__ == "__main__":

@@ -17,9 +17,9 @@ from arietta.errors import RequestError
 from arietta.generation.batch import generate_all
 from arietta.generation.request import Request, Take
 from arietta.model.bundle import Bundle, condition_of
-from arietta.model.config import ANY
+from arietta.model.config import NO_STYLE
 from arietta.model.engine import OnnxEngine
-from arietta.model.sampling import DEFAULT, Sampling
+from arietta.model.sampling import MODEL_DEFAULTS, Sampling
 from arietta.music.notes import Notes, window
 from arietta.music.windows import draw_window
 from benchmarks.shared.report import commit
@@ -31,10 +31,12 @@ def compose_all(
     """Compose in company, at most sixteen at a time; the takes in the order of their requests."""
     composed = generate_all(requests, engine, avoid_loops=avoid_loops)
     takes = {take.request: take for take in tqdm(composed, desc=task, total=len(requests), unit="take", mininterval=5)}
-    return [takes[request] for request in requests]
+    return [takes[request.resolve(engine.bundle)] for request in requests]
 
 
-def matched(pieces: Sequence[Piece], bundle: Bundle, note_count: int, sampling: Sampling = DEFAULT) -> list[Request]:
+def matched(
+    pieces: Sequence[Piece], bundle: Bundle, note_count: int, sampling: Sampling = MODEL_DEFAULTS
+) -> list[Request]:
     """Ask for a take for each piece, seeds counted up, in its composer's style where the model knows one."""
     return [
         Request(note_count, style=known_style(piece.composer, bundle), seed=seed, sampling=sampling)
@@ -43,11 +45,11 @@ def matched(pieces: Sequence[Piece], bundle: Bundle, note_count: int, sampling: 
 
 
 def known_style(composer: str, bundle: Bundle) -> str:
-    """The composer's name, or "any" where the model does not know it."""
+    """The composer's name, or "none" where the model does not know it."""
     try:
         condition_of(composer, bundle)
     except RequestError:
-        return ANY
+        return NO_STYLE
     return composer
 
 

@@ -22,7 +22,6 @@ from arietta.generation.loop import generate
 from arietta.generation.request import Request
 from arietta.model.bundle import DEFAULT_MODEL, load_bundle
 from arietta.model.engine import OnnxEngine, load_engine
-from arietta.model.sampling import DEFAULT
 from benchmarks.speed import batch as bench_batch
 from benchmarks.speed import compose as bench_compose
 
@@ -97,7 +96,7 @@ def _steps_seconds(engine: OnnxEngine, filled: int) -> float:
     begun = perf_counter()
     for _ in range(100):
         cache.filled[:] = filled
-        engine.decode(cache, noise, masks, [DEFAULT])
+        engine.decode(cache, noise, masks, [engine.bundle.sampling_defaults.sampling])
     return perf_counter() - begun
 
 

@@ -14,7 +14,7 @@ from arietta.corpus.store import Store
 from arietta.generation.batch import generate_all
 from arietta.generation.request import Request, Take
 from arietta.model.bundle import load_bundle
-from arietta.model.sampling import DEFAULT
+from arietta.model.sampling import MODEL_DEFAULTS
 from arietta.music.loops import LOOP_REPEATS
 from arietta.music.notes import excerpt
 from tests.music.test_loops import pattern
@@ -72,14 +72,14 @@ def hammer(bench: ModuleType, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 def test_loops_are_told_of_takes_with_and_without_the_guard_and_of_real_windows(
     bench: ModuleType, store: Store, hammer: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bench.print_loops(store, hammer, 50, 4, DEFAULT)
+    bench.print_loops(store, hammer, 50, 4, MODEL_DEFAULTS)
     real, guarded, free = printed(capsys).values()
     assert real["name"] == "takes/loops/maestro test, 50 notes" and real["eight_times"] == 0
     assert real["windows"] == sum(one.notes // 50 for one in store.pieces if one.split == "test")
     assert (guarded["eight_times"], guarded["over_eight_times"]) == (1, 0)
     assert (free["eight_times"], free["over_eight_times"]) == (1, 1)
     assert free["over_eight_times_interval_95"] == pytest.approx([0.5101, 1.0], abs=1e-4)
-    bench.print_loops(store, hammer, 50, 1, DEFAULT)
+    bench.print_loops(store, hammer, 50, 1, MODEL_DEFAULTS)
     assert list(printed(capsys).values())[1] == guarded | {  # the guard hears again
         "windows": 1,
         "eight_times_interval_95": pytest.approx([0.2065, 1.0], abs=1e-4),
@@ -90,7 +90,7 @@ def test_loops_are_told_of_takes_with_and_without_the_guard_and_of_real_windows(
 def test_overlap_is_told_beside_real_music_and_measure_by_measure(
     bench: ModuleType, store: Store, tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bench.print_overlap(store, engine_of(tiny_bundle), ("maestro", "test"), 60, DEFAULT)
+    bench.print_overlap(store, engine_of(tiny_bundle), ("maestro", "test"), 60, MODEL_DEFAULTS)
     found = printed(capsys)
     name = "tiny, maestro test, 60 notes"
     whole, measures = found.pop(f"takes/overlap/{name}"), list(found.values())
@@ -107,7 +107,7 @@ def test_takes_are_asked_for_in_the_style_of_each_piece_where_it_is_known(
 ) -> None:
     pieces = [replace(store.pieces[0], composer=name) for name in ("Edvard Grieg", "Nobody", "Frédéric Chopin")]
     requests = bench.matched(pieces, load_bundle(tiny_bundle), 40)
-    assert [request.style for request in requests] == ["Edvard Grieg", "any", "Frédéric Chopin"]
+    assert [request.style for request in requests] == ["Edvard Grieg", "none", "Frédéric Chopin"]
     assert [request.seed for request in requests] == [0, 1, 2]
 
 

@@ -217,7 +217,7 @@ def test_a_models_folder_is_described(model: Path, capsys: pytest.CaptureFixture
     assert value(text, "model").startswith("transformer, 2 layers of width 64, 4 heads")
     assert value(text, "window") == "128 rows"
     assert value(text, "weights") == "8 bits"
-    assert value(text, "codec").startswith("note: time 128, what 104")
+    assert value(text, "codec").startswith("note: time 128, symbol 104")
     assert value(text, "composers") == "Edvard Grieg"
     assert value(text, "step.onnx") == "0.09"
     assert value(text, "together") == "0.39"

@@ -39,7 +39,7 @@ def request_of(piece: int) -> Request:
     """Requests of every sort: short, and long enough to slide the window twice; prompts, shared and not; seconds."""
     length: dict[str, float] = {"seconds": 9.0} if piece % 5 == 4 else {"notes": (5, 70, 1, 130, 40)[piece % 5]}
     prompt = (None, THEME, None, first(THEME, 9), THEME)[piece % 7 % 5]
-    sampling = (Sampling(), Sampling(0.8, 0.9, guidance=3.0), Sampling(1.1, 1.0, 0.05))[piece // 2 % 3]
+    sampling = (Sampling(), Sampling(0.8, 0.9, guidance=3.0), Sampling(1.1, 1.0, 0.05, 1.0))[piece // 2 % 3]
     return Request(**length, style=("any", "grieg")[piece % 2], seed=piece, prompt=prompt, sampling=sampling)
 
 

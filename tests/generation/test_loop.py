@@ -223,9 +223,6 @@ def test_a_request_describes_itself_without_the_prompts_notes() -> None:
         "style": "grieg",
         "seed": 4,
         "temperature": 0.9,
-        "top_p": 1.0,
-        "min_p": 0.0,
-        "guidance": 1.0,
         "prompt_notes": 1,
     }
     assert json.loads(json.dumps(described)) == described

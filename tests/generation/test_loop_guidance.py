@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from arietta.generation.request import Request
 from arietta.model import engine as engines
 from arietta.model.bundle import load_bundle
 from arietta.model.engine import OnnxEngine
-from arietta.model.sampling import DEFAULT, Guide, Sampling
+from arietta.model.sampling import Guide, Sampling
 from tests.model.test_engine import NOTE_CODEC, noise_for
 from tests.support.bundles import engine_of
 
@@ -59,7 +60,7 @@ def test_guidance_of_one_and_slots_without_a_partner_are_the_models_own(
 
 
 def test_only_a_style_is_followed(engine: OnnxEngine) -> None:
-    strong, own = Sampling(guidance=3.0), Sampling()
+    strong, own = Sampling(guidance=3.0), Sampling(guidance=1.0)
     for style, sampling, places in (("any", strong, 1), ("grieg", own, 1), ("grieg", strong, 2)):
         piece = Generation(Request(notes=5, style=style, sampling=sampling), engine.bundle)
         assert len(start(piece, engine)[1]) == places
@@ -72,9 +73,9 @@ def test_only_a_style_is_followed(engine: OnnxEngine) -> None:
 def test_a_guided_take_says_so_and_comes_again(engine: OnnxEngine) -> None:
     request = Request(notes=60, style="grieg", seed=3, sampling=Sampling(guidance=6.0))
     take = generate(request, engine)
-    assert take.describe()["guidance"] == 6.0 and Sampling.from_description(take.describe()) == request.sampling
+    assert take.describe()["guidance"] == 6.0 and Sampling.from_description(take.describe()) == take.request.sampling
     assert take.notes == generate(request, engine).notes
-    assert take.notes != generate(Request(notes=60, style="grieg", seed=3, sampling=Sampling()), engine).notes
+    assert take.notes != generate(replace(request, sampling=Sampling(guidance=1.0)), engine).notes
     assert np.isfinite(take.nll)
 
 
@@ -82,11 +83,6 @@ def test_a_guided_take_says_so_and_comes_again(engine: OnnxEngine) -> None:
 def test_guidance_outside_its_range_is_refused(guidance: float) -> None:
     with pytest.raises(RequestError, match="guidance must lie in 1-10"):
         Sampling(guidance=guidance)
-
-
-def test_what_was_asked_before_there_was_guidance_was_the_models_own_way() -> None:
-    assert Sampling.from_description({"temperature": 0.5, "notes": 3}) == Sampling(temperature=0.5, guidance=1.0)
-    assert DEFAULT.guidance > 1
 
 
 def test_plain_attention_is_for_the_step_alone_and_leaves_the_process_as_it_was(

@@ -133,7 +133,7 @@ class Service:
             engine=self.models.engine(model),
             client=client,
             is_stored=is_stored,
-            retries=Attempts(order.request) if order.original else None,
+            retries=Attempts(generation.request) if order.original else None,
         )
 
     def find(self, key: str) -> Record:
@@ -294,7 +294,7 @@ def _current(record: Record, job: Job | None) -> Record:
 
 def _record(order: Order, job: Job, first_key: str) -> Record:
     """Describe a new job for the history; `first_key` is that of the first job ordered with it."""
-    request, bundle = order.request, job.attempt.generation.bundle
+    request, bundle = job.attempt.generation.request, job.attempt.generation.bundle
     description = {"model": bundle.name, "bundle": bundle.fingerprint} | request.describe()
     asked = dict(description)
     if order.continues is not None:

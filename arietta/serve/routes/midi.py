@@ -101,7 +101,7 @@ def _headers(request: Request, model: str, fingerprint: str) -> dict[str, str]:
 
 
 def _head(order: Order, bundle: Bundle, *, has_seed: bool) -> Response:
-    headers = _headers(order.request, bundle.name, bundle.fingerprint)
+    headers = _headers(order.request.resolve(bundle), bundle.name, bundle.fingerprint)
     if not has_seed:  # each GET draws another, which the file's name has too
         del headers["X-Arietta-Seed"], headers["Content-Disposition"]
     return head_response(headers, str(MidiFile.media_type))

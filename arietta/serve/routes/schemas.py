@@ -17,7 +17,12 @@ from pydantic_core import PydanticCustomError
 from ...evaluation.ranking import typical_nats
 from ...model.bundle import DEFAULT_MODEL, Bundle
 from ...model.config import ANY
-from ...model.sampling import DEFAULT, HIGHEST_GUIDANCE, HIGHEST_TEMPERATURE, LOWEST_TEMPERATURE, Sampling
+from ...model.sampling import (
+    HIGHEST_GUIDANCE,
+    HIGHEST_TEMPERATURE,
+    LOWEST_TEMPERATURE,
+    Sampling,
+)
 from ..jobs.history import Record
 from ..jobs.job import Job, State
 from .problems import Problem
@@ -31,6 +36,15 @@ MODEL = {"type": "string", "examples": [DEFAULT_MODEL]}
 NOTES = {"type": "integer", "minimum": 1, "examples": [300]}
 SECONDS = {"type": "number", "minimum": 1, "examples": [60]}
 BEST = {"type": "integer", "minimum": 1, "maximum": 8, "examples": [1]}
+TEMPERATURE, TOP_P, MIN_P = (
+    {"anyOf": [number, {"type": "object", "additionalProperties": number}], "examples": [example]}
+    for number, example in (
+        ({"type": "number", "minimum": LOWEST_TEMPERATURE, "maximum": HIGHEST_TEMPERATURE}, 0.95),
+        ({"type": "number", "exclusiveMinimum": 0, "maximum": 1}, 0.98),
+        ({"type": "number", "minimum": 0, "exclusiveMaximum": 1}, 0.02),
+    )
+)  # of every field, or by the names of a token's fields
+GUIDANCE = {"type": "number", "minimum": 1, "maximum": HIGHEST_GUIDANCE, "examples": [3]}
 ID = {"type": "string", "pattern": "^[0-9a-f]{16}$", "examples": ["0123456789abcdef"]}
 NAME = {"type": "string", "maxLength": LONGEST_NAME, "examples": ["Evening"]}
 Unit = Literal["notes", "seconds"]
@@ -69,37 +83,29 @@ class SamplingFields(Sent):
         None, description="One of the models that `/` lists; without it, the first."
     )
     style: str = Field(
-        ANY, description="A composer whom the model knows, by surname or full name.", examples=["chopin"]
+        ANY,
+        description="A composer whom the model knows, by surname or full name; `any` lets the seed draw one where the "
+        "model has shares of composers, `none` follows nobody.",
+        examples=["chopin"],
     )
-    temperature: float = Field(
-        DEFAULT.temperature,
-        description="Below 1 tamer, above 1 bolder.",
-        examples=[0.95],
-        json_schema_extra={"minimum": LOWEST_TEMPERATURE, "maximum": HIGHEST_TEMPERATURE},
+    temperature: Annotated[Any, WithJsonSchema(TEMPERATURE)] = Field(
+        None, description="Below 1 tamer, above 1 bolder; of every field of a token, or by field. Default: the model's."
     )
-    top_p: float = Field(
-        DEFAULT.top_p,
-        description="Draw from the likeliest values, up to this share of all chance.",
-        examples=[0.98],
-        json_schema_extra={"exclusiveMinimum": 0, "maximum": 1},
+    top_p: Annotated[Any, WithJsonSchema(TOP_P)] = Field(
+        None, description="Draw from the likeliest values, up to this share; of all fields but time, or by field."
     )
-    min_p: float = Field(
-        DEFAULT.min_p,
-        description="Drop values less likely than this share of the likeliest.",
-        examples=[0.02],
-        json_schema_extra={"minimum": 0, "exclusiveMaximum": 1},
+    min_p: Annotated[Any, WithJsonSchema(MIN_P)] = Field(
+        None,
+        description="Drop values less likely than this share of the likeliest; of all fields but time, or by field.",
     )
-    guidance: float = Field(
-        DEFAULT.guidance,
-        description="How strongly the style is followed: 1 as the model itself does, more brings it out.",
-        examples=[3],
-        json_schema_extra={"minimum": 1, "maximum": HIGHEST_GUIDANCE},
+    guidance: Annotated[float | None, WithJsonSchema(GUIDANCE)] = Field(
+        None, description="How strongly the style is followed: 1 as the model itself does, more brings it out."
     )
 
     @property
     def sampling(self) -> Sampling:
         """Raises RequestError where a value is impossible."""
-        return Sampling(self.temperature, self.top_p, self.min_p, self.guidance)
+        return Sampling.read(self.temperature, self.top_p, self.min_p, self.guidance)
 
 
 class Music(Sent):
@@ -264,9 +270,9 @@ class RequestView(BaseModel):
     seconds: float | None = Field(None, exclude_if=_is_none)
     style: str
     seed: int
-    temperature: float
-    top_p: float
-    min_p: float
+    temperature: float | dict[str, float]
+    top_p: float | dict[str, float]
+    min_p: float | dict[str, float]
     guidance: float = 1.0  # pieces stored by versions without guidance have none
     prompt_notes: int | None = Field(None, exclude_if=_is_none)
     continues: str | None = Field(None, exclude_if=_is_none)

@@ -23,7 +23,7 @@ from onnx import TensorProto, helper
 
 from ...codecs.codec import BOUNDED_FIELD, TIME_FIELD, Codec
 from ...model.config import ModelConfig
-from ...model.sampling import SETTINGS
+from ...model.sampling import WHOLE
 from ..network.transformer import NORM_EPSILON
 from .builder import MICROSOFT, SMALLEST_EXTERNAL, Graph, Weights
 
@@ -252,7 +252,7 @@ def _sampled_heads(graph: Graph, config: ModelConfig, codec: Codec, hidden: str)
     noise = graph.input("noise", TensorProto.FLOAT, ["B", 1, sum(sizes)])
     if len(sizes) > 1:
         graph.input("earliest", TensorProto.INT64, ["B", 1, sizes[BOUNDED_FIELD]])
-    settings = [graph.input(name, TensorProto.FLOAT, ["B", 1, len(sizes)]) for name in SETTINGS]
+    settings = [graph.input(name, TensorProto.FLOAT, ["B", 1, len(sizes)]) for name in WHOLE]
     settings_by_field = list(zip(*(_by_field(graph, name, [1] * len(sizes)) for name in settings), strict=True))
     partner = graph.input("twin", TensorProto.INT64, ["B"])
     weight, partner_weight = (graph.input(name, TensorProto.FLOAT, ["B", 1, 1]) for name in ("own", "other"))

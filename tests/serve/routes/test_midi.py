@@ -21,7 +21,7 @@ from arietta.generation.batch import Batch
 from arietta.generation.loop import generate
 from arietta.generation.request import Request
 from arietta.model.bundle import DEFAULT_MODEL
-from arietta.model.sampling import DEFAULT, Sampling
+from arietta.model.sampling import Sampling
 from arietta.music.midi import midi_bytes, read_midi, read_texts
 from arietta.serve.jobs.limits import Limits
 from arietta.serve.jobs.models import Models
@@ -115,13 +115,14 @@ def test_requests_at_once_never_mix(client: httpx.Client) -> None:
         ("/midi/9?model=", "there is no model '' here; nearest: tiny, tiny-lstm"),
         ("/midi/9?temperature=9", "temperature must lie in 0.05-3.0, not 9.0"),
         ("/midi/9?temperature=nan", "temperature must lie in 0.05-3.0, not nan"),
-        ("/midi/9?temperature=hot", "temperature must be a number, not 'hot'"),
+        ("/midi/9?temperature=hot", "temperature must be a number, or numbers by field such as time=0.98, not 'hot'"),
         ("/midi/9?top_p=0", "top_p must lie above 0 and at most at 1, not 0.0"),
         ("/midi/9?min_p=1", "min_p must lie at 0 or above and below 1, not 1.0"),
         ("/midi/9?guidance=11", "guidance must lie in 1-10, not 11.0"),
         ("/midi/9?seed=-1", "seed must lie in 0-4294967295, not -1"),
         ("/midi/9?seed=", "seed must be a whole number, not ''"),
-        ("/midi/9?seed=a&top_p=b", "seed must be a whole number, not 'a'; top_p must be a number, not 'b'"),
+        ("/midi/9?seed=a&guidance=b", "seed must be a whole number, not 'a'; guidance must be a number, not 'b'"),
+        ("/midi/9?top_p=tempo%3D0.98", "top_p cannot be set for 'tempo': this model has it for time, symbol"),
         ("/midi/9?tempo=90", "there is no parameter 'tempo'; /docs lists those there are"),
     ],
 )
@@ -210,8 +211,9 @@ def test_the_document_explains_every_parameter_with_its_range_and_an_example(cli
         assert len(parameter["schema"]["examples"]) == 1
     assert parameters["notes"]["schema"].items() >= {"type": "integer", "minimum": 1, "maximum": MOST_NOTES}.items()
     assert parameters["seed"]["schema"].items() >= {"type": "integer", "minimum": 0, "maximum": 2**32 - 1}.items()
-    usual = {"type": "number", "default": DEFAULT.temperature, "maximum": 3.0}
-    assert parameters["temperature"]["schema"].items() >= usual.items()
+    number, by_field = parameters["temperature"]["schema"]["anyOf"]
+    assert number == {"type": "number", "minimum": 0.05, "maximum": 3.0}
+    assert by_field == {"type": "object", "additionalProperties": number}
 
 
 def test_the_examples_of_the_document_are_answered(client: httpx.Client) -> None:

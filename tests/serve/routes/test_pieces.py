@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from arietta.generation.loop import generate
 from arietta.generation.request import Request
 from arietta.model.bundle import load_bundle
 from arietta.model.engine import load_engine
-from arietta.model.sampling import DEFAULT
+from arietta.model.sampling import Sampling
 from arietta.music.midi import midi_bytes, read_midi
 from arietta.music.notes import Notes, first
 from arietta.serve.jobs.limits import Limits
@@ -80,7 +79,7 @@ def test_a_finished_piece_tells_all_about_itself(server: httpx.Client, tiny_bund
 
 def test_a_kept_piece_is_that_of_the_library_byte_for_byte(server: httpx.Client, tiny_bundle: Path) -> None:
     piece = composed(server, notes=60, seed=11, style="Edvard Grieg", temperature=0.8)
-    request = Request(notes=60, seed=11, style="Edvard Grieg", sampling=replace(DEFAULT, temperature=0.8))
+    request = Request(notes=60, seed=11, style="Edvard Grieg", sampling=Sampling(temperature=0.8))
     assert server.get(piece["links"]["mid"]).content == local(tiny_bundle, request)
 
 
