@@ -25,8 +25,8 @@ help: ## list these targets and variables
 	@echo
 	@awk '/^#   / { print substr($$0, 2) } /^VENV/ { exit }' Makefile
 
-run: $(VENV)/.with-runtime ## install the light runtime and compose a piece into pieces/
-	@$(BIN)/arietta compose --notes $(NOTES) -o pieces/
+run: $(VENV)/.with-runtime ## install the light runtime and compose a piece into pieces/: MIDI, sound and picture
+	@$(BIN)/arietta compose --notes $(NOTES) --sound --roll -o pieces/
 
 serve: $(VENV)/.with-serve ## serve the studio and the HTTP interface on this machine
 	@$(BIN)/arietta serve

@@ -1,4 +1,4 @@
-"""Names as people type them and see them: compared without case and accents, the nearest to a misspelling, escaped.
+"""Names as people type them and see them: in any case, order and spelling, the nearest to a misspelling, escaped.
 
 The name of a file is bytes. Python holds it as text in which a byte that is not UTF-8 is a lone surrogate, so that
 `os.fsencode` gives the bytes back; no encoding can write such text. `escape_name` makes it fit to be shown.
@@ -7,6 +7,7 @@ The name of a file is bytes. Python holds it as text in which a byte that is not
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -20,6 +21,62 @@ def fold_name(name: str) -> str:
 def same_name(first: str, second: str) -> bool:
     """Whether two names differ at most in case, accents and spaces."""
     return fold_name(first) == fold_name(second)
+
+
+# Letters that spell one sound in the ways of writing Russian, Polish and German names; a digit keeps ch from c.
+_SOUNDS = (
+    *(("tsch", "4"), ("tch", "4"), ("sch", "s"), ("ch", "4"), ("kh", "4"), ("sh", "s"), ("ph", "f"), ("ck", "k")),
+    *(("ou", "u"), ("ae", "a"), ("oe", "o"), ("ue", "u"), ("c", "k"), ("x", "ks"), ("w", "v"), ("z", "s")),
+    *(("j", "i"), ("y", "i")),
+)
+
+
+def match_names(typed: str, names: Sequence[str]) -> list[str]:
+    """Return those of `names` that a typed name may mean, by surname, with or without given names or initials.
+
+    The surname may come first, before a comma or not, and be spelled in other ways: "JS Bach", "chopin, frederic",
+    "Rachmaninov". A name with a slash, as arrangements have it, is meant by itself alone.
+    """
+    if same := [name for name in names if same_name(typed, name)]:
+        return same
+    surname, _, given = typed.rpartition(",") if "," in typed else ("", "", typed)
+    words = _words(f"{given} {surname}")
+    for order in (words, words[1:] + words[:1]):
+        if meant := [name for name in names if " / " not in name and _is_short_for(order, _words(name))]:
+            return meant
+    return []
+
+
+def _words(name: str) -> list[str]:
+    return re.findall(r"[^\W_]+", fold_name(name))
+
+
+def _is_short_for(typed: Sequence[str], name: Sequence[str]) -> bool:
+    """Whether a typed name ends in the surname of a person, and all words before stand for given names, in order."""
+    if not typed or not name or _sound(typed[-1]) != _sound(name[-1]):
+        return False
+    left = list(name[:-1])
+    for word in typed[:-1]:
+        # A word stands for names by their first letters (JS), or for one by its beginning (J, Joh, Johann, Johannes).
+        initials = "".join(part[0] for part in left)
+        if 1 < len(word) <= len(left) and word in initials:
+            left = left[initials.index(word) + len(word) :]
+            continue
+        at = next(
+            (at for at, part in enumerate(left) if part.startswith(word) or _sound(part)[:3] == _sound(word)[:3]), None
+        )
+        if at is None:
+            return False
+        left = left[at + 1 :]
+    return True
+
+
+def _sound(word: str) -> str:
+    """Spell a folded word by its sounds, so that ways of writing it in Latin letters become one."""
+    for letters, sound in _SOUNDS:
+        word = word.replace(letters, sound)
+    word = re.sub(r"(.)\1+", r"\1", word)
+    return re.sub(r"(?<=..)f$", "v", re.sub(r"(?<=..)e$", "", word))  # Prokofieff, Scriabine
 
 
 def nearest_names(name: str, names: Sequence[str], count: int = 3) -> str:

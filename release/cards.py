@@ -1,6 +1,6 @@
 """Complete the models' cards and write docs/use/models.md: figures from docs/figures.jsonl, samples by seed 1, 2 and 3.
 
-    python -m release.cards              figures into each card.json, fingerprints into known.json, docs/use/models.md
+    python -m release.cards              figures into each card.json, the registry of models, docs/use/models.md
     python -m release.cards --samples    and compose the samples anew (MIDI and piano roll of 300 notes each)
     python -m release.cards --runs runs  and copy the curve of each model's training run, runs/NAME/curve.png
 
@@ -54,8 +54,7 @@ def main() -> None:
     PICTURES.mkdir(exist_ok=True)
     lines = read_figures(FIGURES.read_text(encoding="utf-8"))
     bundles = [load_bundle(folder) for folder in (SHIPPED / DEFAULT_MODEL, *sorted((ROOT / "models").iterdir()))]
-    known = {bundle.name: bundle.fingerprint for bundle in bundles}
-    (SHIPPED / "known.json").write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+    write_registry(bundles)
     for bundle in bundles:
         complete(bundle, lines)
         if arguments.runs:
@@ -63,6 +62,25 @@ def main() -> None:
         if arguments.samples:
             draw_samples(bundle)
     PAGE.write_text(page([load_bundle(bundle.path) for bundle in bundles]), encoding="utf-8")
+
+
+def write_registry(bundles: list[Bundle]) -> None:
+    """Write what can be said of every model without having it; the address that the registry has stays."""
+    models = {
+        bundle.name: {
+            "fingerprint": bundle.fingerprint,
+            "bytes": sum(path.stat().st_size for path in bundle.path.rglob("*") if path.is_file()),
+            "licence": bundle.card["licence"],
+            "licence_url": bundle.card["licence_url"],
+            "summary": bundle.card["summary"],
+            "composers": list(bundle.model.composers),
+        }
+        for bundle in bundles
+    }
+    path = SHIPPED / "registry.json"
+    url = json.loads(path.read_text(encoding="utf-8"))["url"] if path.exists() else ""
+    text = json.dumps({"url": url, "models": models}, indent=1, sort_keys=True, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def complete(bundle: Bundle, lines: Mapping[str, Mapping[str, Any]]) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arietta.names import escape_name, fold_name, is_shown, nearest_names, printable, same_name
+from arietta.names import escape_name, fold_name, is_shown, match_names, nearest_names, printable, same_name
 from tests.support.bundles import COMPOSERS
 from tests.support.file_names import NAMES
 
@@ -98,3 +98,78 @@ def test_names_that_can_be_shown_are_shown_as_they_are(name: str) -> None:
 )
 def test_what_has_no_picture_is_escaped(name: str, shown: str) -> None:
     assert escape_name(name) == shown
+
+
+PIANISTS = [
+    "Alexander Scriabin",
+    "Camille Saint-Saëns",
+    "Carl Maria von Weber",
+    "Carl Philipp Emanuel Bach",
+    "Clara Schumann",
+    "Franz Schubert",
+    "Franz Schubert / Franz Liszt",
+    "Franz Liszt",
+    "Frédéric Chopin",
+    "George Frideric Handel",
+    "Heitor Villa-Lobos",
+    "Johann Sebastian Bach",
+    "Johann Sebastian Bach / Ferruccio Busoni",
+    "Ludwig van Beethoven",
+    "Modest Mussorgsky",
+    "Pyotr Ilyich Tchaikovsky",
+    "Robert Schumann",
+    "Sergei Rachmaninoff",
+    "Sergey Prokofiev",
+]
+
+
+@pytest.mark.parametrize(
+    ("typed", "surname"),
+    [
+        ("JS Bach", "Johann Sebastian Bach"),
+        ("J.S. Bach", "Johann Sebastian Bach"),
+        ("bach, johann sebastian", "Johann Sebastian Bach"),
+        ("C.P.E. Bach", "Carl Philipp Emanuel Bach"),
+        ("chopin, frederic", "Frédéric Chopin"),
+        ("Chopin Frédéric", "Frédéric Chopin"),
+        ("F. Liszt", "Franz Liszt"),
+        ("Rachmaninov", "Sergei Rachmaninoff"),
+        ("S. Rakhmaninov", "Sergei Rachmaninoff"),
+        ("Tchaikovsky", "Pyotr Ilyich Tchaikovsky"),
+        ("Tschaikowski", "Pyotr Ilyich Tchaikovsky"),
+        ("Moussorgsky", "Modest Mussorgsky"),
+        ("Prokofieff", "Sergey Prokofiev"),
+        ("Skryabin", "Alexander Scriabin"),
+        ("Alexandre Scriabine", "Alexander Scriabin"),
+        ("Georg Friedrich Händel", "George Frideric Handel"),
+        ("Haendel", "George Frideric Handel"),
+        ("van Beethoven", "Ludwig van Beethoven"),
+        ("L. v. Beethoven", "Ludwig van Beethoven"),
+        ("C.M. von Weber", "Carl Maria von Weber"),
+        ("saint saens", "Camille Saint-Saëns"),
+        ("villa lobos", "Heitor Villa-Lobos"),
+        ("clara schumann", "Clara Schumann"),
+        ("franz schubert / franz liszt", "Franz Schubert / Franz Liszt"),
+    ],
+)
+def test_a_composer_is_known_by_the_ways_in_which_people_type_names(typed: str, surname: str) -> None:
+    assert match_names(typed, PIANISTS) == [surname]
+
+
+def test_a_surname_of_several_means_all_of_them() -> None:
+    assert match_names("schumann", PIANISTS) == ["Clara Schumann", "Robert Schumann"]
+
+
+@pytest.mark.parametrize("typed", ["", " ", ",", "Johann Christian Bach", "Peter Bach", "greig", "Busoni", "///"])
+def test_another_name_means_nobody(typed: str) -> None:
+    assert match_names(typed, PIANISTS) == []
+
+
+@given(st.text(max_size=30))
+def test_whatever_is_typed_has_an_answer(typed: str) -> None:
+    assert set(match_names(typed, PIANISTS)) <= set(PIANISTS)
+
+
+@given(st.sampled_from(PIANISTS))
+def test_a_full_name_means_itself(name: str) -> None:
+    assert match_names(name.upper(), PIANISTS) == [name]

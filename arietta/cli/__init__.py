@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import io
+import os
 import sys
 from collections.abc import Sequence
 
@@ -17,8 +18,11 @@ from ..names import escape_name
 
 VERBS = {
     "compose": "compose a piece of exactly the length you ask for",
+    "play": "play a MIDI file on a piano",
     "render": "make sound, a score or a picture of a MIDI file",
     "serve": "open the studio in a browser, and compose over HTTP",
+    "models": "list the models that are here and that can be fetched",
+    "styles": "list the composers in whose style a model composes",
     "inspect": "show a MIDI file, a corpus or a model",
     "judge": "measure a piece: how likely, how regular, how original",
     "compare": "compare two sets of pieces by their musical statistics",
@@ -29,12 +33,18 @@ VERBS = {
     "train": "train a model on a corpus (needs the train extra)",
     "finetune": "teach a model your own pieces (needs the train extra)",
     "export": "turn a training run into a model that composes (needs the train extra)",
+    "doctor": "say what is installed, what is missing, and whether it composes",
+    "completion": "complete verbs, flags and names in your shell",
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if "_ARGCOMPLETE" in os.environ:  # a shell that `arietta completion` has set up asks what may be typed next
+        from .completion import complete
+
+        complete(make_parser)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A name that the terminal cannot encode is no reason to fail.
@@ -57,6 +67,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
+    parser = make_parser(words)
+    arguments = parser.parse_args(words)
+    if arguments.version:
+        from .. import __version__
+
+        print(f"arietta {__version__}")
+        return 0
+    if not arguments.verb:
+        from .greeting import greet
+
+        return greet(main)
+    return importlib.import_module(f".{arguments.verb}", __name__).run(arguments) or 0
+
+
+def make_parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser of the command; of the verbs only the one that `words` begin with has its arguments."""
     parser = argparse.ArgumentParser(prog="arietta", description="Compose expressive piano music as MIDI.")
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     verbs = parser.add_subparsers(
@@ -69,13 +95,4 @@ def _run(words: list[str]) -> int:
             verb.description = module.__doc__ or verb.description
             verb.formatter_class = argparse.RawDescriptionHelpFormatter
             module.add_arguments(verb)
-    arguments = parser.parse_args(words)
-    if arguments.version:
-        from .. import __version__
-
-        print(f"arietta {__version__}")
-        return 0
-    if not arguments.verb:
-        parser.print_help()
-        return 0
-    return importlib.import_module(f".{arguments.verb}", __name__).run(arguments) or 0
+    return parser

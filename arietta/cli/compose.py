@@ -87,6 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--out", metavar="PATH", default="pieces", help="a .mid file or a folder (default %(default)s)"
     )
     parser.add_argument("--roll", action="store_true", help="also draw a piano roll beside each file (.png)")
+    parser.add_argument("--sound", action="store_true", help="also write its sound beside each file (.ogg)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -98,7 +99,6 @@ def run(arguments: argparse.Namespace) -> int:
         _compose(arguments, requests, RemoteComposer(arguments))
     else:
         _compose(arguments, requests, LocalComposer(arguments, requests[0]))
-    print("Hear it: open the file in any player or DAW with a piano sound.")
     print(f"Next:    {command('compose', '--style', 'chopin', '--notes', '600')}")
     print(f"         {command('compose', '--help')}")
     return 0
@@ -264,7 +264,8 @@ def _compose(arguments: argparse.Namespace, requests: list[Request], composer: C
 
     best: int | None = arguments.best
     # The folder is created here, once the composer has refused what it cannot do.
-    save = partial(_save, out=_out(arguments, best or len(requests)), has_roll=arguments.roll)
+    endings = [ending for ending, is_wanted in ((".png", arguments.roll), (".ogg", arguments.sound)) if is_wanted]
+    save = partial(_save, out=_out(arguments, best or len(requests)), endings=endings)
     began, takes, paths = time.perf_counter(), list[T](), dict[int, Path]()
     with progress_bar("composing", "note" if requests[0].notes else "s") as progress:
         for take in composer.compose(requests, progress):
@@ -279,7 +280,7 @@ def _compose(arguments: argparse.Namespace, requests: list[Request], composer: C
         ranking = composer.rank(takes, best)
         paths = {ranked.take.request.seed: save(ranked.take) for ranked in ranking if ranked.is_chosen}
         print(f"{_ranking_table(ranking)}\n")
-    _report(takes, paths, seconds)
+    _report(takes, paths, endings, seconds)
 
 
 def _ranking_table(ranking: Sequence[Ranked[Take] | Ranked[ServedTake]]) -> str:
@@ -297,7 +298,7 @@ def _ranking_table(ranking: Sequence[Ranked[Take] | Ranked[ServedTake]]) -> str:
     return table(["nearest to real music first", "score", *names, ""], rows)
 
 
-def _report(takes: Sequence[Take | ServedTake], paths: dict[int, Path], seconds: float) -> None:
+def _report(takes: Sequence[Take | ServedTake], paths: dict[int, Path], endings: Sequence[str], seconds: float) -> None:
     speed = sum(take.note_count for take in takes) / seconds
     company = f"beside {len(takes) - 1} more " if len(takes) > 1 else ""
     for take in takes:
@@ -306,16 +307,19 @@ def _report(takes: Sequence[Take | ServedTake], paths: dict[int, Path], seconds:
         before = f" after {take.prompt_notes} of the prompt" if take.prompt_notes else ""
         print(f"Composed {take.note_count} notes{before}, {take.notes.seconds:.1f} s of music,")
         print(f"{company}in {seconds:.2f} s ({speed:.0f} notes/s), with {take.model}, seed {take.request.seed}:")
-        print(f"  {escape_name(paths[take.request.seed])}")
+        path = paths[take.request.seed]
+        for file in (path, *(path.with_suffix(ending) for ending in endings)):
+            print(f"  {escape_name(file)}")
+    first = min(paths)
+    print(f"Hear it: {command('play', paths[first])}")
 
 
-def _save(take: Take | ServedTake, out: Path, *, has_roll: bool) -> Path:
+def _save(take: Take | ServedTake, out: Path, *, endings: Sequence[str]) -> Path:
+    """Save a take as MIDI, and beside it as the kinds of files that end in `endings`."""
     path = out if _is_file(out) else out / f"{take.title}.mid"
     take.save(path)
-    if has_roll:
-        from ..render.roll import write_roll
-
-        write_roll(path.with_suffix(".png"), take.notes, title=take.title, prompt_seconds=take.prompt_seconds)
+    for ending in endings:
+        take.save(path.with_suffix(ending))
     return path
 
 

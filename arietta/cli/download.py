@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import BundleError
+from ..model.registry import URL_VARIABLE
 from ..program import command
 from .progress import progress_bar
 
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--url",
         default="",
-        help="the folder on the web that has the model, as URL/NAME/model.json and the files beside it",
+        help=f"the folder on the web that has it, as URL/NAME/model.json and the files beside it (${URL_VARIABLE})",
     )
     parser.add_argument("--out", default="corpora", metavar="DIR", help="folder to unpack into (default corpora)")
     parser.add_argument("--archive", metavar="ZIP", help="an archive that was fetched by hand: nothing is downloaded")
@@ -57,15 +58,18 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _download_model(name: str, url: str) -> None:
     from ..fetch import fetch_file
-    from ..model.bundle import fetch_bundle, known_models, user_models
+    from ..model import registry
+    from ..model.bundle import fetch_bundle, user_models
     from ..originality.index import fetch_index
 
-    known = known_models()
+    known = registry.known_models()
+    url = url or registry.models_url()
     if name not in known:
         raise BundleError(f"{name}: neither a corpus ({', '.join(CORPORA)}) nor a model ({', '.join(known)})")
     if not url:
         raise BundleError(
-            f"{name}: say where it is kept, as in --url https://example.org/models; "
+            f"{name}: nobody has published the models yet: say where they are kept, as in --url "
+            f"https://example.org/models or in ${URL_VARIABLE}; "
             f"a checkout of the source has it in models/{name}, which may be copied to {user_models() / name}"
         )
 
@@ -73,5 +77,5 @@ def _download_model(name: str, url: str) -> None:
         with progress_bar(f"fetching {path.name}", "B") as progress:
             fetch_file(file_url, path, progress)
 
-    folder = fetch_bundle(name, url, known[name], fetch, partial(fetch_index, fetch=fetch))
+    folder = fetch_bundle(name, url, known[name].fingerprint, fetch, partial(fetch_index, fetch=fetch))
     print(f"{folder}: fetched and checked; try it: {command('compose', '--model', name)}")

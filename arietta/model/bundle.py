@@ -121,12 +121,6 @@ def model_folders() -> list[Path]:
     return [SHIPPED, *beside, user_models()]
 
 
-def known_models() -> dict[str, str]:
-    """Return the fingerprints of all models of this version by name, installed or not."""
-    known: dict[str, str] = json.loads((SHIPPED / "known.json").read_text(encoding="utf-8"))
-    return known
-
-
 def list_bundles() -> list[str]:
     """Return the names of the installed models."""
     return sorted(_installed())

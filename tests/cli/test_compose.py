@@ -149,10 +149,13 @@ def test_prompt_notes_takes_the_first(tiny_bundle: Path, theme: Path, here: Path
     assert len(read_midi(here / "on.mid")) == kept + 10
 
 
-def test_roll_draws_a_picture_beside_each_file(tiny_bundle: Path, here: Path) -> None:
-    run(tiny_bundle, "--notes", "15", "--seed", "1", "--count", "2", "--roll")
+def test_a_picture_and_the_sound_are_made_beside_each_file(tiny_bundle: Path, here: Path, capsys: Capture) -> None:
+    run(tiny_bundle, "--notes", "15", "--seed", "1", "--count", "2", "--roll", "--sound")
     stems = [f"pieces/tiny-any-0015-notes-seed-{seed}" for seed in (1, 2)]
-    assert files(here) == [f"{stem}{suffix}" for stem in stems for suffix in (".mid", ".png")]
+    made = [f"{stem}{suffix}" for stem in stems for suffix in (".mid", ".ogg", ".png")]
+    assert files(here) == made
+    out = capsys.readouterr().out
+    assert all(f"  {name}\n" in out for name in made) and f" play {made[0]}\n" in out
 
 
 @pytest.mark.parametrize("name", ["cue.mid", "CUE.MID", "cue.midi", "new/folder/cue.mid"])

@@ -13,6 +13,8 @@ import pytest
 
 from arietta.cli import main
 from arietta.model import bundle as bundles
+from arietta.model import registry
+from arietta.model.registry import KnownModel
 from arietta.originality.index import find_index
 from tests.support.indexes import indexed
 
@@ -28,7 +30,8 @@ def url(tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     (tmp_path / "web").mkdir()
     shutil.copytree(tiny_bundle, tmp_path / "web" / "tiny")
     fingerprint = bundles.load_bundle(tiny_bundle).fingerprint
-    monkeypatch.setattr(bundles, "known_models", lambda: {"tiny": fingerprint})
+    known = KnownModel("tiny", fingerprint, 1_000_000, "CC0 1.0", "", "A tiny model.", ("Edvard Grieg",))
+    monkeypatch.setattr(registry, "known_models", lambda: {"tiny": known})
     monkeypatch.setenv("ARIETTA_MODELS", str(tmp_path / "models"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path / "web")))
@@ -49,6 +52,14 @@ def test_a_model_is_fetched_into_the_users_folder_and_found_by_name(
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["tiny"]
 
 
+def test_the_address_may_stand_in_a_variable(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ARIETTA_MODELS_URL", f"{url}/")
+    assert main(["download", "tiny"]) == 0
+    assert (tmp_path / "models" / "tiny" / "model.json").is_file()
+
+
 def test_a_models_index_comes_with_it_where_it_has_one(url: str, tmp_path: Path) -> None:
     assert main(["download", "tiny", "--url", url]) == 0
     assert find_index(bundles.load_bundle("tiny").index_folder) is None
@@ -62,7 +73,7 @@ def test_a_models_index_comes_with_it_where_it_has_one(url: str, tmp_path: Path)
     ("words", "sentence"),
     [
         (["nothing"], "nothing: neither a corpus (maestro, giantmidi) nor a model (tiny)"),
-        (["tiny"], "tiny: say where it is kept, as in --url"),
+        (["tiny"], "tiny: nobody has published the models yet: say where they are kept, as in --url"),
     ],
 )
 def test_what_cannot_be_fetched_is_refused_in_a_sentence(

@@ -41,6 +41,7 @@ HOMES = {
     "verovio": "render.score.engraving",
     "onnxruntime": "model.engine",
     "tqdm": "cli",
+    "argcomplete": "cli.completion",
     "torch": "train cli.training_run",
     "onnx": "train",
     "matplotlib": "train cli.training_run",

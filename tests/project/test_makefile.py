@@ -57,7 +57,7 @@ def test_developing_arietta_installs_what_the_tests_need(door: str, house: Path)
 def test_nothing_is_installed_twice(house: Path) -> None:
     installed(house, "runtime")
     commands = make(house, "-n", "run").stdout.splitlines()
-    assert commands == [".venv/bin/arietta compose --notes 300 -o pieces/"]
+    assert commands == [".venv/bin/arietta compose --notes 300 --sound --roll -o pieces/"]
 
 
 def test_changed_requirements_are_installed(house: Path) -> None:

@@ -1,0 +1,77 @@
+"""List the models: those that are here, and those that can be fetched.
+
+examples:
+  arietta models                                   name, where it is, size, licence, what it learned from
+  arietta models --json                            the same for programs, with fingerprints and folders
+  arietta download concert --url https://example.org/models     fetches one; arietta inspect concert shows its card
+
+Every model says under which licence it may be used; docs/use/models.md has their cards.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import AriettaError
+from ..program import command
+from .table import facts, table
+
+OWN = "a model of yours"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object per model")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from ..model.bundle import CHECKOUT, SHIPPED, find_bundle, list_bundles
+    from ..model.registry import URL_VARIABLE, known_models, models_url
+
+    known = known_models()
+    models = [_describe(find_bundle(name)) for name in list_bundles()]
+    here = [model.name for model in models]
+    models += [
+        _Model(model.name, None, model.bytes, model.licence, model.fingerprint)
+        for model in known.values()
+        if model.name not in here
+    ]
+    if arguments.json:
+        for model in models:
+            print(json.dumps(model._asdict()))
+        return
+    places = {str(SHIPPED): "in the package", str(CHECKOUT / "models"): "in this checkout"}
+    rows = []
+    for model in models:
+        folder = str(Path(model.path).parent) if model.path else ""
+        where = places.get(folder, "your models") if folder else "to be fetched"
+        rows.append((model.name, where, f"{model.bytes / 1e6:.1f}", model.licence))
+    print(table(("model", "where", "MB", "licence"), rows))
+    print()
+    print(facts({model.name: known[model.name].summary if model.name in known else OWN for model in models}))
+    if len(here) < len(models):
+        url = models_url()
+        source = f"from {url}" if url else f"once somebody publishes them: --url or ${URL_VARIABLE} says where"
+        print(f"\nFetched by `{command('download', 'NAME')}`, {source}.")
+
+
+class _Model(NamedTuple):
+    name: str
+    path: str | None
+    bytes: int
+    licence: str
+    fingerprint: str | None
+
+
+def _describe(path: Path) -> _Model:
+    """Say what is to be said of an installed model; a damaged one is listed with what is wrong with it."""
+    from ..model.bundle import load_bundle
+
+    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    try:
+        bundle = load_bundle(path)
+    except AriettaError as error:
+        return _Model(path.name, str(path), size, f"damaged: {error}", None)
+    return _Model(path.name, str(path), size, bundle.card.get("licence") or "not said", bundle.fingerprint)
