@@ -159,12 +159,19 @@ def trained(training: Mapping[str, Any]) -> str:
     outcome, machine = training["outcome"], training["machine"]
     minutes = outcome["seconds"] / 60
     speed = outcome["rows"] / max(outcome["seconds"], 1)
-    machine_words = f"{machine['threads']} of {machine['cores']} cores of an {machine['processor']}"
+    on = f"one {machine['processor']}"
+    if "cores" in machine:
+        on = f"{machine['threads']} of {machine['cores']} cores of an {machine['processor']}"
     start = training.get("begun_from")
-    began = f", begun from the weights of `{start}`" if start else ""
+    if isinstance(start, Mapping):  # an earlier run of the same weights
+        on += f", after {start['steps']:,} updates and {start['rows']:,} tokens in {start['seconds'] / 60:.1f} minutes"
+    began = f", begun from the weights of `{start}`" if isinstance(start, str) else ""
+    best = f"; best at update {outcome['best_step']:,}" if "best_step" in outcome else ""
+    mean = " and ".join(f"{share:g} of `{name}`" for name, share in training.get("mean", {}).items())
     return (
-        f"{outcome['step']:,} updates, {outcome['rows']:,} tokens in {minutes:.0f} minutes ({speed:,.0f} per second) "
-        f"on {machine_words}, {training['precision']}{began}; best at update {outcome['best_step']:,}."
+        f"{outcome['step']:,} updates, {outcome['rows']:,} tokens in {minutes:.{0 if minutes > 10 else 1}f} minutes "
+        f"({speed:,.0f} per second) on {on}, {training['precision']}{began}{best}."
+        + (f" The weights are a mean: {mean}'s run." if mean else "")
     )
 
 
