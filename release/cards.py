@@ -157,19 +157,20 @@ def described(bundle: Bundle) -> str:
 def trained(training: Mapping[str, Any]) -> str:
     """Describe in a sentence how a model was trained."""
     outcome, machine = training["outcome"], training["machine"]
-    minutes = outcome["seconds"] / 60
     speed = outcome["rows"] / max(outcome["seconds"], 1)
     on = f"one {machine['processor']}"
     if "cores" in machine:
         on = f"{machine['threads']} of {machine['cores']} cores of an {machine['processor']}"
+    seconds = outcome["seconds"]
+    span = f"{seconds / 60:.0f} minutes" if seconds >= 480 else f"{seconds:.0f} seconds"
     start = training.get("begun_from")
     if isinstance(start, Mapping):  # an earlier run of the same weights
-        on += f", after {start['steps']:,} updates and {start['rows']:,} tokens in {start['seconds'] / 60:.1f} minutes"
+        on += f", after {start['steps']:,} updates and {start['rows']:,} tokens in {start['seconds']:.0f} seconds"
     began = f", begun from the weights of `{start}`" if isinstance(start, str) else ""
     best = f"; best at update {outcome['best_step']:,}" if "best_step" in outcome else ""
     mean = " and ".join(f"{share:g} of `{name}`" for name, share in training.get("mean", {}).items())
     return (
-        f"{outcome['step']:,} updates, {outcome['rows']:,} tokens in {minutes:.{0 if minutes > 10 else 1}f} minutes "
+        f"{outcome['step']:,} updates, {outcome['rows']:,} tokens in {span} "
         f"({speed:,.0f} per second) on {on}, {training['precision']}{began}{best}."
         + (f" The weights are a mean: {mean}'s run." if mean else "")
     )

@@ -104,8 +104,8 @@ def test_a_difference_is_added_and_its_card_says_of_what_it_is_the_mean(
     assert torch.allclose(after["norm.weight"], before["norm.weight"] + 0.0078125, atol=1e-3)
     assert piano.card["licence"] == "CC BY 4.0" and concert.card["licence"] == "CC BY-NC-SA 4.0"
     assert trained(piano.card["training"]) == (
-        "5,414 updates, 354,811,904 tokens in 6.2 minutes (957,915 per second) on one Abacus, bfloat16."
+        "5,414 updates, 354,811,904 tokens in 370 seconds (957,916 per second) on one Abacus, bfloat16."
     )
     said = trained(concert.card["training"])
-    assert "one Abacus, after 5,414 updates and 354,811,904 tokens in 6.2 minutes, bfloat16" in said
+    assert "one Abacus, after 5,414 updates and 354,811,904 tokens in 370 seconds, bfloat16" in said
     assert said.endswith("The weights are a mean: 0.2 of `piano` and 0.8 of `concert`'s run.")
