@@ -47,8 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
     from ..train.finetune import describe_data, describe_pretrained, finetune_settings, warnings, with_held_out
     from ..train.hardware import use_hardware
     from ..train.log import read_metrics
-    from ..train.loop import plan_run, train
+    from ..train.loop import train
     from ..train.onnx.export import describe_training, export
+    from ..train.plan import plan_run
     from ..train.pretrained import read_pretrained
 
     show_log()

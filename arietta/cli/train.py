@@ -41,7 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
     require_train_extra()
     from ..train.checkpoint import BEST, load_trained
     from ..train.hardware import Hardware, use_hardware
-    from ..train.loop import plan_run, train
+    from ..train.loop import train
+    from ..train.plan import plan_run
     from ..train.pretrained import read_pretrained
     from ..train.validation import evaluate
 

@@ -55,11 +55,14 @@ class Layout:
         end = int(np.flatnonzero(self.tokens[:, 1] == FILL)[0]) + 1
         return replace(self, **{name: values[:end] for name, values in vars(self).items()})
 
-    def conditions(self, model: ModelConfig, ids: ConditionIds) -> NDArray[np.int64]:
-        """Return the condition ids of every token, int64 [T, K]: `ids`, with role and left as they stand here."""
+    def conditions(self, model: ModelConfig, ids: ConditionIds | NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the condition ids of every token, int64 [T, K]: `ids`, with role and left as they stand here.
+
+        `ids` are [K] for all tokens, or [T, K].
+        """
         columns = []
-        for condition, number in zip(model.conditions, ids, strict=True):
-            column = np.full(len(self.tokens), number)
+        for index, condition in enumerate(model.conditions):
+            column = np.broadcast_to(np.asarray(ids)[..., index], len(self.tokens))
             if condition.name == "role":
                 column = self.role
             elif condition.name == "left":

@@ -57,6 +57,11 @@ class DataSettings:
     (empty: in proportion to notes); `only_composers` leaves out the pieces of all others. Of each corpus's crops at
     least `known_share` are from pieces whose composer the model knows by name, and `short_share` of the batches hold
     eight times as many crops, an eighth as long: a composer's name tells most where little music precedes it.
+
+    `fill`, `keep`, `accompany` and `touch` are the shares of crops with given music, laid out as `data.layouts` says;
+    the rest is plain. With `measured` density, loudness and key are conditions too; thresholds between the levels of
+    the first two are made from the corpus where they are empty. Silences without a key down are cut to
+    `longest_silence` seconds (0: left as they are).
     """
 
     codec: str = "note"
@@ -71,6 +76,14 @@ class DataSettings:
     only_composers: tuple[str, ...] = ()
     known_share: float = 0.0
     short_share: float = 0.0
+    fill: float = 0.0
+    keep: float = 0.0
+    accompany: float = 0.0
+    touch: float = 0.0
+    measured: bool = False
+    density_thresholds: tuple[float, ...] = ()
+    loudness_thresholds: tuple[float, ...] = ()
+    longest_silence: float = 0.0
 
     def __post_init__(self) -> None:
         _check_choice("data.codec", self.codec, tuple(CODECS))
@@ -79,6 +92,14 @@ class DataSettings:
         _check_at_least("data.max_composers", self.max_composers, 0)
         for name in ("any_share", "known_share", "short_share"):
             _check_share(f"data.{name}", getattr(self, name))
+        _check_at_least("data.longest_silence", self.longest_silence, 0)
+        for way, share in self.layout_shares.items():
+            _check_at_least(f"data.{way}", share, 0)
+        if (total := sum(self.layout_shares.values())) > 1:
+            raise ConfigError(f"data.fill, keep, accompany and touch are shares of all crops, and add up to {total:g}")
+        for name in ("density_thresholds", "loudness_thresholds"):
+            if list(getattr(self, name)) != sorted(getattr(self, name)):
+                raise ConfigError(f"data.{name} must rise, as in [5, 8, 12], not {list(getattr(self, name))}")
         if self.shares and (len(self.shares) != len(self.corpora) or not all(share > 0 for share in self.shares)):
             raise ConfigError(
                 f"data.shares must be a number above 0 for each of data.corpora, "
@@ -90,6 +111,11 @@ class DataSettings:
             raise ConfigError(
                 f"data.stretch must be a range around 1 within 0.5-2, as in [0.95, 1.05], not {list(self.stretch)}"
             )
+
+    @property
+    def layout_shares(self) -> dict[str, float]:
+        """How many of the crops are laid out in each way."""
+        return {"fill": self.fill, "keep": self.keep, "accompany": self.accompany, "touch": self.touch}
 
 
 @dataclass(frozen=True)

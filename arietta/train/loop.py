@@ -15,7 +15,6 @@ import math
 import signal
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
@@ -25,18 +24,15 @@ from typing import Any
 
 import torch
 
-from ..codecs import CODECS
-from ..corpus.store import Store
 from ..errors import ConfigError
 from ..files import write_file
-from ..model.config import ModelConfig, style_conditions
 from .checkpoint import BEST, LAST, RUN, check_same_run, read_checkpoint, versions, write_checkpoint, write_json
-from .config import RunSettings, describe_config
+from .config import describe_config
 from .data.batches import pieces_of
 from .hardware import Hardware, describe_machine
 from .log import append_metrics, cut_metrics, draw_curve, read_metrics
-from .pretrained import Pretrained
-from .trainer import Plan, Trainer
+from .plan import Plan
+from .trainer import Trainer
 from .validation import TokenWindows, cut_token_windows, score, summarise_scores
 
 LOG = logging.getLogger(__name__)
@@ -67,36 +63,6 @@ class TrainingOutcome:
     best_step: int
     rows: int  # tokens learned from
     seconds: float
-
-
-def plan_run(settings: RunSettings, store: Store, pretrained: Pretrained | None = None) -> Plan:
-    """Choose codec and conditions by the training split; raises CorpusError where it is empty.
-
-    A model that begins from a pretrained one knows that model's composers and sources too.
-    """
-    data = settings.data
-    store = store.select(data.corpora, data.only_composers)
-    pieces = pieces_of(store, "train")
-    # A pretrained model goes on with its own codec, whose version may be older than that of new models.
-    is_same = pretrained is not None and pretrained.codec.name == data.codec
-    codec = pretrained.codec if pretrained and is_same else CODECS[data.codec]()
-    counts = Counter(piece.composer for piece in pieces if piece.composer)
-    by_count = sorted(counts, key=lambda name: (-counts[name], name))
-    frequent = [name for name in by_count if counts[name] >= data.min_composer_pieces]
-    composers = set(frequent[: data.max_composers or None])
-    sources = {piece.source for piece in pieces if piece.source}
-    if pretrained:
-        composers |= set(pretrained.config.composers)
-        sources |= set(pretrained.config.sources)
-    styles = style_conditions(sorted(composers), sorted(sources))
-    known = pretrained.config.conditions if pretrained else ()
-    others = [condition for condition in known if condition.name not in {style.name for style in styles}]
-    model = ModelConfig(
-        **asdict(settings.model),
-        field_sizes=codec.field_sizes,
-        conditions=(*styles, *others),
-    )
-    return Plan(settings, store, codec, model, pretrained)
 
 
 def train(

@@ -10,7 +10,6 @@ import copy
 import logging
 import math
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,44 +17,21 @@ import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from ..codecs.codec import Codec
-from ..codecs.codec import fingerprint as codec_fingerprint
-from ..corpus.store import Store
 from ..errors import ConfigError
-from ..model.config import ModelConfig
 from .checkpoint import Content
-from .config import RunSettings, describe_config
 from .data.batches import Crops, TokenBatch
 from .data.workers import BatchNumbers, BatchStream, worker_count
 from .hardware import Hardware
 from .network import build_model
 from .network.fields import shift_right, token_nll
 from .optimiser import Optimiser
+from .plan import Plan
 from .pretrained import Pretrained, carry_over
 from .schedule import rate_share
 
 LOG = logging.getLogger(__name__)
 # What a checkpoint holds of the trainer's own state, under these names.
 COUNTERS = ("step", "rows", "seconds", "best", "best_step", "stale")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All that a run consists of before its first step."""
-
-    settings: RunSettings
-    store: Store
-    codec: Codec
-    model: ModelConfig
-    pretrained: Pretrained | None = None  # the model whose weights it begins from; None for fresh ones
-
-    def identity(self) -> Content:
-        """Describe what two runs must share to be the same run."""
-        return {
-            "settings": describe_config(self.settings),
-            "store": self.store.fingerprint,
-            "codec": codec_fingerprint(self.codec),
-        } | ({"start": self.pretrained.fingerprint} if self.pretrained else {})
 
 
 class Trainer:

@@ -36,7 +36,8 @@ from arietta.train.checkpoint import BEST, RUN, load_trained
 from arietta.train.config import RunSettings, load_config
 from arietta.train.data.batches import pieces_of
 from arietta.train.hardware import Hardware, use_hardware
-from arietta.train.loop import plan_run, train
+from arietta.train.loop import train
+from arietta.train.plan import plan_run
 from arietta.train.validation import Scores, TokenWindows, cut_token_windows, score
 from benchmarks.shared.report import commit, interval_by_piece
 

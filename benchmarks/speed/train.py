@@ -25,8 +25,8 @@ import torch
 from arietta.corpus.store import COLUMNS, PEDAL, Piece, Store, rows_checksum
 from arietta.train.config import RunSettings, load_config
 from arietta.train.hardware import Hardware, has_fast_bfloat16
-from arietta.train.loop import plan_run
 from arietta.train.network.transformer import Attention, skew
+from arietta.train.plan import plan_run
 from arietta.train.trainer import Trainer
 from benchmarks.shared.report import ROOT, report, seconds
 

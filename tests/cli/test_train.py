@@ -20,7 +20,7 @@ from arietta.program import install_command
 from arietta.train.checkpoint import read_checkpoint
 from arietta.train.config import RunSettings, load_config
 from arietta.train.log import read_metrics
-from arietta.train.loop import plan_run
+from arietta.train.plan import plan_run
 from tests.support.corpora import make_store
 
 ROOT = Path(__file__).parents[2]

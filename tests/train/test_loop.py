@@ -22,7 +22,8 @@ from arietta.train.checkpoint import BEST, LAST, load_trained, read_checkpoint, 
 from arietta.train.config import DataSettings, ModelSettings, RunSettings, TrainSettings
 from arietta.train.hardware import LAPTOP, Hardware
 from arietta.train.log import read_metrics
-from arietta.train.loop import Run, TrainingOutcome, TrainingProgress, plan_run, stop_requests, train
+from arietta.train.loop import Run, TrainingOutcome, TrainingProgress, stop_requests, train
+from arietta.train.plan import plan_run
 from arietta.train.pretrained import read_pretrained
 from arietta.train.validation import evaluate
 from tests.support.corpora import make_store, scale
@@ -329,19 +330,6 @@ def test_training_leaves_torchs_own_randomness_alone(store: Store, tmp_path: Pat
     torch.manual_seed(5)
     run_of(store, tmp_path, changed(steps=2))
     assert torch.equal(torch.rand(3), expected)
-
-
-def test_the_model_knows_the_best_represented_composers_at_most(tmp_path: Path) -> None:
-    store = make_store(tmp_path, splits=("train",) * 5)
-    settings = replace(SETTINGS, data=replace(SETTINGS.data, min_composer_pieces=1, max_composers=1))
-    assert plan_run(settings, store).model.composers == ("Edvard Grieg",)
-
-
-def test_the_model_knows_the_composers_with_enough_training_pieces(store: Store) -> None:
-    data = replace(SETTINGS.data, min_composer_pieces=2)
-    assert plan_run(replace(SETTINGS, data=data), store).model.composers == ("Edvard Grieg", "Frédéric Chopin")
-    few = plan_run(replace(SETTINGS, data=replace(data, min_composer_pieces=3)), store).model
-    assert few.composers == () and few.sources == ("sequenced",)
 
 
 @pytest.mark.parametrize(("name", "kind"), [("note", NoteCodec), ("performance", PerformanceCodec)])

@@ -15,7 +15,7 @@ from arietta.errors import ConfigError
 from arietta.train.checkpoint import Content
 from arietta.train.config import OPTIMISERS, DataSettings, ModelSettings, RunSettings, TrainSettings
 from arietta.train.hardware import LAPTOP, Hardware
-from arietta.train.loop import plan_run
+from arietta.train.plan import plan_run
 from arietta.train.pretrained import Pretrained
 from arietta.train.trainer import Trainer
 from tests.support.corpora import make_store, scale

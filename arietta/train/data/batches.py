@@ -18,15 +18,21 @@ from ...codecs.codec import Booleans, Codec, Tokens
 from ...codecs.grid import LONGEST_CODA, SHORTEST_CODA
 from ...corpus.store import Piece, Store
 from ...errors import CorpusError
+from ...model.conditions import MEASURED, measure_levels
 from ...model.config import ModelConfig
 from ...music.notes import HIGHEST_PITCH, LOWEST_PITCH, Notes, select, stretch, transpose, trim
 from ..config import DataSettings
+from .layouts import SHORTEST_CROP, WAYS, draw_layout, forget
+from .silences import shorten_silences
 
 # Tokens thrown away before a crop from the middle: an encoder that begins there does not know which keys and pedal
 # are held, and writes their tokens as if they began with the crop. After 16 tokens it nearly always does.
 LEAD_TOKENS = 16
 CODA_SHARE = 0.9  # of the crops that reach an end, so that an end may also come unannounced
 PROBED_PIECES, PROBED_NOTES = 16, 500
+MARKS = 8  # tokens less in a crop with given music, for what marks its parts
+# How many tokens a level is measured of: over a few bars, so that it may change, or over a piece.
+BLOCK_SIZES, BLOCK_CHANCES = (64, 128, 256, 512, 4096), (0.15, 0.25, 0.25, 0.15, 0.2)
 SHORTER = 8  # times: the crops of a short batch are as much shorter, and as many more
 
 
@@ -49,6 +55,15 @@ class TokenBatch:
     def part(self, crops: slice) -> TokenBatch:
         """Return these of the crops."""
         return TokenBatch(self.tokens[crops], self.counted[crops], self.conditions[crops])
+
+
+@dataclass(frozen=True)
+class Example:
+    """One crop as it is learned: `tokens` [T, F], which of them count bool [T], `conditions` int64 [T, K]."""
+
+    tokens: Tokens
+    counted: Booleans
+    conditions: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -91,11 +106,32 @@ class Crops:
             size, length = size * SHORTER, length // SHORTER
         # The last edge may round to just below 1, and a number above it belongs to the last piece.
         drawn = np.minimum(np.searchsorted(self._edges, rng.random(size), side="right"), len(self._pieces) - 1)
-        pieces = [self._pieces[int(index)] for index in drawn]
-        tokens, counted = pad([self.crop(piece, rng, length) for piece in pieces], self._codec, length)
-        ids = np.array([self._model.condition_ids(composer=piece.composer, source=piece.source) for piece in pieces])
-        ids[rng.random(ids.shape) < self._settings.any_share] = 0
-        return TokenBatch(tokens, counted, ids)
+        examples = [self.example(self._pieces[int(index)], rng, length) for index in drawn]
+        tokens, counted = pad([example.tokens for example in examples], self._codec, length)
+        conditions = np.zeros((size, length, len(self._model.conditions)), dtype=np.int64)
+        for index, example in enumerate(examples):
+            conditions[index, : len(example.tokens)] = example.conditions
+            counted[index, : len(example.tokens)] &= example.counted[:, None]
+        return TokenBatch(tokens, counted, conditions)
+
+    def example(self, piece: Piece, rng: np.random.Generator, length: int) -> Example:
+        """Draw at most `length` tokens of a piece, plain or laid out with given music, and the conditions of each."""
+        conditions, shares = self._model.conditions, self._settings.layout_shares
+        way = int(np.searchsorted(np.cumsum(list(shares.values())), rng.random(), side="right"))  # len(WAYS): plain
+        tokens = self.crop(piece, rng, length if way == len(WAYS) else length - MARKS)
+        ids = np.array(self._model.condition_ids(composer=piece.composer, source=piece.source))
+        ids[rng.random(len(ids)) < self._settings.any_share] = 0
+        by_token = np.tile(ids, (len(tokens), 1))
+        if measured := [index for index, condition in enumerate(conditions) if condition.name in MEASURED]:
+            block_size = int(rng.choice(BLOCK_SIZES, p=BLOCK_CHANCES))
+            block = (np.arange(len(tokens)) + rng.integers(block_size)) // block_size
+            levels = measure_levels(tokens, block - block[0], [conditions[index] for index in measured])
+            forget(levels, rng)
+            by_token[:, measured] = levels
+        if way == len(WAYS) or len(tokens) < SHORTEST_CROP:
+            return Example(tokens, np.ones(len(tokens), dtype=np.bool_), by_token)
+        layout = draw_layout(tokens, WAYS[way], length=length, rng=rng)
+        return Example(layout.tokens, layout.counted, layout.conditions(self._model, by_token[layout.origin]))
 
     def crop(self, piece: Piece, rng: np.random.Generator, length: int) -> Tokens:
         """Draw at most `length` tokens uint16 [T, F] of a piece.
@@ -123,6 +159,8 @@ class Crops:
             stop = min(start + note_count, piece.notes)
             is_to_end = stop == piece.notes
             notes = augmentation.apply(self._store.notes(piece.index, start, stop), self._settings.transpose)
+            if self._settings.longest_silence:
+                notes = shorten_silences(notes, self._settings.longest_silence)
             tokens = self._codec.encode(notes, is_complete=is_to_end, coda=coda if is_to_end else 0)
             if is_to_end or len(tokens) >= token_count:
                 return tokens

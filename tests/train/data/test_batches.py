@@ -11,13 +11,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arietta.codecs.codec import Tokens
+from arietta.codecs.grid import AFTER, BACK, FILL, KEPT, TIME_STEPS
 from arietta.codecs.note import CODA, END, KEY_COUNT, START, NoteCodec
 from arietta.corpus.store import Piece, Store
 from arietta.errors import ConfigError, CorpusError
-from arietta.model.config import ModelConfig, style_conditions
+from arietta.generation.given import LEFT_THRESHOLDS, ROLES
+from arietta.model.conditions import measured_conditions
+from arietta.model.config import Condition, ModelConfig, style_conditions
 from arietta.music.notes import Notes, trim
 from arietta.train.config import DataSettings
-from arietta.train.data.batches import SHORTER, Augmentation, Crops, _crop_chances, pad, pieces_of, tokens_per_note
+from arietta.train.data.batches import (
+    SHORTER,
+    Augmentation,
+    Crops,
+    TokenBatch,
+    _crop_chances,
+    pad,
+    pieces_of,
+    tokens_per_note,
+)
 from tests.support.corpora import make_store, scale
 from tests.support.strategies import pieces
 
@@ -125,7 +137,7 @@ def test_every_part_of_a_piece_is_seen(store: Store) -> None:
 def test_pieces_are_drawn_in_proportion_to_their_notes(tmp_path: Path) -> None:
     store = make_store(tmp_path, pieces=[scale(0, 900), scale(1, 100)], splits=("train", "train"))
     crops = crops_of(store, DataSettings(length=16, any_share=0.0))
-    composers = np.concatenate([crops.batch(k, 8).conditions[:, 0] for k in range(100)])
+    composers = np.concatenate([crops.batch(k, 8).conditions[:, 0, 0] for k in range(100)])
     assert 0.85 < (composers == 1).mean() < 0.95
 
 
@@ -134,7 +146,7 @@ def test_shares_say_how_many_crops_come_from_each_corpus(tmp_path: Path) -> None
     pieces = [replace(piece, corpus=name) for piece, name in zip(store.pieces, ("large", "small"), strict=True)]
     settings = DataSettings(length=16, any_share=0.0, corpora=("small", "large"), shares=(3.0, 1.0))
     crops = crops_of(store.with_pieces(pieces), settings)
-    composers = np.concatenate([crops.batch(k, 8).conditions[:, 0] for k in range(100)])
+    composers = np.concatenate([crops.batch(k, 8).conditions[:, 0, 0] for k in range(100)])
     assert 0.7 < (composers == 2).mean() < 0.8, "the small corpus is the second composer's"
 
 
@@ -146,7 +158,7 @@ def test_shares_without_their_corpora_are_refused() -> None:
 def test_conditions_are_the_pieces_own_or_any(store: Store) -> None:
     crops = crops_of(store, DataSettings(length=16, any_share=0.25))
     batches = [crops.batch(k, 8) for k in range(60)]
-    composer, source = np.concatenate([batch.conditions for batch in batches]).T
+    composer, source = np.concatenate([batch.conditions[:, 0] for batch in batches]).T
     assert set(composer) == {0, 1, 2} and set(source) == {0, 1}
     assert 0.18 < (composer == 0).mean() < 0.32
     assert ((composer == 0) != (source == 0)).any(), "each is replaced by itself"
@@ -202,7 +214,7 @@ def test_known_composers_get_at_least_their_share_of_a_corpus(store: Store) -> N
 
     def share(settings: DataSettings) -> float:
         crops = Crops(store, CODEC, model, settings, seed=1)
-        return float(np.mean([crops.batch(number, 8).conditions[:, 0] > 0 for number in range(60)]))
+        return float(np.mean([crops.batch(number, 8).conditions[:, 0, 0] > 0 for number in range(60)]))
 
     assert share(settings) == pytest.approx(0.8, abs=0.06)
     natural = share(STILL)
@@ -224,3 +236,66 @@ def test_short_batches_hold_more_crops_that_are_as_much_shorter(store: Store) ->
     shapes = [crops.batch(number, 2).tokens.shape[:2] for number in range(100)]
     assert set(shapes) == {(2, 48), (2 * SHORTER, 48 // SHORTER)}
     assert 15 <= shapes.count((16, 6)) <= 45
+
+
+MIXED = DataSettings(length=96, any_share=0.0, fill=0.2, keep=0.2, accompany=0.2, touch=0.2, measured=True)
+ALL_CONDITIONS = (
+    *MODEL.conditions,
+    *measured_conditions((3.0, 5.0), (64.0,)),
+    Condition("role", 4, ROLES),
+    Condition("left", len(LEFT_THRESHOLDS) + 2, thresholds=LEFT_THRESHOLDS),
+)
+KNOWING = replace(MODEL, conditions=ALL_CONDITIONS)
+
+
+def mixed_batches(store: Store, settings: DataSettings = MIXED, count: int = 40) -> list[TokenBatch]:
+    crops = Crops(store, CODEC, KNOWING, settings, seed=1)
+    return [crops.batch(number, 8) for number in range(count)]
+
+
+def test_crops_are_laid_out_in_their_shares_and_the_rest_is_plain(store: Store) -> None:
+    symbols = [set(crop.ravel().tolist()) for batch in mixed_batches(store) for crop in batch.tokens[..., 1]]
+    assert np.mean([FILL in crop for crop in symbols]) == pytest.approx(0.8, abs=0.07)
+    assert np.mean([KEPT in crop for crop in symbols]) == pytest.approx(0.6, abs=0.08)
+    assert np.mean([BACK in crop for crop in symbols]) == pytest.approx(0.4 + 0.4 * 0.3, abs=0.12)
+    plain = [set(crop.ravel().tolist()) for batch in mixed_batches(store, STILL, 5) for crop in batch.tokens[..., 1]]
+    assert not any({AFTER, KEPT, FILL, BACK} & crop for crop in plain)
+
+
+def test_marks_are_given_and_what_returns_is_learned(store: Store) -> None:
+    for batch in mixed_batches(store, count=10):
+        symbol, role = batch.tokens[..., 1], batch.conditions[..., 5]
+        assert not batch.counted[np.isin(symbol, (AFTER, KEPT, FILL))].any()
+        assert not batch.counted[role == ROLES.index("kept") + 1].any()
+        back = batch.counted[symbol == BACK]
+        assert back[:, :2].all() and not back[:, 2:].any(), "time and symbol"
+        written = (role == ROLES.index("passage") + 1) & (symbol < KEY_COUNT)
+        assert batch.counted[written].all(), "kept notes are said again in the passage"
+
+
+def test_conditions_go_with_their_tokens(store: Store) -> None:
+    seen = np.zeros((len(ALL_CONDITIONS), 40), dtype=np.int64)
+    for batch in mixed_batches(store):
+        symbol, role, left = batch.tokens[..., 1], batch.conditions[..., 5], batch.conditions[..., 6]
+        assert (role[symbol == BACK] == 3).all() and (left[symbol == BACK] > 0).all()
+        assert (left[role != 3] == 0).all()
+        for index in range(len(ALL_CONDITIONS)):
+            seen[index] += np.bincount(batch.conditions[..., index].ravel(), minlength=40)
+    assert seen[2, 2] > 0 and seen[2, 4:].sum() == 0, "scales of four notes a second"
+    assert seen[4, 1:13].sum() > 0 and (seen[5, :4] > 0).all() and (seen[6, 1:31] > 0).sum() > 10
+
+
+def test_levels_are_left_out_of_many_crops(store: Store) -> None:
+    settings = replace(MIXED, fill=0.0, keep=0.0, accompany=0.0, touch=0.0)
+    ids = np.concatenate([batch.conditions[:, 40, 2:4] for batch in mixed_batches(store, settings)])
+    assert (ids > 0).mean(axis=0) == pytest.approx([0.39, 0.39], abs=0.1)
+
+
+def test_long_silences_are_cut_where_the_settings_say_so(tmp_path: Path) -> None:
+    notes = scale(0, 120)
+    onset = notes.onset + np.where(np.arange(120) >= 60, 30.0, 0.0)
+    store = make_store(tmp_path, pieces=[replace(notes, onset=onset, pedal=notes.pedal[:0])], splits=("train",))
+    for longest, pause in ((0.0, 30), (3.0, 3)):
+        settings = replace(STILL, length=200, longest_silence=longest)
+        tokens = Crops(store, CODEC, MODEL, settings, seed=1).crop(store.pieces[0], np.random.default_rng(0), 200)
+        assert TIME_STEPS[tokens[:, 0]].sum() == pytest.approx(100 * (0.25 * 119 + pause), abs=60)
