@@ -34,11 +34,11 @@ def run(arguments: argparse.Namespace) -> None:
         _show_who_knows(arguments.composer)
         return
     from ..model.bundle import load_bundle
-    from ..model.composers import death_years, may_be_living
+    from ..model.composers import death_years, offered_composers
 
     bundle = load_bundle(arguments.model)
     recognised: dict[str, dict[str, float]] = bundle.card.get("recognised", {})
-    composers = [name for name in bundle.model.composers if arguments.all or not may_be_living(name)]
+    composers = list(bundle.model.composers) if arguments.all else offered_composers(bundle.model.composers)
     if not composers:
         raise RequestError(f"{bundle.name} was trained without composers: it has one style")
     years = death_years()

@@ -31,8 +31,10 @@ from ..codecs import load_codec
 from ..codecs.codec import Codec, Tokens
 from ..errors import AriettaError, BundleError, RequestError
 from ..files import user_data_folder
-from ..names import nearest_names, same_name
+from ..names import match_names, nearest_names, same_name
+from .composers import offered_composers
 from .config import ANY, NO_STYLE, ConditionIds, ModelConfig
+from .registry import models_that_know
 from .sampling import DEFAULTS, SamplingDefaults
 
 if TYPE_CHECKING:
@@ -222,31 +224,31 @@ def fetch_bundle(name: str, url: str, fingerprint: str, fetch: Fetch, fetch_inde
 
 
 def composer_of(style: str, bundle: Bundle) -> str:
-    """Return the full name of the composer that `style` names, a full name or a surname in upper or lower case.
+    """Return the full name of the composer that `style` names, in any of the ways that `match_names` knows.
 
-    It is "any" for "any" and "none". Raises RequestError, with the nearest names, where the model does not know it.
+    It is "any" for "any" and "none". Raises RequestError where the model does not know it, with the models that do, or
+    with the nearest names of composers who may be offered.
     """
     if same_name(style, ANY) or same_name(style, NO_STYLE):
         return ANY
     composers = bundle.model.composers
-    known = [name for name in composers if same_name(style, name)]
-    if not known:
-        originals = [name for name in composers if " / " not in name]  # arrangements go by their full names
-        known = [name for name in originals if same_name(style, name.split()[-1])]
+    known = match_names(style, composers)
     if len(known) == 1:
         return known[0]
     if known:
         raise RequestError(f"style {style!r} may be {' or '.join(known)}: give the full name")
     if not composers:
         raise RequestError(f"{bundle.name} was trained without composers: leave the style at {ANY!r}")
-    raise RequestError(f"{bundle.name} does not know the style {style!r}; nearest: {nearest_names(style, composers)}")
+    if others := [name for name in models_that_know(style) if name != bundle.name]:
+        raise RequestError(f"{bundle.name} does not know the style {style!r}; models that do: {', '.join(others)}")
+    nearest = nearest_names(style, offered_composers(composers))
+    raise RequestError(f"{bundle.name} does not know the style {style!r}; nearest: {nearest}")
 
 
 def condition_of(style: str, bundle: Bundle, *, source: str | None = None) -> ConditionIds:
     """Return the condition ids of the composer that `style` names and of `source`, the most faithful one where None.
 
-    A style is a full name or a surname, in upper or lower case.
-    Raises RequestError, with the nearest names, where the model does not know the style.
+    Raises RequestError, as `composer_of` does, where the model does not know the style.
     """
     # Measured performances have the players' own touch and pedal; transcribed ones only estimate them.
     return bundle.model.condition_ids(composer=composer_of(style, bundle), source=source or "measured")

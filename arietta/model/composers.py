@@ -25,5 +25,9 @@ def may_be_living(name: str) -> bool:
 
 
 def offered_composers(names: Iterable[str]) -> list[str]:
-    """Return those of `names` that may be offered to everybody, in their order."""
-    return [name for name in names if not may_be_living(name)]
+    """Return those of `names` that may be offered to everybody, in their order.
+
+    Where that is nobody, all are: a model of one's own knows composers whom no list knows.
+    """
+    everybody = list(names)
+    return [name for name in everybody if not may_be_living(name)] or everybody

@@ -148,6 +148,7 @@ def test_a_style_is_a_name_however_typed(style: str, composer: int, tiny_bundle:
     ("style", "sentence"),
     [
         ("bach", "style 'bach' may be Carl Philipp Emanuel Bach or Johann Sebastian Bach: give the full name"),
+        ("joplin", "tiny does not know the style 'joplin'; models that do: "),
         ("greig", "tiny does not know the style 'greig'; nearest: Edvard Grieg"),
         ("", "tiny does not know the style ''; nearest: Carl Philipp"),
     ],

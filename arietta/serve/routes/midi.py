@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from ...errors import RequestError
 from ...generation.request import Request, draw_seed
 from ...model.bundle import Bundle
+from ...model.composers import offered_composers
 from ...model.config import ANY
 from ...music.midi import midi_bytes
 from ..jobs.job import Job, State
@@ -127,6 +128,6 @@ def describe_models(models: Models) -> str:
     """Describe the endpoint by the models of a server and the styles that they know."""
     lines = ["The models here, and the styles they know:", ""]
     for name in models.names:
-        composers = ", ".join(models.bundle(name).model.composers)
+        composers = ", ".join(offered_composers(models.bundle(name).model.composers))
         lines.append(f"- `{name}`: {composers or f'none, leave it at `{ANY}`'}")
     return "\n".join(lines)

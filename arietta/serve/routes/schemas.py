@@ -16,13 +16,9 @@ from pydantic_core import PydanticCustomError
 
 from ...evaluation.ranking import typical_nats
 from ...model.bundle import DEFAULT_MODEL, Bundle
+from ...model.composers import offered_composers
 from ...model.config import ANY
-from ...model.sampling import (
-    HIGHEST_GUIDANCE,
-    HIGHEST_TEMPERATURE,
-    LOWEST_TEMPERATURE,
-    Sampling,
-)
+from ...model.sampling import HIGHEST_GUIDANCE, HIGHEST_TEMPERATURE, LOWEST_TEMPERATURE, Sampling
 from ..jobs.history import Record
 from ..jobs.job import Job, State
 from .problems import Problem
@@ -369,7 +365,8 @@ class ModelView(BaseModel):
     licence: str
     licence_url: str
     allows: str
-    styles: list[str]
+    styles: list[str] = Field(description="Composers to offer: those who are known to be dead.")
+    all_styles: list[str] = Field(description="All composers whom it knows, those too who may be living.")
     sources: list[str]
     is_default: bool
     can_continue: bool = Field(description="Whether it takes prompts, and a length in seconds.")
@@ -383,7 +380,8 @@ class ModelView(BaseModel):
         texts = {name: str(card.get(name, "")) for name in ("title", "summary", "licence", "licence_url", "allows")}
         return cls(
             name=bundle.name,
-            styles=list(bundle.model.composers),
+            styles=offered_composers(bundle.model.composers),
+            all_styles=list(bundle.model.composers),
             sources=list(bundle.model.sources),
             is_default=is_default,
             can_continue=bundle.codec.can_continue,

@@ -66,7 +66,7 @@ function loadPiano() {
 async function loadModels() {
   try {
     const models = await listModels();
-    setComposers(models.flatMap(({ styles }) => styles));
+    setComposers(models.flatMap(({ all_styles: names }) => names));
     form.offer(models);
   } catch (error) {
     showError(error, loadModels);
