@@ -24,7 +24,7 @@ from arietta.generation.request import Request
 from arietta.model.sampling import Sampling
 from arietta.music.midi import midi_bytes, read_midi, write_midi
 from arietta.music.notes import Notes, first
-from arietta.serve.app import Access
+from arietta.serve.access import Access
 from arietta.serve.jobs.models import Models
 from tests.support.servers import look, serving
 

@@ -89,6 +89,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="let web pages of that site use the service too",
     )
     parser.add_argument(
+        "--allow-host",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME",
+        help="without a key, answer under that name too: that of a proxy's site, or of this machine in its network",
+    )
+    parser.add_argument(
         "--trusted-proxy",
         nargs="+",
         action="extend",
@@ -104,7 +112,8 @@ def run(arguments: argparse.Namespace) -> int:
     limits = _check(arguments)
     import uvicorn
 
-    from ..serve.app import Access, create_app
+    from ..serve.access import Access
+    from ..serve.app import create_app
     from ..serve.connections import ConnectionLimits, limited_connection
     from ..serve.jobs.history import History
     from ..serve.jobs.models import Models
@@ -117,7 +126,11 @@ def run(arguments: argparse.Namespace) -> int:
         history = History(arguments.data or user_data_folder())
         # When the server is told to stop, running pieces stay as they are until it starts again.
         service = Service(models, history, limits, is_stopping=lambda: server.should_exit)
-        access = Access(arguments.api_key or os.environ.get(KEY_VARIABLE) or None, tuple(arguments.allow_origin))
+        access = Access(
+            key=arguments.api_key or os.environ.get(KEY_VARIABLE) or None,
+            origins=tuple(arguments.allow_origin),
+            hosts=tuple(name.lower() for name in (arguments.host, *arguments.allow_host)),
+        )
         app = create_app(service, access)
         proxies = arguments.trusted_proxy
         config = uvicorn.Config(

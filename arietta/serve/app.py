@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 from starlette.middleware.cors import CORSMiddleware
 
 from .. import __version__
+from .access import Access
 from .jobs.service import Service
 from .routes import docs, events, files, midi, pieces, problems, reports, schemas, studio, system
 from .routes.middleware import AccessMiddleware, RequestLogMiddleware
@@ -26,14 +27,6 @@ from .work_queue import WorkQueues
 
 # Headers that scripts of other sites may read, beside the few that browsers always let them.
 EXPOSED_HEADERS = ("Content-Disposition", "Location", "Retry-After", "X-Request-ID")
-
-
-@dataclass(frozen=True)
-class Access:
-    """Who may use the service: with `key` only those who have it; pages of `origins`, beside the server's own."""
-
-    key: str | None = None
-    origins: tuple[str, ...] = ()
 
 
 def create_app(service: Service, access: Access | None = None) -> FastAPI:
@@ -60,14 +53,14 @@ def create_app(service: Service, access: Access | None = None) -> FastAPI:
     )
     app.state.service, app.state.queues = service, queues
     # The order matters: /v1/pieces/{id}.mid would match /v1/pieces/{id} too, and the first that matches answers.
-    for router in (system.router, files.files_router(), reports.router, events.router, pieces.router, midi.router):
+    routers = (system.router, files.files_router(), reports.router, events.router, pieces.router, midi.router)
+    for router in (*routers, docs.router, studio.router):
+        _answer_head(router)
         app.include_router(router)
-    app.include_router(docs.router)
-    app.include_router(studio.router)
     studio.mount_studio(app)
     app.openapi = lambda: openapi_document(app, service)  # type: ignore[method-assign]  # FastAPI's own way
     # The last to be added is the first that a request meets: what is refused is logged too.
-    app.add_middleware(AccessMiddleware, limits=service.limits, key=access.key, origins=access.origins)
+    app.add_middleware(AccessMiddleware, limits=service.limits, access=access)
     if access.origins:
         app.add_middleware(
             CORSMiddleware,
@@ -78,6 +71,16 @@ def create_app(service: Service, access: Access | None = None) -> FastAPI:
         )
     app.add_middleware(RequestLogMiddleware, metrics=service.metrics)
     return app
+
+
+def _answer_head(router: APIRouter) -> None:
+    """Let every endpoint for GET answer HEAD too; those that work for long have one that does not."""
+    routes = [(route, route.methods or set()) for route in router.routes if isinstance(route, APIRoute)]
+    answered = {route.path for route, methods in routes if "HEAD" in methods}
+    for route, methods in routes:
+        if "GET" in methods and route.path not in answered:
+            about: dict[str, Any] = {"response_model": route.response_model, "include_in_schema": False}
+            router.add_api_route(route.path, route.endpoint, methods=["HEAD"], **about)
 
 
 def openapi_document(app: FastAPI, service: Service) -> dict[str, Any]:

@@ -25,7 +25,7 @@ FILES = ("mid", "wav", "ogg", "musicxml", "svg", "json", "html")
 
 PATHS = {
     *("/", "/healthz", "/readyz", "/metrics", "/midi/{notes}", "/v1/models", "/v1/pieces", "/v1/pieces/{id}"),
-    *("/v1/pieces/{id}/events", "/v1/pieces/{id}/report"),
+    *("/v1/pieces/{id}/events", "/v1/pieces/{id}/report", "/v1/pieces/{id}/stop"),
     *(f"/v1/pieces/{{id}}.{kind}" for kind in FILES),
 }
 
@@ -131,3 +131,31 @@ def ask_for(operation: Any, key: str) -> None:
         case.call_and_validate(checks=wanted, timeout=PATIENCE)
 
     ask()
+
+
+def test_head_is_answered_as_get_wherever_get_is_without_a_body(server: httpx.Client) -> None:
+    piece = composed(server, notes=3)
+    paths = [
+        "/",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/v1/models",
+        "/v1/pieces",
+        "/docs",
+        "/docs/style.css",
+        "/midi/3?seed=1",
+    ]
+    paths += ["/openapi.json", f"/p/{piece['id']}", "/static/index.html", *piece["links"].values()]
+    paths += [
+        "/midi/0",
+        "/midi/3?style=chopn",
+        "/v1/pieces?limit=0",
+        "/v1/pieces/absent",
+        "/v1/pieces/absent.mid",
+        "/nowhere",
+    ]
+    for path in paths:
+        got, head = server.get(path), server.head(path)
+        assert (head.status_code, head.content) == (got.status_code, b""), path
+        assert head.headers.get("content-type") == got.headers.get("content-type"), path

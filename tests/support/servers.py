@@ -25,7 +25,8 @@ import pytest
 import uvicorn
 
 from arietta.generation.request import Request
-from arietta.serve.app import Access, create_app
+from arietta.serve.access import Access
+from arietta.serve.app import create_app
 from arietta.serve.connections import ConnectionLimits, limited_connection
 from arietta.serve.jobs.history import History, Record
 from arietta.serve.jobs.limits import Limits

@@ -23,6 +23,7 @@ class Limits:
     most_prompt_seconds: float = 3_600.0
     most_count: int = 8
     most_body: int = 2 * 2**20  # bytes; the largest of 11,330 piano files in two corpora has 0.8 MB
+    most_bodies: int = 64 * 2**20  # bytes, of all requests that are being answered
     body_seconds: float = 30.0
     most_wait: float = 120.0  # seconds that ?wait may ask for
     most_audio_seconds: float = 3_600.0

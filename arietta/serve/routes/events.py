@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Header
-from fastapi.responses import StreamingResponse
+from fastapi import Request as HttpRequest
+from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from ...errors import AriettaError, RequestError
@@ -20,6 +21,7 @@ from ...music.notes import Note
 from ..jobs.event_log import Event
 from ..jobs.job import Job, State
 from ..jobs.service import Service
+from .files import head_response
 from .problems import problem_responses
 from .requests import AppService
 from .schemas import PieceId, PieceView, ProgressView
@@ -69,19 +71,24 @@ class EventStream(StreamingResponse):
     },
     name="listen",
 )
-async def listen(key: PieceId, service: AppService, last: Annotated[str | None, LAST] = None) -> EventStream:
+async def listen(
+    http: HttpRequest, key: PieceId, service: AppService, last: Annotated[str | None, LAST] = None
+) -> Response:
     """Stream the events of a piece."""
     received = _event_number(last)
     job = service.job(key)
     if job is None:
         record = await run_in_threadpool(service.find, key)
         job = service.job(key)  # it may have been queued in between
+    # Proxies such as nginx must not hold the events back to send them in larger pieces.
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    if http.method == "HEAD":
+        return head_response(headers, EventStream.media_type)
     if job is not None:
         stream = _live_events(service, job, received)
     else:
         stream = _stored_events(service, key, received, is_done=record.state is State.DONE)
-    # Proxies such as nginx must not hold the events back to send them in larger pieces.
-    return EventStream(stream, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+    return EventStream(stream, headers=headers)
 
 
 def _event_number(header: str | None) -> int:

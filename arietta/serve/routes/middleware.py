@@ -1,4 +1,4 @@
-"""What every request passes before an endpoint: its line in the log, the key, the page it comes from, its size.
+"""What every request passes before an endpoint: its line in the log, its host, the key, its page, its size.
 
 Every answer gets its headers of security and its number here. It is plain ASGI, because the middleware that takes whole
 answers would hold back the event streams.
@@ -15,23 +15,27 @@ import logging
 import re
 import time
 import uuid
+from collections import Counter
 from collections.abc import Collection
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ...names import escape_name
+from ..access import Access
 from ..jobs.limits import Limits
 from ..jobs.metrics import Metrics
 from ..jobs.problem import SERVER_FAILURE
-from .problems import problem_response
+from .problems import RETRY_SECONDS, problem_response
 
+CLIENT_LEFT = 499  # in the log, as nginx has it: nobody is there to be answered
 OPEN_PATHS = ("/healthz", "/readyz")  # for what watches the server, without a key
-SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+MOST_GUESSES, GUESS_SECONDS = 4, 1.0  # wrong keys of a client at once, and how long each is answered
 CONTENT_POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
-# How much, and how long, a refused client may go on sending.
-LINGER_BYTES, LINGER_SECONDS = 1 << 18, 1.0
+# How much, and how long, a refused client may go on sending: it reads its answer only when it has sent all.
+LINGER_BYTES, LINGER_SECONDS = 64 << 20, 5.0
 requests_log = logging.getLogger("arietta.requests")
 
 
@@ -69,6 +73,8 @@ class RequestLogMiddleware:
         request = {"request_id": number, "method": scope["method"], "path": scope["path"], "client": client_of(scope)}
         try:
             await self._app(scope, receive, answer)
+        except ClientDisconnect:
+            status = status or CLIENT_LEFT
         except Exception:
             requests_log.exception(json.dumps(request))
             if status:
@@ -83,41 +89,65 @@ class RequestLogMiddleware:
 
 
 class AccessMiddleware:
-    """Refuses requests without the key, from other sites' pages, or with too large or slow a body; in this order."""
+    """Refuses requests under another name, without the key, of other sites' pages, with too large or slow a body.
 
-    def __init__(self, app: ASGIApp, limits: Limits, key: str | None, origins: Collection[str]) -> None:
-        self._app, self._limits, self._key, self._origins = app, limits, key, frozenset(origins)
+    In this order.
+    """
+
+    def __init__(self, app: ASGIApp, limits: Limits, access: Access) -> None:
+        self._app, self._limits, self._access = app, limits, access
+        self._guesses: Counter[str] = Counter()  # of wrong keys that are being answered, by client
+        self._bodies: set[_Body] = set()  # of the requests that are being answered
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        refusal = None
-        key = None if scope["path"] in OPEN_PATHS else self._key
-        # In constant time: how long a comparison takes must not tell how much of the key is right.
-        if key is not None and not hmac.compare_digest(_given_key(headers), key.encode()):
-            challenge = {"WWW-Authenticate": 'Basic realm="Arietta: the key is the password", charset="UTF-8"'}
-            refusal = problem_response(
-                401, "this server asks for its key: Authorization: Bearer KEY, or X-API-Key", challenge
-            )
-        elif not self._is_allowed_origin(scope, headers):
-            refusal = problem_response(403, f"pages of {headers['origin'][:80]} may not ask this server to do things")
-        elif _content_length(headers) > self._limits.most_body:
-            refusal = problem_response(413, _too_large(self._limits), {"Connection": "close"})
+        refusal = await self._refusal(scope, Headers(scope=scope))
         # As an answer and not an exception: the handlers of the app lie behind this middleware.
         if refusal is not None:
             await _drain(receive)
             await refusal(scope, receive, send)
             return
-        await self._app(scope, _limited(receive, self._limits), send)
+        body = _Body(receive, self._limits, others=self._bodies)
+        self._bodies.add(body)
+        try:
+            await self._app(scope, body.receive, send)
+        finally:
+            self._bodies.discard(body)
 
-    def _is_allowed_origin(self, scope: Scope, headers: Headers) -> bool:
-        """Whether no page of another site sent it: browsers name the origin of the page where something may change."""
-        origin = headers.get("origin")
-        if origin is None or scope["method"] in SAFE_METHODS or origin in self._origins:
-            return True
-        return urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+    async def _refusal(self, scope: Scope, headers: Headers) -> ASGIApp | None:
+        is_open = scope["path"] in OPEN_PATHS
+        if self._access.key is None and not is_open and not self._access.is_own_name(headers.get("host")):
+            name = escape_name(headers["host"][:80])
+            return problem_response(403, f"this server does not go by the name {name}; --allow-host lets it")
+        if self._access.key is not None and not is_open:
+            refusal = await self._check_key(_given_key(headers), client_of(scope))
+            if refusal is not None:
+                return refusal
+        if not self._access.may_ask(scope["method"], scope["path"], headers):
+            page = escape_name(headers.get("origin", "another site")[:80])
+            return problem_response(403, f"pages of {page} may not ask this server to do things")
+        if _content_length(headers) > self._limits.most_body:
+            return problem_response(413, _too_large(self._limits), {"Connection": "close"})
+        return None
+
+    async def _check_key(self, given: bytes, client: str) -> ASGIApp | None:
+        """Return the refusal of a wrong key; a guess is answered after a second, a few of one client at once."""
+        assert self._access.key is not None
+        if given and self._guesses[client] >= MOST_GUESSES:  # right or wrong: else guessing would go on
+            return problem_response(429, "too many wrong keys; try again in a few seconds", {"Retry-After": "2"})
+        # In constant time: how long a comparison takes must not tell how much of the key is right.
+        if hmac.compare_digest(given, self._access.key.encode()):
+            return None
+        if given:
+            self._guesses[client] += 1
+            try:
+                await asyncio.sleep(GUESS_SECONDS)
+            finally:
+                self._guesses -= Counter([client])  # drops those without one, for addresses are many
+        challenge = {"WWW-Authenticate": 'Basic realm="Arietta: the key is the password", charset="UTF-8"'}
+        return problem_response(401, "this server asks for its key: Authorization: Bearer KEY, or X-API-Key", challenge)
 
 
 def client_of(scope: Scope) -> str:
@@ -162,27 +192,37 @@ def _too_large(limits: Limits) -> str:
     return f"a request may have at most {limits.most_body} bytes"
 
 
-def _limited(receive: Receive, limits: Limits) -> Receive:
-    """Receive a body within limits; raises HTTPException where it is too large, or takes too long.
+class _Body:
+    """The body of a request while it comes, within limits: its size and its time, and the size of all at once."""
 
-    A Content-Length may be missing or wrong, so the bytes that come are counted.
-    """
-    size, deadline, is_complete = 0, time.monotonic() + limits.body_seconds, False
+    def __init__(self, receive: Receive, limits: Limits, *, others: Collection[_Body]) -> None:
+        self._receive, self._limits, self._others = receive, limits, others
+        self._deadline, self._is_complete = time.monotonic() + limits.body_seconds, False
+        self.size = 0
 
-    async def next_part() -> Message:
-        nonlocal size, is_complete
-        if is_complete:
-            return await receive()  # what comes now is that the client leaves, which may take as long as it likes
+    async def receive(self) -> Message:
+        """Receive the next part; raises HTTPException where the body is too large, or takes too long.
+
+        A Content-Length may be missing or wrong, so the bytes that come are counted.
+        """
+        if self._is_complete:
+            return await self._receive()  # what comes now is that the client leaves, which may take as long as it likes
         try:
-            async with asyncio.timeout(max(deadline - time.monotonic(), 0.0)):
-                message = await receive()
+            async with asyncio.timeout(max(self._deadline - time.monotonic(), 0.0)):
+                message = await self._receive()
         except TimeoutError as error:
-            sentence = f"the request's body did not come within {limits.body_seconds:g} seconds"
+            sentence = f"the request's body did not come within {self._limits.body_seconds:g} seconds"
             raise HTTPException(408, sentence, {"Connection": "close"}) from error
-        size += len(message.get("body", b""))
-        is_complete = not message.get("more_body", False)
-        if size > limits.most_body:
-            raise HTTPException(413, _too_large(limits), {"Connection": "close"})
+        self.size += len(message.get("body", b""))
+        self._is_complete = not message.get("more_body", False)
+        if self.size > self._limits.most_body:
+            await self._refuse(413, _too_large(self._limits))
+        if self.size and sum(body.size for body in self._others) > self._limits.most_bodies:
+            await self._refuse(429, "other clients send very much just now; try again in a few seconds")
         return message
 
-    return next_part
+    async def _refuse(self, status: int, sentence: str) -> None:
+        if not self._is_complete:
+            await _drain(self._receive)
+        headers = {"Connection": "close"} | ({"Retry-After": str(RETRY_SECONDS)} if status == 429 else {})
+        raise HTTPException(status, sentence, headers)

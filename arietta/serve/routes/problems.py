@@ -23,6 +23,7 @@ from ..jobs.service import UnfinishedError, UnknownPieceError
 
 MEDIA_TYPE = "application/problem+json"
 LONGEST_VALUE = 40  # characters of a value that are repeated to its sender
+LONGEST_DETAIL = 1_000
 RETRY_SECONDS = 5  # a piece of 1,000 notes takes about as long
 STATUSES: Mapping[type[AriettaError], int] = {
     RequestError: 422,
@@ -58,8 +59,11 @@ class Problem(BaseModel):
 
 
 def problem_response(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """Return the answer for a status and a sentence."""
-    return JSONResponse(problem_json(status, detail), status, headers, MEDIA_TYPE)
+    """Return the answer for a status and a sentence, which is cut where it repeats very much."""
+    cut = detail if len(detail) <= LONGEST_DETAIL else f"{detail[: LONGEST_DETAIL // 2]} ... {detail[-100:]}"
+    # With lone surrogates escaped, which no encoding can write.
+    text = cut.encode(errors="backslashreplace").decode()
+    return JSONResponse(problem_json(status, text), status, headers, MEDIA_TYPE)
 
 
 def problem_responses(**sentences: str) -> dict[int | str, dict[str, Any]]:

@@ -75,11 +75,12 @@ class SamplingFields(Sent):
     seed: Annotated[int | None, WithJsonSchema(SEED)] = Field(
         None, description="The same seed gives the same file; without one, a seed is drawn."
     )
-    model: Annotated[str | None, WithJsonSchema(MODEL)] = Field(
+    model: Annotated[str | None, Field(max_length=LONGEST_NAME), WithJsonSchema(MODEL)] = Field(
         None, description="One of the models that `/` lists; without it, the first."
     )
     style: str = Field(
         ANY,
+        max_length=LONGEST_NAME,
         description="A composer whom the model knows, by surname or full name; `any` lets the seed draw one where the "
         "model has shares of composers, `none` follows nobody.",
         examples=["chopin"],
@@ -143,7 +144,7 @@ class PieceRequest(SamplingFields):
     prompt_notes: Annotated[int | None, WithJsonSchema(NOTES)] = Field(
         None, description="Take only the first so many notes of what to go on from."
     )
-    continues: Annotated[str | None, WithJsonSchema(ID)] = Field(
+    continues: Annotated[str | None, Field(max_length=LONGEST_NAME), WithJsonSchema(ID)] = Field(
         None, description="The id of a kept piece to go on from."
     )
     stopped_at: Annotated[int | None, WithJsonSchema(NOTES)] = Field(

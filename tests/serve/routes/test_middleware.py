@@ -6,15 +6,17 @@ import base64
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
+from pathlib import Path
 
 import httpx
 import pytest
 
-from arietta.serve.app import Access
+from arietta.serve.access import Access
 from arietta.serve.jobs.limits import Limits
 from arietta.serve.jobs.models import Models
-from tests.support.servers import problem, serving
+from tests.support.servers import problem, serving, until
 
 KEY = "clé de sol"
 
@@ -172,3 +174,87 @@ def test_every_answer_is_taken_for_what_it_says_and_tells_no_other_site_where_it
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "same-origin"
         assert headers["x-request-id"]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_under_a_name_that_is_not_its_own_nothing_is_read_or_done(server: httpx.Client, method: str) -> None:
+    name = f"evil.example:{server.base_url.port}"
+    answer = server.request(method, "/v1/pieces", headers={"Host": name, "Origin": f"http://{name}"})
+    assert "does not go by the name evil.example" in problem(answer, 403)
+    assert server.get("/healthz", headers={"Host": name}).status_code == 200  # for what watches it
+
+
+def test_with_a_key_any_name_will_do(locked: httpx.Client) -> None:
+    headers = {"Host": "evil.example", "X-API-Key": KEY.encode()}
+    assert locked.get("/v1/pieces", headers=headers).status_code == 200
+
+
+def test_a_picture_on_another_sites_page_composes_nothing(server: httpx.Client) -> None:
+    picture = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
+    assert "pages of another site may not" in problem(server.get("/midi/5000", headers=picture), 403)
+    assert server.get("/", headers=picture | {"Sec-Fetch-Mode": "navigate"}).status_code == 200
+
+
+def test_a_broken_origin_is_refused_with_a_sentence(server: httpx.Client) -> None:
+    problem(server.post("/v1/pieces", json={"notes": 1}, headers={"Origin": "http://["}), 403)
+
+
+def test_guesses_of_the_key_are_slow_and_few_at_once(locked: httpx.Client) -> None:
+    def guess(_: int) -> int:
+        headers = {"X-API-Key": "wrong"}
+        return httpx.get(str(locked.base_url.join("/v1/pieces")), headers=headers, timeout=30).status_code
+
+    begun = time.monotonic()
+    with ThreadPoolExecutor(12) as guessers:
+        statuses = list(guessers.map(guess, range(12)))
+    assert set(statuses) == {401, 429} and time.monotonic() - begun > 0.9
+    assert ask(locked, None).status_code == 202  # who brings the right one is let in afterwards
+
+
+def head(kind: str, length: int) -> bytes:
+    """The head of a request for a piece."""
+    lines = (
+        "POST /v1/pieces HTTP/1.1",
+        "Host: 127.0.0.1",
+        f"Content-Type: {kind}",
+        f"Content-Length: {length}",
+        "",
+        "",
+    )
+    return "\r\n".join(lines).encode()
+
+
+def test_who_leaves_in_the_middle_of_a_body_is_no_failure_of_the_server(
+    models: Models, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"), serving(models, tmp_path) as client:
+        for kind in ("application/json", "multipart/form-data; boundary=x"):
+            with socket.create_connection((client.base_url.host, client.base_url.port or 80)) as leaving:
+                leaving.sendall(head(kind, 100) + b"--x")
+        until(lambda: sum('"status": 499' in record.getMessage() for record in caplog.records) == 2)
+        assert 'arietta_errors_total{status="500"}' not in client.get("/metrics").text
+        assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+@pytest.mark.parametrize("is_announced", [True, False])
+def test_a_body_far_over_the_limit_still_gets_its_answer(server: httpx.Client, is_announced: bool) -> None:
+    body = b"x" * (9 << 20)
+    content = body if is_announced else iter([body[:1_000_000]] * 9)
+    answer = server.post("/v1/pieces", content=content, headers={"Content-Type": "application/json"})
+    assert "at most 2097152 bytes" in problem(answer, 413)
+
+
+def test_what_all_clients_send_at_once_is_limited(models: Models, tmp_path: Path) -> None:
+    with serving(models, tmp_path, Limits(most_bodies=50_000)) as client:
+        address = (client.base_url.host, client.base_url.port or 80)
+        with socket.create_connection(address) as slow:
+            slow.sendall(head("application/json", 60_000) + b" " * 45_000)
+            until(lambda: client.post("/v1/pieces", json={"name": "x" * 9_000}).status_code == 429)
+            assert client.post("/v1/pieces", json={"notes": 1}).status_code == 202
+        until(lambda: client.post("/v1/pieces", json={"name": "x" * 9_000}).status_code == 422)
+
+
+@pytest.mark.parametrize("asked", [{"style": "x" * 10**6}, {"model": "x" * 10**6}, {"continues": "x" * 10**6}])
+def test_a_refusal_does_not_repeat_a_megabyte(server: httpx.Client, asked: dict[str, str]) -> None:
+    answer = server.post("/v1/pieces", json=asked)
+    assert "must be a text of at most 200 characters" in problem(answer, 422) and len(answer.content) < 2_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 
 from arietta.model.engine import OnnxEngine
 from arietta.serve.jobs.models import Models
-from arietta.serve.routes.problems import validation_detail
+from arietta.serve.routes.problems import problem_response, validation_detail
 from arietta.serve.routes.schemas import PieceRequest
 from tests.support.servers import problem, serving
 
@@ -61,3 +62,9 @@ def test_several_wrong_values_make_one_sentence_and_long_ones_are_shortened() ->
     sentences = detail(**wrong).split("; ")
     assert len(sentences) == 4
     assert any(sentence.endswith("'" + "x" * 39 + "...") for sentence in sentences)
+
+
+def test_a_very_long_sentence_is_cut_and_a_text_that_is_none_is_escaped() -> None:
+    content = json.loads(problem_response(422, "no \udfff " + "x" * 10**6 + " to be taken").body)
+    assert content["detail"].startswith("no \\udfff xxx") and content["detail"].endswith(" to be taken")
+    assert len(content["detail"]) < 1_000
