@@ -169,9 +169,7 @@ class Client:
         fields = {name: value for name, value in request.describe().items() if name != "prompt_notes"}
         fields |= {"count": count, "model": model, "name": name, "original": original or None, "best": best}
         if request.prompt is not None:
-            prompt = request.prompt
-            columns = (prompt.onset.tolist(), prompt.duration.tolist(), prompt.pitch.tolist(), prompt.velocity.tolist())
-            fields["prompt"] = {"notes": list(zip(*columns, strict=True)), "pedal": prompt.pedal.tolist()}
+            fields["prompt"] = _music(request.prompt)
         body = {name: value for name, value in fields.items() if value is not None}
         pieces: list[Any] = self._json("POST", "/v1/pieces", body)["pieces"]
         return pieces
@@ -253,6 +251,31 @@ class Client:
         """Cancel an unfinished piece, or delete a finished one."""
         self._call("DELETE", f"/v1/pieces/{quote(key)}")
 
+    def upload(self, file: str | Path, *, name: str | None = None) -> Any:
+        """Store a MIDI file as a finished piece and return its description; raises MidiError where it is unreadable."""
+        from .music.midi import read_midi_bytes
+
+        data, title = read_midi_bytes(file), Path(file).stem if name is None else name
+        return json.loads(self._call("POST", f"/v1/uploads?{urlencode({'name': title})}", data))
+
+    def revisions(self, key: str) -> Any:
+        """Fetch the tree of a piece's revisions: its `version`, the number at its `head`, and what each is."""
+        return self._json("GET", f"/v1/pieces/{quote(key)}/revisions")
+
+    def revise(self, key: str, notes: Notes, *, version: int, parent: int, cause: str, name: str = "") -> Any:
+        """Store a changed version of a piece, which its files are of from then on, and return the tree of revisions.
+
+        `version` is that of the tree that the change was made from: if it has changed since, the server refuses.
+        """
+        body = {**_music(notes), "parent": parent, "cause": cause, "name": name}
+        path = f"/v1/pieces/{quote(key)}/revisions"
+        return json.loads(self._call("POST", path, body, {"If-Match": f'"{version}"'}))
+
+    def choose_revision(self, key: str, number: int, *, version: int) -> Any:
+        """Bring a revision of a piece to the head, 0 for the piece as it was; as `revise` otherwise."""
+        path = f"/v1/pieces/{quote(key)}/revisions"
+        return json.loads(self._call("PATCH", path, {"head": number}, {"If-Match": f'"{version}"'}))
+
     def models(self) -> list[Any]:
         """Fetch the descriptions of the server's models, the default first."""
         models: list[Any] = self._json("GET", "/v1/models")["models"]
@@ -280,10 +303,10 @@ class Client:
     def _json(self, method: str, path: str, body: Any = None) -> Any:
         return json.loads(self._call(method, path, body))
 
-    def _call(self, method: str, path: str, body: Any = None) -> bytes:
+    def _call(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> bytes:
         connection = self._connect()
         try:
-            return self._send(connection, method, path, body, {"Accept": "*/*"}).read()
+            return self._send(connection, method, path, body, {"Accept": "*/*", **(headers or {})}).read()
         except (OSError, http.client.HTTPException) as error:
             raise self._no_answer(error) from error
         finally:
@@ -292,8 +315,8 @@ class Client:
     def _send(
         self, connection: http.client.HTTPConnection, method: str, path: str, body: Any, headers: Mapping[str, str]
     ) -> http.client.HTTPResponse:
-        data = None if body is None else json.dumps(body).encode()
-        kind = {} if data is None else {"Content-Type": "application/json"}
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        kind = {} if data is None else {"Content-Type": "audio/midi" if data is body else "application/json"}
         connection.request(method, self._parts.path.rstrip("/") + path, data, {**headers, **kind, **self._headers})
         answer = connection.getresponse()
         if answer.status >= 400:
@@ -308,6 +331,12 @@ class Client:
     def _no_answer(self, error: Exception) -> RequestError:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return RequestError(f"{self.address}: no server answers there ({reason})")
+
+
+def _music(notes: Notes) -> dict[str, Any]:
+    """Write notes and pedal as the server takes them."""
+    columns = (notes.onset.tolist(), notes.duration.tolist(), notes.pitch.tolist(), notes.velocity.tolist())
+    return {"notes": list(zip(*columns, strict=True)), "pedal": notes.pedal.tolist()}
 
 
 def _progress_of_all(progress: Progress | None, index: int, count: int) -> Progress | None:

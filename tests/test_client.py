@@ -251,3 +251,15 @@ def test_a_piece_is_stopped_and_then_finished(client: Client) -> None:
     take = client.take(piece["id"])
     assert stopped["state"] == "done"
     assert take.request.stopped_at == take.note_count == stopped["request"]["stopped_at"]
+
+
+def test_an_uploaded_piece_is_changed_undone_and_not_overwritten(client: Client, tmp_path: Path, waltz: Notes) -> None:
+    write_midi(tmp_path / "waltz.mid", waltz)
+    piece = client.upload(tmp_path / "waltz.mid")
+    assert (piece["name"], piece["figures"]["notes"]) == ("waltz", len(waltz))
+    tree = client.revise(piece["id"], first(waltz, 3), version=0, parent=0, cause="cut")
+    assert client.piece(piece["id"])["revision"]["note_count"] == 3
+    with pytest.raises(RequestError, match="changed elsewhere"):
+        client.revise(piece["id"], waltz, version=0, parent=0, cause="late")
+    client.choose_revision(piece["id"], 0, version=tree["version"])
+    assert client.revisions(piece["id"])["head"] == 0

@@ -22,11 +22,12 @@ from .. import __version__
 from .access import Access
 from .jobs.service import Service
 from .routes import docs, events, files, midi, pieces, problems, reports, schemas, studio, system
+from .routes.editing import revisions, uploads
 from .routes.middleware import AccessMiddleware, RequestLogMiddleware
 from .work_queue import WorkQueues
 
 # Headers that scripts of other sites may read, beside the few that browsers always let them.
-EXPOSED_HEADERS = ("Content-Disposition", "Location", "Retry-After", "X-Request-ID")
+EXPOSED_HEADERS = ("Content-Disposition", "ETag", "Location", "Retry-After", "X-Request-ID")
 
 
 def create_app(service: Service, access: Access | None = None) -> FastAPI:
@@ -54,7 +55,7 @@ def create_app(service: Service, access: Access | None = None) -> FastAPI:
     app.state.service, app.state.queues = service, queues
     # The order matters: /v1/pieces/{id}.mid would match /v1/pieces/{id} too, and the first that matches answers.
     routers = (system.router, files.files_router(), reports.router, events.router, pieces.router, midi.router)
-    for router in (*routers, docs.router, studio.router):
+    for router in (*routers, revisions.router, uploads.router, docs.router, studio.router):
         _answer_head(router)
         app.include_router(router)
     studio.mount_studio(app)
@@ -89,8 +90,11 @@ def openapi_document(app: FastAPI, service: Service) -> dict[str, Any]:
         document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
         template = "#/components/schemas/{model}"
         # Bodies that endpoints read by themselves, and answers that they write by themselves.
-        requests = (schemas.PieceRequest, schemas.PieceRequestForm, schemas.Change)
-        answers = (problems.Problem, schemas.MusicView)
+        requests = (
+            *(schemas.PieceRequest, schemas.PieceRequestForm, schemas.Change),
+            *(revisions.RevisionRequest, revisions.HeadRequest, revisions.NameRequest),
+        )
+        answers = (problems.Problem, files.MusicView)
         models: list[Any] = [(model, "validation") for model in requests]
         models += [(model, "serialization") for model in answers]
         _, definitions = models_json_schema(models, ref_template=template)

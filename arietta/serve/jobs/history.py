@@ -22,8 +22,8 @@ from ...errors import HistoryError
 from .event_log import Event, pack, unpack
 from .job import State
 
-FORMAT = 1
-_TABLE = """
+FORMAT = 2  # a file of format 1 has no revisions, and gets the tables for them
+_TABLES = """
 CREATE TABLE IF NOT EXISTS pieces (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
@@ -38,19 +38,38 @@ CREATE TABLE IF NOT EXISTS pieces (
     outcome TEXT NOT NULL DEFAULT '{}',
     prompt BLOB,
     told BLOB
-)
+);
+CREATE TABLE IF NOT EXISTS revisions (
+    piece TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    parent INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    source TEXT,
+    created REAL NOT NULL,
+    visited INTEGER NOT NULL,
+    note_count INTEGER NOT NULL,
+    seconds REAL NOT NULL,
+    marks TEXT NOT NULL,
+    music BLOB NOT NULL,
+    size INTEGER NOT NULL,
+    PRIMARY KEY (piece, number)
+);
+CREATE TABLE IF NOT EXISTS heads (piece TEXT PRIMARY KEY, head INTEGER NOT NULL, version INTEGER NOT NULL);
 """
 _COLUMNS = "number, id, name, state, created, is_favourite, asked, title, texts, outcome"
 # A piece that has its title as its name, because nobody gave it another, is renamed with it.
 _SET_REQUEST = """
 UPDATE pieces SET name = CASE name WHEN title THEN ? ELSE name END, asked = ?, title = ?, texts = ? WHERE id = ?
 """
-# Of the pieces that are over and no favourites the newest stay, as many as both limits allow; the newest always stays.
+# Of the pieces that are over, and neither favourites nor revised, the newest stay, as many as both limits allow; the
+# newest of all always stays.
 _TRIM = """
 DELETE FROM pieces WHERE number IN (
     SELECT number FROM (
         SELECT number, ROW_NUMBER() OVER newest AS rank, SUM(size) OVER newest AS bytes
-        FROM pieces WHERE state != 'waiting' AND NOT is_favourite WINDOW newest AS (ORDER BY number DESC)
+        FROM pieces WHERE state != 'waiting' AND NOT is_favourite AND id NOT IN (SELECT piece FROM heads)
+        WINDOW newest AS (ORDER BY number DESC)
     ) WHERE rank > 1 AND (rank > ? OR bytes > ?)
 )
 """
@@ -125,7 +144,7 @@ class History:
         (version,) = self._base.execute("PRAGMA user_version").fetchone()
         if version > FORMAT:
             raise HistoryError(f"{file}: format {version}, this version reads up to {FORMAT}")
-        self._base.executescript(f"{_TABLE}; PRAGMA user_version = {FORMAT}")
+        self._base.executescript(f"{_TABLES} PRAGMA user_version = {FORMAT}")
 
     def close(self) -> None:
         """Close the database and leave the folder to others."""
@@ -133,17 +152,23 @@ class History:
             self._opened.close()
 
     @contextlib.contextmanager
-    def _changing(self) -> Iterator[sqlite3.Connection]:
+    def changing(self) -> Iterator[sqlite3.Connection]:
         """Store all changes made inside, or none."""
         with self._lock, self._base:
             yield self._base
 
-    def _read(self, query: str, values: Sequence[Any]) -> list[Any]:
+    def read(self, query: str, values: Sequence[Any]) -> list[Any]:
+        """Return the rows of a query."""
         with self._lock:
             return self._base.execute(query, values).fetchall()
 
-    def add(self, records: Sequence[Record], prompts: Sequence[Sequence[Event]]) -> None:
-        """Store waiting pieces, each with the events of its prompt, which may be none."""
+    def add(
+        self,
+        records: Sequence[Record],
+        prompts: Sequence[Sequence[Event]],
+        ends: Sequence[tuple[JobOutcome, Sequence[Event]]] = (),
+    ) -> None:
+        """Store pieces, each with the events of its prompt, which may be none; `ends` are of those that are over."""
         rows = [
             (
                 *(record.id, record.name, record.state, record.created, json.dumps(record.asked), record.title),
@@ -151,11 +176,13 @@ class History:
             )
             for record, prompt in zip(records, prompts, strict=True)
         ]
-        with self._changing() as base:
+        with self.changing() as base:
             base.executemany(
                 "INSERT INTO pieces (id, name, state, created, asked, title, texts, prompt) VALUES (?,?,?,?,?,?,?,?)",
                 rows,
             )
+            for record, (outcome, events) in zip(records, ends, strict=False):
+                self._set_end(base, record.id, record.state, outcome, events)
 
     def end(
         self,
@@ -166,58 +193,66 @@ class History:
         accepted: Record | None = None,
     ) -> None:
         """Store what became of a piece; `accepted` has the request that made it, where that is another than asked."""
-        data = pack(events) if events else None
-        values = (state, json.dumps(asdict(outcome)), data, len(data or b""), key)
-        with self._changing() as base:
-            base.execute("UPDATE pieces SET state = ?, outcome = ?, told = ?, size = ? WHERE id = ?", values)
+        with self.changing() as base:
+            self._set_end(base, key, state, outcome, events)
             if accepted is not None:
                 request = (accepted.title, json.dumps(accepted.asked), accepted.title, json.dumps(accepted.texts), key)
                 base.execute(_SET_REQUEST, request)
 
+    @staticmethod
+    def _set_end(
+        base: sqlite3.Connection, key: str, state: State, outcome: JobOutcome, events: Sequence[Event]
+    ) -> None:
+        data = pack(events) if events else None
+        values = (state, json.dumps(asdict(outcome)), data, len(data or b""), key)
+        base.execute("UPDATE pieces SET state = ?, outcome = ?, told = ?, size = ? WHERE id = ?", values)
+
     def set_outcomes(self, outcomes: Mapping[str, JobOutcome]) -> None:
         """Store other outcomes of pieces that are over, by their ids."""
-        with self._changing() as base:
+        with self.changing() as base:
             values = [(json.dumps(asdict(outcome)), key) for key, outcome in outcomes.items()]
             base.executemany("UPDATE pieces SET outcome = ? WHERE id = ?", values)
 
     def change(self, key: str, *, name: str | None, is_favourite: bool | None) -> None:
         """Rename a piece, or make it a favourite or not; None leaves it as it is."""
-        with self._changing() as base:
+        with self.changing() as base:
             base.execute(
                 "UPDATE pieces SET name = coalesce(?, name), is_favourite = coalesce(?, is_favourite) WHERE id = ?",
                 (name, is_favourite, key),
             )
 
     def delete(self, key: str) -> None:
-        """Delete a piece, if there is one of that id."""
-        with self._changing() as base:
+        """Delete a piece and its revisions, if there is one of that id."""
+        with self.changing() as base:
             base.execute("DELETE FROM pieces WHERE id = ?", (key,))
+            base.execute("DELETE FROM revisions WHERE piece = ?", (key,))
+            base.execute("DELETE FROM heads WHERE piece = ?", (key,))
 
     def trim(self, most_pieces: int, most_bytes: int) -> None:
-        """Delete the oldest beyond so many pieces, or bytes of notes; favourites stay and are not counted."""
-        with self._changing() as base:
+        """Delete the oldest beyond so many pieces, or bytes of notes; favourites and revised pieces are not counted."""
+        with self.changing() as base:
             base.execute(_TRIM, (most_pieces, most_bytes))
 
     def find(self, key: str) -> Record | None:
         """Return the piece of that id, None if there is none."""
-        rows = self._read(f"SELECT {_COLUMNS} FROM pieces WHERE id = ?", (key,))
+        rows = self.read(f"SELECT {_COLUMNS} FROM pieces WHERE id = ?", (key,))
         return _record(rows[0]) if rows else None
 
     def page(self, limit: int, *, before: int | None = None, only_favourites: bool = False) -> list[Record]:
         """Return the newest pieces, the newest first, with numbers below `before` if it is given."""
         # `is_favourite >= 0` holds for all, `>= 1` for favourites alone.
         query = f"SELECT {_COLUMNS} FROM pieces WHERE number < ? AND is_favourite >= ? ORDER BY number DESC LIMIT ?"
-        return [_record(row) for row in self._read(query, (before or 2**62, only_favourites, limit))]
+        return [_record(row) for row in self.read(query, (before or 2**62, only_favourites, limit))]
 
     def waiting(self) -> list[Record]:
         """Return the pieces that have not ended, the oldest first."""
         query = f"SELECT {_COLUMNS} FROM pieces WHERE state = ? ORDER BY number"
-        return [_record(row) for row in self._read(query, (State.WAITING,))]
+        return [_record(row) for row in self.read(query, (State.WAITING,))]
 
     def order(self, key: str) -> list[Record]:
         """Return the pieces that were ordered together with that first one, in the order of their seeds."""
         query = f"SELECT {_COLUMNS} FROM pieces WHERE json_extract(asked, '$.order') = ? ORDER BY number"
-        return [_record(row) for row in self._read(query, (key,))]
+        return [_record(row) for row in self.read(query, (key,))]
 
     def prompt(self, key: str) -> list[Event]:
         """Return the events of a piece's prompt."""
@@ -228,7 +263,7 @@ class History:
         return self._unpacked("told", key)
 
     def _unpacked(self, column: str, key: str) -> list[Event]:
-        rows = self._read(f"SELECT {column} FROM pieces WHERE id = ?", (key,))
+        rows = self.read(f"SELECT {column} FROM pieces WHERE id = ?", (key,))
         return unpack(rows[0][0]) if rows and rows[0][0] else []
 
 

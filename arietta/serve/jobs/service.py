@@ -22,7 +22,8 @@ from ...generation.original import Attempts, Originality, measure_originality
 from ...generation.request import Request, Take, midi_texts
 from ...model.bundle import Bundle
 from ...music.notes import Notes
-from .event_log import Event, events_of, to_notes
+from .editing.revisions import Revisions, Version
+from .event_log import events_of, to_notes
 from .history import History, JobOutcome, Record
 from .job import Job, State
 from .limits import Limits
@@ -33,6 +34,7 @@ from .problem import SERVER_FAILURE, problem_json
 from .scheduler import Scheduler
 from .selection import BEST, ORDER, mark_best
 
+UPLOAD = "upload"  # the verb of pieces that come from elsewhere
 ORIGINAL = "original"  # key in `Record.asked` while the piece may be composed again
 log = logging.getLogger(__name__)
 
@@ -69,6 +71,7 @@ class Service:
         self, models: Models, history: History, limits: Limits, *, is_stopping: Callable[[], bool] = lambda: False
     ) -> None:
         self.models, self.history, self.limits = models, history, limits
+        self.revisions = Revisions(history, limits)
         self.notifier, self.metrics = Notifier(), Metrics()
         self.scheduler = Scheduler(limits, self.notifier, self.metrics, on_end=self._on_end, is_stopping=is_stopping)
         self.metrics.watch(lambda: self.scheduler.counts)
@@ -94,8 +97,10 @@ class Service:
     def submit(self, orders: Sequence[Order], client: str) -> list[Record]:
         """Store orders and queue them, all or none.
 
-        Raises RequestError where a model cannot do what is asked, FullError where there is no room, StoppingError.
+        Raises RequestError where a model cannot do what is asked, FullError or StorageFullError where there is no
+        room, StoppingError.
         """
+        self.revisions.check_room()
         self.scheduler.check_room(client, len(orders))  # before any work; checked again when they are queued
         jobs = [self._job(order, client) for order in orders]
         records = [_record(order, job, jobs[0].key) for order, job in zip(orders, jobs, strict=True)]
@@ -181,17 +186,37 @@ class Service:
         self.history.change(key, name=name, is_favourite=is_favourite)
         return self.find(key)
 
-    def finished(self, key: str) -> tuple[Record, list[Event]]:
-        """Return a finished piece and its events; raises UnknownPieceError, or UnfinishedError where there are none."""
+    def finished(self, key: str) -> Record:
+        """Return a finished piece; raises UnknownPieceError, or UnfinishedError where it has no notes."""
         record = self.find(key)
         if record.state is not State.DONE:
             consequence = ", so it has no files" if record.state.is_final else ": its files are there when it is done"
             raise UnfinishedError(f"the piece {key} is {record.state}{consequence}")
-        return record, self.history.events(key)
+        return record
+
+    def music(self, key: str, number: int | None = None) -> Version:
+        """Return a version of a finished piece: a revision by its number, or the one at the head.
+
+        Raises as `finished` does, and RequestError where there is no such revision.
+        """
+        record, number = self.finished(key), self.revisions.tree(key).head if number is None else number
+        if number:
+            return self.revisions.music(key, number)
+        return Version(to_notes(self.history.events(key)), prompt_notes=record.asked.get("prompt_notes", 0))
 
     def notes(self, key: str) -> Notes:
-        """Return the notes of a finished piece; raises as `finished` does."""
-        return to_notes(self.finished(key)[1])
+        """Return the notes of a finished piece as it is now; raises as `finished` does."""
+        return self.music(key).notes
+
+    def add_upload(self, notes: Notes, name: str) -> Record:
+        """Store music from elsewhere as a finished piece; raises StorageFullError where there is no room."""
+        self.revisions.check_room()
+        asked = {"verb": UPLOAD, "notes": len(notes), "prompt_notes": len(notes)}
+        figures = {"notes": len(notes), "seconds": round(notes.seconds, 3)}
+        record = Record(secrets.token_hex(8), name, State.DONE, time.time(), asked, title=name, texts=())
+        self.history.add([record], [()], [(JobOutcome(figures=figures, done=len(notes)), events_of(notes))])
+        self.history.trim(self.limits.keep_pieces, self.limits.keep_bytes)
+        return self.find(record.id)
 
     def _on_end(self, job: Job) -> None:
         """Take a job from the scheduler's thread, which must not wait."""

@@ -16,6 +16,7 @@ import numpy as np
 from fastapi import APIRouter, Depends
 from fastapi import Request as HttpRequest
 from fastapi.responses import Response, StreamingResponse
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
@@ -23,19 +24,42 @@ from starlette.types import Receive, Scope, Send
 from ...errors import RequestError
 from ...files import name_with
 from ...music.midi import midi_bytes
-from ...music.notes import Notes
 from ...names import is_shown
-from ..jobs.event_log import to_notes
+from ..jobs.editing.revisions import Version
 from ..jobs.history import Record
 from ..jobs.limits import Limits
 from ..work_queue import WorkQueue, WorkQueues
 from .middleware import client_of
 from .problems import problem_responses
 from .requests import AppService
-from .schemas import MusicView, PieceId
+from .schemas import Music, PieceId, is_none
 
 PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"  # an SVG opened as a page runs no script
 SOUND_BLOCK = 44_100  # frames that are rendered before another client's turn: a second, at most a tenth of work
+
+
+class MusicView(Music):
+    """A finished piece: `notes` begin with the prompt's `prompt_notes`, untouched.
+
+    Of a revision, `composed` and `locks` are indices of the notes that a model wrote, and that none may change.
+    """
+
+    prompt_notes: int
+    composed: list[int] | None = Field(None, exclude_if=is_none)
+    locks: list[int] | None = Field(None, exclude_if=is_none)
+
+    @classmethod
+    def of(cls, version: Version) -> MusicView:
+        """Show a version of a piece."""
+        notes = version.notes
+        columns = (getattr(notes, name).tolist() for name in ("onset", "duration", "pitch", "velocity"))
+        return cls(
+            notes=list(zip(*columns, strict=True)),
+            pedal=notes.pedal.tolist(),
+            prompt_notes=version.prompt_notes,
+            composed=None if version.composed is None else list(version.composed),
+            locks=None if version.locks is None else list(version.locks),
+        )
 
 
 @dataclass(frozen=True)
@@ -59,23 +83,25 @@ FILE_KINDS = (
 )
 
 
-def file_writer(ending: str, record: Record, notes: Notes, limits: Limits) -> Callable[[], bytes]:
-    """Return what writes a piece as a kind of file; sound in parts, call by call, until one is empty.
+def file_writer(ending: str, record: Record, version: Version, limits: Limits) -> Callable[[], bytes]:
+    """Return what writes a version of a piece as a kind of file; sound in parts, call by call, until one is empty.
 
     Raises RequestError where a piece is too long or too dear for sound, HTTPException where this installation lacks a
     package that the kind needs: all that can be refused, before anything is written.
     """
     try:
-        return _writer(ending, record, notes, limits)
+        return _writer(ending, record, version, limits)
     except ImportError as error:
         raise HTTPException(501, f"this server cannot make .{ending} files: {error}") from error
 
 
-def _writer(ending: str, record: Record, notes: Notes, limits: Limits) -> Callable[[], bytes]:
-    prompt_notes = record.asked.get("prompt_notes", 0)
+def _writer(ending: str, record: Record, version: Version, limits: Limits) -> Callable[[], bytes]:
+    notes = version.notes
     match ending:
         case "mid":
-            return lambda: midi_bytes(notes, title=record.title, texts=record.texts)
+            # The request of a piece that was changed gives another piece: its file does not carry it.
+            texts = record.texts if version.composed is None else ()
+            return lambda: midi_bytes(notes, title=record.title, texts=texts)
         case "wav" | "ogg":
             from ...render.audio import audio_parts
             from ...render.piano import tone_seconds
@@ -95,12 +121,9 @@ def _writer(ending: str, record: Record, notes: Notes, limits: Limits) -> Callab
         case "svg":
             from ...render.roll import roll_svg
 
-            prompt_seconds = float(np.max(notes.onset[:prompt_notes], initial=0.0))
+            prompt_seconds = float(np.max(notes.onset[: version.prompt_notes], initial=0.0))
             return lambda: roll_svg(notes, title=record.name, prompt_seconds=prompt_seconds).encode()
-    columns = (getattr(notes, name).tolist() for name in ("onset", "duration", "pitch", "velocity"))
-    rows = list(zip(*columns, strict=True))
-    music = MusicView(notes=rows, pedal=notes.pedal.tolist(), prompt_notes=prompt_notes)
-    return lambda: music.model_dump_json().encode()
+    return lambda: MusicView.of(version).model_dump_json().encode()
 
 
 async def queues_of(http: HttpRequest) -> WorkQueues:
@@ -162,8 +185,8 @@ def files_router() -> APIRouter:
 def _file_endpoint(kind: FileKind) -> Callable[..., Any]:
     async def get_file(http: HttpRequest, key: PieceId, service: AppService, queues: AppQueues) -> Response:
         def prepare() -> tuple[Record, Callable[[], bytes]]:
-            record, events = service.finished(key)
-            return record, file_writer(kind.ending, record, to_notes(events), service.limits)
+            record = service.finished(key)
+            return record, file_writer(kind.ending, record, service.music(key), service.limits)
 
         record, write = await run_in_threadpool(prepare)  # refuses before it waits in the queue, and HEAD too
         way = "inline" if kind.is_inline else "attachment"

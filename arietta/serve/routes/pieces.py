@@ -85,7 +85,7 @@ async def ask_for_pieces(
     await wait_for(service, jobs, wait)
     answer.headers["Location"] = f"/v1/pieces/{records[0].id}"
     current = await run_in_threadpool(lambda: [service.find(record.id) for record in records])
-    return Pieces(pieces=[_view(service, record) for record in current])
+    return Pieces(pieces=await run_in_threadpool(lambda: [piece_view(service, record) for record in current]))
 
 
 @router.get(
@@ -104,7 +104,8 @@ async def list_pieces(
     page = partial(service.page, before=None if before is None else int(before), only_favourites=favourites)
     records = await run_in_threadpool(page, limit + 1)  # one more tells whether there are older ones
     older = str(records[limit - 1].number) if len(records) > limit else None
-    return PiecePage(pieces=[_view(service, record) for record in records[:limit]], next=older)
+    views = await run_in_threadpool(lambda: [piece_view(service, record) for record in records[:limit]])
+    return PiecePage(pieces=views, next=older)
 
 
 @router.get(
@@ -115,7 +116,7 @@ async def list_pieces(
 )
 async def look_at_piece(key: PieceId, service: AppService) -> PieceView:
     """Return a piece as it is now."""
-    return _view(service, await run_in_threadpool(service.find, key))
+    return await run_in_threadpool(piece_view, service, await run_in_threadpool(service.find, key))
 
 
 @router.patch(
@@ -129,7 +130,7 @@ async def change_piece(http: HttpRequest, key: PieceId, service: AppService) -> 
     """Rename a piece or make it a favourite."""
     change = await read_json(http, Change)
     changed = partial(service.change, name=change.name, is_favourite=change.is_favourite)
-    return _view(service, await run_in_threadpool(changed, key))
+    return await run_in_threadpool(piece_view, service, await run_in_threadpool(changed, key))
 
 
 @router.post(
@@ -145,7 +146,7 @@ async def stop_piece(key: PieceId, service: AppService) -> PieceView:
     job = await run_in_threadpool(service.stop, key)
     if job is not None:
         await wait_for(service, [job], CANCEL_SECONDS)
-    return _view(service, await run_in_threadpool(service.find, key))
+    return await run_in_threadpool(piece_view, service, await run_in_threadpool(service.find, key))
 
 
 @router.delete(
@@ -174,5 +175,6 @@ async def wait_for(service: Service, jobs: Sequence[Job], seconds: float) -> Non
         await service.notifier.wait(seen, remaining)
 
 
-def _view(service: Service, record: Record) -> PieceView:
-    return PieceView.of(record, service.job(record.id))
+def piece_view(service: Service, record: Record) -> PieceView:
+    """Show a piece as it is now."""
+    return PieceView.of(record, service.job(record.id), service.revisions.current(record.id))

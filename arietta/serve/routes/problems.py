@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from ...errors import AriettaError, RequestError
+from ..jobs.editing.revisions import ConflictError, StorageFullError
 from ..jobs.problem import problem_json
 from ..jobs.scheduler import FullError, StoppingError
 from ..jobs.service import UnfinishedError, UnknownPieceError
@@ -29,8 +30,10 @@ STATUSES: Mapping[type[AriettaError], int] = {
     RequestError: 422,
     UnknownPieceError: 404,
     UnfinishedError: 409,
+    ConflictError: 409,
     FullError: 429,
     StoppingError: 503,
+    StorageFullError: 507,
 }
 # What is expected, by the beginning of the names of pydantic's errors. The first that fits counts, so longer names
 # come before their own beginnings.

@@ -73,7 +73,7 @@ class ReportView(BaseModel):
 )
 async def get_page(http: HttpRequest, key: PieceId, service: AppService, queues: AppQueues) -> Response:
     """Write the report as a page."""
-    record, _ = await run_in_threadpool(service.finished, key)  # refuses before it waits in the queue
+    record = await run_in_threadpool(service.finished, key)  # refuses before it waits in the queue
 
     def write(notes: Notes, report: Report) -> bytes:
         return report_html([TitledReport(record.name, notes, report)]).encode()
@@ -96,7 +96,7 @@ async def get_page(http: HttpRequest, key: PieceId, service: AppService, queues:
 )
 async def get_report(http: HttpRequest, key: PieceId, service: AppService, queues: AppQueues) -> Response:
     """Write the report as JSON."""
-    record, _ = await run_in_threadpool(service.finished, key)
+    record = await run_in_threadpool(service.finished, key)
 
     def write(_: Notes, report: Report) -> bytes:
         return json.dumps(report_json(report), allow_nan=False).encode()
@@ -116,7 +116,7 @@ async def _report(
 
     def judge_and_write() -> bytes:
         notes = service.notes(record.id)
-        models, model = service.models, record.asked["model"]
+        models, model = service.models, record.asked.get("model")
         if model in models.names:
             report = report_on(notes, engine=models.engine(model), index=models.index(model))
         else:

@@ -14,11 +14,10 @@ from fastapi import Path
 from pydantic import BaseModel, ConfigDict, FailFast, Field, StrictBool, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from ...evaluation.ranking import typical_nats
-from ...model.bundle import DEFAULT_MODEL, Bundle
-from ...model.composers import offered_composers
+from ...model.bundle import DEFAULT_MODEL
 from ...model.config import ANY
 from ...model.sampling import HIGHEST_GUIDANCE, HIGHEST_TEMPERATURE, LOWEST_TEMPERATURE, Sampling
+from ..jobs.editing.revisions import Revision
 from ..jobs.history import Record
 from ..jobs.job import Job, State
 from .problems import Problem
@@ -167,8 +166,14 @@ class Change(Sent):
     is_favourite: StrictBool | None = Field(None, description="Favourites are never dropped to make room.")
 
 
-def _is_none(field: object) -> bool:
+def is_none(field: object) -> bool:
+    """Whether a field has no value, and is left out of an answer."""
     return field is None
+
+
+def iso_time(seconds: float) -> str:
+    """Write seconds since 1970 as ISO 8601, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class ProgressView(BaseModel):
@@ -246,35 +251,39 @@ class ChoiceView(BaseModel):
 class Figures(BaseModel):
     """Figures of a finished piece: notes composed, seconds with its prompt, and its likelihood.
 
-    The likelihood is in nats per note under the model, of which fewer are likelier.
+    The likelihood is in nats per note under the model, of which fewer are likelier; a file that was uploaded has none.
     """
 
     notes: int
     seconds: float
-    nll_per_note: float
-    originality: OriginalityView | None = Field(None, exclude_if=_is_none)
+    nll_per_note: float | None = Field(None, exclude_if=is_none)
+    originality: OriginalityView | None = Field(None, exclude_if=is_none)
     choice: ChoiceView | None = Field(
-        None, description="There when all pieces that were asked for with it are over.", exclude_if=_is_none
+        None, description="There when all pieces that were asked for with it are over.", exclude_if=is_none
     )
 
 
 class RequestView(BaseModel):
-    """What to ask for to get the same piece again; either `notes` or `seconds` is there."""
+    """What to ask for to get the same piece again; either `notes` or `seconds` is there.
 
-    model: str
-    bundle: str = Field(description="Fingerprint of exactly these weights.")
-    notes: int | None = Field(None, exclude_if=_is_none)
-    seconds: float | None = Field(None, exclude_if=_is_none)
-    style: str
-    seed: int
-    temperature: float | dict[str, float]
-    top_p: float | dict[str, float]
-    min_p: float | dict[str, float]
-    guidance: float = 1.0  # pieces stored by versions without guidance have none
-    prompt_notes: int | None = Field(None, exclude_if=_is_none)
-    continues: str | None = Field(None, exclude_if=_is_none)
-    stopped_at: int | None = Field(None, description="Notes after which it was stopped.", exclude_if=_is_none)
-    original: bool | None = Field(None, description="There while the piece may be composed again.", exclude_if=_is_none)
+    A file that was uploaded has `verb` and `notes` alone.
+    """
+
+    verb: str | None = Field(None, description="`upload`, where it is no request.", exclude_if=is_none)
+    model: str | None = Field(None, exclude_if=is_none)
+    bundle: str | None = Field(None, description="Fingerprint of exactly these weights.", exclude_if=is_none)
+    notes: int | None = Field(None, exclude_if=is_none)
+    seconds: float | None = Field(None, exclude_if=is_none)
+    style: str | None = Field(None, exclude_if=is_none)
+    seed: int | None = Field(None, exclude_if=is_none)
+    temperature: float | dict[str, float] | None = Field(None, exclude_if=is_none)
+    top_p: float | dict[str, float] | None = Field(None, exclude_if=is_none)
+    min_p: float | dict[str, float] | None = Field(None, exclude_if=is_none)
+    guidance: float | None = Field(None, exclude_if=is_none)
+    prompt_notes: int | None = Field(None, exclude_if=is_none)
+    continues: str | None = Field(None, exclude_if=is_none)
+    stopped_at: int | None = Field(None, description="Notes after which it was stopped.", exclude_if=is_none)
+    original: bool | None = Field(None, description="There while the piece may be composed again.", exclude_if=is_none)
 
 
 class Links(BaseModel):
@@ -302,6 +311,25 @@ class Links(BaseModel):
         )
 
 
+class RevisionView(BaseModel):
+    """What is known of a revision of a piece without its notes; 0 is the piece as it was composed or uploaded."""
+
+    number: int = Field(examples=[3])
+    parent: int | None = Field(description="What it was made from; null for 0.", examples=[2])
+    name: str = Field(examples=["brighter ending"])
+    cause: str = Field(description="What made it.", examples=["transpose"])
+    source: str | None = Field(None, description="The id of the piece that its new notes come from.")
+    created: str = Field(description="ISO 8601, UTC.", examples=["2026-01-31T18:30:00.000Z"])
+    visited: int = Field(description="Grows with each time that one comes to the head.", examples=[7])
+    note_count: int = Field(examples=[312])
+    seconds: float = Field(examples=[75.2])
+
+    @classmethod
+    def of(cls, revision: Revision) -> RevisionView:
+        """Show a revision."""
+        return cls(**{**vars(revision), "created": iso_time(revision.created)})
+
+
 class PieceView(BaseModel):
     """A piece that waits, is being composed, or is over."""
 
@@ -315,25 +343,28 @@ class PieceView(BaseModel):
     figures: Figures | None
     is_favourite: bool
     problem: Problem | None
+    revision: RevisionView | None = Field(description="The revision that its files are of, where it was changed.")
     links: Links
 
     @classmethod
-    def of(cls, record: Record, job: Job | None = None) -> PieceView:
-        """Show a record, and how far its job is while it is under way."""
-        created = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        outcome = record.outcome
+    def of(cls, record: Record, job: Job | None = None, revision: Revision | None = None) -> PieceView:
+        """Show a record, how far its job is while it is under way, and the revision at its head."""
+        outcome, asked = record.outcome, record.asked
+        if "style" in asked:
+            asked = {"guidance": 1.0, **asked}  # pieces of versions without guidance have none stored
         is_done = record.state is State.DONE
         return cls(
             id=record.id,
             name=record.name,
             state=record.state.value,
             progress=ProgressView.at_rest(record) if job is None or is_done else ProgressView.of(job),
-            created=created.replace("+00:00", "Z"),
+            created=iso_time(record.created),
             timing=Timing(**(outcome.timing or {})),
-            request=RequestView(**record.asked),
+            request=RequestView(**asked),
             figures=None if outcome.figures is None else Figures(**outcome.figures),
             is_favourite=record.is_favourite,
             problem=None if outcome.problem is None else Problem(**outcome.problem),
+            revision=None if revision is None else RevisionView.of(revision),
             links=Links.of(record.id),
         )
 
@@ -349,50 +380,3 @@ class PiecePage(BaseModel):
 
     pieces: list[PieceView]
     next: str | None
-
-
-class MusicView(Music):
-    """A finished piece: `notes` begin with the prompt's `prompt_notes`, untouched."""
-
-    prompt_notes: int
-
-
-class ModelView(BaseModel):
-    """A model, with what its licence allows and what it can do."""
-
-    name: str
-    title: str
-    summary: str
-    licence: str
-    licence_url: str
-    allows: str
-    styles: list[str] = Field(description="Composers to offer: those who are known to be dead.")
-    all_styles: list[str] = Field(description="All composers whom it knows, those too who may be living.")
-    sources: list[str]
-    is_default: bool
-    can_continue: bool = Field(description="Whether it takes prompts, and a length in seconds.")
-    parameters: int | None = None
-    nats_per_note: float | None = Field(None, description="Of held-out music, when it was trained.")
-
-    @classmethod
-    def of(cls, bundle: Bundle, *, is_default: bool) -> ModelView:
-        """Show a model by its card and its configuration."""
-        card = bundle.card
-        texts = {name: str(card.get(name, "")) for name in ("title", "summary", "licence", "licence_url", "allows")}
-        return cls(
-            name=bundle.name,
-            styles=offered_composers(bundle.model.composers),
-            all_styles=list(bundle.model.composers),
-            sources=list(bundle.model.sources),
-            is_default=is_default,
-            can_continue=bundle.codec.can_continue,
-            parameters=card.get("parameters"),
-            nats_per_note=typical_nats(bundle),
-            **texts,
-        )
-
-
-class ModelViews(BaseModel):
-    """The models that the server offers, the default first."""
-
-    models: list[ModelView]

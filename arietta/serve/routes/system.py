@@ -9,12 +9,13 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from ... import __version__
-from ...model.bundle import DEFAULT_MODEL
+from ...evaluation.ranking import typical_nats
+from ...model.bundle import DEFAULT_MODEL, Bundle
+from ...model.composers import offered_composers
 from ..jobs.metrics import CONTENT_TYPE
 from ..jobs.scheduler import StoppingError
 from .problems import problem_responses
 from .requests import AppService
-from .schemas import ModelView, ModelViews
 from .studio import studio_page
 
 router = APIRouter(tags=["server"])
@@ -39,6 +40,47 @@ class Ready(BaseModel):
     """Whether pieces asked for now will be composed and stored."""
 
     status: str = Field(examples=["ready"])
+
+
+class ModelView(BaseModel):
+    """A model, with what its licence allows and what it can do."""
+
+    name: str
+    title: str
+    summary: str
+    licence: str
+    licence_url: str
+    allows: str
+    styles: list[str] = Field(description="Composers to offer: those who are known to be dead.")
+    all_styles: list[str] = Field(description="All composers whom it knows, those too who may be living.")
+    sources: list[str]
+    is_default: bool
+    can_continue: bool = Field(description="Whether it takes prompts, and a length in seconds.")
+    parameters: int | None = None
+    nats_per_note: float | None = Field(None, description="Of held-out music, when it was trained.")
+
+    @classmethod
+    def of(cls, bundle: Bundle, *, is_default: bool) -> ModelView:
+        """Show a model by its card and its configuration."""
+        card = bundle.card
+        texts = {name: str(card.get(name, "")) for name in ("title", "summary", "licence", "licence_url", "allows")}
+        return cls(
+            name=bundle.name,
+            styles=offered_composers(bundle.model.composers),
+            all_styles=list(bundle.model.composers),
+            sources=list(bundle.model.sources),
+            is_default=is_default,
+            can_continue=bundle.codec.can_continue,
+            parameters=card.get("parameters"),
+            nats_per_note=typical_nats(bundle),
+            **texts,
+        )
+
+
+class ModelViews(BaseModel):
+    """The models that the server offers, the default first."""
+
+    models: list[ModelView]
 
 
 @router.get(

@@ -29,14 +29,14 @@ def test_a_stopped_piece_is_done_and_the_same_from_request_and_stopped_at_after_
     with opened(models, tmp_path) as service:
         (record,) = submit(service, LONG)
         stop(service, record.id)
-        stopped, notes = service.finished(record.id)
+        stopped = service.finished(record.id)
         count = stopped.asked["stopped_at"]
         assert 1 <= count < 10_000 and len(service.notes(record.id)) == count
         assert stopped.asked == record.asked | {"stopped_at": count}
         assert (stopped.outcome.figures or {})["notes"] == stopped.outcome.done == count
         assert service.stop(record.id) is None
     with opened(models, tmp_path) as service:
-        assert service.finished(record.id) == (stopped, notes)
+        assert service.finished(record.id) == stopped
         take = generate(replace(LONG, stopped_at=count), models.engine("tiny"))
         assert (service.notes(record.id), stopped.title, stopped.texts) == (take.notes, take.title, take.texts())
         assert stopped.name == take.title

@@ -11,7 +11,8 @@ from arietta.model.bundle import load_bundle
 from arietta.serve.jobs.history import JobOutcome, Record
 from arietta.serve.jobs.job import State
 from arietta.serve.jobs.problem import problem_json
-from arietta.serve.routes.schemas import ModelView, PieceRequest, PieceRequestForm, PieceView, ProgressView
+from arietta.serve.routes.schemas import PieceRequest, PieceRequestForm, PieceView, ProgressView
+from arietta.serve.routes.system import ModelView
 
 ASKED = {"model": "tiny", "bundle": "0" * 16, "style": "any", "seed": 7, "temperature": 1, "top_p": 1, "min_p": 0}
 

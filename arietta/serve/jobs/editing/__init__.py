@@ -1,0 +1,1 @@
+"""What musicians make of stored pieces: revisions, and uploads."""

@@ -1,0 +1,1 @@
+"""The endpoints for working on stored pieces: revisions, uploads."""

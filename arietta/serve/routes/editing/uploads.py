@@ -1,0 +1,58 @@
+"""Upload a MIDI file as a piece: it can be looked at, played, changed and gone on from, like one that was composed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from fastapi import Request as HttpRequest
+from starlette.concurrency import run_in_threadpool
+
+from ....errors import RequestError
+from ...jobs.upload import read_upload
+from ..middleware import client_of
+from ..pieces import piece_view
+from ..problems import problem_responses
+from ..requests import AppService
+from ..schemas import LONGEST_NAME, PieceView
+
+BYTES = "application/octet-stream"  # that of the file does as well: what it is, its content says
+NAME = Query(description="What to call the piece.", max_length=LONGEST_NAME, examples=["waltz"])
+router = APIRouter(tags=["pieces"])
+
+
+@router.post(
+    "/v1/uploads",
+    status_code=201,
+    summary="Upload a MIDI file as a finished piece",
+    description="It can then be listened to, changed, and gone on from by its id.",
+    openapi_extra={
+        "requestBody": {"content": {BYTES: {"schema": {"type": "string", "format": "binary"}}}, "required": True}
+    },
+    responses={
+        201: {"description": "The piece, which is done."},
+        **problem_responses(
+            _413="The file is too large.",
+            _422="It is no MIDI file, or has too few or too many notes.",
+            _429="Too many files are being read.",
+            _507="The server has no room for more.",
+        ),
+    },
+    name="upload",
+)
+async def add_upload(
+    http: HttpRequest, service: AppService, answer: Response, name: Annotated[str, NAME] = "upload"
+) -> PieceView:
+    """Read the file and store its notes."""
+    data, most = await http.body(), service.limits.most_prompt_notes
+    client = client_of(http.scope)
+    notes = await http.app.state.queues.uploads.run(client, lambda: read_upload(data, most_notes=most + 1))
+    if not 1 <= len(notes) <= most:
+        count = len(notes) if len(notes) <= most else f"more than {most}"
+        raise RequestError(f"{name} has {count} notes; 1 to {most} are taken")
+    if notes.seconds > service.limits.most_prompt_seconds:
+        longest = service.limits.most_prompt_seconds
+        raise RequestError(f"{name} lasts {notes.seconds:.7g} s; {longest:g} at most are taken")
+    record = await run_in_threadpool(service.add_upload, notes, name.strip() or "upload")
+    answer.headers["Location"] = f"/v1/pieces/{record.id}"
+    return await run_in_threadpool(piece_view, service, record)
