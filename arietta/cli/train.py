@@ -2,16 +2,18 @@
 
 examples:
   arietta train configs/tiny.toml --corpus corpus --out runs/tiny
-  arietta train configs/piano.toml --corpus corpus --out runs/piano --steps 20000
-  arietta train configs/tiny.toml --corpus corpus --out runs/slow --set train.rate=0.0005 --set model.layers=2
+  arietta train configs/small.toml --corpus corpus --out runs/small --steps 20000
+  arietta train configs/piano.toml --corpus corpus --out runs/piano --minutes 9      (on a GPU)
+  arietta train configs/tiny.toml --corpus corpus --out runs/slow --set train.rate=0.005 --set model.layers=2
   arietta train configs/tiny.toml --corpus corpus --out runs/tiny --evaluate test
   arietta train configs/concert.toml --corpus corpus --out runs/concert --from runs/piano/best.pt
-  torchrun --nproc-per-node 2 -m arietta train configs/piano-large.toml --corpus corpus --out runs/large \\
+  torchrun --nproc-per-node 2 -m arietta train configs/piano.toml --corpus corpus --out runs/piano \\
       --set train.accumulate=2
 
 The same command goes on where a run was stopped or killed: checkpoints are written every few minutes and when you
-press Ctrl-C. More --steps extend a run that has finished. The folder then holds best.pt (for `arietta export`),
-last.pt, run.json, metrics.jsonl and curve.png. --evaluate scores best.pt on a whole split instead of training.
+press Ctrl-C. More --steps extend a run that has finished. With --minutes the clock ends it, the learning rate run down
+by then; what a stopped run has spent counts. The folder then holds best.pt (for `arietta export`), last.pt, run.json,
+metrics.jsonl and curve.png. --evaluate scores best.pt on a whole split instead of training.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     python -m benchmarks.speed.train [--repeats 5] [--threads 1] [--device cpu]
 
-The model is that of `piano` (configs/piano.toml); a step is the whole of it, crops drawn and encoded, 4 of 1,024
+The model is that of configs/small.toml; a step is the whole of it, crops drawn and encoded, 4 of 1,024
 tokens. The music is made, so no corpus is needed. Cases are timed in turn, so that a busy machine slows all alike.
 "Written plainly" is the same network as a first reading of the paper gives it: all logits [L, L] at once, keys and
 values repeated for each head, in float32. Peak memory is of a process that makes two steps of one crop, torch itself
@@ -30,7 +30,7 @@ from arietta.train.plan import plan_run
 from arietta.train.trainer import Trainer
 from benchmarks.shared.report import ROOT, report, seconds
 
-CONFIG = ROOT / "configs" / "piano.toml"
+CONFIG = ROOT / "configs" / "small.toml"
 POSITIONS = {"relative": "relative", "rotary": "rotary", "plain": "absolute"}
 LONG = 2048
 

@@ -11,6 +11,8 @@ import torch
 from arietta.codecs.note import NoteCodec
 from arietta.corpus.store import Store, open_store
 from arietta.errors import ConfigError, CorpusError
+from arietta.generation.given import ROLES
+from arietta.model.config import Condition
 from arietta.train.checkpoint import read_checkpoint
 from arietta.train.finetune import describe_data, finetune_settings, warnings, with_held_out
 from arietta.train.hardware import LAPTOP
@@ -40,6 +42,13 @@ def test_the_settings_have_the_shape_of_what_they_begin_from(pretrained: Pretrai
     assert settings.train.steps == 7
     with pytest.raises(ConfigError, match="stepz"):
         finetune_settings(pretrained, {"train.stepz": 7})
+
+
+def test_a_model_that_knows_given_music_is_taught_some_of_it_and_no_other(pretrained: Pretrained) -> None:
+    assert sum(finetune_settings(pretrained, {}).data.layout_shares.values()) == 0
+    knowing = replace(TINY, conditions=(*TINY.conditions, Condition("role", 4, ROLES)))
+    shares = finetune_settings(replace(pretrained, config=knowing), {"data.touch": 0.0}).data.layout_shares
+    assert shares["touch"] == 0 and 0.2 < sum(shares.values()) < 0.3
 
 
 def test_a_model_of_the_older_note_codec_goes_on_with_it(tmp_path: Path) -> None:

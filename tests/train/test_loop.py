@@ -19,11 +19,11 @@ from arietta.codecs.performance import PerformanceCodec
 from arietta.corpus.store import Store
 from arietta.errors import ConfigError, CorpusError
 from arietta.train.checkpoint import BEST, LAST, load_trained, read_checkpoint, write_checkpoint
-from arietta.train.config import DataSettings, ModelSettings, RunSettings, TrainSettings
+from arietta.train.config import DataSettings, ModelSettings, RunSettings, TrainSettings, load_config
 from arietta.train.hardware import LAPTOP, Hardware
 from arietta.train.log import read_metrics
 from arietta.train.loop import Run, TrainingOutcome, TrainingProgress, stop_requests, train
-from arietta.train.plan import plan_run
+from arietta.train.plan import ORDER, plan_run
 from arietta.train.pretrained import read_pretrained
 from arietta.train.validation import evaluate
 from tests.support.corpora import make_store, scale
@@ -313,6 +313,29 @@ def test_a_snapshot_is_saved_once_at_its_share_of_the_course_and_can_be_gone_on_
     assert pretrained.optimiser["updates"] == 4
     rates = [line["rate"] for line in read_metrics(tmp_path / "branch") if line["kind"] == "training"]
     assert rates == pytest.approx([0.01 * (1 - 0.97 * (0.75 - 0.35) / 0.65)])
+
+
+TINY_RECIPE = {
+    "model.width": 16, "model.layers": 1, "model.heads": 2, "model.kv_heads": 1, "model.context": 96,
+    "data.length": 96, "data.corpora": [], "data.shares": [], "data.min_composer_pieces": 1, "train.batch": 4,
+    "train.minutes": 0.25, "train.validate_every": 4, "train.validation_windows": 4, "train.precision": "float32",
+}  # fmt: skip
+
+
+def test_the_recipe_of_the_shipped_models_trains_a_tiny_one(store: Store, tmp_path: Path) -> None:
+    """Piano by the clock, with levels and given music, and concert from it: configs/ with another size."""
+    configs = Path(__file__).parents[2] / "configs"
+    piano, concert = (load_config(RunSettings, configs / f"{name}.toml", TINY_RECIPE) for name in ("piano", "concert"))
+    outcome = train(plan_run(piano, store), tmp_path / "piano", LAPTOP, clock=FakeClock())
+    assert outcome.reason == "finished" and outcome.step > 4
+    trained = load_trained(tmp_path / "piano" / BEST)
+    assert tuple(condition.name for condition in trained.config.conditions) == ORDER
+    assert trained.codec.field_sizes == (128, 104, 128, 32)
+    for start in ("snapshot-55.pt", BEST):
+        pretrained = read_pretrained(tmp_path / "piano" / start)
+        folder = tmp_path / f"concert from {start}"
+        outcome = train(plan_run(concert, store, pretrained), folder, LAPTOP, clock=FakeClock())
+        assert outcome.reason == "finished" and load_trained(folder / BEST).config.conditions
 
 
 def test_progress_counts_to_the_end(store: Store, tmp_path: Path) -> None:

@@ -85,11 +85,13 @@ def test_dropout_acts_in_training_only(config: ModelConfig) -> None:
     assert not torch.equal(run(model, tokens)[0], run(model, tokens)[0])
 
 
-def test_the_shipped_models_have_about_five_million_parameters_and_the_large_one_fourteen() -> None:
-    shipped = replace(SMALL, field_sizes=(128, 94, 128, 32), width=256, layers=6, context=1024)
-    large = replace(shipped, width=384, layers=8, heads=6)
-    counts = [sum(weight.numel() for weight in build_model(config).parameters()) for config in (shipped, large)]
-    assert 4.5e6 < counts[0] < 6e6 and 12e6 < counts[1] < 16e6
+def test_the_shipped_models_have_29_million_parameters_and_the_small_one_five() -> None:
+    sizes = (128, 104, 128, 32)
+    shipped = replace(SMALL, field_sizes=sizes, width=512, layers=10, heads=8, context=2048, positions="rotary")
+    small = replace(shipped, width=256, layers=6, heads=4, context=1024)
+    with torch.device("meta"):  # shapes without weights
+        counts = [sum(weight.numel() for weight in build_model(config).parameters()) for config in (shipped, small)]
+    assert 28.5e6 < counts[0] < 29.5e6 and 4.5e6 < counts[1] < 6e6
 
 
 @every_model
