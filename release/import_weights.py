@@ -21,6 +21,7 @@ import shutil
 import tomllib
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ Meta = Mapping[str, Any]
 CARDS = Path(__file__).with_name("imported_cards.toml")
 CORPORA = {"piano": ("giantmidi",), "concert": ("maestro", "giantmidi")}
 FILES = {"piano": "piano.npz.xz", "concert": "concert-from-piano.npz.xz"}
+FRESH_ROW = 0.025  # deviation of a row's numbers above which it was trained
 KEYS = tuple(Key(number % 12, number >= 12, 0.0).name for number in range(24))
 # How a run names what the network here calls otherwise.
 RENAMED = {
@@ -64,7 +66,7 @@ def main() -> None:
     weights, meta = read_weights(arguments.weights / FILES["piano"])
     if arguments.name == "concert":
         weights, meta = read_weights(arguments.weights / FILES["concert"], weights)
-    config = model_config(meta)
+    config = drop_untrained(weights, model_config(meta))
     model = build_model(config)
     model.load_state_dict({name: torch.from_numpy(weight) for name, weight in weights.items()})
     card = model_card(arguments.name, meta, parameters=sum(weight.size for weight in weights.values()))
@@ -109,6 +111,24 @@ def model_config(meta: Meta) -> ModelConfig:
     styles = style_conditions(description.pop("composers"), description.pop("sources"))
     sizes_of_fields = tuple(description.pop("field_sizes"))
     return ModelConfig(**description, field_sizes=sizes_of_fields, conditions=(*styles, *measured))
+
+
+def drop_untrained(weights: Arrays, config: ModelConfig) -> ModelConfig:
+    """Take names out that the training music lacks, with their rows in `weights`; return what the model knows.
+
+    A row that nothing was learned for is as short as it began, or shorter by decay: normal numbers of deviation 0.02.
+    """
+    conditions = []
+    for condition in config.conditions:
+        name = f"embedding.conditions.{condition.name}.weight"
+        if condition.name in ("composer", "source"):
+            is_known = np.linalg.norm(weights[name], axis=1) > FRESH_ROW * config.width**0.5
+            is_known[0] = True
+            values = tuple(value for value, known in zip(condition.values, is_known[1:], strict=True) if known)
+            weights[name] = np.ascontiguousarray(weights[name][is_known])
+            condition = Condition(condition.name, len(values) + 1, values)
+        conditions.append(condition)
+    return replace(config, conditions=tuple(conditions))
 
 
 def model_card(name: str, meta: Meta, *, parameters: int) -> dict[str, Any]:

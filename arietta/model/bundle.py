@@ -250,8 +250,12 @@ def condition_of(style: str, bundle: Bundle, *, source: str | None = None) -> Co
 
     Raises RequestError, as `composer_of` does, where the model does not know the style.
     """
-    # Measured performances have the players' own touch and pedal; transcribed ones only estimate them.
-    return bundle.model.condition_ids(composer=composer_of(style, bundle), source=source or "measured")
+    if source is None:
+        # Measured performances have the players' own touch and pedal; transcribed ones only estimate them. Models of
+        # format 3 that know one other source alone compose from any, as they did.
+        sources = bundle.model.sources
+        source = sources[0] if len(sources) == 1 and bundle.format > 3 else "measured"
+    return bundle.model.condition_ids(composer=composer_of(style, bundle), source=source)
 
 
 def write_description(path: Path, model: ModelConfig, codec: Codec, *, bits: int, prefill_chunk: int) -> None:

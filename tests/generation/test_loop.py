@@ -166,6 +166,13 @@ def test_a_surname_means_the_composer_not_an_arrangement(tiny_bundle: Path) -> N
     assert condition_of("edvard grieg / alexander siloti", bundle) == (2, 1)
 
 
+def test_a_model_of_transcriptions_alone_composes_as_from_them_and_an_older_one_as_from_any(tiny_bundle: Path) -> None:
+    model = replace(TINY, conditions=style_conditions(("Edvard Grieg",), ("transcribed",)))
+    bundle = replace(load_bundle(tiny_bundle), model=model)
+    assert condition_of("grieg", bundle) == (1, 1) and condition_of("grieg", bundle, source="any") == (1, 0)
+    assert condition_of("grieg", replace(bundle, format=3)) == (1, 0)
+
+
 def test_models_without_conditions_know_no_style(tiny_bundle: Path) -> None:
     bundle = replace(load_bundle(tiny_bundle), model=replace(TINY, conditions=style_conditions((), ())))
     assert condition_of("any", bundle) == (0, 0)

@@ -88,6 +88,16 @@ def test_a_model_has_the_files_weights_and_the_conditions_with_their_thresholds(
         torch.testing.assert_close(weights[name], weight, atol=6e-3, rtol=1e-3, msg=name)
 
 
+def test_names_without_music_are_not_offered(folder: Path) -> None:
+    weights, meta = import_weights.read_weights(folder / "piano.npz.xz")
+    table = weights["embedding.conditions.source.weight"]
+    table[1] = np.random.default_rng(0).normal(0, 0.02, table.shape[1])
+    expected = table[[0, 2]]
+    config = import_weights.drop_untrained(weights, import_weights.model_config(meta))
+    assert config.sources == ("sequenced",) and config.composers == TINY.composers
+    assert np.array_equal(weights["embedding.conditions.source.weight"], expected)
+
+
 def test_the_time_left_has_the_ids_of_the_training() -> None:
     steps = np.arange(1, 7000)
     edges = np.unique(np.rint(np.geomspace(1, 6000, 32)).astype(np.int64))
