@@ -15,7 +15,7 @@ PIP_FLAGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check fix bench guard clean
+.PHONY: help run serve test check fix bench guard dist clean
 .DELETE_ON_ERROR:
 
 help: ## list these targets and variables
@@ -52,6 +52,9 @@ bench: $(VENV)/.with-bench ## measure speed: a JSON line per case, and all of th
 guard: $(VENV)/.with-test ## measure for half a minute, and fail if a ratio of speed is below the expected one
 	@$(BIN)/python -m benchmarks.speed.guard
 
+dist: $(VENV)/.with-dist ## build the wheel and the sdist of the last commit into dist/, and check them
+	@$(BIN)/python -m release.dist
+
 clean: ## remove .venv and the files of tools; pieces, corpora and runs stay
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find arietta tests benchmarks release -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -61,10 +64,12 @@ $(VENV)/.with-runtime: EXTRAS :=
 $(VENV)/.with-runtime: SIZE := about 170 MB, no torch
 $(VENV)/.with-serve: EXTRAS := [serve]
 $(VENV)/.with-serve: SIZE := about 190 MB, no torch
-$(VENV)/.with-test: EXTRAS := [serve,train,score,test]
+$(VENV)/.with-test: EXTRAS := [serve,train,score,test,dist]
 $(VENV)/.with-test: SIZE := about 1.2 GB, with torch for the CPU
-$(VENV)/.with-check: EXTRAS := [serve,train,score,test,check]
+$(VENV)/.with-check: EXTRAS := [serve,train,score,test,dist,check]
 $(VENV)/.with-check: SIZE := about 1.3 GB, with torch for the CPU
+$(VENV)/.with-dist: EXTRAS := [dist]
+$(VENV)/.with-dist: SIZE := about 200 MB, no torch
 $(VENV)/.with-bench: EXTRAS := [serve,train,score,test,bench]
 $(VENV)/.with-bench: SIZE := about 1.2 GB, with torch for the CPU
 
