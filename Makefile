@@ -15,7 +15,7 @@ PIP_FLAGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check fix bench guard dist clean
+.PHONY: help run serve test check fix bench guard dist site clean
 .DELETE_ON_ERROR:
 
 help: ## list these targets and variables
@@ -55,8 +55,11 @@ guard: $(VENV)/.with-test ## measure for half a minute, and fail if a ratio of s
 dist: $(VENV)/.with-dist ## build the wheel and the sdist of the last commit into dist/, and check them
 	@$(BIN)/python -m release.dist
 
+site: $(VENV)/.with-docs ## build the documents as a site into site/, warnings as errors
+	@$(BIN)/python -m mkdocs build --strict --quiet
+
 clean: ## remove .venv and the files of tools; pieces, corpora and runs stay
-	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find arietta tests benchmarks release -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp for each set of extras.
@@ -64,10 +67,12 @@ $(VENV)/.with-runtime: EXTRAS :=
 $(VENV)/.with-runtime: SIZE := about 170 MB, no torch
 $(VENV)/.with-serve: EXTRAS := [serve]
 $(VENV)/.with-serve: SIZE := about 190 MB, no torch
-$(VENV)/.with-test: EXTRAS := [serve,train,score,test,dist]
+$(VENV)/.with-test: EXTRAS := [serve,train,score,test,docs,dist]
 $(VENV)/.with-test: SIZE := about 1.2 GB, with torch for the CPU
-$(VENV)/.with-check: EXTRAS := [serve,train,score,test,dist,check]
+$(VENV)/.with-check: EXTRAS := [serve,train,score,test,docs,dist,check]
 $(VENV)/.with-check: SIZE := about 1.3 GB, with torch for the CPU
+$(VENV)/.with-docs: EXTRAS := [docs]
+$(VENV)/.with-docs: SIZE := about 200 MB, no torch
 $(VENV)/.with-dist: EXTRAS := [dist]
 $(VENV)/.with-dist: SIZE := about 200 MB, no torch
 $(VENV)/.with-bench: EXTRAS := [serve,train,score,test,bench]
