@@ -50,10 +50,12 @@ class Hardware:
         return torch.autocast("cuda" if self.is_cuda else "cpu", torch.bfloat16)
 
     def tensors(self, batch: TokenBatch) -> tuple[Tensor, Tensor, Tensor]:
-        """Return a batch's tokens, counted and conditions on the device."""
+        """Return a batch's tokens (int64), counted and conditions (int64) on the device."""
         columns = (batch.tokens, batch.counted, batch.conditions)
-        tokens, counted, conditions = (torch.from_numpy(column).to(self.device) for column in columns)
-        return tokens, counted, conditions
+        tokens, counted, conditions = (
+            torch.from_numpy(column).to(self.device, non_blocking=True) for column in columns
+        )
+        return tokens.long(), counted, conditions.long()
 
     def sum_number(self, number: float) -> float:
         """Add up a number over all processes; every process gets the same sum."""

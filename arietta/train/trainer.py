@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import logging
 import math
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
@@ -56,10 +57,12 @@ class Trainer:
             carry_over(plan.pretrained, self.model, plan.model)
         self.model.to(hardware.device)
         self.averaged = copy.deepcopy(self.model) if self.settings.average else self.model
+        self._token_nll: Callable[..., Tensor] = token_nll
         if self.settings.compile and hardware.is_cuda:
             # Part by part: the blocks are alike, so one is compiled for all, and checkpoints keep their plain names.
             for part in (self.model.embedding, *getattr(self.model, "blocks", ()), self.model.heads):
                 part.compile(dynamic=False)
+            self._token_nll = torch.compile(token_nll, dynamic=False)
         self.network: Any = DistributedDataParallel(self.model) if hardware.world > 1 else self.model
         precision = torch.bfloat16 if hardware.is_bfloat16 else torch.float32
         self.optimiser = Optimiser(self.model, self.settings, precision)
@@ -160,7 +163,7 @@ class Trainer:
         tokens, counted, conditions = self.hardware.tensors(batch)
         with self.hardware.autocast():
             logits = self.network(shift_right(tokens, self.plan.codec.field_sizes), tokens, conditions)
-        return token_nll(logits, tokens, counted).sum()
+        return self._token_nll(logits, tokens, counted).sum()
 
     def _open_stream(self, workers: int = -1) -> BatchStream:
         """Begin to draw this process's batches from the next step on."""

@@ -84,7 +84,7 @@ def cut_token_windows(
     edges = {p: np.array(_window_edges(codec, encoded[p], length)) for p in {p for p, _ in starts}}
     spans = np.array([edges[p][start // length + 1] - edges[p][start // length] for p, start in starts])
     return TokenWindows(
-        TokenBatch(tokens, counted, np.array(conditions)),
+        TokenBatch(tokens, counted, np.array(conditions, dtype=np.int16)),
         codec.field_sizes,
         piece=np.array([pieces[p].index for p, _ in starts]),
         notes=spans[:, 0].astype(np.int64),

@@ -19,7 +19,7 @@ import argparse
 import json
 import math
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +45,8 @@ LENGTH = 2048
 ALIKE: dict[str, Any] = {
     "model.width": 128, "model.layers": 3, "model.heads": 2, "model.kv_heads": 2, "model.context": LENGTH,
     "model.dropout": 0.0, "data.length": LENGTH, "data.corpora": ["maestro"],
-    "train.batch": 1, "train.optimiser": "adamw", "train.weight_decay": 0.1, "train.rate": 0.002, "train.warm_up": 100,
-    "train.average": 0.99, "train.validation_windows": 0, "train.validate_every": 1_000_000,
+    "train.batch": 1, "train.optimiser": "muon", "train.weight_decay": 0.3, "train.rate": 0.02,
+    "train.validation_windows": 0, "train.validate_every": 1_000_000,
 }  # fmt: skip
 EVENT, NOTE = {"data.codec": "performance"}, {"data.codec": "note"}
 
@@ -84,17 +84,20 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, required=True, help="folder of the runs, made or gone on with")
     parser.add_argument("--only", action="append", default=[], help="cases whose names hold this text")
     parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--rate", type=float, help="of every case (default: that of `ALIKE`)")
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     arguments = parser.parse_args()
     store = open_store(arguments.corpus).select(["maestro"])
     cases = [case for case in CASES if not arguments.only or any(text in case.name for text in arguments.only)]
     if not arguments.only or any(text in "event/unigram event/bigram" for text in arguments.only):
         count_tokens(store)
-    with use_hardware(threads=arguments.threads) as hardware:
+    rate = {"train.rate": arguments.rate} if arguments.rate else {}
+    with use_hardware(arguments.device, threads=arguments.threads) as hardware:
         for case in cases:
             print(f"\n{case.name}", file=sys.stderr)
             part = fold(store, arguments.runs / "folded") if case.is_folded else store
-            measure(case, part, arguments.runs, arguments.steps, hardware)
+            measure(replace(case, settings=case.settings | rate), part, arguments.runs, arguments.steps, hardware)
 
 
 def measure(case: Case, store: Store, runs: Path, steps: int, hardware: Hardware) -> None:
@@ -198,9 +201,9 @@ def count_tokens(store: Store) -> None:
         print_figures(f"event/{name}", figures)
 
 
-def print_figures(name: str, figures: dict[str, Any]) -> None:
+def print_figures(name: str, figures: dict[str, Any], *, group: str = "ablation") -> None:
     assert all(math.isfinite(value) for value in figures.values() if isinstance(value, float)), (name, figures)
-    print(json.dumps({"name": f"ablation/{name}"} | figures | {"commit": commit()}), flush=True)
+    print(json.dumps({"name": f"{group}/{name}"} | figures | {"commit": commit()}), flush=True)
 
 
 if __name__ == "__main__":

@@ -38,14 +38,15 @@ SHORTER = 8  # times: the crops of a short batch are as much shorter, and as man
 
 @dataclass(frozen=True)
 class TokenBatch:
-    """Crops to learn: `tokens` int64 [B, T, F], `counted` bool [B, T, F] (False for padding).
+    """Crops to learn: `tokens` int16 [B, T, F], `counted` bool [B, T, F] (False for padding).
 
-    `conditions` int64 [B, T, K], or [B, K] for all tokens of a crop, go with the tokens that they help to predict.
+    `conditions` int16 [B, T, K], or [B, K] for all tokens of a crop, go with the tokens that they help to predict. In
+    16 bits, for they come from other processes and go to a GPU.
     """
 
-    tokens: NDArray[np.int64]
+    tokens: NDArray[np.int16]
     counted: Booleans
-    conditions: NDArray[np.int64]
+    conditions: NDArray[np.int16]
 
     @property
     def token_count(self) -> int:
@@ -108,7 +109,7 @@ class Crops:
         drawn = np.minimum(np.searchsorted(self._edges, rng.random(size), side="right"), len(self._pieces) - 1)
         examples = [self.example(self._pieces[int(index)], rng, length) for index in drawn]
         tokens, counted = pad([example.tokens for example in examples], self._codec, length)
-        conditions = np.zeros((size, length, len(self._model.conditions)), dtype=np.int64)
+        conditions = np.zeros((size, length, len(self._model.conditions)), dtype=np.int16)
         for index, example in enumerate(examples):
             conditions[index, : len(example.tokens)] = example.conditions
             counted[index, : len(example.tokens)] &= example.counted[:, None]
@@ -205,10 +206,10 @@ def tokens_per_note(codec: Codec, store: Store, pieces: list[Piece]) -> float:
     return max(tokens / sum(len(notes) for notes in probes), 0.05)
 
 
-def pad(crops: list[Tokens], codec: Codec, length: int) -> tuple[NDArray[np.int64], Booleans]:
-    """Stack crops into tokens int64 [B, length, F] and what counts, bool [B, length, F]; padding is 0, uncounted."""
+def pad(crops: list[Tokens], codec: Codec, length: int) -> tuple[NDArray[np.int16], Booleans]:
+    """Stack crops into tokens int16 [B, length, F] and what counts, bool [B, length, F]; padding is 0, uncounted."""
     shape = (len(crops), length, len(codec.field_sizes))
-    tokens, counted = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.bool_)
+    tokens, counted = np.zeros(shape, dtype=np.int16), np.zeros(shape, dtype=np.bool_)
     for index, crop in enumerate(crops):
         tokens[index, : len(crop)] = crop
         counted[index, : len(crop)] = codec.loss_mask(crop)
