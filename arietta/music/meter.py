@@ -33,6 +33,11 @@ class TimeSignature:
         """Length of a bar."""
         return 4 * self.beats / self.unit
 
+    @property
+    def is_compound(self) -> bool:
+        """Whether beats are dotted, as 6/8 is felt."""
+        return self.beats % 3 == 0 and self.unit >= 8
+
 
 @dataclass(frozen=True)
 class Tempo:
@@ -117,8 +122,7 @@ def lay_out_bars(meter: Meter, end: int) -> list[Bar]:
     bars: list[Bar] = []
     for signature, start, stop in zip(signatures, starts, [*starts[1:], max(end, starts[-1] + 1)], strict=True):
         length = round(signature.quarters * LATTICE)
-        is_compound = signature.beats % 3 == 0 and signature.unit >= 8  # 6/8 is felt in dotted quarters
-        beat = 3 * length // signature.beats if is_compound else LATTICE
+        beat = 3 * length // signature.beats if signature.is_compound else LATTICE
         is_last = signature is signatures[-1]
         for bar_start in range(start, stop, length):
             bar_length = length if is_last else min(length, stop - bar_start)

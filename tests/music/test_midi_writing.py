@@ -69,18 +69,18 @@ def test_a_written_file_has_these_bytes() -> None:
     data = midi_bytes(
         Notes.of([0.0, 0.1], [0.1, 0.1], [60, 60], [70, 71], [(0.0, 0.1), (0.1, 0.2)]), title="A", texts=["b"]
     )
-    heading = track((0, text("A", 3)), (0, text("b")), (0, tempo(480_000)))
+    heading = track((0, text("A", 3)), (0, text("b")), (0, tempo(500_000)))
     first = ((0, sustain(127)), (0, on(60, 70)))
     change = ((200, sustain(0)), (0, sustain(127)), (0, b"\x80\x3c\x40"), (0, on(60, 71)))
     last = ((200, sustain(0)), (0, b"\x80\x3c\x40"))
-    assert data == midi(heading, track((0, text("Piano", 3)), (0, b"\xc0\0"), *first, *change, *last), division=960)
+    assert data == midi(heading, track((0, text("Piano", 3)), (0, b"\xc0\0"), *first, *change, *last), division=1000)
 
 
 def test_mido_reads_the_same_from_a_written_file(waltz: Notes, tmp_path: Path) -> None:
     mido = pytest.importorskip("mido", reason="mido gives the second opinion")
     write_midi(tmp_path / "waltz.mid", waltz, title="Waltz", texts=['{"seed": 1}'])
     file = mido.MidiFile(tmp_path / "waltz.mid")
-    assert (file.type, file.ticks_per_beat) == (1, 960)
+    assert (file.type, file.ticks_per_beat) == (1, 1000)
     assert [each.name for each in file.tracks] == ["Waltz", "Piano"]
     assert [message.text for message in file.tracks[0] if message.type == "text"] == ['{"seed": 1}']
     assert file.length == pytest.approx(waltz.seconds)

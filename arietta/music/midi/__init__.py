@@ -51,6 +51,7 @@ from .smf import (
     meta,
     parse,
 )
+from .tempo_map import TempoMap, constant_tempo_map, lay_tempo_map
 
 LARGEST_FILE = 4 * 2**20  # bytes; the largest of 11,330 piano files in two corpora has 0.8 MB
 LONGEST = 24 * 3600.0  # seconds
@@ -61,7 +62,7 @@ FAMILIES = (
     *("piano", "chromatic percussion", "organ", "guitar", "bass", "strings", "ensembles", "brass"),
     *("reeds", "pipes", "synth leads", "synth pads", "synth effects", "ethnic instruments", "percussion", "effects"),
 )
-TICKS_PER_BEAT, MICROSECONDS_PER_BEAT = 960, 480_000  # written: a tick is 0.5 ms, so whole milliseconds stay exact
+GRID_TEXT = "arietta grid"  # of a file whose metre was laid under its notes: they follow it as playing does
 
 
 def read_midi(source: str | Path | bytes, *, name: str | None = None, tracks: Sequence[int] | None = None) -> Notes:
@@ -143,7 +144,7 @@ def read_meter(source: str | Path | bytes, *, name: str | None = None) -> Meter 
     try:
         file = parse(data)
         tempos = _tempo_changes(file.tracks)
-        seconds = _tempo_map(file.tracks, file.ticks_per_beat)
+        seconds = _tempo_map(file.tracks, file.ticks_per_beat).seconds
     except MidiError as error:
         raise MidiError(f"{name}: {error}") from error
     signatures = {tick: (payload[0], 2 ** payload[1]) for tick, payload in _metas(file, TIME_SIGNATURE) if payload[1:]}
@@ -159,7 +160,10 @@ def read_meter(source: str | Path | bytes, *, name: str | None = None) -> Meter 
     # 0/4 and 4/2048 can not; nor can a tempo that makes millions of bars of a minute.
     can_be_written = all(0 < beats <= 64 and unit <= 32 for beats, unit in signatures.values())
     can_be_written &= all(tempo >= SHORTEST_BEAT for _, tempo in tempos)
-    if file.format == 2 or not is_set or not can_be_written or not follows_meter(onset):
+    if file.format == 2 or not is_set or not can_be_written:
+        return None
+    is_laid = any(kind == TEXT and payload == GRID_TEXT.encode() for *_, kind, payload in file.tracks[0].metas)
+    if not is_laid and not follows_meter(onset):
         return None
     signatures = {0: (4, 4)} | signatures  # 4/4 until told otherwise (SMF 1.0)
     tempo_at = dict(tempos)
@@ -171,25 +175,34 @@ def read_meter(source: str | Path | bytes, *, name: str | None = None) -> Meter 
     )
 
 
-def write_midi(path: str | Path, notes: Notes, *, title: str = "", texts: Sequence[str] = ()) -> None:
+def write_midi(
+    path: str | Path, notes: Notes, *, title: str = "", texts: Sequence[str] = (), grid: Meter | float | None = None
+) -> None:
     """Write `midi_bytes` to `path`, whole or not at all; raises MidiError naming the path when that fails."""
-    write_file(path, midi_bytes(notes, title=title, texts=texts), MidiError)
+    write_file(path, midi_bytes(notes, title=title, texts=texts, grid=grid), MidiError)
 
 
-def midi_bytes(notes: Notes, *, title: str = "", texts: Sequence[str] = ()) -> bytes:
-    """Make a format 1 file: title, texts and tempo on one track, the piano on the other; same notes, same bytes.
+def midi_bytes(notes: Notes, *, title: str = "", texts: Sequence[str] = (), grid: Meter | float | None = None) -> bytes:
+    """Make a format 1 file: title, texts and tempos on one track, the piano on the other; same notes, same bytes.
 
-    Times are rounded to ticks of half a millisecond: a note keeps at least one, strikes of one key at one tick become
-    one note, and a pedal down for less is left out. A note ends where its key is struck again, as it does when read.
-    Raises MidiError for more than a day of music.
+    `grid` is the metre that is laid under the playing, or beats a minute; without one the tempo is 120 and means
+    nothing. Whatever it is, seconds stay what they are, rounded to ticks of half a millisecond without a grid, of a
+    millisecond or less with one: a note keeps at least one tick, strikes of one key at one tick become one note, and
+    a pedal down for less is left out. A note ends where its key is struck again, as it does when read. Raises
+    MidiError for more than a day of music, and for a tempo that no MIDI file can hold.
     """
     if notes.seconds > LONGEST:
         raise MidiError(f"the notes last {notes.seconds / 3600:.1f} hours; a file holds at most {LONGEST / 3600:.0f}")
+    if isinstance(grid, Meter):
+        tempo_map, changes = lay_tempo_map(grid)
+        texts = [*texts, GRID_TEXT]
+    else:
+        tempo_map = constant_tempo_map(grid or 0.0)
+        changes = list(tempo_map.messages())
     heading = [meta(NAME, title.encode(errors="replace"))] if title else []
     heading += [meta(TEXT, text.encode(errors="replace")) for text in texts]
-    heading += [meta(TEMPO, MICROSECONDS_PER_BEAT.to_bytes(3, "big"))]
-    piano = [(0, meta(NAME, b"Piano")), (0, bytes([0xC0, 0])), *_messages(notes)]
-    return compose_file([[(0, message) for message in heading], piano], TICKS_PER_BEAT)
+    piano = [(0, meta(NAME, b"Piano")), (0, bytes([0xC0, 0])), *_messages(notes, tempo_map)]
+    return compose_file([[*((0, message) for message in heading), *changes], piano], tempo_map.ticks_per_beat)
 
 
 def _remarks(file: File, drum_count: int, family_counts: list[int]) -> list[str]:
@@ -258,7 +271,7 @@ def _concatenate(parts: Sequence[tuple[Notes, float]]) -> Notes:
 def _perform(tracks: Sequence[Track], chosen: Sequence[int] | None, ticks_per_beat: int) -> tuple[Notes, float]:
     """Play the chosen tracks, under the tempo and the controllers of all: notes, and seconds to the end of all."""
     end = max((track.end for track in tracks), default=0)
-    seconds = _tempo_map(tracks, ticks_per_beat)
+    seconds = _tempo_map(tracks, ticks_per_beat).seconds
     messages = gather(tracks)
     played = messages.pick(is_played(messages, chosen))
     strikes, presses = find_strikes(played, messages, end), find_presses(played, messages, end)
@@ -268,18 +281,10 @@ def _perform(tracks: Sequence[Track], chosen: Sequence[int] | None, ticks_per_be
     return _piano(strikes, seconds(strikes.onset), seconds(strikes.release), seconds(presses)), float(last[2])
 
 
-def _tempo_map(tracks: Sequence[Track], ticks_per_beat: int) -> Callable[[Ticks], Seconds]:
-    """Make the function from ticks to seconds."""
-    changes = _tempo_changes(tracks)
-    change_ticks = np.array([tick for tick, _ in changes], dtype=np.int64)
-    rate = np.array([tempo for _, tempo in changes]) / (ticks_per_beat * 1e6)
-    times = np.concatenate([[0.0], np.cumsum(np.diff(change_ticks) * rate[:-1])])
-
-    def seconds(ticks: Ticks) -> Seconds:
-        change = np.searchsorted(change_ticks, ticks, side="right") - 1
-        return np.asarray(times[change] + (ticks - change_ticks[change]) * rate[change], dtype=np.float64)
-
-    return seconds
+def _tempo_map(tracks: Sequence[Track], ticks_per_beat: int) -> TempoMap:
+    """Read the tempos of all tracks."""
+    tick, tempo = zip(*_tempo_changes(tracks), strict=True)
+    return TempoMap(ticks_per_beat, np.array(tick, dtype=np.int64), np.array(tempo, dtype=np.int64))
 
 
 def _tempo_changes(tracks: Sequence[Track]) -> list[tuple[int, int]]:
@@ -321,13 +326,13 @@ def _piano(strikes: Strikes, onset: Seconds, release: Seconds, pedal: Seconds) -
     return Notes.of(onset, duration, pitch, velocity, pedal[pedal[:, 1] > pedal[:, 0]])
 
 
-def _messages(notes: Notes) -> list[Message]:
+def _messages(notes: Notes, tempo_map: TempoMap) -> list[Message]:
     """Write notes and pedal as messages. At one tick: pedal up, pedal down, note-offs, note-ons.
 
     So a key let go as the pedal goes down is held by it, as `fold_pedal` has it.
     """
-    onset, release = _ticks(notes.onset), _ticks(np.minimum(notes.release, next_strike(notes)))
-    down, up = _ticks(notes.pedal[:, 0]), _ticks(notes.pedal[:, 1])
+    onset, release = tempo_map.ticks(notes.onset), tempo_map.ticks(np.minimum(notes.release, next_strike(notes)))
+    down, up = tempo_map.ticks(notes.pedal[:, 0]), tempo_map.ticks(notes.pedal[:, 1])
     release = np.maximum(release, onset + 1)
     down, up = down[up > down], up[up > down]
     pitch, velocity = notes.pitch.tolist(), notes.velocity.tolist()
@@ -337,7 +342,3 @@ def _messages(notes: Notes) -> list[Message]:
     messages += [(tick, 2, bytes([off, key, 64])) for tick, key in zip(release.tolist(), pitch, strict=True)]
     messages += [(t, 3, bytes([on, key, v])) for t, key, v in zip(onset.tolist(), pitch, velocity, strict=True)]
     return [(tick, message) for tick, _, message in sorted(messages)]
-
-
-def _ticks(seconds: Seconds) -> Ticks:
-    return np.rint(seconds * (1e6 * TICKS_PER_BEAT / MICROSECONDS_PER_BEAT)).astype(np.int64)
