@@ -13,6 +13,10 @@ class MidiError(AriettaError):
     """A MIDI file cannot be read, or notes cannot be written as one."""
 
 
+class ScoreError(AriettaError):
+    """A score in MusicXML cannot be read."""
+
+
 class CodecError(AriettaError):
     """Events do not follow the codec's grammar, or two codecs differ."""
 
