@@ -46,30 +46,34 @@ LATEST_GAP = 5  # steps of silence that a piece of so many seconds may have befo
 
 
 class NoteDecoder:
-    """The grammar of NoteCodec's tokens: clock, held keys, pedal, and the order inside one moment."""
+    """The grammar of NoteCodec's tokens: clock, held keys, pedal, and the order inside one moment.
+
+    `passage` reads what is public here beside the methods of a decoder: the step of the clock, the steps at which keys
+    are free, the rank of the last token in its moment, and the waits that a rest before leaves.
+    """
 
     def __init__(self, field_sizes: tuple[int, ...]) -> None:
         self._field_sizes = field_sizes
         self._nothing = np.full(field_sizes[1], NEVER, dtype=np.int64)  # no symbol, and any value of any field
         self._anything = np.ones(sum(field_sizes), dtype=np.bool_)
-        self._step = 0
-        self._free_at = np.zeros(KEY_COUNT, dtype=np.int64)  # step at which each key is released
+        self.step = 0
+        self.free_at = np.zeros(KEY_COUNT, dtype=np.int64)  # step at which each key is released
         self._pedal_at: int | None = None
-        self._rank = -1  # place in the order of this moment: 0 pedal up, 1 pedal down, 2 + key
-        self._last: int | None = None  # symbol of the token before
-        self._waits_below = TIME_COUNT  # after a rest, only waits that the rest could not have carried
+        self.rank = -1  # place in the order of this moment: 0 pedal up, 1 pedal down, 2 + key
+        self.last: int | None = None  # symbol of the token before
+        self.waits_below = TIME_COUNT  # after a rest, only waits that the rest could not have carried
         self._notes_left: int | None = None
         self._until: int | None = None  # step at which a piece of so many seconds ends
         self._latest_gap = LATEST_GAP
         self._is_late = False  # that step was passed: only the close is left
         self._coda_due = 0
         self._avoided = -1
-        self._tokens_since_note = 0
+        self.tokens_since_note = 0
         self._note_count = 0
 
     @property
     def clock(self) -> float:
-        return self._step / STEPS_PER_SECOND
+        return self.step / STEPS_PER_SECOND
 
     @property
     def note_count(self) -> int:
@@ -81,17 +85,17 @@ class NoteDecoder:
 
     @property
     def is_ended(self) -> bool:
-        return self._last == END
+        return self.last == END
 
     def plan(self, *, notes_left: int | None = None, until: float | None = None) -> None:
         self._notes_left = notes_left
         self._until = None if until is None else round(until * STEPS_PER_SECOND)
         if self._until is not None:
-            self._latest_gap = min(LATEST_GAP, (self._until - self._step) // 100)
+            self._latest_gap = min(LATEST_GAP, (self._until - self.step) // 100)
 
     def hold(self, pitch: int, until: float) -> None:
         key = pitch - LOWEST_PITCH
-        self._free_at[key] = max(int(self._free_at[key]), int(np.ceil(until * STEPS_PER_SECOND)))
+        self.free_at[key] = max(int(self.free_at[key]), int(np.ceil(until * STEPS_PER_SECOND)))
 
     def avoid(self, pitch: int) -> None:
         self._avoided = pitch - LOWEST_PITCH
@@ -103,20 +107,20 @@ class NoteDecoder:
         """Say what may be composed next; a coda is offered only when announced, and then alone."""
         if self.is_ended:
             raise CodecError("the piece is closed: no token may follow its end")
-        if self._last is None:
-            return self._only(0, START)
-        if self._coda_due and self._last != REST:
-            return self._only(0, CODA, self._coda_due)
+        if self.last is None:
+            return self.only(0, START)
+        if self._coda_due and self.last != REST:
+            return self.only(0, CODA, self._coda_due)
         if self._is_late:
-            return self._only(*self._closing_row())
+            return self.only(*self._closing_row())
         earliest = self._nothing.copy()
         if self._notes_left != 0:
-            waits = np.maximum(self._free_at - self._step, LEAST_WAITS[self._rank + 1])
-            waits[waits >= min(self._waits_below, SHORT_WAITS)] = NEVER
+            waits = np.maximum(self.free_at - self.step, LEAST_WAITS[self.rank + 1])
+            waits[waits >= min(self.waits_below, SHORT_WAITS)] = NEVER
             earliest[:KEY_COUNT] = waits
             if self._avoided >= 0:
                 earliest[self._avoided] = NEVER
-        is_idle = self._tokens_since_note >= LONGEST_IDLENESS and self._is_planned() and bool((earliest < NEVER).any())
+        is_idle = self.tokens_since_note >= LONGEST_IDLENESS and self._is_planned() and bool((earliest < NEVER).any())
         # The first notes of a planned piece follow one another without a long wait.
         is_opening = self._is_planned() and self._notes_left != 0 and self._note_count < OPENING_NOTES
         marks = (END,) if is_idle else (PEDAL_DOWN, PEDAL_UP, END) if is_opening else MARKS
@@ -126,15 +130,15 @@ class NoteDecoder:
         time = allowed[:TIME_COUNT]
         time[: int(earliest[: PEDAL_UP + 1].min())] = False
         time[SHORT_WAITS:] = earliest[REST] < NEVER
-        time[self._waits_below :] = False
+        time[self.waits_below :] = False
         time[0] |= earliest[END] == 0
         np.less(earliest, NEVER, out=allowed[TIME_COUNT : TIME_COUNT + len(earliest)])
         return Masks(allowed, earliest)
 
-    def _only(self, time: int, symbol: int, duration: int = 0) -> Masks:
-        """Masks that force one token without a velocity."""
+    def only(self, time: int, symbol: int, duration: int = 0, velocity: int = 0) -> Masks:
+        """Return masks that force one token."""
         allowed, start = np.zeros(sum(self._field_sizes), dtype=np.bool_), 0
-        for size, value in zip(self._field_sizes, (time, symbol, duration, 0), strict=True):
+        for size, value in zip(self._field_sizes, (time, symbol, duration, velocity), strict=True):
             allowed[start + value] = True
             start += size
         return Masks(allowed, np.zeros(self._field_sizes[1], dtype=np.int64))
@@ -143,15 +147,15 @@ class NoteDecoder:
         """The least wait before a pedal token, a rest or the end; NEVER where it has no place now."""
         is_closing, is_pedalled = self._notes_left == 0, self._pedal_at is not None
         if symbol == PEDAL_UP:
-            return (0 if self._rank < 0 else 1) if is_pedalled else NEVER
+            return (0 if self.rank < 0 else 1) if is_pedalled else NEVER
         if symbol == PEDAL_DOWN:
-            return (0 if self._rank < 1 else 1) if not is_pedalled and not is_closing else NEVER
+            return (0 if self.rank < 1 else 1) if not is_pedalled and not is_closing else NEVER
         if symbol == REST:
             # Once the notes are all there, a rest would only delay the end, but for one before the pedal is lifted.
-            is_idle = self._notes_left == 0 and (self._pedal_at is None or self._last == REST)
-            return SHORT_WAITS if self._waits_below == TIME_COUNT and not is_idle else NEVER
+            is_idle = self._notes_left == 0 and (self._pedal_at is None or self.last == REST)
+            return SHORT_WAITS if self.waits_below == TIME_COUNT and not is_idle else NEVER
         may_end = not self._notes_left and (self._until is None or self._is_late)
-        return 0 if not is_pedalled and may_end and self._last != REST else NEVER
+        return 0 if not is_pedalled and may_end and self.last != REST else NEVER
 
     def _is_planned(self) -> bool:
         return self._notes_left is not None or self._until is not None
@@ -161,7 +165,7 @@ class NoteDecoder:
         time, symbol, duration, velocity = token
         if self._until is None or self._is_late or symbol in (START, CODA):
             return token
-        left = self._until - self._step - int(TIME_STEPS[time])
+        left = self._until - self.step - int(TIME_STEPS[time])
         if left <= 0:
             self._is_late = True
             return (*self._closing_row(), 0, 0)
@@ -171,40 +175,40 @@ class NoteDecoder:
     def _closing_row(self) -> tuple[int, int]:
         """The next (time, symbol) of the close: the pedal carries the last sound to the planned end."""
         assert self._until is not None
-        left = self._until - self._step
-        pause = 0 if self._rank < 0 else 1
+        left = self._until - self.step
+        pause = 0 if self.rank < 0 else 1
         if self._pedal_at is not None:
-            if left >= SHORT_WAITS and self._waits_below == TIME_COUNT:
+            if left >= SHORT_WAITS and self.waits_below == TIME_COUNT:
                 return int(np.searchsorted(TIME_STEPS, left, side="right")) - 1, REST
-            return max(left, pause, 0 if self._pedal_at < self._step else 1), PEDAL_UP
-        pause = 0 if self._rank < 1 else 1
-        is_filled = int(self._free_at.max()) >= self._until - self._latest_gap or left <= pause
-        return (0, END) if is_filled and self._last != REST else (pause, PEDAL_DOWN)
+            return max(left, pause, 0 if self._pedal_at < self.step else 1), PEDAL_UP
+        pause = 0 if self.rank < 1 else 1
+        is_filled = int(self.free_at.max()) >= self._until - self._latest_gap or left <= pause
+        return (0, END) if is_filled and self.last != REST else (pause, PEDAL_DOWN)
 
     def push(self, token: Sequence[int] | NDArray[Any]) -> list[Note | Pedal]:
         time, symbol, duration, velocity = (int(value) for value in token)
         self._check(time, symbol, duration, velocity)
-        self._step += int(TIME_STEPS[time])
-        self._rank = -1 if time else self._rank
-        self._waits_below = TIME_COUNT
-        self._last = symbol
-        self._tokens_since_note = 0 if symbol < KEY_COUNT else self._tokens_since_note + 1
+        self.step += int(TIME_STEPS[time])
+        self.rank = -1 if time else self.rank
+        self.waits_below = TIME_COUNT
+        self.last = symbol
+        self.tokens_since_note = 0 if symbol < KEY_COUNT else self.tokens_since_note + 1
         if symbol < KEY_COUNT:
             return [self._strike(symbol, duration, velocity)]
         if symbol == PEDAL_DOWN:
-            self._pedal_at, self._rank = self._step, 1
+            self._pedal_at, self.rank = self.step, 1
         elif symbol == PEDAL_UP:
             return [self._lift()]
         elif symbol == CODA:
             self._coda_due = 0
         elif symbol == REST and time < LONGEST_WAIT:
-            self._waits_below = int(TIME_STEPS[time + 1] - TIME_STEPS[time])
+            self.waits_below = int(TIME_STEPS[time + 1] - TIME_STEPS[time])
         return []
 
     def _strike(self, key: int, duration: int, velocity: int) -> Note:
         steps = int(DURATION_STEPS[duration])
-        self._free_at[key] = self._step + steps
-        self._rank = 2 + key
+        self.free_at[key] = self.step + steps
+        self.rank = 2 + key
         self._avoided = -1
         self._note_count += 1
         if self._notes_left is not None:
@@ -214,15 +218,15 @@ class NoteDecoder:
     def _lift(self) -> Pedal:
         assert self._pedal_at is not None
         pedal = Pedal(self._pedal_at / STEPS_PER_SECOND, self.clock)
-        self._pedal_at, self._rank = None, 0
+        self._pedal_at, self.rank = None, 0
         return pedal
 
     def finish(self) -> list[Note | Pedal]:
         """Lift the pedal with the last key (at least one step after it went down), and end."""
-        self._last = END
+        self.last = END
         if self._pedal_at is None:
             return []
-        self._step = max(self._pedal_at + 1, self._step, int(self._free_at.max()))
+        self.step = max(self._pedal_at + 1, self.step, int(self.free_at.max()))
         return [self._lift()]
 
     def _check(self, time: int, symbol: int, duration: int, velocity: int) -> None:
@@ -234,16 +238,16 @@ class NoteDecoder:
         """Why the grammar forbids the token; empty where it does not. `masks` says the same for all tokens at once."""
         if not all(0 <= v < n for v, n in zip((time, symbol, duration, velocity), self._field_sizes, strict=True)):
             return f"a field lies outside its size {self._field_sizes}"
-        if self.is_ended or (self._last is None) != (symbol == START):
+        if self.is_ended or (self.last is None) != (symbol == START):
             return "a piece begins with its only start token and nothing follows its end"
-        if time >= self._waits_below or (time >= SHORT_WAITS) != (symbol == REST):
+        if time >= self.waits_below or (time >= SHORT_WAITS) != (symbol == REST):
             return "long waits belong to rests, and each rest takes the longest that fits"
         if symbol < KEY_COUNT:
             return self._key_refusal(time, symbol)
         if velocity or (duration and symbol != CODA):
             return "only notes have a velocity, only notes and codas a duration"
         if symbol == CODA:
-            is_placed = time == 0 and SHORTEST_CODA <= duration <= LONGEST_CODA and self._last != REST
+            is_placed = time == 0 and SHORTEST_CODA <= duration <= LONGEST_CODA and self.last != REST
             return "" if is_placed else f"a coda announces {SHORTEST_CODA}-{LONGEST_CODA} notes, at once"
         if symbol > END:
             return "after, kept, fill and back stand in a layout of given music only"
@@ -254,6 +258,6 @@ class NoteDecoder:
     def _key_refusal(self, time: int, key: int) -> str:
         if self._notes_left == 0:
             return "all the notes asked for have been composed"
-        if self._step + time < self._free_at[key]:
+        if self.step + time < self.free_at[key]:
             return f"key {key} still sounds"
-        return "" if time or self._rank < 2 + key else "notes of one moment rise in pitch"
+        return "" if time or self.rank < 2 + key else "notes of one moment rise in pitch"

@@ -21,16 +21,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codecs.codec import Masks
+from ..codecs.codec import Decoder, Masks
 from ..codecs.grid import LONGEST_CODA, SHORTEST_CODA
 from ..errors import RequestError
 from ..model.bundle import Bundle, condition_of
 from ..model.cache import Cache
+from ..model.config import ConditionIds
 from ..model.engine import Engine
 from ..model.sampling import Guide, gumbel
 from ..music.loops import LoopGuard
 from ..music.notes import Note, Notes, Pedal
-from .prompt import join_prompt, push_prompt
+from .passage import open_in_model
+from .prompt import Seam, join_prompt, push_prompt
 from .request import MAX_NOTES, Request, Take
 
 TOKENS_SUMMED = 64  # added to the likelihood at once: adding them one by one took as long as decoding them
@@ -54,7 +56,7 @@ class Generation:
         self.unconditional = bundle.model.unconditional(self.condition)
         self.is_guided = self.unconditional != self.condition and self.request.sampling.guidance != 1
         self.rng = np.random.default_rng(request.seed)
-        self.decoder = self.codec.decoder()
+        self.decoder: Decoder = self.codec.decoder()
         self.loop_guard = LoopGuard() if avoid_loops else None
         self.events: list[Note | Pedal] = []
         self._nll = 0.0
@@ -64,13 +66,19 @@ class Generation:
         self._coda_at = int(self.rng.integers(SHORTEST_CODA, LONGEST_CODA + 1))
         self._is_coda_announced = False
         self._is_stopping = self._is_stopped = False
-        self._seam = push_prompt(request.prompt, self.codec, self.decoder)
+        self.opened = None if request.edit is None else open_in_model(request.edit, bundle)
+        if self.opened is not None:
+            self.decoder = self.opened.decoder
+            self._seam = Seam(self.opened.layout.tokens, self.opened.shift)
+        else:
+            self._seam = push_prompt(request.prompt, self.codec, self.decoder)
         self.prompt_tokens = self._seam.tokens
         self.tokens: list[list[int]] = self.prompt_tokens.tolist()
         # From here on the decoder counts what is composed; the prompt's own notes and time are taken off.
         self._start_clock, self._prompt_note_count = self.decoder.clock, self.decoder.note_count
-        until = None if request.seconds is None else self._start_clock + request.seconds
-        self.decoder.plan(notes_left=request.notes, until=until)
+        if self.opened is None:
+            until = None if request.seconds is None else self._start_clock + request.seconds
+            self.decoder.plan(notes_left=request.notes, until=until)
 
     @property
     def is_done(self) -> bool:
@@ -91,9 +99,13 @@ class Generation:
         """How much is composed, and of how much: notes or seconds."""
         if self.request.notes is not None:
             return self.note_count, self.request.notes
-        assert self.request.seconds is not None
-        done = self.request.seconds if self.is_done and not self._is_stopped else self.decoder.clock - self._start_clock
-        return min(done, self.request.seconds), self.request.seconds
+        seconds, begin = self.request.seconds, self._start_clock
+        if self.opened is not None and self.request.edit is not None:
+            seconds = self.request.edit.stop - self.request.edit.start
+            begin = self.request.edit.start - self.opened.shift
+        assert seconds is not None
+        done = seconds if self.decoder.is_ended and not self._is_stopped else max(self.decoder.clock - begin, 0.0)
+        return min(done, seconds), seconds
 
     def noise(self) -> NDArray[np.float32]:
         """Gumbel noise for the next token, float32 [sum V]."""
@@ -105,7 +117,7 @@ class Generation:
 
     def masks(self) -> Masks:
         """What the next token may be: the grammar, less what would go on with a loop."""
-        notes_left = self._notes_left()
+        notes_left = self._notes_left() if self.opened is None else MAX_NOTES
         if not self._is_coda_announced and SHORTEST_CODA <= notes_left <= self._coda_at and self.tokens:
             self.decoder.announce_end(notes_left)
             self._is_coda_announced = True
@@ -121,6 +133,10 @@ class Generation:
         if self.note_count < MIN_NOTES_FOR_PACE or not done:
             return MAX_NOTES  # too early to tell: far more than any coda announces
         return round((total - done) * self.note_count / done)
+
+    def conditions(self, ids: ConditionIds) -> NDArray[np.int64] | None:
+        """Condition ids of the prompt's tokens, int64 [T, K], where these differ from token to token."""
+        return None if self.opened is None else self.opened.layout.conditions(self.bundle.model, ids)
 
     def push(self, token: list[int], nll: NDArray[np.float32]) -> tuple[list[int], list[Note | Pedal]]:
         """Take the engine's token; return it as it stands in the piece, and the events that it completes."""
@@ -158,9 +174,14 @@ class Generation:
 
     def take(self, seconds_taken: float) -> Take:
         """Return what is composed as a take."""
-        prompt = self.request.prompt
+        prompt, edit = self.request.prompt, self.request.edit
+        if edit is not None:
+            notes, is_new = edit.join(self.events)
+        else:
+            notes = Notes.from_events(self.events) if prompt is None else join_prompt(prompt, self.events)
+            is_new = np.arange(len(notes)) >= (0 if prompt is None else len(prompt))
         return Take(
-            notes=Notes.from_events(self.events) if prompt is None else join_prompt(prompt, self.events),
+            notes=notes,
             tokens=np.array(self.tokens, dtype=np.uint16),
             prompt_token_count=len(self.prompt_tokens),
             prompt_notes=len(prompt) if prompt is not None else 0,
@@ -169,6 +190,7 @@ class Generation:
             bundle=self.bundle.fingerprint,
             nll=self.nll / max(self.note_count, 1),
             seconds_taken=seconds_taken,
+            is_new=is_new,
         )
 
 
@@ -227,10 +249,12 @@ class Slot(NamedTuple):
 
 def start(generation: Generation, engine: Engine) -> tuple[Cache, list[Slot]]:
     """Prefill a generation's prompt into a cache of its own, of one slot, or two where it is guided."""
-    cache = engine.start_after(generation.condition, generation.prompt_tokens)
+    ids, prompt = generation.condition, generation.prompt_tokens
+    cache = engine.start_after(ids, prompt, generation.conditions(ids))
     if not generation.is_guided:
         return cache, [Slot(generation, 0)]
-    engine.join(cache, engine.start_after(generation.unconditional, generation.prompt_tokens))
+    ids = generation.unconditional
+    engine.join(cache, engine.start_after(ids, prompt, generation.conditions(ids)))
     return cache, [Slot(generation, 1), Slot(generation, 0, is_unconditional=True)]
 
 
@@ -240,6 +264,9 @@ def step(slots: Sequence[Slot], cache: Cache, engine: Engine) -> list[tuple[Gene
     for index, slot in enumerate(slots):
         if not slot.is_unconditional:  # its partner has the same noise and masks, and so draws the same token
             inputs[index] = inputs[slot.partner] = slot.generation.noise(), slot.generation.masks()
+        if slot.generation.opened is not None:
+            ids = slot.generation.unconditional if slot.is_unconditional else slot.generation.condition
+            engine.condition(cache, index, slot.generation.opened.condition(slot.generation.bundle.model, ids))
     tokens = engine.decode(
         cache,
         np.stack([inputs[index][0] for index in range(len(slots))]),

@@ -16,13 +16,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..codecs.codec import Tokens
+from ..codecs.codec import Booleans, Tokens
 from ..errors import RequestError
 from ..model.bundle import Bundle, composer_of
 from ..model.config import ANY
 from ..model.sampling import MODEL_DEFAULTS, Sampling
 from ..music.notes import Notes
 from ..names import fold_name, same_name
+from .passage import Edit
 
 DEFAULT_NOTES = 300  # where neither notes nor seconds are asked for: a minute or two of music
 MAX_NOTES = 100_000
@@ -32,7 +33,7 @@ MAX_PROMPT_NOTES = 10_000
 
 @dataclass(frozen=True)
 class Request:
-    """What to compose: `notes` or `seconds` of new music, after `prompt` if there is one.
+    """What to compose: `notes` or `seconds` of new music, after `prompt` if there is one, or a `passage` of a piece.
 
     `style` is a composer, "any" for one that the seed draws where the model has shares of composers, or "none". With
     `stopped_at` composing stops after so many notes of it, as a musician stopped it once. Raises RequestError where a
@@ -46,10 +47,14 @@ class Request:
     seed: int = 0
     sampling: Sampling = MODEL_DEFAULTS
     stopped_at: int | None = None
+    edit: Edit | None = None
 
     def __post_init__(self) -> None:
-        if (self.notes is None) == (self.seconds is None):
-            raise RequestError("say how long the piece shall be: either a number of notes or of seconds")
+        lengths = self.notes, self.seconds, self.edit
+        if sum(length is not None for length in lengths) != 1 or (self.edit and self.prompt):
+            raise RequestError(
+                "say how long the piece shall be: either a number of notes or of seconds, or give a passage, by itself"
+            )
         if self.notes is not None and not (_is_number(self.notes, int) and 1 <= self.notes <= MAX_NOTES):
             raise RequestError(f"notes must lie in 1-{MAX_NOTES}, not {self.notes!r}")
         if self.seconds is not None and not (_is_number(self.seconds, int, float) and 1 <= self.seconds <= MAX_SECONDS):
@@ -67,9 +72,11 @@ class Request:
             raise RequestError(f"the prompt has {len(self.prompt)} notes; give {span} (--prompt-notes takes its first)")
 
     def describe(self) -> dict[str, Any]:
-        """Return what to ask for to get the same piece again, as JSON values; a prompt is named by its length."""
+        """Return what to ask for to get the same piece again, as JSON values; given music is named by its length."""
         values: dict[str, Any] = {"notes": self.notes, "seconds": self.seconds, "style": self.style, "seed": self.seed}
         values["stopped_at"] = self.stopped_at
+        if self.edit is not None:
+            values["passage"] = self.edit.describe()
         prompt = {"prompt_notes": len(self.prompt)} if self.prompt is not None else {}
         return {name: value for name, value in values.items() if value is not None} | self.sampling.describe() | prompt
 
@@ -89,11 +96,11 @@ class Request:
     def resolve(self, bundle: Bundle) -> Request:
         """Return what a model makes of the request: a composer, and all of the sampling.
 
-        A composer is drawn where no style is asked for and no prompt sets one. What is resolved stays as it is. Raises
-        RequestError where the model does not know the style, or cannot sample as asked.
+        A composer is drawn where no style is asked for and no given music sets one. What is resolved stays as it is.
+        Raises RequestError where the model does not know the style, or cannot sample as asked.
         """
         style, defaults = self.style, bundle.sampling_defaults
-        if same_name(style, ANY) and self.prompt is None:
+        if same_name(style, ANY) and self.prompt is None and self.edit is None:
             style = defaults.draw_composer(self.seed) or style
         guidance = defaults.guidance.get(composer_of(style, bundle))
         usual = replace(defaults.sampling, **({} if guidance is None else {"guidance": guidance}))
@@ -105,9 +112,11 @@ class Request:
 
         For example concert-chopin-0300-notes-seed-7, and concert-chopin-0120-of-0300-notes-seed-7 if it was stopped.
         """
-        length = f"{self.notes:04d}-notes" if self.notes is not None else f"{self.seconds:g}-seconds"
+        length = f"{self.notes:04d}-notes" if self.notes is not None else f"{self.seconds or 0:g}-seconds"
         if self.stopped_at is not None:
             length = f"{self.stopped_at:04d}-{'' if self.notes is not None else 'notes-'}of-{length}"
+        if self.edit is not None:
+            length = f"passage-{self.edit.start:g}-to-{self.edit.stop:g}-seconds"
         style = re.findall(r"\w+", fold_name(self.style))  # a style may hold a slash, as arrangements do
         return "-".join([model, *style, length, "seed", str(self.seed)])
 
@@ -116,8 +125,9 @@ class Request:
 class Take:
     """A finished piece with its request and the model that composed it.
 
-    `tokens` uint16 [T, F] begin with `prompt_token_count` of the prompt, `notes` with the prompt's own, untouched.
-    `nll` is the mean over the composed notes under the model, in nats per note.
+    `tokens` uint16 [T, F] begin with `prompt_token_count` of the prompt, `notes` with the prompt's own, untouched; of
+    a passage they are its layout, and `is_new` bool [N] says which notes were composed. `nll` is the mean over the
+    composed notes under the model, in nats per note.
     """
 
     notes: Notes
@@ -129,11 +139,12 @@ class Take:
     bundle: str
     nll: float
     seconds_taken: float
+    is_new: Booleans
 
     @property
     def note_count(self) -> int:
-        """Number of composed notes, without the prompt's."""
-        return len(self.notes) - self.prompt_notes
+        """Number of composed notes, without those that were given."""
+        return int(self.is_new.sum())
 
     @property
     def prompt_seconds(self) -> float:

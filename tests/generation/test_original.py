@@ -154,7 +154,7 @@ def test_no_request_asks_for_more_takes_than_lie_between_two_tries() -> None:
 
 
 def a_take(request: Request) -> Take:
-    return Take(Notes.of(), np.zeros((0, 4), np.uint16), 0, 0, request, "tiny", "0" * 16, 0.0, 0.0)
+    return Take(Notes.of(), np.zeros((0, 4), np.uint16), 0, 0, request, "tiny", "0" * 16, 0.0, 0.0, np.zeros(0, bool))
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ class Wilful:
         cache.nll = np.zeros((len(conditions), 4), dtype=np.float32)
         return cache
 
-    def start_after(self, condition: ConditionIds, prompt: np.ndarray) -> Any:
+    def start_after(self, condition: ConditionIds, prompt: np.ndarray, conditions: Any = None) -> Any:
         return self.start([condition])
 
     def decode(

@@ -1,0 +1,218 @@
+"""Passages: whatever is drawn, nothing given changes, new notes stay inside, and the pedal outside is what it was."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from arietta.codecs.grid import AFTER, BACK, END, FILL, KEPT, KEY_COUNT, TIME_STEPS
+from arietta.codecs.note import NoteCodec
+from arietta.errors import CodecError, RequestError
+from arietta.generation.batch import generate_all
+from arietta.generation.given import LEFT_THRESHOLDS, ROLES, lay_out
+from arietta.generation.loop import Generation, generate
+from arietta.generation.passage import SHORTEST_PASSAGE, Edit, OpenPassage, open_passage
+from arietta.generation.request import Request
+from arietta.model.config import Condition
+from arietta.model.engine import OnnxEngine
+from arietta.music.notes import Note, Notes, Pedal
+from tests.support.bundles import TINY, bundle_of, engine_of
+from tests.support.strategies import permits, pieces, random_numbers, sample_row, uneven
+
+CODEC = NoteCodec()
+
+
+@st.composite
+def passages(draw: st.DrawFn, leads_back: bool | None = None) -> Edit:
+    music = draw(pieces(most=30).filter(len))
+    edges = st.one_of(st.floats(0.0, music.seconds), st.sampled_from(music.onset.tolist()))
+    start, stop = sorted((draw(edges), draw(edges)))
+    is_kept = draw(random_numbers()).random(len(music)) < draw(st.sampled_from([0.0, 0.4, 1.0]))
+    back = draw(st.booleans()) if leads_back is None else leads_back
+    if not back:
+        start, stop = 0.0, music.seconds
+    stop = max(stop, start + 0.04)
+    return Edit(music, start, stop, is_kept, keep_pedal=draw(st.booleans()), leads_back=back)
+
+
+def fill(
+    opened: OpenPassage, rng: np.random.Generator, patience: int = 40_000
+) -> tuple[list[list[int]], list[Note | Pedal]]:
+    """Draw tokens among what the masks allow, until the passage closes."""
+    decoder, weights = opened.decoder, uneven(CODEC, rng)
+    tokens, events = [], list[Note | Pedal]()
+    for _ in range(patience):
+        if decoder.is_ended:
+            break
+        token = list(decoder.fit(sample_row(decoder, CODEC, rng, weights)))
+        tokens.append(token)
+        events += decoder.push(token)
+    assert decoder.is_ended
+    shifted = [
+        event._replace(onset=event.onset + opened.shift)
+        if isinstance(event, Note)
+        else Pedal(event.down + opened.shift, event.up + opened.shift)
+        for event in [*events, *decoder.finish()]
+    ]
+    return tokens, shifted
+
+
+def is_down(pedal: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+    return ((pedal[:, :1] <= seconds) & (seconds < pedal[:, 1:])).any(axis=0)
+
+
+@settings(max_examples=200)
+@given(passages(), random_numbers())
+def test_whatever_is_drawn_nothing_given_changes(passage, rng):
+    opened = open_passage(passage, CODEC, most_tokens=2048)
+    tokens, events = fill(opened, rng)
+    result, is_new = passage.join(events)
+    music, stays = passage.music, ~passage.is_replaced
+    for name in ("onset", "duration", "pitch", "velocity"):
+        assert np.array_equal(getattr(result, name)[~is_new], getattr(music, name)[stays])
+    assert is_new.sum() == sum(isinstance(event, Note) for event in events) == opened.decoder.note_count
+    assert (result.onset[is_new] >= passage.start).all() and (result.onset[is_new] < passage.stop).all()
+    # The pedal, a little beside each edge of a press: the edges themselves may be split by rounding.
+    moments = np.concatenate([music.pedal.ravel(), result.pedal.ravel(), [passage.start, passage.stop]])
+    moments = np.concatenate([moments - 1e-7, moments + 1e-7])
+    outside = (moments < passage.start - 2e-8) | (moments > passage.stop + 2e-8) | passage.keep_pedal
+    assert np.array_equal(is_down(music.pedal, moments[outside]), is_down(result.pedal, moments[outside]))
+    if passage.leads_back:
+        assert tokens[-1][1] == BACK
+    else:
+        assert tokens[-1][1] == END
+
+
+@settings(max_examples=60)
+@given(passages(), random_numbers())
+def test_no_new_note_sounds_into_what_is_struck_again_or_begins_on_a_held_key(passage, rng):
+    opened = open_passage(passage, CODEC, most_tokens=2048)
+    result, is_new = passage.join(fill(opened, rng)[1])
+    for index in np.flatnonzero(is_new):
+        same = np.flatnonzero(result.pitch == result.pitch[index])
+        later = result.onset[same[same > index]]
+        assert (result.onset[index] + result.duration[index] <= later + 1e-9).all()
+        if not passage.leads_back:
+            assert result.release[index] <= passage.stop + 0.011
+
+
+@settings(max_examples=60)
+@given(passages(leads_back=True), random_numbers())
+def test_the_seam_is_exact(passage, rng):
+    opened = open_passage(passage, CODEC, most_tokens=2048)
+    left = opened.decoder.steps_left
+    tokens, _ = fill(opened, rng)
+    written = np.array(tokens)
+    assert TIME_STEPS[written[:, 0]].sum() == left
+
+
+@settings(max_examples=60)
+@given(passages(), random_numbers())
+def test_push_refuses_what_fit_would_put_off(passage, rng):
+    decoder, weights = open_passage(passage, CODEC, most_tokens=2048).decoder, uneven(CODEC, rng)
+    while not decoder.is_ended:
+        drawn = sample_row(decoder, CODEC, rng, weights)
+        assert permits(decoder.masks(), CODEC, drawn)
+        fitted = list(decoder.fit(drawn))
+        if fitted[:2] != drawn[:2]:
+            with pytest.raises(CodecError, match="passes nothing that is given"):
+                decoder.push(drawn)
+        decoder.push(fitted)
+    with pytest.raises(CodecError):
+        decoder.masks()
+
+
+@settings(max_examples=100)
+@given(passages())
+def test_the_layout_names_what_is_given(passage):
+    layout = open_passage(passage, CODEC, most_tokens=4096).layout
+    assert layout.tokens[-1].tolist() == [0, FILL, 0, 0]
+    assert (AFTER in layout.tokens[:, 1]) == passage.leads_back
+    kept = layout.tokens[(layout.role == 2) & (layout.tokens[:, 1] < KEY_COUNT)]
+    assert (KEPT in layout.tokens[:, 1]) == bool(len(kept))
+
+
+def scale() -> Notes:
+    count = 120
+    onset = np.arange(count) * 0.203
+    return Notes.of(onset, np.full(count, 0.3), 40 + np.arange(count) % 40, np.full(count, 64), pedal=[(1.0, 9.0)])
+
+
+@pytest.mark.parametrize("start", [0.0, 0.5, 12.0, 24.2])
+def test_a_short_passage_takes_in_what_is_around_it_and_keeps_it(start: float) -> None:
+    passage = Edit(scale(), start, start + 0.15)
+    opened = open_passage(passage, CODEC, most_tokens=2048)
+    inside = len(CODEC.encode(scale())) - len(opened.before) - len(opened.after)
+    assert inside == SHORTEST_PASSAGE
+    kept = opened.layout.tokens[(opened.layout.role == 2) & (opened.layout.tokens[:, 1] < KEY_COUNT), 1]
+    assert SHORTEST_PASSAGE - 2 <= len(kept) <= SHORTEST_PASSAGE
+    _, is_new = passage.join(fill(opened, np.random.default_rng(3))[1])
+    assert (~is_new).sum() == (~passage.is_replaced).sum()
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "options", "reason"),
+    [
+        (3.0, 3.0, {}, "before it ends"),
+        (-1.0, 3.0, {}, "begins at 0 s or later"),
+        (3.0, 3.01, {}, "at least 0.03 s"),
+        (3.0, 9.0, {"leads_back": False}, "ends with the piece"),
+    ],
+)
+def test_a_passage_that_is_none_is_refused(start, stop, options, reason):
+    with pytest.raises(RequestError, match=reason):
+        Edit(scale(), start, stop, **options)
+
+
+@pytest.fixture(scope="module")
+def filler(tmp_path_factory: pytest.TempPathFactory) -> OnnxEngine:
+    """A tiny model that is told role and what is left."""
+    left = Condition("left", len(LEFT_THRESHOLDS) + 2, thresholds=LEFT_THRESHOLDS)
+    config = replace(TINY, conditions=(*TINY.conditions, Condition("role", 4, ROLES), left), context=256)
+    return engine_of(bundle_of(tmp_path_factory.mktemp("bundles") / "filler", config))
+
+
+@pytest.mark.parametrize("style", ["any", "Edvard Grieg"])
+def test_a_passage_is_the_same_alone_and_in_company(filler: OnnxEngine, style: str) -> None:
+    music = scale()
+    kept = music.pitch < 50
+    requests = [
+        Request(style=style, seed=seed, edit=Edit(music, 4.0 + seed, 8.0, kept, context=64)) for seed in range(3)
+    ]
+    alone = [generate(request, filler) for request in requests]
+    together = {take.request.seed: take for take in generate_all(requests, filler)}
+    for take in alone:
+        same = together[take.request.seed]
+        assert take.notes == same.notes and np.array_equal(take.tokens, same.tokens)
+        assert take.note_count == take.is_new.sum() > 0
+        given = Notes.of(
+            *(getattr(take.notes, name)[~take.is_new] for name in ("onset", "duration", "pitch", "velocity"))
+        )
+        stays = ~take.request.edit.is_replaced  # type: ignore[union-attr]
+        assert np.array_equal(given.onset, music.onset[stays]) and np.array_equal(given.pitch, music.pitch[stays])
+
+
+def test_what_is_told_of_the_next_token_is_what_the_whole_layout_would_tell(filler: OnnxEngine) -> None:
+    passage = Edit(scale(), 4.0, 8.0, context=64)
+    generation = Generation(Request(seed=1, edit=passage), filler.bundle)
+    opened, model = generation.opened, filler.bundle.model
+    assert opened is not None
+    rng, told, tokens = np.random.default_rng(5), [], []
+    while not opened.decoder.is_ended:
+        told.append(opened.condition(model, generation.condition))
+        tokens.append(opened.decoder.fit(sample_row(opened.decoder, CODEC, rng, np.ones(sum(CODEC.field_sizes)))))
+        opened.decoder.push(tokens[-1])
+    plain = opened.in_plain_order(np.array(tokens, dtype=np.uint16))
+    begin, end = len(opened.before), len(opened.before) + len(tokens) - 1
+    whole = lay_out(plain[begin - 64 : begin], plain[begin:end], plain[end : end + 64])
+    assert whole.tokens[-len(tokens) :].tolist() == [list(token) for token in tokens]
+    assert whole.conditions(model, generation.condition)[-len(tokens) :].tolist() == [list(ids) for ids in told]
+
+
+def test_a_model_that_knows_no_passages_is_refused_before_any_work(tiny_engine: OnnxEngine) -> None:
+    with pytest.raises(RequestError, match="cannot write passages"):
+        generate(Request(edit=Edit(scale(), 1.0, 5.0)), tiny_engine)
