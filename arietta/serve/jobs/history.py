@@ -3,26 +3,36 @@
 A piece is written when it is asked for and once more when it is over, each time before its client gets the answer;
 nothing is written while it is composed. What a kill leaves waiting is composed again from its seed, which gives the
 same bytes: each token is one pass through the network either way, so replaying stored tokens would cost the same.
+
+A spare file is given up where the disk is full, so that a server starts there and pieces can be deleted. A row that
+cannot be read is left out, and costs nothing but itself.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import sqlite3
 import threading
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from ...errors import HistoryError
+from ...files import write_file
 from .event_log import Event, pack, unpack
 from .job import State
 
 FORMAT = 2  # a file of format 1 has no revisions, and gets the tables for them
+RESERVE_BYTES = 4 * 2**20  # more than what is written to delete a piece, or to start
+LOCK_SECONDS = 5.0  # that another program may hold the file for
+NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+log = logging.getLogger(__name__)
 _TABLES = """
 CREATE TABLE IF NOT EXISTS pieces (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -114,15 +124,16 @@ class History:
     def __init__(self, folder: Path) -> None:
         """Open the folder, which is made if there is none; raises HistoryError where that is impossible."""
         self._lock = threading.Lock()  # one connection for all threads, so one statement at a time
+        self._file, self._reserve, self._has_failed = folder / "history.sqlite", folder / "reserve", False
         # What was opened is closed again where a later step fails: the folder can then be opened by others.
         with contextlib.ExitStack() as opened:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 # The system unlocks the file however the process ends.
                 opened.enter_context(FileLock(folder / "lock", blocking=False, thread_local=False))
-                self._base = sqlite3.connect(folder / "history.sqlite", check_same_thread=False)
-                opened.callback(self._base.close)
-                self._prepare(folder / "history.sqlite")
+                self._base = sqlite3.connect(self._file, timeout=LOCK_SECONDS, check_same_thread=False)
+                opened.callback(lambda: self._base.close())  # noqa: PLW0108 - it may be another by then
+                self._prepare()
             except Timeout as error:
                 reason = "another server keeps its pieces there; --data takes another folder"
                 raise HistoryError(f"{folder}: {reason}") from error
@@ -130,32 +141,69 @@ class History:
                 reason = f"cannot be used ({getattr(error, 'strerror', error)}); --data takes another folder"
                 raise HistoryError(f"{folder}: {reason}") from error
             except sqlite3.Error as error:
-                reason = f"cannot be read ({error}); put a copy in its place"
-                raise HistoryError(f"{folder / 'history.sqlite'}: {reason}") from error
+                raise HistoryError(f"{self._file}: {_reason(error)}") from error
             self._opened = opened.pop_all()
+        self._keep_reserve()
 
-    def _prepare(self, file: Path) -> None:
-        """Set how the database is written, and make the table if there is none."""
+    def _prepare(self) -> None:
+        """Set how the database is written, make the table if there is none, and check the file."""
+        try:
+            self._set_up()
+        except sqlite3.Error as error:
+            if not self._give_up_reserve(error):
+                raise
+            self._base.close()
+            self._base = sqlite3.connect(self._file, timeout=LOCK_SECONDS, check_same_thread=False)
+            self._set_up()
+        (verdict,) = self._base.execute("PRAGMA quick_check(1)").fetchone()  # a second for a gigabyte
+        if verdict != "ok":
+            raise HistoryError(f"{self._file}: is damaged ({verdict}); put a copy in its place")
+
+    def _set_up(self) -> None:
         self._base.execute("PRAGMA auto_vacuum = FULL")  # pieces that are trimmed make the file smaller
         self._base.execute("PRAGMA journal_mode = WAL")
-        self._base.execute(
-            "PRAGMA synchronous = FULL"
-        )  # with WAL, less would lose the last pieces when the power fails
+        # With WAL, less would lose the last pieces when the power fails.
+        self._base.execute("PRAGMA synchronous = FULL")
         (version,) = self._base.execute("PRAGMA user_version").fetchone()
         if version > FORMAT:
-            raise HistoryError(f"{file}: format {version}, this version reads up to {FORMAT}")
-        self._base.executescript(f"{_TABLES} PRAGMA user_version = {FORMAT}")
+            raise HistoryError(f"{self._file}: format {version}, this version reads up to {FORMAT}")
+        if version < FORMAT:
+            self._base.executescript(f"{_TABLES} PRAGMA user_version = {FORMAT}")
 
     def close(self) -> None:
         """Close the database and leave the folder to others."""
         with self._lock:
             self._opened.close()
 
+    def check_writable(self) -> None:
+        """Raise sqlite3.Error where nothing can be stored; after a write that went well nothing is tried."""
+        if self._has_failed:
+            with self.changing() as base:
+                base.execute(f"PRAGMA user_version = {FORMAT}")
+
     @contextlib.contextmanager
     def changing(self) -> Iterator[sqlite3.Connection]:
         """Store all changes made inside, or none."""
+        self._has_failed = True  # until it is done, whatever happens
         with self._lock, self._base:
             yield self._base
+        self._has_failed = False
+
+    def _give_up_reserve(self, error: sqlite3.Error) -> bool:
+        """Make room on a full disk; return whether there was something to give up."""
+        if not _is_without_room(error) or not self._reserve.exists():
+            return False
+        with contextlib.suppress(OSError):
+            self._reserve.unlink()
+        return not self._reserve.exists()
+
+    def _keep_reserve(self) -> None:
+        """Write the spare file again where there is room for it."""
+        try:
+            if not self._reserve.exists():
+                write_file(self._reserve, bytes(RESERVE_BYTES))
+        except OSError as error:
+            log.warning("%s: no room to spare (%s)", self._reserve, error.strerror)
 
     def read(self, query: str, values: Sequence[Any]) -> list[Any]:
         """Return the rows of a query."""
@@ -222,7 +270,19 @@ class History:
             )
 
     def delete(self, key: str) -> None:
-        """Delete a piece and its revisions, if there is one of that id."""
+        """Delete a piece and its revisions, if there is one of that id; on a full disk the spare file makes room."""
+        try:
+            self._delete(key)
+        except sqlite3.Error as error:
+            if not self._give_up_reserve(error):
+                raise
+            self._delete(key)
+        if self._has_failed or not self._reserve.exists():
+            with self._lock:
+                self._base.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # gives the room back to the disk
+            self._keep_reserve()
+
+    def _delete(self, key: str) -> None:
         with self.changing() as base:
             base.execute("DELETE FROM pieces WHERE id = ?", (key,))
             base.execute("DELETE FROM revisions WHERE piece = ?", (key,))
@@ -236,23 +296,24 @@ class History:
     def find(self, key: str) -> Record | None:
         """Return the piece of that id, None if there is none."""
         rows = self.read(f"SELECT {_COLUMNS} FROM pieces WHERE id = ?", (key,))
-        return _record(rows[0]) if rows else None
+        return next(iter(_records(rows)), None)
 
     def page(self, limit: int, *, before: int | None = None, only_favourites: bool = False) -> list[Record]:
         """Return the newest pieces, the newest first, with numbers below `before` if it is given."""
         # `is_favourite >= 0` holds for all, `>= 1` for favourites alone.
         query = f"SELECT {_COLUMNS} FROM pieces WHERE number < ? AND is_favourite >= ? ORDER BY number DESC LIMIT ?"
-        return [_record(row) for row in self.read(query, (before or 2**62, only_favourites, limit))]
+        return _records(self.read(query, (before or 2**62, only_favourites, limit)))
 
     def waiting(self) -> list[Record]:
         """Return the pieces that have not ended, the oldest first."""
         query = f"SELECT {_COLUMNS} FROM pieces WHERE state = ? ORDER BY number"
-        return [_record(row) for row in self.read(query, (State.WAITING,))]
+        return _records(self.read(query, (State.WAITING,)))
 
     def order(self, key: str) -> list[Record]:
         """Return the pieces that were ordered together with that first one, in the order of their seeds."""
-        query = f"SELECT {_COLUMNS} FROM pieces WHERE json_extract(asked, '$.order') = ? ORDER BY number"
-        return [_record(row) for row in self.read(query, (key,))]
+        order = "CASE WHEN json_valid(asked) THEN json_extract(asked, '$.order') END"  # a damaged row has anything
+        query = f"SELECT {_COLUMNS} FROM pieces WHERE {order} = ? ORDER BY number"
+        return _records(self.read(query, (key,)))
 
     def prompt(self, key: str) -> list[Event]:
         """Return the events of a piece's prompt."""
@@ -264,20 +325,53 @@ class History:
 
     def _unpacked(self, column: str, key: str) -> list[Event]:
         rows = self.read(f"SELECT {column} FROM pieces WHERE id = ?", (key,))
-        return unpack(rows[0][0]) if rows and rows[0][0] else []
+        try:
+            return unpack(rows[0][0]) if rows and rows[0][0] else []
+        except (ValueError, TypeError, zlib.error) as error:
+            raise HistoryError(f"the notes of the piece {key} are damaged ({error})") from error
+
+
+def _is_without_room(error: sqlite3.Error) -> bool:
+    return _code(error) in NO_ROOM
+
+
+def _code(error: sqlite3.Error) -> int:
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF  # the higher bytes say more of the same
+
+
+def _reason(error: sqlite3.Error) -> str:
+    """Say what hinders a history from being opened, and what would help: a sound file must not be replaced."""
+    if _is_without_room(error):
+        return f"cannot be opened ({error}): the disk is full, or may not be written; free some room. The file is sound"
+    if _code(error) == sqlite3.SQLITE_BUSY:
+        return f"is in use by another program ({error}); close that"
+    return f"cannot be read ({error}); put a copy in its place"
+
+
+def _records(rows: Sequence[Sequence[Any]]) -> list[Record]:
+    """Return what can be read of rows; one that was damaged, or that a later version wrote, is left out."""
+    records = []
+    for row in rows:
+        try:
+            records.append(_record(row))
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            log.warning("a row of the history cannot be read and is left out: number %s (%s)", row[0], error)
+    return records
 
 
 def _record(row: Sequence[Any]) -> Record:
     number, key, name, state, created, is_favourite, asked, title, texts, outcome = row
+    known = {field.name for field in fields(JobOutcome)}
     return Record(
-        id=key,
-        name=name,
+        id=str(key),
+        name=str(name),
         state=State(state),
-        created=created,
-        asked=json.loads(asked),
-        title=title,
-        texts=json.loads(texts),
+        created=float(created),
+        asked=dict(json.loads(asked)),
+        title=str(title),
+        texts=[str(text) for text in json.loads(texts)],
         number=number,
         is_favourite=bool(is_favourite),
-        outcome=JobOutcome(**json.loads(outcome)),
+        # A later version may have more to tell; what this one does not know is passed over.
+        outcome=JobOutcome(**{name: value for name, value in json.loads(outcome).items() if name in known}),
     )

@@ -6,12 +6,14 @@ that neither the scheduler nor a client ever waits for the disk on behalf of som
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import secrets
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -35,6 +37,7 @@ from .scheduler import Scheduler
 from .selection import BEST, ORDER, mark_best
 
 UPLOAD = "upload"  # the verb of pieces that come from elsewhere
+RETRY_SECONDS = 2.0  # between two tries to store what a full disk refused
 ORIGINAL = "original"  # key in `Record.asked` while the piece may be composed again
 log = logging.getLogger(__name__)
 
@@ -231,20 +234,41 @@ class Service:
         self.notifier.notify()
 
     def _store_ended(self) -> None:
-        """Store what has ended, or queue it for another attempt, job by job, until None comes."""
-        while (job := self._ended.get()) is not None:
-            if job.state is State.DONE and not self._is_settled(job):
-                self.scheduler.submit([job], is_resumed=True)
-                continue
-            try:
-                self._store(job)
-            except sqlite3.Error:
-                log.exception("the piece %s could not be kept; it is composed again at the next start", job.key)
-                job.state = State.FAILED
-            # The marks come before the job is over, so that who waits for the last piece of an order gets them.
-            self._mark_best(job.key)
-            self._jobs.pop(job.key, None)
-            self._close(job)
+        """Store what has ended, or queue it for another attempt, job by job, until None comes.
+
+        What cannot be stored is tried again, and is under way until then. It is never more than a server takes on,
+        because while nothing can be stored nothing is taken on.
+        """
+        unstored: deque[Job] = deque()
+        is_closing = False
+        while not is_closing:
+            with contextlib.suppress(queue.Empty):
+                job = self._ended.get(timeout=RETRY_SECONDS if unstored else None)
+                is_closing = job is None
+                if job is not None and job.state is State.DONE and not self._is_settled(job):
+                    self.scheduler.submit([job], is_resumed=True)
+                elif job is not None:
+                    unstored.append(job)
+            while unstored and self._try_to_store(unstored[0]):
+                unstored.popleft()
+        for job in unstored:
+            log.error("the piece %s could not be kept; it is composed again at the next start", job.key)
+
+    def _try_to_store(self, job: Job) -> bool:
+        """Store a job that has ended, and tell those who wait; return False if it is worth another try."""
+        try:
+            self._store(job)
+        except sqlite3.OperationalError as error:  # the disk is full, or another program holds the file
+            log.warning("a piece cannot be kept just now (%s); it is tried again", error)
+            return False
+        except sqlite3.Error:
+            log.exception("the piece %s could not be kept; it is composed again at the next start", job.key)
+            job.state = State.FAILED
+        # The marks come before the job is over, so that who waits for the last piece of an order gets them.
+        self._mark_best(job.key)
+        self._jobs.pop(job.key, None)
+        self._close(job)
+        return True
 
     def _is_settled(self, job: Job) -> bool:
         """Look up how original a finished job is; return whether it needs no further attempt."""
@@ -300,9 +324,12 @@ class Service:
             request = Request.from_description(asked, Notes.from_events(prompt) if prompt else None)
             order = Order(request, bundle.name, original=ORIGINAL in asked)
             job = self._job(order, "", key=record.id)
-        except AriettaError as error:
+        except (AriettaError, LookupError, TypeError, ValueError) as error:  # a damaged row has anything, or nothing
             reason = f"the server stopped before the piece was done, and cannot go on: {error}"
-            self.history.end(record.id, State.INTERRUPTED, JobOutcome(problem=problem_json(409, reason)))
+            try:
+                self.history.end(record.id, State.INTERRUPTED, JobOutcome(problem=problem_json(409, reason)))
+            except sqlite3.Error:
+                log.exception("the piece %s cannot be composed, and that cannot be stored", record.id)
             self._mark_best(record.id)
             return
         self._jobs[job.key] = job

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from fastapi import Request as HttpRequest
+from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from ...errors import RequestError
 from ..jobs.history import Record
 from ..jobs.job import Job
-from ..jobs.service import Service
+from ..jobs.service import Service, UnknownPieceError
 from .middleware import client_of
 from .problems import problem_responses
 from .requests import FORM, JSON, AppService, read_json, read_orders
@@ -104,7 +106,7 @@ async def list_pieces(
     page = partial(service.page, before=None if before is None else int(before), only_favourites=favourites)
     records = await run_in_threadpool(page, limit + 1)  # one more tells whether there are older ones
     older = str(records[limit - 1].number) if len(records) > limit else None
-    views = await run_in_threadpool(lambda: [piece_view(service, record) for record in records[:limit]])
+    views = await run_in_threadpool(lambda: list(_sound_views(service, records[:limit])))
     return PiecePage(pieces=views, next=older)
 
 
@@ -175,6 +177,15 @@ async def wait_for(service: Service, jobs: Sequence[Job], seconds: float) -> Non
         await service.notifier.wait(seen, remaining)
 
 
+def _sound_views(service: Service, records: Sequence[Record]) -> Iterator[PieceView]:
+    for record in records:
+        with contextlib.suppress(UnknownPieceError):  # one damaged row costs itself, not the list
+            yield piece_view(service, record)
+
+
 def piece_view(service: Service, record: Record) -> PieceView:
-    """Show a piece as it is now."""
-    return PieceView.of(record, service.job(record.id), service.revisions.current(record.id))
+    """Show a piece as it is now; raises UnknownPieceError where what is stored of it is damaged."""
+    try:
+        return PieceView.of(record, service.job(record.id), service.revisions.current(record.id))
+    except (ValidationError, LookupError, TypeError, ValueError) as error:
+        raise UnknownPieceError(f"what is stored of the piece {record.id} is damaged; it can be deleted") from error

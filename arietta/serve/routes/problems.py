@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from ...errors import AriettaError, RequestError
+from ...errors import AriettaError, HistoryError, RequestError
 from ..jobs.editing.revisions import ConflictError, StorageFullError
 from ..jobs.problem import problem_json
 from ..jobs.scheduler import FullError, StoppingError
@@ -34,6 +34,7 @@ STATUSES: Mapping[type[AriettaError], int] = {
     FullError: 429,
     StoppingError: 503,
     StorageFullError: 507,
+    HistoryError: 500,  # the stored notes of a piece are damaged
 }
 # What is expected, by the beginning of the names of pydantic's errors. The first that fits counts, so longer names
 # come before their own beginnings.

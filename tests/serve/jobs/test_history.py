@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from arietta.errors import HistoryError
 from arietta.music.notes import Note, Pedal
-from arietta.serve.jobs.history import History, JobOutcome, Record
+from arietta.serve.jobs.history import RESERVE_BYTES, History, JobOutcome, Record
 from arietta.serve.jobs.job import State
 
 TOLD = [Note(0.5, 0.25, 60, 64), Pedal(0.0, 0.75), Note(1 / 3, 0.1, 61, 1)]
@@ -159,3 +162,138 @@ def test_a_folder_that_cannot_be_made_is_refused_by_name(tmp_path: Path) -> None
     (tmp_path / "file").write_text("")
     with pytest.raises(HistoryError, match=r"file/data: cannot be used \(Not a directory\)"):
         History(tmp_path / "file" / "data")
+
+
+def full(history: History, pages: int = 0) -> None:
+    """Let the file grow by so many pages and no more, as on a full disk."""
+    (count,) = history._base.execute("PRAGMA page_count").fetchone()
+    history._base.execute(f"PRAGMA max_page_count = {count + pages}")
+
+
+def roomy(history: History) -> None:
+    history._base.execute("PRAGMA max_page_count = 1000000")
+
+
+@pytest.mark.parametrize("pages", range(8))
+def test_wherever_the_disk_becomes_full_what_was_stored_stays_and_the_rest_can_be_stored_later(
+    tmp_path: Path, pages: int
+) -> None:
+    history = History(tmp_path)
+    notes = [Note(n / 7, 0.25, 60 + n % 20, 64) for n in range(1_500)]
+    history.add([record("a")], [[]])
+    history.end("a", State.DONE, JobOutcome(), notes)
+    full(history, pages)
+    stored: list[str] = ["a"]
+    for key in "bcdefghi":
+        with contextlib.suppress(sqlite3.OperationalError):
+            history.add([record(key)], [notes])
+            stored.append(key)
+    assert len(stored) < 9
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        history.add([record("n")], [notes])
+    assert sorted(piece.id for piece in history.page(20)) == stored and history.events("a") == notes
+    roomy(history)
+    history.check_writable()
+    history.add([record("z")], [notes])
+    history.close()
+    history = History(tmp_path)
+    assert sorted(piece.id for piece in history.page(20)) == [*stored, "z"]
+    history.close()
+
+
+def test_on_a_full_disk_a_piece_can_be_deleted_to_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = History(tmp_path)
+    history.add([record("a")], [[]])
+    is_full = [True]
+
+    @contextlib.contextmanager
+    def changing() -> Iterator[sqlite3.Connection]:
+        if is_full[0] and (tmp_path / "reserve").exists():
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
+        with history._base:
+            yield history._base
+
+    assert (tmp_path / "reserve").stat().st_size == RESERVE_BYTES
+    monkeypatch.setattr(history, "changing", changing)
+    history.delete("a")
+    assert history.page(9) == []
+    assert (tmp_path / "reserve").exists()  # written again, there is room
+    history.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        (sqlite3.SQLITE_FULL, "free some room. The file is sound"),
+        (sqlite3.SQLITE_IOERR, "The file is sound"),
+        (sqlite3.SQLITE_BUSY, "is in use by another program"),
+        (sqlite3.SQLITE_CORRUPT, "put a copy in its place"),
+    ],
+)
+def test_a_history_that_cannot_be_opened_says_what_helps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, advice: str
+) -> None:
+    def fail(self: History) -> None:
+        error = sqlite3.OperationalError("something")
+        error.sqlite_errorcode = code
+        raise error
+
+    monkeypatch.setattr(History, "_set_up", fail)
+    with pytest.raises(HistoryError, match=advice):
+        History(tmp_path)
+
+
+DAMAGES = {
+    "asked": ["", "[", "[1]", "5", "[" * 100_000, "null"],
+    "outcome": ["x", "[]", '{"of a later version": 1}', '{"figures": 5}'],
+    "texts": ["{", "5"],
+    "state": ["sleeping", ""],
+    "created": ["yesterday"],
+}
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [(column, value) for column, values in DAMAGES.items() for value in values]
+)
+def test_a_damaged_row_costs_that_row(history: History, column: str, value: str) -> None:
+    history.add([record("a"), record("b")], [TOLD, []])
+    with history._base:
+        history._base.execute(f"UPDATE pieces SET {column} = ? WHERE id = 'b'", (value,))
+    assert [piece.id for piece in history.page(9)][-1] == "a"
+    assert "a" in [piece.id for piece in history.waiting()]
+    history.find("b")
+    history.order("b")
+    history.delete("b")
+
+
+def test_damaged_notes_are_a_sentence(history: History) -> None:
+    history.add([record("a")], [TOLD])
+    for blob in (b"x", zlib.compress(b"abc"), "text"):
+        with history._base:
+            history._base.execute("UPDATE pieces SET prompt = ?", (blob,))
+        with pytest.raises(HistoryError, match="the notes of the piece a are damaged"):
+            history.prompt("a")
+
+
+def test_a_file_with_flipped_bits_is_refused_at_the_start_or_read(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    history.add([record(f"{n:04}") for n in range(200)], [TOLD * 20] * 200)
+    history.close()
+    sound = (tmp_path / "history.sqlite").read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(12):
+        damaged = bytearray(sound)
+        for place in rng.integers(100, len(sound), 40).tolist():
+            damaged[place] ^= 1 << int(rng.integers(8))
+        (tmp_path / "history.sqlite").write_bytes(damaged)
+        try:
+            history = History(tmp_path)
+        except HistoryError:
+            refused += 1
+            continue
+        assert len(history.page(500)) <= 200
+        history.close()
+    assert refused

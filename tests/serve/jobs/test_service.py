@@ -144,17 +144,21 @@ def test_a_failure_is_stored_as_a_problem_that_gives_nothing_away(
     assert (record.state, record.outcome.problem) == (State.FAILED, problem_json(500, SERVER_FAILURE))
 
 
-def test_a_piece_that_cannot_be_stored_fails_and_is_composed_at_the_next_start(
-    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("failure", [sqlite3.OperationalError("the disk is full"), sqlite3.DataError("too large")])
+def test_a_piece_that_is_not_stored_until_the_server_stops_is_composed_at_the_next_start(
+    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: sqlite3.Error
 ) -> None:
+    failures = []
+
     def fail(*_: object, **__: object) -> None:
-        raise sqlite3.OperationalError("the disk is full")
+        failures.append(failure)
+        raise failure
 
     with monkeypatch.context() as patched:
         patched.setattr(History, "end", fail)
         with opened(models, tmp_path) as service:
-            (record,) = finish(service, Request(notes=5, seed=2))
-            assert record.state is State.WAITING
+            (record,) = submit(service, Request(notes=5, seed=2))
+            until(lambda: failures)
     with opened(models, tmp_path) as service:
         until(lambda: service.find(record.id).state is State.DONE)
 
@@ -170,3 +174,41 @@ def test_names_and_favourites_change_by_themselves(models: Models, tmp_path: Pat
         loved = service.change(record.id, name=None, is_favourite=True)
         assert (loved.name, loved.is_favourite) == ("Evening", True)
         assert service.page(5, only_favourites=True) == [loved]
+
+
+def test_a_piece_that_ends_on_a_full_disk_is_under_way_until_it_can_be_stored(
+    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("arietta.serve.jobs.service.RETRY_SECONDS", 0.05)
+    with opened(models, tmp_path) as service:
+        end, failures = service.history.end, []
+
+        def fail(*about: object) -> None:
+            failures.append(about)
+            raise sqlite3.OperationalError("database or disk is full")
+
+        monkeypatch.setattr(service.history, "end", fail)
+        first_record, second = submit(service, Request(notes=5, seed=1), Request(notes=6, seed=2))
+        until(lambda: len(failures) > 3)
+        assert {service.find(record.id).state for record in (first_record, second)} <= {State.COMPOSING, State.WAITING}
+        monkeypatch.setattr(service.history, "end", end)
+        until(lambda: not service.job(first_record.id) and not service.job(second.id))
+        for record, request in ((first_record, Request(notes=5, seed=1)), (second, Request(notes=6, seed=2))):
+            assert service.find(record.id).state is State.DONE
+            assert service.notes(record.id) == generate(request, models.engine("tiny")).notes
+
+
+def test_a_server_starts_with_damaged_rows_and_what_it_cannot_go_on_with_is_interrupted(
+    models: Models, tmp_path: Path
+) -> None:
+    with opened(models, tmp_path) as service:
+        (whole,) = finish(service, Request(notes=3))
+        records = submit(service, *[LONG] * 4)
+    base = sqlite3.connect(tmp_path / "history.sqlite")
+    with base:
+        for record, asked in zip(records, ("{}", '{"model": "tiny"}', "[", '{"model": 5, "bundle": []}'), strict=True):
+            base.execute("UPDATE pieces SET asked = ? WHERE id = ?", (asked, record.id))
+    base.close()
+    with opened(models, tmp_path) as service:
+        assert whole.id in [record.id for record in service.page(9)]
+        assert service.find(records[0].id).state is State.INTERRUPTED

@@ -21,7 +21,7 @@ from arietta.music.midi import midi_bytes
 from arietta.music.notes import Notes, first
 from arietta.serve.jobs.models import Models
 from tests.serve.routes.test_pieces import as_json
-from tests.support.servers import PATIENCE, ask, composed, events, look, served, serving, until
+from tests.support.servers import PATIENCE, ask, composed, events, look, problem, served, serving, until
 
 KILLS = 20
 LENGTHS = (3, 12, 40, 90, 400)
@@ -155,3 +155,16 @@ def test_what_cannot_be_gone_on_with_is_marked_as_interrupted_and_says_why(
         assert [(kind, data["state"]) for _, kind, data in events(client.get(piece["links"]["events"]).text)] == [
             ("end", "interrupted")
         ]
+
+
+def test_a_damaged_row_costs_itself_and_not_the_list(models: Models, tmp_path: Path) -> None:
+    with serving(models, tmp_path) as client:
+        sound, damaged = composed(client, notes=2), composed(client, notes=2)
+        base = client.service.history._base  # type: ignore[attr-defined]
+        for column, value in (("asked", '{"model": 5}'), ("outcome", '{"figures": {"notes": []}}'), ("asked", "{")):
+            with base:
+                base.execute(f"UPDATE pieces SET {column} = ? WHERE id = ?", (value, damaged["id"]))
+            pieces = client.get("/v1/pieces").raise_for_status().json()["pieces"]
+            assert [piece["id"] for piece in pieces] == [sound["id"]]
+            problem(client.get(damaged["links"]["self"]), 404)
+        assert client.get("/readyz").status_code == 200

@@ -48,6 +48,19 @@ def test_a_server_whose_history_is_broken_is_not_ready(
         assert "cannot keep pieces just now (disk I/O error)" in problem(client.get("/readyz"), 503)
 
 
+def test_a_server_that_could_not_store_is_not_ready_until_it_can(models: Models, tmp_path: Path) -> None:
+    with serving(models, tmp_path) as client:
+        base = client.service.history._base  # type: ignore[attr-defined]
+        (pages,) = base.execute("PRAGMA page_count").fetchone()
+        base.execute(f"PRAGMA max_page_count = {pages}")
+        prompt = {"notes": [[0.1 * n + 1 / (n + 3), 0.1, 60, 64] for n in range(2_000)]}
+        assert "full" in problem(client.post("/v1/pieces", json={"notes": 3, "prompt": prompt}), 503)
+        base.execute("PRAGMA query_only = 1")
+        assert "cannot keep pieces just now" in problem(client.get("/readyz"), 503)
+        base.execute("PRAGMA query_only = 0")
+        assert client.get("/readyz").status_code == 200
+
+
 def test_the_models_say_what_they_are_and_can(server: httpx.Client) -> None:
     models = server.get("/v1/models").json()["models"]
     assert [(model["name"], model["is_default"], model["can_continue"]) for model in models] == [
