@@ -10,7 +10,8 @@ export, the HTTP interface. What is told in sentences, when something happened a
 
 A corpus is made by each checkout's own `ingest`. Where their readers are of different versions, the two folders are not
 compared, and the fingerprint of the corpus is left out of what training makes of it; `--midi` must then be files that
-both readers read alike, such as composed ones.
+both readers read alike, such as composed ones. Where their models are of different formats, what training makes is not
+compared: networks of another form begin with other numbers.
 
 At last the second checkout opens what the first one made: the history, the corpus and the checkpoint. A corpus of
 another reader it must refuse, with the command that makes it again. Exits with 1 where anything differs. The parts
@@ -155,6 +156,12 @@ def reader_version(tree: Tree) -> int:
     return int(json.loads(line).get("reader", 1))
 
 
+def model_format(tree: Tree) -> int:
+    """Return the format of the models that a checkout exports; 0 where it exported none."""
+    description = tree.folder / "exported" / "transformer" / "model.json"
+    return int(json.loads(description.read_text())["format"]) if description.exists() else 0
+
+
 def opens(before: Tree, after: Tree, *, same_reader: bool) -> list[str]:
     """Let the second checkout open what the first one made: one line for each thing that it cannot open."""
     after.folder = before.folder
@@ -170,6 +177,9 @@ def opens(before: Tree, after: Tree, *, same_reader: bool) -> list[str]:
         said = after.run("train", config, "--corpus", "corpus", "--out", "run-transformer", *options)
         if "step 25" not in said:
             problems.append(f"training did not go on from the first checkout's checkpoint: {said}")
+    if (before.folder / "run-transformer").exists():
+        after.run("export", "run-transformer", "--out", "exported-again")
+        after.run("compose", "--model", "exported-again", "--notes", "20", "-o", "exported-again.mid")
     if (before.folder / "served").exists():
         with after.serving() as address:
             pieces = json.loads(ask(f"{address}/v1/pieces"))["pieces"]
@@ -220,10 +230,11 @@ def _tensors(path: Path) -> bytes:
     return "\n".join(walk(torch.load(path, weights_only=True, map_location="cpu"), "")).encode()
 
 
-def listing(folder: Path, *, same_reader: bool) -> dict[str, str]:
+def listing(folder: Path, *, same_reader: bool, same_format: bool) -> dict[str, str]:
     """Each file that a checkout wrote, and its hash; without databases, logs and pictures of training."""
     left_out: tuple[str, ...] = ("data/", "served/", "run-transformer/curve", "run-lstm/curve")
     left_out += () if same_reader else ("corpus/",)
+    left_out += () if same_format else ("run-", "exported/")
     volatile = VOLATILE if same_reader else VOLATILE | CORPUS_IDENTITY
     names = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
     return {name: essence(path, volatile) for name, path in names.items() if not name.startswith(left_out)}
@@ -250,7 +261,8 @@ def main() -> int:
                     part(tree)
                 print(f"{name}: made by both", flush=True)
         same_reader = len({reader_version(tree) for tree in trees}) == 1
-        listings = [listing(tree.folder, same_reader=same_reader) for tree in trees]
+        same_format = len({model_format(tree) for tree in trees}) == 1
+        listings = [listing(tree.folder, same_reader=same_reader, same_format=same_format) for tree in trees]
         differing = sorted(
             name for name in {*listings[0], *listings[1]} if listings[0].get(name) != listings[1].get(name)
         )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import ConfigError
+from ..errors import ConfigError, RequestError
 
 KINDS = ("lstm", "transformer")
 POSITIONS = ("relative", "relative_per_head", "rotary", "absolute")
@@ -78,6 +78,9 @@ class ModelConfig:
         for name in ("width", "layers", "context", "heads", "kv_heads"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be 1 or more, not {getattr(self, name)}")
+        names = [condition.name for condition in self.conditions]
+        if len(set(names)) < len(names):
+            raise ConfigError(f"a model has no two conditions of one name: {', '.join(names)}")
         # An LSTM ignores these, so a description of one may hold any.
         if self.kind == "transformer" and (self.width % self.heads or self.heads % self.kv_heads or self.context % 2):
             raise ConfigError(
@@ -105,13 +108,13 @@ class ModelConfig:
     def condition_ids(self, **wanted: str | int) -> ConditionIds:
         """Return an id for each condition: 0 ("any") for one not `wanted`, or by a name that the model does not know.
 
-        Raises ConfigError for a number that a condition does not have, and for that of a condition the model lacks.
+        Raises RequestError for a number that a condition does not have, and for that of a condition the model lacks.
         """
         sizes = {condition.name: condition.size for condition in self.conditions}
         for name, value in wanted.items():
             if isinstance(value, int) and not 0 <= value < sizes.get(name, 1):
                 has = f"has {name} 0 to {sizes[name] - 1}" if name in sizes else f"knows no {name}"
-                raise ConfigError(f"{name} {value} is not to be had: the model {has}")
+                raise RequestError(f"{name} {value} is not to be had: the model {has}")
         ids = []
         for condition in self.conditions:
             value = wanted.get(condition.name, 0)

@@ -191,7 +191,25 @@ def test_a_model_that_the_codec_does_not_fit_is_refused(copy: Path) -> None:
     assert "field sizes" in refusal(copy)
 
 
-@pytest.mark.parametrize("change", [{"heads": 0}, {"width": "wide"}, {"kind": "gru"}, {"depth": 3}])
+KEY = {"name": "key", "size": 25, "values": [], "thresholds": []}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"heads": 0},
+        {"width": "wide"},
+        {"kind": "gru"},
+        {"depth": 3},
+        {"conditions": None},
+        {"conditions": 7},
+        {"conditions": ["composer"]},
+        {"conditions": [{"name": "composer"}]},
+        {"conditions": [KEY | {"size": "many"}]},
+        {"conditions": [KEY | {"size": 2, "values": ["C major", "C minor"]}]},
+        {"conditions": [KEY, KEY]},
+    ],
+)
 def test_an_impossible_network_is_refused(change: Description, copy: Path) -> None:
     redescribe(copy, lambda description: description["model"].update(change))
     assert str(copy) in refusal(copy)

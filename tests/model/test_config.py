@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arietta.errors import ConfigError
+from arietta.errors import ConfigError, RequestError
 from arietta.model.config import KINDS, POSITIONS, Condition, ModelConfig
 from tests.support.bundles import COMPOSERS, SOURCES, TINY
 
@@ -30,7 +30,7 @@ CONFIGS = st.builds(
     kv_heads=st.sampled_from([1, 2]),
     dropout=st.floats(0, 0.9),
     positions=st.sampled_from(POSITIONS),
-    conditions=st.lists(CONDITIONS, max_size=4).map(tuple),
+    conditions=st.lists(CONDITIONS, max_size=4, unique_by=lambda condition: condition.name).map(tuple),
 )
 
 
@@ -52,9 +52,9 @@ def test_names_that_are_not_exactly_known_are_any(composer: str, source: str) ->
 
 def test_a_number_is_an_id_which_the_model_must_have() -> None:
     assert TINY.condition_ids(source=2) == (0, 2) and TINY.condition_ids() == (0, 0)
-    with pytest.raises(ConfigError, match="source 3 is not to be had: the model has source 0 to 2"):
+    with pytest.raises(RequestError, match="source 3 is not to be had: the model has source 0 to 2"):
         TINY.condition_ids(source=3)
-    with pytest.raises(ConfigError, match="density 4 is not to be had: the model knows no density"):
+    with pytest.raises(RequestError, match="density 4 is not to be had: the model knows no density"):
         TINY.condition_ids(density=4)
     assert TINY.condition_ids(density=0) == (0, 0)
 
@@ -93,6 +93,7 @@ def test_heads_share_the_width() -> None:
         ({"heads": 3}, r"heads \(3\) must divide width \(64\)"),
         ({"kv_heads": 3}, r"kv_heads \(3\) must divide heads"),
         ({"context": 63}, r"context \(63\) must be even"),
+        ({"conditions": (Condition("key", 3), Condition("key", 3))}, "no two conditions of one name: key, key"),
         ({"width": 0}, "width must be 1 or more, not 0"),
         ({"layers": -2}, "layers must be 1 or more, not -2"),
         ({"heads": 0}, "heads must be 1 or more, not 0"),
@@ -104,7 +105,7 @@ def test_impossible_values_are_refused_in_a_sentence(wrong: dict[str, object], s
     with pytest.raises(ConfigError, match=sentence):
         replace(TINY, **wrong)
     with pytest.raises(ConfigError, match=sentence):
-        ModelConfig.from_description(TINY.describe() | wrong)
+        ModelConfig.from_description(TINY.describe() | json.loads(json.dumps(wrong, default=asdict)))
 
 
 def test_an_lstm_does_not_care_for_heads() -> None:
