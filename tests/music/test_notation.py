@@ -12,7 +12,7 @@ from arietta.music.meter import KeySignature, Meter, Tempo, TimeSignature, lay_o
 from arietta.music.notation import read_score
 from arietta.music.notes import Notes
 from arietta.render.score import score_musicxml
-from tests.support.musicxml import note, score
+from tests.support.written import note, score
 
 
 def test_notes_stand_where_they_are_written() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from arietta.errors import ScoreError
 from arietta.music.notation.document import DEEPEST, LARGEST_FILE, is_score, read_document
-from tests.support.musicxml import note, score
+from tests.support.written import note, score
 
 CONTAINER = '<container><rootfiles><rootfile full-path="{}"/></rootfiles></container>'
 SCORE = score([note("C4", 4)])
