@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..music.meter import Meter
     from ..music.notes import Notes
 
-KINDS = ("wav", "ogg", "musicxml", "pdf", "svg", "png")
+KINDS = ("wav", "ogg", "flac", "mp3", "musicxml", "pdf", "svg", "png")
 SCORES = (".musicxml", ".pdf")
 
 

@@ -1,10 +1,11 @@
-"""Sound files of a piece: WAV (44.1 kHz, 16 bits, stereo) and OGG (Vorbis), played by the sampled piano of `piano`.
+"""Sound files of a piece, WAV, OGG, FLAC or MP3 (44.1 kHz, stereo), played by the sampled piano of `piano`.
 
     write_audio("piece.ogg", notes)
 
 The same notes give the same WAV, byte for byte; an OGG stream carries a serial number that libsndfile draws anew.
-A piece is rendered and written block by block, so an hour takes no more memory than a minute; `audio_parts` gives the
-blocks as they come, `audio_bytes` holds the file.
+Every piece is as loud as the next, -18 LUFS, or less where a peak would pass -1 dBFS (`loudness`). It is rendered block
+by block, once to be measured and once to be written, so an hour takes no more memory than a minute; `audio_parts` gives
+the blocks as they come, `audio_bytes` holds the file.
 """
 
 from __future__ import annotations
@@ -22,11 +23,15 @@ import numpy as np
 from ..errors import RequestError
 from ..files import atomic_file, write_errors_as
 from ..music.notes import Notes
+from .loudness import find_gain
 from .piano import BLOCK, SAMPLE_RATE, Sound, frame_count, import_soundfile, sound_blocks
 
-AudioKind = Literal["wav", "ogg"]
+AudioKind = Literal["wav", "ogg", "flac", "mp3"]
 Progress = Callable[[float, float], None]  # seconds rendered, seconds in all
 
+# How libsndfile calls what it writes; WAV is written here, so that its bytes depend on no library.
+ENCODED = {"ogg": ("OGG", "VORBIS"), "flac": ("FLAC", "PCM_16"), "mp3": ("MP3", "MPEG_LAYER_III")}
+AUDIO_KINDS = ("wav", *ENCODED)
 LONGEST_WAV = (2**32 - 256) // (4 * SAMPLE_RATE)  # seconds: a WAV counts its bytes in 32 bits
 
 
@@ -42,8 +47,11 @@ def audio_parts(
 
     Raises RequestError as `write_audio` does, before the first part.
     """
-    if kind not in ("wav", "ogg"):
-        raise RequestError(f"{kind!r} is no kind of sound file; there are wav, ogg")
+    if kind not in AUDIO_KINDS:
+        raise RequestError(f"{kind!r} is no kind of sound file; there are {', '.join(AUDIO_KINDS)}")
+    if kind in ("flac", "mp3"):  # their headers are written last
+        file = io.BytesIO()
+        return (file.getvalue() for _ in [*_render(file, kind, notes, block, progress), None][-1:])
     stream = _Parts()
     blocks = (stream.taken() for _ in _render(stream, kind, notes, block, progress))
     last = (stream.taken() for _ in range(1))  # what is written when the file is closed
@@ -53,12 +61,12 @@ def audio_parts(
 def write_audio(path: str | Path, notes: Notes, *, progress: Progress | None = None) -> None:
     """Write a sound file atomically, as the ending of `path` says.
 
-    Raises RequestError unless that is .wav or .ogg, where the piece is too long for a WAV, where the file cannot be
-    written, and where the package that reads the samples is missing.
+    Raises RequestError for an ending that is none of AUDIO_KINDS, where the piece is too long for a WAV, where the file
+    cannot be written, and where the package that reads the samples is missing.
     """
     path = Path(path)
-    if path.suffix.lower() not in (".wav", ".ogg"):
-        raise RequestError(f"{path}: a sound file ends in .wav or .ogg")
+    if path.suffix.lower()[1:] not in AUDIO_KINDS:
+        raise RequestError(f"{path}: a sound file ends in {', '.join('.' + kind for kind in AUDIO_KINDS)}")
     with write_errors_as(RequestError, path), atomic_file(path) as file:
         for _ in _render(file, path.suffix.lower()[1:], notes, BLOCK, progress):
             pass
@@ -93,20 +101,29 @@ def _render(stream: IO[bytes], kind: str, notes: Notes, block: int, progress: Pr
     if kind == "wav" and notes.seconds > LONGEST_WAV - 60:  # the last tone may ring on for as long
         raise RequestError(f"the piece lasts {notes.seconds / 3600:.1f} hours; a WAV file holds {LONGEST_WAV // 3600}")
     total, done = frame_count(notes), 0
-    with _open_sound(stream, kind, total) as write:
-        for sound in sound_blocks(notes, block=block):
-            write(sound)
+
+    def render(size: int) -> Iterator[Sound]:
+        nonlocal done
+        for sound in sound_blocks(notes, block=size):
             done += len(sound)
             if progress:
-                progress(done / SAMPLE_RATE, total / SAMPLE_RATE)
+                progress(done / 2 / SAMPLE_RATE, total / SAMPLE_RATE)
+            yield sound
+
+    # Measured in blocks of one size whatever is written, so that parts are the bytes of the whole.
+    gain = np.float32(find_gain(render(BLOCK)))
+    with _open_sound(stream, kind, total) as write:
+        for sound in render(block):
+            write(sound * gain)
             yield
 
 
 @contextmanager
 def _open_sound(stream: IO[bytes], kind: str, total: int) -> Iterator[Callable[[Sound], object]]:
     """Open a sound file of so many frames; give the function that appends to it."""
-    if kind == "ogg":
-        options = {"samplerate": SAMPLE_RATE, "channels": 2, "format": "OGG", "subtype": "VORBIS"}
+    if kind in ENCODED:
+        container, subtype = ENCODED[kind]
+        options = {"samplerate": SAMPLE_RATE, "channels": 2, "format": container, "subtype": subtype}
         with import_soundfile().SoundFile(stream, "w", **options) as file:
             yield file.write
         return

@@ -14,7 +14,8 @@ from ..errors import RequestError
 from ..music.midi import write_midi
 from ..music.notes import Notes
 
-MIDI, SOUNDS, SCORES, PICTURES = (".mid", ".midi"), (".wav", ".ogg"), (".musicxml", ".pdf"), (".svg", ".png")
+MIDI, SOUNDS = (".mid", ".midi"), (".wav", ".ogg", ".flac", ".mp3")
+SCORES, PICTURES = (".musicxml", ".pdf"), (".svg", ".png")
 
 
 def save_music(

@@ -37,8 +37,7 @@ SAMPLE_RATE = 44_100  # frames a second of what is rendered
 BLOCK = 10 * SAMPLE_RATE  # frames rendered at once: 7 MB of work, whatever the piece's length
 RESTRIKE = 0.1  # seconds in which a tone would fall by 100 dB where its key is struck again
 INAUDIBLE = 0.9  # of 100 dB: a tone ends there
-GAIN = 0.5  # of 16 performances of MAESTRO the median peaks at 0.8 of full scale, the loudest at 1.05 before the knee
-KNEE = 0.8  # above this share of full scale peaks are bent, so that none is cut
+GAIN = 0.5  # of 16 performances of MAESTRO the median peaks at 0.8 of full scale, the loudest at 1.05
 WIDTH = 0.35  # how far apart the outermost keys sound: 0 is one point, 1 the two loudspeakers
 KEYBOARD_CENTRE, KEYBOARD_HALF = 64.5, 43.5  # pitches: the middle of the 88 keys, and from there to the outermost
 OVERSAMPLING = 2  # samples are kept at so many times their own rate: straight lines between them are then true enough
@@ -176,17 +175,15 @@ def tone_seconds(notes: Notes) -> float:
 
 
 def sound_blocks(notes: Notes, *, block: int = BLOCK) -> Iterator[Sound]:
-    """Render the piece in blocks float32 [F, 2] in (-1, 1); the sound is the same for every size of block.
+    """Render the piece in blocks float32 [F, 2]; the sound is the same for every size of block.
+
+    Loud playing may pass 1: what is written is brought to one loudness (`loudness.find_gain`).
 
     Raises RequestError where the reader of the samples is not installed.
     """
     tones = _Tones.of(notes)
     for begin in range(0, tones.frame_count, block):
         sound = tones.mix(begin, min(begin + block, tones.frame_count))
-        peak = np.abs(sound)
-        if peak.max(initial=0.0) > KNEE:  # bend what lies above the knee towards full scale
-            bent = KNEE + (1 - KNEE) * np.tanh((peak - KNEE) / (1 - KNEE))
-            sound = np.where(peak > KNEE, np.copysign(bent, sound), sound)
         yield np.ascontiguousarray(sound.T, dtype=np.float32)
 
 

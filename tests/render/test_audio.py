@@ -12,7 +12,8 @@ import pytest
 from arietta.errors import RequestError
 from arietta.music.notes import Notes
 from arietta.render import audio
-from arietta.render.audio import LONGEST_WAV, audio_bytes, audio_parts, write_audio
+from arietta.render.audio import LONGEST_WAV, AudioKind, audio_bytes, audio_parts, write_audio
+from arietta.render.loudness import find_gain
 from arietta.render.piano import SAMPLE_RATE, frame_count, sound_blocks
 
 
@@ -29,16 +30,26 @@ def test_a_wav_is_stereo_of_16_bits_with_the_sampled_piano_in_it(waltz: Notes) -
         assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (2, 2, 44_100)
         assert file.getnframes() == frame_count(waltz)
     samples, _ = opened(data)
-    assert np.abs(samples - np.concatenate(list(sound_blocks(waltz)))).max() < 1e-4
+    assert np.abs(samples - find_gain(sound_blocks(waltz)) * np.concatenate(list(sound_blocks(waltz)))).max() < 1e-4
 
 
 def test_an_ogg_holds_the_same_sound(waltz: Notes) -> None:
     data = audio_bytes(waltz, "ogg")
     samples, rate = opened(data)
-    played = np.concatenate(list(sound_blocks(waltz)))
+    played = find_gain(sound_blocks(waltz)) * np.concatenate(list(sound_blocks(waltz)))
     assert data[:4] == b"OggS" and rate == SAMPLE_RATE and samples.shape == played.shape
     assert np.sqrt(np.mean((samples - played) ** 2)) < 0.1 * np.sqrt(np.mean(played**2))
     assert len(data) < len(audio_bytes(waltz, "wav")) / 5
+
+
+@pytest.mark.parametrize(("kind", "beginning"), [("flac", b"fLaC"), ("mp3", b"")])
+def test_other_encodings_hold_the_same_sound(waltz: Notes, kind: AudioKind, beginning: bytes) -> None:
+    data = audio_bytes(waltz, kind)
+    samples, rate = opened(data)
+    played, _ = opened(audio_bytes(waltz, "wav"))
+    assert data.startswith(beginning) and rate == SAMPLE_RATE
+    assert np.sqrt(np.mean(samples**2)) == pytest.approx(np.sqrt(np.mean(played**2)), rel=0.02)
+    assert len(data) < 0.7 * 4 * len(played)
 
 
 def test_the_same_notes_give_the_same_wav(waltz: Notes) -> None:
@@ -68,10 +79,10 @@ def test_a_file_takes_its_kind_from_its_ending(tmp_path: Path, waltz: Notes) -> 
 
 
 def test_other_kinds_are_refused_with_what_would_be_right(tmp_path: Path, waltz: Notes) -> None:
-    with pytest.raises(RequestError, match=r"a\.mp3: a sound file ends in \.wav or \.ogg"):
-        write_audio(tmp_path / "a.mp3", waltz)
-    with pytest.raises(RequestError, match="'mp3' is no kind of sound file; there are wav, ogg"):
-        audio_bytes(waltz, "mp3")
+    with pytest.raises(RequestError, match=r"a\.aiff: a sound file ends in \.wav, \.ogg, \.flac, \.mp3"):
+        write_audio(tmp_path / "a.aiff", waltz)
+    with pytest.raises(RequestError, match="'aiff' is no kind of sound file; there are wav, ogg, flac, mp3"):
+        audio_bytes(waltz, "aiff")
 
 
 def test_what_cannot_be_written_is_named_and_leaves_nothing(tmp_path: Path, waltz: Notes) -> None:

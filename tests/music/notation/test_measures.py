@@ -6,7 +6,7 @@ from fractions import Fraction
 from xml.etree.ElementTree import fromstring
 
 from arietta.music.notation.measures import GRACE, PartReader
-from tests.support.musicxml import note
+from tests.support.written import note
 
 
 def test_divisions_hold_on_and_may_change() -> None:
