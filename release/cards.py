@@ -54,14 +54,15 @@ def main() -> None:
     PICTURES.mkdir(exist_ok=True)
     lines = read_figures(FIGURES.read_text(encoding="utf-8"))
     bundles = [load_bundle(folder) for folder in (SHIPPED / DEFAULT_MODEL, *sorted((ROOT / "models").iterdir()))]
-    write_registry(bundles)
     for bundle in bundles:
         complete(bundle, lines)
         if arguments.runs:
             shutil.copy(arguments.runs / bundle.name / "curve.png", PICTURES / f"{bundle.name}-curve.png")
         if arguments.samples:
             draw_samples(bundle)
-    PAGE.write_text(page([load_bundle(bundle.path) for bundle in bundles]), encoding="utf-8")
+    completed = [load_bundle(bundle.path) for bundle in bundles]
+    write_registry(completed)  # it has the sizes of the cards too
+    PAGE.write_text(page(completed), encoding="utf-8")
 
 
 def write_registry(bundles: list[Bundle]) -> None:
