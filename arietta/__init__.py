@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     )
     from .generation.conversion import as_notes, convert
     from .generation.loop import stream
+    from .generation.passage import Edit
     from .generation.request import Request, Take
+    from .generation.verbs import accompany, connect, extend, lead_in, regenerate, vary
     from .model.bundle import Bundle, list_bundles, load_bundle
     from .model.engine import OnnxEngine, load_engine
     from .model.sampling import Sampling, Setting
@@ -49,6 +51,7 @@ __all__ = [
     "CodecError",
     "ConfigError",
     "CorpusError",
+    "Edit",
     "FetchError",
     "HistoryError",
     "MidiError",
@@ -59,15 +62,21 @@ __all__ = [
     "RequestError",
     "Sampling",
     "Take",
+    "accompany",
     "as_notes",
     "compose",
+    "connect",
     "convert",
+    "extend",
+    "lead_in",
     "list_bundles",
     "load_bundle",
     "load_engine",
     "progress_bar",
     "read_midi",
+    "regenerate",
     "stream",
+    "vary",
     "write_midi",
 ]
 
@@ -87,7 +96,9 @@ _HOMES = {
     ),
     "generation.conversion": ("as_notes", "convert"),
     "generation.loop": ("stream",),
+    "generation.passage": ("Edit",),
     "generation.request": ("Request", "Take"),
+    "generation.verbs": ("accompany", "connect", "extend", "lead_in", "regenerate", "vary"),
     "model.bundle": ("Bundle", "list_bundles", "load_bundle"),
     "model.engine": ("load_engine",),
     "model.sampling": ("Sampling",),
@@ -149,10 +160,9 @@ def compose(
 
 @lru_cache(maxsize=4)
 def _engine(model: str | None) -> OnnxEngine:
-    from .model.bundle import DEFAULT_MODEL, load_bundle
-    from .model.engine import load_engine
+    from .model.engine import shared_engine
 
-    return load_engine(load_bundle(model or DEFAULT_MODEL))
+    return shared_engine(model)
 
 
 def __dir__() -> list[str]:

@@ -53,6 +53,8 @@ class Generation:
         if not self.codec.can_continue and (request.prompt is not None or request.seconds is not None):
             raise RequestError(f"{bundle.name} composes a number of notes from the beginning: no prompt, no seconds")
         self.condition = condition_of(self.request.style, bundle)
+        if request.edit is not None:
+            self.condition = request.edit.wished(bundle.model, self.condition)
         self.unconditional = bundle.model.unconditional(self.condition)
         self.is_guided = self.unconditional != self.condition and self.request.sampling.guidance != 1
         self.rng = np.random.default_rng(request.seed)

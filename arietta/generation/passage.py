@@ -12,6 +12,7 @@ they are, to the float, and the pedal is the same function of time outside the p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -50,7 +51,8 @@ class Edit:
     """What `music` has from `start` to before `stop` (s), written anew but for the notes of `is_kept` bool [N].
 
     New pedal is played unless `keep_pedal`. `leads_back` is False where the passage ends with its last kept note and
-    nothing follows. `context` tokens are given on each side.
+    nothing follows. `context` tokens are given on each side. `wishes` are density (notes per second), loudness (mean
+    velocity) and key, for a model that knows them.
     """
 
     music: Notes = field(repr=False)
@@ -60,6 +62,7 @@ class Edit:
     keep_pedal: bool = False
     leads_back: bool = True
     context: int = CONTEXT
+    wishes: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.stop:
@@ -80,7 +83,19 @@ class Edit:
     def describe(self) -> dict[str, Any]:
         """Return what is asked for as JSON values; the music is named by its length, kept notes by their number."""
         values: dict[str, Any] = {"from": self.start, "to": self.stop, "given_notes": int((~self.is_replaced).sum())}
-        return values | {"keep_pedal": self.keep_pedal, "leads_back": self.leads_back, "context": self.context}
+        values |= {"keep_pedal": self.keep_pedal, "leads_back": self.leads_back, "context": self.context}
+        return values | dict(self.wishes)
+
+    def wished(self, model: ModelConfig, ids: ConditionIds) -> ConditionIds:
+        """Return condition ids with the wishes among them; raises RequestError for one that the model does not know."""
+        known = {condition.name: condition for condition in model.conditions}
+        numbers = dict(zip(known, ids, strict=True))
+        for name, wish in self.wishes.items():
+            values = known[name].values if name in known else ()
+            if name not in known or (values and wish not in values):
+                raise RequestError(f"the model knows no {name} {wish!r}; it knows {', '.join(values) or 'no ' + name}")
+            numbers[name] = values.index(wish) + 1 if values else int(known[name].ids_of(float(wish)))
+        return tuple(numbers.values())
 
     def join(self, events: list[Note | Pedal]) -> tuple[Notes, Booleans]:
         """Put what was composed into the piece; return it and which of its notes are new, bool [N].
@@ -155,17 +170,18 @@ class OpenPassage:
 
 
 def open_in_model(edit: Edit, bundle: Bundle) -> OpenPassage:
-    """Open a passage for a model, in a window of its context; raises RequestError where the model cannot fill it."""
-    model, codec = bundle.model, bundle.codec
-    if (
-        not isinstance(codec, NoteCodec)
-        or codec.version < 2
-        or "role" not in {known.name for known in model.conditions}
-    ):
-        raise RequestError(
-            f"{bundle.name} composes and continues pieces, and cannot write passages of one: choose a newer model"
-        )
-    return open_passage(edit, codec, most_tokens=model.context)
+    """Open a passage for a model, in a window of its context; raises RequestError where it cannot be."""
+    return open_passage(edit, filling_codec(bundle), most_tokens=bundle.model.context)
+
+
+def filling_codec(bundle: Bundle) -> NoteCodec:
+    """Return the codec of a model that can write passages; raises RequestError for one that cannot."""
+    codec, names = bundle.codec, {condition.name for condition in bundle.model.conditions}
+    if isinstance(codec, NoteCodec) and codec.version > 1 and "role" in names:
+        return codec
+    raise RequestError(
+        f"{bundle.name} composes and continues pieces, and cannot write passages of one: choose a newer model"
+    )
 
 
 def open_passage(edit: Edit, codec: NoteCodec, *, most_tokens: int) -> OpenPassage:
@@ -194,11 +210,17 @@ def open_passage(edit: Edit, codec: NoteCodec, *, most_tokens: int) -> OpenPassa
         end=end,
         strikes=_strikes(piece, region.stop if edit.leads_back else len(piece.tokens)),
     )
+    kept = kept_tokens(old, is_given)
+    if len(old) + len(kept) + len(after[:1]) + 4 > most_tokens:
+        raise RequestError(
+            f"{edit.start:g}-{edit.stop:g} s has {len(old)} tokens and {len(kept)} to keep, and the model sees "
+            f"{most_tokens} at a time: choose a shorter passage"
+        )
     layout = lay_out(
         before[-edit.context :],
         old,
         after[: edit.context],
-        kept=kept_tokens(old, is_given),
+        kept=kept,
         length=most_tokens,
     )
     decoder = codec.decoder()

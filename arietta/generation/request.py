@@ -127,7 +127,8 @@ class Take:
 
     `tokens` uint16 [T, F] begin with `prompt_token_count` of the prompt, `notes` with the prompt's own, untouched; of
     a passage they are its layout, and `is_new` bool [N] says which notes were composed. `nll` is the mean over the
-    composed notes under the model, in nats per note.
+    composed notes under the model, in nats per note; `nats`, where they were measured, are means per token over the
+    passage, over what follows it, and over both.
     """
 
     notes: Notes
@@ -140,6 +141,7 @@ class Take:
     nll: float
     seconds_taken: float
     is_new: Booleans
+    nats: tuple[float, float, float] | None = None
 
     @property
     def note_count(self) -> int:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ..codecs.codec import Masks, Tokens
 from ..errors import BundleError
-from .bundle import Bundle
+from .bundle import DEFAULT_MODEL, Bundle, load_bundle
 from .cache import BoundStep, Cache
 from .config import ConditionIds
 from .inputs import StepInputs, position_inputs
@@ -239,6 +239,12 @@ class OnnxEngine:
             for buffer in cache.buffers.values():
                 buffer[slot, :, : context // 2] = buffer[slot, :, context // 2 :]
             cache.filled[slot] = context // 2
+
+
+@functools.lru_cache(maxsize=4)
+def shared_engine(model: str | None) -> OnnxEngine:
+    """Return the engine of a model by name or folder, of the default one where None; it stays loaded."""
+    return load_engine(load_bundle(model or DEFAULT_MODEL))
 
 
 def load_engine(bundle: Bundle, *, threads: int = 1) -> OnnxEngine:

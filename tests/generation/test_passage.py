@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,14 +11,12 @@ from arietta.codecs.grid import AFTER, BACK, END, FILL, KEPT, KEY_COUNT, TIME_ST
 from arietta.codecs.note import NoteCodec
 from arietta.errors import CodecError, RequestError
 from arietta.generation.batch import generate_all
-from arietta.generation.given import LEFT_THRESHOLDS, ROLES, lay_out
+from arietta.generation.given import lay_out
 from arietta.generation.loop import Generation, generate
 from arietta.generation.passage import SHORTEST_PASSAGE, Edit, OpenPassage, open_passage
 from arietta.generation.request import Request
-from arietta.model.config import Condition
 from arietta.model.engine import OnnxEngine
 from arietta.music.notes import Note, Notes, Pedal
-from tests.support.bundles import TINY, bundle_of, engine_of
 from tests.support.strategies import permits, pieces, random_numbers, sample_row, uneven
 
 CODEC = NoteCodec()
@@ -168,23 +164,15 @@ def test_a_passage_that_is_none_is_refused(start, stop, options, reason):
         Edit(scale(), start, stop, **options)
 
 
-@pytest.fixture(scope="module")
-def filler(tmp_path_factory: pytest.TempPathFactory) -> OnnxEngine:
-    """A tiny model that is told role and what is left."""
-    left = Condition("left", len(LEFT_THRESHOLDS) + 2, thresholds=LEFT_THRESHOLDS)
-    config = replace(TINY, conditions=(*TINY.conditions, Condition("role", 4, ROLES), left), context=256)
-    return engine_of(bundle_of(tmp_path_factory.mktemp("bundles") / "filler", config))
-
-
 @pytest.mark.parametrize("style", ["any", "Edvard Grieg"])
-def test_a_passage_is_the_same_alone_and_in_company(filler: OnnxEngine, style: str) -> None:
+def test_a_passage_is_the_same_alone_and_in_company(filling_engine: OnnxEngine, style: str) -> None:
     music = scale()
     kept = music.pitch < 50
     requests = [
         Request(style=style, seed=seed, edit=Edit(music, 4.0 + seed, 8.0, kept, context=64)) for seed in range(3)
     ]
-    alone = [generate(request, filler) for request in requests]
-    together = {take.request.seed: take for take in generate_all(requests, filler)}
+    alone = [generate(request, filling_engine) for request in requests]
+    together = {take.request.seed: take for take in generate_all(requests, filling_engine)}
     for take in alone:
         same = together[take.request.seed]
         assert take.notes == same.notes and np.array_equal(take.tokens, same.tokens)
@@ -196,10 +184,10 @@ def test_a_passage_is_the_same_alone_and_in_company(filler: OnnxEngine, style: s
         assert np.array_equal(given.onset, music.onset[stays]) and np.array_equal(given.pitch, music.pitch[stays])
 
 
-def test_what_is_told_of_the_next_token_is_what_the_whole_layout_would_tell(filler: OnnxEngine) -> None:
+def test_what_is_told_of_the_next_token_is_what_the_whole_layout_would_tell(filling_engine: OnnxEngine) -> None:
     passage = Edit(scale(), 4.0, 8.0, context=64)
-    generation = Generation(Request(seed=1, edit=passage), filler.bundle)
-    opened, model = generation.opened, filler.bundle.model
+    generation = Generation(Request(seed=1, edit=passage), filling_engine.bundle)
+    opened, model = generation.opened, filling_engine.bundle.model
     assert opened is not None
     rng, told, tokens = np.random.default_rng(5), [], []
     while not opened.decoder.is_ended:

@@ -22,8 +22,9 @@ import pytest
 
 from arietta.codecs.codec import Booleans, Codec, Masks, field_slices
 from arietta.codecs.note import NoteCodec
+from arietta.generation.given import LEFT_THRESHOLDS, ROLES
 from arietta.model.bundle import Bundle, load_bundle
-from arietta.model.config import ModelConfig, style_conditions
+from arietta.model.config import Condition, ModelConfig, style_conditions
 from arietta.model.engine import OnnxEngine, load_engine
 
 if TYPE_CHECKING:
@@ -147,3 +148,20 @@ def tiny_lstm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_engine(tiny_bundle: Path) -> OnnxEngine:
     return engine_of(tiny_bundle)
+
+
+@pytest.fixture(scope="session")
+def filling_engine(tmp_path_factory: pytest.TempPathFactory) -> OnnxEngine:
+    """A tiny model that is told role and what is left, and so can write passages."""
+    left = Condition("left", len(LEFT_THRESHOLDS) + 2, thresholds=LEFT_THRESHOLDS)
+    density = Condition("density", 4, thresholds=(2.0, 8.0))
+    conditions = (
+        *TINY.conditions,
+        density,
+        Condition("key", 3, ("C major", "A minor")),
+        Condition("role", 4, ROLES),
+        left,
+    )
+    return engine_of(
+        bundle_of(tmp_path_factory.mktemp("bundles") / "filling", replace(TINY, conditions=conditions, context=256))
+    )

@@ -1,0 +1,264 @@
+"""What a musician asks of a piece there is: regenerate, extend, lead in, connect, accompany, vary.
+
+    take = regenerate("piece.mid", 12.0, 20.0, keep="right", seed=7)[0]
+    take.notes      # the whole piece, in which take.is_new marks what was composed
+
+No verb changes a note that it was not asked to, and a seed fixes what it gives. Music is anything that `as_notes`
+reads, times are seconds, `model` is a model's name or folder, or an engine. All take `n`, `seed`, `model` and wishes:
+`style`, `density` (notes per second), `loudness` (mean velocity), `key` ("C minor"), and `guidance` for all of these.
+Of several takes the likeliest comes first: `take.nats` has the model's mean nats per token, in plain order, of the
+passage and of the 64 tokens after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..codecs.codec import Booleans
+from ..codecs.grid import STEPS_PER_SECOND, TIME_STEPS
+from ..errors import RequestError
+from ..model.bundle import condition_of
+from ..model.config import ANY, NO_STYLE
+from ..model.engine import Engine, shared_engine
+from ..model.sampling import Sampling
+from ..music.notes import Note, Notes, Pedal, join, select, shift, trim
+from .batch import generate_all
+from .conversion import as_notes
+from .passage import CONTEXT, Edit, filling_codec
+from .request import Request, Take, draw_seed
+
+Keep = str | tuple[int, int] | Sequence[int] | None
+MIDDLE_C = 60  # the right hand plays it and what is above, the left hand what is below
+CHORD_SECONDS = 0.03  # notes nearer than this are struck together
+LONGEST_PART = 400  # notes of a passage that are written at once; models are trained on passages of up to 600 tokens
+OVERLAP = 0.1  # of such a part, which it writes beyond its end so that it leads on; the next part writes it again
+PHRASE = 48  # notes that `vary` writes at once
+NATS_AFTER = 64  # tokens after a passage by whose likelihood takes are ranked
+
+
+def regenerate(
+    music: Any, start: float, stop: float, *, keep: Keep = None, n: int = 1, keep_pedal: bool = False, **asked: Any
+) -> list[Take]:
+    """Write anew what begins at `start` <= t < `stop`, but for the notes to `keep`.
+
+    `keep`: "left", "right", "top", "bottom", "all", a range of pitches (low, high), or a list of indices of notes.
+    Raises RequestError for a passage outside the piece, and for all of it: that is composing.
+    """
+    notes = as_notes(music)
+    if not 0 <= start < stop or start >= notes.seconds:
+        raise RequestError(f"the passage {start:g}-{stop:g} s lies outside the piece, which has {notes.seconds:g} s")
+    stop = min(stop, notes.seconds)
+    edit = Edit(notes, start, stop, find_kept(notes, start, stop, keep), keep_pedal)
+    if edit.is_replaced.all():
+        raise RequestError("nothing of the piece would be left: compose a new one instead")
+    return _write(edit, n, **asked)
+
+
+def extend(
+    music: Any,
+    at: float | None = None,
+    *,
+    notes: int | None = None,
+    seconds: float | None = None,
+    n: int = 1,
+    **asked: Any,
+) -> list[Take]:
+    """Go on from `at`, where the piece is cut, or from its end, by `notes` or `seconds`."""
+    prompt = as_notes(music)
+    if at is not None:
+        inside = prompt.onset < at
+        pedal = np.minimum(prompt.pedal, at)
+        cut = select(prompt, inside, pedal[pedal[:, 1] > pedal[:, 0]])
+        prompt = Notes.of(cut.onset, np.minimum(cut.release, at) - cut.onset, cut.pitch, cut.velocity, cut.pedal)
+    engine, seed, settings = _settings(**asked)
+    if settings.pop("wishes"):
+        raise RequestError("density, loudness and key are wishes for passages; going on takes a style alone")
+    request = Request(notes, seconds, prompt=prompt, seed=seed, **settings)
+    return list(_in_order(generate_all([replace(request, seed=seed + k) for k in range(n)], engine)))
+
+
+def lead_in(music: Any, seconds: float, *, n: int = 1, **asked: Any) -> list[Take]:
+    """Write `seconds` of music that lead into a piece."""
+    return _write(Edit(shift(trim(as_notes(music)), _checked(seconds)), 0.0, seconds), n, **asked)
+
+
+def connect(first: Any, second: Any, seconds: float, *, n: int = 1, **asked: Any) -> list[Take]:
+    """Write the `seconds` between the last release of one piece and the beginning of another."""
+    before = as_notes(first)
+    joined = join(before, trim(as_notes(second)), _checked(seconds))
+    return _write(Edit(joined, before.seconds, before.seconds + seconds), n, **asked)
+
+
+def accompany(music: Any, *, keep: Keep = "all", n: int = 1, keep_pedal: bool = False, **asked: Any) -> list[Take]:
+    """Write what goes with the notes to `keep`, to the last release of the piece; its other notes go."""
+    notes = as_notes(music)
+    is_kept = find_kept(notes, 0.0, notes.seconds, keep)
+    if not is_kept.any():
+        raise RequestError("there is nothing to accompany: no note is kept")
+    notes = select(notes, is_kept)
+    edit = Edit(notes, 0.0, notes.seconds, np.ones(len(notes), dtype=np.bool_), keep_pedal, leads_back=False)
+    return _write(edit, n, longest=LONGEST_PART // 2, **asked)
+
+
+def vary(music: Any, strength: float, *, n: int = 1, **asked: Any) -> list[Take]:
+    """Write phrases anew under their top line; `strength` 0 is the piece, at 1 all phrases are new and no line is kept.
+
+    Up to 0.5 more and more phrases are new; the line is let go in proportion to the strength.
+    """
+    if not 0 <= strength <= 1:
+        raise RequestError(f"strength lies in 0-1, not {strength:g}")
+    notes = as_notes(music)
+    engine, seed, settings = _settings(**asked)
+    takes = []
+    for number in range(n):
+        rng = np.random.default_rng((seed + number, len(notes)))
+        edges = [*notes.onset[::PHRASE][: max(len(notes) // PHRASE, 1)].tolist(), notes.seconds]
+        is_new_phrase = rng.random(len(edges) - 1) < 2 * strength
+        is_line = find_kept(notes, 0.0, np.inf, "top") & (rng.random(len(notes)) >= strength)
+        phrase = np.clip(np.searchsorted(edges, notes.onset, side="right") - 1, 0, len(edges) - 2)
+        edit = Edit(notes, 0.0, notes.seconds, is_line | ~is_new_phrase[phrase], wishes=settings["wishes"])
+        request = Request(edit=edit, seed=seed + number, style=settings["style"], sampling=settings["sampling"])
+        parts = [(edges[k], edges[k + 1], edges[k + 1]) for k in np.flatnonzero(is_new_phrase).tolist()]
+        takes.append(_write_parts(request, parts, engine))
+    return _in_order(takes)
+
+
+def find_kept(notes: Notes, start: float, stop: float, keep: Keep) -> Booleans:
+    """Say which notes of a passage stay, bool [N]; raises RequestError where `keep` says nothing that is known."""
+    inside = (notes.onset >= start) & (notes.onset < stop)
+    if keep is None:
+        return np.zeros(len(notes), dtype=np.bool_)
+    if isinstance(keep, tuple):
+        return np.asarray(inside & (notes.pitch >= keep[0]) & (notes.pitch <= keep[1]))
+    if not isinstance(keep, str):
+        is_kept = np.zeros(len(notes), dtype=np.bool_)
+        if len(keep) and not 0 <= min(keep) <= max(keep) < len(notes):
+            raise RequestError(f"notes to keep are numbered 0-{len(notes) - 1}, not {min(keep)}-{max(keep)}")
+        is_kept[list(keep)] = True
+        return is_kept & inside
+    if keep in ("top", "bottom"):
+        return _find_line(notes, inside, is_top=keep == "top")
+    hands: dict[str, Booleans] = {
+        "all": inside,
+        "right": inside & (notes.pitch >= MIDDLE_C),
+        "left": inside & (notes.pitch < MIDDLE_C),
+    }
+    if keep not in hands:
+        raise RequestError(
+            f"keep {keep!r} is unknown; choose left, right, top, bottom, all, pitches, or a list of notes"
+        )
+    return hands[keep]
+
+
+def _find_line(notes: Notes, inside: Booleans, *, is_top: bool) -> Booleans:
+    """The highest or lowest note of each chord, where it lies within an octave of the line's middle."""
+    is_line, height = np.zeros(len(notes), dtype=np.bool_), notes.pitch.astype(np.int64) * (1 if is_top else -1)
+    chosen = np.flatnonzero(inside)
+    if not len(chosen):
+        return is_line
+    chord = np.cumsum(np.diff(notes.onset[chosen], prepend=notes.onset[chosen][0]) > CHORD_SECONDS)
+    highest = np.full(chord[-1] + 1, -128)
+    np.maximum.at(highest, chord, height[chosen])
+    line = chosen[height[chosen] == highest[chord]]
+    is_line[line] = height[line] >= np.median(height[line]) - 12
+    return is_line
+
+
+def _checked(seconds: float) -> float:
+    if not 1 <= seconds <= 60:
+        raise RequestError(f"seconds lie in 1-60, not {seconds:g}")
+    return seconds
+
+
+def _settings(
+    *, style: str = ANY, guidance: float | None = None, seed: int | None = None, model: Any = None, **wishes: Any
+) -> tuple[Engine, int, dict[str, Any]]:
+    """The engine and seed that a verb was asked to use, and the rest of its requests."""
+    if unknown := set(wishes) - {"density", "loudness", "key"}:
+        raise TypeError(f"no verb has an argument {sorted(unknown)[0]!r}")
+    engine = (
+        shared_engine(None if model is None else str(model))
+        if model is None or isinstance(model, str | Path)
+        else model
+    )
+    wishes = {name: wish for name, wish in wishes.items() if wish is not None}
+    settings = {"style": style, "sampling": Sampling(guidance=guidance), "wishes": wishes}
+    return engine, draw_seed() if seed is None else seed, settings
+
+
+def _write(edit: Edit, n: int, *, longest: int = LONGEST_PART, **asked: Any) -> list[Take]:
+    """Write a passage `n` times, in parts where it is long."""
+    engine, seed, settings = _settings(**asked)
+    edit = replace(edit, wishes=settings.pop("wishes"))
+    requests = [Request(edit=edit, seed=seed + number, **settings) for number in range(n)]
+    # Kept notes stand in a layout twice, beside new ones, tokens of the pedal and the music around.
+    longest = min(longest, engine.bundle.model.context // 5)
+    onsets = edit.music.onset[(edit.music.onset >= edit.start) & (edit.music.onset < edit.stop)]
+    if len(onsets) <= longest:
+        takes: Iterable[Take] = generate_all(requests, engine)
+        return _in_order([_with_nats(take, engine) for take in takes])
+    edges = [edit.start, *onsets[longest : len(onsets) - longest // 2 : longest].tolist(), edit.stop]
+    ends = [
+        *(float(onsets[min(int(longest * (k + OVERLAP)), len(onsets) - 1)]) for k in range(1, len(edges) - 1)),
+        edit.stop,
+    ]
+    return _in_order(
+        [_write_parts(request, list(zip(edges, edges[1:], ends, strict=False)), engine) for request in requests]
+    )
+
+
+def _write_parts(request: Request, parts: list[tuple[float, float, float]], engine: Engine) -> Take:
+    """Write a passage part after part, each (start, stop, end) up to its end; what begins before its stop stays."""
+    whole = request.edit
+    assert whole is not None
+    codec = filling_codec(engine.bundle)
+    notes, is_free, seconds, nll = whole.music, whole.is_replaced, 0.0, 0.0
+    is_new = np.zeros(len(notes), dtype=np.bool_)
+    for number, (start, stop, end) in enumerate(parts):
+        leads_back = whole.leads_back or end < whole.stop
+        part = replace(whole, music=notes, start=start, stop=end, is_kept=~is_free, leads_back=leads_back)
+        (take,) = generate_all([replace(request, edit=part, seed=request.seed + 1000 * number)], engine)
+        written = take.notes
+        events: list[Note | Pedal] = [
+            written[index] for index in np.flatnonzero(take.is_new & (written.onset < stop)).tolist()
+        ]
+        events += [Pedal(*press) for press in written.pedal.tolist()]
+        narrow = replace(part, stop=stop, leads_back=whole.leads_back or stop < whole.stop)
+        notes, composed = narrow.join(events)
+        marks = np.zeros((2, len(notes)), dtype=np.bool_)
+        marks[:, ~composed] = np.stack([is_free, is_new])[:, ~narrow.is_replaced]
+        marks[1] |= composed
+        is_free, is_new = marks
+        seconds, nll = seconds + take.seconds_taken, nll + take.nll * take.note_count
+    bundle = engine.bundle
+    tokens = codec.encode(trim(notes))
+    nll /= max(int(is_new.sum()), 1)
+    take = Take(notes, tokens, 0, 0, request.resolve(bundle), bundle.name, bundle.fingerprint, nll, seconds, is_new)
+    return _with_nats(take, engine)
+
+
+def _with_nats(take: Take, engine: Engine) -> Take:
+    """Score the passage of a take and what follows it, as plain music."""
+    edit, codec = take.request.edit, engine.bundle.codec
+    assert edit is not None
+    begins = [edit.start, *take.notes.onset[:1], *take.notes.pedal[:1, 0]]
+    origin = float(min(begins))
+    tokens = codec.encode(shift(take.notes, -origin))
+    second = TIME_STEPS[tokens[:, 0]].cumsum() / STEPS_PER_SECOND + origin
+    first, stop = np.searchsorted(second, [edit.start, edit.stop]).tolist()
+    window = slice(max(first - CONTEXT, 0), stop + NATS_AFTER)
+    nll = engine.score(tokens[window], condition_of(NO_STYLE, engine.bundle)) * codec.loss_mask(tokens[window])
+    per_token = nll.sum(axis=1)
+    first, stop = first - window.start, stop - window.start
+    means = [float(part.mean()) if len(part) else 0.0 for part in (per_token[first:stop], per_token[stop:])]
+    return replace(take, nats=(means[0], means[1], float(per_token[first:].mean()) if first < len(per_token) else 0.0))
+
+
+def _in_order(takes: Iterable[Take]) -> list[Take]:
+    """Sort takes by mean nats, those that were not scored by their seeds."""
+    return sorted(takes, key=lambda take: (take.nats[2] if take.nats else 0.0, take.request.seed))

@@ -1,0 +1,147 @@
+"""The verbs: nothing changes that was not asked for, seeds fix takes, and what cannot be is refused with a sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import arietta
+from arietta.errors import RequestError
+from arietta.generation.request import Take
+from arietta.generation.verbs import accompany, connect, extend, find_kept, lead_in, regenerate, vary
+from arietta.model.engine import OnnxEngine
+from arietta.music.notes import Notes
+
+
+def piece(count: int = 90, step: float = 0.25) -> Notes:
+    """Two voices, a melody above and chords below, under some pedal."""
+    onset = np.repeat(np.arange(count // 2) * step, 2)
+    pitch = np.stack([70 + np.arange(count // 2) % 7, 45 + np.arange(count // 2) % 5], axis=1).ravel()
+    return Notes.of(onset + 0.0013, np.full(count, 0.21), pitch, np.full(count, 64), pedal=[(0.5, 2.9), (3.1, 8.0)])
+
+
+def given(take: Take) -> list[tuple[Any, ...]]:
+    """The notes of a take that were not composed."""
+    return [tuple(take.notes[index]) for index in np.flatnonzero(~take.is_new).tolist()]
+
+
+def those(notes: Notes, chosen: np.ndarray) -> list[tuple[Any, ...]]:
+    return [tuple(notes[index]) for index in np.flatnonzero(chosen).tolist()]
+
+
+def test_a_regenerated_passage_keeps_what_it_is_told_to_keep(filling_engine: OnnxEngine) -> None:
+    music = piece()
+    takes = regenerate(music, 3.0, 6.0, keep="right", n=2, seed=3, model=filling_engine)
+    assert {take.request.seed for take in takes} == {3, 4}
+    for take in takes:
+        inside = (music.onset >= 3.0) & (music.onset < 6.0)
+        assert given(take) == those(music, ~inside | (music.pitch >= 60))
+        assert take.nats is not None and take.nats[2] > 0
+    assert takes[0].nats[2] <= takes[1].nats[2]  # type: ignore[index]
+    again = regenerate(music, 3.0, 6.0, keep="right", n=1, seed=takes[1].request.seed, model=filling_engine)
+    assert again[0].notes == takes[1].notes
+
+
+def test_a_long_passage_is_written_in_parts_and_nothing_around_it_changes(filling_engine: OnnxEngine) -> None:
+    music = piece(400, 0.1)
+    (take,) = regenerate(music, 2.0, 17.0, keep="top", seed=1, model=filling_engine)
+    is_line = find_kept(music, 2.0, 17.0, "top")
+    assert given(take) == those(music, (music.onset < 2.0) | (music.onset >= 17.0) | is_line)
+    new = take.notes.onset[take.is_new]
+    assert len(new) and (new >= 2.0).all() and (new < 17.0).all()
+    assert take.request.edit is not None and take.request.edit.start == 2.0
+
+
+def test_extending_cuts_the_piece_and_goes_on(filling_engine: OnnxEngine) -> None:
+    (take,) = extend(piece(), 5.0, notes=12, seed=2, model=filling_engine)
+    assert take.note_count == 12 and (take.notes.onset[take.is_new] >= 4.7).all()
+    assert len(given(take)) == int((piece().onset < 5.0).sum())
+    assert (take.notes.release[~take.is_new] <= 5.0 + 1e-9).all()
+
+
+def test_what_leads_in_moves_the_piece_and_changes_nothing_of_it(filling_engine: OnnxEngine) -> None:
+    (take,) = lead_in(piece(), 2.0, seed=2, model=filling_engine)
+    kept = take.notes.onset[~take.is_new]
+    assert np.allclose(kept - kept[0], piece().onset - piece().onset[0]) and kept[0] == pytest.approx(2.0)
+    assert (take.notes.onset[take.is_new] < 2.0).all()
+
+
+def test_two_pieces_are_connected_by_so_many_seconds(filling_engine: OnnxEngine) -> None:
+    first, second = piece(30), piece(40)
+    (take,) = connect(first, second, 3.0, seed=5, model=filling_engine)
+    assert len(given(take)) == 70
+    begin = float(take.notes.onset[~take.is_new][30])
+    assert begin - first.seconds == pytest.approx(3.0, abs=1e-9)
+    assert (take.notes.onset[take.is_new] >= first.seconds).all() and (take.notes.onset[take.is_new] < begin).all()
+
+
+def test_an_accompaniment_keeps_the_melody_and_ends_with_it(filling_engine: OnnxEngine) -> None:
+    music = piece()
+    (take,) = accompany(music, keep="right", seed=4, model=filling_engine)
+    assert given(take) == those(music, music.pitch >= 60)
+    assert take.note_count and take.notes.seconds <= music.seconds + 0.011
+
+
+def test_varying_by_nothing_is_the_piece_and_by_more_leaves_less_of_it(filling_engine: OnnxEngine) -> None:
+    music = piece(200)
+    counts = [len(given(vary(music, strength, seed=1, model=filling_engine)[0])) for strength in (0.0, 0.3, 1.0)]
+    assert counts[0] == 200 and counts[0] > counts[1] > counts[2] == 0
+    (same,) = vary(music, 0.0, seed=1, model=filling_engine)
+    assert same.notes == music
+
+
+def test_wishes_reach_the_model_and_unknown_ones_are_refused(filling_engine: OnnxEngine) -> None:
+    options: dict[str, Any] = {"seed": 1, "model": filling_engine}
+    (plain,) = regenerate(piece(), 3.0, 6.0, **options)
+    (dense,) = regenerate(piece(), 3.0, 6.0, density=9.0, key="A minor", guidance=4.0, **options)
+    assert dense.notes != plain.notes
+    assert dense.describe()["passage"]["density"] == 9.0
+    with pytest.raises(RequestError, match="knows no key 'H minor'"):
+        regenerate(piece(), 3.0, 6.0, key="H minor", **options)
+    with pytest.raises(RequestError, match="knows no loudness"):
+        regenerate(piece(), 3.0, 6.0, loudness=50, **options)
+    with pytest.raises(TypeError, match="has an argument 'volume'"):
+        regenerate(piece(), 3.0, 6.0, volume=5, **options)
+
+
+@pytest.mark.parametrize(
+    ("keep", "expected"),
+    [
+        (None, []),
+        ("all", [0, 1, 2, 3]),
+        ("left", [0, 2]),
+        ("right", [1, 3]),
+        ("top", [1, 3]),
+        ("bottom", [0, 2]),
+        ((45, 45), [0]),
+        ([3, 0], [0, 3]),
+    ],
+)
+def test_notes_to_keep_are_named_in_many_ways(keep: Any, expected: list[int]) -> None:
+    assert np.flatnonzero(find_kept(piece(), 0.0, 0.5, keep)).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("ask", "reason"),
+    [
+        (lambda: regenerate(piece(), 30.0, 31.0), "outside the piece"),
+        (lambda: regenerate(piece(), 5.0, 4.0), "outside the piece"),
+        (lambda: regenerate(piece(), 0.0, 99.0), "compose a new one"),
+        (lambda: regenerate(piece(), 0.0, 2.0, keep="middle"), "choose left, right"),
+        (lambda: regenerate(piece(), 0.0, 2.0, keep=[400]), "numbered 0-89"),
+        (lambda: connect(piece(), piece(), 0.5), "seconds lie in 1-60"),
+        (lambda: accompany(piece(), keep=(1, 2)), "nothing to accompany"),
+        (lambda: vary(piece(), 1.5), "strength lies in 0-1"),
+        (lambda: extend(piece(), notes=5, density=4.0), "wishes for passages"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_a_sentence(ask: Any, reason: str) -> None:
+    with pytest.raises(RequestError, match=reason):
+        ask()
+
+
+def test_the_verbs_are_public() -> None:
+    for name in ("regenerate", "extend", "lead_in", "connect", "accompany", "vary"):
+        assert name in arietta.__all__ and callable(getattr(arietta, name))
