@@ -101,6 +101,7 @@ class WorkQueues:
     uploads: WorkQueue
     pictures: WorkQueue
     sounds: WorkQueue
+    listeners: WorkQueue  # no work, but counted alike
 
     @classmethod
     def of(cls, limits: Limits) -> WorkQueues:
@@ -110,11 +111,14 @@ class WorkQueues:
             uploads=WorkQueue("uploads", threads=2, capacity=limits.uploads, most_per_client=most),
             pictures=WorkQueue("files", threads=1, capacity=limits.files, most_per_client=most),
             sounds=WorkQueue("sounds", threads=1, capacity=limits.files, most_per_client=most),
+            listeners=WorkQueue(
+                "streams", threads=1, capacity=limits.listeners, most_per_client=limits.listeners_per_client
+            ),
         )
 
     def close(self) -> None:
         """Give up what waits."""
-        for queue in (self.uploads, self.pictures, self.sounds):
+        for queue in (self.uploads, self.pictures, self.sounds, self.listeners):
             queue.close()
 
 

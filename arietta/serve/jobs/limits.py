@@ -14,7 +14,7 @@ class Limits:
 
     `seats` are the slots: so many pieces are composed at once, while `places` more may wait. Pieces longer than
     `short_notes` or `short_seconds` get at most three slots of four, so that a short one never waits for a long one to
-    end.
+    end; while all slots are taken, clients who have none get `guest_seats` more.
     """
 
     most_notes: int = 10_000
@@ -31,7 +31,10 @@ class Limits:
     uploads: int = 16  # files of prompts that may be read or wait for it
     files: int = 16  # sounds, and other slow files, that may be made or wait for it
     work_per_client: int = 8  # of either that one client may have
+    listeners: int = 1_000  # streams of events
+    listeners_per_client: int = 256
     seats: int = 32  # the caches of so many pieces of `concert` take 50 MB, and twice that in a style
+    guest_seats: int = 8  # besides, for short pieces of clients who have none running
     places: int = 64
     most_per_client: int = 64  # pieces that one client may have unfinished
     short_notes: int = 1_000

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -164,16 +164,24 @@ class Scheduler:
                 self._end(job, State.FAILED)
 
     def _pop_next(self) -> Job | None:
-        """Take the next job that may have a slot from the queue."""
+        """Take the next job that may have a slot from the queue: of the client with the fewest, and the first of it.
+
+        Where all slots are taken, a client without any gets one more for a short piece: nobody's many pieces keep
+        another's single one waiting.
+        """
         with self._changed:
-            if len(self._running) >= self._limits.seats:
+            running = list(self._running.values())
+            counts = Counter(job.client for job in running)
+            has_long_slot = sum(map(self._is_long, running)) < self._limits.long_slots
+            ready = [job for job in self._waiting if job.can_start and (has_long_slot or not self._is_long(job))]
+            if not ready:
                 return None
-            long_jobs = sum(self._is_long(job) for job in self._running.values())
-            for job in self._waiting:
-                if job.can_start and (long_jobs < self._limits.long_slots or not self._is_long(job)):
-                    self._waiting.remove(job)
-                    return job
-        return None
+            job = min(ready, key=lambda job: counts[job.client])
+            is_guest = not counts[job.client] and not self._is_long(job)
+            if len(running) >= self._limits.seats + self._limits.guest_seats * is_guest:
+                return None
+            self._waiting.remove(job)
+            return job
 
     def _is_long(self, job: Job) -> bool:
         request = job.attempt.generation.request

@@ -9,25 +9,29 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header
 from fastapi import Request as HttpRequest
 from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
+from starlette.types import Receive, Scope, Send
 
 from ...errors import AriettaError, RequestError
 from ...music.notes import Note
 from ..jobs.event_log import Event
 from ..jobs.job import Job, State
 from ..jobs.service import Service
+from ..work_queue import WorkQueue
 from .files import head_response
+from .middleware import client_of
 from .problems import problem_responses
 from .requests import AppService
 from .schemas import PieceId, PieceView, ProgressView
 
 KEEP_ALIVE = 15.0  # seconds without an event after which a comment line keeps proxies from closing the stream
-COLLECT_SECONDS = 0.04  # between two packets, so that one carries the notes of several steps
+COLLECT_SECONDS = 0.1  # between two packets, so that one carries the notes of several steps
+MOST_PACKETS = 2_000  # a second, to all listeners: with very many of them packets are rarer
 DESCRIPTION = """Each event as it comes; a finished piece's at once.
 
 - `note`: `[onset, duration, pitch, velocity]`, times in seconds from the piece's beginning, a prompt's notes first
@@ -56,6 +60,15 @@ class EventStream(StreamingResponse):
 
     media_type = "text/event-stream"
 
+    def __init__(self, content: AsyncIterator[str], listeners: WorkQueue, client: str, **about: Any) -> None:
+        self._listeners, self._client = listeners, client
+        super().__init__(content, **about)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the events; raises FullError, before anything is sent, where too many listen."""
+        with self._listeners.admitted(self._client):
+            await super().__call__(scope, receive, send)
+
 
 @router.get(
     "/v1/pieces/{id}/events",
@@ -67,7 +80,9 @@ class EventStream(StreamingResponse):
             "description": "The events.",
             "content": {EventStream.media_type: {"schema": SCHEMA, "example": EXAMPLE}},
         },
-        **problem_responses(_404="There is no such piece.", _422="Last-Event-ID is no number."),
+        **problem_responses(
+            _404="There is no such piece.", _422="Last-Event-ID is no number.", _429="Too many are listening."
+        ),
     },
     name="listen",
 )
@@ -75,7 +90,7 @@ async def listen(
     http: HttpRequest, key: PieceId, service: AppService, last: Annotated[str | None, LAST] = None
 ) -> Response:
     """Stream the events of a piece."""
-    received = _event_number(last)
+    received, listeners = _event_number(last), http.app.state.queues.listeners
     job = service.job(key)
     if job is None:
         record = await run_in_threadpool(service.find, key)
@@ -85,10 +100,10 @@ async def listen(
     if http.method == "HEAD":
         return head_response(headers, EventStream.media_type)
     if job is not None:
-        stream = _live_events(service, job, received)
+        stream = _live_events(service, listeners, job, received)
     else:
         stream = _stored_events(service, key, received, is_done=record.state is State.DONE)
-    return EventStream(stream, headers=headers)
+    return EventStream(stream, listeners, client_of(http.scope), headers=headers)
 
 
 def _event_number(header: str | None) -> int:
@@ -107,7 +122,7 @@ async def _stored_events(service: Service, key: str, received: int, *, is_done: 
     yield await _end_lines(service, key)
 
 
-async def _live_events(service: Service, job: Job, received: int) -> AsyncIterator[str]:
+async def _live_events(service: Service, listeners: WorkQueue, job: Job, received: int) -> AsyncIterator[str]:
     """Stream a job's events until it is over, or the server stops."""
     sent, progress, notifier = received, None, service.notifier
     while True:
@@ -126,8 +141,8 @@ async def _live_events(service: Service, job: Job, received: int) -> AsyncIterat
             return
         if service.scheduler.is_stopping:
             return
-        if text:
-            await asyncio.sleep(COLLECT_SECONDS)
+        # Also where there was nothing to send: something changes at every step, of whichever piece.
+        await asyncio.sleep(max(COLLECT_SECONDS, listeners.count / MOST_PACKETS))
         await notifier.wait(seen, KEEP_ALIVE)
         if notifier.version == seen:
             yield ": still here\n\n"

@@ -97,6 +97,35 @@ def test_seats_are_given_in_the_order_of_coming(tiny_engine: OnnxEngine) -> None
     assert all(before.ended <= after.started for before, after in pairwise(jobs))
 
 
+def test_many_pieces_of_one_client_keep_no_other_client_waiting(tiny_engine: OnnxEngine) -> None:
+    crowd = [job(tiny_engine, client="much", notes=1_000, seed=seed) for seed in range(12)]
+    guests = [job(tiny_engine, client=client, notes=5) for client in ("one", "two", "three")]
+    with staged(Limits(seats=4, guest_seats=2)) as scheduler:
+        scheduler.submit(crowd)
+        until(lambda: scheduler.counts == (8, 4))
+        for guest in guests:
+            scheduler.submit([guest])
+        wait(*guests)
+        assert not any(piece.is_over for piece in crowd)
+        assert scheduler.counts == (8, 4)  # a guest's seat is no seat of the crowd
+        for piece in crowd:
+            scheduler.cancel(piece)
+        wait(*crowd)
+
+
+def test_a_seat_that_becomes_free_goes_to_the_client_with_the_fewest(tiny_engine: OnnxEngine) -> None:
+    much = [job(tiny_engine, client="much", notes=40, seed=seed) for seed in range(8)]
+    little = job(tiny_engine, client="little", notes=1_200)  # too long for a guest's seat
+    with staged(Limits(seats=4, guest_seats=2)) as scheduler:
+        scheduler.submit(much)
+        until(lambda: scheduler.counts[1] == 4)
+        scheduler.submit([little])
+        until(lambda: little.started is not None)
+        assert sum(piece.started is None for piece in much) >= 1
+        scheduler.cancel(little)
+        wait(little, *much)
+
+
 def test_a_prompt_that_takes_long_to_hear_holds_nobody_up(
     tiny_engine: OnnxEngine, waltz: Notes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,8 +12,10 @@ import pytest
 
 from arietta.music.notes import Note, Notes, Pedal, first
 from arietta.serve.jobs.event_log import to_notes
+from arietta.serve.jobs.limits import Limits
+from arietta.serve.jobs.models import Models
 from tests.serve.routes.test_pieces import as_json
-from tests.support.servers import ask, composed, events, problem, until
+from tests.support.servers import ask, composed, events, problem, serving, until
 
 LONG = 10_000
 
@@ -134,3 +137,29 @@ def test_a_number_that_is_none_is_refused(server: httpx.Client, last: str) -> No
 
 def test_nobody_hears_a_piece_that_is_not_there(server: httpx.Client) -> None:
     problem(server.get("/v1/pieces/0000000000000000/events"), 404)
+
+
+def test_listeners_are_counted_and_too_many_are_refused(models: Models, tmp_path: Path) -> None:
+    with serving(models, tmp_path, Limits(listeners=3, listeners_per_client=2)) as client:
+        (piece,) = ask(client, notes=LONG)
+        address, listeners = piece["links"]["events"], client.app.state.queues.listeners  # type: ignore[attr-defined]
+        with client.stream("GET", address) as one, client.stream("GET", address) as two:
+            streams = [blocks(one), blocks(two)]
+            assert all(next(stream) for stream in streams)
+            assert "you have 2 streams under way" in problem(client.get(address), 429)
+        until(lambda: listeners.count == 0)
+        client.delete(piece["links"]["self"])
+        assert listen(client, piece)[-1][1] == "end"
+
+
+def test_a_listener_is_sent_to_ten_times_a_second_at_most(models: Models, tmp_path: Path) -> None:
+    with serving(models, tmp_path) as client:
+        (piece,) = ask(client, notes=LONG)
+        begun, packets = time.monotonic(), 0
+        with client.stream("GET", piece["links"]["events"]) as answer:
+            for _ in answer.iter_raw():
+                packets += 1
+                if time.monotonic() - begun > 1:
+                    break
+        assert 2 <= packets <= 15
+        client.delete(piece["links"]["self"])
