@@ -33,8 +33,8 @@ from arietta.codecs.note import NoteCodec
 from arietta.corpus.store import Store, open_store
 from arietta.generation.given import LEFT_THRESHOLDS, ROLES
 from arietta.model.bundle import BITS, INDEX, load_bundle
+from arietta.model.conditions import KEYS
 from arietta.model.config import Condition, ModelConfig, style_conditions
-from arietta.music.keys import Key
 from arietta.train.checkpoint import Trained
 from arietta.train.network import build_model
 from arietta.train.onnx.export import write_bundle
@@ -45,7 +45,6 @@ CARDS = Path(__file__).with_name("imported_cards.toml")
 CORPORA = {"piano": ("giantmidi",), "concert": ("maestro", "giantmidi")}
 FILES = {"piano": "piano.npz.xz", "concert": "concert-from-piano.npz.xz"}
 FRESH_ROW = 0.025  # deviation of a row's numbers above which it was trained
-KEYS = tuple(Key(number % 12, number >= 12, 0.0).name for number in range(24))
 # How a run names what the network here calls otherwise.
 RENAMED = {
     "embedding.controls.": "embedding.conditions.",
