@@ -88,8 +88,13 @@ def test_a_chosen_midi_file_is_continued(studio: Studio, waltz: Notes) -> None:
     page = visit.open()
     visit.begin_with("a MIDI file")
     page.set_input_files("#file", {"name": "waltz.mid", "mimeType": "audio/midi", "buffer": midi_bytes(waltz)})
-    visit.wait_for_text("#file-name", "waltz.mid will be continued.")
-    page.get_by_label("Only its first notes").fill("9")
+    visit.wait_for_text("#file-name", "waltz.mid is here: press Compose to go on from its end")
+    visit.wait_for_text("#title", "waltz")
+    visit.wait_for_text("#state", f"{len(waltz)} notes · 0:04 · uploaded")
+    page.click("#play")  # before anything is composed
+    wait_until(lambda: visit.run("() => window.peak?.() ?? 0") > 0.005)
+    page.locator("#roll").click(position={"x": 46 + 90 * (float(waltz.onset[8]) + 0.02), "y": 60})
+    assert page.input_value("#prompt-notes") == "9"
     visit.compose(20, is_awaited=False)
     visit.wait_for_text("#state", "written in")
     assert studio.stored_piece(visit)["request"]["prompt_notes"] == 9
@@ -98,25 +103,32 @@ def test_a_chosen_midi_file_is_continued(studio: Studio, waltz: Notes) -> None:
     assert "Notes given9" in (page.text_content("#how-made") or "")
 
 
-def test_a_dropped_midi_file_is_accepted_and_any_other_file_is_refused_with_a_reason(studio: Studio) -> None:
+def test_a_dropped_midi_file_is_accepted_and_any_other_file_is_refused_with_a_reason(
+    studio: Studio, waltz: Notes
+) -> None:
     visit = studio.visit()
+    visit.expected_error = "422 (Unprocessable"
     page = visit.open()
+    tune = list(midi_bytes(waltz))
     for name, content, message in (
-        ("tune.mid", "MThd....", "tune.mid will be continued."),
-        ("letter.txt", "Dear Clara", "letter.txt is not a MIDI file"),
+        ("letter.txt", list(b"Dear Clara"), "letter.txt is not a MIDI file"),
+        ("tune.mid", tune, "tune.mid is here"),
+        ("broken.mid", tune[:40], "The server says: "),
     ):
         visit.run(
             """([name, content]) => {
               const dataTransfer = new DataTransfer();
-              dataTransfer.items.add(new File([content], name));
+              dataTransfer.items.add(new File([new Uint8Array(content)], name));
               for (const kind of ["dragover", "drop"]) {
                 document.body.dispatchEvent(new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
               }
             }""",
             [name, content],
         )
-        visit.wait_for_text("#file-name", message)
+        visit.wait_for_text("#notice-text" if name == "broken.mid" else "#file-name", message)
     assert page.is_checked("[name=beginning][value=file]")
+    page.goto(visit.address)
+    visit.begin_with("a MIDI file")
     page.get_by_role("button", name="Compose", exact=True).click()
     visit.wait_for_text("#notice-text", "Choose a MIDI file to continue")
 

@@ -79,6 +79,8 @@ def test_dragging_the_ruler_loops_and_clicking_the_roll_seeks(studio: Studio) ->
     page.mouse.down()
     page.mouse.move(box["x"] + 400, box["y"] + 12, steps=4)
     page.mouse.up()
+    assert page.get_attribute("#loop", "aria-pressed") == "false"
+    page.keyboard.press("l")
     assert page.get_attribute("#loop", "aria-pressed") == "true"
     page.mouse.click(box["x"] + 290, box["y"] + 100)
     wait_until(lambda: page.text_content("#time") != "0:00")

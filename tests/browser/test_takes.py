@@ -45,7 +45,7 @@ def test_pieces_are_renamed_in_place_marked_as_favourites_and_deleted(studio: St
     page.get_by_role("button", name="Delete Evening by the water").click()
     wait_until(lambda: piece_names(visit) == [])
     visit.wait_for_text("#history-empty", "No favourites yet.")
-    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("button", name="Undo", exact=True).click()
     wait_until(lambda: piece_names(visit) == ["Evening by the water"])
 
 
@@ -85,7 +85,7 @@ def test_several_takes_stand_side_by_side_to_keep_and_to_discard(studio: Studio)
     wait_until(lambda: studio.stored_piece(visit)["is_favourite"])
     cards.nth(0).get_by_role("button", name="Discard").click()
     wait_until(lambda: cards.count() == 2)
-    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("button", name="Undo", exact=True).click()
     wait_until(lambda: cards.count() == 3)
     assert cards.nth(0).locator(".take-choose").get_attribute("aria-pressed") == "true"
     cards.nth(0).get_by_role("button", name="Discard").click()

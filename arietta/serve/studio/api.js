@@ -63,16 +63,29 @@ export function listPieces({ before = null, favourites = false, limit = 30 } = {
   return json(`/v1/pieces?${query}`);
 }
 
-/** Ask for pieces; a MIDI `file` to continue is sent with the rest as a form. Returns the pieces, which wait or run. */
-export async function composePieces(wanted, file = null) {
-  if (!file) return (await json("/v1/pieces", jsonBody("POST", wanted))).pieces;
-  const form = new FormData();
-  for (const [name, value] of Object.entries(wanted)) {
-    if (value !== null) form.set(name, value);
-  }
-  form.set("prompt", file, file.name);
-  return (await json("/v1/pieces", { method: "POST", body: form })).pieces;
+/** Ask for pieces. Returns them, as they wait or run. */
+export const composePieces = async (wanted) => (await json("/v1/pieces", jsonBody("POST", wanted))).pieces;
+
+/** Store a MIDI file as a piece that is done. */
+export const uploadFile = (file, name) => json(`/v1/uploads?${new URLSearchParams({ name })}`, { method: "POST", body: file, headers: { "Content-Type": "audio/midi" } });
+
+const revisionsOf = (id) => `/v1/pieces/${encodeURIComponent(id)}/revisions`;
+
+function matching(version, options) {
+  return { ...options, headers: { ...options.headers, "If-Match": `"${version}"` } };
 }
+
+/** The tree of a piece's changed versions: {version, head, revisions}. */
+export const listRevisions = (id) => json(revisionsOf(id));
+
+export const readRevision = (id, number) => json(`${revisionsOf(id)}/${number}`);
+
+/** Store a changed version, made from the tree's `version`; as all that change the tree it answers with the tree. */
+export const addRevision = (id, version, revision) => json(revisionsOf(id), matching(version, jsonBody("POST", revision)));
+
+export const chooseRevision = (id, version, head) => json(revisionsOf(id), matching(version, jsonBody("PATCH", { head })));
+
+export const nameRevision = (id, number, name) => json(`${revisionsOf(id)}/${number}`, jsonBody("PATCH", { name }));
 
 /** Rename a piece or mark it as a favourite. */
 export const changePiece = (id, changes) => json(`/v1/pieces/${encodeURIComponent(id)}`, jsonBody("PATCH", changes));

@@ -3,6 +3,11 @@
  */
 
 import { listModels } from "./api.js";
+import { startCommands } from "./edit/commands.js";
+import { Editor } from "./edit/editor.js";
+import { Gestures } from "./edit/gestures.js";
+import { EditPanel } from "./edit/panel.js";
+import { Versions } from "./edit/versions.js";
 import { ComposeAction } from "./form/compose.js";
 import { MidiFile } from "./form/midi_file.js";
 import { PhrasePanel } from "./form/phrase_panel.js";
@@ -27,20 +32,34 @@ startMessages();
 const output = new AudioOutput();
 const player = new Player(output, () => output.now);
 const transport = new Transport(player, output, (loop) => { rollView.loop = loop; });
+const editor = new Editor(player, output);
 const rollView = new RollView(byId("roll"), player, {
-  onLoop: (loop) => transport.setLoop(loop),
+  onSeek: goTo,
+  onTime: (range) => chooseTime(range),
   onRecolour: () => { transport.recolour(); session.recolour(); },
 });
+const gestures = new Gestures(editor, rollView.roll, goTo);
+rollView.useTools({ begin: (...down) => gestures.begin(...down), hold: (point) => gestures.hold(point), sound: (note) => editor.sound(note) });
+const editPanel = new EditPanel(editor, gestures, {
+  zoomRows: (factor) => rollView.zoomRows(factor),
+  colourBy: (what) => rollView.colourBy(what),
+  redraw: () => rollView.showChosen(editor),
+});
+new Versions(editor);
+startCommands(editor);
 const session = new Session(player, {
-  onChoose: () => { transport.forgetLoop(); rollView.follow(); },
-  onShow: () => form.allowContinuing(Boolean(session.current?.isDone)),
+  onChoose: () => { transport.forgetLoop(); rollView.follow(); goOnFrom(null); },
+  onShow: () => { form.allowContinuing(Boolean(session.current?.isDone)); editor.open(session.current); },
 });
 const form = new RequestForm(byId("request"), { onCompose: () => composeAction.run(), onBeginning: beginWith });
 const phrasePanel = new PhrasePanel(output, () => player.pause());
-const midiFile = new MidiFile({ input: byId("file"), status: byId("file-name"), overlay: byId("drop-overlay") }, () => beginWith("file"));
+new MidiFile({ input: byId("file"), status: byId("file-name"), overlay: byId("drop-overlay") }, (piece) => {
+  session.begin([piece]);
+  beginWith("file");
+});
 const composeAction = new ComposeAction(
-  { form, phrasePanel, midiFile, output, player },
-  { currentId: () => session.current.id, onPieces: (pieces) => session.begin(pieces) },
+  { form, phrasePanel, output, player },
+  { current: () => session.current, save: () => editor.save(), onPieces: (pieces) => session.begin(pieces) },
 );
 
 /** Set what the next piece begins with: nothing, a file, a phrase, or the piece on the stage. */
@@ -48,6 +67,27 @@ function beginWith(beginning) {
   if (form.beginning !== beginning) form.beginning = beginning;
   phrasePanel.isOpen = beginning === "phrase";
   form.allowContinuing(Boolean(session.current?.isDone));
+  if (!["file", "piece"].includes(beginning)) goOnFrom(null);
+}
+
+/** Go where the musician clicked: there the next piece goes on, too. */
+function goTo(time) {
+  player.seek(time);
+  goOnFrom(time);
+}
+
+/** Set where the next piece goes on, where it begins with the one on the stage: null for its end. */
+function goOnFrom(time) {
+  const isGoingOn = ["file", "piece"].includes(form.beginning);
+  if (time !== null && !isGoingOn) return;
+  byId("prompt-notes").value = time === null ? "" : session.current.sequence.notes.filter(({ onset }) => onset <= time).length || "";
+  rollView.seam = time;
+}
+
+/** Choose a stretch of time with the notes in it; Loop then plays it. */
+function chooseTime(range) {
+  editor.chooseTime(range);
+  if (range) transport.proposeLoop(range);
 }
 
 function drawFrame(now) {
@@ -86,7 +126,7 @@ for (const [id, run] of Object.entries(clicks)) byId(id).addEventListener("click
 // Browsers allow an audio context only after a gesture; the first one of any kind makes it, before Play is pressed.
 for (const gesture of ["pointerdown", "keydown"]) addEventListener(gesture, () => output.prepare().catch(() => {}), { once: true });
 startShortcuts(
-  keyMap({ compose: () => composeAction.run(), form, player, rollView, session, transport }),
+  keyMap({ compose: () => composeAction.run(), editor, editPanel, form, player, rollView, session, transport }),
   { dialog: byId("shortcuts"), list: byId("shortcut-list"), opener: byId("help"), isOn: byId("shortcuts-on") },
 );
 

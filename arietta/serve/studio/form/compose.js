@@ -16,21 +16,21 @@ const RETRY_SECONDS = 5; // where the server named no time
 export class ComposeAction {
   #form;
   #phrasePanel;
-  #midiFile;
   #output;
   #player;
-  #currentId;
+  #current;
+  #save;
   #onPieces;
   #isAsking = false;
 
-  /** `currentId` gives the id of the piece on the stage; `onPieces` is called with the pieces that were begun. */
-  constructor({ form, phrasePanel, midiFile, output, player }, { currentId, onPieces }) {
+  /** `current` gives the take on the stage, or null, `save` has its changes stored; `onPieces` is called with the pieces that were begun. */
+  constructor({ form, phrasePanel, output, player }, { current, save, onPieces }) {
+    this.#save = save;
     this.#form = form;
     this.#phrasePanel = phrasePanel;
-    this.#midiFile = midiFile;
     this.#output = output;
     this.#player = player;
-    this.#currentId = currentId;
+    this.#current = current;
     this.#onPieces = onPieces;
   }
 
@@ -40,12 +40,13 @@ export class ComposeAction {
     if (!question) return;
     this.#setAsking(true);
     this.#phrasePanel.stop();
-    const answer = composePieces(question.request, question.file);
+    const answer = this.#save().then(() => composePieces(question.request));
     const ready = this.#output.resume(); // while the server answers: browsers allow it only within the click
     try {
       const pieces = await answer;
       hideNotice();
       this.#onPieces(pieces);
+      this.#player.seek(question.seam); // what was given is known already
       announce(translate("announceComposing", { length: lengthName(pieces[0].request) }));
       await ready;
       this.#player.play();
@@ -62,15 +63,15 @@ export class ComposeAction {
     else byId("compose").removeAttribute("aria-busy");
   }
 
-  /** What the form asks for, as {request, file}, or null after saying what is missing. */
+  /** What the form asks for, as {request, seam}, or null after saying what is missing. */
   #read() {
     try {
       const request = this.#form.read();
       const beginning = this.#form.beginning;
-      if (beginning === "file") return { request: { ...request, ...this.#promptLength() }, file: this.#midiFile.file ?? refuse("fileMissing") };
-      if (beginning === "piece") return { request: { ...request, continues: this.#currentId() }, file: null };
-      if (beginning === "phrase") return { request: { ...request, prompt: this.#phrasePanel.prompt() ?? refuse("phraseMissing") }, file: null };
-      return { request, file: null };
+      if (beginning === "piece") return this.#goOn(request, this.#current() ?? refuse("pieceMissing"));
+      if (beginning === "file") return this.#goOn(request, this.#upload ?? refuse("fileMissing"));
+      if (beginning === "phrase") return { request: { ...request, prompt: this.#phrasePanel.prompt() ?? refuse("phraseMissing") }, seam: 0 };
+      return { request, seam: 0 };
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       showNotice(error.message);
@@ -78,9 +79,18 @@ export class ComposeAction {
     }
   }
 
-  #promptLength() {
-    const noteCount = Number(byId("prompt-notes").value);
-    return noteCount > 0 ? { prompt_notes: noteCount } : {};
+  /** The take on the stage where it is a file that was uploaded. */
+  get #upload() {
+    const take = this.#current();
+    return take?.piece.request.verb === "upload" ? take : null;
+  }
+
+  /** Go on from a take, after as many of its notes as the form says. */
+  #goOn(request, { id, sequence }) {
+    const count = Number(byId("prompt-notes").value) || sequence.notes.length;
+    const seam = sequence.notes[Math.min(count, sequence.notes.length) - 1]?.onset ?? 0;
+    const part = count < sequence.notes.length ? { prompt_notes: count } : {};
+    return { request: { ...request, continues: id, ...part }, seam };
   }
 
   /** Say why no piece was begun; where the queue is full, ask again later unless the musician closes the notice. */

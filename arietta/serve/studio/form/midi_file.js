@@ -1,19 +1,22 @@
 /**
- * A MIDI file to continue: chosen, or dropped anywhere on the page.
+ * A MIDI file to continue: chosen, or dropped anywhere on the page. It becomes a piece at once, without being composed
+ * on: drawn and played, to be gone on from wherever one clicks.
  *
  * Only its first bytes are looked at here; the server reads it, and says so if it cannot.
  */
 
+import { uploadFile } from "../api.js";
 import { translate } from "../page/i18n.js";
+import { showError } from "../page/messages.js";
 
 const HEADERS = ["MThd", "RIFF"]; // a standard MIDI file, and one wrapped in RIFF as Windows had them
 
 export class MidiFile {
-  file = null;
+  #name = "";
   #status;
   #onFile;
 
-  /** `status` shows the file's name, `overlay` covers the page while a file is dragged; `onFile` is called with a file. */
+  /** `status` shows the file's name, `overlay` covers the page while a file is dragged; `onFile` is called with the piece that a file became. */
   constructor({ input, status, overlay }, onFile) {
     this.#status = status;
     this.#onFile = onFile;
@@ -27,13 +30,20 @@ export class MidiFile {
   /** Take a file if it begins as MIDI files do. */
   async #accept(file) {
     const header = new TextDecoder("latin1").decode(await file.slice(0, 4).arrayBuffer());
-    this.file = HEADERS.includes(header) ? file : null;
-    this.#showStatus(file.name);
-    if (this.file) this.#onFile(this.file);
+    this.#name = "";
+    if (!HEADERS.includes(header)) return this.#showStatus(file.name);
+    try {
+      const piece = await uploadFile(file, file.name.replace(/\.midi?$/i, ""));
+      this.#name = file.name;
+      this.#onFile(piece);
+    } catch (error) {
+      showError(error, () => this.#accept(file));
+    }
+    return this.#showStatus();
   }
 
   #showStatus(refused = "") {
-    if (this.file) this.#status.textContent = translate("fileChosen", { name: this.file.name });
+    if (this.#name) this.#status.textContent = translate("fileChosen", { name: this.#name });
     else this.#status.textContent = refused && translate("fileRefused", { name: refused });
   }
 

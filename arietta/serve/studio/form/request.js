@@ -12,7 +12,7 @@ const DEFAULT_LENGTHS = { notes: 300, seconds: 60 };
 const SEED_COUNT = 2 ** 32; // seeds are 32 bits wide
 // Fields that are saved, with the names they have in storage, which stay so that no musician loses a choice.
 const SAVED_AS = { style: "style", unit: "unit", extent: "extent", temperature: "mood", model: "model", guidance: "guidance" };
-const PANELS = { nothing: null, file: "begin-file", phrase: "begin-phrase", piece: null };
+const PANELS = { "begin-file": ["file"], "begin-phrase": ["phrase"], "begin-at": ["file", "piece"] };
 
 export class RequestForm {
   #form;
@@ -175,8 +175,8 @@ export class RequestForm {
   }
 
   #showBeginning() {
-    for (const [beginning, id] of Object.entries(PANELS)) {
-      if (id) this.#form.querySelector(`#${id}`).hidden = beginning !== this.beginning;
+    for (const [id, beginnings] of Object.entries(PANELS)) {
+      this.#form.querySelector(`#${id}`).hidden = !beginnings.includes(this.beginning);
     }
   }
 

@@ -10,16 +10,20 @@ const LONG_SEEK_SECONDS = 10; // with Shift
 const VOLUME_STEP = 5; // percent
 
 /** The shortcuts of the studio, for `startShortcuts`; the arguments are the parts that they act on. */
-export function keyMap({ compose, form, player, rollView, session, transport }) {
+export function keyMap({ compose, editor, editPanel, form, player, rollView, session, transport }) {
   return [
     { keys: [" "], text: "shortcut.play", run: () => transport.toggle() },
     { keys: ["c"], text: "shortcut.compose", run: compose },
-    { keys: ["Escape"], text: "shortcut.stop", run: () => session.stopComposing() },
+    { keys: ["Escape"], text: "shortcut.stop", run: () => (session.current?.isRunning ? session.stopComposing() : editor.clear()) },
     { keys: ["Home"], text: "shortcut.toStart", run: () => player.seek(0) },
     { keys: ["ArrowLeft", "ArrowRight"], text: "shortcut.seek", run: (event) => transport.seekBy(seekSeconds(event)) },
     { keys: [",", "."], text: "shortcut.step", run: ({ key }) => rollView.stepNote(key === "." ? 1 : -1) },
     { keys: ["l"], text: "shortcut.loop", run: () => transport.toggleLoop() },
     { keys: ["[", "]"], text: "shortcut.loopEnds", run: ({ key }) => transport.setLoopEdge(key === "[" ? "start" : "end") },
+    { keys: ["h", "v", "b"], text: "shortcut.tools", run: ({ key }) => editPanel.useTool({ h: "hand", v: "select", b: "draw" }[key.toLowerCase()]) },
+    { keys: ["s"], text: "shortcut.chooseNote", run: () => rollView.note && editor.isOpen && editor.toggle(rollView.note) },
+    { keys: ["e"], text: "shortcut.chooseLoop", run: () => editor.isOpen && player.loop && editor.chooseTime(player.loop) },
+    { keys: ["i", "o"], text: "shortcut.rows", run: ({ key }) => rollView.zoomRows(key.toLowerCase() === "i" ? 1.3 : 1 / 1.3) },
     { keys: ["+", "-"], text: "shortcut.zoom", run: ({ key }) => (key === "+" ? rollView.zoomIn() : rollView.zoomOut()) },
     { keys: ["1", "2", "3", "4"], text: "shortcut.take", run: ({ key }) => session.chooseNumber(Number(key)) },
     { keys: ["f"], text: "shortcut.favourite", run: () => session.toggleFavourite() },

@@ -30,9 +30,24 @@ export class NoteSequence {
   #reach = []; // the latest release among the notes up to each index: it only grows, so it can be searched
   #lastUp = 0;
 
-  /** Add a note as the server sends it: [onset, duration, pitch, velocity]. */
+  /** A complete sequence of notes and pedal spans, in any order; they are shared, not copied. */
+  static of(notes, pedal) {
+    const sequence = new NoteSequence();
+    sequence.notes = [...notes].sort((a, b) => a.onset - b.onset || a.pitch - b.pitch);
+    sequence.pedal = [...pedal].sort((a, b) => a.down - b.down);
+    for (const { release, pitch } of sequence.notes) {
+      sequence.#reach.push(Math.max(release, sequence.#reach.at(-1) ?? 0));
+      sequence.lowest = Math.min(sequence.lowest, pitch);
+      sequence.highest = Math.max(sequence.highest, pitch);
+    }
+    sequence.#lastUp = Math.max(0, ...sequence.pedal.map(({ up }) => up));
+    sequence.complete();
+    return sequence;
+  }
+
+  /** Add a note as the server sends it: [onset, duration, pitch, velocity]; those given come first. */
   addNote([onset, duration, pitch, velocity]) {
-    const note = { onset, duration, pitch, velocity, release: onset + duration };
+    const note = { onset, duration, pitch, velocity, release: onset + duration, isGiven: this.notes.length < this.promptCount };
     const isAfter = (i) => this.notes[i].onset > onset || (this.notes[i].onset === onset && this.notes[i].pitch > pitch);
     const index = firstWhere(this.notes.length, isAfter);
     this.notes.splice(index, 0, note);
@@ -91,12 +106,12 @@ export class NoteSequence {
   }
 }
 
-/** Make a complete sequence of what `/v1/pieces/{id}.json` answers. */
-export function toSequence({ notes, pedal, prompt_notes: promptCount = 0 }) {
-  const sequence = new NoteSequence();
-  sequence.promptCount = promptCount;
-  for (const note of notes) sequence.addNote(note);
-  for (const span of pedal) sequence.addPedal(span);
-  sequence.complete();
-  return sequence;
+/** Make a complete sequence of what `/v1/pieces/{id}.json` answers, or one of its revisions. */
+export function toSequence({ notes, pedal, prompt_notes: promptCount = 0, composed = null, locks = [] }) {
+  const [isComposed, isLocked] = [new Set(composed), new Set(locks)];
+  const rows = notes.map(([onset, duration, pitch, velocity], i) => ({
+    ...{ onset, duration, pitch, velocity, release: onset + duration },
+    ...{ isGiven: composed ? !isComposed.has(i) : i < promptCount, isLocked: isLocked.has(i) },
+  }));
+  return NoteSequence.of(rows, pedal.map(([down, up]) => ({ down, up })));
 }

@@ -6,7 +6,7 @@
 
 import { announce } from "../page/messages.js";
 import { Roll } from "./roll.js";
-import { noteText, startRollInput } from "./roll_input.js";
+import { RollInput, noteText } from "./roll_input.js";
 
 const ZOOM_STEP = 1.3;
 const SAME_TIME = 0.002; // seconds within which the playhead stands on a note
@@ -15,13 +15,22 @@ export class RollView {
   #roll;
   #player;
   #isDue = true; // something other than the notes has changed
-  #version = -1; // of the notes, as drawn last
+  #drawn = { sequence: null, version: -1 }; // the notes as drawn last
 
-  /** `onLoop` is called with a loop that is drawn with the pointer, `onRecolour` when colours or size have changed. */
-  constructor(canvas, player, { onLoop, onRecolour }) {
+  #tools = { begin: () => null, hold: () => false, sound: () => {} };
+
+  /** `onSeek` is called with a moment that was clicked, `onTime` with a stretch of time drawn along the ruler, `onRecolour` when colours or size have changed. */
+  constructor(canvas, player, { onSeek, onTime, onRecolour }) {
     this.#roll = new Roll(canvas);
     this.#player = player;
-    startRollInput(canvas, this.#roll, { seek: (time) => player.seek(time), loop: onLoop, redraw: () => this.#redraw() });
+    new RollInput(canvas, this.#roll, {
+      seek: onSeek,
+      chooseTime: onTime,
+      redraw: () => this.#redraw(),
+      begin: (...down) => this.#tools.begin(...down),
+      hold: (point) => this.#tools.hold(point),
+      sound: (note) => this.#tools.sound(note),
+    });
     player.addEventListener("change", () => this.#onPlayer());
     new ResizeObserver(() => { this.#roll.resize(); onRecolour(); this.#redraw(); }).observe(canvas);
     document.addEventListener("theme", () => { this.#roll.recolour(); onRecolour(); this.#redraw(); });
@@ -29,6 +38,42 @@ export class RollView {
     const setPaging = () => { this.#roll.isPaged = reducedMotion.matches; };
     reducedMotion.addEventListener("change", setPaging);
     setPaging();
+  }
+
+  get roll() {
+    return this.#roll;
+  }
+
+  /** Let tools have what the pointer does: begin(point, event), hold(point), sound(note). */
+  useTools(tools) {
+    this.#tools = tools;
+  }
+
+  /** Frame what is chosen. */
+  showChosen({ chosen, range }) {
+    Object.assign(this.#roll, { selected: chosen, range });
+    this.#redraw();
+  }
+
+  zoomRows(factor) {
+    this.#roll.zoomRows(factor);
+    this.#redraw();
+  }
+
+  colourBy(what) {
+    this.#roll.colourBy = what;
+    this.#redraw();
+  }
+
+  /** The note that was stepped to, or that the pointer is on. */
+  get note() {
+    return this.#roll.hovered?.note ?? null;
+  }
+
+  /** Where the next piece goes on; null where it is not to. */
+  set seam(time) {
+    this.#roll.seam = time;
+    this.#redraw();
   }
 
   set loop(loop) {
@@ -71,9 +116,10 @@ export class RollView {
   /** Draw the roll at `position` if anything has changed since the last frame. */
   draw(position) {
     const { sequence, isPlaying } = this.#player;
-    if (!isPlaying && !this.#isDue && this.#version === sequence?.version) return;
+    const isSame = this.#drawn.sequence === sequence && this.#drawn.version === sequence?.version;
+    if (!isPlaying && !this.#isDue && isSame) return;
     this.#isDue = false;
-    this.#version = sequence?.version;
+    this.#drawn = { sequence, version: sequence?.version };
     this.#roll.sequence = sequence;
     this.#roll.draw(Math.min(position, sequence?.end || position)); // the last chord rings on beyond the end
   }

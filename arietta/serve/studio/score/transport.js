@@ -8,7 +8,7 @@ import { byId } from "../page/dom.js";
 import { clockTime } from "../page/format.js";
 import { relabel, translate } from "../page/i18n.js";
 import { loadPreference, savePreference } from "../page/preferences.js";
-import { drawOverview } from "./roll.js";
+import { drawOverview } from "./overview.js";
 
 const REDRAW_MS = 350; // while notes arrive; the strip is too small to show each
 const LOOP_SECONDS = 8; // of a loop of which only one edge is set
@@ -48,6 +48,12 @@ export class Transport {
     this.#player.loop = loop;
     byId("loop").setAttribute("aria-pressed", String(Boolean(loop)));
     this.#onLoop(loop);
+  }
+
+  /** Remember a loop for when it is switched on; one that is on moves there. */
+  proposeLoop(loop) {
+    if (this.#player.loop) this.setLoop(loop);
+    this.#loop = loop;
   }
 
   toggleLoop() {
@@ -130,6 +136,10 @@ export class Transport {
       "loop-to": () => this.setLoopEdge("end"),
     };
     for (const [id, run] of Object.entries(clicks)) byId(id).addEventListener("click", run);
+    byId("transport-more").addEventListener("click", ({ currentTarget }) => {
+      const isOpen = byId("dials").classList.toggle("open");
+      currentTarget.setAttribute("aria-expanded", String(isOpen));
+    });
     const slider = byId("position");
     slider.addEventListener("pointerdown", () => { this.#isScrubbing = true; });
     slider.addEventListener("input", () => this.#player.seek(Number(slider.value)));

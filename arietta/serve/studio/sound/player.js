@@ -45,6 +45,12 @@ export class Player extends EventTarget {
     this.seek(position);
   }
 
+  /** Go on in a changed version of the sequence, without a break; what is scheduled already still sounds. */
+  swap(sequence) {
+    this.sequence = sequence;
+    this.#notify();
+  }
+
   play() {
     if (this.isPlaying || !this.sequence) return;
     const isOver = this.sequence.isComplete && this.#cursor >= this.sequence.end;

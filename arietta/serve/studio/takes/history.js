@@ -118,7 +118,8 @@ export class History {
 
 function details(piece) {
   const { request, created, state } = piece;
-  const parts = [styleName(request.style), sizeLine(piece), timeAgo(created)];
+  const parts = [sizeLine(piece), timeAgo(created)];
+  if (request.style) parts.unshift(styleName(request.style));
   if (state !== "done") parts.push(translate(`state.${state}`));
   return parts.join(" · ");
 }

@@ -55,10 +55,11 @@ export class Session {
     await this.openAddress();
   }
 
-  /** Put pieces that were just asked for on the stage. */
+  /** Put pieces that were just asked for on the stage, and the stage into view. */
   begin(pieces) {
     this.#enter(pieces.map((piece) => new Take(piece)));
     for (const piece of pieces) this.#history.put(piece);
+    byId("stage").scrollIntoView({ block: "start" });
   }
 
   /** Open a piece of the history. */

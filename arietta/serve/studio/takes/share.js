@@ -62,9 +62,9 @@ export async function copyLink(piece) {
 export function showHowMade(list, piece) {
   const { request, figures, timing } = piece;
   const rows = [
-    ["style", styleName(request.style)],
+    ["style", request.style && styleName(request.style)],
     ["length", lengthName(request)],
-    ["temperature", `${temperatureName(request.temperature)} (${decimal(request.temperature, 2)})`],
+    ["temperature", temperatureText(request.temperature)],
     ["seed", request.seed],
     ["model", request.model],
     ["promptNotes", request.prompt_notes],
@@ -76,6 +76,11 @@ export function showHowMade(list, piece) {
   ];
   const known = rows.filter(([, content]) => content !== null && content !== undefined && content !== "");
   list.replaceChildren(...known.flatMap(([key, content]) => definition(translate(key), content)));
+}
+
+/** The temperature in a word and as a number; some have one for each field of a token, which no word covers. */
+function temperatureText(temperature) {
+  return typeof temperature === "number" ? `${temperatureName(temperature)} (${decimal(temperature, 2)})` : null;
 }
 
 /** What a piece shares with the music that its model learned from, in plain words. */

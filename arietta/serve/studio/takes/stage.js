@@ -22,6 +22,7 @@ export class Stage {
 
   show(take) {
     for (const id of ["rename", "favourite", "piece"]) byId(id).hidden = !take;
+    byId("use-settings").hidden = !take?.piece.request.style;
     byId("invitation").hidden = Boolean(take);
     byId("stop").hidden = !take?.isRunning;
     byId("title").textContent = take ? pieceName(take.piece) : translate("nothingYet");

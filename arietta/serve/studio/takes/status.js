@@ -10,7 +10,7 @@ const DEFAULT_NAME = /-seed-\d+$/; // the server's own, where the request had no
 
 /** What a piece is called: the name a musician gave it, or its style, with its seed as a number. */
 export function pieceName({ name, request: { style, seed } }) {
-  if (name && !DEFAULT_NAME.test(name)) return name;
+  if (name && (!style || !DEFAULT_NAME.test(name))) return name;
   return style === "any" ? translate("untitled", { seed }) : translate("after", { composer: surname(fullName(style)), seed });
 }
 
@@ -40,9 +40,11 @@ function doneLine({ piece, sequence }) {
 }
 
 /** How long a piece is: its new notes, apart from those it goes on from, and its time; so far where it is under way. */
-export function sizeLine({ state, request, figures, progress }) {
+export function sizeLine({ state, request, figures, progress, revision }) {
   if (state === "composing" || state === "waiting") return progressName(progress);
+  if (revision) return `${translateCount("notes", revision.note_count)} · ${clockTime(revision.seconds)} · ${translate("changed")}`;
   if (!figures) return lengthName(request);
+  if (request.verb === "upload") return `${translateCount("notes", figures.notes)} · ${clockTime(figures.seconds)} · ${translate("uploaded")}`;
   const { prompt_notes: given } = request;
   const newNotes = translateCount("notes", figures.notes);
   const notes = given ? translate("newNotes", { new: newNotes, given: decimal(given) }) : newNotes;

@@ -80,6 +80,12 @@ export class Take extends EventTarget {
     this.#notify();
   }
 
+  /** Take on a changed version of the piece. */
+  revise(sequence) {
+    this.sequence = sequence;
+    this.update({ ...this.piece, revision: { note_count: sequence.notes.length, seconds: sequence.end } });
+  }
+
   #notify() {
     this.dispatchEvent(new Event("change"));
   }

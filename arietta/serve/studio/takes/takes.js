@@ -6,7 +6,7 @@
 
 import { create } from "../page/dom.js";
 import { relabel, translate } from "../page/i18n.js";
-import { drawOverview } from "../score/roll.js";
+import { drawOverview } from "../score/overview.js";
 import { statusLine } from "./status.js";
 
 const REDRAW_MS = 400; // notes arrive by the hundred a second; a small picture need not follow each

@@ -1,0 +1,87 @@
+/**
+ * What the roll draws around its notes: lanes, ruler, frames of what is selected, and the label beside the pointer.
+ */
+
+import { isBlack } from "../page/format.js";
+
+/** Lanes for the black keys, a ruler above, and a line for each of its numbers. */
+export function drawPaper(pen, roll, colours) {
+  const { width, height, gutter, row, pitches, ruler, pedal } = roll.geometry;
+  pen.fillStyle = colours.paper;
+  pen.fillRect(0, 0, width, height);
+  pen.fillStyle = colours.lane;
+  for (const pitch of pitches.filter(isBlack)) pen.fillRect(gutter, roll.yOf(pitch), width, row);
+  const step = [0.5, 1, 2, 5, 10, 30, 60, 120, 300].find((seconds) => seconds * roll.scale >= 56) ?? 600;
+  pen.font = `11px ${colours.font}`;
+  pen.textBaseline = "middle";
+  for (let time = Math.ceil(roll.left / step) * step; roll.xOf(time) < width; time += step) {
+    const x = Math.round(roll.xOf(time));
+    pen.fillStyle = colours.line;
+    pen.fillRect(x, ruler, 1, height - ruler - pedal);
+    pen.fillStyle = colours.soft;
+    pen.fillText(rulerTime(time), x + 4, ruler / 2 + 1);
+  }
+  pen.fillStyle = colours.line;
+  pen.fillRect(gutter, ruler - 1, width, 1);
+}
+
+/** Frame the selected notes and those under the hand, as they will be; a bar at the beginning of each that is locked. */
+export function drawSelected(pen, roll, colours, outline) {
+  const { sequence, left, secondsShown } = roll;
+  const { row } = roll.geometry;
+  pen.strokeStyle = pen.fillStyle = colours.ink;
+  pen.lineWidth = 2;
+  pen.beginPath();
+  for (const note of roll.selected) outline(note, Math.min(3, row / 3));
+  for (const note of roll.ghosts) outline(note, 0);
+  pen.stroke();
+  for (let i = sequence.indexSounding(left); i < sequence.notes.length && sequence.notes[i].onset < left + secondsShown; i++) {
+    const { isLocked, onset, pitch } = sequence.notes[i];
+    if (isLocked) pen.fillRect(roll.xOf(onset) + 2, roll.yOf(pitch) + 2, 4, Math.max(3, row - 5));
+  }
+}
+
+/** Frame pedal presses under the hand, and what a lasso holds. */
+export function drawMarks(pen, roll, colours) {
+  const { height, pedal } = roll.geometry;
+  pen.strokeStyle = colours.accent;
+  pen.lineWidth = 1.5;
+  for (const { start, end } of roll.marks) pen.strokeRect(roll.xOf(start), height - pedal + 2, (end - start) * roll.scale, pedal - 4);
+  if (roll.seam !== null) {
+    pen.setLineDash([6, 4]);
+    pen.strokeRect(roll.xOf(roll.seam), 0, 0, height);
+    pen.setLineDash([]);
+  }
+  if (!roll.lasso) return;
+  const { left, top, right, bottom } = roll.lasso;
+  pen.fillStyle = colours.loop;
+  pen.fillRect(left, top, right - left, bottom - top);
+  pen.strokeRect(left, top, right - left, bottom - top);
+}
+
+/** What the hovered note is, beside it. */
+export function drawLabel(pen, roll, colours) {
+  const { note, text } = roll.hovered;
+  const { width: paper, gutter, row, ruler } = roll.geometry;
+  pen.font = `12px ${colours.font}`;
+  const width = pen.measureText(text).width + 16;
+  const x = Math.min(Math.max(gutter, roll.xOf(note.onset)), paper - width - 4);
+  const above = roll.yOf(note.pitch) - 28;
+  const y = above > ruler ? above : roll.yOf(note.pitch) + row + 6;
+  pen.fillStyle = colours.ink;
+  pen.beginPath();
+  pen.roundRect(x, y, width, 22, 5);
+  pen.fill();
+  pen.fillStyle = colours.paper;
+  pen.fillText(text, x + 8, y + 12);
+}
+
+/** 61 -> "1:01", and 0.5 -> "0:0.5" where half a second has a line of its own. */
+const rulerTime = (time) => `${Math.floor(time / 60)}:${String(time % 60).padStart(2, "0")}`;
+
+/** A colour between two of the form #rrggbb. */
+export function mix(from, to, share) {
+  const parts = (colour) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
+  const [a, b] = [parts(from), parts(to)];
+  return `rgb(${a.map((value, i) => Math.round(value + (b[i] - value) * share)).join(" ")})`;
+}
