@@ -221,14 +221,14 @@ def _prompt(arguments: argparse.Namespace) -> Notes | None:
         if arguments.prompt_notes is not None:
             raise RequestError("--prompt-notes says how much of --prompt FILE to take: name the file")
         return None
-    from ..music.midi import read_midi, read_midi_bytes, read_midi_remarks
     from ..music.notes import first
+    from ..music.reading import read_piece
 
-    name, data = str(arguments.prompt), read_midi_bytes(arguments.prompt)
-    notes = read_midi(data, name=name)
+    name, piece = str(arguments.prompt), read_piece(arguments.prompt)
+    notes = piece.notes
     if arguments.prompt_notes is not None and arguments.prompt_notes < 1:
         raise RequestError(f"--prompt-notes must be 1 or more, not {arguments.prompt_notes}")
-    remarks = " ".join(read_midi_remarks(data, name=name))
+    remarks = " ".join(piece.remarks)
     if not len(notes):
         raise RequestError(f"{name}: has no notes to go on from. {remarks}".rstrip(". "))
     if remarks:

@@ -1,10 +1,12 @@
-"""Make sound, a score or a picture of a MIDI file.
+"""Make sound, a score or a picture of a MIDI file, or MIDI and the rest of a score.
 
 examples:
   arietta render piece.mid --to wav                  the sound of a sampled piano, as piece.wav beside the file
   arietta render piece.mid --to ogg,musicxml,png     several at once: sound to send, score to edit, picture to print
   arietta render piece.mid -o score.pdf              the engraved score (needs the score extra)
   arietta render takes/*.mid --to wav -o sounds/     many files into one folder
+  arietta render minuet.mxl --to mid                 a written score as MIDI, with its bars, tempos and keys
+  arietta render piece.mid -o at-90.mid --grid 90    the same seconds under a tempo of 90, for a project at 90
 
 docs/use/files.md says what each is good for, and what a score of a performance can and cannot be.
 """
@@ -24,12 +26,12 @@ if TYPE_CHECKING:
     from ..music.meter import Meter
     from ..music.notes import Notes
 
-KINDS = ("wav", "ogg", "flac", "mp3", "musicxml", "pdf", "svg", "png")
+KINDS = ("wav", "ogg", "flac", "mp3", "mid", "musicxml", "pdf", "svg", "png")
 SCORES = (".musicxml", ".pdf")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", metavar="FILE", nargs="+", type=Path, help="MIDI files")
+    parser.add_argument("files", metavar="FILE", nargs="+", type=Path, help="MIDI files, or scores in MusicXML")
     parser.add_argument(
         "--to",
         metavar="KINDS",
@@ -40,21 +42,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--out", metavar="PATH", type=Path, help="a file, or a folder (default: beside each MIDI file)"
     )
+    parser.add_argument(
+        "--grid",
+        metavar="BPM",
+        type=_grid,
+        help="the tempo that a .mid is laid under, or none (default: the metre that the file carries)",
+    )
     parser.add_argument("--title", help="the title of scores and pictures (default: the file's name)")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from ..music.midi import read_meter, read_midi, read_midi_bytes, read_midi_remarks
+    from ..music.midi import write_midi
+    from ..music.reading import read_piece
 
     for source, targets in _plan(arguments.files, arguments.to, arguments.out):
-        data = read_midi_bytes(source)  # once: it may be a pipe
-        notes = read_midi(data, name=str(source))
-        if read_remarks := read_midi_remarks(data, name=str(source)):
-            print(escape_name(f"{source}: {' '.join(read_remarks)}"), file=sys.stderr)
-        meter = read_meter(data) if any(path.suffix.lower() in SCORES for path in targets) else None
+        piece = read_piece(source)
+        if piece.remarks:
+            print(escape_name(f"{source}: {' '.join(piece.remarks)}"), file=sys.stderr)
+        title = escape_name(arguments.title or source.stem)
         for path in targets:
-            remarks = _write(path, notes, meter, escape_name(arguments.title or source.stem))
+            if path.suffix.lower() == ".mid":
+                if path.exists() and path.samefile(source):
+                    raise RequestError(f"{path}: is the file that is read, and would be lost: give -o another name")
+                grid = piece.meter if arguments.grid is None else arguments.grid or None
+                write_midi(path, piece.notes, title=title, grid=grid)
+                print(escape_name(path))
+                continue
+            remarks = _write(path, piece.notes, piece.meter, title)
             print(escape_name(f"{path}  {'; '.join(remarks)}" if remarks else path))
+
+
+def _grid(text: str) -> float:
+    """Read what follows --grid: beats a minute; 0 for none."""
+    try:
+        return 0.0 if text == "none" else float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of beats a minute nor none") from error
 
 
 def _kinds(text: str) -> tuple[str, ...]:

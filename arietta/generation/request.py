@@ -21,6 +21,7 @@ from ..errors import RequestError
 from ..model.bundle import Bundle, composer_of
 from ..model.config import ANY
 from ..model.sampling import MODEL_DEFAULTS, Sampling
+from ..music.meter import Meter
 from ..music.notes import Notes
 from ..names import fold_name, same_name
 from .passage import Edit
@@ -171,14 +172,16 @@ class Take:
 
         return music_html(self.notes, title=self.title, prompt_seconds=self.prompt_seconds)
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, *, grid: Meter | float | None = None) -> None:
         """Write the piece as the ending of `path` says: MIDI that carries its request, sound, a score or a picture.
 
-        Raises MidiError or RequestError where that fails.
+        `grid` lays a MIDI file under a metre, or a tempo in beats a minute; the seconds stay what they are. Raises
+        MidiError or RequestError where that fails.
         """
         from ..render.formats import save_music
 
-        save_music(path, self.notes, title=self.title, texts=self.texts(), prompt_seconds=self.prompt_seconds)
+        texts = self.texts()
+        save_music(path, self.notes, title=self.title, texts=texts, prompt_seconds=self.prompt_seconds, grid=grid)
 
     def play(self) -> None:
         """Play the piece through the system's player and return at its end; raises RequestError where there is none."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import RequestError
+from ..music.meter import Meter
 from ..music.midi import write_midi
 from ..music.notes import Notes
 
@@ -19,16 +20,23 @@ SCORES, PICTURES = (".musicxml", ".pdf"), (".svg", ".png")
 
 
 def save_music(
-    path: str | Path, notes: Notes, *, title: str = "", texts: Sequence[str] = (), prompt_seconds: float = 0.0
+    path: str | Path,
+    notes: Notes,
+    *,
+    title: str = "",
+    texts: Sequence[str] = (),
+    prompt_seconds: float = 0.0,
+    grid: Meter | float | None = None,
 ) -> None:
     """Write a piece atomically as the ending of `path` says.
 
-    `texts` go into a MIDI file, `title` into this, scores and pictures; `prompt_seconds` are shaded in a picture.
+    `texts` and `grid` (`midi.midi_bytes`) go into a MIDI file, `title` into this, scores and pictures;
+    `prompt_seconds` are shaded in a picture.
     Raises RequestError or MidiError for another ending, and where the file cannot be made.
     """
     kind = Path(path).suffix.lower()
     if kind in MIDI:
-        write_midi(path, notes, title=title, texts=texts)
+        write_midi(path, notes, title=title, texts=texts, grid=grid)
     elif kind in SOUNDS:
         from .audio import write_audio
 

@@ -5,10 +5,11 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pytest
 
 from arietta.cli import main
-from arietta.music.midi import midi_bytes, read_midi
+from arietta.music.midi import midi_bytes, read_meter, read_midi
 from arietta.music.notes import Notes
 from arietta.names import is_shown
 from arietta.render.audio import audio_bytes
@@ -16,6 +17,8 @@ from arietta.render.roll import roll_png
 from arietta.render.score import score_musicxml
 from tests.support.file_names import NAMES
 from tests.support.midi_bytes import midi, off, on, track
+from tests.support.written import note
+from tests.support.written import score as written_score
 
 
 @pytest.fixture
@@ -116,8 +119,7 @@ def test_what_cannot_be_asked_is_told_before_any_work(
 ) -> None:
     asked = {
         (): "say what to make",
-        ("-o", str(tmp_path / "a.mp3"), "--to", "wav"): "ends in none of .wav",
-        ("-o", str(piece), "--to", "wav"): "ends in none of",
+        ("-o", str(tmp_path / "a.aiff"), "--to", "wav"): "ends in none of .wav",
         (str(piece), "-o", str(tmp_path / "a.wav")): "several need a folder",
         ("-o", str(tmp_path / "a.wav"), "--to", "png"): "several need a folder",
     }
@@ -129,8 +131,8 @@ def test_what_cannot_be_asked_is_told_before_any_work(
 
 def test_an_unknown_kind_is_told_with_those_there_are(piece: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        main(["render", str(piece), "--to", "wav,mp3"])
-    assert "'mp3' is none of wav, ogg, musicxml, pdf, svg, png" in capsys.readouterr().err
+        main(["render", str(piece), "--to", "wav,aiff"])
+    assert "'aiff' is none of wav, ogg, flac, mp3, mid, musicxml, pdf, svg, png" in capsys.readouterr().err
 
 
 def test_a_file_that_is_no_midi_is_refused_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -173,3 +175,25 @@ def test_a_pipe_needs_to_be_told_where_to_write(tmp_path: Path, capsys: pytest.C
     os.mkfifo(tmp_path / "pipe")
     code, _, err = said(capsys, tmp_path / "pipe", "--to", "svg")
     assert code != 0 and "-o FOLDER" in err
+
+
+def test_a_score_becomes_midi_with_its_metre(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "minuet.musicxml").write_bytes(written_score([note("C4", 3), note("D4", 3)], beats=3))
+    assert said(capsys, tmp_path / "minuet.musicxml", "--to", "mid")[0] == 0
+    meter = read_meter(tmp_path / "minuet.mid")
+    assert meter is not None and (meter.signatures[0].beats, meter.signatures[0].unit) == (3, 4)
+    assert read_midi(tmp_path / "minuet.mid").onset.tolist() == [0, 1.5]
+
+
+def test_a_grid_changes_the_tempo_and_not_the_seconds(piece: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = piece.with_name("at-90.mid")
+    assert said(capsys, piece, "-o", out, "--grid", "90")[0] == 0
+    assert np.abs(read_midi(out).onset - read_midi(piece).onset).max() <= 0.001
+    assert (666_667).to_bytes(3, "big") in out.read_bytes()
+
+
+def test_midi_of_itself_is_refused_and_so_are_absurd_grids(piece: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = said(capsys, piece, "--to", "mid")
+    assert code == 2 and "would be lost" in err
+    code, _, err = said(capsys, piece, "-o", piece.with_name("b.mid"), "--grid", "10000")
+    assert code == 2 and "5 to 990 can be laid" in err

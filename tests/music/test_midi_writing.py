@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from arietta.errors import MidiError
 from arietta.music.midi import midi_bytes, read_midi, read_texts, write_midi
 from arietta.music.notes import Notes, next_strike
-from tests.support.midi_bytes import midi, on, sustain, tempo, text, track
+from tests.support.midi_bytes import midi, on, sustain, text, track
 
 TIMES = st.one_of(st.integers(0, 4000).map(lambda step: step / 100), st.floats(0, 40), st.floats(0, 80_000))
 LENGTHS = st.one_of(st.floats(0.001, 30), st.floats(1e-6, 0.002))
@@ -69,7 +69,7 @@ def test_a_written_file_has_these_bytes() -> None:
     data = midi_bytes(
         Notes.of([0.0, 0.1], [0.1, 0.1], [60, 60], [70, 71], [(0.0, 0.1), (0.1, 0.2)]), title="A", texts=["b"]
     )
-    heading = track((0, text("A", 3)), (0, text("b")), (0, tempo(500_000)))
+    heading = track((0, text("A", 3)), (0, text("b")))
     first = ((0, sustain(127)), (0, on(60, 70)))
     change = ((200, sustain(0)), (0, sustain(127)), (0, b"\x80\x3c\x40"), (0, on(60, 71)))
     last = ((200, sustain(0)), (0, b"\x80\x3c\x40"))

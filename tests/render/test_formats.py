@@ -16,6 +16,7 @@ OPENINGS = {
     "midi": b"MThd",
     "wav": b"RIFF",
     "ogg": b"OggS",
+    "flac": b"fLaC",
     "musicxml": b"<?xml",
     "pdf": b"%PDF",
     "svg": b"<svg",
@@ -38,8 +39,14 @@ def test_a_midi_file_has_its_texts(waltz: Notes, tmp_path: Path) -> None:
     assert len(read_midi(tmp_path / "piece.mid")) == len(waltz)
 
 
-@pytest.mark.parametrize("name", ["piece.mp3", "piece", ".mid"])
+@pytest.mark.parametrize("name", ["piece.aiff", "piece", ".mid"])
 def test_another_ending_is_refused_with_those_that_there_are(name: str, waltz: Notes, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match=rf"{name}: a piece is saved as \.mid, \.midi, \.wav, .*, by the ending"):
         save_music(tmp_path / name, waltz)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_midi_file_is_laid_under_the_grid_that_is_given(waltz: Notes, tmp_path: Path) -> None:
+    save_music(tmp_path / "piece.mid", waltz, grid=90.0)
+    assert (666_667).to_bytes(3, "big") in (tmp_path / "piece.mid").read_bytes()
+    assert abs(read_midi(tmp_path / "piece.mid").onset - waltz.onset).max() <= 0.001

@@ -198,7 +198,7 @@ def midi_bytes(notes: Notes, *, title: str = "", texts: Sequence[str] = (), grid
         texts = [*texts, GRID_TEXT]
     else:
         tempo_map = constant_tempo_map(grid or 0.0)
-        changes = list(tempo_map.messages())
+        changes = list(tempo_map.messages()) if grid else []  # 120 where nothing is said (SMF 1.0): no metre is claimed
     heading = [meta(NAME, title.encode(errors="replace"))] if title else []
     heading += [meta(TEXT, text.encode(errors="replace")) for text in texts]
     piano = [(0, meta(NAME, b"Piano")), (0, bytes([0xC0, 0])), *_messages(notes, tempo_map)]

@@ -1,0 +1,33 @@
+"""A piece from a file of either kind, MIDI or MusicXML, told apart by what is in it and not by its name.
+
+piece = read_piece("minuet.mxl")
+piece.notes, piece.meter, piece.remarks
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from .meter import Meter
+from .midi import LARGEST_FILE, read_meter, read_midi, read_midi_bytes, read_midi_remarks
+from .notation import read_score
+from .notation.document import is_score
+from .notes import Notes
+
+
+class ReadPiece(NamedTuple):
+    """The notes of a file, the metre that it carries, if any, and what was merged or left out, in sentences."""
+
+    notes: Notes
+    meter: Meter | None
+    remarks: tuple[str, ...]
+
+
+def read_piece(path: str | Path) -> ReadPiece:
+    """Read a file once, so that it may be a pipe; raises MidiError or ScoreError, naming it and the reason."""
+    data, name = read_midi_bytes(path), str(path)
+    if is_score(data):
+        score = read_score(path if len(data) > LARGEST_FILE else data, name=name)
+        return ReadPiece(score.notes, score.meter, score.remarks)
+    return ReadPiece(read_midi(data, name=name), read_meter(data, name=name), tuple(read_midi_remarks(data, name=name)))
