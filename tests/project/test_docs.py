@@ -15,7 +15,7 @@ from arietta.music.notes import Notes
 from arietta.train.config import RunSettings, load_config
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "README.es.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SERVED = "service.md"  # its Python asks a server: test_service_docs.py starts one
 BLOCKS = [
     pytest.param(block, id=f"{path.name}-{number}")
@@ -58,3 +58,8 @@ def test_no_link_between_the_documents_is_broken(path: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)", path.read_text(encoding="utf-8"))
     missing = [link for link in links if "://" not in link and not (path.parent / link).exists()]
     assert not missing
+
+
+def test_the_page_in_spanish_names_no_verb_that_there_is_not() -> None:
+    verbs = set(re.findall(r"arietta ([a-z]+)", (ROOT / "README.es.md").read_text(encoding="utf-8")))
+    assert verbs <= {*VERBS, "compose"}, verbs - set(VERBS)
