@@ -33,6 +33,7 @@ from arietta.codecs.note import NoteCodec
 from arietta.corpus.store import Store, open_store
 from arietta.generation.given import LEFT_THRESHOLDS, ROLES
 from arietta.model.bundle import BITS, INDEX, load_bundle
+from arietta.model.composers import may_be_living
 from arietta.model.conditions import KEYS
 from arietta.model.config import Condition, ModelConfig, style_conditions
 from arietta.train.checkpoint import Trained
@@ -154,12 +155,16 @@ def model_card(name: str, meta: Meta, *, parameters: int) -> dict[str, Any]:
 
 
 def composer_shares(store: Store, config: ModelConfig, name: str) -> dict[str, dict[str, float]]:
-    """Return the share of each composer whom the model knows in the notes of its training music."""
+    """Return the share of each composer whom the model knows, and who is dead, in the notes of its training music."""
     notes: Counter[str] = Counter()
     for piece in store.pieces:
         if piece.split == "train" and piece.corpus in CORPORA[name] and piece.composer in config.composers:
             notes[piece.composer] += piece.notes
-    return {composer: {"share": round(count / notes.total(), 5)} for composer, count in notes.most_common()}
+    return {
+        composer: {"share": round(count / notes.total(), 5)}
+        for composer, count in notes.most_common()
+        if not may_be_living(composer)  # whose style is a matter of asking for it by name
+    }
 
 
 if __name__ == "__main__":
