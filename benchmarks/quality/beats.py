@@ -3,6 +3,7 @@
     python -m benchmarks.quality.beats FILE_OR_FOLDER...
     python -m benchmarks.quality.beats --first 100 asap-dataset/Schubert
     python -m benchmarks.quality.beats --first 100 $(sed s,^,asap-dataset/, benchmarks/quality/beats.txt)
+    python -m benchmarks.quality.beats --maestro maestro-v3.0.0 asap-dataset
 
 Known beats come from a text file beside a MIDI file, FILE_annotations.txt with a time in seconds first on each line,
 or from the tempo map of a sequenced file, which the finder does not see: the notes are read in seconds.
@@ -12,7 +13,8 @@ lies so as it is downloaded: Schubert/Moment_musical_no_3/Tetzloff09M.mid, its b
 and midi_score.mid, which is no performance and is passed over. beats.txt lists the performances of docs/use/files.md,
 each chosen before the finder heard it; none chose a constant of the finder. All are MAESTRO's: with its files and
 ASAP's annotations alone, `metadata.csv` names the file of each, and notes count from half a second before the `start`
-of the row, or from the beginning of the file where there is none.
+of the row, or from the beginning of the file where there is none. So does `--maestro`, for the performances of one side
+of MAESTRO's split; the mean then has its 95 % interval, from 10,000 resamplings of the pieces.
 
 F is the F-measure of beats within 70 ms (Davies, Degara and Plumbley 2009, "Evaluation methods for musical audio beat
 tracking algorithms"). "At any level" takes the best of the known beats, twice or three times as many, or every second
@@ -22,6 +24,7 @@ or third of them: a finder may tap eighths where a score counts quarters.
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +35,7 @@ from numpy.typing import NDArray
 from arietta.music.beats import find_beats
 from arietta.music.meter import LATTICE, Meter, lay_out_bars
 from arietta.music.midi import read_meter, read_midi
-from arietta.music.notes import crop
+from arietta.music.notes import Notes, crop
 from benchmarks.shared.report import commit, seconds
 
 TOLERANCE = 0.07  # seconds (Davies, Degara and Plumbley 2009)
@@ -44,15 +47,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paths", nargs="+", type=Path)
     parser.add_argument("--first", type=int, metavar="BEATS", help="hold only this many known beats against the finder")
+    parser.add_argument("--maestro", type=Path, metavar="FOLDER", help="take the performances from MAESTRO")
+    parser.add_argument("--split", default="test", help="a side of MAESTRO's split (default: %(default)s)")
     options = parser.parse_args()
-    figures = [figure for path in _files(options.paths) if (figure := measure(path, options.first))]
+    if options.maestro:
+        pieces = maestro_performances(options.paths[0], options.maestro, options.split)
+        figures = [compare(*piece, options.first) for piece in pieces]
+    else:
+        figures = [figure for path in _files(options.paths) if (figure := measure(path, options.first))]
     for figure in figures:
         print(json.dumps(figure), flush=True)
     if figures:
         means = {
             name: round(float(np.mean([figure[name] for figure in figures])), 3) for name in ("F", "F at any level")
         }
-        print(json.dumps({"name": "beats/all", "pieces": len(figures), **means, "commit": commit()}))
+        scores = np.array([figure["F"] for figure in figures], dtype=np.float64)
+        drawn = np.random.default_rng(0).choice(scores, (10_000, len(scores))).mean(axis=1)
+        interval = [round(float(bound), 3) for bound in np.percentile(drawn, [2.5, 97.5])]
+        total = {"name": "beats/all", "pieces": len(figures), **means, "F interval": interval, "commit": commit()}
+        print(json.dumps(total))
     return 0 if figures else 1
 
 
@@ -71,6 +84,29 @@ def measure(path: Path, most: int | None = None) -> dict[str, float | str] | Non
     known = known_beats(path)
     if known is None or len(known[:most]) < 3:
         return None
+    return compare(path.stem, notes, known, most)
+
+
+def maestro_performances(asap: Path, maestro: Path, split: str) -> Iterator[tuple[str, Notes, Times]]:
+    """Give the name, notes and known beats of ASAP's performances that are files of a side of MAESTRO's split."""
+    with next(maestro.glob("maestro-*.csv")).open(encoding="utf-8") as lines:
+        sides = {row["midi_filename"]: row["split"] for row in csv.DictReader(lines)}
+    with (asap / "metadata.csv").open(encoding="utf-8") as lines:
+        rows = [row for row in csv.DictReader(lines) if row["maestro_midi_performance"]]
+    for row in rows:
+        file = row["maestro_midi_performance"].removeprefix("{maestro}/")
+        if sides.get(file) != split:
+            continue
+        notes = read_midi(maestro / file)
+        start = max(float(row["start"] or 0.5) - 0.5, 0.0)
+        notes = crop(notes, start, float(row["end"]) if row["end"] else notes.seconds + 1)
+        lines_of_beats = (asap / row["performance_annotations"]).read_text().splitlines()
+        known = np.array([float(line.split()[0]) for line in lines_of_beats if line.strip()])
+        yield row["midi_performance"].removesuffix(".mid"), notes, known
+
+
+def compare(name: str, notes: Notes, known: Times, most: int | None = None) -> dict[str, float | str]:
+    """Hold the beats found in notes against the known ones, or the first `most` of them."""
     if most is not None:
         known = known[:most]
         notes = crop(notes, 0.0, float(known[-1]) + 1.0)
@@ -80,7 +116,7 @@ def measure(path: Path, most: int | None = None) -> dict[str, float | str] | Non
     score, loose = f_measure(tracked, known), max(f_measure(tracked, level) for level in levels(known))
     figures = {"F": round(score, 3), "F at any level": round(loose, 3), "seconds": round(taken, 2)}
     paces = {"known a minute": _pace(known), "found a minute": _pace(tracked)}
-    return {"name": f"beats/{path.stem}", **figures, **paces}
+    return {"name": f"beats/{name}", **figures, **paces}
 
 
 def known_beats(path: Path) -> Times | None:

@@ -111,3 +111,20 @@ def test_the_listed_performances_are_of_the_form_that_the_data_set_has() -> None
     assert len(set(paths)) == len(paths) == 18
     assert len({Path(path).parts[0] for path in paths}) == 11
     assert all(path.endswith("M.mid") for path in paths)
+
+
+def test_performances_of_a_side_of_maestro_count_from_half_a_second_before_their_start(
+    bench: ModuleType, data: Path, tmp_path: Path
+) -> None:
+    maestro = tmp_path / "maestro"
+    maestro.mkdir()
+    write_midi(maestro / "a.midi", Notes.of([1.0, 5.5, 6.0], [0.3] * 3, [50, 60, 62], [64] * 3))
+    (maestro / "maestro-v3.0.0.csv").write_text("split,midi_filename\ntest,a.midi\ntrain,b.midi\n")
+    header = "midi_performance,performance_annotations,maestro_midi_performance,start,end\n"
+    annotations = "Composer/Piece/Player01M_annotations.txt"
+    row = "x/Player01M.mid,{},{{maestro}}/{},5.5,\n"
+    (data / "metadata.csv").write_text(header + row.format(annotations, "a.midi") + row.format(annotations, "b.midi"))
+    [(name, notes, known)] = bench.maestro_performances(data, maestro, "test")
+    assert name == "x/Player01M"
+    assert notes.onset.tolist() == pytest.approx([0.5, 1.0])
+    assert known.tolist() == BEATS.tolist()
