@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..errors import CorpusError
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fewest-notes", type=int, default=10, metavar="N", help="reject shorter files (default %(default)s)"
     )
+    parser.add_argument("--partial", action="store_true", help="go on without broken files, however many they are")
     parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes (default one per core)")
     parser.add_argument(
         "--name", action="append", default=[], metavar="NAME",
@@ -52,6 +54,8 @@ def run(arguments: argparse.Namespace) -> None:
         raise CorpusError("name folders of MIDI files, or --merge the parts that were read of them")
     options = ("composer", "licence", "source", "fewest_notes", "workers")
     config = IngestConfig(**{name: getattr(arguments, name) for name in options}, names=tuple(arguments.name))
+    if arguments.partial:
+        config = replace(config, largest_failure_share=1.0)
     with progress_bar("reading", "file") as progress:
         if arguments.shard:
             shard = Shard.parse(arguments.shard)

@@ -134,7 +134,8 @@ def _without_failures(candidates: Sequence[_Candidate], config: IngestConfig) ->
         example = broken[kinds.index(commonest)]
         raise CorpusError(
             f"{example.source.folder}: {len(broken)} of {len(candidates)} files cannot be read, most often ({count}): "
-            f"{example.source.file}: {example.reason}; take the broken files out, or name a folder of music"
+            f"{example.source.file}: {example.reason}; take the broken files out, name a folder of music, "
+            "or go on without them (--partial)"
         )
     checked = [replace(candidate, reason=_first_fault(candidate.file, config)) for candidate in candidates]
     if all(candidate.reason for candidate in checked):

@@ -156,3 +156,17 @@ def _wait_for_unfinished(folder: Path) -> None:
             return
         time.sleep(0.01)
     pytest.fail("nothing was begun")
+
+
+def test_of_a_folder_with_broken_files_the_rest_is_taken_where_that_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for seed in range(5):
+        write(tmp_path / "midi" / f"{seed}.mid", tune(seed))
+    for number in range(3):
+        (tmp_path / "midi" / f"broken-{number}.mid").write_bytes(b"MThd, but no more")
+    words = ["ingest", str(tmp_path / "midi"), "--out", str(tmp_path / "corpus")]
+    assert main(words) == 2
+    assert "3 of 8 files cannot be read" in (refusal := capsys.readouterr().err) and "--partial" in refusal
+    assert main([*words, "--partial"]) == 0
+    assert "5 of 8 files kept" in capsys.readouterr().out
