@@ -120,6 +120,7 @@ def compose(
     min_p: Setting = None,
     guidance: float | None = None,
     sampling: Sampling | None = None,
+    ending: bool = True,
     original: bool = False,
     progress: Callable[[float, float], None] | None = None,
 ) -> Take:
@@ -128,9 +129,10 @@ def compose(
     `prompt` is music or where it stands: Notes, a take, a MIDI file, an object of another library (`as_notes`). `style`
     is a composer the model knows; `model` a model's name or folder; without `seed` one is drawn and stands in the
     take's request. `temperature`, `top_p`, `min_p` and `guidance` go before those of `sampling`; what neither says is
-    as the model has it. `original` composes again, with a later seed, what shares more with the model's training music
-    than works of people do. `progress` is called with how much is composed, and of how much (`progress_bar`). Models
-    stay loaded between calls. Raises RequestError, MidiError or BundleError.
+    as the model has it. Without `ending` the music stops as if it went on. `original` composes again, with a later
+    seed, what shares more with the model's training music than works of people do. `progress` is called with how much
+    is composed, and of how much (`progress_bar`). Models stay loaded between calls. Raises RequestError, MidiError or
+    BundleError.
     """
     from .generation.conversion import as_notes
     from .generation.loop import generate
@@ -145,6 +147,7 @@ def compose(
         style=ANY if style is None else style,
         prompt=None if prompt is None else as_notes(prompt),
         seed=draw_seed() if seed is None else seed,
+        ending=ending,
         sampling=replace(
             sampling or MODEL_DEFAULTS, **{name: value for name, value in settings.items() if value is not None}
         ),

@@ -13,7 +13,7 @@ import http.client
 import json
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import quote, urlencode, urlsplit
@@ -66,6 +66,7 @@ class ServedTake:
     nll: float
     seconds_taken: float
     originality: Originality | None = None
+    interventions: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def note_count(self) -> int:
@@ -220,6 +221,7 @@ class Client:
             nll=piece["figures"]["nll_per_note"],
             seconds_taken=piece["timing"]["composing"],
             originality=None if originality is None else Originality.from_description(originality),
+            interventions=piece["figures"].get("interventions", {}),
         )
 
     def pieces(self, *, only_favourites: bool = False) -> Iterator[Any]:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ..errors import RequestError
 from ..model.bundle import DEFAULT_MODEL, list_bundles
+from ..model.config import ANY, NO_STYLE
 from ..model.sampling import Sampling
 from ..names import escape_name
 from ..program import command
@@ -83,6 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--original", action="store_true", help="compose again what shares more with other music than people's works do"
     )
     parser.add_argument("--index", metavar="INDEX", type=Path, help="and look it up in this index (the model's own)")
+    parser.add_argument("--no-ending", action="store_true", help="stop as if the music went on, without a close")
     parser.add_argument(
         "-o", "--out", metavar="PATH", default="pieces", help="a .mid file or a folder (default %(default)s)"
     )
@@ -211,7 +213,15 @@ def _requests(arguments: argparse.Namespace) -> list[Request]:
     seed = draw_seed() if arguments.seed is None else arguments.seed
     prompt = _prompt(arguments)
     return [
-        Request(notes, arguments.seconds, arguments.style, prompt, seed + take, sampling)
+        Request(
+            notes,
+            arguments.seconds,
+            arguments.style,
+            prompt,
+            seed + take,
+            sampling,
+            ending=not arguments.no_ending,
+        )
         for take in range(arguments.count)
     ]
 
@@ -299,6 +309,8 @@ def _ranking_table(ranking: Sequence[Ranked[Take] | Ranked[ServedTake]]) -> str:
 
 
 def _report(takes: Sequence[Take | ServedTake], paths: dict[int, Path], endings: Sequence[str], seconds: float) -> None:
+    from ..evaluation.words import guard_sentence
+
     speed = sum(take.note_count for take in takes) / seconds
     company = f"beside {len(takes) - 1} more " if len(takes) > 1 else ""
     for take in takes:
@@ -306,10 +318,13 @@ def _report(takes: Sequence[Take | ServedTake], paths: dict[int, Path], endings:
             continue
         before = f" after {take.prompt_notes} of the prompt" if take.prompt_notes else ""
         print(f"Composed {take.note_count} notes{before}, {take.notes.seconds:.1f} s of music,")
-        print(f"{company}in {seconds:.2f} s ({speed:.0f} notes/s), with {take.model}, seed {take.request.seed}:")
+        style = "" if take.request.style in (ANY, NO_STYLE) else f" in the style of {take.request.style}"
+        print(f"{company}in {seconds:.2f} s ({speed:.0f} notes/s), with {take.model}{style}, seed {take.request.seed}:")
         path = paths[take.request.seed]
         for file in (path, *(path.with_suffix(ending) for ending in endings)):
             print(f"  {escape_name(file)}")
+        if take.interventions:
+            print(guard_sentence(take.interventions))
     first = min(paths)
     print(f"Hear it: {command('play', paths[first])}")
 

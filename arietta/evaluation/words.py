@@ -146,6 +146,12 @@ def index_sentence(index: PassageIndex) -> str:
     )
 
 
+def guard_sentence(interventions: Mapping[str, int]) -> str:
+    """Say how often the guards of composing stepped in, and against what."""
+    parts = [f"{name} {count}" for name, count in sorted(interventions.items())]
+    return f"Guards of composing stepped in (tokens): {', '.join(parts)}."
+
+
 def retry_sentences(seed: int, originality: Originality) -> list[str]:
     """Say which tries shared too much, and when all of them did; `seed` is that of the take that is kept."""
     rejected = originality.rejected

@@ -90,13 +90,13 @@ def generate_all(
     engine: Engine,
     *,
     progress: Callable[[float, float], None] | None = None,
-    avoid_loops: bool = True,
+    is_guarded: bool = True,
 ) -> Iterator[Take]:
     """Yield each request's take as it is done; `progress` is called with how much of all is, in notes or seconds.
 
     Raises RequestError before any work where one of them cannot be met.
     """
-    generations = [Generation(request, engine.bundle, avoid_loops=avoid_loops) for request in requests]
+    generations = [Generation(request, engine.bundle, is_guarded=is_guarded) for request in requests]
     waiting, batch, began = generations[::-1], Batch(engine), dict[Generation, float]()
     while waiting or batch:
         while waiting and batch.slot_count < MAX_SLOTS:

@@ -14,6 +14,7 @@ partner, where the same music is in no style. Both draw the same token, by the f
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from ..codecs.codec import Decoder, Masks
 from ..codecs.grid import LONGEST_CODA, SHORTEST_CODA
+from ..codecs.note import NoteCodec
 from ..errors import RequestError
 from ..model.bundle import Bundle, condition_of
 from ..model.cache import Cache
@@ -31,6 +33,7 @@ from ..model.engine import Engine
 from ..model.sampling import Guide, gumbel
 from ..music.loops import LoopGuard
 from ..music.notes import Note, Notes, Pedal
+from .guard import CourseGuard
 from .passage import open_in_model
 from .prompt import Seam, join_prompt, push_prompt
 from .request import MAX_NOTES, Request, Take
@@ -43,10 +46,10 @@ MIN_NOTES_FOR_PACE = 16  # composed before the pace of a piece of so many second
 class Generation:
     """A request in progress, token by token."""
 
-    def __init__(self, request: Request, bundle: Bundle, *, avoid_loops: bool = True) -> None:
+    def __init__(self, request: Request, bundle: Bundle, *, is_guarded: bool = True) -> None:
         """Check the request against the model and take in its prompt; raises RequestError before any work.
 
-        Only studies of loops switch `avoid_loops` off.
+        Only studies of what the guards are for switch `is_guarded` off.
         """
         self.request, self.bundle = request.resolve(bundle), bundle
         self.codec = bundle.codec
@@ -59,7 +62,8 @@ class Generation:
         self.is_guided = self.unconditional != self.condition and self.request.sampling.guidance != 1
         self.rng = np.random.default_rng(request.seed)
         self.decoder: Decoder = self.codec.decoder()
-        self.loop_guard = LoopGuard() if avoid_loops else None
+        self.loop_guard = LoopGuard() if is_guarded else None
+        self.interventions: Counter[str] = Counter()  # of the guards, by what they are against
         self.events: list[Note | Pedal] = []
         self._nll = 0.0
         self._unsummed_nll: list[list[float]] = []
@@ -76,6 +80,10 @@ class Generation:
             self._seam = push_prompt(request.prompt, self.codec, self.decoder)
         self.prompt_tokens = self._seam.tokens
         self.tokens: list[list[int]] = self.prompt_tokens.tolist()
+        # Models of earlier formats compose what they composed, and a passage has the course of what is around it.
+        is_watched = bundle.format > 3 and isinstance(self.codec, NoteCodec) and self.opened is None
+        has_course_guard = is_guarded and is_watched
+        self.course_guard = CourseGuard(self.interventions, self.decoder.clock) if has_course_guard else None
         # From here on the decoder counts what is composed; the prompt's own notes and time are taken off.
         self._start_clock, self._prompt_note_count = self.decoder.clock, self.decoder.note_count
         if self.opened is None:
@@ -118,14 +126,17 @@ class Generation:
             yield from gumbel(self.rng, NOISE_ROWS * self._noise_width).reshape(NOISE_ROWS, -1)
 
     def masks(self) -> Masks:
-        """What the next token may be: the grammar, less what would go on with a loop."""
-        notes_left = self._notes_left() if self.opened is None else MAX_NOTES
+        """What the next token may be: the grammar, less what would go on with a loop or leave the course of music."""
+        closes = self.opened is None and self.request.ending
+        notes_left = self._notes_left() if closes else MAX_NOTES
         if not self._is_coda_announced and SHORTEST_CODA <= notes_left <= self._coda_at and self.tokens:
             self.decoder.announce_end(notes_left)
             self._is_coda_announced = True
         if self.loop_guard is not None and self.loop_guard.looping_pitch is not None:
             self.decoder.avoid(self.loop_guard.looping_pitch)
-        return self.decoder.masks()
+            self.interventions["loop"] += 1
+        masks = self.decoder.masks()
+        return masks if self.course_guard is None else self.course_guard.narrow(masks, self.decoder.clock)
 
     def _notes_left(self) -> int:
         """Notes still to come; in a piece of so many seconds, at the pace so far."""
@@ -142,8 +153,12 @@ class Generation:
 
     def push(self, token: list[int], nll: NDArray[np.float32]) -> tuple[list[int], list[Note | Pedal]]:
         """Take the engine's token; return it as it stands in the piece, and the events that it completes."""
+        if self.course_guard is not None:
+            token = self.course_guard.fit(token, self.decoder.clock)
         token, earlier_count = list(self.decoder.fit(token)), self.note_count
         events = [self._seam.shifted(event) for event in self.decoder.push(token)]
+        if self.course_guard is not None:
+            self.course_guard.push(token, self.decoder.clock)
         self.tokens.append(token)
         self._unsummed_nll.append(nll.tolist())
         if len(self._unsummed_nll) == TOKENS_SUMMED:
@@ -193,6 +208,7 @@ class Generation:
             nll=self.nll / max(self.note_count, 1),
             seconds_taken=seconds_taken,
             is_new=is_new,
+            interventions=dict(self.interventions),
         )
 
 

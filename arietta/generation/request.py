@@ -37,7 +37,8 @@ class Request:
     """What to compose: `notes` or `seconds` of new music, after `prompt` if there is one, or a `passage` of a piece.
 
     `style` is a composer, "any" for one that the seed draws where the model has shares of composers, or "none". With
-    `stopped_at` composing stops after so many notes of it, as a musician stopped it once. Raises RequestError where a
+    `stopped_at` composing stops after so many notes of it, as a musician stopped it once. With `ending` the model is
+    told when the end is near, so that it closes; without, the music stops as if it went on. Raises RequestError where a
     value is impossible; what depends on the model is checked by `Generation`.
     """
 
@@ -49,6 +50,7 @@ class Request:
     sampling: Sampling = MODEL_DEFAULTS
     stopped_at: int | None = None
     edit: Edit | None = None
+    ending: bool = True
 
     def __post_init__(self) -> None:
         lengths = self.notes, self.seconds, self.edit
@@ -75,7 +77,7 @@ class Request:
     def describe(self) -> dict[str, Any]:
         """Return what to ask for to get the same piece again, as JSON values; given music is named by its length."""
         values: dict[str, Any] = {"notes": self.notes, "seconds": self.seconds, "style": self.style, "seed": self.seed}
-        values["stopped_at"] = self.stopped_at
+        values |= {"stopped_at": self.stopped_at, "ending": None if self.ending else False}
         if self.edit is not None:
             values["passage"] = self.edit.describe()
         prompt = {"prompt_notes": len(self.prompt)} if self.prompt is not None else {}
@@ -92,6 +94,7 @@ class Request:
             seed=description["seed"],
             sampling=Sampling.from_description(description),
             stopped_at=description.get("stopped_at"),
+            ending=description.get("ending", True),
         )
 
     def resolve(self, bundle: Bundle) -> Request:
@@ -129,7 +132,8 @@ class Take:
     `tokens` uint16 [T, F] begin with `prompt_token_count` of the prompt, `notes` with the prompt's own, untouched; of
     a passage they are its layout, and `is_new` bool [N] says which notes were composed. `nll` is the mean over the
     composed notes under the model, in nats per note; `nats`, where they were measured, are means per token over the
-    passage, over what follows it, and over both.
+    passage, over what follows it, and over both. `interventions` says how often the guards of composing stepped in, by
+    what they are against: loop, silence, speed, staccato.
     """
 
     notes: Notes
@@ -143,6 +147,7 @@ class Take:
     seconds_taken: float
     is_new: Booleans
     nats: tuple[float, float, float] | None = None
+    interventions: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def note_count(self) -> int:

@@ -2,6 +2,8 @@
 
     python -m benchmarks.quality.takes loops --corpus corpus --model piano --notes 500 [--takes 1000]
     python -m benchmarks.quality.takes overlap --corpus corpus --model concert --on maestro [--temperature 1 --top-p 1]
+    python -m benchmarks.quality.takes limits --corpus corpus
+    python -m benchmarks.quality.takes endings --corpus corpus --model piano --takes 200
 
 loops: how many of 1,000 takes hold a pattern of pitches and onset intervals (within 30 %) eight times in a row, and
 how many go on with it, with the guard of composing and without, beside all windows of as many notes of the test pieces
@@ -10,6 +12,13 @@ of MAESTRO and of GiantMIDI-Piano; 95 % intervals after Wilson.
 overlap: the overlapped area of Yang and Lerch (`evaluation.comparison`) of a take for each test piece, in its
 composer's style where the model knows one, against a window of as many notes from somewhere in each test piece;
 beside the same for a window of each validation piece. Means over the measures, their ratio, and each by itself.
+
+limits: the 99.9th percentile of the longest gap between onsets, of notes per second, and of how short the median
+key-down length is, over all stretches of 64 notes of the validation pieces: those of `generation.guard`.
+
+endings: of takes that end, of the same without the coda, and of the validation pieces, how often the last 16 notes are
+slower than the 64 before them, how often the last lowest note is lower than their median lowest, and how often it is
+the tonic of the piece's key (Krumhansl and Kessler 1982).
 
 One JSON line a case.
 """
@@ -21,24 +30,31 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
 from arietta.corpus.store import Store, open_store
 from arietta.evaluation.comparison import Comparison, compare, mean_overlap
 from arietta.evaluation.statistics import measure
+from arietta.generation.guard import STRETCH
 from arietta.generation.request import Request
 from arietta.model.bundle import DEFAULT_MODEL, load_bundle
 from arietta.model.engine import OnnxEngine, load_engine
 from arietta.model.sampling import Sampling
+from arietta.music.keys import find_key
 from arietta.music.loops import LoopGuard
 from arietta.music.notes import Notes
 from benchmarks.shared.report import wilson
 from benchmarks.shared.samples import compose_all, everywhere, matched, side, somewhere, tell
 
 CORPORA = ("maestro", "giantmidi")
+LAST = 16  # notes of an ending
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("loops", "overlap"))
+    parser.add_argument("what", choices=("loops", "overlap", "limits", "endings"))
     parser.add_argument("--corpus", required=True)
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--notes", type=int, default=300)
@@ -50,10 +66,16 @@ def main() -> None:
     parser.add_argument("--min-p")
     parser.add_argument("--guidance", type=float)
     arguments = parser.parse_args()
-    store, engine = open_store(arguments.corpus), load_engine(load_bundle(arguments.model))
+    store = open_store(arguments.corpus)
+    if arguments.what == "limits":
+        print_limits(store)
+        return
+    engine = load_engine(load_bundle(arguments.model))
     sampling = Sampling.read(arguments.temperature, arguments.top_p, arguments.min_p, arguments.guidance)
     if arguments.what == "loops":
         print_loops(store, engine, arguments.notes, arguments.takes, sampling)
+    elif arguments.what == "endings":
+        print_endings(store, engine, (arguments.on, "validation"), arguments.notes, arguments.takes, sampling)
     else:
         print_overlap(store, engine, (arguments.on, arguments.split), arguments.notes, sampling)
 
@@ -71,7 +93,7 @@ def print_loops(store: Store, engine: OnnxEngine, note_count: int, take_count: i
     _print_looping(f"{name}, {about}", guarded)
     # A take in which the guard never intervened is the same without it.
     again = [request for request, loops in zip(requests, guarded, strict=True) if loops.eight_times]
-    freely = _looping(take.notes for take in compose_all(again, engine, avoid_loops=False))
+    freely = _looping(take.notes for take in compose_all(again, engine, is_guarded=False))
     _print_looping(
         f"{name}, {about}, without the guard", freely + [loops for loops in guarded if not loops.eight_times]
     )
@@ -103,6 +125,68 @@ def looping(notes: Notes) -> Looping:
         guard.push(notes[number])
         is_looping.append(guard.looping_pitch is not None)
     return Looping(any(is_looping), any(before and now for before, now in pairwise(is_looping)))
+
+
+def print_limits(store: Store) -> None:
+    """Print what all but one in a thousand stretches of real music keep."""
+    for corpus in CORPORA:
+        pieces = [store.notes(piece.index) for piece in side(store, corpus, "validation", STRETCH + 1)]
+        onsets = [sliding_window_view(notes.onset, STRETCH + 1) for notes in pieces]
+        gaps = np.concatenate([np.diff(windows, axis=1).max(axis=1) for windows in onsets])
+        spans = np.concatenate([windows[:, -1] - windows[:, 0] for windows in onsets])
+        medians = np.concatenate([np.median(sliding_window_view(notes.duration, STRETCH), axis=1) for notes in pieces])
+        tell(
+            f"takes/limits/{corpus} validation",
+            stretches=len(gaps),
+            longest_gap=float(np.percentile(gaps, 99.9)),
+            notes_per_second=float(STRETCH / max(np.percentile(spans, 0.1), 1e-3)),
+            shortest_median=float(np.percentile(medians, 0.1)),
+        )
+
+
+class Ending(NamedTuple):
+    """How a piece ends: slower than before, on a lower bass note than before, on the tonic of its key."""
+
+    slower: bool
+    lower: bool
+    tonic: bool
+
+
+def ending(notes: Notes) -> Ending:
+    """Measure the last 16 notes of a piece against the 64 before them."""
+    last, before = notes.onset[-LAST:], notes.onset[-LAST - STRETCH : -LAST]
+    lowest = [notes.pitch[near(notes, onset)].min() for onset in before]
+    bass = int(notes.pitch[near(notes, notes.onset[-1])].min())
+    key = find_key(notes.pitch, notes.duration)
+    pace, pace_before = ((part[-1] - part[0]) / (len(part) - 1) for part in (last, before))
+    return Ending(bool(pace > pace_before), bool(bass < np.median(lowest)), key is not None and bass % 12 == key.tonic)
+
+
+def near(notes: Notes, onset: float) -> NDArray[np.bool_]:
+    """Say which notes are struck within half a second before an onset, or with it: bool [N]."""
+    return (notes.onset > onset - 0.5) & (notes.onset <= onset)
+
+
+def print_endings(
+    store: Store, engine: OnnxEngine, against: tuple[str, str], note_count: int, take_count: int, sampling: Sampling
+) -> None:
+    """Print how often takes close as pieces do."""
+    corpus, split = against
+    real = [store.notes(piece.index) for piece in side(store, corpus, split, LAST + STRETCH)]
+    _print_endings(f"{corpus} {split}", real)
+    for closes in (True, False):
+        requests = [Request(note_count, seed=seed, sampling=sampling, ending=closes) for seed in range(take_count)]
+        about = "" if closes else ", without an ending"
+        takes = [take.notes for take in compose_all(requests, engine)]
+        _print_endings(f"{engine.bundle.name}, {note_count} notes{_drawn(sampling)}{about}", takes)
+
+
+def _print_endings(name: str, pieces: Sequence[Notes]) -> None:
+    shares: dict[str, object] = {"pieces": len(pieces)}
+    for kind, column in zip(Ending._fields, zip(*map(ending, pieces), strict=True), strict=True):
+        shares[kind] = sum(column) / len(pieces)
+        shares[f"{kind}_interval_95"] = wilson(sum(column), len(pieces))
+    tell(f"takes/endings/{name}", **shares)
 
 
 def print_overlap(

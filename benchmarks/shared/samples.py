@@ -26,10 +26,10 @@ from benchmarks.shared.report import commit
 
 
 def compose_all(
-    requests: Sequence[Request], engine: OnnxEngine, *, task: str = "composing", avoid_loops: bool = True
+    requests: Sequence[Request], engine: OnnxEngine, *, task: str = "composing", is_guarded: bool = True
 ) -> list[Take]:
     """Compose in company, at most sixteen at a time; the takes in the order of their requests."""
-    composed = generate_all(requests, engine, avoid_loops=avoid_loops)
+    composed = generate_all(requests, engine, is_guarded=is_guarded)
     takes = {take.request: take for take in tqdm(composed, desc=task, total=len(requests), unit="take", mininterval=5)}
     return [takes[request.resolve(engine.bundle)] for request in requests]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 from arietta.corpus.store import Store
@@ -16,7 +17,7 @@ from arietta.generation.request import Request, Take
 from arietta.model.bundle import load_bundle
 from arietta.model.sampling import MODEL_DEFAULTS
 from arietta.music.loops import LOOP_REPEATS
-from arietta.music.notes import excerpt
+from arietta.music.notes import Notes, excerpt
 from tests.music.test_loops import pattern
 from tests.support.bundles import engine_of
 from tests.support.corpora import make_store
@@ -62,8 +63,8 @@ def hammer(bench: ModuleType, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
     """Let everything be composed by what strikes one key for ever."""
     engine = Wilful(load_bundle(tiny_bundle), hammering(20, 40))
 
-    def compose_alone(requests: list[Request], engine: Any, *, avoid_loops: bool = True) -> list[Take]:
-        return [next(generate_all([request], engine, avoid_loops=avoid_loops)) for request in requests]
+    def compose_alone(requests: list[Request], engine: Any, *, is_guarded: bool = True) -> list[Take]:
+        return [next(generate_all([request], engine, is_guarded=is_guarded)) for request in requests]
 
     monkeypatch.setattr(bench, "compose_all", compose_alone)
     return engine
@@ -117,3 +118,36 @@ def test_an_interval_of_a_share_is_that_of_wilson(bench: ModuleType) -> None:
     assert wilson(0, 1000) == pytest.approx((0.0, 0.00383), abs=1e-5)  # by hand: z² / (n + z²)
     assert wilson(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
     assert wilson(10, 10)[1] == 1.0 and wilson(0, 0) == (0.0, 1.0)
+
+
+def test_limits_are_those_of_stretches_of_64_notes(
+    bench: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "CORPORA", ("maestro",))
+    bench.print_limits(tunes_for_maestro(tmp_path / "more"))
+    (line,) = printed(capsys).values()
+    assert line["stretches"] == sum(100 + 10 * seed - 64 for seed in range(15) if SPLITS[seed] == "validation")
+    assert line["longest_gap"] > line["shortest_median"] > 0 and line["notes_per_second"] > 1
+
+
+def test_an_ending_is_slower_lower_and_on_the_tonic_or_not(bench: ModuleType) -> None:
+    count = np.arange(81)
+    onset = np.where(count < 65, count * 0.2, 13 + (count - 65) * 0.4)
+    pitch = np.array([60, 64, 67, 72])[count % 4]
+    pitch[-1] = 48
+    closing = Notes.of(onset, np.full(81, 0.2), pitch, np.full(81, 64))
+    assert bench.ending(closing) == (True, True, True)
+    pitch[-1] = 86
+    open_ended = Notes.of(count * 0.2, np.full(81, 0.2), pitch, np.full(81, 64))
+    assert bench.ending(open_ended)[2] is False
+
+
+def test_endings_are_told_with_and_without(
+    bench: ModuleType, store: Store, tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench.print_endings(store, engine_of(tiny_bundle), ("maestro", "validation"), 90, 2, MODEL_DEFAULTS)
+    names = list(printed(capsys))
+    assert names == [
+        f"takes/endings/{name}"
+        for name in ("maestro validation", "tiny, 90 notes", "tiny, 90 notes, without an ending")
+    ]

@@ -13,6 +13,7 @@ from arietta.evaluation.words import (
     MEANINGS,
     ORIGINS,
     distance_sentence,
+    guard_sentence,
     index_sentence,
     name_of,
     percentile_sentences,
@@ -89,3 +90,8 @@ def test_a_piece_without_notes_has_no_sentences_and_one_note_is_not_plural() -> 
     assert plain_words(report_on(Notes.of())) == {}
     assert plain_words(report_on(tune(1, 1)))["length"].startswith("1 note,")
     assert plain_words(report_on(tune(1, 20)))["loops"].startswith("none")
+
+
+def test_what_the_guards_did_is_one_sentence() -> None:
+    sentence = guard_sentence({"speed": 12, "loop": 3})
+    assert sentence == "Guards of composing stepped in (tokens): loop 3, speed 12."

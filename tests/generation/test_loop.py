@@ -49,7 +49,8 @@ def test_any_case_of_a_style_gives_the_same_notes(tiny_engine: OnnxEngine) -> No
 
 def test_the_likelihood_of_a_take_is_that_of_its_rows(tiny_bundle_32: Path) -> None:
     engine = engine_of(tiny_bundle_32)
-    take = generate(Request(notes=70, style="chopin", seed=2), engine)
+    take = generate(Request(notes=70, style="chopin", seed=3), engine)
+    assert not take.interventions  # an amended token costs what the drawn one did
     scored = engine.score(take.tokens, condition_of("chopin", engine.bundle)) * CODEC.loss_mask(take.tokens)
     assert take.nll == pytest.approx(scored.sum() / 70, rel=1e-4)
 

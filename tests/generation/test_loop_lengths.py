@@ -169,11 +169,11 @@ def test_a_pattern_comes_at_most_eight_times(keys: list[int], tiny_bundle: Path)
     bundle = load_bundle(tiny_bundle)
     guarded = generate(Request(notes=400), Wilful(bundle, cycling(keys))).notes
     assert longest_repeat(guarded, len(keys)) <= LOOP_REPEATS
-    left_alone = next(generate_all([Request(notes=400)], Wilful(bundle, cycling(keys)), avoid_loops=False)).notes
+    left_alone = next(generate_all([Request(notes=400)], Wilful(bundle, cycling(keys)), is_guarded=False)).notes
     assert longest_repeat(left_alone, len(keys)) == pytest.approx(400 / len(keys), abs=1)
 
 
 def test_a_model_at_its_coldest_does_not_hammer_one_key(tiny_engine: OnnxEngine) -> None:
     for seed in range(3):
-        take = generate(Request(notes=300, seed=seed, sampling=Sampling(0.05)), tiny_engine)
+        take = generate(Request(notes=300, seed=seed, sampling=Sampling({"symbol": 0.05})), tiny_engine)
         assert longest_repeat(take.notes, 1) <= LOOP_REPEATS

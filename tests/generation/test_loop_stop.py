@@ -32,7 +32,7 @@ def compose_until(request: Request, engine: OnnxEngine, steps: int) -> Take:
 def test_a_stopped_piece_is_the_same_again_from_its_own_request(
     tiny_engine: OnnxEngine, waltz: Notes, steps: int, asked: dict[str, Any]
 ) -> None:
-    request = Request(**asked, seed=steps, prompt=first(waltz, 5))
+    request = Request(**asked, seed=steps, prompt=first(waltz, 5)).resolve(tiny_engine.bundle)
     stopped = compose_until(request, tiny_engine, steps)
     assert stopped.request == replace(request, stopped_at=stopped.note_count)
     again = generate(Request.from_description(stopped.describe(), request.prompt), tiny_engine)

@@ -368,9 +368,11 @@ def _record(order: Order, job: Job, first_key: str) -> Record:
 
 
 def _figures(take: Take, originality: Originality | None) -> dict[str, Any]:
-    figures = {
+    figures: dict[str, Any] = {
         "notes": take.note_count,
         "seconds": round(take.notes.seconds, 3),
         "nll_per_note": round(take.nll, 4),
     }
+    if take.interventions:
+        figures["interventions"] = dict(take.interventions)
     return figures if originality is None else figures | {"originality": originality.describe()}

@@ -65,7 +65,16 @@ async def read_orders(http: HttpRequest, limits: Limits, stored_notes: Callable[
     notes = DEFAULT_NOTES if asked.notes is None and asked.seconds is None else asked.notes
     return [
         Order(
-            request=Request(notes, asked.seconds, asked.style, prompt, seed + index, asked.sampling, asked.stopped_at),
+            request=Request(
+                notes,
+                asked.seconds,
+                asked.style,
+                prompt,
+                seed + index,
+                asked.sampling,
+                asked.stopped_at,
+                ending=asked.ending,
+            ),
             model=asked.model,
             name=asked.name,
             continues=asked.continues,

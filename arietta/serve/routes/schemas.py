@@ -130,6 +130,7 @@ class PieceRequest(SamplingFields):
         description="Mark so many of these as the nearest to real music, when all of them are done: see `choice` among "
         "the figures of each. None is deleted.",
     )
+    ending: bool = Field(True, description="Close the piece; if false, it stops as if it went on.")
     original: bool = Field(
         False,
         description="Compose a piece again, up to eight times and with a later seed, while it shares more with the "
@@ -257,6 +258,7 @@ class Figures(BaseModel):
     notes: int
     seconds: float
     nll_per_note: float | None = Field(None, exclude_if=is_none)
+    interventions: dict[str, int] | None = Field(None, description="Of the guards.", exclude_if=is_none)
     originality: OriginalityView | None = Field(None, exclude_if=is_none)
     choice: ChoiceView | None = Field(
         None, description="There when all pieces that were asked for with it are over.", exclude_if=is_none
@@ -283,6 +285,7 @@ class RequestView(BaseModel):
     prompt_notes: int | None = Field(None, exclude_if=is_none)
     continues: str | None = Field(None, exclude_if=is_none)
     stopped_at: int | None = Field(None, description="Notes after which it was stopped.", exclude_if=is_none)
+    ending: bool | None = Field(None, exclude_if=is_none)
     original: bool | None = Field(None, description="There while the piece may be composed again.", exclude_if=is_none)
 
 

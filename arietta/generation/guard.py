@@ -1,0 +1,93 @@
+"""A guard that keeps a take within what real music does: no endless silence, no absurd speed, no collapse to staccato.
+
+Its limits are what all but one in a thousand stretches of 64 notes of MAESTRO's and GiantMIDI-Piano's validation pieces
+keep, whichever of the two allows more (`python -m benchmarks.quality.takes limits`). It acts only where a take goes
+beyond them: until then the take is what it is without the guard. It works on tokens of NoteCodec; loops have a guard of
+their own (`music.loops`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+
+import numpy as np
+
+from ..codecs.codec import Masks
+from ..codecs.grid import DURATION_STEPS, KEY_COUNT, REST, SHORT_WAITS, STEPS_PER_SECOND, TIME_COUNT, TIME_STEPS
+
+STRETCH = 64  # notes
+LONGEST_GAP = 15.3  # seconds between two onsets
+FASTEST = 62.0  # notes per second over a stretch
+SHORTEST_MEDIAN = 0.03  # seconds: median of a stretch's key-down lengths
+_LEAST_STEPS = int(np.ceil(STRETCH / FASTEST * STEPS_PER_SECOND))
+_LEAST_DURATION = int(np.searchsorted(DURATION_STEPS, SHORTEST_MEDIAN * STEPS_PER_SECOND))
+
+
+class CourseGuard:
+    """Watches the course of one piece, from `clock` seconds on, and counts into `interventions` where it stepped in."""
+
+    def __init__(self, interventions: Counter[str], clock: float = 0.0) -> None:
+        self.interventions = interventions
+        self._onsets: deque[int] = deque(maxlen=STRETCH)  # in steps
+        self._durations: deque[int] = deque(maxlen=STRETCH)  # in steps
+        self._latest_onset = _steps(clock)
+        self._is_silence_counted = False
+
+    def narrow(self, masks: Masks, clock: float) -> Masks:
+        """Bound the wait for the next token where a silence would grow too long, or notes come too fast."""
+        now = _steps(clock)
+        least = self._onsets[0] + _LEAST_STEPS - now if len(self._onsets) == STRETCH else 0
+        most = self._latest_onset + round(LONGEST_GAP * STEPS_PER_SECOND) - now
+        if least <= 0 and most >= SHORT_WAITS:
+            return masks
+        times = masks.allowed[:TIME_COUNT].copy()
+        times[: min(max(least, 0), SHORT_WAITS - 1)] = False  # a note waits no longer
+        if most < SHORT_WAITS:
+            times[max(most, 0) + 1 :] = False
+        possible = np.flatnonzero(times[:SHORT_WAITS])
+        keys = masks.allowed[TIME_COUNT : TIME_COUNT + KEY_COUNT]
+        # Where no note can be struck then, as at the close, the grammar's own masks stand.
+        if not len(possible) or not (keys & (masks.earliest[:KEY_COUNT] <= possible[-1])).any():
+            return masks
+        if least > 0:
+            self.interventions["speed"] += 1
+        else:
+            self._count_silence()
+        allowed = masks.allowed.copy()
+        allowed[:TIME_COUNT] = times
+        return Masks(allowed, masks.earliest)
+
+    def fit(self, token: list[int], clock: float) -> list[int]:
+        """Shorten a rest that would pass the longest gap, and lengthen a note after a stretch of the shortest."""
+        time, symbol, duration, velocity = token
+        left = self._latest_onset + round(LONGEST_GAP * STEPS_PER_SECOND) - _steps(clock)
+        if symbol == REST and TIME_STEPS[time] > max(left, SHORT_WAITS):
+            self._count_silence()
+            time = int(np.searchsorted(TIME_STEPS, max(left, SHORT_WAITS), side="right")) - 1
+        if symbol < KEY_COUNT and duration < _LEAST_DURATION and self._is_staccato():
+            self.interventions["staccato"] += 1
+            duration = _LEAST_DURATION
+        return [time, symbol, duration, velocity]
+
+    def push(self, token: list[int], clock: float) -> None:
+        """Take a token that was composed, and the time it came at."""
+        if token[1] >= KEY_COUNT:
+            return
+        self._latest_onset = _steps(clock)
+        self._is_silence_counted = False
+        self._onsets.append(self._latest_onset)
+        self._durations.append(int(DURATION_STEPS[token[2]]))
+
+    def _is_staccato(self) -> bool:
+        if len(self._durations) < STRETCH:
+            return False
+        return sorted(self._durations)[STRETCH // 2 - 1] < SHORTEST_MEDIAN * STEPS_PER_SECOND
+
+    def _count_silence(self) -> None:
+        """Count a silence once, however many tokens it takes."""
+        self.interventions["silence"] += not self._is_silence_counted
+        self._is_silence_counted = True
+
+
+def _steps(seconds: float) -> int:
+    return round(seconds * STEPS_PER_SECOND)

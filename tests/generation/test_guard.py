@@ -1,0 +1,109 @@
+"""The guard on the course of a take: silences end, notes keep to a speed that there is, and are not all cut short."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from arietta.codecs.grid import KEY_COUNT, LONGEST_WAIT, REST
+from arietta.generation.batch import generate_all
+from arietta.generation.guard import FASTEST, LONGEST_GAP, SHORTEST_MEDIAN, STRETCH
+from arietta.generation.loop import Generation, generate
+from arietta.generation.request import Request, Take
+from arietta.model.bundle import load_bundle
+from arietta.model.engine import OnnxEngine
+from tests.support.bundles import engine_of
+from tests.support.engines import Wilful, Wish, assert_closed
+
+NOTES = 200
+
+
+def rising(time: int, duration: int) -> Wish:
+    """Strike keys in rising order, over and over, so that no loop and no held key is in the way."""
+    struck = [0]
+
+    def wish(field: int, row: list[int]) -> float:
+        struck[0] += field == 2 and row[1] < KEY_COUNT
+        return (time, struck[0] % 53, duration, 16)[field]
+
+    return wish
+
+
+def resting() -> Wish:
+    """Strike as many keys as an opening needs, then rest as long as possible whenever that is possible."""
+    struck = [0]
+
+    def wish(field: int, row: list[int]) -> float:
+        struck[0] += field == 2 and row[1] < KEY_COUNT
+        is_rest = struck[0] > 20 and (not row or row[0] >= 100)
+        return (LONGEST_WAIT if struck[0] > 20 else 20, REST if is_rest else struck[0] % 53, 40, 16)[field]
+
+    return wish
+
+
+def take_of(tiny_bundle: Path, wish: Wish, *, is_guarded: bool = True, **asked: Any) -> Take:
+    length = asked or {"notes": NOTES}
+    return next(generate_all([Request(**length)], Wilful(load_bundle(tiny_bundle), wish), is_guarded=is_guarded))
+
+
+def test_a_silence_ends(tiny_bundle: Path) -> None:
+    take = take_of(tiny_bundle, resting())
+    assert_closed(take)
+    assert len(take.notes) == NOTES
+    assert LONGEST_GAP - 1 < np.diff(take.notes.onset).max() <= LONGEST_GAP + 0.01
+    assert take.interventions["silence"] == NOTES - 21
+    assert np.diff(take_of(tiny_bundle, resting(), is_guarded=False).notes.onset).max() > 2 * LONGEST_GAP
+
+
+def test_notes_keep_to_a_speed_that_there_is(tiny_bundle: Path) -> None:
+    take = take_of(tiny_bundle, rising(0, 10))
+    assert_closed(take)
+    spans = take.notes.onset[STRETCH:] - take.notes.onset[:-STRETCH]
+    assert spans.min() >= STRETCH / FASTEST - 0.05
+    assert set(take.interventions) == {"speed"}
+    free = take_of(tiny_bundle, rising(0, 10), is_guarded=False).notes
+    assert (free.onset[STRETCH:] - free.onset[:-STRETCH]).min() < 0.8 * STRETCH / FASTEST
+
+
+def test_notes_are_not_all_cut_short(tiny_bundle: Path) -> None:
+    take = take_of(tiny_bundle, rising(20, 0))
+    assert_closed(take)
+    medians = np.median(np.lib.stride_tricks.sliding_window_view(take.notes.duration, STRETCH), axis=1)
+    assert medians[-20:].min() >= 0.02 - 1e-9  # it hovers about the limit
+    assert set(take.interventions) == {"staccato"}
+    assert np.median(take_of(tiny_bundle, rising(20, 0), is_guarded=False).notes.duration) < SHORTEST_MEDIAN
+
+
+@pytest.mark.parametrize("asked", [{"notes": NOTES}, {"seconds": 60.0}])
+def test_what_keeps_within_the_limits_is_left_alone(tiny_bundle: Path, asked: dict[str, Any]) -> None:
+    guarded = take_of(tiny_bundle, rising(20, 10), **asked)
+    free = take_of(tiny_bundle, rising(20, 10), is_guarded=False, **asked)
+    assert guarded.notes == free.notes and not guarded.interventions
+
+
+@pytest.mark.parametrize("wish", [resting(), rising(0, 0)])
+def test_a_piece_of_so_many_seconds_ends_when_it_shall(tiny_bundle: Path, wish: Wish) -> None:
+    take = take_of(tiny_bundle, wish, seconds=50.0)
+    assert_closed(take)
+    assert abs(take.notes.seconds - 50) <= 1
+
+
+def test_models_of_earlier_formats_have_no_such_guard(tiny_bundle: Path) -> None:
+    bundle = load_bundle(tiny_bundle)
+    assert Generation(Request(notes=5), bundle).course_guard is not None
+    assert Generation(Request(notes=5), replace(bundle, format=3)).course_guard is None
+
+
+def test_without_an_ending_no_coda_is_announced(tiny_bundle: Path) -> None:
+    from arietta.codecs.grid import CODA
+
+    engine: OnnxEngine = engine_of(tiny_bundle)
+    closing, open_ended = (generate(Request(notes=80, seed=1, ending=ending), engine) for ending in (True, False))
+    assert (closing.tokens[:, 1] == CODA).sum() == 1 and not (open_ended.tokens[:, 1] == CODA).any()
+    assert len(open_ended.notes) == 80
+    assert open_ended.describe()["ending"] is False and "ending" not in closing.describe()
+    assert Request.from_description(open_ended.describe()) == open_ended.request
