@@ -19,6 +19,7 @@ from .errors import FetchError
 
 ATTEMPTS = 6  # without a byte of progress between them: with the pauses below, a minute of silence is given up
 TIMEOUT = 30.0  # seconds without an answer
+MOST_BYTES = 4 * 2**30  # where a caller knows no better
 BLOCK = 1 << 16  # bytes between two calls of `progress`
 NO_SUCH_FILE = (404, 410)  # answers of a server that has no such file
 WORTH_A_RETRY = (408, 429)  # the only refusals (4xx) that waiting may cure: too slow, too often
@@ -33,20 +34,30 @@ class MissingError(FetchError):
     """The server has no such file."""
 
 
+class _TooLargeError(Exception):
+    """More comes than the file may have."""
+
+
 def fetch_file(
-    url: str, path: Path, progress: Progress = lambda done, total: None, pause: Callable[[float], None] = time.sleep
+    url: str,
+    path: Path,
+    progress: Progress = lambda done, total: None,
+    pause: Callable[[float], None] = time.sleep,
+    *,
+    most_bytes: int = MOST_BYTES,
 ) -> Path:
     """Fetch `url` to `path`, resuming where an earlier call or a broken connection left off; return `path`.
 
     What has come so far waits beside `path` as a .part file. `pause(seconds)` waits between attempts. Raises
-    MissingError where there is no such file, FetchError when several attempts make no progress.
+    MissingError where there is no such file, FetchError when several attempts make no progress, or where it has more
+    than `most_bytes`: of what came then nothing stays.
     """
     part = path.with_name(path.name + ".part")
     failures = 0
     while True:
         before = part.stat().st_size if part.exists() else 0
         try:
-            if _resume(url, part, before, progress):
+            if _resume(url, part, before, progress, most_bytes):
                 part.replace(path)
                 return path
             reason = "the connection broke"
@@ -59,6 +70,11 @@ def fetch_file(
                 part.unlink()  # the part is longer than the file, which has changed since: begin again
                 continue
             failures += ATTEMPTS if 400 <= error.code < 500 and error.code not in WORTH_A_RETRY else 0
+        except _TooLargeError as error:
+            part.unlink(missing_ok=True)
+            raise FetchError(f"{url}: cannot be fetched ({error})") from error
+        except ValueError as error:  # a header that is none, or an address that it leads to
+            raise FetchError(f"{url}: cannot be fetched (its answer is broken: {str(error)[:80]})") from error
         except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
             reason = str(getattr(error, "reason", error)) or type(error).__name__
         failures = failures + 1 if not part.exists() or part.stat().st_size <= before else 1
@@ -68,7 +84,7 @@ def fetch_file(
         pause(2.0 ** (failures - 1))
 
 
-def _resume(url: str, part: Path, before: int, progress: Progress) -> bool:
+def _resume(url: str, part: Path, before: int, progress: Progress, most_bytes: int) -> bool:
     """Append the bytes after the first `before` to `part`; return whether the file is complete."""
     # Without "identity" a server may compress the answer, and a range would count compressed bytes.
     headers = {"User-Agent": "arietta", "Accept-Encoding": "identity"}
@@ -79,9 +95,13 @@ def _resume(url: str, part: Path, before: int, progress: Progress) -> bool:
         done = before if is_rest else 0
         length = answer.headers.get("Content-Length")
         total = done + int(length) if length else 0
+        if total > most_bytes:
+            raise _TooLargeError(f"it has {total:,} bytes, more than {most_bytes:,}")
         with part.open("ab" if is_rest else "wb") as file:
             while block := answer.read(BLOCK):
                 file.write(block)
                 done += len(block)
+                if done > most_bytes:
+                    raise _TooLargeError(f"it has more than {most_bytes:,} bytes")
                 progress(done, max(done, total))
     return done >= total

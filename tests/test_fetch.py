@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,3 +93,38 @@ def test_pauses_double_and_progress_rises_to_the_end(server: FlakyServer, tmp_pa
     assert pauses == [1.0, 2.0, 4.0]
     assert steps[-1] == (len(CONTENT), len(CONTENT))
     assert steps == sorted(steps)
+
+
+@pytest.mark.parametrize("is_announced", [True, False])
+def test_an_answer_without_end_does_not_fill_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_announced: bool
+) -> None:
+    answer = Answer(b"x" * 100_000, {"Content-Length": "10000000000"} if is_announced else {})
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: answer)
+    with pytest.raises(FetchError, match="more than 1,000,000"):
+        fetch_file("http://example.org/a", tmp_path / "a", pause=lambda _: None, most_bytes=1_000_000)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_broken_header_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: Answer(b"", {"Content-Length": "abc"}))
+    with pytest.raises(FetchError, match="its answer is broken"):
+        fetch_file("http://example.org/a", tmp_path / "a", pause=lambda _: None)
+
+
+class Answer:
+    """An answer of a server that sends one block for ever."""
+
+    status = 200
+
+    def __init__(self, block: bytes, headers: dict[str, str]) -> None:
+        self.block, self.headers = block, headers
+
+    def __enter__(self) -> Answer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def read(self, _: int) -> bytes:
+        return self.block

@@ -61,6 +61,7 @@ def _download_model(name: str, url: str) -> None:
     from ..model import registry
     from ..model.bundle import fetch_bundle, user_models
     from ..originality.index import fetch_index
+    from ..untrusted import MOST_JSON
 
     known = registry.known_models()
     url = url or registry.models_url()
@@ -75,7 +76,8 @@ def _download_model(name: str, url: str) -> None:
 
     def fetch(file_url: str, path: Path) -> None:
         with progress_bar(f"fetching {path.name}", "B") as progress:
-            fetch_file(file_url, path, progress)
+            # A file of it cannot be larger than all of it, give or take: an endless answer must not fill the disk.
+            fetch_file(file_url, path, progress, most_bytes=2 * known[name].bytes + MOST_JSON)
 
     folder = fetch_bundle(name, url, known[name].fingerprint, fetch, partial(fetch_index, fetch=fetch))
     print(f"{folder}: fetched and checked; try it: {command('compose', '--model', name)}")

@@ -8,10 +8,12 @@ What it leaves is a folder of MIDI files for `ingest`; no file is read.
 from __future__ import annotations
 
 import hashlib
+import lzma
 import shutil
 import stat
 import uuid
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,7 +133,8 @@ def _unpack(archive: Path, folder: Path) -> None:
         # Archives made on a Mac hold a second folder of its own notes.
         top = [path for path in unfinished.iterdir() if path.name != "__MACOSX"]
         (top[0] if len(top) == 1 and top[0].is_dir() else unfinished).rename(folder)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError) as error:
+        # RuntimeError, and NotImplementedError which is one, where it is encrypted or packed in a way unknown here.
         raise CorpusError(f"{archive}: is not a sound zip archive ({error}); fetch it again") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

@@ -33,6 +33,7 @@ from ..errors import CorpusError
 from ..files import atomic_folder
 from ..music.notes import Notes
 from ..names import nearest_names
+from ..untrusted import parse_object, read_within
 from .columns import ColumnWriter
 
 MANIFEST, SPANS = "manifest.jsonl", "spans.npy"
@@ -42,6 +43,7 @@ READER_VERSION = 2
 # What tells apart the reasons of one kind: quoted bytes and names, numbers with their sign, fraction or 0x.
 _DETAILS = re.compile(r"b?'(?:[^'\\]|\\.)*'|b?\"(?:[^\"\\]|\\.)*\"|-?\b(?:0x[0-9a-f]+|\d+(?:\.\d+)?)\b")
 AGAIN = "make the corpus again with `arietta ingest`"
+LARGEST_MANIFEST = 2**30  # bytes: two million files
 COLUMNS = {"onset": "<f8", "duration": "<f8", "pitch": "|u1", "velocity": "|u1"}
 PEDAL = "pedal"
 
@@ -180,7 +182,6 @@ def open_store(path: str | Path) -> Store:
     """Open the corpus in folder `path`; raises CorpusError when it is not one, or was altered or cut short."""
     folder = Path(path)
     lines = read_manifest(folder)
-    names = {field.name for field in fields(Piece)}
     try:
         versions = {line.get("reader", 1) for line in lines}
         if older := versions - {READER_VERSION}:
@@ -189,19 +190,31 @@ def open_store(path: str | Path) -> Store:
                 f"{folder}: made by version {version} of the reader, and this is version {READER_VERSION}, which reads "
                 f"files otherwise; {AGAIN}"
             )
-        pieces = [Piece(**{name: line[name] for name in names}) for line in lines if line["state"] == "kept"]
+        pieces = [_piece(line) for line in lines if line["state"] == "kept"]
     except (AttributeError, KeyError, TypeError) as error:
         raise CorpusError(f"{folder / MANIFEST}: a line lacks {error}; {AGAIN}") from error
+    except ValueError as error:
+        raise CorpusError(f"{folder / MANIFEST}: {error}; {AGAIN}") from error
     columns = {name: _open_column(folder, name) for name in (*COLUMNS, PEDAL, "spans")}
     _check(folder, pieces, columns)
     return Store(folder, pieces, manifest_fingerprint(folder), columns)
+
+
+def _piece(line: Mapping[str, Any]) -> Piece:
+    """Make a piece of its line; raises ValueError where a value is of another type than it should be."""
+    kinds = {"int": (int,), "float": (int, float), "str": (str,)}
+    for field in fields(Piece):
+        content = line[field.name]
+        if type(content) not in kinds[str(field.type)]:
+            raise ValueError(f"{field.name} must be of type {field.type}, not {repr(content)[:40]}")
+    return Piece(**{field.name: line[field.name] for field in fields(Piece)})
 
 
 def read_manifest(folder: str | Path) -> list[dict[str, Any]]:
     """Read every line of a corpus's manifest, kept and rejected; raises CorpusError when there is none."""
     path = Path(folder) / MANIFEST
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_within(path, LARGEST_MANIFEST).decode()
     except UnicodeDecodeError as error:
         raise CorpusError(f"{path}: not a manifest ({error}); {AGAIN}") from error
     except OSError as error:
@@ -209,8 +222,8 @@ def read_manifest(folder: str | Path) -> list[dict[str, Any]]:
         raise CorpusError(f"{folder}: no corpus here ({MANIFEST}: {why}); make one with `arietta ingest`") from error
     try:
         # At line feeds alone: `splitlines` also cuts at U+2028, which names of files may hold.
-        return [json.loads(line) for line in text.split("\n") if line]
-    except (ValueError, RecursionError) as error:
+        return [parse_object(line) for line in text.split("\n") if line]
+    except ValueError as error:
         raise CorpusError(f"{path}: not a manifest ({error}); {AGAIN}") from error
 
 
@@ -299,9 +312,14 @@ def replace_corpus(folder: Path, listing: str = MANIFEST) -> Iterator[Path]:
 def _open_column(folder: Path, name: str) -> NDArray[Any]:
     path = folder / f"{name}.npy"
     try:
+        if not path.is_file():  # a pipe would be waited for
+            raise OSError("there is no such file")
         column: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:  # an empty file is an EOFError
         raise CorpusError(f"{path}: cannot be read ({error}); {AGAIN}") from error
+    dtype, width = (COLUMNS | {PEDAL: "<f8", "spans": "<i8"})[name], {PEDAL: (2,), "spans": (4,)}.get(name, ())
+    if column.dtype != np.dtype(dtype) or column.shape[1:] != width or not column.ndim:
+        raise CorpusError(f"{path}: holds {column.dtype} {list(column.shape)}, where {dtype} is needed; {AGAIN}")
     return column
 
 
@@ -326,6 +344,8 @@ def _check(folder: Path, pieces: Sequence[Piece], columns: Mapping[str, NDArray[
     counts = np.array([piece.notes for piece in pieces], dtype=np.int64)
     if spans.shape != (len(pieces), 4) or [piece.index for piece in pieces] != list(range(len(pieces))):
         raise CorpusError(f"{folder}: {MANIFEST} keeps {len(pieces)} pieces, {SPANS} {len(spans)}; ingest it again")
+    if spans.min(initial=0) < 0 or (spans[:, 3] < spans[:, 2]).any():
+        raise CorpusError(f"{folder}: {SPANS} names rows that there cannot be; ingest it again")
     if not np.array_equal(spans[:, 1] - spans[:, 0], counts):
         raise CorpusError(f"{folder}: {MANIFEST} and {SPANS} differ in the pieces' notes; ingest it again")
     for name, last in [*((name, 1) for name in COLUMNS), (PEDAL, 3)]:

@@ -19,6 +19,7 @@ import hashlib
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ from ..codecs.codec import Codec, Tokens
 from ..errors import AriettaError, BundleError, RequestError
 from ..files import user_data_folder
 from ..names import match_names, nearest_names, same_name
+from ..untrusted import MOST_JSON, parse_object, read_within
 from .composers import offered_composers
 from .config import ANY, NO_STYLE, ConditionIds, ModelConfig
 from .registry import models_that_know
@@ -47,6 +49,7 @@ FILES = ("step.onnx", "feed.onnx", "weights.bin", "golden.npz")
 BITS: Mapping[int, str] = {4: "4 and 8 bits", 8: "8 bits", 32: "32 bits"}
 INDEX = "originality"  # not part of the fingerprint: an index may be rebuilt without touching the model
 DEFAULT_MODEL = "piano"
+LARGEST_FILE = 4 * 2**30  # bytes; the weights of the largest shipped model have 0.03 GB
 SHIPPED = Path(__file__).parent / "shipped"
 CHECKOUT = Path(__file__).parents[2]
 MODELS_VARIABLE = "ARIETTA_MODELS"  # environment variable that replaces the user's default model folder
@@ -106,9 +109,12 @@ class Bundle:
 
     def golden(self) -> Golden:
         # Read only when asked for: an engine composes without it.
-        with np.load(self.path / "golden.npz") as arrays:
-            condition = tuple(arrays["condition"].tolist())
-            return Golden(arrays["events"], arrays["nll"], condition, float(arrays["tolerance"]))
+        try:
+            with np.load(self.path / "golden.npz") as arrays:
+                condition = tuple(arrays["condition"].tolist())
+                return Golden(arrays["events"], arrays["nll"], condition, float(arrays["tolerance"]))
+        except (OSError, ValueError, LookupError, TypeError, zipfile.BadZipFile) as error:
+            raise BundleError(f"{self.path / 'golden.npz'}: is damaged ({error}); export the model again") from error
 
 
 def user_models() -> Path:
@@ -153,10 +159,10 @@ def find_bundle(name_or_path: str | Path) -> Path:
 def load_bundle(name_or_path: str | Path) -> Bundle:
     """Read and check a model's folder; raises BundleError where a file is missing, altered or of another format."""
     path = find_bundle(name_or_path)
-    text, card = _read(path / DESCRIPTION), _read(path / CARD)
+    text, card = _read(path / DESCRIPTION, MOST_JSON), _read(path / CARD, MOST_JSON)
     try:
-        return _parse(path, text, json.loads(card))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:  # JSON of any other shape
+        return _parse(path, text, parse_object(card))
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:  # JSON of any other shape
         raise BundleError(f"{path}: {DESCRIPTION} or {CARD} is damaged ({error}); fetch or export it again") from error
     except BundleError:
         raise
@@ -166,7 +172,7 @@ def load_bundle(name_or_path: str | Path) -> Bundle:
 
 def _parse(path: Path, text: bytes, card: Mapping[str, Any]) -> Bundle:
     """Check the text of `DESCRIPTION` against the files beside it."""
-    description = json.loads(text)
+    description = parse_object(text)
     if description["format"] not in READABLE:
         raise BundleError(
             f"{path}: format {description['format']}, this version reads formats {READABLE[0]} to {FORMAT}"
@@ -189,9 +195,9 @@ def _parse(path: Path, text: bytes, card: Mapping[str, Any]) -> Bundle:
     return bundle
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, most_bytes: int = LARGEST_FILE) -> bytes:
     try:
-        return path.read_bytes()
+        return read_within(path, most_bytes)
     except FileNotFoundError as error:
         raise BundleError(f"{path}: missing, so the model is incomplete; fetch or export it again") from error
     except OSError as error:

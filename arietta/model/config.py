@@ -14,6 +14,8 @@ from ..errors import ConfigError, RequestError
 
 KINDS = ("lstm", "transformer")
 POSITIONS = ("relative", "relative_per_head", "rotary", "absolute")
+# Of networks that could be run; what a stranger's description says is checked before anything is made of it.
+LARGEST = {"width": 65_536, "layers": 1_024, "context": 2**20, "heads": 1_024, "kv_heads": 1_024}
 ROTARY_BASE = 10_000.0  # as Su et al. 2021 (RoFormer, arXiv 2104.09864) have it
 ANY = "any"  # id 0 of every condition: none in particular
 NO_STYLE = "none"  # asks for the unconditional model where "any" lets a composer be drawn
@@ -75,9 +77,10 @@ class ModelConfig:
             raise ConfigError(f"model kind {self.kind!r} is unknown; choose one of {', '.join(KINDS)}")
         if self.positions not in POSITIONS:
             raise ConfigError(f"positions {self.positions!r} are unknown; choose one of {', '.join(POSITIONS)}")
-        for name in ("width", "layers", "context", "heads", "kv_heads"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be 1 or more, not {getattr(self, name)}")
+        for name, most in LARGEST.items():
+            size = getattr(self, name)
+            if type(size) is not int or not 1 <= size <= most:
+                raise ConfigError(f"{name} must be a whole number from 1 to {most}, not {size!r}")
         names = [condition.name for condition in self.conditions]
         if len(set(names)) < len(names):
             raise ConfigError(f"a model has no two conditions of one name: {', '.join(names)}")

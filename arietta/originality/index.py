@@ -29,11 +29,13 @@ from numpy.typing import NDArray
 from ..errors import CorpusError
 from ..files import write_file
 from ..music.ngrams import Hashes
+from ..untrusted import parse_json, read_within
 
 if TYPE_CHECKING:
     from ..fetch import Fetch
 
 DESCRIPTION = "index.json"
+LARGEST_DESCRIPTION = 256 * 2**20  # bytes: a line for each of a million pieces
 COLUMNS = COUNTS, BLOCKS, POSTINGS, ONSETS = "counts.npy", "blocks.npy", "places.npy", "moments.npy"
 VERSION = 1
 PITCH_BITS, BLOCK = 6, 64
@@ -124,9 +126,9 @@ def open_index(path: str | Path) -> PassageIndex:
     """Open an index; raises CorpusError where there is none, or one that was altered or is of another version."""
     folder = Path(path)
     try:
-        description = json.loads((folder / DESCRIPTION).read_bytes())
+        description = parse_json(read_within(folder / DESCRIPTION, LARGEST_DESCRIPTION))
         columns = {name: np.load(folder / name, mmap_mode="r", allow_pickle=False) for name in COLUMNS}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise CorpusError(
             f"{folder}: no index of passages here ({error}); make one with `arietta originality --build`"
         ) from error

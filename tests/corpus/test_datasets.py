@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import random
 import re
 import zipfile
 from collections.abc import Iterator
@@ -118,6 +119,27 @@ def test_an_archive_that_is_none_is_refused(tmp_path: Path, server: FlakyServer,
     with pytest.raises(CorpusError, match="is not a sound zip archive"):
         fetch_dataset(dataset(server), tmp_path, archive=path, checksum="md5:" + hashlib.md5(content).hexdigest())
     assert [entry.name for entry in tmp_path.iterdir()] == ["mine.zip"]
+
+
+def test_an_archive_with_any_byte_changed_is_unpacked_or_refused(tmp_path: Path, server: FlakyServer) -> None:
+    rng = random.Random(0)
+    memory = io.BytesIO()
+    for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2):
+        with zipfile.ZipFile(memory, "a", method) as archive:
+            archive.writestr(f"corpus-v1/{method}.mid", bytes(rng.choices(b"MThd", k=400)))
+    sound, refused = memory.getvalue(), 0
+    path = tmp_path / "mine.zip"
+    for attempt in range(150):
+        damaged = bytearray(sound)
+        for _ in range(rng.randint(1, 4)):
+            damaged[rng.randrange(len(sound))] = rng.choice(b"\0\1\x80\xff")
+        path.write_bytes(damaged)
+        checksum = f"md5:{hashlib.md5(damaged).hexdigest()}"
+        try:
+            fetch_dataset(dataset(server), tmp_path / f"out{attempt}", archive=path, checksum=checksum)
+        except CorpusError:
+            refused += 1
+    assert 30 < refused < 150
 
 
 def test_an_archive_without_a_folder_at_its_top_becomes_one(tmp_path: Path, server: FlakyServer) -> None:

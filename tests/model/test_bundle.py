@@ -218,7 +218,7 @@ def test_an_impossible_network_is_refused(change: Description, copy: Path) -> No
 def test_a_folder_in_a_files_place_is_refused(copy: Path) -> None:
     (copy / "golden.npz").unlink()
     (copy / "golden.npz").mkdir()
-    assert refusal(copy) == f"{copy / 'golden.npz'}: cannot be read (Is a directory)"
+    assert refusal(copy) == f"{copy / 'golden.npz'}: cannot be read (not a file but a folder, a pipe or a device)"
 
 
 def test_a_description_is_the_same_text_for_the_same_model(copy: Path) -> None:

@@ -94,11 +94,11 @@ def test_heads_share_the_width() -> None:
         ({"kv_heads": 3}, r"kv_heads \(3\) must divide heads"),
         ({"context": 63}, r"context \(63\) must be even"),
         ({"conditions": (Condition("key", 3), Condition("key", 3))}, "no two conditions of one name: key, key"),
-        ({"width": 0}, "width must be 1 or more, not 0"),
-        ({"layers": -2}, "layers must be 1 or more, not -2"),
-        ({"heads": 0}, "heads must be 1 or more, not 0"),
-        ({"kv_heads": 0}, "kv_heads must be 1 or more, not 0"),
-        ({"context": 0}, "context must be 1 or more, not 0"),
+        ({"width": 0}, "width must be a whole number from 1 to [0-9]+, not 0"),
+        ({"layers": -2}, "layers must be a whole number from 1 to [0-9]+, not -2"),
+        ({"heads": 0}, "heads must be a whole number from 1 to [0-9]+, not 0"),
+        ({"kv_heads": 0}, "kv_heads must be a whole number from 1 to [0-9]+, not 0"),
+        ({"context": 0}, "context must be a whole number from 1 to [0-9]+, not 0"),
     ],
 )
 def test_impossible_values_are_refused_in_a_sentence(wrong: dict[str, object], sentence: str) -> None:

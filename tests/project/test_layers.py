@@ -14,7 +14,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-BASE = ("errors", "files", "fetch", "names", "program")  # modules of no room, with the standard library alone
+BASE = (
+    "errors",
+    "files",
+    "fetch",
+    "names",
+    "program",
+    "untrusted",
+)  # modules of no room, with the standard library alone
 # Room -> the rooms that it may import beside itself, all of those that these may import among them.
 ROOMS = {
     "base": "",
