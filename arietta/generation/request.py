@@ -84,17 +84,20 @@ class Request:
         return {name: value for name, value in values.items() if value is not None} | self.sampling.describe() | prompt
 
     @classmethod
-    def from_description(cls, description: Mapping[str, Any], prompt: Notes | None = None) -> Request:
-        """Read back what `describe` returned, alone or among other values; a prompt's notes are not in it."""
+    def from_description(
+        cls, description: Mapping[str, Any], prompt: Notes | None = None, edit: Edit | None = None
+    ) -> Request:
+        """Read back what `describe` returned, alone or among other values; given music, `prompt` or `edit`, is not in it."""
         return cls(
             notes=description.get("notes"),
             seconds=description.get("seconds"),
             style=description["style"],
-            prompt=prompt,
+            prompt=prompt if edit is None else None,
             seed=description["seed"],
             sampling=Sampling.from_description(description),
             stopped_at=description.get("stopped_at"),
             ending=description.get("ending", True),
+            edit=edit,
         )
 
     def resolve(self, bundle: Bundle) -> Request:

@@ -117,9 +117,12 @@ class Scheduler:
         self._wake()
 
     def stop(self, job: Job) -> None:
-        """End a running job with its next note, and one that waits at once; of no effect on one that has ended."""
+        """End a running job with its next note; of no effect on one that has ended.
+
+        One that waits is cancelled, and so is a passage: half of one would leave a hole in its piece.
+        """
         job.is_stopping = True
-        job.is_cancelled = job.is_cancelled or job.started is None
+        job.is_cancelled = job.is_cancelled or job.started is None or job.attempt.generation.request.edit is not None
         self._wake()
 
     def _wake(self) -> None:

@@ -18,12 +18,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from ...errors import AriettaError, RequestError
 from ...generation.loop import Generation
 from ...generation.original import Attempts, Originality, measure_originality
 from ...generation.request import Request, Take, midi_texts
 from ...model.bundle import Bundle
 from ...music.notes import Notes
+from .editing.passages import describe_passage, stored_edit
 from .editing.revisions import Revisions, Version
 from .event_log import events_of, to_notes
 from .history import History, JobOutcome, Record
@@ -54,6 +57,8 @@ class UnfinishedError(AriettaError):
 class Order:
     """A request for a piece and what shall become of it.
 
+    Where it is for a passage, `verb` says how that is written, and `given` is the id of the stored piece that it is of.
+
     `model` is the default one if None, and `name` the piece's title. `continues` is the id of the stored piece that the
     prompt comes from. With `original` the piece is composed again while it overlaps the training music more than human
     works overlap each other. Of all pieces ordered together, `best` are marked as the best.
@@ -65,6 +70,8 @@ class Order:
     continues: str | None = None
     original: bool = False
     best: int | None = None
+    verb: str | None = None
+    given: str | None = None
 
 
 class Service:
@@ -107,7 +114,7 @@ class Service:
         self.scheduler.check_room(client, len(orders))  # before any work; checked again when they are queued
         jobs = [self._job(order, client) for order in orders]
         records = [_record(order, job, jobs[0].key) for order, job in zip(orders, jobs, strict=True)]
-        prompts = [order.request.prompt for order in orders]
+        prompts = [order.request.edit.music if order.request.edit else order.request.prompt for order in orders]
         # Stored before they are queued: a job must not end before there is a record of it.
         self.history.add(records, [[] if prompt is None else events_of(prompt) for prompt in prompts])
         self._jobs |= {job.key: job for job in jobs}
@@ -205,7 +212,12 @@ class Service:
         record, number = self.finished(key), self.revisions.tree(key).head if number is None else number
         if number:
             return self.revisions.music(key, number)
-        return Version(to_notes(self.history.events(key)), prompt_notes=record.asked.get("prompt_notes", 0))
+        events = self.history.events(key)
+        edit = stored_edit(record.asked, to_notes(self.history.prompt(key)))
+        if edit is None:
+            return Version(to_notes(events), prompt_notes=record.asked.get("prompt_notes", 0))
+        notes, is_new = edit.join(events)
+        return Version(notes, composed=np.flatnonzero(is_new).tolist())
 
     def notes(self, key: str) -> Notes:
         """Return the notes of a finished piece as it is now; raises as `finished` does."""
@@ -273,7 +285,7 @@ class Service:
     def _is_settled(self, job: Job) -> bool:
         """Look up how original a finished job is; return whether it needs no further attempt."""
         index = self.models.index(job.attempt.generation.bundle.name)
-        if job.take is None or index is None:
+        if job.take is None or index is None or job.take.request.edit is not None:
             return True
         try:
             return job.settle(measure_originality(job.take, index))
@@ -321,7 +333,9 @@ class Service:
             if bundle.fingerprint != asked["bundle"]:
                 raise RequestError(f"{bundle.name} has other weights now")
             prompt = self.history.prompt(record.id)
-            request = Request.from_description(asked, Notes.from_events(prompt) if prompt else None)
+            given = Notes.from_events(prompt) if prompt else None
+            edit = None if given is None else stored_edit(asked, given)
+            request = Request.from_description(asked, given, edit)
             order = Order(request, bundle.name, original=ORIGINAL in asked)
             job = self._job(order, "", key=record.id)
         except (AriettaError, LookupError, TypeError, ValueError) as error:  # a damaged row has anything, or nothing
@@ -351,6 +365,8 @@ def _record(order: Order, job: Job, first_key: str) -> Record:
     asked = dict(description)
     if order.continues is not None:
         asked["continues"] = order.continues
+    if request.edit is not None:
+        asked |= {"verb": order.verb, "given": order.given} | describe_passage(request.edit)
     if order.original:
         asked[ORIGINAL] = True
     if order.best is not None:

@@ -32,7 +32,8 @@ from ..work_queue import WorkQueue, WorkQueues
 from .middleware import client_of
 from .problems import problem_responses
 from .requests import AppService
-from .schemas import Music, PieceId, is_none
+from .schemas import Music, PieceId
+from .views.figures import is_none
 
 PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"  # an SVG opened as a page runs no script
 SOUND_BLOCK = 44_100  # frames that are rendered before another client's turn: a second, at most a tenth of work
@@ -100,7 +101,7 @@ def _writer(ending: str, record: Record, version: Version, limits: Limits) -> Ca
     match ending:
         case "mid":
             # The request of a piece that was changed gives another piece: its file does not carry it.
-            texts = record.texts if version.composed is None else ()
+            texts = () if version.is_changed else record.texts
             return lambda: midi_bytes(notes, title=record.title, texts=texts)
         case "wav" | "ogg":
             from ...render.audio import audio_parts

@@ -6,7 +6,7 @@ Pieces come as JSON, or as a form with a MIDI file; both are checked and made in
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Annotated, Any, TypeVar
 
@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from ...errors import RequestError
 from ...generation.request import DEFAULT_NOTES, Request, draw_seed
 from ...music.notes import Notes, first
+from ..jobs.editing.passages import WISHES, Wanted
 from ..jobs.limits import Limits
 from ..jobs.service import Order, Service
 from ..jobs.upload import read_upload
@@ -29,7 +30,7 @@ from .problems import validation_detail
 from .schemas import PieceRequest, PieceRequestForm, Sent
 
 JSON, FORM = "application/json", "multipart/form-data"
-MOST_FIELDS = 20  # a form has 16 at most; the parser refuses more before it reads them
+MOST_FIELDS = 32  # a form has some 28 at most; the parser refuses more before it reads them
 MOST_LISTS = 50_000  # of JSON: as many rows as fit into a body of 2 MB where times have six digits
 AnySent = TypeVar("AnySent", bound=Sent)
 
@@ -63,6 +64,8 @@ async def read_orders(http: HttpRequest, limits: Limits, stored_notes: Callable[
     prompt = await (run_in_threadpool(read) if file is None else queues.uploads.run(client_of(http.scope), read))
     seed = draw_seed() if asked.seed is None else asked.seed
     notes = DEFAULT_NOTES if asked.notes is None and asked.seconds is None else asked.notes
+    if asked.verb is not None:
+        return await run_in_threadpool(_passage_orders, asked, limits, stored_notes, seed)
     return [
         Order(
             request=Request(
@@ -83,6 +86,47 @@ async def read_orders(http: HttpRequest, limits: Limits, stored_notes: Callable[
         )
         for index in range(asked.count)
     ]
+
+
+def _passage_orders(
+    asked: PieceRequest, limits: Limits, stored_notes: Callable[[str], Notes], seed: int
+) -> list[Order]:
+    """Return orders of a passage; raises RequestError where it is impossible."""
+    given, refused = asked.given, ("notes", "seconds", "prompt", "prompt_notes", "continues", "stopped_at", "best")
+    for name in refused:
+        if getattr(asked, name) is not None:
+            raise RequestError(f"{asked.verb} works on given music: it takes no {name}")
+    if asked.original:
+        raise RequestError(f"{asked.verb} works on given music: it takes no original")
+    if given is None or (given.piece is None) == (given.notes is None):
+        raise RequestError(f"{asked.verb} needs music in given: the id of a piece, or notes")
+    notes = stored_notes(given.piece) if given.piece is not None else _notes(given.notes or [], given.pedal, "given")
+    most = limits.most_notes + limits.most_prompt_notes
+    if not 1 <= len(notes) <= most:
+        raise RequestError(f"the given music has {len(notes)} notes; 1 to {most} are taken")
+    wishes = {name: getattr(asked, name) for name in WISHES if getattr(asked, name) is not None}
+    wanted = Wanted(
+        *(asked.verb or "", asked.begin or 0.0, asked.end, asked.keep, asked.keep_pedal, asked.strength), wishes=wishes
+    )
+    return [
+        Order(
+            request=Request(style=asked.style, seed=number, sampling=asked.sampling, edit=wanted.edit(notes, number)),
+            model=asked.model,
+            name=asked.name,
+            verb=asked.verb,
+            given=given.piece,
+        )
+        for number in range(seed, seed + asked.count)
+    ]
+
+
+def _notes(rows: Sequence[Any], pedal: Sequence[Any], name: str) -> Notes:
+    """Read rows of notes; raises RequestError where they are none."""
+    onset, duration, pitch, velocity = zip(*rows, strict=True) if rows else ((), (), (), ())
+    try:
+        return Notes.of(onset, duration, pitch, velocity, pedal)
+    except (ValueError, OverflowError) as error:
+        raise RequestError(f"{name}: {error}") from error
 
 
 async def read_json(http: HttpRequest, kind: type[AnySent]) -> AnySent:
@@ -146,12 +190,7 @@ def _read_prompt(
         # One note more than is allowed, so that a file that is too long is seen to be.
         notes = read_upload(file, most_notes=asked.prompt_notes or limits.most_prompt_notes + 1)
     elif asked.prompt is not None:
-        rows = asked.prompt.notes
-        onset, duration, pitch, velocity = zip(*rows, strict=True) if rows else ((), (), (), ())
-        try:
-            notes = Notes.of(onset, duration, pitch, velocity, asked.prompt.pedal)
-        except (ValueError, OverflowError) as error:
-            raise RequestError(f"prompt: {error}") from error
+        notes = _notes(asked.prompt.notes, asked.prompt.pedal, "prompt")
     elif asked.prompt_notes is not None:
         raise RequestError("prompt_notes says how much to take of a prompt: give one, or a piece to go on from")
     else:

@@ -21,6 +21,7 @@ from ..jobs.editing.revisions import Revision
 from ..jobs.history import Record
 from ..jobs.job import Job, State
 from .problems import Problem
+from .views.figures import Figures, is_none
 
 FILES = ("mid", "wav", "ogg", "musicxml", "svg", "json", "html")
 LONGEST_NAME = 200
@@ -112,6 +113,14 @@ class Music(Sent):
     pedal: Annotated[list[PressRow], FailFast()] = Field(default=[], examples=[[[0.0, 0.9]]])
 
 
+class Given(Sent):
+    """Music that a verb works on: a stored piece by its id, or notes and pedal."""
+
+    piece: Annotated[str | None, WithJsonSchema(ID)] = None
+    notes: Annotated[list[NoteRow], FailFast()] | None = None
+    pedal: Annotated[list[PressRow], FailFast()] = Field(default=[])
+
+
 class PieceRequest(SamplingFields):
     """Pieces to compose, of 300 notes each unless `notes` or `seconds` says otherwise."""
 
@@ -147,6 +156,22 @@ class PieceRequest(SamplingFields):
     continues: Annotated[str | None, Field(max_length=LONGEST_NAME), WithJsonSchema(ID)] = Field(
         None, description="The id of a kept piece to go on from."
     )
+    verb: Literal["regenerate", "vary", "accompany"] | None = Field(
+        None, description="What to do with a passage of `given` music, in place of composing a piece."
+    )
+    given: Given | None = Field(None, description="The music that a verb works on.")
+    begin: float | None = Field(None, alias="from", description="Where the passage begins, in seconds.", examples=[4])
+    end: float | None = Field(None, alias="to", description="Before where it ends; the end without one.", examples=[8])
+    keep: str | Annotated[list[int], Field(max_length=20_000)] | None = Field(
+        None,
+        description="Notes of the passage that stay: left, right, top, bottom, all, or a list of indices of notes.",
+        examples=["left"],
+    )
+    keep_pedal: bool = Field(False, description="Whether the pedal stays too.")
+    strength: float | None = Field(None, description="How much `vary` lets go of the top line, 0 to 1.", examples=[0.4])
+    density: float | None = Field(None, description="Notes per second wished for.", examples=[6])
+    loudness: float | None = Field(None, description="Mean velocity wished for.", examples=[70])
+    key: str | None = Field(None, description="A key wished for, in a passage.", examples=["C minor"])
     stopped_at: Annotated[int | None, WithJsonSchema(NOTES)] = Field(
         None, description="Stop after so many notes, as a piece that was stopped says of itself: it is then the same."
     )
@@ -167,14 +192,15 @@ class Change(Sent):
     is_favourite: StrictBool | None = Field(None, description="Favourites are never dropped to make room.")
 
 
-def is_none(field: object) -> bool:
-    """Whether a field has no value, and is left out of an answer."""
-    return field is None
-
-
 def iso_time(seconds: float) -> str:
     """Write seconds since 1970 as ISO 8601, in UTC."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _total(asked: Mapping[str, Any]) -> float:
+    """How long a piece was to be: in notes, in seconds, or the seconds of its passage."""
+    passage = asked.get("passage")
+    return float(asked.get("notes") or asked.get("seconds") or (passage["to"] - passage["from"] if passage else 0))
 
 
 class ProgressView(BaseModel):
@@ -197,8 +223,8 @@ class ProgressView(BaseModel):
     @classmethod
     def at_rest(cls, record: Record) -> ProgressView:
         """Return how far a piece is that is not being composed."""
-        unit: Unit = "notes" if record.asked.get("seconds") is None else "seconds"
-        total = float(record.asked[unit])
+        unit: Unit = "notes" if "notes" in record.asked else "seconds"
+        total = _total(record.asked)
         is_all = record.state is State.DONE and record.asked.get("stopped_at") is None
         return cls(done=total if is_all else record.outcome.done, whole=total, unit=unit)
 
@@ -212,66 +238,17 @@ class Timing(BaseModel):
     notes_per_second: float | None = None
 
 
-class RejectedView(BaseModel):
-    """An earlier attempt, which shared too much."""
-
-    seed: int = Field(examples=[7])
-    longest: int = Field(examples=[61])
-    work: str | None = Field(examples=["Frédéric Chopin: Étude Op. 10 No. 3"])
-
-
-class OriginalityView(BaseModel):
-    """What the composed part shares with the model's training music, as far as the model's index knows that.
-
-    Percentiles say how many works of people share less with each other.
-    """
-
-    longest: int = Field(description="Notes of the longest passage shared.", examples=[0])
-    share: float = Field(description="Share of the notes in shared passages, 0 to 1.", examples=[0.0])
-    longest_percentile: float | None = Field(examples=[0.0])
-    share_percentile: float | None = Field(examples=[0.0])
-    is_inside: bool = Field(description="Whether it shares no more than nearly all works of people (97.5 %) do.")
-    work: str | None = Field(description="The work that has the longest passage.", examples=[None])
-    rejected: list[RejectedView] = Field(
-        default=[],
-        description="The attempts before it, where it was to be original, and itself if all shared too much.",
-    )
-
-
-class ChoiceView(BaseModel):
-    """How near a piece lies to real music, and whether it is one of the best of those asked for with it."""
-
-    is_chosen: bool
-    score: float = Field(description="The geometric mean of the parts, 0 to 1.", examples=[0.93])
-    parts: dict[str, float] = Field(
-        description="Of loops, steadiness, structure, likelihood and originality those that are known, each 0 to 1.",
-        examples=[{"loops": 1.0, "steadiness": 1.0, "structure": 0.82, "likelihood": 0.91}],
-    )
-
-
-class Figures(BaseModel):
-    """Figures of a finished piece: notes composed, seconds with its prompt, and its likelihood.
-
-    The likelihood is in nats per note under the model, of which fewer are likelier; a file that was uploaded has none.
-    """
-
-    notes: int
-    seconds: float
-    nll_per_note: float | None = Field(None, exclude_if=is_none)
-    interventions: dict[str, int] | None = Field(None, description="Of the guards.", exclude_if=is_none)
-    originality: OriginalityView | None = Field(None, exclude_if=is_none)
-    choice: ChoiceView | None = Field(
-        None, description="There when all pieces that were asked for with it are over.", exclude_if=is_none
-    )
-
-
 class RequestView(BaseModel):
     """What to ask for to get the same piece again; either `notes` or `seconds` is there.
 
     A file that was uploaded has `verb` and `notes` alone.
     """
 
-    verb: str | None = Field(None, description="`upload`, where it is no request.", exclude_if=is_none)
+    verb: str | None = Field(
+        None, description="What is done to given music; `upload` is no request.", exclude_if=is_none
+    )
+    given: str | None = Field(None, description="The piece that a passage is of.", exclude_if=is_none)
+    passage: dict[str, Any] | None = Field(None, description="Which passage is written.", exclude_if=is_none)
     model: str | None = Field(None, exclude_if=is_none)
     bundle: str | None = Field(None, description="Fingerprint of exactly these weights.", exclude_if=is_none)
     notes: int | None = Field(None, exclude_if=is_none)

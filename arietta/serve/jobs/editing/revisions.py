@@ -71,13 +71,15 @@ class Draft:
 class Version:
     """The music of a piece at a revision; its first `prompt_notes` notes were given.
 
-    `locks` and `composed` are as in `Draft`, None for a piece as it was.
+    `locks` and `composed` are as in `Draft`; None where nobody has locked a note, and where all others were composed. A
+    revision `is_changed`: no request gives it again.
     """
 
     notes: Notes
     prompt_notes: int = 0
     locks: Sequence[int] | None = None
     composed: Sequence[int] | None = None
+    is_changed: bool = False
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ class Revisions:
         if not rows:
             raise RequestError(f"the piece {key} has no revision {number}")
         marks = json.loads(rows[0][1])
-        return Version(to_notes(unpack(rows[0][0])), locks=marks["locks"], composed=marks["composed"])
+        return Version(to_notes(unpack(rows[0][0])), locks=marks["locks"], composed=marks["composed"], is_changed=True)
 
     def add(self, key: str, draft: Draft, version: int) -> Tree:
         """Store a revision and bring it to the head.

@@ -1,0 +1,1 @@
+"""What the endpoints answer, as types, beside those in `schemas`."""
