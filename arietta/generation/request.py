@@ -87,7 +87,7 @@ class Request:
     def from_description(
         cls, description: Mapping[str, Any], prompt: Notes | None = None, edit: Edit | None = None
     ) -> Request:
-        """Read back what `describe` returned, alone or among other values; given music, `prompt` or `edit`, is not in it."""
+        """Read back what `describe` returned, alone or among other values, but for given music: `prompt` or `edit`."""
         return cls(
             notes=description.get("notes"),
             seconds=description.get("seconds"),

@@ -7,6 +7,7 @@ refuse what lies outside, in their own words and everywhere alike.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -244,9 +245,7 @@ class RequestView(BaseModel):
     A file that was uploaded has `verb` and `notes` alone.
     """
 
-    verb: str | None = Field(
-        None, description="What is done to given music; `upload` is no request.", exclude_if=is_none
-    )
+    verb: str | None = Field(None, description="What is done to given music, or `upload`.", exclude_if=is_none)
     given: str | None = Field(None, description="The piece that a passage is of.", exclude_if=is_none)
     passage: dict[str, Any] | None = Field(None, description="Which passage is written.", exclude_if=is_none)
     model: str | None = Field(None, exclude_if=is_none)
