@@ -74,6 +74,7 @@ class EventStream(StreamingResponse):
     "/v1/pieces/{id}/events",
     summary="Listen to a piece while it is composed, or afterwards",
     description=DESCRIPTION,
+    status_code=200,  # which FastAPI otherwise reads from the signature of the class
     response_class=EventStream,
     responses={
         200: {

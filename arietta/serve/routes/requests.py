@@ -98,9 +98,9 @@ def _passage_orders(
             raise RequestError(f"{asked.verb} works on given music: it takes no {name}")
     if asked.original:
         raise RequestError(f"{asked.verb} works on given music: it takes no original")
-    if given is None or (given.piece is None) == (given.notes is None):
+    if given is None or (given.piece is None) == (not given.notes):
         raise RequestError(f"{asked.verb} needs music in given: the id of a piece, or notes")
-    notes = stored_notes(given.piece) if given.piece is not None else _notes(given.notes or [], given.pedal, "given")
+    notes = stored_notes(given.piece) if given.piece is not None else _notes(given.notes, given.pedal, "given")
     most = limits.most_notes + limits.most_prompt_notes
     if not 1 <= len(notes) <= most:
         raise RequestError(f"the given music has {len(notes)} notes; 1 to {most} are taken")

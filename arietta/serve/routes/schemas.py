@@ -118,7 +118,7 @@ class Given(Sent):
     """Music that a verb works on: a stored piece by its id, or notes and pedal."""
 
     piece: Annotated[str | None, WithJsonSchema(ID)] = None
-    notes: Annotated[list[NoteRow], FailFast()] | None = None
+    notes: Annotated[list[NoteRow], FailFast()] = Field(default=[])
     pedal: Annotated[list[PressRow], FailFast()] = Field(default=[])
 
 

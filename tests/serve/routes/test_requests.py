@@ -109,7 +109,7 @@ def test_a_form_without_its_file_or_with_a_field_twice_is_refused(server: httpx.
     assert "prompt must be a MIDI file in a form" in problem(as_text, 422)
     twice = server.post("/v1/pieces", files=[("notes", (None, b"5")), ("notes", (None, b"6"))])
     assert "notes must be given once" in problem(twice, 422)
-    many = [(f"field{number}", (None, b"")) for number in range(30)]
+    many = [(f"field{number}", (None, b"")) for number in range(40)]
     problem(server.post("/v1/pieces", files=many), 400)
 
 

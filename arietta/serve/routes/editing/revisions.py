@@ -5,6 +5,7 @@ Each change brings the tree's version, its ETag, as `If-Match`, so that two wind
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any
 
@@ -76,11 +77,11 @@ class TreeView(BaseModel):
             number=ROOT,
             parent=None,
             name=record.name,
-            cause="upload" if "verb" in record.asked else "compose",
+            cause=record.asked.get("verb", "compose"),
             source=None,
             created=iso_time(record.created),
             visited=0,
-            note_count=figures["notes"] + (0 if "verb" in record.asked else record.asked.get("prompt_notes", 0)),
+            note_count=figures["notes"] + _given_count(record.asked),
             seconds=figures["seconds"],
         )
         return cls(
@@ -88,6 +89,13 @@ class TreeView(BaseModel):
             head=tree.head,
             revisions=[root, *(RevisionView.of(revision) for revision in tree.revisions)],
         )
+
+
+def _given_count(asked: Mapping[str, Any]) -> int:
+    """How many notes a piece has that were given, beside those that its figures count."""
+    if "passage" in asked:
+        return int(asked["passage"]["given_notes"])
+    return 0 if "verb" in asked else int(asked.get("prompt_notes", 0))
 
 
 def body_of(model: type[Sent]) -> dict[str, Any]:

@@ -1,0 +1,91 @@
+"""Passages over a service and over HTTP: nothing else changes, a restart gives the same piece, nonsense is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from arietta.errors import RequestError
+from arietta.generation.loop import generate
+from arietta.generation.request import Request
+from arietta.model.engine import OnnxEngine
+from arietta.music.notes import Notes
+from arietta.serve.jobs.editing.passages import KEPT, Wanted, describe_passage, stored_edit
+from arietta.serve.jobs.job import State
+from arietta.serve.jobs.models import Models
+from tests.support.servers import composed, look, opened, problem, serving, submit, until
+
+
+@pytest.fixture(scope="module")
+def filling(filling_engine: OnnxEngine) -> Models:
+    return Models([filling_engine.bundle.path])
+
+
+def scale() -> Notes:
+    onset = np.arange(80) * 0.25
+    return Notes.of(onset, np.full(80, 0.2), 40 + np.arange(80) % 30, np.full(80, 64), [[0.0, 3.0], [9.0, 12.0]])
+
+
+@pytest.mark.parametrize("wanted", [Wanted("regenerate", 5.0, 9.0, "left"), Wanted("vary", 5.0, 9.0, strength=0.4)])
+def test_what_is_stored_of_a_passage_is_the_passage(wanted: Wanted) -> None:
+    edit = wanted.edit(scale(), 3)
+    again = stored_edit({"passage": edit.describe()} | describe_passage(edit), scale())
+    assert again is not None and again.describe() == edit.describe()
+    assert np.array_equal(again.is_replaced, edit.is_replaced)
+    assert stored_edit({"notes": 3}, scale()) is None
+
+
+def test_a_passage_is_that_of_the_library_also_from_a_server_that_goes_on(filling: Models, tmp_path: Path) -> None:
+    edit = Wanted("regenerate", 5.0, 9.0, keep=[21, 22]).edit(scale(), 3)
+    take = generate(Request(edit=edit, seed=3), filling.engine("filling"))
+    with opened(filling, tmp_path) as service:
+        (record,) = submit(service, Request(edit=edit, seed=3), verb="regenerate", given="x")
+        assert record.asked[KEPT] == [21, 22]
+    with opened(filling, tmp_path) as service:
+        until(lambda: service.find(record.id).state is State.DONE)
+        version = service.music(record.id)
+        assert version.notes == take.notes
+        assert version.composed == np.flatnonzero(take.is_new).tolist()
+
+
+def test_a_passage_is_asked_for_over_http_and_all_around_it_stays(filling: Models, tmp_path: Path) -> None:
+    music, notes = scale(), scale()
+    columns = (notes.onset.tolist(), notes.duration.tolist(), notes.pitch.tolist(), notes.velocity.tolist())
+    given = {"notes": list(zip(*columns, strict=True)), "pedal": notes.pedal.tolist()}
+    with serving(filling, tmp_path) as client:
+        asked: dict[str, Any] = {"verb": "regenerate", "given": given, "from": 5, "to": 9, "seed": 3}
+        piece = composed(client, **asked)
+        assert (piece["request"]["verb"], piece["request"]["passage"]["from"]) == ("regenerate", 5)
+        assert piece == look(client, piece)
+        answer = client.get(piece["links"]["json"]).json()
+        stays = [note for index, note in enumerate(answer["notes"]) if index not in set(answer["composed"])]
+        outside = (music.onset < 5) | (music.onset >= 9)
+        assert [note[0] for note in stays] == music.onset[outside].tolist()
+        assert client.get(f"{piece['links']['self']}/revisions").json()["revisions"][0]["note_count"] == len(
+            answer["notes"]
+        )
+        again = composed(client, verb="regenerate", given={"piece": piece["id"]}, seed=4, **{"from": 5, "to": 9})
+        assert again["request"]["given"] == piece["id"]
+        accompanied = composed(client, verb="accompany", given=given, keep="right", seed=1)
+        kept = {tuple(row) for row in client.get(accompanied["links"]["json"]).json()["notes"]}
+        assert {row for row in given["notes"] if row[2] >= 60} <= kept
+        for change, sentence in (
+            ({"from": 50, "to": 60}, "lies outside the piece"),
+            ({"from": 9, "to": 5}, "lies outside the piece"),
+            ({"notes": 5}, "takes no notes"),
+            ({"given": {}}, "needs music in given"),
+            ({"keep": "feet"}, "keep 'feet' is unknown"),
+            ({"from": 0, "to": 99}, "compose a new one instead"),
+            ({"strength": 0.5}, "strength is for vary alone"),
+            ({"key": "H major"}, "knows no key"),
+        ):
+            assert sentence in problem(client.post("/v1/pieces", json=asked | change), 422), change
+
+
+def test_a_model_that_cannot_fill_says_so(models: Models, tmp_path: Path) -> None:
+    edit = Wanted("regenerate", 5.0, 9.0).edit(scale(), 3)
+    with opened(models, tmp_path) as service, pytest.raises(RequestError, match="cannot write passages"):
+        submit(service, Request(edit=edit))
