@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         HistoryError,
         MidiError,
         RequestError,
+        ScoreError,
     )
     from .generation.conversion import as_notes, convert
     from .generation.loop import stream
@@ -61,6 +62,7 @@ __all__ = [
     "Request",
     "RequestError",
     "Sampling",
+    "ScoreError",
     "Take",
     "accompany",
     "as_notes",
@@ -93,6 +95,7 @@ _HOMES = {
         "HistoryError",
         "MidiError",
         "RequestError",
+        "ScoreError",
     ),
     "generation.conversion": ("as_notes", "convert"),
     "generation.loop": ("stream",),

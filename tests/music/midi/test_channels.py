@@ -258,7 +258,8 @@ def test_the_same_messages_on_any_tracks_are_the_same_notes(events: list[bytes],
     assert read_midi(midi(*split)) == read_midi(midi(together)) == read_midi(midi(together, kind=0))
 
 
-@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20), st.sampled_from([60, 61]), st.integers(0, 3))))
+# Of no length is none: where it begins as another of its key ends, one channel cannot say which of the two is meant.
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(1, 20), st.sampled_from([60, 61]), st.integers(0, 3))))
 def test_notes_on_any_channels_and_ports_are_the_notes_on_one(notes: list[tuple[int, int, int, int]]) -> None:
     def file(places: list[tuple[int, int]]) -> bytes:
         """Put each note on a track of its own, on the port and channel of its voice."""
