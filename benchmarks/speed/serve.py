@@ -58,11 +58,11 @@ def main() -> None:
 
 
 @contextmanager
-def serving(model: str, threads: int) -> Iterator[tuple[str, int]]:
-    """Start a server: its address and its process id."""
+def serving(model: str, threads: int, *, most_per_client: int = 1_000) -> Iterator[tuple[str, int]]:
+    """Start a server: its address and its process id; clients of a benchmark often have one address."""
     with tempfile.TemporaryDirectory() as data, open(Path(data) / "log", "w") as log:
         options = ("--port", "0", "--data", data, "--model", model, "--threads", str(threads))
-        limits = ("--most-per-client", "1000")  # all clients here have one address
+        limits = ("--most-per-client", str(most_per_client))
         call = [sys.executable, "-m", "arietta", "serve", *options, *limits]
         with subprocess.Popen(call, stdout=log, stderr=subprocess.STDOUT) as process:
             try:

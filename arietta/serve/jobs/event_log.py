@@ -22,6 +22,7 @@ class EventLog:
 
     def __init__(self, prompt: Notes | None = None) -> None:
         self.events: list[Event] = []
+        self.texts: list[str] = []  # of the first events, as listeners are sent them: written once for all of them
         self.note_count = 0  # composed, without the prompt's
         self._open_press: Pedal | None = None  # the one that is still down at the prompt's last onset
         if prompt is None:

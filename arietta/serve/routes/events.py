@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Annotated
 
 from fastapi import APIRouter, Header
 from fastapi import Request as HttpRequest
@@ -31,7 +31,7 @@ from .schemas import PieceId, PieceView, ProgressView
 
 KEEP_ALIVE = 15.0  # seconds without an event after which a comment line keeps proxies from closing the stream
 COLLECT_SECONDS = 0.1  # between two packets, so that one carries the notes of several steps
-MOST_PACKETS = 2_000  # a second, to all listeners: with very many of them packets are rarer
+MOST_PACKETS = 500  # a second, to all listeners: with very many of them packets are rarer
 DESCRIPTION = """Each event as it comes; a finished piece's at once.
 
 - `note`: `[onset, duration, pitch, velocity]`, times in seconds from the piece's beginning, a prompt's notes first
@@ -60,9 +60,16 @@ class EventStream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, content: AsyncIterator[str], listeners: WorkQueue, client: str, **about: Any) -> None:
+    def __init__(
+        self,
+        content: AsyncIterator[str],
+        listeners: WorkQueue,
+        client: str,
+        headers: Mapping[str, str],
+        status_code: int = 200,  # FastAPI reads the default, for the OpenAPI document
+    ) -> None:
         self._listeners, self._client = listeners, client
-        super().__init__(content, **about)
+        super().__init__(content, status_code, headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events; raises FullError, before anything is sent, where too many listen."""
@@ -104,7 +111,7 @@ async def listen(
         stream = _live_events(service, listeners, job, received)
     else:
         stream = _stored_events(service, key, received, is_done=record.state is State.DONE)
-    return EventStream(stream, listeners, client_of(http.scope), headers=headers)
+    return EventStream(stream, listeners, client_of(http.scope), headers)
 
 
 def _event_number(header: str | None) -> int:
@@ -119,7 +126,7 @@ def _event_number(header: str | None) -> int:
 
 async def _stored_events(service: Service, key: str, received: int, *, is_done: bool) -> AsyncIterator[str]:
     events = await run_in_threadpool(service.history.events, key) if is_done else []
-    yield _event_lines(events[received:], received)
+    yield "".join(_event_texts(events[received:], received))
     yield await _end_lines(service, key)
 
 
@@ -129,9 +136,11 @@ async def _live_events(service: Service, listeners: WorkQueue, job: Job, receive
     while True:
         # Both are read before the events: what comes after them is sent in the next round, and nothing is missed.
         seen, is_over = notifier.version, job.is_over
-        events = job.events[sent:]
-        text = _event_lines(events, sent)
-        sent += len(events)
+        count, texts = len(job.events), job.attempt.event_log.texts
+        # With a thousand listeners, writing each event for each of them would take all of the processor.
+        texts += _event_texts(job.events[len(texts) : count], len(texts))
+        text = "".join(texts[sent:count])
+        sent = max(sent, count)
         if job.attempt.progress != progress:
             progress = job.attempt.progress
             text += f"event: progress\ndata: {ProgressView.of(job).model_dump_json()}\n\n"
@@ -149,12 +158,12 @@ async def _live_events(service: Service, listeners: WorkQueue, job: Job, receive
             yield ": still here\n\n"
 
 
-def _event_lines(events: Sequence[Event], before: int) -> str:
-    """Write events, of which `before` others come first."""
-    return "".join(
+def _event_texts(events: Sequence[Event], before: int) -> list[str]:
+    """Write each of the events, of which `before` others come first."""
+    return [
         f"id: {number}\nevent: {'note' if isinstance(event, Note) else 'pedal'}\ndata: {json.dumps(event)}\n\n"
         for number, event in enumerate(events, before + 1)
-    )
+    ]
 
 
 async def _end_lines(service: Service, key: str) -> str:

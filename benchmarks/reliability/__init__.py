@@ -1,0 +1,1 @@
+"""What strangers may do to a server, and what others feel of it."""
