@@ -44,7 +44,7 @@ TESTS = (
     "tests/benchmarks/test_serve.py",
     "tests/browser/test_report.py",
 )
-_BOUND = re.compile(r"([\w.-]+)\s*([>=]=)\s*([\w.]+)\s*(;.*)?")
+_BOUND = re.compile(r"([\w.-]+(?:\[[\w,]+\])?)\s*([>=]=)\s*([\w.]+)\s*(;.*)?")
 
 
 def lowest_requirements(pyproject: str) -> list[str]:

@@ -20,6 +20,7 @@ PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
         ("numpy>=2.0", "numpy==2.0"),
         ("prometheus-client >= 0.20.1", "prometheus-client==0.20.1"),
         ("torch==2.13.0", "torch==2.13.0"),
+        ("mkdocstrings[python]>=0.28", "mkdocstrings[python]==0.28"),
         ("onnxruntime>=1.27; sys_platform != 'darwin'", "onnxruntime==1.27; sys_platform != 'darwin'"),
     ],
 )
