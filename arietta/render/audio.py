@@ -11,7 +11,6 @@ the blocks as they come, `audio_bytes` holds the file.
 from __future__ import annotations
 
 import io
-import itertools
 import wave
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ import numpy as np
 from ..errors import RequestError
 from ..files import atomic_file, write_errors_as
 from ..music.notes import Notes
-from .loudness import find_gain
+from .loudness import GainMeter
 from .piano import BLOCK, SAMPLE_RATE, Sound, frame_count, import_soundfile, sound_blocks
 
 AudioKind = Literal["wav", "ogg", "flac", "mp3"]
@@ -45,17 +44,25 @@ def audio_parts(
 ) -> Iterator[bytes]:
     """Render a piece as a sound file in parts, of `block` frames each, so that an hour takes the memory of a block.
 
-    Raises RequestError as `write_audio` does, before the first part.
+    A part may be empty: the piece is measured first, and encoders gather short blocks. Raises RequestError as
+    `write_audio` does, before the first part.
     """
     if kind not in AUDIO_KINDS:
         raise RequestError(f"{kind!r} is no kind of sound file; there are {', '.join(AUDIO_KINDS)}")
+    return _parts(notes, kind, block, progress)
+
+
+def _parts(notes: Notes, kind: AudioKind, block: int, progress: Progress | None) -> Iterator[bytes]:
     if kind in ("flac", "mp3"):  # their headers are written last
         file = io.BytesIO()
-        return (file.getvalue() for _ in [*_render(file, kind, notes, block, progress), None][-1:])
+        for _ in _render(file, kind, notes, block, progress):
+            yield b""
+        yield file.getvalue()
+        return
     stream = _Parts()
-    blocks = (stream.taken() for _ in _render(stream, kind, notes, block, progress))
-    last = (stream.taken() for _ in range(1))  # what is written when the file is closed
-    return filter(None, itertools.chain(blocks, last))  # the encoder of OGG gathers several short blocks
+    for _ in _render(stream, kind, notes, block, progress):
+        yield stream.taken()
+    yield stream.taken()  # what is written when the file is closed
 
 
 def write_audio(path: str | Path, notes: Notes, *, progress: Progress | None = None) -> None:
@@ -110,8 +117,12 @@ def _render(stream: IO[bytes], kind: str, notes: Notes, block: int, progress: Pr
                 progress(done / 2 / SAMPLE_RATE, total / SAMPLE_RATE)
             yield sound
 
+    meter = GainMeter()
     # Measured in blocks of one size whatever is written, so that parts are the bytes of the whole.
-    gain = np.float32(find_gain(render(BLOCK)))
+    for sound in render(BLOCK):
+        meter.add(sound)
+        yield
+    gain = np.float32(meter.gain())
     with _open_sound(stream, kind, total) as write:
         for sound in render(block):
             write(sound * gain)

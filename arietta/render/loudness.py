@@ -30,20 +30,36 @@ def find_gain(blocks: Iterable[Sound]) -> float:
 
     `blocks` float32 [F, 2] follow one another; each is let go of before the next.
     """
-    powers, rest, context, peak = list[Floats](), np.zeros(0), np.zeros((SETTLING, 2), dtype=np.float32), 0.0
+    meter = GainMeter()
     for block in blocks:
-        sound = np.concatenate([context, block])
+        meter.add(block)
+    return meter.gain()
+
+
+class GainMeter:
+    """Measures a recording that comes block by block."""
+
+    def __init__(self) -> None:
+        self._powers, self._rest, self._peak = list[Floats](), np.zeros(0), 0.0
+        self._context = np.zeros((SETTLING, 2), dtype=np.float32)
+
+    def add(self, block: Sound) -> None:
+        """Measure the next block, float32 [F, 2]."""
+        sound = np.concatenate([self._context, block])
         response = k_weighting(len(sound))
         filtered = np.fft.irfft(np.fft.rfft(sound, axis=0) * response[:, None], n=len(sound), axis=0)[SETTLING:]
-        rest = np.concatenate([rest, (filtered**2).sum(axis=1)])
+        rest = np.concatenate([self._rest, (filtered**2).sum(axis=1)])
         count = len(rest) // STEP
-        powers.append(rest[: count * STEP].reshape(count, STEP).mean(axis=1))
-        rest, context = rest[count * STEP :], sound[-SETTLING:]
-        peak = max(peak, float(np.abs(block).max(initial=0.0)))
-    if not peak:
-        return 1.0
-    loudness = integrated_loudness(np.concatenate([*powers, [rest.sum() / STEP]]))
-    return min(10 ** ((TARGET - loudness) / 20), HIGHEST_PEAK / peak)
+        self._powers.append(rest[: count * STEP].reshape(count, STEP).mean(axis=1))
+        self._rest, self._context = rest[count * STEP :], sound[-SETTLING:]
+        self._peak = max(self._peak, float(np.abs(block).max(initial=0.0)))
+
+    def gain(self) -> float:
+        """Return the gain for all that was measured, as `find_gain` does."""
+        if not self._peak:
+            return 1.0
+        loudness = integrated_loudness(np.concatenate([*self._powers, [self._rest.sum() / STEP]]))
+        return min(10 ** ((TARGET - loudness) / 20), HIGHEST_PEAK / self._peak)
 
 
 def integrated_loudness(power: Floats) -> float:

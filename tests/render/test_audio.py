@@ -58,7 +58,7 @@ def test_the_same_notes_give_the_same_wav(waltz: Notes) -> None:
 
 def test_a_sound_file_in_parts_is_the_whole_one(waltz: Notes) -> None:
     parts = list(audio_parts(waltz, "wav", block=SAMPLE_RATE))
-    assert len(parts) > 4 and max(map(len, parts)) <= 4 * SAMPLE_RATE + 44
+    assert len(list(filter(None, parts))) > 4 and max(map(len, parts)) <= 4 * SAMPLE_RATE + 44
     assert b"".join(parts) == audio_bytes(waltz, "wav")
     ogg, _ = opened(b"".join(audio_parts(waltz, "ogg", block=SAMPLE_RATE)))
     assert ogg.shape == opened(audio_bytes(waltz, "wav"))[0].shape
@@ -66,7 +66,7 @@ def test_a_sound_file_in_parts_is_the_whole_one(waltz: Notes) -> None:
 
 def test_a_sound_file_that_nobody_takes_to_its_end_is_let_go_without_a_word(waltz: Notes) -> None:
     parts = audio_parts(waltz, "wav", block=SAMPLE_RATE)
-    assert next(parts).startswith(b"RIFF")
+    assert next(filter(None, parts)).startswith(b"RIFF")
     del parts  # warnings are errors here
 
 

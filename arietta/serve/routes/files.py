@@ -84,8 +84,8 @@ FILE_KINDS = (
 )
 
 
-def file_writer(ending: str, record: Record, version: Version, limits: Limits) -> Callable[[], bytes]:
-    """Return what writes a version of a piece as a kind of file; sound in parts, call by call, until one is empty.
+def file_writer(ending: str, record: Record, version: Version, limits: Limits) -> Callable[[], bytes | None]:
+    """Return what writes a version of a piece as a kind of file; sound in parts, call by call, until None.
 
     Raises RequestError where a piece is too long or too dear for sound, HTTPException where this installation lacks a
     package that the kind needs: all that can be refused, before anything is written.
@@ -96,7 +96,7 @@ def file_writer(ending: str, record: Record, version: Version, limits: Limits) -
         raise HTTPException(501, f"this server cannot make .{ending} files: {error}") from error
 
 
-def _writer(ending: str, record: Record, version: Version, limits: Limits) -> Callable[[], bytes]:
+def _writer(ending: str, record: Record, version: Version, limits: Limits) -> Callable[[], bytes | None]:
     notes = version.notes
     match ending:
         case "mid":
@@ -114,7 +114,7 @@ def _writer(ending: str, record: Record, version: Version, limits: Limits) -> Ca
                 if seconds > most:
                     raise RequestError(f"{what} {seconds:.0f} s; sound is made of {most:.0f} s at most")
             parts = audio_parts(notes, ending, block=SOUND_BLOCK)
-            return lambda: next(parts, b"")
+            return lambda: next(parts, None)
         case "musicxml":
             from ...render.score import score_musicxml
 
@@ -139,13 +139,14 @@ AppQueues = Annotated[WorkQueues, Depends(queues_of)]
 class SoundStream(StreamingResponse):
     """A sound file that is rendered as fast as its client takes it, and counts in the queue until it is sent."""
 
-    def __init__(self, write: Callable[[], bytes], queue: WorkQueue, client: str, **about: Any) -> None:
+    def __init__(self, write: Callable[[], bytes | None], queue: WorkQueue, client: str, **about: Any) -> None:
         self._write, self._queue, self._client = write, queue, client
         super().__init__(self._parts(), **about)
 
     async def _parts(self) -> AsyncIterator[bytes]:
-        while part := await self._queue.turn(self._client, self._write):
-            yield part
+        while (part := await self._queue.turn(self._client, self._write)) is not None:
+            if part:
+                yield part
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the file; raises FullError, before anything is sent, where too many sounds are under way."""
@@ -185,7 +186,7 @@ def files_router() -> APIRouter:
 
 def _file_endpoint(kind: FileKind) -> Callable[..., Any]:
     async def get_file(http: HttpRequest, key: PieceId, service: AppService, queues: AppQueues) -> Response:
-        def prepare() -> tuple[Record, Callable[[], bytes]]:
+        def prepare() -> tuple[Record, Callable[[], bytes | None]]:
             record = service.finished(key)
             return record, file_writer(kind.ending, record, service.music(key), service.limits)
 
