@@ -131,10 +131,10 @@ def test_a_prompt_that_takes_long_to_hear_holds_nobody_up(
 ) -> None:
     start_after, heard = tiny_engine.start_after, threading.Event()
 
-    def slowly(condition: ConditionIds, prompt: Any) -> Any:
+    def slowly(condition: ConditionIds, prompt: Any, conditions: Any = None) -> Any:
         if len(prompt):
             heard.wait(PATIENCE)
-        return start_after(condition, prompt)
+        return start_after(condition, prompt, conditions)
 
     monkeypatch.setattr(tiny_engine, "start_after", slowly)
     slow, quick = job(tiny_engine, notes=5, prompt=waltz), job(tiny_engine, notes=5)
@@ -170,10 +170,10 @@ def test_a_prompt_that_cannot_be_heard_fails_alone(
 ) -> None:
     start_after = tiny_engine.start_after
 
-    def fail(condition: ConditionIds, prompt: Any) -> Any:
+    def fail(condition: ConditionIds, prompt: Any, conditions: Any = None) -> Any:
         if len(prompt):
             raise RuntimeError("deaf")
-        return start_after(condition, prompt)
+        return start_after(condition, prompt, conditions)
 
     monkeypatch.setattr(tiny_engine, "start_after", fail)
     deaf, well = job(tiny_engine, notes=5, prompt=waltz), job(tiny_engine, notes=40)
