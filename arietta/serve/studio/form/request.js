@@ -52,7 +52,7 @@ export class RequestForm {
 
   /** What to ask of the server, without what to begin with. Throws a RangeError with a sentence where a number is missing. */
   read() {
-    const { style, model, unit, temperature, guidance, seed, count } = this.#fields;
+    const { style, model, unit, seed, count } = this.#fields;
     const length = Number(this.#fields.extent.value);
     if (!(length >= 1)) throw this.#reject("extent", "lengthInvalid");
     if (seed.value !== "" && !(seed.validity.valid && Number.isInteger(Number(seed.value)))) throw this.#reject("seed", "seedInvalid");
@@ -60,7 +60,7 @@ export class RequestForm {
       [unit.value]: length,
       style: style.value,
       model: model.value,
-      ...(this.#sampling ?? { temperature: Number(temperature.value), guidance: Number(guidance.value) }),
+      ...(this.#sampling ?? this.#chosenSampling()),
       count: Number(count.value),
       ...(Number(count.value) > 1 && { best: 1 }),
       ...(seed.value !== "" && { seed: Number(seed.value) }),
@@ -97,6 +97,16 @@ export class RequestForm {
     const piece = this.#form.querySelector("[name=beginning][value=piece]");
     piece.disabled = !isAllowed || !this.#canContinue;
     if (piece.disabled && piece.checked) this.beginning = "nothing";
+  }
+
+  /** What was moved from where it begins: all else is left to the model, which has its own best values. */
+  #chosenSampling() {
+    const { temperature, guidance } = this.#fields;
+    const isGuided = guidance.value !== "" && !guidance.disabled;
+    return {
+      ...(temperature.value !== temperature.defaultValue && { temperature: Number(temperature.value) }),
+      ...(isGuided && { guidance: Number(guidance.value) }),
+    };
   }
 
   get #model() {

@@ -18,6 +18,7 @@ export default {
   "temperature.bold": "bold",
   "temperature.daring": "daring",
   guidance: "Strength of the style",
+  "guidance.default": "as the model is best",
   "guidance.light": "light",
   "guidance.clear": "clear",
   "guidance.strong": "strong",

@@ -18,6 +18,7 @@ export default {
   "temperature.bold": "audaz",
   "temperature.daring": "temeraria",
   guidance: "Fuerza del estilo",
+  "guidance.default": "la mejor del modelo",
   "guidance.light": "leve",
   "guidance.clear": "clara",
   "guidance.strong": "marcada",
