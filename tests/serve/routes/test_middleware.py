@@ -130,7 +130,7 @@ def test_a_body_that_does_not_say_is_counted_while_it_comes(locked: httpx.Client
 def test_a_body_that_does_not_come_is_not_waited_for(locked: httpx.Client) -> None:
     begun = time.monotonic()
     with socket.create_connection((locked.base_url.host, locked.base_url.port or 80), timeout=20) as slow:
-        head = f"POST /v1/pieces HTTP/1.1\r\nHost: here\r\nX-API-Key: {KEY}\r\nContent-Type: application/json\r\n"
+        head = f"POST /v1/pieces HTTP/1.1\r\nHost: 127.0.0.1\r\nX-API-Key: {KEY}\r\nContent-Type: application/json\r\n"
         slow.sendall(f"{head}Content-Length: 100\r\n\r\n{{".encode())
         said = slow.recv(1_000).decode()
     assert said.startswith("HTTP/1.1 408")

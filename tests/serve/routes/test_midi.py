@@ -33,7 +33,7 @@ def long_request(client: httpx.Client) -> Iterator[socket.socket]:
     """Ask for the longest piece, and leave at the end of the block without waiting for it."""
     before = busy(client)
     with socket.create_connection((client.base_url.host, client.base_url.port or 80)) as asking:
-        asking.sendall(f"GET /midi/{MOST_NOTES} HTTP/1.1\r\nHost: here\r\n\r\n".encode())
+        asking.sendall(f"GET /midi/{MOST_NOTES} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
         until(lambda: busy(client) == before + 1)
         yield asking
 
