@@ -145,8 +145,8 @@ class Eager:
 
     def step(self, row: Tensor, position: int) -> Tensor:
         """Hidden state [width] after a row that stands at `place`."""
-        nobody = torch.zeros(1, dtype=torch.int64)
-        hidden = self.model.embedding(row[None, None], nobody, nobody)[0, 0]
+        anything = torch.zeros(1, len(self.model.config.conditions), dtype=torch.int64)
+        hidden = self.model.embedding(row[None, None], anything)[0, 0]
         for layer, block in enumerate(self.model.blocks):
             hidden = hidden + self.attend(layer, block.attention, block.norm_1(hidden), position)
             hidden = hidden + block.down(functional.gelu(block.up(block.norm_2(hidden))))

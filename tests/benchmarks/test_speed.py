@@ -195,10 +195,10 @@ def test_the_peer_in_eager_torch_is_the_same_network(benchmark: Any, positions: 
 
     folder = bundle_of(tmp_path / "mine", replace(TINY, positions=positions))
     eager = benchmark("benchmarks.speed.peers").Eager(load_bundle(folder))
-    sizes, nobody = torch.tensor(TINY.field_sizes), torch.zeros(1, dtype=torch.int64)
+    sizes, anything = torch.tensor(TINY.field_sizes), torch.zeros(1, len(TINY.conditions), dtype=torch.int64)
     rows = eager.generate(20)
     found = torch.stack([eager.step(row, place) for place, row in enumerate([sizes, *rows[:-1]])])
-    hidden = eager.model.embedding(shift_right(rows[None], TINY.field_sizes), nobody, nobody)
+    hidden = eager.model.embedding(shift_right(rows[None], TINY.field_sizes), anything)
     for block in eager.model.blocks:
         hidden = block(hidden)
     torch.testing.assert_close(found, eager.model.norm(hidden)[0], atol=1e-4, rtol=1e-4)

