@@ -86,7 +86,7 @@ def measure_prompts(engine: OnnxEngine, repeats: int, threads: int) -> None:
 def prompt_seconds(engine: OnnxEngine, rows: Tokens, repeat: int) -> tuple[float, float]:
     """Seconds to take in rows [T, F] and the same rows again; another `repeat` is another prompt."""
     prompt = np.concatenate([rows[:1], rows[1 + repeat :]])
-    first, second = (seconds(lambda: engine.start_after((0, 0), prompt)) for _ in range(2))
+    first, second = (seconds(lambda: engine.start_after(engine.bundle.model.condition_ids(), prompt)) for _ in range(2))
     return first, second
 
 

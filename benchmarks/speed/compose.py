@@ -111,7 +111,7 @@ def uncached_seconds(engine: OnnxEngine, events: Tokens, row_count: int) -> floa
 
 
 def _prefix_seconds(engine: OnnxEngine, events: Tokens) -> float:
-    cache = engine.start([(0, 0)])
+    cache = engine.start([engine.bundle.model.condition_ids()])
     return seconds(lambda: engine.prefill(events, cache))
 
 

@@ -105,7 +105,10 @@ class Timed:
 
 def row_seconds(engine: OnnxEngine, at: int) -> np.ndarray:
     """Seconds of each part of a burst of rows, float64 [STEPS, 4]; `engine.step` is a Timed one."""
-    piece, cache = Generation(Request(notes=10 * STEPS, seed=at), engine.bundle), engine.start([(0, 0)])
+    piece, cache = (
+        Generation(Request(notes=10 * STEPS, seed=at), engine.bundle),
+        engine.start([engine.bundle.model.condition_ids()]),
+    )
     taken = []
     for step in range(-WARM_STEPS, STEPS):
         cache.filled[:] = filled_at(engine.bundle.model, at, max(step, 0))
