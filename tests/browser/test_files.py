@@ -39,7 +39,8 @@ FOLDERS = {
     "score": {"page"},
     "form": {"api.js", "page", "score", "sound"},
     "takes": {"api.js", "page", "score"},
-    "app.js": {"api.js", "page", "score", "sound", "form", "takes"},
+    "edit": {"api.js", "page", "score", "takes"},
+    "app.js": {"api.js", "page", "score", "sound", "form", "takes", "edit"},
 }
 
 

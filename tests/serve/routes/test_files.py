@@ -91,6 +91,7 @@ def test_sound_of_a_piece_that_is_too_long_is_refused(models: Models, tmp_path: 
         assert "sound is made of 1 s at most" in problem(client.get(piece["links"]["wav"]), 422)
 
 
+FIRST_PASS = 120.0  # seconds, at most, until how loud it is has been measured and the first of it is sent
 LONG_SOUND = {"notes": 3, "seed": 1, "prompt": {"notes": [[0, 1, 60, 60], [900, 1, 60, 60]]}}
 DEAR = {"notes": 3, "prompt": {"notes": [[0.8 * n, 400, 21 + n % 88, 60] for n in range(3_900)]}}
 
@@ -109,7 +110,7 @@ def test_a_long_sound_comes_as_it_is_rendered_and_is_not_rendered_ahead(models: 
         sounds = client.app.state.queues.sounds
         turn = sounds.turn
         sounds.turn = lambda *about: rendered.append(1) or turn(*about)
-        with client.stream("GET", piece["links"]["wav"]) as answer:
+        with client.stream("GET", piece["links"]["wav"], timeout=FIRST_PASS) as answer:
             parts = answer.iter_bytes(1_000)  # which ends the answer when it is let go
             assert next(parts).startswith(b"RIFF")
             until(lambda: len({len(rendered) for _ in range(3) if not time.sleep(0.2)}) == 1)
@@ -124,7 +125,7 @@ def test_a_long_sound_comes_as_it_is_rendered_and_is_not_rendered_ahead(models: 
 def test_sounds_and_files_under_way_are_counted_for_each_client(models: Models, tmp_path: Path) -> None:
     with serving(models, tmp_path, Limits(work_per_client=1)) as client:
         piece = composed(client, **LONG_SOUND)
-        with client.stream("GET", piece["links"]["wav"]) as answer:
+        with client.stream("GET", piece["links"]["wav"], timeout=FIRST_PASS) as answer:
             parts = answer.iter_bytes(1_000)
             assert next(parts)
             refusal = client.get(piece["links"]["ogg"])

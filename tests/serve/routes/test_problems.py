@@ -58,7 +58,7 @@ def test_a_wrong_value_is_named_by_where_it_stands_with_what_is_expected() -> No
 
 
 def test_several_wrong_values_make_one_sentence_and_long_ones_are_shortened() -> None:
-    wrong = {"seed": "x" * 99, "temperature": "a", "top_p": "b", "min_p": "c", "notes": "d"}
+    wrong = {"seed": "x" * 99, "seconds": "a", "count": "b", "best": "c", "notes": "d"}
     sentences = detail(**wrong).split("; ")
     assert len(sentences) == 4
     assert any(sentence.endswith("'" + "x" * 39 + "...") for sentence in sentences)
