@@ -117,6 +117,8 @@ def section(bundle: Bundle) -> str:
     default = " (the default)" if name == DEFAULT_MODEL else ""
     size = sum(path.stat().st_size for path in bundle.path.iterdir() if path.is_file()) / 1e6
     index = find_index(bundle.index_folder)
+    has_curve = (PICTURES / f"{name}-curve.png").exists()
+    curve = f" [Its curve](models/{name}-curve.png)." if has_curve else ""
     limits = [f"- {limit}" for limit in card["limits"]]
     samples = [
         f"seed {seed}: [MIDI](models/{name}-seed-{seed}.mid), [piano roll](models/{name}-seed-{seed}.png)"
@@ -130,7 +132,7 @@ def section(bundle: Bundle) -> str:
             f"- **Licence:** [{card['licence']}]({card['licence_url']}). {card['allows']}",
             f"- **Split:** {card['split']}",
             f"- **Network:** {described(bundle)}; {size:.1f} MB in {bundle.precision}, `{bundle.fingerprint}`",
-            f"- **Training:** {trained(card['training'])} [Its curve](models/{name}-curve.png).",
+            f"- **Training:** {trained(card['training'])}{curve}",
             *([f"- **Index of its training music:** {index_sentence(index)}"] if index else []),
             f"- **Samples:** {'; '.join(samples)}",
             f"- **Report:** `{report_command(name)}` writes a page of its takes beside real music",
