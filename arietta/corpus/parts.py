@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CorpusError
+from ..untrusted import parse_object
 from .columns import ColumnWriter
 from .ingest import IngestConfig, decide_corpus, find_labelled
 from .labels import Label
@@ -140,13 +141,13 @@ def merge_parts(
 
 def _open_part(path: Path) -> _Part:
     try:
-        header, *lines = (json.loads(line) for line in (path / LISTING).read_text(encoding="ascii").splitlines())
+        header, *lines = map(parse_object, (path / LISTING).read_text(encoding="ascii").splitlines())
         shard, agreed = Shard(*header["shard"]), header["agreed"]
         if len(lines) != len(range(shard.number - 1, agreed["files"], shard.count)):
             raise ValueError(f"{len(lines)} lines")
     except OSError as error:
         raise CorpusError(f"{path}: no part of a corpus ({LISTING}: {error.strerror or error})") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise CorpusError(f"{path}: {LISTING} is damaged ({error}); read the part again") from error
     if agreed["reader"] != READER_VERSION:
         raise CorpusError(

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from ..errors import CorpusError
 from ..files import atomic_folder
-from ..music.notes import Notes
+from ..music.notes import Notes, clip_pedal
 from ..names import nearest_names
 from ..untrusted import parse_object, read_within
 from .columns import ColumnWriter
@@ -165,7 +165,7 @@ class Store:
         onset = self._columns["onset"]
         low = float(onset[rows.start]) if 0 < start < count else 0.0 if start == 0 else np.inf
         high = float(onset[rows.stop]) if stop < count else np.inf
-        return Notes(**columns, pedal=_frozen(_clip_pedal(pedal, low, high)))
+        return Notes(**columns, pedal=_frozen(clip_pedal(pedal, low, high)))
 
     def _check_piece(self, piece: Piece, span: Span) -> None:
         # Once a piece and process, when it is first read: 0.1 ms, against a second for a whole corpus at opening.
@@ -353,14 +353,6 @@ def _check(folder: Path, pieces: Sequence[Piece], columns: Mapping[str, NDArray[
         row_count = len(columns[name])
         if row_count < needed:
             raise CorpusError(f"{folder}: {name}.npy has {row_count} rows and should have {needed}; ingest it again")
-
-
-def _clip_pedal(pedal: NDArray[Any], low: float, high: float) -> NDArray[np.float64]:
-    """Clip pedal intervals [P, 2] to [low, high) and leave out what lies outside."""
-    first = int(np.searchsorted(pedal[:, 1], low, side="right"))
-    last = int(np.searchsorted(pedal[:, 0], high, side="left"))
-    cut = np.clip(pedal[first : max(first, last)], low, high)
-    return np.asarray(cut[cut[:, 1] > cut[:, 0]], dtype=np.float64)  # nothing is left where low is high: in a chord
 
 
 def _frozen(values: NDArray[Any]) -> NDArray[Any]:

@@ -17,6 +17,7 @@ With each token go two facts that no guidance strengthens: its role, and how muc
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,6 +135,22 @@ def kept_tokens(passage: Tokens, is_kept: Booleans) -> Tokens:
     """Return the notes of a passage that stay, at their own times: what stands after KEPT; marks never stay."""
     chosen = is_kept & (passage[:, 1] < KEY_COUNT)
     return respace(passage[chosen], TIME_STEPS[passage[:, 0]].cumsum()[chosen])
+
+
+def find_outer_line(pitch: NDArray[Any], onset: NDArray[Any], gap: float, *, is_top: bool) -> Booleans:
+    """Return which notes are the highest or lowest of their chord, within an octave of the line's middle, bool [N].
+
+    Notes stand in order of `onset`; those that follow within `gap`, in its unit, are struck together. More than an
+    octave off, it is an accompaniment that sounds alone for a while.
+    """
+    if not len(pitch):
+        return np.zeros(0, dtype=np.bool_)
+    height = pitch.astype(np.int64) * (1 if is_top else -1)  # the bottom line is the top of pitches turned over
+    chord = np.concatenate([[0], np.cumsum(np.diff(onset) > gap)])
+    highest = np.full(chord[-1] + 1, height.min())
+    np.maximum.at(highest, chord, height)
+    is_line: Booleans = height == highest[chord]
+    return is_line & (height >= np.median(height[is_line]) - 12)
 
 
 def steps_of(tokens: Tokens) -> int:

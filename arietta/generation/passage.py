@@ -37,7 +37,7 @@ from ..codecs.passage import ENDLESS, Frame, PassageDecoder
 from ..errors import RequestError
 from ..model.bundle import Bundle
 from ..model.config import ConditionIds, ModelConfig
-from ..music.notes import Note, Notes, Pedal, Seconds, next_strike, shift
+from ..music.notes import Note, Notes, Pedal, Seconds, clip_pedal, next_strike, shift
 from .given import NO_TOKENS, PASSAGE_ROLE, UNKNOWN, Layout, kept_tokens, lay_out
 
 SHORTEST_PASSAGE = 12  # tokens, of the passages that models are trained on; shorter ones take in what is around them
@@ -125,8 +125,7 @@ class Edit:
             (pressed, *edges[1:3]),
             (self.music.pedal, *edges[2:]),
         ):
-            clipped = np.clip(presses, low, high)
-            parts += [tuple(press) for press in clipped.tolist() if press[1] > press[0]]
+            parts += clip_pedal(presses, low, high).tolist()
         joined: list[list[float]] = []
         for down, up in parts:
             if joined and joined[-1][1] == down and down in edges:

@@ -29,6 +29,7 @@ from ..model.sampling import Sampling
 from ..music.notes import Note, Notes, Pedal, join, select, shift, trim
 from .batch import generate_all
 from .conversion import as_notes
+from .given import find_outer_line
 from .passage import CONTEXT, Edit, filling_codec
 from .request import Request, Take, draw_seed
 
@@ -71,9 +72,7 @@ def extend(
     """Go on from `at`, where the piece is cut, or from its end, by `notes` or `seconds`."""
     prompt = as_notes(music)
     if at is not None:
-        inside = prompt.onset < at
-        pedal = np.minimum(prompt.pedal, at)
-        cut = select(prompt, inside, pedal[pedal[:, 1] > pedal[:, 0]])
+        cut = prompt.between(0.0, at)
         prompt = Notes.of(cut.onset, np.minimum(cut.release, at) - cut.onset, cut.pitch, cut.velocity, cut.pedal)
     engine, seed, settings = _settings(**asked)
     if settings.pop("wishes"):
@@ -142,7 +141,10 @@ def find_kept(notes: Notes, start: float, stop: float, keep: Keep) -> Booleans:
         is_kept[list(keep)] = True
         return is_kept & inside
     if keep in ("top", "bottom"):
-        return _find_line(notes, inside, is_top=keep == "top")
+        is_kept = np.zeros(len(notes), dtype=np.bool_)
+        line = find_outer_line(notes.pitch[inside], notes.onset[inside], CHORD_SECONDS, is_top=keep == "top")
+        is_kept[inside] = line
+        return is_kept
     hands: dict[str, Booleans] = {
         "all": inside,
         "right": inside & (notes.pitch >= MIDDLE_C),
@@ -153,20 +155,6 @@ def find_kept(notes: Notes, start: float, stop: float, keep: Keep) -> Booleans:
             f"keep {keep!r} is unknown; choose left, right, top, bottom, all, pitches, or a list of notes"
         )
     return hands[keep]
-
-
-def _find_line(notes: Notes, inside: Booleans, *, is_top: bool) -> Booleans:
-    """The highest or lowest note of each chord, where it lies within an octave of the line's middle."""
-    is_line, height = np.zeros(len(notes), dtype=np.bool_), notes.pitch.astype(np.int64) * (1 if is_top else -1)
-    chosen = np.flatnonzero(inside)
-    if not len(chosen):
-        return is_line
-    chord = np.cumsum(np.diff(notes.onset[chosen], prepend=notes.onset[chosen][0]) > CHORD_SECONDS)
-    highest = np.full(chord[-1] + 1, -128)
-    np.maximum.at(highest, chord, height[chosen])
-    line = chosen[height[chosen] == highest[chord]]
-    is_line[line] = height[line] >= np.median(height[line]) - 12
-    return is_line
 
 
 def _checked(seconds: float) -> float:

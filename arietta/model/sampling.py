@@ -194,9 +194,7 @@ def sample(
 ) -> int:
     """Draw one of the values that `mask` bool [V] leaves, for `logits` and `noise` float32 [V].
 
-    from collections.abc import Callable, Mapping, Sequence
-    from dataclasses import asdict, dataclass, field, fields
-    from typing import Any, NamedTuple
+    `settings` float32 [3] are the field's temperature, top-p and min-p: its column of `Sampling.by_field`.
     """
     temperature, top_p, min_p = settings
     scaled = np.where(mask, logits / temperature, np.float32(-1e30))

@@ -238,9 +238,12 @@ def stretch(notes: Notes, factor: float) -> Notes:
 
 
 def clip_pedal(pedal: Seconds, start: float, end: float) -> Seconds:
-    """Cut the pedal at both ends of a span of seconds."""
-    clipped = np.clip(pedal, start, end)
-    return clipped[clipped[:, 1] > clipped[:, 0]]
+    """Cut the pedal [P, 2] at both ends of a span of seconds; nothing is left of what lies outside."""
+    # Found first: of a long piece's pedal a short span has a few presses.
+    first = int(np.searchsorted(pedal[:, 1], start, side="right"))
+    last = int(np.searchsorted(pedal[:, 0], end, side="left"))
+    clipped = np.clip(pedal[first : max(first, last)], start, end)
+    return np.asarray(clipped[clipped[:, 1] > clipped[:, 0]], dtype=np.float64)
 
 
 def merge_pedal(pedal: Seconds) -> Seconds:

@@ -19,7 +19,7 @@ from ..jobs.job import Job
 from ..jobs.service import Service, UnknownPieceError
 from .middleware import client_of
 from .problems import problem_responses
-from .requests import FORM, JSON, AppService, read_json, read_orders
+from .requests import FORM, JSON, AppService, body_of, read_json, read_orders
 from .schemas import Change, PieceId, PiecePage, PieceRequest, PieceRequestForm, Pieces, PieceView
 
 MOST_PER_PAGE = 200
@@ -43,12 +43,6 @@ BODY: dict[str, Any] = {
             },
             FORM: {"schema": {"$ref": f"#/components/schemas/{PieceRequestForm.__name__}"}},
         },
-        "required": True,
-    }
-}
-CHANGE_BODY: dict[str, Any] = {
-    "requestBody": {
-        "content": {JSON: {"schema": {"$ref": f"#/components/schemas/{Change.__name__}"}}},
         "required": True,
     }
 }
@@ -125,7 +119,7 @@ async def look_at_piece(key: PieceId, service: AppService) -> PieceView:
     "/v1/pieces/{id}",
     summary="Name a piece anew, or make it a favourite or none",
     responses=problem_responses(_404="There is no such piece.", _422="A value is impossible."),
-    openapi_extra=CHANGE_BODY,
+    openapi_extra=body_of(Change),
     name="change",
 )
 async def change_piece(http: HttpRequest, key: PieceId, service: AppService) -> PieceView:

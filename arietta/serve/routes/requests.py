@@ -101,7 +101,7 @@ def _passage_orders(
         raise RequestError(f"{asked.verb} works on given music: it takes no original")
     if given is None or (given.piece is None) == (not given.notes):
         raise RequestError(f"{asked.verb} needs music in given: the id of a piece, or notes")
-    notes = stored_notes(given.piece) if given.piece is not None else _notes(given.notes, given.pedal, "given")
+    notes = stored_notes(given.piece) if given.piece is not None else notes_of(given.notes, given.pedal, "given")
     most = limits.most_notes + limits.most_prompt_notes
     if not 1 <= len(notes) <= most:
         raise RequestError(f"the given music has {len(notes)} notes; 1 to {most} are taken")
@@ -121,13 +121,19 @@ def _passage_orders(
     ]
 
 
-def _notes(rows: Sequence[Any], pedal: Sequence[Any], name: str) -> Notes:
+def notes_of(rows: Sequence[Any], pedal: Sequence[Any], name: str) -> Notes:
     """Read rows of notes; raises RequestError where they are none."""
     onset, duration, pitch, velocity = zip(*rows, strict=True) if rows else ((), (), (), ())
     try:
         return Notes.of(onset, duration, pitch, velocity, pedal)
     except (ValueError, OverflowError) as error:
         raise RequestError(f"{name}: {error}") from error
+
+
+def body_of(kind: type[Sent]) -> dict[str, Any]:
+    """Describe a body that `read_json` reads, which FastAPI would parse in the event loop; `app` adds the schema."""
+    schema = {"$ref": f"#/components/schemas/{kind.__name__}"}
+    return {"requestBody": {"content": {JSON: {"schema": schema}}, "required": True}}
 
 
 async def read_json(http: HttpRequest, kind: type[AnySent]) -> AnySent:
@@ -191,7 +197,7 @@ def _read_prompt(
         # One note more than is allowed, so that a file that is too long is seen to be.
         notes = read_upload(file, most_notes=asked.prompt_notes or limits.most_prompt_notes + 1)
     elif asked.prompt is not None:
-        notes = _notes(asked.prompt.notes, asked.prompt.pedal, "prompt")
+        notes = notes_of(asked.prompt.notes, asked.prompt.pedal, "prompt")
     elif asked.prompt_notes is not None:
         raise RequestError("prompt_notes says how much to take of a prompt: give one, or a piece to go on from")
     else:

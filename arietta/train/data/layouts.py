@@ -14,14 +14,12 @@ from numpy.typing import NDArray
 
 from ...codecs.codec import Booleans, Tokens
 from ...codecs.grid import DURATION_STEPS, KEY_COUNT, START, TIME_STEPS, respace
-from ...generation.given import NO_TOKENS, Layout, kept_tokens, lay_out
+from ...generation.given import NO_TOKENS, Layout, find_outer_line, kept_tokens, lay_out
+from ...generation.passage import SHORTEST_PASSAGE
 
 WAYS = ("fill", "keep", "accompany", "touch")
 SHORTEST_CROP = 65  # tokens: of less no passage is drawn
-SHORTEST_PASSAGE, LONGEST_PASSAGE = (
-    12,
-    600,
-)  # tokens, in the first two ways; lengths are drawn evenly in their logarithm
+LONGEST_PASSAGE = 600  # tokens, in the first two ways; lengths are drawn evenly in their logarithm
 CHORD_STEPS = 3  # notes that follow within so many steps are struck together
 
 
@@ -57,13 +55,7 @@ def choose_kept(passage: Tokens, rng: np.random.Generator) -> Booleans:
     pitch, at = passage[notes, 1].astype(np.int64), TIME_STEPS[passage[:, 0]].cumsum()[notes]
     way = rng.random()
     if way < 0.45:
-        sign = 1 if way < 0.3 else -1  # the top line, or the bottom line, which is the top of pitches turned over
-        chord = np.concatenate([[0], np.cumsum(np.diff(at) > CHORD_STEPS)])
-        highest = np.full(chord[-1] + 1, -KEY_COUNT)
-        np.maximum.at(highest, chord, sign * pitch)
-        is_line = sign * pitch == highest[chord]
-        # More than an octave off, it is an accompaniment that sounds alone for a while.
-        chosen = is_line & (sign * pitch >= np.median(sign * pitch[is_line]) - 12)
+        chosen = find_outer_line(pitch, at, CHORD_STEPS, is_top=way < 0.3)
     elif way < 0.8:
         split = np.quantile(pitch, rng.uniform(0.3, 0.7))
         chosen = pitch > split if rng.random() < 0.6 else pitch <= split

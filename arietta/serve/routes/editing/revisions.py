@@ -15,13 +15,12 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from ....errors import RequestError
-from ....music.notes import Notes
 from ...jobs.editing.revisions import Draft, Tree
 from ...jobs.history import Record
 from ...jobs.service import Service
 from ..files import MusicView
 from ..problems import problem_responses
-from ..requests import JSON, AppService, read_json
+from ..requests import AppService, body_of, notes_of, read_json
 from ..schemas import LONGEST_NAME, Music, PieceId, RevisionView, Sent, iso_time
 
 IF_MATCH = Header(alias="If-Match", description="The ETag of the revisions that the change was made from.")
@@ -96,12 +95,6 @@ def _given_count(asked: Mapping[str, Any]) -> int:
     if "passage" in asked:
         return int(asked["passage"]["given_notes"])
     return 0 if "verb" in asked else int(asked.get("prompt_notes", 0))
-
-
-def body_of(model: type[Sent]) -> dict[str, Any]:
-    """Describe a body that the endpoint reads by itself, for OpenAPI; `app` adds the schema."""
-    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
-    return {"requestBody": {"content": {JSON: {"schema": schema}}, "required": True}}
 
 
 @router.get(
@@ -199,11 +192,7 @@ def _draft(asked: RevisionRequest, service: Service) -> Draft:
     most = limits.most_notes + limits.most_prompt_notes
     if len(asked.notes) > most:
         raise RequestError(f"a revision has at most {most} notes, not {len(asked.notes)}")
-    onset, duration, pitch, velocity = zip(*asked.notes, strict=True) if asked.notes else ((), (), (), ())
-    try:
-        notes = Notes.of(onset, duration, pitch, velocity, asked.pedal)
-    except (ValueError, OverflowError) as error:
-        raise RequestError(f"notes: {error}") from error
+    notes = notes_of(asked.notes, asked.pedal, "notes")
     most_seconds = limits.most_seconds + limits.most_prompt_seconds
     if notes.seconds > most_seconds:
         raise RequestError(f"a revision lasts at most {most_seconds:g} s, not {notes.seconds:.7g}")
