@@ -21,12 +21,15 @@ MOST_DEPTH = 100  # of lists and objects within one another; ours have four
 def read_within(path: Path, most_bytes: int) -> bytes:
     """Return the content of a regular file; raises OSError where it is none, or has more bytes than that."""
     # Looked at first: a pipe is waited for when it is opened already.
-    if not stat.S_ISREG(path.stat().st_mode):
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "not a file but a folder, a pipe or a device", str(path))
-    with path.open("rb") as file:
-        content = file.read(most_bytes + 1)
-    if len(content) > most_bytes:
+    if status.st_size > most_bytes:
         raise OSError(errno.EFBIG, f"larger than {most_bytes >> 20} MB", str(path))
+    with path.open("rb") as file:
+        content = file.read(status.st_size + 1)  # memory for as many bytes as are asked for is taken at once
+    if len(content) > status.st_size:
+        raise OSError(errno.EIO, "was written to while it was read", str(path))
     return content
 
 

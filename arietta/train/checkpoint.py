@@ -5,10 +5,12 @@
     best.pt    the same without the optimiser
 
 Checkpoints are read with weights_only=True, and written under another name and renamed, so a kill leaves the old one.
+After torch's file, a zip archive, stand SEAL and the SHA-256 of all before; torch reads the file with or without.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import pickle
@@ -28,12 +30,24 @@ from ..codecs.codec import Codec
 from ..errors import ConfigError
 from ..files import write_file
 from ..model.config import ModelConfig
+from ..untrusted import read_within
 from .config import RunSettings, describe_config
 from .network import build_model
 
 RUN, LAST, BEST = "run.json", "last.pt", "best.pt"
+SEAL, END = b"arietta sha256 ", b"PK\5\6"
+LARGEST_CHECKPOINT = 64 * 2**30  # bytes; a network of 29 million parameters with its optimiser has 0.4 GB
 # What torch raises for a file that it cannot load, and what a dictionary raises that lacks an expected key.
-UNREADABLE = (OSError, EOFError, LookupError, TypeError, ValueError, RuntimeError, pickle.UnpicklingError)
+UNREADABLE = (
+    OSError,
+    EOFError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    ValueError,
+    RuntimeError,
+    pickle.UnpicklingError,
+)
 # Up to bundle format 3 the two conditions of a network went by these names.
 RENAMED = {f"embedding.{name}.weight": f"embedding.conditions.{name}.weight" for name in ("composer", "source")}
 # Settings of [train] in which a run may differ from its checkpoint's; others would make it another run.
@@ -46,13 +60,29 @@ def write_checkpoint(path: Path, content: Content) -> None:
     """Write a checkpoint whole, or leave the file that was there; raises OSError."""
     buffer = io.BytesIO()  # a full disk then fails in write_file, as an OSError
     torch.save(content, buffer)
-    write_file(path, buffer.getvalue())
+    write_file(path, buffer.getvalue() + SEAL + hashlib.sha256(buffer.getbuffer()).digest())
+
+
+def read_sealed(path: Path) -> Content:
+    """Read any file of torch's that `write_checkpoint` wrote, on the CPU; raises one of UNREADABLE.
+
+    An older one has no seal, and ends where torch's archive does.
+    """
+    data = read_within(path, LARGEST_CHECKPOINT)
+    size = len(data) - len(SEAL) - hashlib.sha256().digest_size
+    is_sealed = data[size:].startswith(SEAL)
+    # Without a seal the last is the zip format's end of central directory, of 22 bytes where no comment follows.
+    is_sound = data[-32:] == hashlib.sha256(memoryview(data)[:size]).digest() if is_sealed else data[-22:-18] == END
+    if not is_sound:
+        raise ValueError("its checksum differs: it was altered or cut off since it was written")
+    content: Content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    return content
 
 
 def read_checkpoint(path: Path) -> Content:
-    """Read what `write_checkpoint` wrote, on the CPU; raises ConfigError where it is none of ours."""
+    """Read what `write_checkpoint` wrote of a run; raises ConfigError where it is none of ours, or was altered."""
     try:
-        content: Content = torch.load(path, map_location="cpu", weights_only=True)
+        content = read_sealed(path)
         if not {"model", "config", "codec", "store", "step"} <= set(content):
             raise KeyError("model, config, codec, store or step is missing")
     except FileNotFoundError as error:

@@ -26,7 +26,17 @@ import torch
 
 from ..errors import ConfigError
 from ..files import write_file
-from .checkpoint import BEST, LAST, RUN, check_same_run, read_checkpoint, versions, write_checkpoint, write_json
+from .checkpoint import (
+    BEST,
+    LAST,
+    RUN,
+    UNREADABLE,
+    check_same_run,
+    read_checkpoint,
+    versions,
+    write_checkpoint,
+    write_json,
+)
 from .config import describe_config
 from .data.batches import pieces_of
 from .hardware import Hardware, describe_machine
@@ -122,9 +132,12 @@ class Run:
                     f"{self.folder}: this run was begun by an older version, which alone can go on with it; "
                     "`arietta export` still makes a model of it, and a new run needs another --out"
                 )
-            check_same_run(self.folder, content["identity"], self.plan.identity())
-            trainer.restore(content)
-            planned = _length_of(content["identity"]["settings"]["train"])
+            try:
+                check_same_run(self.folder, content["identity"], self.plan.identity())
+                trainer.restore(content)
+                planned = _length_of(content["identity"]["settings"]["train"])
+            except UNREADABLE as error:
+                raise ConfigError(f"{last}: lacks what a run needs to go on, or has it in another shape") from error
         if self.settings.validation_windows:
             self.windows = cut_token_windows(
                 self.plan.codec,

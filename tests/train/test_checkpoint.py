@@ -40,6 +40,36 @@ def test_a_checkpoint_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert content["step"] == 7 and torch.equal(content["model"]["weight"], torch.arange(3.0))
 
 
+def test_a_flipped_bit_anywhere_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "last.pt"
+    write_checkpoint(path, CONTENT)
+    sound = path.read_bytes()
+    for position in [*range(0, len(sound), 37), *range(len(sound) - 47, len(sound))]:
+        flipped = bytearray(sound)
+        flipped[position] ^= 16
+        path.write_bytes(flipped)
+        with pytest.raises(ConfigError, match=r"last\.pt: not a checkpoint .*altered or cut off"):
+            read_checkpoint(path)
+    for size in range(len(sound) - 80, len(sound), 7):
+        path.write_bytes(sound[:size])
+        with pytest.raises(ConfigError, match="altered or cut off"):
+            read_checkpoint(path)
+
+
+def test_a_checkpoint_without_a_checksum_is_read_as_before_and_torch_reads_one_with_it(tmp_path: Path) -> None:
+    torch.save(CONTENT, tmp_path / "old.pt")
+    write_checkpoint(tmp_path / "new.pt", CONTENT)
+    assert read_checkpoint(tmp_path / "old.pt")["step"] == 7
+    assert torch.load(tmp_path / "new.pt", weights_only=True)["step"] == 7
+
+
+@pytest.mark.posix
+def test_a_pipe_is_no_checkpoint_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "last.pt")
+    with pytest.raises(ConfigError, match="a pipe or a device"):
+        read_checkpoint(tmp_path / "last.pt")
+
+
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_checkpoint(tmp_path / "last.pt", CONTENT)
     before = (tmp_path / "last.pt").read_bytes()

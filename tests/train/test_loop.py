@@ -18,7 +18,7 @@ from arietta.codecs.note import NoteCodec
 from arietta.codecs.performance import PerformanceCodec
 from arietta.corpus.store import Store
 from arietta.errors import ConfigError, CorpusError
-from arietta.train.checkpoint import BEST, LAST, load_trained, read_checkpoint, write_checkpoint
+from arietta.train.checkpoint import BEST, LAST, load_trained, read_checkpoint
 from arietta.train.config import DataSettings, ModelSettings, RunSettings, TrainSettings, load_config
 from arietta.train.hardware import LAPTOP, Hardware
 from arietta.train.log import read_metrics
@@ -204,24 +204,6 @@ def test_a_folder_with_a_run_on_another_corpus_is_refused_naming_both(store: Sto
     other = make_store(tmp_path / "other", pieces=[scale(k + 50, 100) for k in range(6)])
     with pytest.raises(ConfigError, match=f"store = {store.fingerprint}, and this one has {other.fingerprint}"):
         run_of(other, tmp_path / "run")
-
-
-def test_a_run_begun_by_the_first_release_is_not_continued(store: Store, tmp_path: Path) -> None:
-    run_of(store, tmp_path)
-    content = read_checkpoint(tmp_path / LAST)
-    del content["config"]["conditions"]
-    write_checkpoint(tmp_path / LAST, content)
-    with pytest.raises(ConfigError, match=r"begun by an older version, .*`arietta export` still makes a model of it"):
-        run_of(store, tmp_path)
-
-
-def test_a_damaged_checkpoint_is_refused_by_name(store: Store, tmp_path: Path) -> None:
-    run_of(store, tmp_path)
-    whole = (tmp_path / LAST).read_bytes()
-    for damaged in (b"", b"not a checkpoint", whole[: len(whole) // 2]):
-        (tmp_path / LAST).write_bytes(damaged)
-        with pytest.raises(ConfigError, match=r"last\.pt: not a checkpoint"):
-            run_of(store, tmp_path)
 
 
 def test_training_stops_when_validation_no_longer_improves(store: Store, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from ...errors import ConfigError
 from ...evaluation.embedding import FEATURES, LAYERS, Layer, features
-from ..checkpoint import UNREADABLE, write_checkpoint
+from ..checkpoint import UNREADABLE, read_sealed, write_checkpoint
 from ..schedule import cosine_rate
 from .data import Library, draw_pairs
 
@@ -166,7 +166,7 @@ class EmbeddingTrainer:
     def restore(self, path: Path) -> None:
         """Go on from what `save` wrote; raises ConfigError where it is damaged, or a run that differs from this one."""
         try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            content = read_sealed(path)
             if content["settings"] != asdict(self.settings) or content["composers"] != list(self.library.composers):
                 raise ConfigError(f"{path}: holds a run with other settings or composers; choose another --out")
             self._parts.load_state_dict(content["parts"])
