@@ -4,15 +4,15 @@
 
 The same notes give the same WAV, byte for byte; an OGG stream carries a serial number that libsndfile draws anew.
 Every piece is as loud as the next, -18 LUFS, or less where a peak would pass -1 dBFS (`loudness`). It is rendered block
-by block, once to be measured and once to be written, so an hour takes no more memory than a minute; `audio_parts` gives
-the blocks as they come, `audio_bytes` holds the file.
+by block, a long one once to be measured and once to be written, so an hour takes no more memory than two minutes;
+`audio_parts` gives the blocks as they come, `audio_bytes` holds the file.
 """
 
 from __future__ import annotations
 
 import io
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Literal
@@ -31,6 +31,7 @@ Progress = Callable[[float, float], None]  # seconds rendered, seconds in all
 # How libsndfile calls what it writes; WAV is written here, so that its bytes depend on no library.
 ENCODED = {"ogg": ("OGG", "VORBIS"), "flac": ("FLAC", "PCM_16"), "mp3": ("MP3", "MPEG_LAYER_III")}
 AUDIO_KINDS = ("wav", *ENCODED)
+KEPT_FRAMES = 120 * SAMPLE_RATE  # what lasts no longer is rendered once, and kept meanwhile: 42 MB
 LONGEST_WAV = (2**32 - 256) // (4 * SAMPLE_RATE)  # seconds: a WAV counts its bytes in 32 bits
 
 
@@ -109,22 +110,24 @@ def _render(stream: IO[bytes], kind: str, notes: Notes, block: int, progress: Pr
         raise RequestError(f"the piece lasts {notes.seconds / 3600:.1f} hours; a WAV file holds {LONGEST_WAV // 3600}")
     total, done = frame_count(notes), 0
 
-    def render(size: int) -> Iterator[Sound]:
+    def counted(sounds: Iterable[Sound]) -> Iterator[Sound]:
         nonlocal done
-        for sound in sound_blocks(notes, block=size):
+        for sound in sounds:
             done += len(sound)
             if progress:
                 progress(done / 2 / SAMPLE_RATE, total / SAMPLE_RATE)
             yield sound
 
-    meter = GainMeter()
+    meter, rendered = GainMeter(), list[Sound]()
     # Measured in blocks of one size whatever is written, so that parts are the bytes of the whole.
-    for sound in render(BLOCK):
+    for sound in counted(sound_blocks(notes, block=BLOCK)):
         meter.add(sound)
+        if block == BLOCK and total <= KEPT_FRAMES:
+            rendered.append(sound)
         yield
     gain = np.float32(meter.gain())
     with _open_sound(stream, kind, total) as write:
-        for sound in render(block):
+        for sound in counted(rendered or sound_blocks(notes, block=block)):
             write(sound * gain)
             yield
 
