@@ -12,12 +12,19 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from ..errors import AriettaError
 from ..names import escape_name
 
 VERBS = {
     "compose": "compose a piece of exactly the length you ask for",
+    "regenerate": "write a passage of a piece anew",
+    "extend": "go on from the end of a piece, or from a moment of it",
+    "connect": "write what leads from one piece to another",
+    "lead-in": "write what leads into a piece",
+    "accompany": "write what goes with a melody",
+    "vary": "write phrases of a piece anew under their top line",
     "play": "play a MIDI file on a piano",
     "render": "make sound, a score or a picture of a MIDI file",
     "serve": "open the studio in a browser, and compose over HTTP",
@@ -78,7 +85,7 @@ def _run(words: list[str]) -> int:
         from .greeting import greet
 
         return greet(main)
-    return importlib.import_module(f".{arguments.verb}", __name__).run(arguments) or 0
+    return _module(arguments.verb).run(arguments) or 0
 
 
 def make_parser(words: Sequence[str]) -> argparse.ArgumentParser:
@@ -91,8 +98,13 @@ def make_parser(words: Sequence[str]) -> argparse.ArgumentParser:
     for name, summary in VERBS.items():
         verb = verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         if words[:1] == [name]:
-            module = importlib.import_module(f".{name}", __name__)
+            module = _module(name)
             verb.description = module.__doc__ or verb.description
             verb.formatter_class = argparse.RawDescriptionHelpFormatter
             module.add_arguments(verb)
     return parser
+
+
+def _module(verb: str) -> Any:
+    """Load the file of a verb."""
+    return importlib.import_module(f".{verb.replace('-', '_')}", __name__)

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -23,11 +22,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ..errors import RequestError
-from ..model.bundle import DEFAULT_MODEL, list_bundles
+from ..model.bundle import DEFAULT_MODEL
 from ..model.config import ANY, NO_STYLE
 from ..model.sampling import Sampling
 from ..names import escape_name
 from ..program import command
+from .output import MAX_TAKES, add_model, add_wishes, find_output, read_integer, read_music, read_number, save_take
 from .table import table
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", "Take", "ServedTake")
 
-MAX_TAKES = 100
 _SAMPLING = (
     ("--temperature", "T", "below 1 tamer, above 1 bolder; of every field, or time=1,symbol=0.9"),
     ("--top-p", "P", "draw from the likeliest values up to this share; of every field but time, or time=0.98"),
@@ -51,34 +50,36 @@ _SAMPLING = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--notes", metavar="N", type=_integer, help="compose exactly N notes (default 300)")
-    length.add_argument("--seconds", metavar="S", type=_number, help="or S seconds of music, within 2 %%")
-    models = ", ".join(list_bundles())
-    parser.add_argument("--model", metavar="NAME", help=f"one of {models}, or a folder (default {DEFAULT_MODEL})")
+    length.add_argument("--notes", metavar="N", type=read_integer, help="compose exactly N notes (default 300)")
+    length.add_argument("--seconds", metavar="S", type=read_number, help="or S seconds of music, within 2 %%")
+    add_model(parser)
     parser.add_argument("--server", metavar="URL", help="let a server compose, with its models ($ARIETTA_API_KEY)")
     parser.add_argument(
         "--style", default="any", metavar="COMPOSER", help="a composer the model knows, or none (default %(default)s)"
     )
     parser.add_argument("--prompt", metavar="FILE", type=Path, help="a MIDI file to go on from; its notes are kept")
-    parser.add_argument("--prompt-notes", metavar="K", type=_integer, help="take only the first K notes of the prompt")
-    parser.add_argument("--seed", type=_integer, help="the same seed gives the same piece (drawn if not given)")
+    parser.add_argument(
+        "--prompt-notes", metavar="K", type=read_integer, help="take only the first K notes of the prompt"
+    )
+    parser.add_argument("--seed", type=read_integer, help="the same seed gives the same piece (drawn if not given)")
     for name, metavar, tells in _SAMPLING:
         parser.add_argument(name, metavar=metavar, help=f"{tells} (default: the model's own)")
     parser.add_argument(
         "--guidance",
         metavar="G",
-        type=_number,
-        help="how strongly to follow the style, 1 as the model does, more brings it out (default: the model's own)",
+        type=read_number,
+        help="how strongly to follow style and wishes, 1 as the model does, more brings them out (default: its own)",
     )
+    add_wishes(parser)
     parser.add_argument(
         "--count",
         metavar="M",
-        type=_integer,
+        type=read_integer,
         default=1,
         help="compose M takes, with seeds counted up (default %(default)s)",
     )
     parser.add_argument(
-        "--best", metavar="K", type=_integer, help="of these keep the K nearest to real music (default all)"
+        "--best", metavar="K", type=read_integer, help="of these keep the K nearest to real music (default all)"
     )
     parser.add_argument(
         "--original", action="store_true", help="compose again what shares more with other music than people's works do"
@@ -205,6 +206,7 @@ def _index(arguments: argparse.Namespace, bundle: Bundle) -> PassageIndex | None
 
 def _requests(arguments: argparse.Namespace) -> list[Request]:
     from ..generation.request import DEFAULT_NOTES, Request, draw_seed
+    from ..generation.wishes import read_wishes
 
     if not 1 <= arguments.count <= MAX_TAKES:
         raise RequestError(f"--count must lie in 1-{MAX_TAKES}, not {arguments.count}")
@@ -221,6 +223,7 @@ def _requests(arguments: argparse.Namespace) -> list[Request]:
             seed + take,
             sampling,
             ending=not arguments.no_ending,
+            wishes=read_wishes(density=arguments.density, loudness=arguments.loudness, key=arguments.key),
         )
         for take in range(arguments.count)
     ]
@@ -232,40 +235,11 @@ def _prompt(arguments: argparse.Namespace) -> Notes | None:
             raise RequestError("--prompt-notes says how much of --prompt FILE to take: name the file")
         return None
     from ..music.notes import first
-    from ..music.reading import read_piece
 
-    name, piece = str(arguments.prompt), read_piece(arguments.prompt)
-    notes = piece.notes
     if arguments.prompt_notes is not None and arguments.prompt_notes < 1:
         raise RequestError(f"--prompt-notes must be 1 or more, not {arguments.prompt_notes}")
-    remarks = " ".join(piece.remarks)
-    if not len(notes):
-        raise RequestError(f"{name}: has no notes to go on from. {remarks}".rstrip(". "))
-    if remarks:
-        print(f"{name}: {remarks}", file=sys.stderr)
+    notes = read_music(arguments.prompt, "to go on from")
     return notes if arguments.prompt_notes is None else first(notes, arguments.prompt_notes)
-
-
-def _out(arguments: argparse.Namespace, count: int) -> Path:
-    """Where takes go: the file named by -o, or its folder, where files are named after their takes."""
-    out = Path(arguments.out)
-    is_file = _is_file(out)
-    if is_file and count > 1:
-        raise RequestError(f"{out}: {count} takes need a folder, not one file: give -o a folder")
-    folder = out.parent if is_file else out
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise RequestError(f"{folder}: is a file; -o takes a .mid file or a folder") from error
-    if not os.access(folder, os.W_OK):
-        raise RequestError(f"{folder}: you may not write there; -o takes another folder")
-    if is_file and arguments.prompt is not None and out.exists() and out.samefile(arguments.prompt):
-        raise RequestError(f"{out}: is the prompt, and would be lost: give -o another name")
-    return out
-
-
-def _is_file(out: Path) -> bool:
-    return out.suffix.lower() in (".mid", ".midi") and not out.is_dir()
 
 
 def _compose(arguments: argparse.Namespace, requests: list[Request], composer: Composer[T]) -> None:
@@ -275,7 +249,8 @@ def _compose(arguments: argparse.Namespace, requests: list[Request], composer: C
     best: int | None = arguments.best
     # The folder is created here, once the composer has refused what it cannot do.
     endings = [ending for ending, is_wanted in ((".png", arguments.roll), (".ogg", arguments.sound)) if is_wanted]
-    save = partial(_save, out=_out(arguments, best or len(requests)), endings=endings)
+    prompts = [] if arguments.prompt is None else [arguments.prompt]
+    save = partial(save_take, out=find_output(Path(arguments.out), best or len(requests), prompts), endings=endings)
     began, takes, paths = time.perf_counter(), list[T](), dict[int, Path]()
     with progress_bar("composing", "note" if requests[0].notes else "s") as progress:
         for take in composer.compose(requests, progress):
@@ -327,27 +302,3 @@ def _report(takes: Sequence[Take | ServedTake], paths: dict[int, Path], endings:
             print(guard_sentence(take.interventions))
     first = min(paths)
     print(f"Hear it: {command('play', paths[first])}")
-
-
-def _save(take: Take | ServedTake, out: Path, *, endings: Sequence[str]) -> Path:
-    """Save a take as MIDI, and beside it as the kinds of files that end in `endings`."""
-    path = out if _is_file(out) else out / f"{take.title}.mid"
-    take.save(path)
-    for ending in endings:
-        take.save(path.with_suffix(ending))
-    return path
-
-
-def _integer(text: str) -> int:
-    """Read a whole number; argparse shows the sentence for anything else."""
-    try:
-        return int(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from error
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from error

@@ -37,6 +37,7 @@ from .guard import CourseGuard
 from .passage import open_in_model
 from .prompt import Seam, join_prompt, push_prompt
 from .request import MAX_NOTES, Request, Take
+from .wishes import wish_ids
 
 TOKENS_SUMMED = 64  # added to the likelihood at once: adding them one by one took as long as decoding them
 NOISE_ROWS = 16  # drawn at once: drawing them one by one took twice as long
@@ -55,11 +56,10 @@ class Generation:
         self.codec = bundle.codec
         if not self.codec.can_continue and (request.prompt is not None or request.seconds is not None):
             raise RequestError(f"{bundle.name} composes a number of notes from the beginning: no prompt, no seconds")
-        self.condition = condition_of(self.request.style, bundle)
-        if request.edit is not None:
-            self.condition = request.edit.wished(bundle.model, self.condition)
-        self.unconditional = bundle.model.unconditional(self.condition)
-        self.is_guided = self.unconditional != self.condition and self.request.sampling.guidance != 1
+        self._style = condition_of(self.request.style, bundle)
+        self.unconditional = bundle.model.unconditional(self._style)
+        is_wished = bool(request.wishes) or self.unconditional != self._style
+        self.is_guided = is_wished and self.request.sampling.guidance != 1
         self.rng = np.random.default_rng(request.seed)
         self.decoder: Decoder = self.codec.decoder()
         self.loop_guard = LoopGuard() if is_guarded else None
@@ -86,6 +86,8 @@ class Generation:
         self.course_guard = CourseGuard(self.interventions, self.decoder.clock) if has_course_guard else None
         # From here on the decoder counts what is composed; the prompt's own notes and time are taken off.
         self._start_clock, self._prompt_note_count = self.decoder.clock, self.decoder.note_count
+        self.condition = self._wished_ids()
+        self.is_changing = self.opened is not None or any(len(steps) > 1 for steps in request.wishes.values())
         if self.opened is None:
             until = None if request.seconds is None else self._start_clock + request.seconds
             self.decoder.plan(notes_left=request.notes, until=until)
@@ -150,6 +152,16 @@ class Generation:
     def conditions(self, ids: ConditionIds) -> NDArray[np.int64] | None:
         """Condition ids of the prompt's tokens, int64 [T, K], where these differ from token to token."""
         return None if self.opened is None else self.opened.layout.conditions(self.bundle.model, ids)
+
+    def next_condition(self, *, is_unconditional: bool) -> ConditionIds:
+        """Return the condition ids of the next token, where these change while the piece goes on."""
+        ids = self.unconditional if is_unconditional else self._wished_ids()
+        return ids if self.opened is None else self.opened.condition(self.bundle.model, ids)
+
+    def _wished_ids(self) -> ConditionIds:
+        """The ids of the style and of what is wished for at this moment of the piece."""
+        second = self.decoder.clock + self._seam.shift
+        return wish_ids(self.request.wishes, second, self.bundle.model, self._style)
 
     def push(self, token: list[int], nll: NDArray[np.float32]) -> tuple[list[int], list[Note | Pedal]]:
         """Take the engine's token; return it as it stands in the piece, and the events that it completes."""
@@ -282,9 +294,8 @@ def step(slots: Sequence[Slot], cache: Cache, engine: Engine) -> list[tuple[Gene
     for index, slot in enumerate(slots):
         if not slot.is_unconditional:  # its partner has the same noise and masks, and so draws the same token
             inputs[index] = inputs[slot.partner] = slot.generation.noise(), slot.generation.masks()
-        if slot.generation.opened is not None:
-            ids = slot.generation.unconditional if slot.is_unconditional else slot.generation.condition
-            engine.condition(cache, index, slot.generation.opened.condition(slot.generation.bundle.model, ids))
+        if slot.generation.is_changing:
+            engine.condition(cache, index, slot.generation.next_condition(is_unconditional=slot.is_unconditional))
     tokens = engine.decode(
         cache,
         np.stack([inputs[index][0] for index in range(len(slots))]),

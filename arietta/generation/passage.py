@@ -12,7 +12,6 @@ they are, to the float, and the pedal is the same function of time outside the p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -51,8 +50,7 @@ class Edit:
     """What `music` has from `start` to before `stop` (s), written anew but for the notes of `is_kept` bool [N].
 
     New pedal is played unless `keep_pedal`. `leads_back` is False where the passage ends with its last kept note and
-    nothing follows. `context` tokens are given on each side. `wishes` are density (notes per second), loudness (mean
-    velocity) and key, for a model that knows them.
+    nothing follows. `context` tokens are given on each side.
     """
 
     music: Notes = field(repr=False)
@@ -62,7 +60,6 @@ class Edit:
     keep_pedal: bool = False
     leads_back: bool = True
     context: int = CONTEXT
-    wishes: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.stop:
@@ -83,19 +80,7 @@ class Edit:
     def describe(self) -> dict[str, Any]:
         """Return what is asked for as JSON values; the music is named by its length, kept notes by their number."""
         values: dict[str, Any] = {"from": self.start, "to": self.stop, "given_notes": int((~self.is_replaced).sum())}
-        values |= {"keep_pedal": self.keep_pedal, "leads_back": self.leads_back, "context": self.context}
-        return values | dict(self.wishes)
-
-    def wished(self, model: ModelConfig, ids: ConditionIds) -> ConditionIds:
-        """Return condition ids with the wishes among them; raises RequestError for one that the model does not know."""
-        known = {condition.name: condition for condition in model.conditions}
-        numbers = dict(zip(known, ids, strict=True))
-        for name, wish in self.wishes.items():
-            values = known[name].values if name in known else ()
-            if name not in known or (values and wish not in values):
-                raise RequestError(f"the model knows no {name} {wish!r}; it knows {', '.join(values) or 'no ' + name}")
-            numbers[name] = values.index(wish) + 1 if values else int(known[name].ids_of(float(wish)))
-        return tuple(numbers.values())
+        return values | {"keep_pedal": self.keep_pedal, "leads_back": self.leads_back, "context": self.context}
 
     def join(self, events: list[Note | Pedal]) -> tuple[Notes, Booleans]:
         """Put what was composed into the piece; return it and which of its notes are new, bool [N].

@@ -19,12 +19,14 @@ from typing import Any
 from ..codecs.codec import Booleans, Tokens
 from ..errors import RequestError
 from ..model.bundle import Bundle, composer_of
+from ..model.conditions import MEASURED
 from ..model.config import ANY
 from ..model.sampling import MODEL_DEFAULTS, Sampling
 from ..music.meter import Meter
 from ..music.notes import Notes
 from ..names import fold_name, same_name
 from .passage import Edit
+from .wishes import Wishes, describe_wishes, read_wishes
 
 DEFAULT_NOTES = 300  # where neither notes nor seconds are asked for: a minute or two of music
 MAX_NOTES = 100_000
@@ -38,8 +40,9 @@ class Request:
 
     `style` is a composer, "any" for one that the seed draws where the model has shares of composers, or "none". With
     `stopped_at` composing stops after so many notes of it, as a musician stopped it once. With `ending` the model is
-    told when the end is near, so that it closes; without, the music stops as if it went on. Raises RequestError where a
-    value is impossible; what depends on the model is checked by `Generation`.
+    told when the end is near, so that it closes; without, the music stops as if it went on. `wishes` are as
+    `read_wishes` gives them, for a model that knows them. Raises RequestError where a value is impossible; what depends
+    on the model is checked by `Generation`.
     """
 
     notes: int | None = None
@@ -51,6 +54,7 @@ class Request:
     stopped_at: int | None = None
     edit: Edit | None = None
     ending: bool = True
+    wishes: Wishes = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         lengths = self.notes, self.seconds, self.edit
@@ -78,6 +82,7 @@ class Request:
         """Return what to ask for to get the same piece again, as JSON values; given music is named by its length."""
         values: dict[str, Any] = {"notes": self.notes, "seconds": self.seconds, "style": self.style, "seed": self.seed}
         values |= {"stopped_at": self.stopped_at, "ending": None if self.ending else False}
+        values |= describe_wishes(self.wishes)
         if self.edit is not None:
             values["passage"] = self.edit.describe()
         prompt = {"prompt_notes": len(self.prompt)} if self.prompt is not None else {}
@@ -88,6 +93,10 @@ class Request:
         cls, description: Mapping[str, Any], prompt: Notes | None = None, edit: Edit | None = None
     ) -> Request:
         """Read back what `describe` returned, alone or among other values, but for given music: `prompt` or `edit`."""
+        wishes = {
+            **description.get("passage", {}),
+            **description,
+        }  # pieces of earlier versions have them of the passage
         return cls(
             notes=description.get("notes"),
             seconds=description.get("seconds"),
@@ -98,6 +107,7 @@ class Request:
             stopped_at=description.get("stopped_at"),
             ending=description.get("ending", True),
             edit=edit,
+            wishes=read_wishes(**{name: wishes[name] for name in MEASURED if name in wishes}),
         )
 
     def resolve(self, bundle: Bundle) -> Request:

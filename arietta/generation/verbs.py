@@ -4,15 +4,16 @@
     take.notes      # the whole piece, in which take.is_new marks what was composed
 
 No verb changes a note that it was not asked to, and a seed fixes what it gives. Music is anything that `as_notes`
-reads, times are seconds, `model` is a model's name or folder, or an engine. All take `n`, `seed`, `model` and wishes:
-`style`, `density` (notes per second), `loudness` (mean velocity), `key` ("C minor"), and `guidance` for all of these.
+reads, times are seconds, `model` is a model's name or folder, or an engine. All take `n`, `seed`, `model`, `progress`
+and wishes: `style`, `density`, `loudness` and `key` as `generation.wishes` reads them, and `guidance` for all of these.
 Of several takes the likeliest comes first: `take.nats` has the model's mean nats per token, in plain order, of the
 passage and of the 64 tokens after it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,18 +24,21 @@ from ..codecs.codec import Booleans
 from ..codecs.grid import STEPS_PER_SECOND, TIME_STEPS
 from ..errors import RequestError
 from ..model.bundle import condition_of
-from ..model.config import ANY, NO_STYLE
+from ..model.config import ANY
 from ..model.engine import Engine, shared_engine
 from ..model.sampling import Sampling
 from ..music.notes import Note, Notes, Pedal, join, select, shift, trim
+from ..render.score.hands import split_hands
 from .batch import generate_all
 from .conversion import as_notes
 from .given import find_outer_line
 from .passage import CONTEXT, Edit, filling_codec
 from .request import Request, Take, draw_seed
+from .wishes import read_wishes
 
+Progress = Callable[[float, float], None]
 Keep = str | tuple[int, int] | Sequence[int] | None
-MIDDLE_C = 60  # the right hand plays it and what is above, the left hand what is below
+HANDS_AROUND = 10.0  # seconds on each side of a passage from which it is seen which hand plays what
 CHORD_SECONDS = 0.03  # notes nearer than this are struck together
 LONGEST_PART = 400  # notes of a passage that are written at once; models are trained on passages of up to 600 tokens
 OVERLAP = 0.1  # of such a part, which it writes beyond its end so that it leads on; the next part writes it again
@@ -47,17 +51,10 @@ def regenerate(
 ) -> list[Take]:
     """Write anew what begins at `start` <= t < `stop`, but for the notes to `keep`.
 
-    `keep`: "left", "right", "top", "bottom", "all", a range of pitches (low, high), or a list of indices of notes.
-    Raises RequestError for a passage outside the piece, and for all of it: that is composing.
+    `keep`: "left" or "right" hand, "top", "bottom", "all", a range of pitches, (48, 60) or "48-60", or a list of
+    indices of notes. Raises RequestError for a passage outside the piece, and for all of it: that is composing.
     """
-    notes = as_notes(music)
-    if not 0 <= start < stop or start >= notes.seconds:
-        raise RequestError(f"the passage {start:g}-{stop:g} s lies outside the piece, which has {notes.seconds:g} s")
-    stop = min(stop, notes.seconds)
-    edit = Edit(notes, start, stop, find_kept(notes, start, stop, keep), keep_pedal)
-    if edit.is_replaced.all():
-        raise RequestError("nothing of the piece would be left: compose a new one instead")
-    return _write(edit, n, **asked)
+    return _write(passage_edit(_read(music), start, stop, keep=keep, keep_pedal=keep_pedal), n, **asked)
 
 
 def extend(
@@ -70,37 +67,26 @@ def extend(
     **asked: Any,
 ) -> list[Take]:
     """Go on from `at`, where the piece is cut, or from its end, by `notes` or `seconds`."""
-    prompt = as_notes(music)
-    if at is not None:
-        cut = prompt.between(0.0, at)
-        prompt = Notes.of(cut.onset, np.minimum(cut.release, at) - cut.onset, cut.pitch, cut.velocity, cut.pedal)
-    engine, seed, settings = _settings(**asked)
-    if settings.pop("wishes"):
-        raise RequestError("density, loudness and key are wishes for passages; going on takes a style alone")
+    prompt = cut_at(_read(music), at)
+    engine, seed, progress, settings = _settings(**asked)
     request = Request(notes, seconds, prompt=prompt, seed=seed, **settings)
-    return list(_in_order(generate_all([replace(request, seed=seed + k) for k in range(n)], engine)))
+    requests = [replace(request, seed=seed + number) for number in range(n)]
+    return _in_order(generate_all(requests, engine, progress=progress))
 
 
 def lead_in(music: Any, seconds: float, *, n: int = 1, **asked: Any) -> list[Take]:
     """Write `seconds` of music that lead into a piece."""
-    return _write(Edit(shift(trim(as_notes(music)), _checked(seconds)), 0.0, seconds), n, **asked)
+    return _write(lead_in_edit(_read(music), seconds), n, **asked)
 
 
 def connect(first: Any, second: Any, seconds: float, *, n: int = 1, **asked: Any) -> list[Take]:
     """Write the `seconds` between the last release of one piece and the beginning of another."""
-    before = as_notes(first)
-    joined = join(before, trim(as_notes(second)), _checked(seconds))
-    return _write(Edit(joined, before.seconds, before.seconds + seconds), n, **asked)
+    return _write(connection_edit(_read(first), _read(second), seconds), n, **asked)
 
 
 def accompany(music: Any, *, keep: Keep = "all", n: int = 1, keep_pedal: bool = False, **asked: Any) -> list[Take]:
     """Write what goes with the notes to `keep`, to the last release of the piece; its other notes go."""
-    notes = as_notes(music)
-    is_kept = find_kept(notes, 0.0, notes.seconds, keep)
-    if not is_kept.any():
-        raise RequestError("there is nothing to accompany: no note is kept")
-    notes = select(notes, is_kept)
-    edit = Edit(notes, 0.0, notes.seconds, np.ones(len(notes), dtype=np.bool_), keep_pedal, leads_back=False)
+    edit = accompaniment_edit(_read(music), keep=keep, keep_pedal=keep_pedal)
     return _write(edit, n, longest=LONGEST_PART // 2, **asked)
 
 
@@ -111,8 +97,8 @@ def vary(music: Any, strength: float, *, n: int = 1, **asked: Any) -> list[Take]
     """
     if not 0 <= strength <= 1:
         raise RequestError(f"strength lies in 0-1, not {strength:g}")
-    notes = as_notes(music)
-    engine, seed, settings = _settings(**asked)
+    notes = _read(music)
+    engine, seed, progress, settings = _settings(**asked)
     takes = []
     for number in range(n):
         rng = np.random.default_rng((seed + number, len(notes)))
@@ -120,11 +106,81 @@ def vary(music: Any, strength: float, *, n: int = 1, **asked: Any) -> list[Take]
         is_new_phrase = rng.random(len(edges) - 1) < 2 * strength
         is_line = find_kept(notes, 0.0, np.inf, "top") & (rng.random(len(notes)) >= strength)
         phrase = np.clip(np.searchsorted(edges, notes.onset, side="right") - 1, 0, len(edges) - 2)
-        edit = Edit(notes, 0.0, notes.seconds, is_line | ~is_new_phrase[phrase], wishes=settings["wishes"])
-        request = Request(edit=edit, seed=seed + number, style=settings["style"], sampling=settings["sampling"])
+        edit = Edit(notes, 0.0, notes.seconds, is_line | ~is_new_phrase[phrase])
+        request = Request(edit=edit, seed=seed + number, **settings)
         parts = [(edges[k], edges[k + 1], edges[k + 1]) for k in np.flatnonzero(is_new_phrase).tolist()]
         takes.append(_write_parts(request, parts, engine))
+        if progress is not None:
+            progress(number + 1, n)
     return _in_order(takes)
+
+
+def passage_edit(notes: Notes, start: float, stop: float, *, keep: Keep = None, keep_pedal: bool = False) -> Edit:
+    """Return the edit of `regenerate`, and raise what it raises."""
+    if not 0 <= start < stop or start >= notes.seconds:
+        raise RequestError(f"the passage {start:g}-{stop:g} s lies outside the piece, which has {notes.seconds:g} s")
+    stop = min(stop, notes.seconds)
+    edit = Edit(notes, start, stop, find_kept(notes, start, stop, keep), keep_pedal)
+    if edit.is_replaced.all():
+        raise RequestError("nothing of the piece would be left: compose a new one instead")
+    return edit
+
+
+def lead_in_edit(notes: Notes, seconds: float) -> Edit:
+    """Return the edit of `lead_in`, in the piece that begins so much later."""
+    return Edit(shift(trim(notes), _checked(seconds)), 0.0, seconds)
+
+
+def connection_edit(before: Notes, after: Notes, seconds: float) -> Edit:
+    """Return the edit of `connect`, in the two pieces side by side."""
+    joined = join(before, trim(after), _checked(seconds))
+    return Edit(joined, before.seconds, before.seconds + seconds)
+
+
+def accompaniment_edit(notes: Notes, *, keep: Keep = "all", keep_pedal: bool = False) -> Edit:
+    """Return the edit of `accompany`, in the notes that stay; raises RequestError where none does."""
+    is_kept = find_kept(notes, 0.0, notes.seconds, keep)
+    if not is_kept.any():
+        raise RequestError("there is nothing to accompany: no note is kept")
+    notes = select(notes, is_kept)
+    return Edit(notes, 0.0, notes.seconds, np.ones(len(notes), dtype=np.bool_), keep_pedal, leads_back=False)
+
+
+def cut_at(notes: Notes, second: float | None) -> Notes:
+    """Return what of a piece begins before a second, its keys released by then; all of it for None."""
+    if second is None:
+        return notes
+    cut = notes.between(0.0, second)
+    if not len(cut):
+        raise RequestError(f"no note begins before {second:g} s, where the piece is cut")
+    duration = np.where(cut.release <= second, cut.duration, second - cut.onset)
+    return Notes.of(cut.onset, duration, cut.pitch, cut.velocity, cut.pedal)
+
+
+def score_passage(take: Take, engine: Engine) -> Take:
+    """Score the passage of a take and what follows it, as plain music in its style."""
+    edit, codec = take.request.edit, engine.bundle.codec
+    assert edit is not None
+    begins = [edit.start, *take.notes.onset[:1], *take.notes.pedal[:1, 0]]
+    origin = float(min(begins))
+    tokens = codec.encode(shift(take.notes, -origin))
+    second = TIME_STEPS[tokens[:, 0]].cumsum() / STEPS_PER_SECOND + origin
+    first, stop = np.searchsorted(second, [edit.start, edit.stop]).tolist()
+    window = slice(max(first - CONTEXT, 0), stop + NATS_AFTER)
+    nll = engine.score(tokens[window], condition_of(take.request.style, engine.bundle)) * codec.loss_mask(
+        tokens[window]
+    )
+    per_token = nll.sum(axis=1)
+    first, stop = first - window.start, stop - window.start
+    means = [float(part.mean()) if len(part) else 0.0 for part in (per_token[first:stop], per_token[stop:])]
+    return replace(take, nats=(means[0], means[1], float(per_token[first:].mean()) if first < len(per_token) else 0.0))
+
+
+def read_keep(text: str | None) -> Keep:
+    """Read notes to keep as they are typed: numbers of notes as 0,4,7, or what `find_kept` knows by a word."""
+    if text is None or not re.fullmatch(r"\d+(,\d+)*", text):
+        return text
+    return [int(number) for number in text.split(",")]
 
 
 def find_kept(notes: Notes, start: float, stop: float, keep: Keep) -> Booleans:
@@ -132,11 +188,13 @@ def find_kept(notes: Notes, start: float, stop: float, keep: Keep) -> Booleans:
     inside = (notes.onset >= start) & (notes.onset < stop)
     if keep is None:
         return np.zeros(len(notes), dtype=np.bool_)
+    if isinstance(keep, str) and (pitches := re.fullmatch(r"(\d+)-(\d+)", keep)):
+        keep = int(pitches[1]), int(pitches[2])
     if isinstance(keep, tuple):
         return np.asarray(inside & (notes.pitch >= keep[0]) & (notes.pitch <= keep[1]))
     if not isinstance(keep, str):
         is_kept = np.zeros(len(notes), dtype=np.bool_)
-        if len(keep) and not 0 <= min(keep) <= max(keep) < len(notes):
+        if keep and not 0 <= min(keep) <= max(keep) < len(notes):
             raise RequestError(f"notes to keep are numbered 0-{len(notes) - 1}, not {min(keep)}-{max(keep)}")
         is_kept[list(keep)] = True
         return is_kept & inside
@@ -145,16 +203,24 @@ def find_kept(notes: Notes, start: float, stop: float, keep: Keep) -> Booleans:
         line = find_outer_line(notes.pitch[inside], notes.onset[inside], CHORD_SECONDS, is_top=keep == "top")
         is_kept[inside] = line
         return is_kept
-    hands: dict[str, Booleans] = {
-        "all": inside,
-        "right": inside & (notes.pitch >= MIDDLE_C),
-        "left": inside & (notes.pitch < MIDDLE_C),
-    }
-    if keep not in hands:
+    if keep in ("left", "right"):
+        around = (notes.onset >= start - HANDS_AROUND) & (notes.onset < stop + HANDS_AROUND)
+        is_hand = np.zeros(len(notes), dtype=np.bool_)
+        is_hand[around] = split_hands(select(notes, around)) == (keep == "right")
+        return inside & is_hand
+    if keep != "all":
         raise RequestError(
-            f"keep {keep!r} is unknown; choose left, right, top, bottom, all, pitches, or a list of notes"
+            f"keep {keep[:40]!r} is unknown; choose left, right, top, bottom, all, pitches as 48-60, or a list of notes"
         )
-    return hands[keep]
+    return inside
+
+
+def _read(music: Any) -> Notes:
+    """The notes of some music; raises RequestError where there are none."""
+    notes = as_notes(music)
+    if not len(notes):
+        raise RequestError("the music that was given has no notes")
+    return notes
 
 
 def _checked(seconds: float) -> float:
@@ -164,9 +230,15 @@ def _checked(seconds: float) -> float:
 
 
 def _settings(
-    *, style: str = ANY, guidance: float | None = None, seed: int | None = None, model: Any = None, **wishes: Any
-) -> tuple[Engine, int, dict[str, Any]]:
-    """The engine and seed that a verb was asked to use, and the rest of its requests."""
+    *,
+    style: str = ANY,
+    guidance: float | None = None,
+    seed: int | None = None,
+    model: Any = None,
+    progress: Progress | None = None,
+    **wishes: Any,
+) -> tuple[Engine, int, Progress | None, dict[str, Any]]:
+    """The engine, the seed and the listener that a verb was asked to use, and the rest of its requests."""
     if unknown := set(wishes) - {"density", "loudness", "key"}:
         raise TypeError(f"no verb has an argument {sorted(unknown)[0]!r}")
     engine = (
@@ -174,30 +246,31 @@ def _settings(
         if model is None or isinstance(model, str | Path)
         else model
     )
-    wishes = {name: wish for name, wish in wishes.items() if wish is not None}
-    settings = {"style": style, "sampling": Sampling(guidance=guidance), "wishes": wishes}
-    return engine, draw_seed() if seed is None else seed, settings
+    settings = {"style": style, "sampling": Sampling(guidance=guidance), "wishes": read_wishes(**wishes)}
+    return engine, draw_seed() if seed is None else seed, progress, settings
 
 
 def _write(edit: Edit, n: int, *, longest: int = LONGEST_PART, **asked: Any) -> list[Take]:
     """Write a passage `n` times, in parts where it is long."""
-    engine, seed, settings = _settings(**asked)
-    edit = replace(edit, wishes=settings.pop("wishes"))
+    engine, seed, progress, settings = _settings(**asked)
     requests = [Request(edit=edit, seed=seed + number, **settings) for number in range(n)]
     # Kept notes stand in a layout twice, beside new ones, tokens of the pedal and the music around.
     longest = min(longest, engine.bundle.model.context // 5)
     onsets = edit.music.onset[(edit.music.onset >= edit.start) & (edit.music.onset < edit.stop)]
     if len(onsets) <= longest:
-        takes: Iterable[Take] = generate_all(requests, engine)
-        return _in_order([_with_nats(take, engine) for take in takes])
+        takes: Iterable[Take] = generate_all(requests, engine, progress=progress)
+        return _in_order([score_passage(take, engine) for take in takes])
     edges = [edit.start, *onsets[longest : len(onsets) - longest // 2 : longest].tolist(), edit.stop]
     ends = [
         *(float(onsets[min(int(longest * (k + OVERLAP)), len(onsets) - 1)]) for k in range(1, len(edges) - 1)),
         edit.stop,
     ]
-    return _in_order(
-        [_write_parts(request, list(zip(edges, edges[1:], ends, strict=False)), engine) for request in requests]
-    )
+    written = []
+    for number, request in enumerate(requests, 1):
+        written.append(_write_parts(request, list(zip(edges, edges[1:], ends, strict=False)), engine))
+        if progress is not None:
+            progress(number, n)
+    return _in_order(written)
 
 
 def _write_parts(request: Request, parts: list[tuple[float, float, float]], engine: Engine) -> Take:
@@ -210,7 +283,7 @@ def _write_parts(request: Request, parts: list[tuple[float, float, float]], engi
     for number, (start, stop, end) in enumerate(parts):
         leads_back = whole.leads_back or end < whole.stop
         part = replace(whole, music=notes, start=start, stop=end, is_kept=~is_free, leads_back=leads_back)
-        (take,) = generate_all([replace(request, edit=part, seed=request.seed + 1000 * number)], engine)
+        (take,) = generate_all([replace(request, edit=part, seed=(request.seed + 1000 * number) % 2**32)], engine)
         written = take.notes
         events: list[Note | Pedal] = [
             written[index] for index in np.flatnonzero(take.is_new & (written.onset < stop)).tolist()
@@ -227,24 +300,7 @@ def _write_parts(request: Request, parts: list[tuple[float, float, float]], engi
     tokens = codec.encode(trim(notes))
     nll /= max(int(is_new.sum()), 1)
     take = Take(notes, tokens, 0, 0, request.resolve(bundle), bundle.name, bundle.fingerprint, nll, seconds, is_new)
-    return _with_nats(take, engine)
-
-
-def _with_nats(take: Take, engine: Engine) -> Take:
-    """Score the passage of a take and what follows it, as plain music."""
-    edit, codec = take.request.edit, engine.bundle.codec
-    assert edit is not None
-    begins = [edit.start, *take.notes.onset[:1], *take.notes.pedal[:1, 0]]
-    origin = float(min(begins))
-    tokens = codec.encode(shift(take.notes, -origin))
-    second = TIME_STEPS[tokens[:, 0]].cumsum() / STEPS_PER_SECOND + origin
-    first, stop = np.searchsorted(second, [edit.start, edit.stop]).tolist()
-    window = slice(max(first - CONTEXT, 0), stop + NATS_AFTER)
-    nll = engine.score(tokens[window], condition_of(NO_STYLE, engine.bundle)) * codec.loss_mask(tokens[window])
-    per_token = nll.sum(axis=1)
-    first, stop = first - window.start, stop - window.start
-    means = [float(part.mean()) if len(part) else 0.0 for part in (per_token[first:stop], per_token[stop:])]
-    return replace(take, nats=(means[0], means[1], float(per_token[first:].mean()) if first < len(per_token) else 0.0))
+    return score_passage(take, engine)
 
 
 def _in_order(takes: Iterable[Take]) -> list[Take]:

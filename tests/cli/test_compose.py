@@ -374,4 +374,4 @@ def test_a_prompt_is_never_written_over(tiny_bundle: Path, theme: Path, here: Pa
     before = theme.read_bytes()
     words = ("compose", "--model", str(tiny_bundle), "--notes", "5", "--prompt", str(theme), "-o", str(theme))
     assert main(list(words)) != 0
-    assert theme.read_bytes() == before and "is the prompt" in capsys.readouterr().err
+    assert theme.read_bytes() == before and "is the music that was given" in capsys.readouterr().err

@@ -97,8 +97,8 @@ def test_wishes_reach_the_model_and_unknown_ones_are_refused(filling_engine: Onn
     (plain,) = regenerate(piece(), 3.0, 6.0, **options)
     (dense,) = regenerate(piece(), 3.0, 6.0, density=9.0, key="A minor", guidance=4.0, **options)
     assert dense.notes != plain.notes
-    assert dense.describe()["passage"]["density"] == 9.0
-    with pytest.raises(RequestError, match="knows no key 'H minor'"):
+    assert dense.describe()["density"] == 9.0
+    with pytest.raises(RequestError, match="'H minor' is no key"):
         regenerate(piece(), 3.0, 6.0, key="H minor", **options)
     with pytest.raises(RequestError, match="knows no loudness"):
         regenerate(piece(), 3.0, 6.0, loudness=50, **options)
@@ -134,7 +134,9 @@ def test_notes_to_keep_are_named_in_many_ways(keep: Any, expected: list[int]) ->
         (lambda: connect(piece(), piece(), 0.5), "seconds lie in 1-60"),
         (lambda: accompany(piece(), keep=(1, 2)), "nothing to accompany"),
         (lambda: vary(piece(), 1.5), "strength lies in 0-1"),
-        (lambda: extend(piece(), notes=5, density=4.0), "wishes for passages"),
+        (lambda: extend(piece(), 0.0, notes=5), "no note begins before 0 s"),
+        (lambda: regenerate(piece(0), 0.0, 1.0), "has no notes"),
+        (lambda: regenerate(piece(), 1.0, 2.0, density="4@0:30,9@0:10"), "go back in time"),
     ],
 )
 def test_what_cannot_be_is_refused_with_a_sentence(ask: Any, reason: str) -> None:

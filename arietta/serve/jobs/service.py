@@ -26,7 +26,7 @@ from ...generation.original import Attempts, Originality, measure_originality
 from ...generation.request import Request, Take, midi_texts
 from ...model.bundle import Bundle
 from ...music.notes import Notes
-from .editing.passages import describe_passage, stored_edit
+from .editing.passages import describe_passage, scored_passage, stored_edit
 from .editing.revisions import Revisions, Version
 from .event_log import events_of, to_notes
 from .history import History, JobOutcome, Record
@@ -298,7 +298,7 @@ class Service:
         attempt, take = job.attempt, job.take if job.state is State.DONE else None
         outcome = JobOutcome(
             timing=job.timing(),
-            figures=None if take is None else _figures(take, attempt.originality),
+            figures=None if take is None else _figures(scored_passage(take, job.engine), attempt.originality),
             problem=problem_json(500, SERVER_FAILURE) if job.state is State.FAILED else None,
             done=round(attempt.progress[0], 3),
         )
@@ -365,8 +365,10 @@ def _record(order: Order, job: Job, first_key: str) -> Record:
     asked = dict(description)
     if order.continues is not None:
         asked["continues"] = order.continues
+    if order.verb is not None or request.edit is not None:
+        asked |= {"verb": order.verb, "given": order.given}
     if request.edit is not None:
-        asked |= {"verb": order.verb, "given": order.given} | describe_passage(request.edit)
+        asked |= describe_passage(request.edit)
     if order.original:
         asked[ORIGINAL] = True
     if order.best is not None:
@@ -389,6 +391,8 @@ def _figures(take: Take, originality: Originality | None) -> dict[str, Any]:
         "seconds": round(take.notes.seconds, 3),
         "nll_per_note": round(take.nll, 4),
     }
+    if take.nats is not None:
+        figures["nats_per_token"] = dict(zip(("passage", "after", "both"), take.nats, strict=True))
     if take.interventions:
         figures["interventions"] = dict(take.interventions)
     return figures if originality is None else figures | {"originality": originality.describe()}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, TypeVar
 
@@ -19,20 +20,31 @@ from starlette.exceptions import HTTPException
 
 from ...errors import RequestError
 from ...generation.request import DEFAULT_NOTES, Request, draw_seed
+from ...generation.verbs import cut_at
 from ...music.notes import Notes, first
-from ..jobs.editing.passages import WISHES, Wanted
+from ..jobs.editing.passages import Wanted
 from ..jobs.limits import Limits
 from ..jobs.service import Order, Service
 from ..jobs.upload import read_upload
 from ..work_queue import WorkQueues
 from .middleware import client_of
 from .problems import validation_detail
-from .schemas import PieceRequest, PieceRequestForm, Sent
+from .schemas import Given, PieceRequest, PieceRequestForm, Sent
 
 JSON, FORM = "application/json", "multipart/form-data"
 MOST_FIELDS = 32  # a form has some 28 at most; the parser refuses more before it reads them
 # Of JSON: as many rows as fit into a body of 2 MB where times have six digits, and five values for each.
 MOST_LISTS, MOST_VALUES = 50_000, 250_000
+# What each verb takes beside music that is given, and what pieces without a verb take of these.
+VERB_FIELDS = {
+    "regenerate": ("begin", "end", "keep", "keep_pedal"),
+    "extend": ("at", "notes", "seconds", "ending", "stopped_at"),
+    "connect": ("second", "seconds"),
+    "lead_in": ("seconds",),
+    "accompany": ("keep", "keep_pedal"),
+    "vary": ("begin", "end", "keep", "keep_pedal", "strength"),
+}
+PLAIN_FIELDS = ("notes", "seconds", "ending", "stopped_at", "prompt", "prompt_notes", "continues", "best", "original")
 AnySent = TypeVar("AnySent", bound=Sent)
 
 
@@ -60,6 +72,7 @@ async def read_orders(http: HttpRequest, limits: Limits, stored_notes: Callable[
     else:
         raise HTTPException(415, f"send {JSON}, or {FORM} with a MIDI file, not {kind[:40] or 'nothing'}")
     _check_limits(asked, limits)
+    _check_fields(asked)
     read = partial(_read_prompt, asked, file, limits, stored_notes)
     # Files wait for their reader without a thread of those that all endpoints share.
     prompt = await (run_in_threadpool(read) if file is None else queues.uploads.run(client_of(http.scope), read))
@@ -78,6 +91,7 @@ async def read_orders(http: HttpRequest, limits: Limits, stored_notes: Callable[
                 asked.sampling,
                 asked.stopped_at,
                 ending=asked.ending,
+                wishes=asked.wishes,
             ),
             model=asked.model,
             name=asked.name,
@@ -92,33 +106,58 @@ async def read_orders(http: HttpRequest, limits: Limits, stored_notes: Callable[
 def _passage_orders(
     asked: PieceRequest, limits: Limits, stored_notes: Callable[[str], Notes], seed: int
 ) -> list[Order]:
-    """Return orders of a passage; raises RequestError where it is impossible."""
-    given, refused = asked.given, ("notes", "seconds", "prompt", "prompt_notes", "continues", "stopped_at", "best")
-    for name in refused:
-        if getattr(asked, name) is not None:
-            raise RequestError(f"{asked.verb} works on given music: it takes no {name}")
-    if asked.original:
-        raise RequestError(f"{asked.verb} works on given music: it takes no original")
+    """Return orders of what a verb writes; raises RequestError where it is impossible."""
+    read = partial(_given_notes, limits=limits, stored_notes=stored_notes)
+    notes = read(asked.given, f"{asked.verb} needs music in given")
+    base = Request(notes=DEFAULT_NOTES, style=asked.style, seed=seed, sampling=asked.sampling, wishes=asked.wishes)
+    if asked.verb == "extend":
+        prompt = cut_at(notes, asked.at)
+        if len(prompt) > limits.most_prompt_notes:
+            raise RequestError(f"extend goes on from {len(prompt)} notes; {limits.most_prompt_notes} at most are taken")
+        count = base.notes if asked.notes is None and asked.seconds is None else asked.notes
+        base = replace(base, notes=count, seconds=asked.seconds, prompt=prompt, ending=asked.ending)
+        requests = [
+            replace(base, seed=number, stopped_at=asked.stopped_at) for number in range(seed, seed + asked.count)
+        ]
+    else:
+        second = read(asked.second, "connect needs music in second") if asked.verb == "connect" else None
+        wanted = Wanted(
+            *(asked.verb or "", asked.begin or 0.0, asked.end, asked.keep, asked.keep_pedal, asked.strength),
+            seconds=asked.seconds,
+            second=second,
+        )
+        requests = [
+            replace(base, notes=None, seed=number, edit=wanted.edit(notes, number))
+            for number in range(seed, seed + asked.count)
+        ]
+    given = asked.given.piece if asked.given else None
+    return [
+        Order(request=request, model=asked.model, name=asked.name, verb=asked.verb, given=given) for request in requests
+    ]
+
+
+def _given_notes(given: Given | None, need: str, *, limits: Limits, stored_notes: Callable[[str], Notes]) -> Notes:
+    """Read music that a verb works on; raises RequestError with `need` where there is none."""
     if given is None or (given.piece is None) == (not given.notes):
-        raise RequestError(f"{asked.verb} needs music in given: the id of a piece, or notes")
+        raise RequestError(f"{need}: the id of a piece, or notes")
     notes = stored_notes(given.piece) if given.piece is not None else notes_of(given.notes, given.pedal, "given")
     most = limits.most_notes + limits.most_prompt_notes
     if not 1 <= len(notes) <= most:
         raise RequestError(f"the given music has {len(notes)} notes; 1 to {most} are taken")
-    wishes = {name: getattr(asked, name) for name in WISHES if getattr(asked, name) is not None}
-    wanted = Wanted(
-        *(asked.verb or "", asked.begin or 0.0, asked.end, asked.keep, asked.keep_pedal, asked.strength), wishes=wishes
-    )
-    return [
-        Order(
-            request=Request(style=asked.style, seed=number, sampling=asked.sampling, edit=wanted.edit(notes, number)),
-            model=asked.model,
-            name=asked.name,
-            verb=asked.verb,
-            given=given.piece,
-        )
-        for number in range(seed, seed + asked.count)
-    ]
+    if notes.seconds > (most_seconds := limits.most_seconds + limits.most_prompt_seconds):
+        raise RequestError(f"the given music lasts {notes.seconds:.7g} s; {most_seconds:g} at most are taken")
+    return notes
+
+
+def _check_fields(asked: PieceRequest) -> None:
+    """Refuse what the verb, or composing without one, has no use for."""
+    taken = PLAIN_FIELDS if asked.verb is None else VERB_FIELDS[asked.verb]
+    names = {*PLAIN_FIELDS, *(name for fields in VERB_FIELDS.values() for name in fields)} - set(taken)
+    for name in sorted(names & asked.model_fields_set):
+        field = type(asked).model_fields[name]
+        if getattr(asked, name) not in (None, field.default):
+            shown = field.alias or name
+            raise RequestError(f"{asked.verb or 'composing a piece'} takes no {shown}: leave it out")
 
 
 def notes_of(rows: Sequence[Any], pedal: Sequence[Any], name: str) -> Notes:

@@ -15,6 +15,7 @@ from fastapi import Path
 from pydantic import BaseModel, ConfigDict, FailFast, Field, StrictBool, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
+from ...generation.wishes import read_wishes
 from ...model.bundle import DEFAULT_MODEL
 from ...model.config import ANY
 from ...model.sampling import HIGHEST_GUIDANCE, HIGHEST_TEMPERATURE, LOWEST_TEMPERATURE, Sampling
@@ -42,6 +43,11 @@ TEMPERATURE, TOP_P, MIN_P = (
     )
 )  # of every field, or by the names of a token's fields
 GUIDANCE = {"type": "number", "minimum": 1, "maximum": HIGHEST_GUIDANCE, "examples": [3]}
+WISH = {
+    "anyOf": [{"type": kind} for kind in ("number", "string")]
+    + [{"type": "array", "items": {"type": "array", "minItems": 2, "maxItems": 2}}],
+    "examples": [6, [[0, 4], [30, 9]]],
+}
 ID = {"type": "string", "pattern": "^[0-9a-f]{16}$", "examples": ["0123456789abcdef"]}
 NAME = {"type": "string", "maxLength": LONGEST_NAME, "examples": ["Evening"]}
 Unit = Literal["notes", "seconds"]
@@ -157,25 +163,39 @@ class PieceRequest(SamplingFields):
     continues: Annotated[str | None, Field(max_length=LONGEST_NAME), WithJsonSchema(ID)] = Field(
         None, description="The id of a kept piece to go on from."
     )
-    verb: Literal["regenerate", "vary", "accompany"] | None = Field(
-        None, description="What to do with a passage of `given` music, in place of composing a piece."
+    verb: Literal["regenerate", "extend", "connect", "lead_in", "accompany", "vary"] | None = Field(
+        None, description="What to do with `given` music, in place of composing a piece."
     )
     given: Given | None = Field(None, description="The music that a verb works on.")
+    second: Given | None = Field(None, description="The music that `connect` leads to, `seconds` after what is given.")
+    at: float | None = Field(None, description="Where `extend` cuts the music and goes on; the end without.", ge=0)
     begin: float | None = Field(None, alias="from", description="Where the passage begins, in seconds.", examples=[4])
     end: float | None = Field(None, alias="to", description="Before where it ends; the end without one.", examples=[8])
     keep: str | Annotated[list[int], Field(max_length=20_000)] | None = Field(
         None,
-        description="Notes of the passage that stay: left, right, top, bottom, all, or a list of indices of notes.",
+        description="Notes of the passage that stay: left, right, top, bottom, all, pitches as 48-60, or a list of "
+        "indices of notes.",
         examples=["left"],
     )
     keep_pedal: bool = Field(False, description="Whether the pedal stays too.")
     strength: float | None = Field(None, description="How much `vary` lets go of the top line, 0 to 1.", examples=[0.4])
-    density: float | None = Field(None, description="Notes per second wished for.", examples=[6])
-    loudness: float | None = Field(None, description="Mean velocity wished for.", examples=[70])
-    key: str | None = Field(None, description="A key wished for, in a passage.", examples=["C minor"])
+    density: Annotated[Any, WithJsonSchema(WISH)] = Field(
+        None, description="Notes per second wished for; or pairs of a second of the piece and what holds from then on."
+    )
+    loudness: Annotated[Any, WithJsonSchema(WISH | {"examples": [70, "mf", [[0, "pp"], [30, "f"]]]})] = Field(
+        None, description="Mean velocity wished for, or a mark from pp to ff; or pairs, as of density."
+    )
+    key: Annotated[Any, WithJsonSchema(WISH | {"examples": ["C minor"]})] = Field(
+        None, description="A key wished for; or pairs, as of density."
+    )
     stopped_at: Annotated[int | None, WithJsonSchema(NOTES)] = Field(
         None, description="Stop after so many notes, as a piece that was stopped says of itself: it is then the same."
     )
+
+    @property
+    def wishes(self) -> dict[str, Any]:
+        """Raises RequestError where a wish is impossible."""
+        return read_wishes(density=self.density, loudness=self.loudness, key=self.key)
 
 
 class PieceRequestForm(PieceRequest):
@@ -246,7 +266,7 @@ class RequestView(BaseModel):
     """
 
     verb: str | None = Field(None, description="What is done to given music, or `upload`.", exclude_if=is_none)
-    given: str | None = Field(None, description="The piece that a passage is of.", exclude_if=is_none)
+    given: str | None = Field(None, description="The piece that a verb worked on.", exclude_if=is_none)
     passage: dict[str, Any] | None = Field(None, description="Which passage is written.", exclude_if=is_none)
     model: str | None = Field(None, exclude_if=is_none)
     bundle: str | None = Field(None, description="Fingerprint of exactly these weights.", exclude_if=is_none)
@@ -258,6 +278,9 @@ class RequestView(BaseModel):
     top_p: float | dict[str, float] | None = Field(None, exclude_if=is_none)
     min_p: float | dict[str, float] | None = Field(None, exclude_if=is_none)
     guidance: float | None = Field(None, exclude_if=is_none)
+    density: Any = Field(None, description="What was wished for, as it is asked for.", exclude_if=is_none)
+    loudness: Any = Field(None, exclude_if=is_none)
+    key: Any = Field(None, exclude_if=is_none)
     prompt_notes: int | None = Field(None, exclude_if=is_none)
     continues: str | None = Field(None, exclude_if=is_none)
     stopped_at: int | None = Field(None, description="Notes after which it was stopped.", exclude_if=is_none)

@@ -9,22 +9,32 @@ Only what is composed is stored as the piece's events; `Edit.join` puts it into 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ....errors import RequestError
 from ....generation.passage import Edit
-from ....generation.verbs import find_kept
-from ....music.notes import Notes, select
+from ....generation.request import Take
+from ....generation.verbs import (
+    accompaniment_edit,
+    connection_edit,
+    find_kept,
+    lead_in_edit,
+    passage_edit,
+    score_passage,
+)
+from ....model.engine import Engine
+from ....music.notes import Notes
 
 PASSAGE, KEPT = "passage", "kept"  # keys in `Record.asked`: the passage, and indices of the given notes that stay in it
-WISHES = ("density", "loudness", "key")
-VERBS = ("regenerate", "vary", "accompany")
+VERBS = ("regenerate", "vary", "accompany", "connect", "lead_in")
 MOST_NOTES = 500  # of a passage; models are trained on passages of up to 600 tokens
 _FIELDS = ("keep_pedal", "leads_back", "context")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -32,7 +42,7 @@ class Wanted:
     """What to do with a passage of given music, from `start` to before `stop` seconds; None is the music's end.
 
     `keep` says which of its notes stay, as `find_kept` takes it. `strength`, 0 to 1, says how much of its top line
-    `vary` lets go, and `wishes` what density, loudness and key are asked for.
+    `vary` lets go. `connect` and `lead_in` write so many `seconds`, to the piece `second` or the given one.
     """
 
     verb: str
@@ -41,43 +51,39 @@ class Wanted:
     keep: str | Sequence[int] | None = None
     keep_pedal: bool = False
     strength: float | None = None
-    wishes: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float | None = None
+    second: Notes | None = None
 
     def edit(self, notes: Notes, seed: int) -> Edit:
         """Return the passage of some notes as it is asked for; raises RequestError where that is impossible."""
         if self.verb not in VERBS:
-            raise RequestError(f"there is no verb {self.verb!r}; there are {', '.join(VERBS)}")
-        if (self.strength is None) == (self.verb == "vary") or not 0 <= (self.strength or 0) <= 1:
-            raise RequestError(f"strength is for vary alone, and lies in 0-1; given was {self.strength}")
-        stop = notes.seconds if self.stop is None else self.stop
-        if not 0 <= self.start < stop or self.start >= notes.seconds:
-            raise RequestError(
-                f"the passage {self.start:g}-{stop:g} s lies outside the piece, which has {notes.seconds:g} s"
-            )
-        stop = min(stop, notes.seconds)
-        count = int(((notes.onset >= self.start) & (notes.onset < stop)).sum())
+            raise RequestError(f"there is no verb {self.verb!r} for passages; there are {', '.join(VERBS)}")
+        if self.verb in ("connect", "lead_in"):
+            if self.seconds is None:
+                raise RequestError(f"{self.verb} needs seconds: how much it writes, 1-60")
+            if self.verb == "lead_in":
+                return lead_in_edit(notes, self.seconds)
+            if self.second is None:
+                raise RequestError("connect needs second: the piece that it leads to")
+            return connection_edit(notes, self.second, self.seconds)
+        if self.verb == "accompany":
+            keep = "all" if self.keep is None else self.keep
+            edit = accompaniment_edit(notes, keep=keep, keep_pedal=self.keep_pedal)
+        else:
+            stop = notes.seconds if self.stop is None else self.stop
+            edit = passage_edit(notes, self.start, stop, keep=self.keep, keep_pedal=self.keep_pedal)
+        count = int(((edit.music.onset >= edit.start) & (edit.music.onset < edit.stop)).sum())
         if count > MOST_NOTES:
             raise RequestError(f"the passage has {count} notes; {MOST_NOTES} at most are written at once")
-        edit = self._accompaniment(notes) if self.verb == "accompany" else self._passage(notes, stop, seed)
-        if self.verb != "accompany" and edit.is_replaced.all():
-            raise RequestError("nothing of the piece would be left: compose a new one instead")
-        return edit
+        return self._vary(edit, seed) if self.verb == "vary" else edit
 
-    def _passage(self, notes: Notes, stop: float, seed: int) -> Edit:
-        is_kept = find_kept(notes, self.start, stop, self.keep)
-        if self.strength is not None:
-            is_line = find_kept(notes, self.start, stop, "top")
-            is_kept |= is_line & (np.random.default_rng(seed).random(len(notes)) >= self.strength)
-        return Edit(notes, self.start, stop, is_kept, self.keep_pedal, wishes=self.wishes)
-
-    def _accompaniment(self, notes: Notes) -> Edit:
-        """Everything but what is kept goes, and what goes with it is written to the piece's end."""
-        is_kept = find_kept(notes, 0.0, np.inf, "all" if self.keep is None else self.keep)
-        if not is_kept.any():
-            raise RequestError("there is nothing to accompany: no note is kept")
-        stays = select(notes, is_kept)
-        is_all = np.ones(len(stays), dtype=np.bool_)
-        return Edit(stays, 0.0, stays.seconds, is_all, self.keep_pedal, leads_back=False, wishes=self.wishes)
+    def _vary(self, edit: Edit, seed: int) -> Edit:
+        """Keep the top line too, but for the share of it that `strength` lets go."""
+        if self.strength is None or not 0 <= self.strength <= 1:
+            raise RequestError(f"vary needs strength, 0-1, not {self.strength}")
+        is_line = find_kept(edit.music, edit.start, edit.stop, "top")
+        is_line &= np.random.default_rng(seed).random(len(edit.music)) >= self.strength
+        return replace(edit, is_kept=is_line if edit.is_kept is None else edit.is_kept | is_line)
 
 
 def describe_passage(edit: Edit) -> dict[str, Any]:
@@ -93,6 +99,13 @@ def stored_edit(asked: Mapping[str, Any], notes: Notes) -> Edit | None:
     passage: Mapping[str, Any] = asked[PASSAGE]
     is_kept = np.zeros(len(notes), dtype=np.bool_)
     is_kept[list(asked[KEPT])] = True
-    known = {name: passage[name] for name in _FIELDS}
-    wishes = {name: wish for name, wish in passage.items() if name not in (*_FIELDS, "from", "to", "given_notes")}
-    return Edit(notes, passage["from"], passage["to"], is_kept, **known, wishes=wishes)
+    return Edit(notes, passage["from"], passage["to"], is_kept, **{name: passage[name] for name in _FIELDS})
+
+
+def scored_passage(take: Take, engine: Engine) -> Take:
+    """Return a take with the likelihood of its passage, by which takes are ranked; others as they are."""
+    try:
+        return take if take.request.edit is None else score_passage(take, engine)
+    except Exception:
+        log.exception("the likelihood of a passage could not be measured")  # the piece is worth more
+        return take

@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from ....errors import RequestError
 from ...jobs.editing.revisions import Draft, Tree
 from ...jobs.history import Record
-from ...jobs.service import Service
+from ...jobs.service import UPLOAD, Service
 from ..files import MusicView
 from ..problems import problem_responses
 from ..requests import AppService, body_of, notes_of, read_json
@@ -94,7 +94,7 @@ def _given_count(asked: Mapping[str, Any]) -> int:
     """How many notes a piece has that were given, beside those that its figures count."""
     if "passage" in asked:
         return int(asked["passage"]["given_notes"])
-    return 0 if "verb" in asked else int(asked.get("prompt_notes", 0))
+    return 0 if asked.get("verb") == UPLOAD else int(asked.get("prompt_notes", 0))
 
 
 @router.get(

@@ -47,6 +47,14 @@ class ChoiceView(BaseModel):
     )
 
 
+class NatsView(BaseModel):
+    """How likely music is under the model in plain order: mean nats per token, fewer are likelier."""
+
+    passage: float = Field(examples=[1.61])
+    after: float = Field(description="Of the 64 tokens that follow it.", examples=[1.58])
+    both: float = Field(description="Of both, by which takes of a passage are ranked.", examples=[1.6])
+
+
 class Figures(BaseModel):
     """Figures of a finished piece: notes composed, seconds with its prompt, and its likelihood.
 
@@ -56,6 +64,7 @@ class Figures(BaseModel):
     notes: int
     seconds: float
     nll_per_note: float | None = Field(None, exclude_if=is_none)
+    nats_per_token: NatsView | None = Field(None, description="Of a passage.", exclude_if=is_none)
     interventions: dict[str, int] | None = Field(None, description="Of the guards.", exclude_if=is_none)
     originality: OriginalityView | None = Field(None, exclude_if=is_none)
     choice: ChoiceView | None = Field(

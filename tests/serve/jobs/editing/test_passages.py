@@ -69,7 +69,7 @@ def test_a_passage_is_asked_for_over_http_and_all_around_it_stays(filling: Model
         )
         again = composed(client, verb="regenerate", given={"piece": piece["id"]}, seed=4, **{"from": 5, "to": 9})
         assert again["request"]["given"] == piece["id"]
-        accompanied = composed(client, verb="accompany", given=given, keep="right", seed=1)
+        accompanied = composed(client, verb="accompany", given=given, keep="60-127", seed=1)
         kept = {tuple(row) for row in client.get(accompanied["links"]["json"]).json()["notes"]}
         assert {row for row in given["notes"] if row[2] >= 60} <= kept
         for change, sentence in (
@@ -79,10 +79,53 @@ def test_a_passage_is_asked_for_over_http_and_all_around_it_stays(filling: Model
             ({"given": {}}, "needs music in given"),
             ({"keep": "feet"}, "keep 'feet' is unknown"),
             ({"from": 0, "to": 99}, "compose a new one instead"),
-            ({"strength": 0.5}, "strength is for vary alone"),
-            ({"key": "H major"}, "knows no key"),
+            ({"strength": 0.5}, "regenerate takes no strength"),
+            ({"seconds": 5}, "regenerate takes no seconds"),
+            ({"verb": "vary"}, "vary needs strength"),
+            ({"key": "H major"}, "is no key"),
+            ({"key": "G major"}, "knows no key"),
+            ({"density": [[9, 4], [2, 5]]}, "go back in time"),
         ):
             assert sentence in problem(client.post("/v1/pieces", json=asked | change), 422), change
+
+
+def test_pieces_are_gone_on_from_led_into_and_connected_over_http(filling: Models, tmp_path: Path) -> None:
+    rows = [[0.25 * index, 0.2, 60 + index % 12, 64] for index in range(40)]
+    given = {"notes": rows}
+    with serving(filling, tmp_path) as client:
+
+        def music(**asked: Any) -> tuple[dict[str, Any], list[list[float]], list[int]]:
+            piece = composed(client, given=given, seed=3, **asked)
+            answer = client.get(piece["links"]["json"]).json()
+            assert piece["request"]["verb"] == asked["verb"]
+            return piece, answer["notes"], answer.get("composed", [])
+
+        piece, notes, _ = music(verb="extend", at=5.0, notes=12, density=[[0, 1], [6, 9]])
+        assert len(notes) == 32 and notes[:20] == rows[:20]
+        assert piece["request"]["density"] == [[0, 1], [6, 9]]
+        count = client.get(f"{piece['links']['self']}/revisions").json()["revisions"][0]["note_count"]
+        assert count == 32
+        piece, notes, composed_notes = music(verb="lead_in", seconds=3)
+        given_rows = [note for index, note in enumerate(notes) if index not in set(composed_notes)]
+        assert [note[0] for note in given_rows] == pytest.approx([row[0] + 3 for row in rows])
+        nats = piece["figures"]["nats_per_token"]
+        assert nats["passage"] > 0 and nats["both"] > 0
+        second = {"notes": rows[:10]}
+        _, notes, composed_notes = music(verb="connect", second=second, seconds=2.5)
+        given_rows = [note for index, note in enumerate(notes) if index not in set(composed_notes)]
+        assert len(given_rows) == 50 and given_rows[:40] == rows
+        assert given_rows[40][0] == pytest.approx(9.95 + 2.5)
+        for asked, sentence in (
+            ({"verb": "connect", "second": second}, "connect needs seconds"),
+            ({"verb": "connect", "seconds": 5}, "connect needs music in second"),
+            ({"verb": "lead_in", "seconds": 99}, "seconds lie in 1-60"),
+            ({"verb": "lead_in", "seconds": 9, "from": 3}, "lead_in takes no from"),
+            ({"verb": "extend", "at": 0}, "no note begins before 0 s"),
+            ({"verb": "extend", "best": 1}, "extend takes no best"),
+            ({"strength": 0.5}, "composing a piece takes no strength"),
+        ):
+            body = asked if "strength" in asked else {"given": given, **asked}
+            assert sentence in problem(client.post("/v1/pieces", json=body), 422), asked
 
 
 def test_a_model_that_cannot_fill_says_so(models: Models, tmp_path: Path) -> None:

@@ -1,0 +1,140 @@
+"""What verbs that compose share: numbers, times and files read from the command line, and takes written to files."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import RequestError
+from ..model.bundle import DEFAULT_MODEL, list_bundles
+from ..names import escape_name
+from ..program import command
+
+if TYPE_CHECKING:
+    from ..client import ServedTake
+    from ..generation.request import Take
+    from ..music.notes import Notes
+
+MAX_TAKES = 100
+KEEP = "left or right hand, top or bottom line, all, pitches as 48-60, or numbers of notes as 0,4,7"
+
+
+def read_integer(text: str) -> int:
+    """Read a whole number; argparse shows the sentence for anything else."""
+    try:
+        return int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from error
+
+
+def read_number(text: str) -> float:
+    """Read a number; argparse shows the sentence for anything else."""
+    try:
+        return float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from error
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that chooses a model."""
+    models = ", ".join(list_bundles())
+    parser.add_argument("--model", metavar="NAME", help=f"one of {models}, or a folder (default {DEFAULT_MODEL})")
+
+
+def add_wishes(parser: argparse.ArgumentParser) -> None:
+    """Add the flags for density, loudness and key."""
+    parser.add_argument("--density", metavar="N", help="notes per second, or over time as 4@0:00,9@0:30")
+    parser.add_argument("--loudness", metavar="V", help="mean velocity or pp to ff, or over time as pp@0:00,f@0:30")
+    parser.add_argument("--key", metavar="KEY", help='such as "C minor" or "E flat major"')
+
+
+def add_takes(parser: argparse.ArgumentParser) -> None:
+    """Add what all verbs take that work on music there is: wishes, model, seed, how many takes, and where to."""
+    add_wishes(parser)
+    parser.add_argument("--style", default="any", metavar="COMPOSER", help="a composer the model knows")
+    parser.add_argument(
+        "--guidance", metavar="G", type=read_number, help="how strongly style and wishes are followed, 1-10"
+    )
+    add_model(parser)
+    parser.add_argument("--seed", type=read_integer, help="the same seed gives the same piece (drawn if not given)")
+    parser.add_argument(
+        "--count",
+        metavar="M",
+        type=read_integer,
+        default=1,
+        help="write M takes, the likeliest first (default %(default)s)",
+    )
+    parser.add_argument(
+        "-o", "--out", metavar="PATH", default="pieces", help="a .mid file or a folder (default %(default)s)"
+    )
+
+
+def read_music(path: Path, purpose: str) -> Notes:
+    """Read the notes of a file and say on stderr what was left out; raises RequestError where it has none."""
+    from ..music.reading import read_piece
+
+    piece = read_piece(path)
+    remarks = " ".join(piece.remarks)
+    if not len(piece.notes):
+        raise RequestError(f"{path}: has no notes {purpose}. {remarks}".rstrip(". "))
+    if remarks:
+        print(f"{path}: {remarks}", file=sys.stderr)
+    return piece.notes
+
+
+def find_output(out: Path, count: int, sources: Sequence[Path] = ()) -> Path:
+    """Return where so many takes go: a file, or a folder, which is made. Raises RequestError for one of `sources`."""
+    is_file = _is_file(out)
+    if is_file and count > 1:
+        raise RequestError(f"{out}: {count} takes need a folder, not one file: give -o a folder")
+    folder = out.parent if is_file else out
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise RequestError(f"{folder}: is a file; -o takes a .mid file or a folder") from error
+    if not os.access(folder, os.W_OK):
+        raise RequestError(f"{folder}: you may not write there; -o takes another folder")
+    if is_file and out.exists() and any(out.samefile(source) for source in sources):
+        raise RequestError(f"{out}: is the music that was given, and would be lost: give -o another name")
+    return out
+
+
+def save_take(take: Take | ServedTake, out: Path, *, endings: Sequence[str] = ()) -> Path:
+    """Save a take as MIDI, and beside it as the kinds of files that end in `endings`."""
+    path = out if _is_file(out) else out / f"{take.title}.mid"
+    take.save(path)
+    for ending in endings:
+        take.save(path.with_suffix(ending))
+    return path
+
+
+def write_takes(
+    arguments: argparse.Namespace, sources: Sequence[Path], work: Callable[..., list[Take]], task: str
+) -> int:
+    """Let `work` write takes with what `add_takes` reads, save them, and say what each is."""
+    from .progress import progress_bar
+
+    if not 1 <= arguments.count <= MAX_TAKES:
+        raise RequestError(f"--count must lie in 1-{MAX_TAKES}, not {arguments.count}")
+    out, began = find_output(Path(arguments.out), arguments.count, sources), time.perf_counter()
+    names = ("style", "density", "loudness", "key", "guidance", "model", "seed")
+    asked: dict[str, Any] = {name: getattr(arguments, name) for name in names}
+    with progress_bar(task, "s") as progress:
+        takes = work(n=arguments.count, progress=progress, **asked)
+    taken = time.perf_counter() - began
+    paths = [save_take(take, out) for take in takes]
+    for take, path in zip(takes, paths, strict=True):
+        nats = f", {take.nats[2]:.2f} nats per token" if take.nats else ""
+        print(f"{take.note_count} new notes of {len(take.notes)}, seed {take.request.seed}{nats}: {escape_name(path)}")
+    print(f"Written in {taken:.2f} s with {takes[0].model}{'; the likeliest first' if len(takes) > 1 else ''}.")
+    print(f"Hear it: {command('play', paths[0])}")
+    return 0
+
+
+def _is_file(out: Path) -> bool:
+    return out.suffix.lower() in (".mid", ".midi") and not out.is_dir()

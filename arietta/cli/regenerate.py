@@ -1,0 +1,35 @@
+"""Write a passage of a piece anew, and leave every other note as it is.
+
+examples:
+  arietta regenerate piece.mid --from 0:12 --to 0:20 -o b.mid            what begins in these eight seconds
+  arietta regenerate piece.mid --from 0:12 --to 0:20 --keep right -o b.mid
+                                                                         but the right hand stays
+  arietta regenerate piece.mid --from 0:12 --to 0:20 --count 4 -o takes/ four takes, the likeliest first
+"""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from pathlib import Path
+
+from .output import KEEP, add_takes, read_music, write_takes
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", type=Path, help="the piece, a MIDI or MusicXML file")
+    parser.add_argument("--from", metavar="TIME", dest="start", required=True, help="where it begins: 12.5 or 0:12.5")
+    parser.add_argument("--to", metavar="TIME", dest="stop", required=True, help="before where it ends")
+    parser.add_argument("--keep", metavar="NOTES", help=f"notes of it that stay: {KEEP}")
+    parser.add_argument("--keep-pedal", action="store_true", help="keep its pedal too")
+    add_takes(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from ..generation.verbs import read_keep, regenerate
+    from ..generation.wishes import read_time
+
+    start, stop = read_time(arguments.start), read_time(arguments.stop)
+    given = {"keep": read_keep(arguments.keep), "keep_pedal": arguments.keep_pedal}
+    work = partial(regenerate, read_music(arguments.file, "to write anew"), start, stop, **given)
+    return write_takes(arguments, [arguments.file], work, "writing")

@@ -1,0 +1,117 @@
+"""Wishes for what is composed: its density (notes per second), loudness (mean velocity) and key, which may change.
+
+    read_wishes(density=6, loudness="40@0:00,90@0:30", key="c minor")
+    read_wishes(loudness="mf", density=[[0, 4], [12.5, 9]])
+
+A wish is a number, a dynamics mark from pppp to ffff, or a key; or steps, each with the second of the piece from which
+on it holds. Models know levels of density and loudness (`model.conditions`); guidance makes them obeyed.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from ..errors import RequestError
+from ..model.conditions import KEYS, MEASURED
+from ..model.config import ConditionIds, ModelConfig
+from ..music.notation.measures import LOUDNESS
+
+Steps = tuple[tuple[float, float | str], ...]  # (second, wish), the first at 0
+Wishes = Mapping[str, Steps]
+RANGES = {"density": (0.1, 100.0), "loudness": (1.0, 127.0)}
+MOST_STEPS = 1000
+_TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)")
+
+
+def read_time(text: str) -> float:
+    """Read seconds, m:ss or h:mm:ss, with decimals; raises RequestError for anything else."""
+    match = _TIME.fullmatch(text.strip())
+    if match is None:
+        raise RequestError(f"{text[:40]!r} is no time: give seconds or minutes, as 12.5 or 0:12.5")
+    hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return hours * 3600 + minutes * 60 + seconds
+
+
+def read_wishes(**asked: Any) -> dict[str, Steps]:
+    """Read what is wished for by name; what is None is no wish. Raises RequestError for what is none that is known."""
+    if unknown := sorted(set(asked) - set(MEASURED)):
+        raise RequestError(f"there is no wish {unknown[0]!r}; there are {', '.join(MEASURED)}")
+    return {name: _read_steps(name, wish) for name, wish in asked.items() if wish is not None}
+
+
+def describe_wishes(wishes: Wishes) -> dict[str, Any]:
+    """Return wishes as JSON values, which `read_wishes` reads: one value, or pairs of second and value."""
+    return {name: steps[0][1] if len(steps) == 1 else [list(step) for step in steps] for name, steps in wishes.items()}
+
+
+def wish_ids(wishes: Wishes, second: float, model: ModelConfig, ids: ConditionIds) -> ConditionIds:
+    """Return condition ids with what is wished for at a second of the piece; RequestError where a model lacks it."""
+    known = {condition.name: condition for condition in model.conditions}
+    numbers = dict(zip(known, ids, strict=True))
+    for name, steps in wishes.items():
+        if name not in known:
+            raise RequestError(f"the model knows no {name}: leave it out, or choose another model")
+        condition = known[name]
+        for _, wish in steps:
+            if condition.values and wish not in condition.values:
+                raise RequestError(f"the model knows no {name} {wish!r}; it knows {', '.join(condition.values)}")
+        wish = [wish for begin, wish in steps if begin <= max(second, 0.0)][-1]
+        numbers[name] = condition.values.index(str(wish)) + 1 if condition.values else int(condition.ids_of(wish))
+    return tuple(numbers.values())
+
+
+def _read_steps(name: str, wish: Any) -> Steps:
+    """Read one wish, or its steps in order of time."""
+    if isinstance(wish, str) and "@" in wish:
+        parts = [part.rpartition("@") for part in wish.split(",")]
+        pairs: Sequence[Any] = [(read_time(time), value) for value, _, time in parts]
+    elif isinstance(wish, Sequence) and not isinstance(wish, str):
+        pairs = wish
+    else:
+        pairs = [(0.0, wish)]
+    if not 1 <= len(pairs) <= MOST_STEPS or not all(
+        isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs
+    ):
+        raise RequestError(f"{name} is one value, or up to {MOST_STEPS} steps such as 40@0:00,90@0:30")
+    steps = tuple((_read_second(name, second), _read_value(name, value)) for second, value in pairs)
+    for (second, _), (following, _) in pairwise(steps):
+        if following <= second:
+            raise RequestError(f"the steps of {name} go back in time: {following:g} s after {second:g} s")
+    return ((0.0, steps[0][1]), *steps[1:])  # what is wished for first holds from the beginning
+
+
+def _read_second(name: str, second: Any) -> float:
+    if isinstance(second, bool) or not isinstance(second, int | float) or not 0 <= second < math.inf:
+        raise RequestError(f"a step of {name} has a second of the piece, 0 or later, not {str(second)[:40]}")
+    return float(second)
+
+
+def _read_value(name: str, value: Any) -> float | str:
+    text = str(value).strip()
+    if name == "key":
+        return _read_key(text)
+    low, high = RANGES[name]
+    try:
+        number = float(LOUDNESS[text] if name == "loudness" and text in LOUDNESS else text)
+    except ValueError:
+        number = math.nan
+    if isinstance(value, bool) or not low <= number <= high:
+        marks = ", or a mark from pp to ff" if name == "loudness" else ""
+        raise RequestError(f"{name} lies in {low:g}-{high:g}{marks}, not {text[:40]!r}")
+    return number
+
+
+def _read_key(text: str) -> str:
+    """Return a key by the name that models know it by: of C sharp, D flat; of Db, D flat."""
+    match = re.fullmatch(r"([a-g])[ -]?(b|♭|flat|#|♯|sharp)?[ -]?(major|minor|maj|min|m)?", text.lower())
+    if match is None:
+        raise RequestError(f"{text[:40]!r} is no key, such as C minor, E flat major or F# minor")
+    letter, sign, mode = match.groups()
+    step = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}[letter]
+    tonic = (step + {None: 0, "b": -1, "♭": -1, "flat": -1}.get(sign, 1)) % 12
+    is_minor = mode in ("minor", "min", "m")
+    return KEYS[tonic + 12 * is_minor]

@@ -1,0 +1,27 @@
+"""`arietta extend` goes on from the end of a piece, or from where it is cut."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from arietta.cli import main
+from arietta.model.engine import OnnxEngine
+from arietta.music.midi import midi_bytes, read_midi
+from arietta.music.notes import Notes
+
+
+def test_a_piece_is_cut_and_goes_on(
+    tmp_path: Path, waltz: Notes, filling_engine: OnnxEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.mid").write_bytes(midi_bytes(waltz))
+    words = ["extend", str(tmp_path / "a.mid"), "--notes", "9", "--seed", "1", "-o", str(tmp_path / "b.mid")]
+    model = ["--model", str(filling_engine.bundle.path)]
+    assert main([*words, *model, "--at", "0:02.5", "--density", "9"]) == 0
+    assert "9 new notes of 16" in capsys.readouterr().out
+    assert len(read_midi(tmp_path / "b.mid")) == 7 + 9
+    assert main([*words, *model]) == 0
+    assert len(read_midi(tmp_path / "b.mid")) == len(waltz) + 9
+    assert main([*words, *model, "--at", "0"]) == 2
+    assert "no note begins before 0 s" in capsys.readouterr().err

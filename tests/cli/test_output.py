@@ -1,0 +1,35 @@
+"""What verbs that compose share: help that begins with an example, and takes that never overwrite what was given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from arietta.cli import main
+from arietta.cli.output import find_output
+from arietta.errors import RequestError
+
+VERBS = ("regenerate", "extend", "connect", "lead-in", "accompany", "vary")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_begins_with_an_example_and_names_all_wishes(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([verb, "--help"])
+    text = capsys.readouterr().out
+    assert f"\n  arietta {verb} " in text
+    for flag in ("--seed", "--model", "--style", "--density", "--loudness", "--key", "--guidance", "--count", "--out"):
+        assert flag in text
+
+
+def test_one_file_holds_one_take(tmp_path: Path) -> None:
+    assert find_output(tmp_path / "new" / "a.mid", 1) == tmp_path / "new" / "a.mid"
+    assert (tmp_path / "new").is_dir()
+    with pytest.raises(RequestError, match="2 takes need a folder"):
+        find_output(tmp_path / "a.mid", 2)
+    (tmp_path / "a.mid").touch()
+    with pytest.raises(RequestError, match="would be lost"):
+        find_output(tmp_path / "a.mid", 1, [tmp_path / "a.mid"])
+    with pytest.raises(RequestError, match="is a file; -o takes"):
+        find_output(tmp_path / "a.mid" / "takes", 1)
