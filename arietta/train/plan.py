@@ -46,15 +46,17 @@ class Plan:
 def plan_run(settings: RunSettings, store: Store, pretrained: Pretrained | None = None) -> Plan:
     """Choose codec and conditions by the training split; raises CorpusError where it is empty.
 
-    A model that begins from a pretrained one knows that model's composers, sources and other conditions too. Raises
-    ConfigError where the settings ask for more than the codec can say.
+    A model that begins from a pretrained one knows that model's composers, sources and other conditions too, and goes
+    on with its codec, or with a newer version of it where the settings ask for given music that the old one cannot
+    say. Raises ConfigError where they ask for more than the codec can say.
     """
     data = settings.data
     store = store.select(data.corpora, data.only_composers)
     pieces = pieces_of(store, "train")
-    # A pretrained model goes on with its own codec, whose version may be older than that of new models.
-    is_same = pretrained is not None and pretrained.codec.name == data.codec
-    codec = pretrained.codec if pretrained and is_same else CODECS[data.codec]()
+    codec: Codec = CODECS[data.codec]()
+    if pretrained and pretrained.codec.name == codec.name:
+        is_enough = has_marks(pretrained.codec) or not any(data.layout_shares.values())
+        codec = pretrained.codec if is_enough else codec
     counts = Counter(piece.composer for piece in pieces if piece.composer)
     by_count = sorted(counts, key=lambda name: (-counts[name], name))
     frequent = [name for name in by_count if counts[name] >= data.min_composer_pieces]
@@ -73,11 +75,16 @@ def plan_run(settings: RunSettings, store: Store, pretrained: Pretrained | None 
     return Plan(settings, store, codec, model, pretrained)
 
 
+def has_marks(codec: Codec) -> bool:
+    """Say whether a codec has symbols for given music."""
+    return codec.field_sizes[1:2] > (FILL,)
+
+
 def _wanted_conditions(settings: RunSettings, store: Store, codec: Codec) -> list[Condition]:
     """Return the conditions beside composer and source that the settings ask for."""
     data, conditions = settings.data, list[Condition]()
-    has_layouts, has_marks = any(data.layout_shares.values()), codec.field_sizes[1:2] > (FILL,)
-    if (has_layouts and not has_marks) or (data.measured and codec.name != "note"):
+    has_layouts = any(data.layout_shares.values())
+    if (has_layouts and not has_marks(codec)) or (data.measured and codec.name != "note"):
         raise ConfigError(
             f"the codec {codec.name!r} of this model has no symbols for given music, or no levels; set data.fill, "
             "data.keep, data.accompany and data.touch to 0 and data.measured to false"

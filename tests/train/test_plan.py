@@ -84,13 +84,15 @@ def test_a_codec_of_events_has_neither_layouts_nor_levels(store: Store, values: 
         plan_run(with_data(codec="performance", **values), store)
 
 
-def test_the_first_note_codec_has_levels_but_no_layouts(store: Store) -> None:
+def test_the_first_note_codec_stays_until_layouts_are_asked_for(store: Store) -> None:
     old = NoteCodec(1)
     config = replace(TINY, field_sizes=old.field_sizes)
     pretrained = Pretrained("old", config, old, random_model(config).state_dict(), "f")
-    assert "key" in conditions_of(plan_run(with_data(measured=True), store, pretrained).model)
-    with pytest.raises(ConfigError, match=r"data\.touch to 0"):
-        plan_run(with_data(keep=0.1), store, pretrained)
+    stays, widens = (
+        plan_run(with_data(**values), store, pretrained) for values in ({"measured": True}, {"keep": 0.1})
+    )
+    assert "key" in conditions_of(stays.model) and stays.model.field_sizes == old.field_sizes
+    assert "role" in conditions_of(widens.model) and widens.model.field_sizes == NoteCodec().field_sizes
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from arietta.errors import BundleError, ConfigError
 from arietta.model.bundle import load_bundle
 from arietta.model.config import POSITIONS, ModelConfig, style_conditions
 from arietta.train.network import build_model
-from arietta.train.pretrained import Pretrained, carry_over, read_pretrained
+from arietta.train.network.fields import shift_right
+from arietta.train.pretrained import NEVER, Pretrained, carry_over, read_pretrained
 from tests.support.bundles import COMPOSERS, TINY, random_model, write_checkpoint
 
 pytestmark = pytest.mark.usefixtures("single_torch_thread")
@@ -82,3 +83,23 @@ def test_only_what_encodes_positions_begins_afresh_where_the_encoding_differs(ol
     for name, value in model.state_dict().items():
         is_afresh = old != new and (name.endswith(".relative") or name == "position.weight")
         assert torch.equal(value, (fresh if is_afresh else pretrained.weights)[name]), name
+
+
+@pytest.mark.parametrize("kind", ["transformer", "lstm"])
+def test_values_that_a_codec_adds_begin_as_what_never_comes(kind: str) -> None:
+    old, new = (replace(TINY, kind=kind, field_sizes=NoteCodec(version).field_sizes) for version in (1, 2))
+    pretrained, model = pretrained_of(old), build_model(new).eval()
+    carry_over(pretrained, model, new)
+    notes = torch.randint(0, 88, (1, 12, 4)) % 32
+    before, after = random_model(old), model
+    conditions = torch.zeros(1, 2, dtype=torch.long)
+    inputs = [shift_right(notes, config.field_sizes) for config in (old, new)]
+    for narrow, wide in zip(before(inputs[0], notes, conditions), after(inputs[1], notes, conditions), strict=True):
+        assert torch.allclose(narrow, wide[..., : narrow.shape[-1]])
+        assert (wide[..., narrow.shape[-1] :] == NEVER).all()
+
+
+def test_fewer_values_than_the_old_codec_had_are_refused() -> None:
+    old, new = (replace(TINY, field_sizes=NoteCodec(version).field_sizes) for version in (2, 1))
+    with pytest.raises(ConfigError, match="old has field_sizes"):
+        carry_over(pretrained_of(old), build_model(new), new)
