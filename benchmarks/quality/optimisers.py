@@ -1,10 +1,12 @@
 """Muon against AdamW: one network of 3.6 million parameters, 1.3 million tokens of MAESTRO, three rates each.
 
     python -m benchmarks.quality.optimisers --corpus corpus --runs runs/optimisers | tee -a docs/figures.jsonl
+    python -m benchmarks.quality.optimisers --corpus corpus --runs runs/small --width 96 --layers 4 --steps 320
 
 All runs see the same crops in the same order, with the same warm-up and the same course of the rate; each optimiser
 decays weights as it usually does. Scores are of windows of 512 tokens spread over MAESTRO's validation split, whole
-windows, nothing skipped. Runs that were stopped go on; finished ones are only scored again. One JSON line a case.
+windows, nothing skipped. `--width`, `--layers` and `--steps` make the comparison smaller. Runs that were stopped go on;
+finished ones are only scored again. One JSON line a case.
 """
 
 from __future__ import annotations
@@ -41,15 +43,18 @@ def main() -> None:
     parser.add_argument("--corpus", required=True, help="a corpus of `arietta ingest` that holds MAESTRO")
     parser.add_argument("--runs", type=Path, required=True, help="folder of the runs, made or gone on with")
     parser.add_argument("--steps", type=int, default=640)
+    parser.add_argument("--width", type=int, default=ALIKE["model.width"], help="of the network (%(default)s)")
+    parser.add_argument("--layers", type=int, default=ALIKE["model.layers"], help="of the network (%(default)s)")
     parser.add_argument("--windows", type=int, default=256)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="cpu")
     arguments = parser.parse_args()
     store = open_store(arguments.corpus).select(["maestro"])
+    size = {"model.width": arguments.width, "model.layers": arguments.layers}
     with use_hardware(arguments.device, threads=arguments.threads) as hardware:
         for optimiser, rate in [(name, RATES[name][k]) for k in range(3) for name in RATES]:
             print(f"\n{optimiser} at {rate}", file=sys.stderr)
-            settings = load_config(RunSettings, None, ALIKE | settings_of(optimiser, rate, arguments.steps))
+            settings = load_config(RunSettings, None, ALIKE | size | settings_of(optimiser, rate, arguments.steps))
             measure(settings, store, arguments.runs / f"{optimiser}-{rate}", arguments.windows, hardware)
 
 

@@ -13,7 +13,7 @@ from benchmarks.quality import optimisers
 from tests.support.corpora import make_store
 
 pytestmark = pytest.mark.usefixtures("single_torch_thread")
-SMALL = {"model.width": 16, "model.layers": 1, "model.heads": 2, "data.length": 32, "train.batch": 2}
+SMALL = {"model.heads": 2, "data.length": 32, "train.batch": 2}
 
 
 def test_each_optimiser_is_scored_at_each_rate(
@@ -24,6 +24,7 @@ def test_each_optimiser_is_scored_at_each_rate(
     monkeypatch.setattr(optimisers, "open_store", lambda _: maestro)
     monkeypatch.setattr(optimisers, "ALIKE", optimisers.ALIKE | SMALL)
     words = ["optimisers", "--corpus", "corpus", "--runs", str(tmp_path / "runs"), "--steps", "3", "--windows", "4"]
+    words += ["--width", "16", "--layers", "1"]
     monkeypatch.setattr(sys, "argv", words)
     optimisers.main()
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -31,5 +32,6 @@ def test_each_optimiser_is_scored_at_each_rate(
         "optimiser/muon at 0.025",
         "optimiser/adamw at 0.003",
     }
+    assert all(line["parameters"] < 100_000 for line in lines), "a network of 3.6 million was not asked for"
     assert {line["updates"] for line in lines} == {3} and len({line["rows_trained"] for line in lines}) == 1
     assert len({line["nats_per_note"] for line in lines}) == 6 and all(line["pieces"] == 1 for line in lines)
