@@ -12,10 +12,11 @@ with --composers N are the N with most held-out pieces, in turn.
 
 A row: notes per second and the median time between onsets more than 30 ms apart (means over the pieces), the share of
 notes in the best diatonic scale, of six-note sequences of pitches that came before in the piece, different pitches, the
-share of pieces with more than 3 s between two onsets; Frechet distance of embeddings and mean overlapped area to the
-real windows; how often the embedding recognises the composer, first or among three, by composer and then averaged; with
---index the share of takes inside the human interval of originality. Beside it the same of real music, held against the
-other held-out side. One JSON line a row; 95 % intervals, of shares after Wilson, else by resampling pieces.
+share of pieces with more than 3 s between two onsets, and with a pattern eight times in a row (`takes`); Frechet
+distance of embeddings and mean overlapped area to the real windows; how often the embedding recognises the composer,
+first or among three, by composer and then averaged; with --index the share of takes inside the human interval of
+originality. Beside it the same of real music, held against the other held-out side. One JSON line a row; 95 %
+intervals, of shares after Wilson, else by resampling pieces.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ from arietta.music.notes import Notes, window
 from arietta.originality.baseline import measure_percentiles
 from arietta.originality.index import PassageIndex, open_index
 from arietta.originality.search import find_passages
+from benchmarks.quality.takes import looping
 from benchmarks.shared.report import interval_by_piece, wilson
 from benchmarks.shared.samples import compose_all, side, tell
 
@@ -147,6 +149,7 @@ def figures(notes: Notes) -> dict[str, float]:
         "returns": returns(notes),
         "pitches": float(len(np.unique(notes.pitch))),
         "long_gaps": float(gaps.max(initial=0.0) > LONG_GAP),
+        "loops": float(looping(notes).eight_times),
     }
 
 
@@ -171,7 +174,7 @@ def print_set(name: str, composed: WindowSet, real: WindowSet, index: PassageInd
     line: dict[str, Any] = {"windows": len(rows)}
     for key in rows[0]:
         values = np.array([row[key] for row in rows])
-        is_share = key == "long_gaps"
+        is_share = key in ("long_gaps", "loops")
         line[key] = float(values.mean())
         ones = np.ones(len(values))
         line[f"{key}_interval_95"] = (

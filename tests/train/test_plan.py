@@ -88,9 +88,7 @@ def test_the_first_note_codec_stays_until_layouts_are_asked_for(store: Store) ->
     old = NoteCodec(1)
     config = replace(TINY, field_sizes=old.field_sizes)
     pretrained = Pretrained("old", config, old, random_model(config).state_dict(), "f")
-    stays, widens = (
-        plan_run(with_data(**values), store, pretrained) for values in ({"measured": True}, {"keep": 0.1})
-    )
+    stays, widens = (plan_run(with_data(**values), store, pretrained) for values in ({"measured": True}, {"keep": 0.1}))
     assert "key" in conditions_of(stays.model) and stays.model.field_sizes == old.field_sizes
     assert "role" in conditions_of(widens.model) and widens.model.field_sizes == NoteCodec().field_sizes
 
