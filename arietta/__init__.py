@@ -123,6 +123,9 @@ def compose(
     min_p: Setting = None,
     guidance: float | None = None,
     sampling: Sampling | None = None,
+    density: Any = None,
+    loudness: Any = None,
+    key: Any = None,
     ending: bool = True,
     original: bool = False,
     progress: Callable[[float, float], None] | None = None,
@@ -132,14 +135,16 @@ def compose(
     `prompt` is music or where it stands: Notes, a take, a MIDI file, an object of another library (`as_notes`). `style`
     is a composer the model knows; `model` a model's name or folder; without `seed` one is drawn and stands in the
     take's request. `temperature`, `top_p`, `min_p` and `guidance` go before those of `sampling`; what neither says is
-    as the model has it. Without `ending` the music stops as if it went on. `original` composes again, with a later
-    seed, what shares more with the model's training music than works of people do. `progress` is called with how much
-    is composed, and of how much (`progress_bar`). Models stay loaded between calls. Raises RequestError, MidiError or
-    BundleError.
+    as the model has it. `density` (notes per second), `loudness` (mean velocity, or "pp" to "ff") and `key` ("C minor")
+    are wishes; they change with time as "40@0:00,90@0:30" or [[0, 40], [30, 90]]. Without `ending` the music stops as
+    if it went on. `original` composes again, with a later seed, what shares more with the model's training music than
+    works of people do. `progress` is called with how much is composed, and of how much (`progress_bar`). Models stay
+    loaded between calls. Raises RequestError, MidiError or BundleError.
     """
     from .generation.conversion import as_notes
     from .generation.loop import generate
     from .generation.request import DEFAULT_NOTES, Request, draw_seed
+    from .generation.wishes import read_wishes
     from .model.config import ANY
     from .model.sampling import MODEL_DEFAULTS
 
@@ -154,6 +159,7 @@ def compose(
         sampling=replace(
             sampling or MODEL_DEFAULTS, **{name: value for name, value in settings.items() if value is not None}
         ),
+        wishes=read_wishes(density=density, loudness=loudness, key=key),
     )
     engine = _engine(None if model is None else str(model))
     if not original:

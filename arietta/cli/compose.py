@@ -31,7 +31,7 @@ from .output import MAX_TAKES, add_model, add_wishes, find_output, read_integer,
 from .table import table
 
 if TYPE_CHECKING:
-    from ..client import ServedTake
+    from ..client.take import ServedTake
     from ..evaluation.ranking import Ranked
     from ..generation.request import Request, Take
     from ..model.bundle import Bundle

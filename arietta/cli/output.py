@@ -16,7 +16,7 @@ from ..names import escape_name
 from ..program import command
 
 if TYPE_CHECKING:
-    from ..client import ServedTake
+    from ..client.take import ServedTake
     from ..generation.request import Take
     from ..music.notes import Notes
 

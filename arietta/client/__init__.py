@@ -9,25 +9,29 @@ Raises RequestError with the server's own sentence where it refuses, and where n
 
 from __future__ import annotations
 
-import http.client
 import json
+import re
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
-from .errors import MidiError, RequestError
-from .files import write_file
-from .model.sampling import MODEL_DEFAULTS, Sampling
-from .music.notes import Note, Notes, Pedal
+import numpy as np
+
+from ..errors import RequestError
+from ..model.sampling import MODEL_DEFAULTS, Sampling
+from ..music.notes import Note, Notes, Pedal, select
+from .take import ServedTake
+from .transport import Transport
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from .generation.original import Originality
-    from .generation.request import Request
+    from ..generation.request import Request
+    from ..generation.verbs import Keep
 
 Progress = Callable[[float, float], None]
 TRIES, PAUSE = 5, 1.0  # connections for one stream of events, and seconds between them
@@ -45,50 +49,9 @@ class ComposeOptions(TypedDict, total=False):
     seed: int
     sampling: Sampling
     original: bool
-
-
-@dataclass(frozen=True)
-class ServedTake:
-    """A finished piece that a server stores as `id`: its notes, and `file`, the MIDI file that carries its request.
-
-    `notes` begin with the prompt's own, and `nll` is in nats per note. `originality` is None where the model has no
-    index.
-    """
-
-    id: str
-    title: str
-    notes: Notes
-    prompt_notes: int
-    file: bytes
-    request: Request
-    model: str
-    bundle: str
-    nll: float
-    seconds_taken: float
-    originality: Originality | None = None
-    interventions: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def note_count(self) -> int:
-        """Number of composed notes, without the prompt's."""
-        return len(self.notes) - self.prompt_notes
-
-    @property
-    def prompt_seconds(self) -> float:
-        """Time of the prompt's last onset; 0 without a prompt."""
-        return float(self.notes.onset[: self.prompt_notes].max(initial=0.0))
-
-    def save(self, path: str | Path) -> None:
-        """Write the server's MIDI file, or by another ending what `Take.save` writes.
-
-        Raises MidiError or RequestError where that fails.
-        """
-        from .render.formats import MIDI, save_music
-
-        if Path(path).suffix.lower() in MIDI:
-            write_file(path, self.file, MidiError)
-        else:
-            save_music(path, self.notes, title=self.title, prompt_seconds=self.prompt_seconds)
+    density: Any  # wishes, as `generation.wishes` reads them
+    loudness: Any
+    key: Any
 
 
 class Client:
@@ -96,20 +59,17 @@ class Client:
 
     def __init__(self, address: str, *, api_key: str | None = None, timeout: float = 60.0) -> None:
         """Check an address such as http://127.0.0.1:8000; a server may be silent for `timeout` seconds."""
-        parts = urlsplit(address)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise RequestError(f"{address}: is not the address of a server, such as http://127.0.0.1:8000")
-        self.address = address.rstrip("/")
-        self._parts, self._timeout = parts, timeout
-        self._headers = {} if api_key is None else {"X-API-Key": api_key.encode()}
+        self._transport = Transport(address, api_key, timeout)
+        self.address = self._transport.address
 
     def compose(
         self, notes: int | None = None, *, progress: Progress | None = None, **options: Unpack[ComposeOptions]
     ) -> ServedTake:
         """Compose `notes` notes (300 if no length is given) and wait for them; an interrupt cancels the piece."""
-        from .generation.conversion import as_notes
-        from .generation.request import DEFAULT_NOTES, Request, draw_seed
-        from .model.config import ANY
+        from ..generation.conversion import as_notes
+        from ..generation.request import DEFAULT_NOTES, Request, draw_seed
+        from ..generation.wishes import read_wishes
+        from ..model.config import ANY
 
         request = Request(
             notes=DEFAULT_NOTES if notes is None and "seconds" not in options else notes,
@@ -118,6 +78,7 @@ class Client:
             prompt=None if options.get("prompt") is None else as_notes(options["prompt"]),
             seed=options["seed"] if "seed" in options else draw_seed(),
             sampling=options.get("sampling", MODEL_DEFAULTS),
+            wishes=read_wishes(**{name: options.get(name) for name in ("density", "loudness", "key")}),
         )
         original = options.get("original", False)
         (take,) = self.perform([request], model=options.get("model"), original=original, progress=progress)
@@ -152,6 +113,79 @@ class Client:
                         self.delete(key)
                 raise
 
+    def regenerate(
+        self, music: Any, start: float, stop: float, *, keep: Keep = None, keep_pedal: bool = False, **options: Any
+    ) -> list[ServedTake]:
+        """Let the server write a passage anew, as `arietta.regenerate` does.
+
+        `music` of all these verbs is the id of a piece that the server stores, or what `as_notes` reads. They take `n`,
+        `style`, `density`, `loudness`, `key`, `guidance`, `seed`, `model` and `progress`, and return the likeliest take
+        first.
+        """
+        asked = {"from": start, "to": stop, "keep": _sent_keep(keep), "keep_pedal": keep_pedal or None}
+        return self._write("regenerate", music, asked, **options)
+
+    def extend(
+        self,
+        music: Any,
+        at: float | None = None,
+        *,
+        notes: int | None = None,
+        seconds: float | None = None,
+        **options: Any,
+    ) -> list[ServedTake]:
+        """Let the server go on from a piece, as `arietta.extend` does."""
+        return self._write("extend", music, {"at": at, "notes": notes, "seconds": seconds}, **options)
+
+    def lead_in(self, music: Any, seconds: float, **options: Any) -> list[ServedTake]:
+        """Let the server write what leads into a piece, as `arietta.lead_in` does."""
+        return self._write("lead_in", music, {"seconds": seconds}, **options)
+
+    def connect(self, first: Any, second: Any, seconds: float, **options: Any) -> list[ServedTake]:
+        """Let the server write what leads from one piece to another, as `arietta.connect` does."""
+        return self._write("connect", first, {"second": _given(second), "seconds": seconds}, **options)
+
+    def accompany(
+        self, music: Any, *, keep: Keep = "all", keep_pedal: bool = False, **options: Any
+    ) -> list[ServedTake]:
+        """Let the server write what goes with the notes to keep, as `arietta.accompany` does."""
+        asked = {"keep": _sent_keep(keep), "keep_pedal": keep_pedal or None}
+        return self._write("accompany", music, asked, **options)
+
+    def vary(self, music: Any, strength: float, **options: Any) -> list[ServedTake]:
+        """Let the server write a passage anew under its top line: from `start` to `stop`, or all of at most 500 notes.
+
+        `strength`, 0 to 1, says how much of the line is let go.
+        """
+        passage = {"from": options.pop("start", None), "to": options.pop("stop", None)}
+        return self._write("vary", music, {"strength": strength, **passage}, **options)
+
+    def _write(
+        self,
+        verb: str,
+        music: Any,
+        asked: Mapping[str, Any],
+        *,
+        n: int = 1,
+        progress: Progress | None = None,
+        **options: Any,
+    ) -> list[ServedTake]:
+        """Ask for what a verb writes, wait for all takes and return them, the likeliest first."""
+        fields = {"verb": verb, "given": _given(music), "count": n, **asked, **options}
+        body = {name: value for name, value in fields.items() if value is not None}
+        pieces = self._transport.json("POST", "/v1/pieces", body)["pieces"]
+        try:
+            for index, piece in enumerate(pieces):
+                for _ in self.events(piece["id"], progress=_progress_of_all(progress, index, n)):
+                    pass
+        except KeyboardInterrupt:
+            for piece in pieces:
+                if self.piece(piece["id"])["state"] in UNFINISHED:
+                    self.delete(piece["id"])
+            raise
+        takes = [self.take(piece["id"]) for piece in pieces]
+        return sorted(takes, key=lambda take: (take.nats[2] if take.nats else 0.0, take.request.seed))
+
     def submit(
         self,
         request: Request,
@@ -172,7 +206,7 @@ class Client:
         if request.prompt is not None:
             fields["prompt"] = _music(request.prompt)
         body = {name: value for name, value in fields.items() if value is not None}
-        pieces: list[Any] = self._json("POST", "/v1/pieces", body)["pieces"]
+        pieces: list[Any] = self._transport.json("POST", "/v1/pieces", body)["pieces"]
         return pieces
 
     def events(
@@ -185,7 +219,7 @@ class Client:
         """
         for tries_left in reversed(range(TRIES)):
             try:
-                for number, kind, data in self._stream(key, after):
+                for number, kind, data in self._transport.stream(key, after):
                     after = number or after
                     if kind == "end":
                         return _require_done(data)
@@ -193,43 +227,63 @@ class Client:
                         progress(data["done"], data["whole"])
                     elif kind in ("note", "pedal"):
                         yield Note(*data) if kind == "note" else Pedal(*data)
-            except (OSError, http.client.HTTPException) as error:
+            except (OSError, HTTPException) as error:
                 if not tries_left:
-                    raise self._no_answer(error) from error
+                    raise self._transport.no_answer(error) from error
             time.sleep(PAUSE)  # the stream ended before the piece did: the server may be restarting
         raise RequestError(f"{self.address}: the server broke off the piece {key} {TRIES} times")
 
     def take(self, key: str) -> ServedTake:
-        """Fetch a finished piece with its notes and its MIDI file."""
-        from .generation.original import Originality
-        from .generation.request import Request
+        """Fetch a finished piece with its notes and its MIDI file; of one that was uploaded there are only `notes`."""
+        from ..generation.original import Originality
+        from ..generation.passage import Edit
+        from ..generation.request import Request
 
-        piece, music = self.piece(key), self._json("GET", f"/v1/pieces/{quote(key)}.json")
+        piece, music = self.piece(key), self._transport.json("GET", f"/v1/pieces/{quote(key)}.json")
+        if "style" not in piece["request"]:
+            raise RequestError(f"the piece {key} was uploaded, not composed: client.notes has its music")
         originality, description = piece["figures"].get("originality"), piece["request"]
         events = [Note(*row) for row in music["notes"]]  # the prompt's come first
         notes = Notes.from_events([*events, *(Pedal(*row) for row in music["pedal"])])
         prompt = Notes.from_events(events[: music["prompt_notes"]]) if music["prompt_notes"] else None
+        is_new, edit, nats = (
+            np.arange(len(notes)) >= music["prompt_notes"],
+            None,
+            piece["figures"].get("nats_per_token"),
+        )
+        if (passage := description.get("passage")) is not None:
+            is_new = np.isin(np.arange(len(notes)), music["composed"])
+            stays = select(notes, ~is_new)  # all that is known of the music that was given
+            options = {name: passage[name] for name in ("keep_pedal", "leads_back", "context")}
+            edit = Edit(stays, passage["from"], passage["to"], np.ones(len(stays), dtype=np.bool_), **options)
         return ServedTake(
             id=key,
             title=piece["name"],
             notes=notes,
             prompt_notes=music["prompt_notes"],
-            file=self._call("GET", f"/v1/pieces/{quote(key)}.mid"),
-            request=Request.from_description(description, prompt),
+            file=self._transport.call("GET", f"/v1/pieces/{quote(key)}.mid"),
+            request=Request.from_description(description, prompt, edit),
             model=description["model"],
             bundle=description["bundle"],
             nll=piece["figures"]["nll_per_note"],
             seconds_taken=piece["timing"]["composing"],
+            is_new=is_new,
+            nats=None if nats is None else (nats["passage"], nats["after"], nats["both"]),
             originality=None if originality is None else Originality.from_description(originality),
             interventions=piece["figures"].get("interventions", {}),
         )
+
+    def notes(self, key: str) -> Notes:
+        """Fetch the notes and the pedal of a finished piece, composed or uploaded, as it is now."""
+        music = self._transport.json("GET", f"/v1/pieces/{quote(key)}.json")
+        return Notes.from_events([*(Note(*row) for row in music["notes"]), *(Pedal(*row) for row in music["pedal"])])
 
     def pieces(self, *, only_favourites: bool = False) -> Iterator[Any]:
         """Yield the server's descriptions of its pieces, the newest first."""
         cursor: dict[str, str] = {}
         while True:
             query = urlencode({"favourites": str(only_favourites).lower(), **cursor})
-            page = self._json("GET", f"/v1/pieces?{query}")
+            page = self._transport.json("GET", f"/v1/pieces?{query}")
             yield from page["pieces"]
             if page["next"] is None:
                 return
@@ -237,32 +291,32 @@ class Client:
 
     def piece(self, key: str) -> Any:
         """Fetch the description of a piece: its state, progress, request, timing and figures."""
-        return self._json("GET", f"/v1/pieces/{quote(key)}")
+        return self._transport.json("GET", f"/v1/pieces/{quote(key)}")
 
     def change(self, key: str, *, name: str | None = None, is_favourite: bool | None = None) -> Any:
         """Rename a piece, or mark it as a favourite or not."""
         change = {"name": name, "is_favourite": is_favourite}
         body = {name: value for name, value in change.items() if value is not None}
-        return self._json("PATCH", f"/v1/pieces/{quote(key)}", body)
+        return self._transport.json("PATCH", f"/v1/pieces/{quote(key)}", body)
 
     def stop(self, key: str) -> Any:
         """Stop composing a piece: it is then finished, with the notes so far. Returns its description."""
-        return self._json("POST", f"/v1/pieces/{quote(key)}/stop")
+        return self._transport.json("POST", f"/v1/pieces/{quote(key)}/stop")
 
     def delete(self, key: str) -> None:
         """Cancel an unfinished piece, or delete a finished one."""
-        self._call("DELETE", f"/v1/pieces/{quote(key)}")
+        self._transport.call("DELETE", f"/v1/pieces/{quote(key)}")
 
     def upload(self, file: str | Path, *, name: str | None = None) -> Any:
         """Store a MIDI file as a finished piece and return its description; raises MidiError where it is unreadable."""
-        from .music.midi import read_midi_bytes
+        from ..music.midi import read_midi_bytes
 
         data, title = read_midi_bytes(file), Path(file).stem if name is None else name
-        return json.loads(self._call("POST", f"/v1/uploads?{urlencode({'name': title})}", data))
+        return json.loads(self._transport.call("POST", f"/v1/uploads?{urlencode({'name': title})}", data))
 
     def revisions(self, key: str) -> Any:
         """Fetch the tree of a piece's revisions: its `version`, the number at its `head`, and what each is."""
-        return self._json("GET", f"/v1/pieces/{quote(key)}/revisions")
+        return self._transport.json("GET", f"/v1/pieces/{quote(key)}/revisions")
 
     def revise(self, key: str, notes: Notes, *, version: int, parent: int, cause: str, name: str = "") -> Any:
         """Store a changed version of a piece, which its files are of from then on, and return the tree of revisions.
@@ -271,74 +325,36 @@ class Client:
         """
         body = {**_music(notes), "parent": parent, "cause": cause, "name": name}
         path = f"/v1/pieces/{quote(key)}/revisions"
-        return json.loads(self._call("POST", path, body, {"If-Match": f'"{version}"'}))
+        return json.loads(self._transport.call("POST", path, body, {"If-Match": f'"{version}"'}))
 
     def choose_revision(self, key: str, number: int, *, version: int) -> Any:
         """Bring a revision of a piece to the head, 0 for the piece as it was; as `revise` otherwise."""
         path = f"/v1/pieces/{quote(key)}/revisions"
-        return json.loads(self._call("PATCH", path, {"head": number}, {"If-Match": f'"{version}"'}))
+        return json.loads(self._transport.call("PATCH", path, {"head": number}, {"If-Match": f'"{version}"'}))
 
     def models(self) -> list[Any]:
         """Fetch the descriptions of the server's models, the default first."""
-        models: list[Any] = self._json("GET", "/v1/models")["models"]
+        models: list[Any] = self._transport.json("GET", "/v1/models")["models"]
         return models
-
-    def _stream(self, key: str, after: int) -> Iterator[tuple[int | None, str, Any]]:
-        """Read server-sent events as (number, kind, data); progress has no number, so it cannot be resumed from."""
-        headers = {"Last-Event-ID": str(after), "Accept": "text/event-stream"}
-        connection = self._connect()
-        try:
-            answer = self._send(connection, "GET", f"/v1/pieces/{quote(key)}/events", None, headers)
-            fields: dict[str, str] = {}
-            for line in answer:
-                name, _, value = line.decode().rstrip("\r\n").partition(": ")
-                if name:
-                    fields[name] = value
-                    continue
-                if "data" in fields:
-                    number = int(fields["id"]) if "id" in fields else None
-                    yield number, fields["event"], json.loads(fields["data"])
-                fields = {}
-        finally:
-            connection.close()
-
-    def _json(self, method: str, path: str, body: Any = None) -> Any:
-        return json.loads(self._call(method, path, body))
-
-    def _call(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> bytes:
-        connection = self._connect()
-        try:
-            return self._send(connection, method, path, body, {"Accept": "*/*", **(headers or {})}).read()
-        except (OSError, http.client.HTTPException) as error:
-            raise self._no_answer(error) from error
-        finally:
-            connection.close()
-
-    def _send(
-        self, connection: http.client.HTTPConnection, method: str, path: str, body: Any, headers: Mapping[str, str]
-    ) -> http.client.HTTPResponse:
-        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        kind = {} if data is None else {"Content-Type": "audio/midi" if data is body else "application/json"}
-        connection.request(method, self._parts.path.rstrip("/") + path, data, {**headers, **kind, **self._headers})
-        answer = connection.getresponse()
-        if answer.status >= 400:
-            raise RequestError(_sentence(answer))
-        return answer
-
-    def _connect(self) -> http.client.HTTPConnection:
-        kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
-        assert self._parts.hostname is not None
-        return kind(self._parts.hostname, self._parts.port, timeout=self._timeout)
-
-    def _no_answer(self, error: Exception) -> RequestError:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        return RequestError(f"{self.address}: no server answers there ({reason})")
 
 
 def _music(notes: Notes) -> dict[str, Any]:
     """Write notes and pedal as the server takes them."""
     columns = (notes.onset.tolist(), notes.duration.tolist(), notes.pitch.tolist(), notes.velocity.tolist())
     return {"notes": list(zip(*columns, strict=True)), "pedal": notes.pedal.tolist()}
+
+
+def _given(music: Any) -> dict[str, Any]:
+    """Write music for a verb: a stored piece by its id, anything else as notes and pedal."""
+    from ..generation.conversion import as_notes
+
+    is_id = isinstance(music, str) and re.fullmatch("[0-9a-f]{16}", music) is not None
+    return {"piece": music} if is_id else _music(as_notes(music))
+
+
+def _sent_keep(keep: Keep) -> Any:
+    """Write notes to keep as the server takes them: a range of pitches is a text."""
+    return f"{keep[0]}-{keep[1]}" if isinstance(keep, tuple) else keep
 
 
 def _progress_of_all(progress: Progress | None, index: int, count: int) -> Progress | None:
@@ -353,11 +369,3 @@ def _require_done(piece: Mapping[str, Any]) -> Mapping[str, Any]:
         why = f": {piece['problem']['detail']}" if piece["problem"] else ""
         raise RequestError(f"the piece {piece['id']} is {piece['state']}{why}")
     return piece
-
-
-def _sentence(answer: http.client.HTTPResponse) -> str:
-    """Return why a server refused: its own sentence where it is an Arietta server."""
-    try:
-        return str(json.loads(answer.read())["detail"])
-    except (ValueError, KeyError, TypeError):
-        return f"the server answered {answer.status} {answer.reason}, as no server of this kind does"
