@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.support.browser import Studio
+from tests.support.browser import Studio, wait_until
 
 
 def test_a_shared_link_shows_the_piece_and_its_request_which_composes_it_again(studio: Studio) -> None:
@@ -75,3 +75,18 @@ def test_the_midi_file_can_be_dragged_into_a_daw(studio: Studio) -> None:
     )
     address = f"{visit.address}/v1/pieces/{visit.piece}.mid"
     assert carried == [True, f"audio/midi:{visit.page.text_content('#title')}.mid:{address}", address]
+
+
+def test_the_studio_leads_to_the_report_in_its_language(studio: Studio) -> None:
+    visit = studio.visit(locale="es-ES")
+    (piece,) = studio.server.post("/v1/pieces?wait=60", json={"notes": 40}).json()["pieces"]
+    page = visit.open(piece["links"]["page"])
+    wait_until(lambda: page.get_attribute("#report", "href") == piece["links"]["html"])
+    link = page.get_by_role("link", name="Informe")
+    with page.context.expect_page() as opening:
+        link.click()
+    report = opening.value
+    report.wait_for_selector(".controls:not([hidden])")  # its script ran, under its policy
+    report.click(".play")
+    wait_until(lambda: report.text_content(".play") == "Pause")
+    report.close()

@@ -1,16 +1,14 @@
 """The studio in a real browser: Debian's Chromium, driven by Playwright, against a server of its own.
 
-Fixtures: `studio` opens pages of it. Whatever a test does, its pages must request nothing from another origin, break
+The fixtures stand in `tests/browser/conftest.py`: `studio` opens pages of it. Whatever a test does, its pages must request nothing from another origin, break
 no content policy and log no error; that is checked when the test is over. Without Chromium these tests are skipped.
 """
 
 from __future__ import annotations
 
-import shutil
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,8 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-
-from tests.support.servers import served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page, Request
@@ -163,44 +159,3 @@ def axe_violations(page: Page) -> list[str]:
 def show_figure(figure: str) -> None:
     """Print a measured figure; `pytest -s` shows it."""
     sys.stdout.write(f"{figure}\n")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    api = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install '.[test]'")
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("needs Chromium: apt-get install chromium")
-    with api.sync_playwright() as playwright:  # for one module only: its event loop would be in the way of other tests
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def studio_server(
-    tiny_bundle: Path, tiny_lstm: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[httpx.Client]:
-    data = tmp_path_factory.mktemp("studio")
-    with (
-        served(data, "--model", str(tiny_bundle), str(tiny_lstm)) as process,
-        httpx.Client(base_url=process.address, timeout=TIMEOUT) as client,
-    ):
-        # a pipe that nobody reads fills up and stops the server; `served` reads the other one
-        threading.Thread(target=process.process.stderr.read, daemon=True).start()  # type: ignore[union-attr]
-        yield client
-
-
-@pytest.fixture
-def studio(browser: Browser, studio_server: httpx.Client) -> Iterator[Studio]:
-    with ExitStack() as stack:
-        yield Studio(browser, studio_server, stack)
-
-
-@pytest.fixture
-def modules(studio: Studio) -> Visit:
-    """A page on which the studio's modules may be imported."""
-    visit = studio.visit()
-    visit.expected_error = "status of 404"  # browsers look for /favicon.ico beside a picture
-    visit.page.goto(f"{visit.address}/static/icon.svg")
-    return visit

@@ -19,6 +19,8 @@ import { keyMap } from "./page/key_map.js";
 import { showError, showNotice, startMessages } from "./page/messages.js";
 import { startShortcuts } from "./page/shortcuts.js";
 import { startTheme } from "./page/theme.js";
+import { PassagePanel } from "./passage/panel.js";
+import { PassageTakes } from "./passage/takes.js";
 import { RollView } from "./score/roll_view.js";
 import { Transport } from "./score/transport.js";
 import { AudioOutput } from "./sound/output.js";
@@ -45,10 +47,15 @@ const editPanel = new EditPanel(editor, gestures, {
   colourBy: (what) => rollView.colourBy(what),
   redraw: () => rollView.showChosen(editor),
 });
+const passageTakes = new PassageTakes(editor, { listenFrom, isHearing: (start, end) => player.isPlaying && player.position >= start && player.position <= end });
+const passagePanel = new PassagePanel(editor, passageTakes, {
+  settings: () => ({ ...form.passageSettings(), style: session.current.piece.request.style ?? "any" }),
+  position: () => player.position,
+});
 new Versions(editor);
 startCommands(editor);
 const session = new Session(player, {
-  onChoose: () => { transport.forgetLoop(); rollView.follow(); goOnFrom(null); },
+  onChoose: () => { passageTakes.leave(); transport.forgetLoop(); rollView.follow(); goOnFrom(null); },
   onShow: () => { form.allowContinuing(Boolean(session.current?.isDone)); editor.open(session.current); },
 });
 const form = new RequestForm(byId("request"), { onCompose: () => composeAction.run(), onBeginning: beginWith });
@@ -84,8 +91,16 @@ function goOnFrom(time) {
   rollView.seam = time;
 }
 
+/** Play from a moment, from within a click or a key. */
+async function listenFrom(time) {
+  await output.resume();
+  player.seek(Math.max(0, time));
+  player.play();
+}
+
 /** Choose a stretch of time with the notes in it; Loop then plays it. */
 function chooseTime(range) {
+  if (editor.isComparing) return;
   editor.chooseTime(range);
   if (range) transport.proposeLoop(range);
 }
@@ -126,7 +141,7 @@ for (const [id, run] of Object.entries(clicks)) byId(id).addEventListener("click
 // Browsers allow an audio context only after a gesture; the first one of any kind makes it, before Play is pressed.
 for (const gesture of ["pointerdown", "keydown"]) addEventListener(gesture, () => output.prepare().catch(() => {}), { once: true });
 startShortcuts(
-  keyMap({ compose: () => composeAction.run(), editor, editPanel, form, player, rollView, session, transport }),
+  keyMap({ compose: () => composeAction.run(), editor, editPanel, form, passagePanel, passageTakes, player, rollView, session, transport }),
   { dialog: byId("shortcuts"), list: byId("shortcut-list"), opener: byId("help"), isOn: byId("shortcuts-on") },
 );
 

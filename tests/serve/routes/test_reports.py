@@ -1,4 +1,4 @@
-"""A piece's report over real HTTP: as JSON, as a page under its own policy, and in the studio."""
+"""A piece's report over real HTTP: as JSON, as a page under its own policy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pytest
 from arietta.evaluation.page.html import content_policy
 from arietta.serve.jobs.models import Models
 from arietta.serve.routes.middleware import CONTENT_POLICY
-from tests.support.browser import Studio, wait_until
 from tests.support.servers import ask, composed, problem, serving
 
 
@@ -67,18 +66,3 @@ def test_a_piece_whose_model_is_gone_is_judged_without_it(tiny_bundle: Path, tin
     with serving(Models([tiny_bundle]), tmp_path) as client:
         report = client.get(piece["links"]["report"]).json()
         assert report["notes"] == 20 and report["model"] is None and report["nats_per_note"] is None
-
-
-def test_the_studio_leads_to_the_report_in_its_language(studio: Studio) -> None:
-    visit = studio.visit(locale="es-ES")
-    (piece,) = studio.server.post("/v1/pieces?wait=60", json={"notes": 40}).json()["pieces"]
-    page = visit.open(piece["links"]["page"])
-    wait_until(lambda: page.get_attribute("#report", "href") == piece["links"]["html"])
-    link = page.get_by_role("link", name="Informe")
-    with page.context.expect_page() as opening:
-        link.click()
-    report = opening.value
-    report.wait_for_selector(".controls:not([hidden])")  # its script ran, under its policy
-    report.click(".play")
-    wait_until(lambda: report.text_content(".play") == "Pause")
-    report.close()

@@ -18,6 +18,7 @@ export class Editor extends EventTarget {
   chosen = new Set();
   range = null; // {start, end} of the time that is chosen
   tree = null;
+  isComparing = false; // while takes of a passage are heard in the piece, it cannot be changed
   #take = null;
   #copied = [];
   #travels = 0; // on the way to other revisions
@@ -34,7 +35,12 @@ export class Editor extends EventTarget {
 
   /** Whether there is a piece that may be changed: one that is done and has its notes. */
   get isOpen() {
-    return Boolean(this.tree && isReady(this.#take)) && !this.#travels;
+    return Boolean(this.tree && isReady(this.#take)) && !this.#travels && !this.isComparing;
+  }
+
+  /** The id of the piece. */
+  get key() {
+    return this.#take?.id ?? null;
   }
 
   get sequence() {
@@ -77,6 +83,7 @@ export class Editor extends EventTarget {
   }
 
   toggle(note) {
+    if (this.isComparing) return;
     if (!this.chosen.delete(note)) this.chosen.add(note);
     this.#notify();
   }
@@ -88,10 +95,11 @@ export class Editor extends EventTarget {
   }
 
   chooseAll() {
-    if (this.sequence) this.choose(this.sequence.notes);
+    if (this.isOpen) this.choose(this.sequence.notes);
   }
 
   clear() {
+    if (this.isComparing) return;
     this.range = null;
     this.choose([]);
   }
@@ -113,6 +121,18 @@ export class Editor extends EventTarget {
   /** Change the piece where nothing need be chosen, as `change` does. */
   changePiece(cause, name, ...how) {
     if (this.isOpen) this.#apply(cause, changes[name](this.sequence, ...how));
+  }
+
+  /** Let the piece be heard and seen as it might become; nothing is stored. */
+  preview(sequence) {
+    this.#player.swap(sequence);
+    this.#take.sequence = sequence;
+  }
+
+  /** Show a stretch of time with nothing chosen in it. */
+  frame({ start, end }) {
+    this.range = { start, end };
+    this.choose([]);
   }
 
   /** Put a new version of the piece on the stage that came from elsewhere, as a take of a passage does. */
@@ -172,7 +192,7 @@ export class Editor extends EventTarget {
 
   /** Go to another revision, one step after the other: its notes may have to be fetched. */
   #travel(name, ...how) {
-    if (!this.tree) return null;
+    if (!this.tree || this.isComparing) return null;
     this.#travels += 1;
     this.#lastTravel = this.#lastTravel.then(() => this.#go(this.tree, name, how)).finally(() => { this.#travels -= 1; this.#notify(); });
     return this.#lastTravel;

@@ -67,6 +67,12 @@ export class RequestForm {
     };
   }
 
+  /** What of the form holds for passages too: the model, and a seed where there is one. */
+  passageSettings() {
+    const { model, seed } = this.#fields;
+    return { model: model.value, ...(seed.value !== "" && seed.validity.valid && { seed: Number(seed.value) }) };
+  }
+
   /** Fill the form with the request of a piece, so that composing gives it again. */
   use(request) {
     const unit = request.notes ? "notes" : "seconds";

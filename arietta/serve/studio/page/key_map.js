@@ -10,11 +10,11 @@ const LONG_SEEK_SECONDS = 10; // with Shift
 const VOLUME_STEP = 5; // percent
 
 /** The shortcuts of the studio, for `startShortcuts`; the arguments are the parts that they act on. */
-export function keyMap({ compose, editor, editPanel, form, player, rollView, session, transport }) {
+export function keyMap({ compose, editor, editPanel, form, passagePanel, passageTakes, player, rollView, session, transport }) {
   return [
     { keys: [" "], text: "shortcut.play", run: () => transport.toggle() },
     { keys: ["c"], text: "shortcut.compose", run: compose },
-    { keys: ["Escape"], text: "shortcut.stop", run: () => (session.current?.isRunning ? session.stopComposing() : editor.clear()) },
+    { keys: ["Escape"], text: "shortcut.stop", run: () => escape({ editor, passageTakes, session }) },
     { keys: ["Home"], text: "shortcut.toStart", run: () => player.seek(0) },
     { keys: ["ArrowLeft", "ArrowRight"], text: "shortcut.seek", run: (event) => transport.seekBy(seekSeconds(event)) },
     { keys: [",", "."], text: "shortcut.step", run: ({ key }) => rollView.stepNote(key === "." ? 1 : -1) },
@@ -23,9 +23,12 @@ export function keyMap({ compose, editor, editPanel, form, player, rollView, ses
     { keys: ["h", "v", "b"], text: "shortcut.tools", run: ({ key }) => editPanel.useTool({ h: "hand", v: "select", b: "draw" }[key.toLowerCase()]) },
     { keys: ["s"], text: "shortcut.chooseNote", run: () => rollView.note && editor.isOpen && editor.toggle(rollView.note) },
     { keys: ["e"], text: "shortcut.chooseLoop", run: () => editor.isOpen && player.loop && editor.chooseTime(player.loop) },
+    { keys: ["a"], text: "shortcut.again", run: () => (passageTakes.isOpen ? passageTakes.add() : passagePanel.write("regenerate")) },
+    { keys: ["x"], text: "shortcut.compare", run: () => passageTakes.compare() },
+    { keys: ["k"], text: "shortcut.keepTake", run: () => passageTakes.keep() },
     { keys: ["i", "o"], text: "shortcut.rows", run: ({ key }) => rollView.zoomRows(key.toLowerCase() === "i" ? 1.3 : 1 / 1.3) },
     { keys: ["+", "-"], text: "shortcut.zoom", run: ({ key }) => (key === "+" ? rollView.zoomIn() : rollView.zoomOut()) },
-    { keys: ["1", "2", "3", "4"], text: "shortcut.take", run: ({ key }) => session.chooseNumber(Number(key)) },
+    { keys: ["1", "2", "3", "4"], text: "shortcut.take", run: ({ key }) => (passageTakes.isOpen ? passageTakes : session).chooseNumber(Number(key)) },
     { keys: ["f"], text: "shortcut.favourite", run: () => session.toggleFavourite() },
     { keys: ["n"], text: "shortcut.rename", run: () => session.rename() },
     { keys: ["r"], text: "shortcut.randomSeed", run: () => form.drawSeed() },
@@ -34,6 +37,12 @@ export function keyMap({ compose, editor, editPanel, form, player, rollView, ses
     { keys: ["t"], text: "shortcut.theme", run: switchTheme },
     { keys: ["?"], text: "shortcut.help", run: () => byId("shortcuts").showModal() },
   ];
+}
+
+/** Leave what one is in the midst of: composing, takes of a passage, a selection. */
+function escape({ editor, passageTakes, session }) {
+  if (session.current?.isRunning) return session.stopComposing();
+  return passageTakes.isOpen ? passageTakes.discard() : editor.clear();
 }
 
 function seekSeconds({ key, shiftKey }) {

@@ -60,11 +60,12 @@ export class History {
     }
   }
 
+  /** Takes of passages are with their piece, and have no row. */
   #draw() {
     const { rows, empty, more, filter } = this.#elements;
     if (rows.querySelector(".renaming")) return; // never under the musician's hands
     const focused = document.activeElement?.dataset?.key;
-    rows.replaceChildren(...this.#pieces.map((piece) => this.#row(piece)));
+    rows.replaceChildren(...this.#pieces.filter(({ request }) => !request.given).map((piece) => this.#row(piece)));
     if (focused) this.#focus(focused);
     empty.hidden = this.#pieces.length > 0;
     empty.textContent = translate(filter.checked ? "noFavourites" : "noHistory");

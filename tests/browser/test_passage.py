@@ -1,0 +1,185 @@
+"""Passages in the studio: written anew, varied, accompanied, gone on from; heard in place, compared, kept or not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from arietta.music.midi import midi_bytes
+from arietta.music.notes import Notes
+from tests.support.browser import PHONE, WIDE, Studio, Visit, axe_violations, wait_until
+
+Rows = list[list[float]]
+
+
+@pytest.fixture
+def piece(studio: Studio) -> dict[str, Any]:
+    """An uploaded scale of 80 notes in 20 s, with a pedal."""
+    onset = [0.25 * index for index in range(80)]
+    pitch = [40 + index % 30 for index in range(80)]
+    scale = Notes.of(onset, [0.2] * 80, pitch, [64] * 80, [(0.0, 3.0), (9.0, 12.0)])
+    answer = studio.server.post("/v1/uploads", content=midi_bytes(scale), params={"name": "scale"})
+    stored: dict[str, Any] = answer.raise_for_status().json()
+    return stored
+
+
+def opened(studio: Studio, piece: dict[str, Any], **options: Any) -> Visit:
+    visit = studio.visit(**options)
+    page = visit.open(piece["links"]["page"])
+    page.click("#more summary")
+    page.select_option("#model", "filling")
+    wait_until(lambda: page.is_enabled("#select-all"))
+    return visit
+
+
+def choose_time(visit: Visit, start: float, end: float) -> None:
+    """Drag along the ruler."""
+    visit.run("() => document.querySelector('#tools').scrollIntoView()")
+    box = visit.page.locator("#roll").bounding_box()
+    assert box is not None
+    gutter = 32 if box["width"] < 600 else 46
+    mouse = visit.page.mouse
+    mouse.move(box["x"] + gutter + 90 * start, box["y"] + 10)
+    mouse.down()
+    mouse.move(box["x"] + gutter + 90 * end, box["y"] + 10, steps=3)
+    mouse.up()
+    visit.page.wait_for_selector("#selection:not([hidden])")
+
+
+def written(visit: Visit) -> None:
+    """Wait until the take that is heard is whole."""
+    wait_until(lambda: visit.page.is_enabled("#keep-take"), lambda: visit.page.text_content("#passage-text"))
+
+
+def stored(studio: Studio, piece: dict[str, Any], version: int) -> dict[str, Any]:
+    """The piece as the server has it, as soon as its tree has that version."""
+    path = f"{piece['links']['self']}/revisions"
+    wait_until(lambda: studio.server.get(path).json()["version"] >= version)
+    music: dict[str, Any] = studio.server.get(piece["links"]["json"]).json()
+    return music
+
+
+def outside(rows: Rows, start: float, end: float) -> Rows:
+    return [row for row in rows if not start <= row[0] < end]
+
+
+@pytest.mark.parametrize("viewport", [{"width": 1440, "height": 900}, PHONE], ids=["wide", "phone"])
+def test_a_passage_is_written_again_compared_kept_and_undone_by_keyboard_alone_and_axe_finds_nothing(
+    studio: Studio, piece: dict[str, Any], viewport: dict[str, int]
+) -> None:
+    visit = opened(studio, piece, viewport=viewport)
+    page, before = visit.page, studio.server.get(piece["links"]["json"]).json()
+    page.locator("#roll").focus()
+    for key in ("ArrowRight", "[", "e"):  # a loop of eight seconds from the second on, and what is in it
+        page.keyboard.press(key)
+    visit.wait_for_text("#selection-text", "32 notes selected")
+    page.keyboard.press("a")
+    written(visit)
+    assert page.locator("#passage-tabs input").count() == 3
+    assert page.locator("#passage-tabs input").nth(1).is_checked()
+    page.keyboard.press("x")
+    assert page.locator("#passage-tabs input").nth(0).is_checked()
+    page.keyboard.press("x")
+    page.keyboard.press("2")
+    written(visit)
+    assert page.locator("#passage-tabs input").nth(2).is_checked()
+    assert visit.run("() => document.documentElement.scrollWidth") <= viewport["width"]
+    assert axe_violations(page) == []
+    page.keyboard.press("k")
+    music = stored(studio, piece, 1)
+    assert outside(music["notes"], 2, 10) == outside(before["notes"], 2, 10)
+    assert music["notes"] != before["notes"] and music["composed"]
+    assert all(2 <= music["notes"][index][0] < 10 for index in music["composed"])
+    assert page.is_visible("#selection")  # so that it can be written again
+    page.keyboard.press("Control+z")
+    assert stored(studio, piece, 2)["notes"] == before["notes"]
+    page.reload()
+    wait_until(lambda: page.is_enabled("#redo"))
+    page.keyboard.press("Control+y")
+    assert stored(studio, piece, 3)["notes"] == music["notes"]
+
+
+def test_again_keeps_what_is_locked_and_what_is_not_selected(studio: Studio, piece: dict[str, Any]) -> None:
+    visit = opened(studio, piece)
+    page = visit.page
+    choose_time(visit, 4.9, 6.1)
+    page.get_by_role("button", name="Lock", exact=True).click()
+    locked = {tuple(row) for row in stored(studio, piece, 1)["notes"] if 4.9 <= row[0] < 6.1}
+    assert len(locked) == 5
+    choose_time(visit, 3.9, 8.1)
+    page.get_by_role("button", name="Again", exact=True).click()
+    written(visit)
+    page.get_by_role("button", name="Keep", exact=True).click()
+    music = stored(studio, piece, 2)
+    assert locked <= {tuple(row) for row in music["notes"]}
+    assert {tuple(music["notes"][index]) for index in music["locks"]} == locked
+    (revision,) = studio.server.get(f"{piece['links']['self']}/revisions").json()["revisions"][-1:]
+    source = studio.server.get(f"/v1/pieces/{revision['source']}").json()
+    assert revision["cause"] == "regenerate" and source["request"]["given"] == piece["id"]
+    assert page.locator(".piece-open[aria-current=true]").count() == 1
+    page.reload()
+    wait_until(lambda: page.is_enabled("#undo"))
+    names = page.locator(".piece-name").all_text_contents()
+    assert names and all("passage" not in name for name in names)  # takes of passages are no pieces of the list
+
+
+def test_takes_are_heard_in_place_found_again_after_a_reload_and_discarded_for_good(
+    studio: Studio, piece: dict[str, Any]
+) -> None:
+    visit = opened(studio, piece)
+    page = visit.page
+    choose_time(visit, 4, 8)
+    page.locator("[name=passage-count][value='4']").check(force=True)
+    page.get_by_role("button", name="Vary", exact=True).click()
+    written(visit)
+    wait_until(lambda: visit.run("() => window.peak?.() ?? 0") > 0.005)
+    assert page.is_disabled("#undo") and page.is_hidden("#selection")  # nothing is changed meanwhile
+    page.get_by_role("button", name="More takes").click()
+    wait_until(lambda: page.locator("#passage-tabs input").count() == 9)
+    page.reload()
+    wait_until(lambda: page.locator("#passage-tabs input").count() == 9)
+    written(visit)
+    page.get_by_role("button", name="Discard", exact=True).last.click()
+    visit.wait_for_text("#toast-text", "8 takes discarded")
+    page.get_by_role("button", name="Undo", exact=True).click()
+    wait_until(lambda: page.locator("#passage-tabs input").count() == 9)
+    page.keyboard.press("Escape")
+    wait_until(lambda: page.is_hidden("#passage"))
+    page.goto("about:blank")  # leaving the page settles what was discarded
+    listed = studio.server.get("/v1/pieces", params={"limit": 50}).json
+    wait_until(lambda: not any(piece["id"] == item["request"].get("given") for item in listed()["pieces"]))
+    assert studio.server.get(f"{piece['links']['self']}/revisions").json()["version"] == 0
+
+
+def test_what_is_selected_is_accompanied_and_the_piece_goes_on_from_where_it_stands(
+    studio: Studio, piece: dict[str, Any]
+) -> None:
+    visit = opened(studio, piece)
+    page, before = visit.page, studio.server.get(piece["links"]["json"]).json()["notes"]
+    choose_time(visit, 4, 8)
+    page.get_by_role("button", name="Accompany").click()
+    written(visit)
+    page.keyboard.press("k")
+    accompanied = stored(studio, piece, 1)["notes"]
+    assert {tuple(row) for row in before} <= {tuple(row) for row in accompanied}
+    page.keyboard.press("Escape")
+    page.locator("#position").fill("12.1")
+    page.get_by_label("by seconds").fill("5")
+    page.get_by_role("button", name="Extend from here").click()
+    written(visit)
+    page.keyboard.press("k")
+    extended = stored(studio, piece, 2)["notes"]
+    assert [row for row in extended if row[0] < 12.1] == [row for row in accompanied if row[0] < 12.1]
+    assert 14 < extended[-1][0] < 19
+
+
+def test_a_model_that_cannot_says_so_and_nothing_is_changed(studio: Studio, piece: dict[str, Any]) -> None:
+    visit = opened(studio, piece, viewport=WIDE)
+    visit.expected_error = "422 (Unprocessable"
+    page = visit.page
+    page.select_option("#model", "tiny")
+    page.get_by_role("button", name="Select all").click()
+    page.get_by_role("button", name="Vary", exact=True).click()
+    visit.wait_for_text("#notice-text", "cannot write passages")
+    assert page.is_hidden("#passage") and page.is_visible("#selection")
