@@ -146,9 +146,12 @@ def test_takes_are_heard_in_place_found_again_after_a_reload_and_discarded_for_g
     wait_until(lambda: page.locator("#passage-tabs input").count() == 9)
     page.keyboard.press("Escape")
     wait_until(lambda: page.is_hidden("#passage"))
-    page.goto("about:blank")  # leaving the page settles what was discarded
-    listed = studio.server.get("/v1/pieces", params={"limit": 50}).json
-    wait_until(lambda: not any(piece["id"] == item["request"].get("given") for item in listed()["pieces"]))
+    page.click("#share")  # what it says takes the place of the offer to undo
+    def remaining() -> list[str]:
+        pieces = studio.server.get("/v1/pieces", params={"limit": 50}).json()["pieces"]
+        return [item["state"] for item in pieces if item["request"].get("given") == piece["id"]]
+
+    wait_until(lambda: not remaining(), remaining)
     assert studio.server.get(f"{piece['links']['self']}/revisions").json()["version"] == 0
 
 
@@ -171,7 +174,7 @@ def test_what_is_selected_is_accompanied_and_the_piece_goes_on_from_where_it_sta
     page.keyboard.press("k")
     extended = stored(studio, piece, 2)["notes"]
     assert [row for row in extended if row[0] < 12.1] == [row for row in accompanied if row[0] < 12.1]
-    assert 14 < extended[-1][0] < 19
+    assert 12.1 <= extended[-1][0] < 19
 
 
 def test_a_model_that_cannot_says_so_and_nothing_is_changed(studio: Studio, piece: dict[str, Any]) -> None:

@@ -117,6 +117,7 @@ export class PassageTakes extends EventTarget {
     if (!this.isOpen) return;
     const [plan, takes, base] = [this.#plan, this.takes, this.#base];
     this.#close();
+    for (const { take } of takes) if (take.isRunning) removePiece(take.id).catch(() => {}); // cancels it; a second DELETE deletes
     const isSame = () => this.#editor.isOpen && this.#editor.sequence === base;
     const undo = () => {
       if (!isSame()) return removeAll(takes);

@@ -175,7 +175,7 @@ export default {
   "key.escape": "Esc",
   "shortcut.play": "Play or pause",
   "shortcut.compose": "Compose",
-  "shortcut.stop": "Stop composing, and keep the notes; select nothing",
+  "shortcut.stop": "Stop composing, and keep the notes; discard the takes of a passage; select nothing",
   "shortcut.toStart": "To the beginning",
   "shortcut.seek": "Back or forward 2 s; with Shift 10 s",
   "shortcut.step": "Previous or next note, read aloud",

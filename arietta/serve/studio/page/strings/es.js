@@ -175,7 +175,7 @@ export default {
   "key.escape": "Esc",
   "shortcut.play": "Tocar o pausa",
   "shortcut.compose": "Componer",
-  "shortcut.stop": "Dejar de componer y guardar las notas; no seleccionar nada",
+  "shortcut.stop": "Dejar de componer y guardar las notas; descartar las tomas de un pasaje; no seleccionar nada",
   "shortcut.toStart": "Al principio",
   "shortcut.seek": "2 s atrás o adelante; con Mayús 10 s",
   "shortcut.step": "Nota anterior o siguiente, leída en voz alta",
