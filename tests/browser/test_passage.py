@@ -147,6 +147,7 @@ def test_takes_are_heard_in_place_found_again_after_a_reload_and_discarded_for_g
     page.keyboard.press("Escape")
     wait_until(lambda: page.is_hidden("#passage"))
     page.click("#share")  # what it says takes the place of the offer to undo
+
     def remaining() -> list[str]:
         pieces = studio.server.get("/v1/pieces", params={"limit": 50}).json()["pieces"]
         return [item["state"] for item in pieces if item["request"].get("given") == piece["id"]]

@@ -1,7 +1,8 @@
 """The studio in a real browser: Debian's Chromium, driven by Playwright, against a server of its own.
 
-The fixtures stand in `tests/browser/conftest.py`: `studio` opens pages of it. Whatever a test does, its pages must request nothing from another origin, break
-no content policy and log no error; that is checked when the test is over. Without Chromium these tests are skipped.
+The fixtures stand in `tests/browser/conftest.py`: `studio` opens pages of it. Whatever a test does, its pages must
+request nothing from another origin, break no content policy and log no error; that is checked when the test is over.
+Without Chromium these tests are skipped.
 """
 
 from __future__ import annotations
