@@ -83,6 +83,17 @@ class Cache:
             copies.join(self)
         return copies
 
+    @property
+    def can_rewind(self) -> bool:
+        """Whether every row that was ever taken in is still there: of an LSTM's state none is."""
+        return self.model.kind != "lstm" and bool((self.filled[:, 0] == self.position).all())
+
+    def rewind(self, count: int, last: NDArray[Any]) -> None:
+        """Go back to the first `count` rows, of which `last` [F] is the token taken in last."""
+        assert self.can_rewind
+        self.filled[:], self.position[:] = count, count
+        self.last[:, : len(last)] = last
+
     def _reserve(self, capacity: int) -> None:
         """Move to arrays of that many slots."""
         before = copy.copy(self)

@@ -26,11 +26,11 @@ from .bundle import DEFAULT_MODEL, Bundle, load_bundle
 from .cache import BoundStep, Cache
 from .config import ConditionIds
 from .inputs import StepInputs, position_inputs
+from .prompts import Prefilled, PrefilledPrompts
 from .sampling import Guide, Sampling
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
-MAX_PROMPT_CACHES = 16  # a prompt in a style takes two: in the style, and in none
 PLAIN_ATTENTION = "ORT_GQA_DISABLE_FLASH_ATTENTION"
 SHORT_CHUNK = 16  # tokens, where too few are left for a whole chunk: 127 one by one took as long as 300 in chunks
 # Up to 1.24 ONNX Runtime refuses a cache of 8 bits in GroupQueryAttention; 1.25 and 1.26 fail at the first step.
@@ -111,8 +111,7 @@ class OnnxEngine:
         with _plain_attention():
             self.step = _session(bundle, "step.onnx", threads)
         self._threads = threads
-        self._prompts: dict[tuple[object, ...], Cache] = {}  # prefilled with a prompt alone, the latest used last
-        self._lock = threading.Lock()
+        self._prompts = PrefilledPrompts(bundle.prefill_chunk)
 
     @functools.cached_property
     def _feed(self) -> Any:
@@ -133,17 +132,9 @@ class OnnxEngine:
     def start_after(self, condition: ConditionIds, prompt: Tokens, conditions: Rows | None = None) -> Cache:
         if not len(prompt):
             return self.start([condition])
-        key = (condition, prompt.shape, prompt.tobytes(), conditions if conditions is None else conditions.tobytes())
-        with self._lock:
-            prefilled = self._prompts.pop(key, None)
-        if prefilled is None:
-            prefilled = self.start([condition])
-            self.prefill(prompt, prefilled, conditions)
-        with self._lock:
-            self._prompts[key] = prefilled
-            if len(self._prompts) > MAX_PROMPT_CACHES:
-                del self._prompts[next(iter(self._prompts))]
-        return self.fork(prefilled, 1)
+        cache = self._prefilled(prompt, self._rows_of(condition, prompt) if conditions is None else conditions).cache
+        self.condition(cache, 0, condition)
+        return cache
 
     def fork(self, cache: Cache, count: int) -> Cache:
         return cache.repeat(count)
@@ -193,7 +184,27 @@ class OnnxEngine:
         cache.last[slot, : len(token)] = token
 
     def score(self, tokens: Tokens, condition: ConditionIds | None = None) -> Floats:
-        return self.prefill(tokens, self.start([condition or self.bundle.model.condition_ids()]))
+        ids = condition or self.bundle.model.condition_ids()
+        if not 0 < len(tokens) <= self.bundle.model.context:  # what is longer is hardly scored again
+            return self.prefill(tokens, self.start([ids]))
+        return self._prefilled(tokens, self._rows_of(ids, tokens)).nll.copy()
+
+    def _rows_of(self, condition: ConditionIds, tokens: Tokens) -> Rows:
+        """The condition ids of tokens that are all under the same ones, int64 [T, K]."""
+        return np.broadcast_to(np.array(condition, dtype=np.int64), (len(tokens), len(condition)))
+
+    def _prefilled(self, tokens: Tokens, conditions: Rows) -> Prefilled:
+        """Prefill a prompt as far as no earlier one began like it; its cache is the caller's own."""
+        begun = self._prompts.begin(tokens, conditions)
+        if begun is None:
+            none = np.zeros((0, tokens.shape[1]), dtype=np.float32)
+            begun = Prefilled(tokens[:0], conditions[:0], self.start([tuple(conditions[0].tolist())]), none)
+        done = len(begun.tokens)
+        if done == len(tokens):
+            return begun
+        nll = np.concatenate([begun.nll, self.prefill(tokens[done:], begun.cache, conditions[done:])])
+        self._prompts.add(Prefilled(tokens.copy(), conditions, begun.cache, nll))
+        return Prefilled(tokens, conditions, begun.cache.repeat(1), nll)
 
     def _prefill_chunk(self, tokens: Tokens, conditions: Rows, cache: Cache) -> Floats:
         """Run the prefill graph once, for tokens [S, F] under conditions [S, K]; the cache moves on by S."""

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from arietta.model.cache import Cache
-from arietta.model.engine import MAX_PROMPT_CACHES, OnnxEngine
+from arietta.model.engine import OnnxEngine
+from arietta.model.prompts import MAX_PROMPT_CACHES
 from tests.model.test_engine import CONDITION, grammatical_rows, step_through
 from tests.support.bundles import engine_of
 
@@ -54,7 +55,7 @@ def test_what_is_composed_after_a_prompt_does_not_reach_the_kept_one(engine: Onn
 
 def test_only_the_prompts_used_latest_are_kept(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine, rows, fed_rows = engine_of(tiny_bundle), grammatical_rows(MAX_PROMPT_CACHES + 2), []
-    monkeypatch.setattr(engine, "prefill", lambda events, *_: fed_rows.append(len(events)))
+    monkeypatch.setattr(engine, "prefill", lambda rows, *_: (fed_rows.append(len(rows)), np.zeros(rows.shape))[1])
     for length in [*range(1, MAX_PROMPT_CACHES + 1), 1, MAX_PROMPT_CACHES + 1]:  # 1 is used again, so 2 has to leave
         engine.start_after(CONDITION, rows[:length])
     assert fed_rows == list(range(1, MAX_PROMPT_CACHES + 2))
