@@ -26,6 +26,7 @@ from .grid import (
     PEDAL_UP,
     REST,
     SHORT_WAITS,
+    STEPS_PER_SECOND,
     TIME_COUNT,
     TIME_STEPS,
 )
@@ -223,9 +224,10 @@ class PassageDecoder:
         return []
 
     def finish(self) -> list[Note | Pedal]:
-        """Return the part that the passage has of a press that goes on into what follows."""
-        down, clock = self._decoder.pedal_down_since, self._decoder.clock
-        return [] if down is None or down >= clock else [Pedal(down, clock)]
+        """Return the part that the passage has of a press that goes on into what follows, to the end of its window."""
+        down = self._decoder.pedal_down_since
+        until = max(self._decoder.clock, (self._frame.stop + 1) / STEPS_PER_SECOND)
+        return [] if down is None or down >= self._decoder.clock else [Pedal(down, until)]
 
     def _given_due(self) -> Due | None:
         """The next token that is given."""

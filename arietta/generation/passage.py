@@ -41,6 +41,7 @@ from .given import NO_TOKENS, PASSAGE_ROLE, UNKNOWN, Layout, kept_tokens, lay_ou
 
 SHORTEST_PASSAGE = 12  # tokens, of the passages that models are trained on; shorter ones take in what is around them
 CONTEXT = 256  # tokens given on each side, unless more are asked for
+SHORTEST_SECONDS = 4 / STEPS_PER_SECOND
 TOKENS_PER_SECOND = 8  # of passages of which nothing is known
 GRID_ERROR = 1e-6  # steps: what floats lose of a time on the grid
 
@@ -66,8 +67,8 @@ class Edit:
             raise RequestError(
                 f"a passage begins at 0 s or later and before it ends, not {self.start:g}-{self.stop:g} s"
             )
-        if self.stop - self.start < 3 / STEPS_PER_SECOND:
-            raise RequestError(f"a passage takes at least {3 / STEPS_PER_SECOND:g} s")
+        if self.stop - self.start < SHORTEST_SECONDS - GRID_ERROR:
+            raise RequestError(f"a passage takes at least {SHORTEST_SECONDS:g} s")
         if not self.leads_back and self.stop < self.music.seconds:
             raise RequestError(f"a passage that leads nowhere ends with the piece, at {self.music.seconds:g} s")
 
@@ -178,8 +179,10 @@ def open_passage(edit: Edit, codec: NoteCodec, *, most_tokens: int) -> OpenPassa
     before, old, after = piece.tokens[: region.start], piece.tokens[region], piece.tokens[region.stop :]
     end = None
     if edit.leads_back:
-        following = piece.step[region.stop :][after[:, 1] != REST]
-        end = int(max(following[0], window[1]))
+        end = int(piece.step[region.stop :][after[:, 1] != REST][0])
+        # What follows may begin in the step in which the passage ends; then this is left to it.
+        window = (window[0], min(window[1], end)) if after[0, 1] != END else window
+        end = max(end, window[1])
         if after[0, 1] == END:  # the piece ends with its last release, not with its last key
             after = after_wait(after[0], end - int(piece.step[region.stop - 1]))
     else:
@@ -256,10 +259,13 @@ def _step_from(seconds: float) -> int:
 
 def _find_region(piece: _Piece, edit: Edit, window: tuple[int, int]) -> slice:
     """Find the tokens of a passage, `SHORTEST_PASSAGE` or more where the piece has so many."""
-    inside = (edit.music.onset >= edit.start) & (edit.music.onset < edit.stop)
-    is_inside = np.append(inside, False)[piece.note]
-    first = max(int(np.argmax(is_inside | (piece.step >= window[0]) | (piece.tokens[:, 1] == END))), 1)
-    stop = len(piece.tokens) - 1 - int(np.argmax((is_inside | (piece.step < window[1]))[-2::-1]))
+    # Notes go by their onsets, not by the steps these are rounded to: a note that follows would else be a kept one,
+    # and with one kept note after many models write a passage that is too dense.
+    is_note, onset = piece.note >= 0, np.append(edit.music.onset, 0.0)[piece.note]
+    is_from = np.where(is_note, onset >= edit.start, (piece.step >= window[0]) | (piece.tokens[:, 1] == END))
+    is_until = np.where(is_note, onset < edit.stop, piece.step < window[1])
+    first = max(int(np.argmax(is_from)), 1)
+    stop = len(piece.tokens) - 1 - int(np.argmax(is_until[-2::-1]))
     first, stop = min(first, stop), max(first, stop) if edit.leads_back else len(piece.tokens) - 1
     if max(stop - first, int(TOKENS_PER_SECOND * (edit.stop - edit.start))) < SHORTEST_PASSAGE:
         last = len(piece.tokens) - 1

@@ -150,12 +150,24 @@ def test_a_short_passage_takes_in_what_is_around_it_and_keeps_it(start: float) -
     assert (~is_new).sum() == (~passage.is_replaced).sum()
 
 
+@pytest.mark.parametrize(("first", "last"), [(20, 60), (21, 61), (22, 62), (23, 63)])
+def test_a_passage_between_two_onsets_keeps_nothing_however_these_are_rounded(first: int, last: int) -> None:
+    music = scale()
+    passage = Edit(music, float(music.onset[first]), float(music.onset[last]))
+    opened = open_passage(passage, CODEC, most_tokens=2048)
+    assert KEPT not in opened.layout.tokens[:, 1]
+    rows, events = fill(opened, np.random.default_rng(first))
+    assert rows[-1][1] == BACK
+    _, is_new = passage.join(events)
+    assert (~is_new).sum() == len(music) - 40
+
+
 @pytest.mark.parametrize(
     ("start", "stop", "options", "reason"),
     [
         (3.0, 3.0, {}, "before it ends"),
         (-1.0, 3.0, {}, "begins at 0 s or later"),
-        (3.0, 3.01, {}, "at least 0.03 s"),
+        (3.0, 3.01, {}, "at least 0.04 s"),
         (3.0, 9.0, {"leads_back": False}, "ends with the piece"),
     ],
 )
