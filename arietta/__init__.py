@@ -141,13 +141,19 @@ def compose(
     works of people do. `progress` is called with how much is composed, and of how much (`progress_bar`). Models stay
     loaded between calls. Raises RequestError, MidiError or BundleError.
     """
+    from .errors import require
     from .generation.conversion import as_notes
     from .generation.loop import generate
     from .generation.request import DEFAULT_NOTES, Request, draw_seed
     from .generation.wishes import read_wishes
     from .model.config import ANY
-    from .model.sampling import MODEL_DEFAULTS
+    from .model.sampling import MODEL_DEFAULTS, Sampling
 
+    if sampling is not None:
+        require(sampling, Sampling, "sampling is a Sampling, as in Sampling(temperature=0.9)")
+    if progress is not None:
+        require(progress, Callable, "progress is a function of how much is done, and of how much")
+    require(original, bool, "original is True or False")
     settings: dict[str, Any] = {"temperature": temperature, "top_p": top_p, "min_p": min_p, "guidance": guidance}
     request = Request(
         notes=DEFAULT_NOTES if notes is None and seconds is None else notes,

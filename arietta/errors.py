@@ -4,6 +4,13 @@ Each message names the file (or the field), the offence, the value found and wha
 line prints it after `arietta:` and exits with code 2, the server answers it with a 4xx status.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
 
 class AriettaError(Exception):
     """Root of every error that Arietta raises on purpose."""
@@ -43,3 +50,18 @@ class HistoryError(AriettaError):
 
 class ConfigError(AriettaError):
     """A setting is unknown or has an impossible value."""
+
+
+NUMBER = (int, float)
+
+
+def require(value: object, kind: Any, claim: str, error: type[Exception] = RequestError) -> None:
+    """Raise `error` unless a value is of a type, or one of several: "`claim`, not 'hot'". True is no number."""
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind in (int, float, NUMBER)):
+        raise error(f"{claim}, not {quote(value)}")
+
+
+def quote(value: object) -> str:
+    """Return a value as it stands in a sentence: as Python writes it, or its type where that is long."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"a {type(value).__name__}"

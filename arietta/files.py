@@ -21,7 +21,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
-from .errors import AriettaError
+from .errors import AriettaError, require
 
 LONGEST_NAME = 255  # bytes, on the file systems in use
 # Of programs' data in a user's home: by sys.platform, and for the rest the XDG Base Directory Specification's.
@@ -53,6 +53,7 @@ def write_file(path: str | Path, content: bytes, error: type[AriettaError] | Non
 @contextmanager
 def write_errors_as(error: type[AriettaError], path: str | Path) -> Iterator[None]:
     """Raise an OSError of the block as `error`, in one sentence: that `path` cannot be written, and why."""
+    require(path, (str, os.PathLike), "a file is named by its path", error)
     try:
         yield
     except OSError as failure:

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from ..errors import RequestError
+from ..errors import RequestError, require
 
 
 class Transport:
     """How a server is reached: each call opens a connection of its own. Raises RequestError for no address."""
 
     def __init__(self, address: str, api_key: str | None, timeout: float) -> None:
+        require(address, str, "the address of a server is text, such as http://127.0.0.1:8000")
         parts = urlsplit(address)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise RequestError(f"{address}: is not the address of a server, such as http://127.0.0.1:8000")

@@ -16,7 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ..errors import RequestError
+from ..errors import RequestError, quote, require
 from ..music.midi import midi_bytes, read_midi
 from ..music.notes import Notes
 
@@ -36,7 +36,7 @@ def as_notes(source: Any) -> Notes:
     if library not in _TO_MIDI:
         raise RequestError(
             "music is Notes, a take, the path of a MIDI file, or an object of "
-            f"{', '.join(_TO_MIDI)}, not {_shown(source)}"
+            f"{', '.join(_TO_MIDI)}, not {quote(source)}"
         )
     return read_midi(_TO_MIDI[library](source), name=f"the object of {library}")
 
@@ -47,18 +47,16 @@ def convert(notes: Notes, library: str) -> Any:
     They are a mido.MidiFile, a music21 Score, a partitura Performance, a PrettyMIDI and a symusic Score. Raises
     RequestError where the library is unknown or not installed.
     """
+    require(notes, Notes, "what is converted is Notes, as read_midi and a take's .notes are")
+    claim = f"notes can be converted to {', '.join(_FROM_MIDI)}"
+    require(library, str, claim)
     if library not in _FROM_MIDI:
-        raise RequestError(f"notes can be converted to {', '.join(_FROM_MIDI)}, not {_shown(library)}")
+        raise RequestError(f"{claim}, not {quote(library)}")
     try:
         module = import_module(library)
     except ImportError as error:
         raise RequestError(f"{library} is not installed: pip install {library}") from error
     return _FROM_MIDI[library](module, midi_bytes(notes))
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else type(value).__name__
 
 
 def _through_stream(write: Callable[[io.BytesIO], object]) -> bytes:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from ..codecs.codec import Decoder, Masks
 from ..codecs.grid import LONGEST_CODA, SHORTEST_CODA
 from ..codecs.note import NoteCodec
-from ..errors import RequestError
+from ..errors import RequestError, require
 from ..model.bundle import Bundle, condition_of
 from ..model.cache import Cache
 from ..model.config import ConditionIds
@@ -247,6 +247,8 @@ def generate(
 
 def stream(request: Request, engine: Engine) -> Generator[tuple[list[Note | Pedal], tuple[float, float]], None, Take]:
     """Yield, after every step, what it completed and how far the piece is; the generator's value is the take."""
+    require(request, Request, "what is composed is a Request, as in Request(notes=300)")
+    require(getattr(engine, "bundle", engine), Bundle, "an engine is what load_engine returns")
     began = time.perf_counter()
     generation = Generation(request, engine.bundle)
     cache, slots = start(generation, engine)

@@ -33,7 +33,7 @@ from ..codecs.grid import (
 )
 from ..codecs.note import NoteCodec
 from ..codecs.passage import ENDLESS, Frame, PassageDecoder
-from ..errors import RequestError
+from ..errors import NUMBER, RequestError, require
 from ..model.bundle import Bundle
 from ..model.config import ConditionIds, ModelConfig
 from ..music.notes import Note, Notes, Pedal, Seconds, clip_pedal, next_strike, shift
@@ -63,6 +63,9 @@ class Edit:
     context: int = CONTEXT
 
     def __post_init__(self) -> None:
+        require(self.music, Notes, "a passage is one of Notes, as read_midi returns them")
+        for second in (self.start, self.stop):
+            require(second, NUMBER, "a passage begins and ends at numbers of seconds")
         if not 0 <= self.start < self.stop:
             raise RequestError(
                 f"a passage begins at 0 s or later and before it ends, not {self.start:g}-{self.stop:g} s"

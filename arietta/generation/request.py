@@ -14,10 +14,11 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from ..codecs.codec import Booleans, Tokens
-from ..errors import RequestError
+from ..errors import RequestError, require
 from ..model.bundle import Bundle, composer_of
 from ..model.conditions import MEASURED
 from ..model.config import ANY
@@ -62,6 +63,10 @@ class Request:
             raise RequestError(
                 "say how long the piece shall be: either a number of notes or of seconds, or give a passage, by itself"
             )
+        require(self.sampling, Sampling, "sampling is a Sampling, as in Sampling(temperature=0.9)")
+        require(self.prompt, (Notes, NoneType), "a prompt is Notes, as read_midi returns them")
+        require(self.edit, (Edit, NoneType), "edit is an Edit")
+        require(self.ending, bool, "ending is True or False")
         if self.notes is not None and not (_is_number(self.notes, int) and 1 <= self.notes <= MAX_NOTES):
             raise RequestError(f"notes must lie in 1-{MAX_NOTES}, not {self.notes!r}")
         if self.seconds is not None and not (_is_number(self.seconds, int, float) and 1 <= self.seconds <= MAX_SECONDS):

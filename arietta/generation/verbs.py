@@ -16,14 +16,15 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
 
 from ..codecs.codec import Booleans
 from ..codecs.grid import STEPS_PER_SECOND, TIME_STEPS
-from ..errors import RequestError
-from ..model.bundle import condition_of
+from ..errors import NUMBER, RequestError, require
+from ..model.bundle import Bundle, condition_of
 from ..model.config import ANY
 from ..model.engine import Engine, shared_engine
 from ..model.sampling import Sampling
@@ -68,7 +69,7 @@ def extend(
 ) -> list[Take]:
     """Go on from `at`, where the piece is cut, or from its end, by `notes` or `seconds`."""
     prompt = cut_at(_read(music), at)
-    engine, seed, progress, settings = _settings(**asked)
+    engine, seed, progress, settings = _settings(n, **asked)
     request = Request(notes, seconds, prompt=prompt, seed=seed, **settings)
     requests = [replace(request, seed=seed + number) for number in range(n)]
     return _in_order(generate_all(requests, engine, progress=progress))
@@ -95,10 +96,11 @@ def vary(music: Any, strength: float, *, n: int = 1, **asked: Any) -> list[Take]
 
     Up to 0.5 more and more phrases are new; the line is let go in proportion to the strength.
     """
+    require(strength, NUMBER, "strength lies in 0-1")
     if not 0 <= strength <= 1:
         raise RequestError(f"strength lies in 0-1, not {strength:g}")
     notes = _read(music)
-    engine, seed, progress, settings = _settings(**asked)
+    engine, seed, progress, settings = _settings(n, **asked)
     takes = []
     for number in range(n):
         rng = np.random.default_rng((seed + number, len(notes)))
@@ -117,6 +119,8 @@ def vary(music: Any, strength: float, *, n: int = 1, **asked: Any) -> list[Take]
 
 def passage_edit(notes: Notes, start: float, stop: float, *, keep: Keep = None, keep_pedal: bool = False) -> Edit:
     """Return the edit of `regenerate`, and raise what it raises."""
+    for second in (start, stop):
+        require(second, NUMBER, "a passage begins and ends at numbers of seconds")
     if not 0 <= start < stop or start >= notes.seconds:
         raise RequestError(f"the passage {start:g}-{stop:g} s lies outside the piece, which has {notes.seconds:g} s")
     stop = min(stop, notes.seconds)
@@ -150,6 +154,7 @@ def cut_at(notes: Notes, second: float | None) -> Notes:
     """Return what of a piece begins before a second, its keys released by then; all of it for None."""
     if second is None:
         return notes
+    require(second, NUMBER, "a piece is cut at a number of seconds")
     cut = notes.between(0.0, second)
     if not len(cut):
         raise RequestError(f"no note begins before {second:g} s, where the piece is cut")
@@ -192,6 +197,7 @@ def find_kept(notes: Notes, start: float, stop: float, keep: Keep) -> Booleans:
         keep = int(pitches[1]), int(pitches[2])
     if isinstance(keep, tuple):
         return np.asarray(inside & (notes.pitch >= keep[0]) & (notes.pitch <= keep[1]))
+    require(keep, (str, Sequence), "notes to keep are left, right, top, bottom, all, pitches or a list of notes")
     if not isinstance(keep, str):
         is_kept = np.zeros(len(notes), dtype=np.bool_)
         if keep and not 0 <= min(keep) <= max(keep) < len(notes):
@@ -224,12 +230,14 @@ def _read(music: Any) -> Notes:
 
 
 def _checked(seconds: float) -> float:
+    require(seconds, NUMBER, "seconds lie in 1-60")
     if not 1 <= seconds <= 60:
         raise RequestError(f"seconds lie in 1-60, not {seconds:g}")
     return seconds
 
 
 def _settings(
+    n: int,
     *,
     style: str = ANY,
     guidance: float | None = None,
@@ -241,18 +249,22 @@ def _settings(
     """The engine, the seed and the listener that a verb was asked to use, and the rest of its requests."""
     if unknown := set(wishes) - {"density", "loudness", "key"}:
         raise TypeError(f"no verb has an argument {sorted(unknown)[0]!r}")
+    require(getattr(model, "bundle", model), (str, Path, NoneType, Bundle), "model is a name, a folder or an engine")
     engine = (
         shared_engine(None if model is None else str(model))
         if model is None or isinstance(model, str | Path)
         else model
     )
     settings = {"style": style, "sampling": Sampling(guidance=guidance), "wishes": read_wishes(**wishes)}
-    return engine, draw_seed() if seed is None else seed, progress, settings
+    seed = draw_seed() if seed is None else seed
+    for name, number in (("n", n), ("seed", seed)):
+        require(number, int, f"{name} is a whole number")
+    return engine, seed, progress, settings
 
 
 def _write(edit: Edit, n: int, *, longest: int = LONGEST_PART, **asked: Any) -> list[Take]:
     """Write a passage `n` times, in parts where it is long."""
-    engine, seed, progress, settings = _settings(**asked)
+    engine, seed, progress, settings = _settings(n, **asked)
     requests = [Request(edit=edit, seed=seed + number, **settings) for number in range(n)]
     # Kept notes stand in a layout twice, beside new ones, tokens of the pedal and the music around.
     longest = min(longest, engine.bundle.model.context // 5)

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from ..codecs import load_codec
 from ..codecs.codec import Codec, Tokens
-from ..errors import AriettaError, BundleError, RequestError
+from ..errors import AriettaError, BundleError, RequestError, require
 from ..files import user_data_folder
 from ..names import match_names, nearest_names, same_name
 from ..untrusted import MOST_JSON, parse_object, read_within
@@ -143,6 +143,7 @@ def _installed() -> dict[str, Path]:
 
 def find_bundle(name_or_path: str | Path) -> Path:
     """Return the folder of a model by name, or of a path; raises BundleError with the nearest names."""
+    require(name_or_path, (str, os.PathLike), "a model is given by its name or its folder", BundleError)
     installed = _installed()
     if str(name_or_path) in installed:
         return installed[str(name_or_path)]

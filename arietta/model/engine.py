@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codecs.codec import Masks, Tokens
-from ..errors import BundleError
+from ..errors import BundleError, require
 from .bundle import DEFAULT_MODEL, Bundle, load_bundle
 from .cache import BoundStep, Cache
 from .config import ConditionIds
@@ -260,6 +260,8 @@ def shared_engine(model: str | None) -> OnnxEngine:
 
 def load_engine(bundle: Bundle, *, threads: int = 1) -> OnnxEngine:
     """Make an engine for `bundle`; raises BundleError where its graphs cannot be loaded."""
+    require(bundle, Bundle, "an engine is loaded from a bundle, as load_bundle returns it", BundleError)
+    require(threads, int, "threads are a whole number", BundleError)
     return OnnxEngine(bundle, threads=threads)
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import RequestError
+from ..errors import NUMBER, RequestError, require
 
 LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.05, 3.0
 HIGHEST_GUIDANCE = 10.0
@@ -55,9 +55,13 @@ class Sampling:
             setting = getattr(self, name)
             if isinstance(setting, Mapping):
                 object.__setattr__(self, name, dict(setting))  # its owner may go on to change it
-            for part, value in setting.items() if isinstance(setting, Mapping) else [("", setting)]:
-                if value is not None and not is_possible(value):
-                    raise RequestError(f"{name}{part and f' of {part}'} must lie {possible}, not {value}")
+            by_field = isinstance(setting, Mapping) and name in WHOLE
+            for part, value in setting.items() if by_field else [("", setting)]:
+                claim = f"{name}{part and f' of {part}'} must lie {possible}"
+                if value is not None:
+                    require(value, NUMBER, claim)
+                    if not is_possible(value):
+                        raise RequestError(f"{claim}, not {value}")
 
     def describe(self) -> dict[str, Any]:
         """Return what is set, as JSON values."""

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..errors import NUMBER, quote, require
+
 Seconds = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
 
@@ -60,13 +62,16 @@ class Notes:
         pedal: ArrayLike = (),
     ) -> Notes:
         """Build notes from columns in any order; raises ValueError where a column is out of range."""
-        onsets, durations = (np.asarray(column, dtype=np.float64).reshape(-1) for column in (onset, duration))
+        onsets, durations = _as_seconds(onset, "onset").reshape(-1), _as_seconds(duration, "duration").reshape(-1)
         pitches, velocities = _as_bytes(pitch, "pitch", 0), _as_bytes(velocity, "velocity", 1)
         lengths = [len(column) for column in (onsets, durations, pitches, velocities)]
         if len(set(lengths)) > 1:
             raise ValueError(f"columns differ in length: {lengths}")
         order = np.lexsort((pitches, onsets))
-        presses = np.asarray(pedal, dtype=np.float64).reshape(-1, 2)
+        presses = _as_seconds(pedal, "pedal")
+        if presses.size % 2:
+            raise ValueError(f"pedal is pairs of seconds, down and up, not {quote(pedal)}")
+        presses = presses.reshape(-1, 2)
         presses = presses[np.argsort(presses[:, 0], kind="stable")]
         columns = onsets[order], durations[order], pitches[order], velocities[order], presses
         _check(columns[0], columns[1], presses)
@@ -104,7 +109,7 @@ class Notes:
             end = self.onset[after] if after < len(self) else np.inf
             pedal = clip_pedal(self.pedal, float(start), float(end))
             return select(self, chosen, pedal if len(chosen) or not len(self) else pedal[:0])
-        if not isinstance(index, int | np.integer):
+        if isinstance(index, bool) or not isinstance(index, int | np.integer):
             raise TypeError(f"notes have whole numbers and slices as indices, not {index!r}")
         if not -len(self) <= index < len(self):
             raise IndexError(f"there is no note {index}: there are {len(self)}")
@@ -114,6 +119,8 @@ class Notes:
 
     def between(self, start: float, end: float) -> Notes:
         """Return what begins in [start, end) seconds, at its own time; a pedal held across an edge is cut there."""
+        for second in (start, end):
+            require(second, (*NUMBER, np.number), "`between` takes two numbers of seconds", TypeError)
         return select(self, (self.onset >= start) & (self.onset < end), clip_pedal(self.pedal, start, end))
 
     def __add__(self, after: Notes) -> Notes:
@@ -285,8 +292,17 @@ def next_strike(notes: Notes) -> Seconds:
     return result
 
 
+def _as_seconds(values: ArrayLike, name: str) -> Seconds:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be numbers of seconds, not {quote(values)}") from error
+
+
 def _as_bytes(values: ArrayLike, name: str, lowest: int) -> Bytes:
     array = np.asarray(values).reshape(-1)
+    if array.size and array.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must be whole numbers, not {quote(values)}")
     if array.size and (array.min() < lowest or array.max() > 127):
         raise ValueError(f"{name} must lie in {lowest}-127, found {array.min()} to {array.max()}")
     if array.dtype.kind == "f" and not np.array_equal(array, np.rint(array)):

@@ -8,9 +8,10 @@ The packages for sound, scores and pictures are loaded only where they are neede
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 
-from ..errors import RequestError
+from ..errors import RequestError, require
 from ..music.meter import Meter
 from ..music.midi import write_midi
 from ..music.notes import Notes
@@ -34,6 +35,7 @@ def save_music(
     `prompt_seconds` are shaded in a picture.
     Raises RequestError or MidiError for another ending, and where the file cannot be made.
     """
+    require(path, (str, PathLike), "a file is named by its path, such as piece.mid")
     kind = Path(path).suffix.lower()
     if kind in MIDI:
         write_midi(path, notes, title=title, texts=texts, grid=grid)

@@ -15,11 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
-from ...errors import MidiError
+from ...errors import MidiError, require
 from ...files import write_file
 from ..meter import KeySignature, Meter, Tempo, TimeSignature, are_on_lattice, follows_meter
 from ..notes import Notes, Seconds, next_strike, shift
@@ -111,6 +112,7 @@ def read_midi_bytes(path: str | Path, name: str | None = None) -> bytes:
     What they hold is not looked at; of a file that is too large to be read only the beginning is given. Raises
     MidiError, naming the file, when it cannot be opened.
     """
+    require(path, (str, PathLike), "a MIDI file is given by its path or its bytes", MidiError)
     name = name or str(path)
     try:
         with Path(path).open("rb") as file:
@@ -191,6 +193,8 @@ def midi_bytes(notes: Notes, *, title: str = "", texts: Sequence[str] = (), grid
     a pedal down for less is left out. A note ends where its key is struck again, as it does when read. Raises
     MidiError for more than a day of music, and for a tempo that no MIDI file can hold.
     """
+    require(notes, Notes, "a MIDI file is made of Notes, as read_midi and a take's .notes are", MidiError)
+    require(title, str, "a title is text", MidiError)
     if notes.seconds > LONGEST:
         raise MidiError(f"the notes last {notes.seconds / 3600:.1f} hours; a file holds at most {LONGEST / 3600:.0f}")
     if isinstance(grid, Meter):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...errors import MidiError
+from ...errors import NUMBER, MidiError, require
 from ..meter import Meter, Tempo, TimeSignature
 from ..notes import Seconds
 from .smf import KEY_SIGNATURE, TEMPO, TIME_SIGNATURE, Integers, Message, Ticks, meta
@@ -63,6 +63,7 @@ def constant_tempo_map(beats_per_minute: float = 0.0) -> TempoMap:
 
     Raises MidiError for a tempo that no sequencer has.
     """
+    require(beats_per_minute, NUMBER, "a grid is a metre or a number of beats a minute", MidiError)
     if not beats_per_minute:
         return TempoMap(1000, np.zeros(1, dtype=np.int64), np.array([500_000]))
     if not 5 <= beats_per_minute <= 990:
