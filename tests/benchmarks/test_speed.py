@@ -74,6 +74,25 @@ def test_beyond_the_window_a_row_stands_anywhere_in_its_newer_half(benchmark: An
     assert min(beyond) == 32 and max(beyond) < 64 and beyond == sorted(beyond)
 
 
+def test_the_budget_tells_steps_batches_prompts_and_memory(
+    benchmark: Any, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = benchmark("benchmarks.speed.budget")
+    monkeypatch.setattr(bench, "BATCHES", (1, 3))
+    monkeypatch.setattr(bench, "PROMPT", 96)
+    engine = engine_of(tiny_bundle)
+    bench.measure_steps(engine, 2)
+    bench.measure_prompt(engine, 2)
+    bench.measure_memory(engine.bundle)
+    name, found = f"budget/{tiny_bundle.name}", printed(capsys)
+    assert all(value > 0 for value in found.values())
+    assert found[f"{name}, 1 together against one by one"] == 1
+    parts = [found[f"{name}, prompt of 96, {part}"] for part in (*bench.PARTS.values(), "the rest")]
+    assert sum(parts) == pytest.approx(found[f"{name}, prompt of 96"], rel=0.01)
+    memory = [value for each, value in found.items() if "own memory" in each]
+    assert memory == sorted(memory) and memory[0] > 5
+
+
 # Company and prompts
 
 
