@@ -4,17 +4,22 @@
     with atomic_folder(Path("corpus")) as unfinished: ...
 
 Both are built beside their place under a hidden name and renamed at the end, so a kill or a full disk leaves what was
-there before as it was. A symbolic link stays, and what it points to is written.
+there before as it was. A symbolic link stays, and what it points to is written. What a kill leaves under a hidden name
+is removed by the next process that writes into the folder: a lock tells that its owner is gone (not on Windows).
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import functools
 import io
 import os
+import re
 import shutil
 import stat
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -24,6 +29,8 @@ from typing import BinaryIO
 from .errors import AriettaError, require
 
 LONGEST_NAME = 255  # bytes, on the file systems in use
+# Hidden names of what is being built, and for how many seconds it is nobody's business: an owner locks it at once.
+_UNFINISHED, _NEW_SECONDS = re.compile(r"\.(?:.+\.)?[0-9a-f]{8}(?:[0-9a-f]{24})?\.part", re.DOTALL), 60.0
 # Of programs' data in a user's home: by sys.platform, and for the rest the XDG Base Directory Specification's.
 _DATA_FOLDERS = {"win32": ("AppData", "Local"), "darwin": ("Library", "Application Support")}
 
@@ -75,9 +82,11 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
             stream.write(content.getbuffer())
         return
     path = _follow_link(path)
+    _sweep(path.parent)
     unfinished = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
         with unfinished.open("w+b") as file:
+            _lock(file.fileno())
             yield file
             file.flush()
             os.fsync(file.fileno())  # else a crash after the renaming could leave an empty file under the name
@@ -111,14 +120,12 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     first; where a kill came between the two renamings, the next call puts it back.
     """
     folder = _follow_link(folder)
-    unfinished = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
     replaced = folder.with_name(f".{folder.name}.replaced")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        if replaced.exists() and not folder.exists():
-            replaced.rename(folder)
-        shutil.rmtree(replaced, ignore_errors=True)
-        unfinished.mkdir()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if replaced.exists() and not folder.exists():
+        replaced.rename(folder)
+    shutil.rmtree(replaced, ignore_errors=True)
+    with hidden_folder(folder) as unfinished:
         yield unfinished
         try:
             if folder.exists():
@@ -129,5 +136,54 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
                 replaced.rename(folder)
             raise
         shutil.rmtree(replaced, ignore_errors=True)
+
+
+@contextmanager
+def hidden_folder(folder: Path) -> Iterator[Path]:
+    """Give an empty folder beside `folder` to build it in; what is not renamed is gone when the block ends."""
+    _sweep(folder.parent)
+    unfinished = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        unfinished.mkdir()
+        with _locked(unfinished):
+            yield unfinished
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock an open file or folder until its process ends; tell whether it was to be had. Windows has no such locks."""
+    if sys.platform == "win32":
+        return False
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[bool]:
+    """Lock a file or a folder by its name for the block; give whether it was to be had."""
+    if sys.platform == "win32":
+        yield False
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        yield _lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@functools.cache  # once a process: a folder may have a hundred thousand files
+def _sweep(folder: Path) -> None:
+    """Remove from a folder what processes that are gone left unfinished in it."""
+    with contextlib.suppress(OSError):
+        for path in [path for path in folder.iterdir() if _UNFINISHED.fullmatch(path.name)]:
+            if time.time() - path.lstat().st_mtime < _NEW_SECONDS:
+                continue
+            with _locked(path) as is_abandoned:
+                if is_abandoned:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -196,6 +197,28 @@ def test_a_failed_renaming_puts_the_older_folder_back(tmp_path: Path) -> None:
         unfinished.rmdir()  # so that the second renaming has nothing to rename
     assert names(tmp_path / "folder") == ["a"]
     assert names(tmp_path) == ["folder"]
+
+
+@pytest.mark.posix
+def test_what_a_kill_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    """A kill leaves it unlocked; what another process is at is locked or new, and other programs have other names."""
+    name = ".corpus.0123abcd.part"
+    for folder in ("left", "owned", "new"):
+        (tmp_path / folder / name / "inner").mkdir(parents=True)
+        (tmp_path / folder / f".{'0f' * 16}.part").touch()
+    (tmp_path / "left" / ".mine.part").touch()
+    for path in [*tmp_path.glob("left/.*"), *tmp_path.glob("owned/.*")]:
+        os.utime(path, (0, 0))
+    build_other = "import sys, time; from arietta.files import _locked; from pathlib import Path\n"
+    build_other += "with _locked(Path(sys.argv[1])), _locked(Path(sys.argv[2])): print('', flush=True); time.sleep(60)"
+    owned = [str(path) for path in (tmp_path / "owned").glob(".*")]
+    with subprocess.Popen([sys.executable, "-c", build_other, *owned], stdout=subprocess.PIPE) as owner:
+        assert owner.stdout is not None and owner.stdout.readline()
+        for folder in ("left", "owned", "new"):
+            write_file(tmp_path / folder / "a", b"content")
+        owner.kill()
+    assert names(tmp_path / "left") == [".mine.part", "a"]
+    assert len(names(tmp_path / "owned")) == len(names(tmp_path / "new")) == 3
 
 
 @pytest.mark.parametrize("stem", ["x" * 300, "é" * 200, "\udce9" * 300, "🎹" * 80, "piece"])

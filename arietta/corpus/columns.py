@@ -41,11 +41,11 @@ class ColumnWriter:
         """Write the row count into the header and close the file; a second call does nothing."""
         if self._file.closed:
             return
-        # Version 1.0 pads its header, so that a larger count still fits into the same bytes.
-        self._file.seek(0)
-        self._write_header()
-        assert self._file.tell() == self._header_size, "numpy pads headers for growth of the first axis"
-        self._file.close()
+        with self._file:  # also where the disk is full
+            # Version 1.0 pads its header, so that a larger count still fits into the same bytes.
+            self._file.seek(0)
+            self._write_header()
+            assert self._file.tell() == self._header_size, "numpy pads headers for growth of the first axis"
 
     def _write_header(self) -> None:
         header = {"descr": self._dtype.str, "fortran_order": False, "shape": (self.count, *self._row_shape)}

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import lzma
-import shutil
 import stat
-import uuid
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from pathlib import Path
 
 from ..errors import CorpusError
 from ..fetch import Progress, fetch_file
+from ..files import hidden_folder
 
 LARGEST_UNPACKED = 4 << 30  # bytes: twenty times the larger corpus; more is a broken archive, or one made to harm
 ALGORITHMS = ("md5", "sha1", "sha256", "sha512")
@@ -118,9 +117,8 @@ def _unpack(archive: Path, folder: Path) -> None:
     An archive with one folder at its top becomes that folder, any other is put into it as it is. Raises CorpusError
     for members that would land elsewhere, for links, and for more bytes than a corpus can have.
     """
-    unfinished = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
     try:
-        with zipfile.ZipFile(archive) as file:
+        with hidden_folder(folder) as unfinished, zipfile.ZipFile(archive) as file:
             size = sum(member.file_size for member in file.infolist())
             if size > LARGEST_UNPACKED:
                 raise CorpusError(f"{archive}: would unpack to {size >> 20} MB, more than {LARGEST_UNPACKED >> 20}")
@@ -130,11 +128,9 @@ def _unpack(archive: Path, folder: Path) -> None:
                 if is_outside or stat.S_ISLNK(member.external_attr >> 16):
                     raise CorpusError(f"{archive}: its member {member.filename!r} points out of it; do not trust it")
             file.extractall(unfinished)
-        # Archives made on a Mac hold a second folder of its own notes.
-        top = [path for path in unfinished.iterdir() if path.name != "__MACOSX"]
-        (top[0] if len(top) == 1 and top[0].is_dir() else unfinished).rename(folder)
+            # Archives made on a Mac hold a second folder of its own notes.
+            top = [path for path in unfinished.iterdir() if path.name != "__MACOSX"]
+            (top[0] if len(top) == 1 and top[0].is_dir() else unfinished).rename(folder)
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError) as error:
         # RuntimeError, and NotImplementedError which is one, where it is encrypted or packed in a way unknown here.
         raise CorpusError(f"{archive}: is not a sound zip archive ({error}); fetch it again") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)

@@ -176,11 +176,11 @@ def _start_pool(workers: int) -> Pool:
     Ctrl-C is held back until they run: an interrupt that arrives while Python forks is printed and lost.
     """
     if threading.current_thread() is not threading.main_thread():  # only the main thread receives Ctrl-C
-        return multiprocessing.Pool(workers, _ignore_interrupts)
+        return multiprocessing.Pool(workers, _serve_parent)
     held_back: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, frame: held_back.append(number))
     try:
-        pool = multiprocessing.Pool(workers, _ignore_interrupts)
+        pool = multiprocessing.Pool(workers, _serve_parent)
     finally:
         signal.signal(signal.SIGINT, before)
     if held_back:
@@ -189,8 +189,17 @@ def _start_pool(workers: int) -> Pool:
     return pool
 
 
-def _ignore_interrupts() -> None:
+def _serve_parent() -> None:
+    """Leave Ctrl-C to the parent, and end with it where it is killed: nobody else would end a worker that waits."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def _read_batch(paths: Sequence[str]) -> list[_Reading]:

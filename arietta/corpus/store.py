@@ -20,7 +20,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -252,8 +252,13 @@ class StoreWriter:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._columns = {name: ColumnWriter(folder / f"{name}.npy", dtype) for name, dtype in COLUMNS.items()}
-        self._pedal = ColumnWriter(folder / f"{PEDAL}.npy", "<f8", (2,))
+        with ExitStack() as opened:
+            self._columns = {
+                name: opened.enter_context(ColumnWriter(folder / f"{name}.npy", dtype))
+                for name, dtype in COLUMNS.items()
+            }
+            self._pedal = opened.enter_context(ColumnWriter(folder / f"{PEDAL}.npy", "<f8", (2,)))
+            self._opened = opened.pop_all()
         self._checksums: dict[Span, str] = {}
 
     def __enter__(self) -> StoreWriter:
@@ -288,8 +293,7 @@ class StoreWriter:
 
     def close(self) -> None:
         """Close the columns without a manifest: what is in the folder is no corpus yet."""
-        for column in (*self._columns.values(), self._pedal):
-            column.close()
+        self._opened.close()
 
 
 @contextmanager

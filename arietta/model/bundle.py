@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from ..codecs import load_codec
 from ..codecs.codec import Codec, Tokens
 from ..errors import AriettaError, BundleError, RequestError, require
-from ..files import user_data_folder
+from ..files import atomic_folder, user_data_folder
 from ..names import match_names, nearest_names, same_name
 from ..untrusted import MOST_JSON, parse_object, read_within
 from .composers import offered_composers
@@ -138,7 +138,8 @@ def _installed() -> dict[str, Path]:
     """Return the folders of installed models by name; of equal names the one in the first model folder."""
     # Later entries replace earlier ones, hence the reversed order.
     descriptions = (path for folder in reversed(model_folders()) for path in folder.glob(f"*/{DESCRIPTION}"))
-    return {path.parent.name: path.parent for path in descriptions}
+    # Hidden is what is being made, or was left by a kill.
+    return {path.parent.name: path.parent for path in descriptions if not path.parent.name.startswith(".")}
 
 
 def find_bundle(name_or_path: str | Path) -> Path:
@@ -223,8 +224,9 @@ def fetch_bundle(name: str, url: str, fingerprint: str, fetch: Fetch, fetch_inde
             raise BundleError(
                 f"{url}/{name}: has fingerprint {fetched}, and this version knows {name} as {fingerprint}"
             )
-        shutil.rmtree(folder, ignore_errors=True)
-        unfinished.rename(folder)
+        with atomic_folder(folder) as new:  # an older one stays until the new one stands
+            for file_or_index in unfinished.iterdir():
+                file_or_index.rename(new / file_or_index.name)
     finally:
         shutil.rmtree(unfinished.parent)
     return folder

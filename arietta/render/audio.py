@@ -53,7 +53,7 @@ def audio_parts(
     return _parts(notes, kind, block, progress)
 
 
-def _parts(notes: Notes, kind: AudioKind, block: int, progress: Progress | None) -> Iterator[bytes]:
+def _parts(notes: Notes, kind: str, block: int, progress: Progress | None) -> Iterator[bytes]:
     if kind in ("flac", "mp3"):  # their headers are written last
         file = io.BytesIO()
         for _ in _render(file, kind, notes, block, progress):
@@ -76,8 +76,9 @@ def write_audio(path: str | Path, notes: Notes, *, progress: Progress | None = N
     if path.suffix.lower()[1:] not in AUDIO_KINDS:
         raise RequestError(f"{path}: a sound file ends in {', '.join('.' + kind for kind in AUDIO_KINDS)}")
     with write_errors_as(RequestError, path), atomic_file(path) as file:
-        for _ in _render(file, path.suffix.lower()[1:], notes, BLOCK, progress):
-            pass
+        # In parts: an error of a file that libsndfile itself writes to would be printed, and passed over.
+        for part in _parts(notes, path.suffix.lower()[1:], BLOCK, progress):
+            file.write(part)
 
 
 class _Parts(io.BytesIO):

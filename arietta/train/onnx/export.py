@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from ...codecs.codec import Codec, Tokens
 from ...errors import BundleError, ConfigError
+from ...files import atomic_folder
 from ...generation.loop import generate
 from ...generation.request import Request
 from ...model.bundle import BITS, CARD, DESCRIPTION, INDEX, load_bundle, write_description
@@ -58,30 +58,27 @@ def write_bundle(trained: Trained, out: Path, card: Mapping[str, Any], *, bits: 
     if out.exists() and not (out / DESCRIPTION).exists():
         raise BundleError(f"{out}: exists and is no model; name a folder that does not exist yet, or an older model's")
     weights = {name: weight.float().numpy() for name, weight in trained.model.state_dict().items()}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as folder:
-        bundle = Path(folder) / out.name
-        bundle.mkdir()
-        text = json.dumps(dict(card), indent=1, ensure_ascii=False) + "\n"
-        (bundle / CARD).write_text(text, encoding="utf-8")
-        if trained.config.kind == "lstm":
-            bits = max(bits, 8)  # it has no feed-forward layers
-        for bits in [more for more in BITS if more >= bits]:
-            decode, prefill = build_graphs(trained.config, trained.codec, weights, bits=bits)
-            decode.save(str(bundle / "step.onnx"), "weights.bin")
-            prefill.save(str(bundle / "feed.onnx"), "weights.bin")
-            (bundle / "weights.bin").write_bytes(decode.external_bytes())
-            complaint = _prove(bundle, trained, bits=bits)
-            if not complaint:
-                break
-            LOG.warning("%s", complaint)
-        else:
-            raise BundleError(complaint)
-        if (out / INDEX).is_dir() and _is_index_of(out / INDEX, card):
-            shutil.copytree(out / INDEX, bundle / INDEX)
-        if out.exists():
-            out.rename(Path(folder) / "older")  # goes with the temporary folder
-        bundle.rename(out)
+    try:
+        with atomic_folder(out) as bundle:
+            text = json.dumps(dict(card), indent=1, ensure_ascii=False) + "\n"
+            (bundle / CARD).write_text(text, encoding="utf-8")
+            if trained.config.kind == "lstm":
+                bits = max(bits, 8)  # it has no feed-forward layers
+            for bits in [more for more in BITS if more >= bits]:
+                decode, prefill = build_graphs(trained.config, trained.codec, weights, bits=bits)
+                decode.save(str(bundle / "step.onnx"), "weights.bin")
+                prefill.save(str(bundle / "feed.onnx"), "weights.bin")
+                (bundle / "weights.bin").write_bytes(decode.external_bytes())
+                if not (complaint := _prove(bundle, trained, out.name, bits=bits)):
+                    break
+                LOG.warning("%s", complaint)
+            else:
+                raise BundleError(complaint)
+            if (out / INDEX).is_dir() and _is_index_of(out / INDEX, card):
+                shutil.copytree(out / INDEX, bundle / INDEX)
+    except (OSError, shutil.Error) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise BundleError(f"{out}: cannot be written ({why}); free some room or choose another --out") from error
     return bits
 
 
@@ -118,7 +115,7 @@ def _is_index_of(folder: Path, card: Mapping[str, Any]) -> bool:
     return bool(index.corpus == training.get("store") and index.description.get("corpora", []) == list(corpora))
 
 
-def _prove(folder: Path, trained: Trained, *, bits: int) -> str:
+def _prove(folder: Path, trained: Trained, name: str, *, bits: int) -> str:
     """Let the new bundle compose pieces and store the first; return a complaint where torch scores them otherwise."""
     condition = tuple(min(1, condition.size - 1) for condition in trained.config.conditions)
     _describe(folder, trained, bits=bits, golden={})  # a folder is a bundle only with all its files
@@ -141,7 +138,7 @@ def _prove(folder: Path, trained: Trained, *, bits: int) -> str:
     if lost <= limits[0] and rare <= limits[1]:
         return ""
     return (
-        f"{folder.name}: in {bits} bits the likelihood of music is {lost:.2%} from torch's, and of one token in a "
+        f"{name}: in {bits} bits the likelihood of music is {lost:.2%} from torch's, and of one token in a "
         f"thousand {rare:.2g} nats or more; right are at most {limits[0]:.2%} and {limits[1]:g} nats"
     )
 
