@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from arietta.evaluation.words import index_sentence
+from arietta.evaluation.words import index_sentence, items_sentence
 from arietta.generation.loop import generate
 from arietta.generation.request import Request
 from arietta.model.bundle import DEFAULT_MODEL, SHIPPED, Bundle, load_bundle
@@ -25,6 +25,7 @@ from arietta.originality.index import find_index
 from arietta.render.roll import write_roll
 from benchmarks.shared.report import ROOT
 from release.figures import FIGURES, read_figures, spell
+from release.items import count_items
 
 PAGE, PICTURES = ROOT / "docs" / "use" / "models.md", ROOT / "docs" / "use" / "models"
 SEEDS, SAMPLE_NOTES = (1, 2, 3), 300
@@ -85,14 +86,22 @@ def write_registry(bundles: list[Bundle]) -> None:
 
 
 def complete(bundle: Bundle, lines: Mapping[str, Mapping[str, Any]]) -> None:
-    """Put a bundle's likelihoods into its card."""
+    """Put a bundle's figures into its card: likelihoods, how well its styles are recognised; and count its items."""
     prefix = f"likelihood/{bundle.name}, "
     found = {
         name.removeprefix(prefix): {key: line[key] for key in SHOWN if key in line}
         for name, line in lines.items()
         if name.startswith(prefix) and line["bundle"] == bundle.fingerprint
     }
-    card = {**bundle.card, "figures": found}
+    prefix = f"style/{bundle.name}, "
+    recognised = {
+        name.removeprefix(prefix): {
+            "first": line["told_top_1"], "among_five": line["told_top_5"], "takes": line["takes"],
+        }
+        for name, line in lines.items()
+        if name.startswith(prefix) and line["bundle"] == bundle.fingerprint
+    }  # fmt: skip
+    card = {**bundle.card, "figures": found, "recognised": recognised, "items": count_items(bundle.name)}
     text = json.dumps(card, indent=1, ensure_ascii=False) + "\n"
     (bundle.path / "card.json").write_text(text, encoding="utf-8")
 
@@ -131,6 +140,8 @@ def section(bundle: Bundle) -> str:
             f"- **Data:** {card['data']}",
             f"- **Licence:** [{card['licence']}]({card['licence_url']}). {card['allows']}",
             f"- **Split:** {card['split']}",
+            f"- **Every item:** {items_sentence(card['items'])}, each with its file, licence, SHA-256 and side of the "
+            f"split, in [items.jsonl.xz](models/items.jsonl.xz)",
             f"- **Network:** {described(bundle)}; {size:.1f} MB in {bundle.precision}, `{bundle.fingerprint}`",
             f"- **Training:** {trained(card['training'])}{curve}",
             *([f"- **Index of its training music:** {index_sentence(index)}"] if index else []),

@@ -2,6 +2,7 @@
 
 examples:
   arietta models                                   name, where it is, size, licence, what it learned from
+  arietta models piano                             what a model may be used for, what it learned from, its limits
   arietta models --json                            the same for programs, with fingerprints and folders
   arietta download concert --url https://example.org/models     fetches one; arietta inspect concert shows its card
 
@@ -20,13 +21,20 @@ from ..program import command
 from .table import facts, table
 
 OWN = "a model of yours"
+ITEMS = "docs/use/models/items.jsonl.xz"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME", help="a model, by name or folder: may I use it, and for what"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object per model")
 
 
 def run(arguments: argparse.Namespace) -> None:
+    if arguments.name is not None:
+        _show_model(arguments.name)
+        return
     from ..model.bundle import CHECKOUT, SHIPPED, find_bundle, list_bundles
     from ..model.registry import URL_VARIABLE, known_models, models_url
 
@@ -55,6 +63,27 @@ def run(arguments: argparse.Namespace) -> None:
         url = models_url()
         source = f"from {url}" if url else f"once somebody publishes them: --url or ${URL_VARIABLE} says where"
         print(f"\nFetched by `{command('download', 'NAME')}`, {source}.")
+
+
+def _show_model(name: str) -> None:
+    """Say what a model may be used for, from its card, or from the registry where it is not here."""
+    from ..evaluation.words import items_sentence
+    from ..model.bundle import list_bundles, load_bundle
+    from ..model.registry import known_models
+
+    known = known_models().get(name)
+    if known is not None and name not in list_bundles():
+        print(f"{name}: {known.summary}\n")
+        print(facts({"licence": f"{known.licence} ({known.licence_url})", "here": "no: its card comes with it"}))
+        return
+    card = load_bundle(name).card
+    print(f"{name}: {card.get('summary', OWN)}\n")
+    licence = f"{card.get('licence', 'not said')} {card.get('licence_url', '')}".rstrip()
+    answers = {"licence": licence, "may I use it": card.get("allows", ""), "learned from": card.get("data", "")}
+    if card.get("items"):
+        answers["every item"] = f"{items_sentence(card['items'])}: {ITEMS} of the checkout has source, licence, SHA-256"
+    answers |= {"split": card.get("split", ""), "limits": " ".join(card.get("limits", ()))}
+    print(facts({question: answer for question, answer in answers.items() if answer}))
 
 
 class _Model(NamedTuple):

@@ -133,6 +133,12 @@ def percentile_sentences(percentiles: Percentiles | None) -> list[str]:
     ]
 
 
+def items_sentence(items: Mapping[str, Mapping[str, int]]) -> str:
+    """Count the items of a model's training, as a phrase: corpus -> side of the split -> number."""
+    sides = [f"{count:,} of {corpus} ({split})" for corpus, counts in items.items() for split, count in counts.items()]
+    return ", ".join(sides)
+
+
 def index_sentence(index: PassageIndex) -> str:
     """Say how many pieces an index has and, of a thinned one, how much it finds, as measured when it was built."""
     exact = index.description.get("recall", {}).get("exact", {})

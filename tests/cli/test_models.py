@@ -55,3 +55,21 @@ def test_a_damaged_model_is_listed_with_its_fault(folder: Path, capsys: pytest.C
     (folder / "mine" / "weights.bin").write_bytes(b"other")
     assert main(["models"]) == 0
     assert "damaged: " in capsys.readouterr().out
+
+
+def test_a_model_says_whether_it_may_be_used_and_what_it_learned_from(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = {"summary": "a model of waltzes", "licence": "CC0", "allows": "anything", "items": {"waltzes": {"train": 9}}}
+    (folder / "mine" / "card.json").write_text(json.dumps(card))
+    assert main(["models", "mine"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "mine: a model of waltzes"
+    assert [line.split("  ")[1] for line in lines[2:5]] == ["licence", "may I use it", "every item"]
+    assert "9 of waltzes (train): docs/use/models/items.jsonl.xz" in lines[4]
+
+
+def test_a_model_that_is_not_here_is_known_by_its_licence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "concert"]) == 0
+    assert "CC BY-NC-SA 4.0 (https://creativecommons.org/licenses/by-nc-sa/4.0/)" in capsys.readouterr().out
+    assert main(["models", "nobody"]) == 2
