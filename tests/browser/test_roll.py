@@ -68,6 +68,15 @@ def test_binary_search_finds_the_notes_that_looking_at_every_note_finds(modules:
     assert failures == []
 
 
+def test_the_ruler_counts_seconds_and_half_seconds_as_a_clock_does(modules: Visit) -> None:
+    assert modules.run(
+        """async () => {
+          const { rulerTime } = await import("/static/score/paper.js");
+          return [[0, 1], [61, 1], [0.5, 0.5], [69.5, 0.5], [120, 0.5]].map((of) => rulerTime(...of));
+        }"""
+    ) == ["0:00", "1:01", "0:00.5", "1:09.5", "2:00.0"]
+
+
 def test_dragging_the_ruler_loops_and_clicking_the_roll_seeks(studio: Studio) -> None:
     (piece,) = studio.server.post("/v1/pieces?wait=60", json={"notes": 200}).json()["pieces"]
     visit = studio.visit()

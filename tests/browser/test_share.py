@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
-from tests.support.browser import Studio, wait_until
+from tests.support.browser import Studio, Visit, wait_until
 
 
 def test_a_shared_link_shows_the_piece_and_its_request_which_composes_it_again(studio: Studio) -> None:
@@ -24,6 +25,18 @@ def test_a_shared_link_shows_the_piece_and_its_request_which_composes_it_again(s
     assert again["request"] == piece["request"] | {"style": "Frédéric Chopin"}
     notes = [studio.server.get(link).json() for link in (piece["links"]["json"], again["links"]["json"])]
     assert notes[0] == notes[1]
+
+
+def test_a_link_that_others_cannot_open_says_so(studio: Studio) -> None:
+    visit = studio.visit(permissions=["clipboard-read", "clipboard-write"])
+    page = visit.open()
+    visit.compose(12)
+    page.click("#share")
+    visit.wait_for_text("#toast-text", "It opens on this machine alone")
+    assert visit.run("() => navigator.clipboard.readText()") == f"{visit.address}/p/{visit.piece}"
+    names = ["localhost", "127.0.0.1", "[::1]", "studio.local", "192.168.0.7"]
+    is_loopback = """async (names) => names.map((await import("/static/takes/share.js")).isLoopback)"""
+    assert visit.run(is_loopback, names) == [True, True, True, False, False]
 
 
 def test_a_link_to_a_piece_that_is_gone_says_so(studio: Studio) -> None:
@@ -90,3 +103,25 @@ def test_the_studio_leads_to_the_report_in_its_language(studio: Studio) -> None:
     report.click(".play")
     wait_until(lambda: report.text_content(".play") == "Pause")
     report.close()
+
+
+def test_what_a_piece_was_asked_to_be_and_what_it_is_are_told_apart(modules: Visit) -> None:
+    pieces: list[dict[str, Any]] = [
+        {"state": "done", "request": {"seconds": 60}, "figures": {"notes": 290, "seconds": 59}},
+        {"state": "done", "request": {"notes": 9, "prompt_notes": 40}, "figures": {"notes": 9, "seconds": 12}},
+        {
+            "state": "done",
+            "request": {"verb": "vary", "passage": {"from": 2, "to": 9, "given_notes": 30}},
+            "figures": {"notes": 12, "seconds": 20},
+        },
+        {"state": "cancelled", "request": {"seconds": 60}, "progress": {"done": 7, "whole": 60, "unit": "seconds"}},
+        {"state": "composing", "request": {"notes": 60}, "progress": {"done": 7, "whole": 60, "unit": "notes"}},
+    ]
+    lines = modules.run("""async (pieces) => pieces.map((await import("/static/takes/status.js")).sizeLine)""", pieces)
+    assert lines == [
+        "290 notes · 0:59",
+        "9 notes after 40 given · 0:12",
+        "12 new notes · 42 notes · 0:20",
+        "7 of 60 seconds",
+        "7 of 60 notes",
+    ]

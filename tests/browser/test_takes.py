@@ -64,7 +64,7 @@ def test_of_several_takes_the_nearest_to_real_music_is_marked_and_announced(stud
     page.select_option("#language", "es")
     wait_until(lambda: "la más cercana a la música real" in marks.all_text_contents())
     page.select_option("#language", "en")
-    page.get_by_label("1", exact=True).check()
+    page.check("[name=count][value='1']")
     visit.compose(20)
     wait_until(lambda: page.locator(".take:visible").count() == 0)
     assert "choice" not in studio.server.get("/v1/pieces", params={"limit": 1}).json()["pieces"][0]["figures"]
@@ -90,7 +90,8 @@ def test_several_takes_stand_side_by_side_to_keep_and_to_discard(studio: Studio)
     assert cards.nth(0).locator(".take-choose").get_attribute("aria-pressed") == "true"
     cards.nth(0).get_by_role("button", name="Discard").click()
     wait_until(lambda: cards.count() == 2)
-    page.keyboard.press("1")
+    assert cards.locator("strong").all_text_contents() == ["Take 2", "Take 3"]  # as before
+    page.keyboard.press("2")
     assert visit.piece == second
     page.goto("about:blank")  # leaving the page settles what was discarded
     pieces = studio.server.get("/v1/pieces").json()["pieces"]

@@ -19,6 +19,7 @@ import { keyMap } from "./page/key_map.js";
 import { showError, showNotice, startMessages } from "./page/messages.js";
 import { startShortcuts } from "./page/shortcuts.js";
 import { startTheme } from "./page/theme.js";
+import { Curve } from "./passage/curve.js";
 import { PassagePanel } from "./passage/panel.js";
 import { PassageTakes } from "./passage/takes.js";
 import { RollView } from "./score/roll_view.js";
@@ -48,8 +49,9 @@ const editPanel = new EditPanel(editor, gestures, {
   redraw: () => rollView.showChosen(editor),
 });
 const passageTakes = new PassageTakes(editor, { listenFrom, isHearing: (start, end) => player.isPlaying && player.position >= start && player.position <= end });
+const curve = new Curve(rollView.roll);
 const passagePanel = new PassagePanel(editor, passageTakes, {
-  settings: () => ({ ...form.passageSettings(), style: session.current.piece.request.style ?? "any" }),
+  settings: () => ({ ...form.passageSettings(), ...curve.wishes(), style: session.current.piece.request.style ?? "any" }),
   position: () => player.position,
 });
 new Versions(editor);
@@ -111,6 +113,7 @@ function drawFrame(now) {
   transport.show(position, now);
   session.draw(now);
   rollView.draw(position);
+  curve.draw();
 }
 
 function loadPiano() {

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -67,23 +67,24 @@ class Wanted:
                 raise RequestError("connect needs second: the piece that it leads to")
             return connection_edit(notes, self.second, self.seconds)
         if self.verb == "accompany":
-            keep = "all" if self.keep is None else self.keep
-            edit = accompaniment_edit(notes, keep=keep, keep_pedal=self.keep_pedal)
+            edit = accompaniment_edit(notes, keep="all" if self.keep is None else self.keep, keep_pedal=self.keep_pedal)
         else:
             stop = notes.seconds if self.stop is None else self.stop
-            edit = passage_edit(notes, self.start, stop, keep=self.keep, keep_pedal=self.keep_pedal)
+            keep = self._variation_keeps(notes, stop, seed) if self.verb == "vary" else self.keep
+            edit = passage_edit(notes, self.start, stop, keep=keep, keep_pedal=self.keep_pedal)
         count = int(((edit.music.onset >= edit.start) & (edit.music.onset < edit.stop)).sum())
         if count > MOST_NOTES:
             raise RequestError(f"the passage has {count} notes; {MOST_NOTES} at most are written at once")
-        return self._vary(edit, seed) if self.verb == "vary" else edit
+        return edit
 
-    def _vary(self, edit: Edit, seed: int) -> Edit:
-        """Keep the top line too, but for the share of it that `strength` lets go."""
+    def _variation_keeps(self, notes: Notes, stop: float, seed: int) -> list[int]:
+        """Return indices of the notes to keep, of the top line too, but for the share of it that `strength` lets go."""
         if self.strength is None or not 0 <= self.strength <= 1:
             raise RequestError(f"vary needs strength, 0-1, not {self.strength}")
-        is_line = find_kept(edit.music, edit.start, edit.stop, "top")
-        is_line &= np.random.default_rng(seed).random(len(edit.music)) >= self.strength
-        return replace(edit, is_kept=is_line if edit.is_kept is None else edit.is_kept | is_line)
+        is_line = find_kept(notes, self.start, stop, "top")
+        is_line &= np.random.default_rng(seed).random(len(notes)) >= self.strength
+        stays: list[int] = np.flatnonzero(is_line | find_kept(notes, self.start, stop, self.keep)).tolist()
+        return stays
 
 
 def describe_passage(edit: Edit) -> dict[str, Any]:

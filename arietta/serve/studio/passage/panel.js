@@ -68,7 +68,8 @@ export class PassagePanel {
 
   #show() {
     const { isOpen, span } = this.#editor;
-    byId("rewrite").hidden = !isOpen;
+    for (const id of ["rewrite", "wishes"]) byId(id).hidden = !isOpen;
+    byId("curve").hidden = !byId("wishes").open;
     for (const id of ["again", "vary", "accompany"]) byId(id).disabled = !span;
     byId("passage").hidden = !this.#takes.isOpen;
     byId("keep-take").disabled = !this.#takes.canKeep;

@@ -29,8 +29,8 @@ function planAccompaniment({ sequence, key }, how) {
 
 /** Plan to go on from a moment: what begins there or later gives way to what is composed. */
 export function planExtension({ sequence, key }, at, how) {
-  const count = sequence.indexFrom(at) || sequence.notes.length;
-  const start = count < sequence.notes.length ? at : sequence.end;
-  const request = { continues: key, ...(count < sequence.notes.length && { prompt_notes: count }), ...how };
-  return { cause: "extend", start, end: start + how.seconds, replaced: new Set(sequence.notes.slice(count)), isWhole: true, request };
+  const isInside = sequence.indexFrom(at) > 0 && at < sequence.end;
+  const start = isInside ? at : sequence.end;
+  const request = { verb: "extend", given: { piece: key }, ...(isInside && { at }), ...how };
+  return { cause: "extend", start, end: start + how.seconds, replaced: new Set(sequence.notes.slice(sequence.indexFrom(start))), isWhole: true, request };
 }

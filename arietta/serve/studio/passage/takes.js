@@ -117,14 +117,14 @@ export class PassageTakes extends EventTarget {
     if (!this.isOpen) return;
     const [plan, takes, base] = [this.#plan, this.takes, this.#base];
     this.#close();
-    for (const { take } of takes) if (take.isRunning) removePiece(take.id).catch(() => {}); // cancels it; a second DELETE deletes
+    for (const { take } of takes) if (take.isRunning) take.stop().catch(() => {});
     const isSame = () => this.#editor.isOpen && this.#editor.sequence === base;
     const undo = () => {
       if (!isSame()) return removeAll(takes);
       this.#open(plan);
       return this.#resume(takes.map(({ take }) => take.piece));
     };
-    showToast(translate("passageDiscarded", { takes: translateCount("passageTakes", takes.length) }), undo, () => removeAll(takes));
+    showToast(translate("passageDiscarded", { takes: translateCount("passageTakes", takes.length) }), undo, () => removeAll(takes, false));
   }
 
   /** Give up the takes because another piece comes to the stage. */
@@ -251,13 +251,13 @@ export class PassageTakes extends EventTarget {
   }
 }
 
-/** Delete the pieces of takes; one under way is cancelled first. */
-async function removeAll(takes) {
+/** Delete the pieces of takes; one under way is stopped first. */
+async function removeAll(takes, areRunning = true) {
   await Promise.all(takes.map(async ({ take }) => {
     take.leave();
     try {
+      if (areRunning && take.isRunning) await take.stop();
       await removePiece(take.id);
-      if (take.isRunning) await removePiece(take.id);
     } catch {
       // it is gone already, or the server is away: it is then one piece more in its store
     }

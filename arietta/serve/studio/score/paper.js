@@ -19,7 +19,7 @@ export function drawPaper(pen, roll, colours) {
     pen.fillStyle = colours.line;
     pen.fillRect(x, ruler, 1, height - ruler - pedal);
     pen.fillStyle = colours.soft;
-    pen.fillText(rulerTime(time), x + 4, ruler / 2 + 1);
+    pen.fillText(rulerTime(time, step), x + 4, ruler / 2 + 1);
   }
   pen.fillStyle = colours.line;
   pen.fillRect(gutter, ruler - 1, width, 1);
@@ -76,8 +76,11 @@ export function drawLabel(pen, roll, colours) {
   pen.fillText(text, x + 8, y + 12);
 }
 
-/** 61 -> "1:01", and 0.5 -> "0:0.5" where half a second has a line of its own. */
-const rulerTime = (time) => `${Math.floor(time / 60)}:${String(time % 60).padStart(2, "0")}`;
+/** 61 -> "1:01"; where half seconds have lines of their own, "1:01.0". */
+export function rulerTime(time, step) {
+  const seconds = (time % 60).toFixed(step < 1 ? 1 : 0);
+  return `${Math.floor(time / 60)}:${seconds.padStart(step < 1 ? 4 : 2, "0")}`;
+}
 
 /** A colour between two of the form #rrggbb. */
 export function mix(from, to, share) {

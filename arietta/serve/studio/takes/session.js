@@ -12,7 +12,7 @@ import { announce, showError, showNotice, showSuccess, showToast } from "../page
 import { NoteSequence } from "../score/notes.js";
 import { History } from "./history.js";
 import { askName } from "./rename.js";
-import { copyLink } from "./share.js";
+import { copyLink, isLoopback } from "./share.js";
 import { Stage } from "./stage.js";
 import { pieceName } from "./status.js";
 import { Take } from "./take.js";
@@ -57,7 +57,7 @@ export class Session {
 
   /** Put pieces that were just asked for on the stage, and the stage into view. */
   begin(pieces) {
-    this.#enter(pieces.map((piece) => new Take(piece)));
+    this.#enter(pieces.map((piece, index) => new Take(piece, index + 1)));
     for (const piece of pieces) this.#history.put(piece);
     byId("stage").scrollIntoView({ block: "start" });
   }
@@ -96,9 +96,9 @@ export class Session {
     if (location.pathname !== path) history.pushState(null, "", path);
   }
 
-  /** Choose a take by its number, counted from 1. */
+  /** Choose a take by its number. */
   chooseNumber(number) {
-    const take = this.takes[number - 1];
+    const take = this.takes.find((candidate) => candidate.number === number);
     if (take) this.choose(take);
   }
 
@@ -116,7 +116,7 @@ export class Session {
 
   async share() {
     const isCopied = await copyLink(this.current.piece);
-    if (isCopied) showSuccess(translate("linkCopied"));
+    if (isCopied) showSuccess(translate(isLoopback(location.hostname) ? "linkCopiedHere" : "linkCopied"));
     else showNotice(translate("linkShown", { address: location.href }));
   }
 
@@ -145,7 +145,7 @@ export class Session {
       this.choose(next);
     }
     const commit = () => removePiece(piece.id).catch((error) => error.status === 404 || showError(error));
-    showToast(translate("discarded", { name: pieceName(piece) }), () => this.#restore(take.piece, takesBefore), commit);
+    showToast(translate("discarded", { name: pieceName(piece) }), () => this.#restore(take, takesBefore), commit);
   }
 
   /** Redraw what has changed; called for every frame of the screen. */
@@ -205,8 +205,8 @@ export class Session {
   async #markNearest(takes) {
     const done = takes.filter((take) => take.isDone && this.takes.includes(take));
     await Promise.all(done.map(async (take) => take.update(await findPiece(take.id).catch(() => take.piece))));
-    const number = this.takes.findIndex(isNearest) + 1;
-    if (number) announce(translate("announceNearest", { number }));
+    const nearest = this.takes.find(isNearest);
+    if (nearest) announce(translate("announceNearest", { number: nearest.number }));
   }
 
   async #change(piece, changes) {
@@ -220,12 +220,12 @@ export class Session {
   }
 
   /** Undo a discard: among the other takes where they are still on the stage, else alone. */
-  #restore(piece, takesBefore) {
+  #restore({ piece, number }, takesBefore) {
     const areOthersHere = takesBefore.length > 1 && this.takes.length === takesBefore.length - 1
       && this.takes.every((take) => takesBefore.includes(take));
     this.#history.refresh();
     if (!areOthersHere) return this.open(piece);
-    const restored = new Take(piece); // the one discarded has stopped reading for good
+    const restored = new Take(piece, number); // the one discarded has stopped reading for good
     this.#setTakes(takesBefore.map((take) => (this.takes.includes(take) ? take : restored)));
     this.#follow(restored);
     return this.choose(restored);

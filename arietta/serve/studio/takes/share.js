@@ -47,6 +47,9 @@ function fillDrag(transfer, piece) {
 /** A name that every file system accepts. */
 const fileName = (piece, kind) => `${pieceName(piece).replace(/[\\/:*?"<>|]+/g, "-").trim()}.${kind}`;
 
+/** Whether only this machine can be reached under that name. */
+export const isLoopback = (host) => /^(localhost|127(\.\d+){3}|\[::1\])$/.test(host);
+
 /** Copy the piece's address; resolves with whether the browser allowed it. */
 export async function copyLink(piece) {
   const address = new URL(piece.links.page, location.href).href;
@@ -63,7 +66,7 @@ export function showHowMade(list, piece) {
   const { request, figures, timing } = piece;
   const rows = [
     ["style", request.style && styleName(request.style)],
-    ["length", lengthName(request)],
+    ["askedFor", request.verb !== "upload" && lengthName(request)],
     ["temperature", temperatureText(request.temperature)],
     ["seed", request.seed],
     ["model", request.model],
@@ -74,7 +77,7 @@ export function showHowMade(list, piece) {
     ["surprisal", figures?.nll_per_note && translate("natsPerNote", { count: decimal(figures.nll_per_note, 2) })],
     ["originality", figures?.originality && originalityText(figures.originality)],
   ];
-  const known = rows.filter(([, content]) => content !== null && content !== undefined && content !== "");
+  const known = rows.filter(([, content]) => content !== null && content !== undefined && content !== false && content !== "");
   list.replaceChildren(...known.flatMap(([key, content]) => definition(translate(key), content)));
 }
 

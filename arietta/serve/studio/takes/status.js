@@ -43,8 +43,12 @@ function doneLine({ piece, sequence }) {
 export function sizeLine({ state, request, figures, progress, revision }) {
   if (state === "composing" || state === "waiting") return progressName(progress);
   if (revision) return `${translateCount("notes", revision.note_count)} · ${clockTime(revision.seconds)} · ${translate("changed")}`;
-  if (!figures) return lengthName(request);
+  if (!figures) return progressName(progress);
   if (request.verb === "upload") return `${translateCount("notes", figures.notes)} · ${clockTime(figures.seconds)} · ${translate("uploaded")}`;
+  if (request.passage) {
+    const whole = translateCount("notes", figures.notes + request.passage.given_notes);
+    return `${translateCount("newOnes", figures.notes)} · ${whole} · ${clockTime(figures.seconds)}`;
+  }
   const { prompt_notes: given } = request;
   const newNotes = translateCount("notes", figures.notes);
   const notes = given ? translate("newNotes", { new: newNotes, given: decimal(given) }) : newNotes;

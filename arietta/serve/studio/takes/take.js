@@ -13,9 +13,11 @@ export class Take extends EventTarget {
   error = null;
   #reading = new AbortController();
 
-  constructor(piece) {
+  /** `number` is that of the take among those of its request, from 1; it stays when others are discarded. */
+  constructor(piece, number = 1) {
     super();
     this.piece = piece;
+    this.number = number;
     this.sequence.promptCount = piece.request.prompt_notes ?? 0;
   }
 

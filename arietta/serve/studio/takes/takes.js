@@ -32,8 +32,8 @@ export class TakeCards {
   /** Bring states, names and marks up to date. */
   refresh(current) {
     if (this.#list.hidden) return;
-    [...this.#cards].forEach(([take, { choose, status, mark, keep, title }], index) => {
-      title.textContent = translate("take", { number: index + 1 });
+    this.#cards.forEach(({ choose, status, mark, keep, title }, take) => {
+      title.textContent = translate("take", { number: take.number });
       choose.setAttribute("aria-pressed", String(take === current));
       status.textContent = statusLine(take);
       mark.textContent = isNearest(take) ? translate("nearest") : "";

@@ -29,7 +29,14 @@ def scale() -> Notes:
     return Notes.of(onset, np.full(80, 0.2), 40 + np.arange(80) % 30, np.full(80, 64), [[0.0, 3.0], [9.0, 12.0]])
 
 
-@pytest.mark.parametrize("wanted", [Wanted("regenerate", 5.0, 9.0, "left"), Wanted("vary", 5.0, 9.0, strength=0.4)])
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Wanted("regenerate", 5.0, 9.0, "left"),
+        Wanted("vary", 5.0, 9.0, strength=0.4),
+        Wanted("vary", strength=0.4),  # the whole piece, of which some of the top line stays
+    ],
+)
 def test_what_is_stored_of_a_passage_is_the_passage(wanted: Wanted) -> None:
     edit = wanted.edit(scale(), 3)
     again = stored_edit({"passage": edit.describe()} | describe_passage(edit), scale())
