@@ -5,6 +5,7 @@ examples:
   arietta inspect piece.mid --roll piece.png     and draw its piano roll (.png or .svg)
   arietta inspect corpus                         what `arietta ingest` kept and rejected, and why
   arietta inspect concert                        a model that came with the program, or the folder of one
+  arietta inspect corpus --verify                read all of a corpus, a model or a run, and check its checksums
 """
 
 from __future__ import annotations
@@ -32,11 +33,14 @@ MOST_COMPOSERS, MOST_WORKS = 20, 10
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", metavar="PATH", help="a MIDI file, a corpus, a model's folder or name")
     parser.add_argument("--roll", metavar="FILE", type=Path, help="draw a MIDI file's piano roll (.png or .svg)")
+    parser.add_argument("--verify", action="store_true", help="read all of a corpus, a model or a run: is it sound?")
     parser.add_argument("--tracks", metavar="N,N", type=_tracks, help="read only these tracks, counted from 0")
 
 
 def run(arguments: argparse.Namespace) -> int:
     path = Path(arguments.path)
+    if arguments.verify:
+        return _verify(path)
     if path.exists() and not path.is_dir():  # a pipe is no file, and may hold one
         _show_piece(path, arguments.tracks, arguments.roll)
         return 0
@@ -46,6 +50,18 @@ def run(arguments: argparse.Namespace) -> int:
         _show_corpus(path)
     else:
         _show_bundle(_model(path))
+    return 0
+
+
+def _verify(path: Path) -> int:
+    from .checksums import RUN, verify_checksums
+
+    if path.exists() and not path.is_dir():
+        raise RequestError(f"{path}: --verify is for a corpus, a model or a run; a MIDI file has no checksum")
+    if not any((path / name).is_file() for name in (MANIFEST, RUN)):
+        _model(path)
+    for sentence in verify_checksums(path):
+        print(f"{escape_name(path)}: {escape_name(sentence)}")
     return 0
 
 
