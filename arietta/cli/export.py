@@ -4,6 +4,7 @@ examples:
   arietta export runs/mine                                      writes runs/mine/bundle, in 4 and 8 bits
   arietta export runs/mine --out models/mine --bits 32
   arietta export runs/mine --card card.toml                     with your words on data, licence and limits
+  arietta export piano --safetensors --out hub/piano            weights, network and card as hubs of models hold them
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import ConfigError
-from ..model.bundle import BITS, INDEX
+from ..model.bundle import BITS, INDEX, load_bundle
 from ..program import command, install_command
 from ..train.config import read_toml
 from .training_run import show_log
@@ -21,7 +22,7 @@ CARD_WORDS = ("title", "summary", "data", "licence", "licence_url", "allows", "s
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", type=Path, help="the folder that `arietta train` wrote")
+    parser.add_argument("run", type=Path, help="the folder that `arietta train` wrote; a model, with --safetensors")
     parser.add_argument(
         "--out", type=Path, help="the model's folder; its name is the model's name (default RUN/bundle)"
     )
@@ -34,14 +35,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "less likely by it (default %(default)s)",
     )
     parser.add_argument("--card", type=Path, help=f"a TOML file with any of {', '.join(CARD_WORDS)}")
+    parser.add_argument(
+        "--safetensors", action="store_true", help="write a model's weights as safetensors, with its card"
+    )
     parser.add_argument("--last", action="store_true", help="export the newest weights instead of the best")
 
 
 def run(arguments: argparse.Namespace) -> int:
     try:
         from ..train.onnx.export import describe_training, export
+        from ..train.onnx.hub import write_hub_folder
     except ImportError as error:
         raise ConfigError(f"exporting needs torch and onnx ({error}): {install_command('train')}") from error
+    if arguments.safetensors:
+        if arguments.out is None:
+            raise ConfigError("--safetensors needs a folder to write: --out FOLDER")
+        write_hub_folder(load_bundle(arguments.run), arguments.out)
+        print(f"Wrote {arguments.out}: {', '.join(sorted(path.name for path in arguments.out.iterdir()))}")
+        return 0
     out = arguments.out or arguments.run / "bundle"
     words = read_toml(arguments.card) if arguments.card else {}
     for name in words:

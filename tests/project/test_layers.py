@@ -51,6 +51,7 @@ HOMES = {
     "argcomplete": "cli.completion",
     "torch": "train cli.training_run",
     "onnx": "train",
+    "safetensors": "train.onnx",
     "matplotlib": "train cli.training_run",
     "fastapi": "serve.app serve.routes",
     "starlette": "serve.app serve.routes",
