@@ -4,13 +4,14 @@
 
 The same notes give the same WAV, byte for byte; an OGG stream carries a serial number that libsndfile draws anew.
 Every piece is as loud as the next, -18 LUFS, or less where a peak would pass -1 dBFS (`loudness`). It is rendered block
-by block, a long one once to be measured and once to be written, so an hour takes no more memory than two minutes;
-`audio_parts` gives the blocks as they come, `audio_bytes` holds the file.
+by block and held in a temporary file until it is measured; a very long one is rendered twice. So an hour takes no more
+memory than two minutes; `audio_parts` gives the blocks as they come, `audio_bytes` holds the file.
 """
 
 from __future__ import annotations
 
 import io
+import tempfile
 import wave
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -31,7 +32,8 @@ Progress = Callable[[float, float], None]  # seconds rendered, seconds in all
 # How libsndfile calls what it writes; WAV is written here, so that its bytes depend on no library.
 ENCODED = {"ogg": ("OGG", "VORBIS"), "flac": ("FLAC", "PCM_16"), "mp3": ("MP3", "MPEG_LAYER_III")}
 AUDIO_KINDS = ("wav", *ENCODED)
-KEPT_FRAMES = 120 * SAMPLE_RATE  # what lasts no longer is rendered once, and kept meanwhile: 42 MB
+MOST_HELD = 1200 * SAMPLE_RATE  # frames: what lasts no longer is rendered once, and takes up to 423 MB of the disk
+FRAME_BYTES = 8  # two channels of float32
 LONGEST_WAV = (2**32 - 256) // (4 * SAMPLE_RATE)  # seconds: a WAV counts its bytes in 32 bits
 
 
@@ -119,18 +121,29 @@ def _render(stream: IO[bytes], kind: str, notes: Notes, block: int, progress: Pr
                 progress(done / 2 / SAMPLE_RATE, total / SAMPLE_RATE)
             yield sound
 
-    meter, rendered = GainMeter(), list[Sound]()
-    # Measured in blocks of one size whatever is written, so that parts are the bytes of the whole.
-    for sound in counted(sound_blocks(notes, block=BLOCK)):
-        meter.add(sound)
-        if block == BLOCK and total <= KEPT_FRAMES:
-            rendered.append(sound)
-        yield
-    gain = np.float32(meter.gain())
-    with _open_sound(stream, kind, total) as write:
-        for sound in counted(rendered or sound_blocks(notes, block=block)):
-            write(sound * gain)
+    meter, is_held = GainMeter(), total <= MOST_HELD
+    with tempfile.TemporaryFile() as held:
+        for sound in counted(sound_blocks(notes, block=BLOCK)):
+            meter.add(sound)
+            if is_held:
+                try:
+                    held.write(sound.tobytes())
+                except OSError:  # no room on the disk: then rendered again
+                    is_held = False
             yield
+        gain = np.float32(meter.gain())
+        held.seek(0)
+        sounds = _read_blocks(held, block) if is_held else sound_blocks(notes, block=block)
+        with _open_sound(stream, kind, total) as write:
+            for sound in counted(sounds):
+                write(sound * gain)
+                yield
+
+
+def _read_blocks(file: IO[bytes], block: int) -> Iterator[Sound]:
+    """Read sound float32 [F, 2] back, so many frames at a time."""
+    while content := file.read(block * FRAME_BYTES):
+        yield np.frombuffer(content, dtype=np.float32).reshape(-1, 2)
 
 
 @contextmanager

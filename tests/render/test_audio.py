@@ -140,3 +140,28 @@ def test_an_empty_piece_is_a_short_silence() -> None:
     for kind in ("wav", "ogg"):
         samples, _ = opened(audio_bytes(Notes.of(), kind))
         assert len(samples) == SAMPLE_RATE // 2 and np.abs(samples).max() < 1e-3
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+def test_a_sound_is_rendered_once_and_is_the_same_however_it_is_taken(
+    is_held: bool, waltz: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected, rendered = audio_bytes(waltz, "wav"), []
+    monkeypatch.setattr(audio, "MOST_HELD", 10**9 if is_held else 0)
+    blocks = audio.sound_blocks
+    monkeypatch.setattr(
+        audio, "sound_blocks", lambda notes, block: (rendered.append(block), blocks(notes, block=block))[1]
+    )
+    parts = list(audio_parts(waltz, "wav", block=SAMPLE_RATE))
+    assert len(parts) > 3 and b"".join(parts) == expected
+    assert len(rendered) == (1 if is_held else 2)
+
+
+def test_a_disk_without_room_costs_a_second_rendering(waltz: Notes, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.BytesIO):
+        def write(self, content: object) -> int:
+            raise OSError("no space left on device")
+
+    expected = audio_bytes(waltz, "wav")
+    monkeypatch.setattr("tempfile.TemporaryFile", Full)
+    assert audio_bytes(waltz, "wav") == expected
