@@ -48,7 +48,13 @@ def _name_values(parser: argparse.ArgumentParser) -> None:
 
     composers = offered_composers(sorted({name for model in known_models().values() for name in model.composers}))
     # A surname is enough, and needs no quotes.
-    values = {"model": list_bundles(), "style": [name.split()[-1] for name in composers], "name": list(known_models())}
+    keep = ["left", "right", "top", "bottom", "all"]
+    values = {
+        "keep": keep,
+        "model": list_bundles(),
+        "style": [name.split()[-1] for name in composers],
+        "name": list(known_models()),
+    }
     for action in parser._actions:  # argparse has no other way to walk them
         if isinstance(action, argparse._SubParsersAction):
             for verb in action.choices.values():

@@ -33,7 +33,7 @@ from ..render.score.hands import split_hands
 from .batch import generate_all
 from .conversion import as_notes
 from .given import find_outer_line
-from .passage import CONTEXT, Edit, filling_codec
+from .passage import CONTEXT, SHORTEST_SECONDS, Edit, filling_codec
 from .request import Request, Take, draw_seed
 from .wishes import read_wishes
 
@@ -277,6 +277,11 @@ def _write(edit: Edit, n: int, *, longest: int = LONGEST_PART, **asked: Any) -> 
         *(float(onsets[min(int(longest * (k + OVERLAP)), len(onsets) - 1)]) for k in range(1, len(edges) - 1)),
         edit.stop,
     ]
+    if min(np.diff(edges)) < SHORTEST_SECONDS:
+        raise RequestError(
+            f"{len(onsets)} notes lie in {edit.stop - edit.start:g} s, more than can be worked on: keep fewer, "
+            "or choose a shorter passage"
+        )
     written = []
     for number, request in enumerate(requests, 1):
         written.append(_write_parts(request, list(zip(edges, edges[1:], ends, strict=False)), engine))

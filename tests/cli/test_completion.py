@@ -33,6 +33,8 @@ def completions(line: str, folder: Path) -> list[str]:
         ("arietta compose --model pian", {"piano"}),
         ("arietta compose --style Chop", {"Chopin"}),
         ("arietta completion f", {"fish"}),
+        ("arietta lead", {"lead-in"}),
+        ("arietta regenerate a.mid --keep ri", {"right"}),
         ("arietta download mae", set()),
     ],
 )

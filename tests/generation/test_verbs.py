@@ -147,3 +147,33 @@ def test_what_cannot_be_is_refused_with_a_sentence(ask: Any, reason: str) -> Non
 def test_the_verbs_are_public() -> None:
     for name in ("regenerate", "extend", "lead_in", "connect", "accompany", "vary"):
         assert name in arietta.__all__ and callable(getattr(arietta, name))
+
+
+def test_kept_notes_that_overlap_themselves_stay_as_they_are(filling_engine: OnnxEngine) -> None:
+    onset = np.repeat(np.arange(30) * 0.25, 2)
+    music = Notes.of(onset + np.tile([0.0, 0.1], 30), np.full(60, 1.5), np.full(60, 64), np.full(60, 64))
+    for take in (
+        *regenerate(music, 2.0, 5.0, keep="all", seed=1, model=filling_engine),
+        *accompany(music, seed=1, model=filling_engine),
+    ):
+        assert given(take) == those(music, np.ones(60, dtype=np.bool_))
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda music, model: regenerate(music, 1.0, 2.0, keep="all", model=model, seed=1),
+        lambda music, model: regenerate(music, 1.0, 2.0, model=model, seed=1),
+        lambda music, model: accompany(music, model=model, seed=1),
+    ],
+)
+def test_five_thousand_notes_in_a_second_are_worked_on_or_refused(ask: Any, filling_engine: OnnxEngine) -> None:
+    count = 5000
+    crowd = Notes.of(1 + np.arange(count) / count, np.full(count, 0.01), 21 + np.arange(count) % 88, np.full(count, 64))
+    music = piece(20) + crowd
+    try:
+        (take,) = ask(music, filling_engine)
+    except RequestError as error:
+        assert "choose a shorter passage" in str(error)  # noqa: PT017 - either answer is right
+        return
+    assert (~take.is_new).sum() >= 20
