@@ -18,7 +18,7 @@ from ..program import command, install_command
 from ..train.config import read_toml
 from .training_run import show_log
 
-CARD_WORDS = ("title", "summary", "data", "licence", "licence_url", "allows", "split", "limits")
+CARD_WORDS = ("title", "summary", "data", "licence", "licence_url", "allows", "split", "limits", "sampling")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
