@@ -48,6 +48,7 @@ LIMITS = (
     ("--most-seconds", 3_600, "refuse pieces of more seconds"),
     ("--most-prompt-notes", 4_000, "refuse prompts of more notes"),
     ("--seats", 32, "pieces that are composed at once"),
+    ("--cache-megabytes", 512, "memory for the caches of these pieces, which wait where theirs does not fit"),
     ("--places", 64, "pieces that may wait in the queue besides"),
     ("--most-per-client", 64, "pieces that one client may have under way"),
     ("--keep-pieces", 10_000, "store this many of the newest pieces, and all favourites"),

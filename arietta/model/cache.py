@@ -8,6 +8,7 @@ are copied.
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,9 +126,19 @@ def cache_shapes(model: ModelConfig) -> dict[str, tuple[int, ...]]:
     return {f"{kind}.{layer}": shape for layer in range(model.layers) for kind in ("key", "value")}
 
 
+def slot_bytes(model: ModelConfig, bits: int) -> int:
+    """Bytes of the buffers of one slot, once it is full: 5.2 MB for `piano`."""
+    count = sum(math.prod(shape) for shape in cache_shapes(model).values())
+    return count * int(np.dtype(_cached_type(model, bits)).itemsize)
+
+
+def _cached_type(model: ModelConfig, bits: int) -> type[np.int8] | type[np.float32]:
+    return np.int8 if bits < 32 and model.kind == "transformer" else np.float32
+
+
 def _arrays(model: ModelConfig, count: int, bits: int) -> dict[str, NDArray[Any]]:
     fields = len(model.field_sizes)
-    cached = np.int8 if bits < 32 and model.kind == "transformer" else np.float32
+    cached = _cached_type(model, bits)
     kinds: dict[str, tuple[tuple[int, ...], Any]] = {
         "last": ((fields + len(model.conditions),), np.int64),
         "filled": ((1, 1), np.int64),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arietta.model.cache import SLOT_ARRAYS, Cache, cache_shapes
+from arietta.model.cache import SLOT_ARRAYS, Cache, cache_shapes, slot_bytes
 from arietta.model.config import ModelConfig
 from tests.support.bundles import TINY, TINY_LSTM
 
@@ -108,3 +108,20 @@ def test_a_place_that_is_not_there_cannot_leave() -> None:
 def test_a_piece_holds_the_window_and_no_more() -> None:
     assert cache_shapes(TINY) == dict.fromkeys(("key.0", "value.0", "key.1", "value.1"), (2, 64, 16))
     assert cache_shapes(TINY_LSTM) == dict.fromkeys(("hidden.0", "cell.0", "hidden.1", "cell.1"), (64,))
+
+
+@pytest.mark.parametrize("bits", [8, 32])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_slots_bytes_are_those_of_its_buffers(kind: str, bits: int) -> None:
+    cache = Cache(KINDS[kind], 3, bits=bits)
+    assert sum(buffer.nbytes for buffer in cache.buffers.values()) == 3 * slot_bytes(KINDS[kind], bits)
+
+
+def test_going_back_leaves_the_first_rows_and_their_last_token() -> None:
+    cache = Cache(SMALL, 1)
+    cache.filled[:] = cache.position[:] = 6
+    cache.rewind(4, np.arange(4))
+    assert (int(cache.filled[0, 0, 0]), int(cache.position[0, 0])) == (4, 4)
+    assert cache.last[0, :4].tolist() == [0, 1, 2, 3]
+    cache.position[:] = 9
+    assert not cache.can_rewind, "its window has slid"

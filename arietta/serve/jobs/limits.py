@@ -14,7 +14,8 @@ class Limits:
 
     `seats` are the slots: so many pieces are composed at once, while `places` more may wait. Pieces longer than
     `short_notes` or `short_seconds` get at most three slots of four, so that a short one never waits for a long one to
-    end; while all slots are taken, clients who have none get `guest_seats` more.
+    end; while all slots are taken, clients who have none get `guest_seats` more. A piece whose cache does not fit into
+    what is left of `cache_megabytes` waits, but for one that is alone.
     """
 
     most_notes: int = 10_000
@@ -33,7 +34,8 @@ class Limits:
     work_per_client: int = 8  # of either that one client may have
     listeners: int = 1_000  # streams of events
     listeners_per_client: int = 256
-    seats: int = 32  # the caches of so many pieces of `concert` take 50 MB, and twice that in a style
+    seats: int = 32
+    cache_megabytes: int = 512  # of all pieces under way: 5.2 MB each of `piano`, and twice that in a style
     guest_seats: int = 8  # besides, for short pieces of clients who have none running
     places: int = 64
     most_per_client: int = 64  # pieces that one client may have unfinished
@@ -48,6 +50,7 @@ class Limits:
             "most_seconds": MAX_SECONDS,
             "most_prompt_notes": MAX_PROMPT_NOTES,
             "seats": 256,
+            "cache_megabytes": 10**6,
             "places": 10_000,
             "most_per_client": 10_000,
             "keep_pieces": 10**9,
@@ -62,6 +65,11 @@ class Limits:
     def keep_bytes(self) -> int:
         """Bytes of packed events that are stored."""
         return self.keep_megabytes * 2**20
+
+    @property
+    def cache_bytes(self) -> int:
+        """Bytes that the caches of all pieces under way may take."""
+        return self.cache_megabytes * 2**20
 
     @property
     def long_slots(self) -> int:

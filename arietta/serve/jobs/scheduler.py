@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ...errors import AriettaError
 from ...generation.batch import Batch
 from ...generation.loop import Generation, start
+from ...model.cache import slot_bytes
 from .event_log import Event
 from .job import Job, State
 from .limits import Limits
@@ -176,7 +177,14 @@ class Scheduler:
             running = list(self._running.values())
             counts = Counter(job.client for job in running)
             has_long_slot = sum(map(self._is_long, running)) < self._limits.long_slots
-            ready = [job for job in self._waiting if job.can_start and (has_long_slot or not self._is_long(job))]
+            free_bytes = self._limits.cache_bytes - sum(map(_cache_bytes, running))
+            ready = [
+                job
+                for job in self._waiting
+                if job.can_start
+                and (has_long_slot or not self._is_long(job))
+                and (not running or _cache_bytes(job) <= free_bytes)
+            ]
             if not ready:
                 return None
             job = min(ready, key=lambda job: counts[job.client])
@@ -228,3 +236,10 @@ class Scheduler:
         self._running.pop(job.attempt.generation, None)
         job.end(state)
         self._on_end(job)
+
+
+def _cache_bytes(job: Job) -> int:
+    """Bytes of the slots that a job has once it runs: a guided one has two."""
+    generation = job.attempt.generation
+    bundle = generation.bundle
+    return slot_bytes(bundle.model, bundle.bits) * (1 + generation.is_guided)

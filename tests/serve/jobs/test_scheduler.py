@@ -16,6 +16,7 @@ import pytest
 from arietta.generation.loop import Generation, generate
 from arietta.generation.original import Attempts, Originality
 from arietta.generation.request import Request
+from arietta.model.cache import slot_bytes
 from arietta.model.config import ConditionIds
 from arietta.model.engine import OnnxEngine
 from arietta.model.sampling import Sampling
@@ -95,6 +96,27 @@ def test_seats_are_given_in_the_order_of_coming(tiny_engine: OnnxEngine) -> None
     seated = [piece.started for piece in jobs]
     assert seated == sorted(seated)
     assert all(before.ended <= after.started for before, after in pairwise(jobs))
+
+
+def test_pieces_wait_where_their_caches_do_not_fit_and_one_alone_goes_on(
+    tiny_engine: OnnxEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slot = slot_bytes(tiny_engine.bundle.model, tiny_engine.bundle.bits)
+    style = tiny_engine.bundle.model.composers[0]
+    for room, guidance, together in ((slot * 2, 1.0, 2), (slot * 5, 3.0, 2), (1, 3.0, 1)):
+        monkeypatch.setattr(Limits, "cache_bytes", room)
+        jobs = [
+            job(tiny_engine, notes=2_000, seed=seed, style=style, sampling=Sampling(guidance=guidance))
+            for seed in range(4)
+        ]
+        with staged(Limits()) as scheduler:
+            scheduler.submit(jobs)
+            for piece in jobs[:together]:
+                until(lambda piece=piece: piece.first_note)
+            assert scheduler.counts == (4 - together, together)
+            for piece in jobs:
+                scheduler.cancel(piece)
+            wait(*jobs)
 
 
 def test_many_pieces_of_one_client_keep_no_other_client_waiting(tiny_engine: OnnxEngine) -> None:
