@@ -20,6 +20,7 @@ from ..music.keys import find_key, pitch_classes
 from ..music.loops import find_loops
 from ..music.meter import Meter
 from ..music.notes import Notes, first
+from ..music.summary import Touch, summarise_touch
 from ..originality.baseline import Percentiles, describe_overlap, measure_percentiles
 from ..originality.index import PassageIndex
 from ..originality.search import Overlap, find_passages
@@ -108,6 +109,7 @@ class Report:
     scored: Scored | None = None
     surprises: tuple[Surprise, ...] = ()
     shared: Shared | None = None
+    touch: Touch | None = None
 
     @property
     def figures(self) -> dict[str, float]:
@@ -184,6 +186,7 @@ def report_on(
         scored=scored,
         surprises=tuple(find_surprises(scored, engine.bundle.codec)) if engine and scored else (),
         shared=shared,
+        touch=summarise_touch(notes),
     )
 
 

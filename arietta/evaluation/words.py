@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..generation.guard import LONGEST_GAP
 from ..generation.original import Originality, Rejected
+from ..music.summary import SHORT, Touch
 from ..originality.baseline import Percentiles
 from ..originality.index import PassageIndex
 from ..render.roll import format_time
@@ -33,6 +35,7 @@ PLAIN = {
 NOTHING_TO_JUDGE = "It has no notes for a piano: there is nothing to judge."
 EXPECTED = 0.9  # share of real windows that lie between their own 5th and 95th percentile
 FURTHEST = 3  # figures that are named of those in which a model's takes differ most
+STACCATO = 0.8  # share of short notes from which a piece is said to be nothing else
 LIKELY_STYLE = 0.1  # share of the classifier from which a composer is named
 MEANINGS: Mapping[str, str] = {
     NATS: "surprise of each note to the model, in nats per note; lower is more expected",
@@ -76,6 +79,8 @@ def plain_words(report: Report) -> dict[str, str]:
     if profile.recurrence:
         scales = ", ".join(f"{value:.2f} at {scale} s" for scale, value in profile.recurrence.items())
         sentences["comes back"] = f"{scales} (1: every moment has its like elsewhere)"
+    if report.touch:
+        sentences["touch"] = _touch(report.touch)
     sentences["loops"] = _loops(report.loops)
     if report.shared is not None:
         sentences["shared"] = _shared(report.shared)
@@ -229,6 +234,15 @@ def _likelihood(report: Report, nats_per_note: float) -> str:
     bands = "; ".join(f"{real.title} {real.figures[NATS][0]:.1f} to {real.figures[NATS][4]:.1f}" for real in known)
     own = f"its own {sample.figures[NATS]:.2f}; " if sample.count > 1 else ""
     return f"{nats}; of {sample.notes} notes at a time, {own}nine of ten real windows: {bands}"
+
+
+def _touch(touch: Touch) -> str:
+    much = ": nearly all is staccato" if touch.short > STACCATO else ""
+    long = ", longer than real music ever waits but once in a thousand stretches" if touch.wait > LONGEST_GAP else ""
+    return (
+        f"{touch.short:.0%} of the notes sound for less than {SHORT:g} s{much}; "
+        f"the longest wait is {touch.wait:.1f} s, from {format_time(touch.wait_onset)} on{long}"
+    )
 
 
 def _loops(loops: Sequence[float]) -> str:

@@ -14,6 +14,7 @@ from .notes import Notes, fold_pedal
 # Seconds between onsets, as heard: one chord, a rolled chord or ornament, fast, flowing and slow notes, pauses.
 STEP_EDGES = (0.0, 0.01, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0, 4.0, np.inf)
 PITCH_BIN = 6  # semitones
+SHORT = 0.1  # seconds: what sounds for less is staccato, whatever the tempo
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,28 @@ def summarise_piece(notes: Notes) -> PieceSummary:
         most_sounding=most_at_once(sounding),
         median_step=float(np.median(steps)) if len(steps) else 0.0,
     )
+
+
+@dataclass(frozen=True)
+class Touch:
+    """How a piece of two notes or more is touched: `short` is the share of its notes that sound for less than SHORT.
+
+    `wait` is the longest time between two onsets in seconds, and `wait_onset` when it begins.
+    """
+
+    short: float
+    wait: float
+    wait_onset: float
+
+
+def summarise_touch(notes: Notes) -> Touch | None:
+    """Describe how a piece is touched, as heard with its pedal; None for fewer than two notes."""
+    if len(notes) < 2:
+        return None
+    waits = np.diff(notes.onset)
+    longest = int(waits.argmax())
+    short = float((fold_pedal(notes).duration < SHORT).mean())
+    return Touch(short, float(waits[longest]), float(notes.onset[longest]))
 
 
 def most_at_once(notes: Notes) -> int:

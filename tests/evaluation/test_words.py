@@ -95,3 +95,17 @@ def test_a_piece_without_notes_has_no_sentences_and_one_note_is_not_plural() -> 
 def test_what_the_guards_did_is_one_sentence() -> None:
     sentence = guard_sentence({"speed": 12, "loop": 3})
     assert sentence == "Guards of composing stepped in (tokens): loop 3, speed 12."
+
+
+def test_a_long_gap_and_staccato_are_said() -> None:
+    onset = [*(0.25 * step for step in range(20)), *(30 + 0.25 * step for step in range(20))]
+    dry = Notes.of(onset, [0.04] * 40, [60, 64] * 20, [64] * 40)
+    assert plain_words(report_on(dry))["touch"] == (
+        "100% of the notes sound for less than 0.1 s: nearly all is staccato; "
+        "the longest wait is 25.2 s, from 0:04 on, longer than real music ever waits but once in a thousand stretches"
+    )
+    held = Notes.of(dry.onset, dry.duration, dry.pitch, dry.velocity, [(0.0, 60.0)])
+    assert plain_words(report_on(held[:20]))["touch"] == (
+        "0% of the notes sound for less than 0.1 s; the longest wait is 0.2 s, from 0:00 on"
+    )
+    assert "touch" not in plain_words(report_on(Notes.of([0], [1], [60], [60])))
