@@ -212,5 +212,7 @@ def test_the_transport_is_always_in_view_and_axe_finds_nothing(
         assert page.locator("#play").is_visible()
         box = page.locator("#play").bounding_box()
         assert box is not None and 0 <= box["y"] < viewport["height"] - box["height"] + 1
+    lines = visit.run("() => document.querySelector('.transport').clientHeight / 60")
+    assert lines < (1.4 if viewport == PHONE else 2)
     assert visit.run("() => document.documentElement.scrollWidth") <= viewport["width"]
     assert axe_violations(page) == []

@@ -115,6 +115,25 @@ def test_scheduling_ends_at_every_position_however_numbers_round(modules: Visit)
     assert failures == []
 
 
+def test_another_sequence_of_which_less_is_known_is_waited_for_where_the_music_stands(modules: Visit) -> None:
+    stood, pitches = simulate(
+        modules,
+        """
+        player.load(toSequence({ notes: [[0, 1, 60, 64], [2, 4, 62, 64]], pedal: [] }), 1.5);
+        player.play();
+        run(1);
+        const unfinished = new NoteSequence();
+        player.swap(unfinished);
+        run(1);
+        const stood = player.position;
+        for (const note of [[0, 1, 60, 64], [2, 4, 62, 64], [4, 1, 65, 64], [9, 1, 67, 64]]) unfinished.addNote(note);
+        run(3);
+        return [stood, strikes().map(({ pitch }) => pitch)];
+        """,
+    )
+    assert 2.4 < stood < 3 and pitches == [62, 65]
+
+
 def test_silence_before_the_first_note_is_not_waited_for(modules: Visit) -> None:
     first, position = simulate(
         modules,

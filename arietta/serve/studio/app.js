@@ -48,7 +48,7 @@ const editPanel = new EditPanel(editor, gestures, {
   colourBy: (what) => rollView.colourBy(what),
   redraw: () => rollView.showChosen(editor),
 });
-const passageTakes = new PassageTakes(editor, { listenFrom, isHearing: (start, end) => player.isPlaying && player.position >= start && player.position <= end });
+const passageTakes = new PassageTakes(editor, { listenFrom, proposeLoop: (loop) => transport.proposeLoop(loop), isHearing: (start, end) => player.isPlaying && player.position >= start && player.position <= end });
 const curve = new Curve(rollView.roll);
 const passagePanel = new PassagePanel(editor, passageTakes, {
   settings: () => ({ ...form.passageSettings(), ...curve.wishes(), style: session.current.piece.request.style ?? "any" }),

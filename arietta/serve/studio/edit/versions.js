@@ -46,7 +46,7 @@ export class Versions {
     open.setAttribute("aria-current", String(isCurrent));
     const cause = causeName(revision.cause);
     open.append(
-      create("span", { className: "piece-name", textContent: revision.name || cause }),
+      create("span", { className: "piece-name", textContent: (revision.number && revision.name) || cause }),
       create("span", { className: "piece-details", textContent: this.#details(revision, cause) }),
     );
     open.addEventListener("click", () => this.#editor.returnTo(revision.number));
@@ -57,7 +57,7 @@ export class Versions {
 
   #details({ number, parent, name, created, note_count: count }, cause) {
     const parts = [translate("version", { number }), translateCount("notes", count), timeAgo(created)];
-    if (name) parts.unshift(cause);
+    if (name && number) parts.unshift(cause);
     if (parent !== null && parent !== number - 1) parts.push(translate("madeFrom", { number: parent }));
     return parts.join(" · ");
   }

@@ -27,7 +27,7 @@ export class PassageTakes extends EventTarget {
   #editor;
   #actions;
 
-  /** `actions`: listenFrom(time), isHearing(start, end), settings() of the next request. */
+  /** `actions`: listenFrom(time), isHearing(start, end), proposeLoop({start, end}). */
   constructor(editor, actions) {
     super();
     this.#editor = editor;
@@ -101,11 +101,12 @@ export class PassageTakes extends EventTarget {
   keep() {
     if (!this.canKeep) return;
     const { take, sequence } = this.current;
-    const [{ cause }, { range }, base] = [this.#plan, this.#chosen, this.#base];
+    const [{ cause, isWhole }, { range }, base] = [this.#plan, this.#chosen, this.#base];
     const others = this.takes.filter((other) => other.take !== take);
     this.#close();
     this.#editor.accept(sequence, cause, take.id);
-    if (range) this.#editor.chooseTime(range);
+    if (isWhole) this.#editor.clear();
+    else if (range) this.#editor.chooseTime(range);
     else this.#editor.choose(newNotes(base, sequence));
     take.leave();
     removeAll(others);
@@ -155,6 +156,7 @@ export class PassageTakes extends EventTarget {
     this.#chosen = { chosen, range };
     this.#editor.isComparing = true;
     this.#editor.frame(plan);
+    this.#actions.proposeLoop({ start: Math.max(0, plan.start - LEAD_SECONDS), end: plan.end + LEAD_SECONDS });
   }
 
   #close() {
@@ -174,6 +176,7 @@ export class PassageTakes extends EventTarget {
     const first = this.takes.length + 1;
     for (const piece of pieces) this.#follow(piece);
     this.chooseNumber(first);
+    if (this.#plan.isWhole) this.#actions.listenFrom(this.#plan.start - LEAD_SECONDS); // the piece as it was has ended there
     this.#remember();
     announce(translate("passageWriting", { takes: translateCount("passageTakes", pieces.length) }));
   }

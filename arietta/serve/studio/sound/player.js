@@ -146,6 +146,7 @@ export class Player extends EventTarget {
   #schedule(horizon) {
     const isLooping = this.loop && this.#cursor < this.loop.end && this.loop.end - this.loop.start > SHORTEST_LOOP;
     const edge = Math.min(isLooping ? this.loop.end : Infinity, this.sequence.frontier);
+    if (edge < this.#cursor) return this.#startWaiting(); // another sequence, of which less is known so far
     const until = Math.min(edge, this.#cursor + (horizon - this.#cursorTime) * this.#rate);
     this.#scheduleNotes(until);
     this.#scheduleReleases(until);

@@ -102,7 +102,7 @@ export default {
   zoom: "Zoom",
   zoomIn: "Zoom in",
   zoomOut: "Zoom out",
-  moreSound: "Tempo, volume",
+  moreSound: "Sound",
   downloads: "Take it with you",
   dragHint: "Drag the MIDI button straight into your DAW, or click to download.",
   "file.mid": "MIDI file; drag it into your DAW",

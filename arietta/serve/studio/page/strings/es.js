@@ -102,7 +102,7 @@ export default {
   zoom: "Ampliación",
   zoomIn: "Ampliar",
   zoomOut: "Reducir",
-  moreSound: "Tempo y volumen",
+  moreSound: "Sonido",
   downloads: "Llévatela",
   dragHint: "Arrastra el botón MIDI a tu DAW, o púlsalo para descargar.",
   "file.mid": "Archivo MIDI; arrástralo a tu DAW",
