@@ -31,8 +31,8 @@ run: $(VENV)/.with-runtime ## install the light runtime and compose a piece into
 serve: $(VENV)/.with-serve ## serve the studio and the HTTP interface on this machine
 	@$(BIN)/arietta serve
 
-test: $(VENV)/.with-test ## install what the tests need (torch too) and run them all
-	@$(BIN)/python -m pytest
+test: $(VENV)/.with-test ## install what the tests need (torch too) and run them all, a file on each core
+	@$(BIN)/python -m pytest -n logical --dist loadfile
 
 check: $(VENV)/.with-check ## check style, formatting, types, imports and documents
 	@$(BIN)/ruff check .

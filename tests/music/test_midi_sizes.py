@@ -13,7 +13,7 @@ from arietta.music.midi import read_meter, read_midi, read_midi_remarks, read_te
 from tests.support.midi_bytes import chunk, header, midi
 
 SIZE = 2**20
-SECONDS = 2.0  # of processor time, for each of the readers; the slowest takes half a second on two slow cores
+SECONDS = 6.0  # of processor time, for each reader; the slowest takes half a second on two slow cores, and took 31 s
 NOTE = b"\0\x90\x3c\x40"  # the first note of a track, whose status the following ones share
 END = b"\0\xff\x2f\0"
 
