@@ -79,7 +79,7 @@ def test_reasons_of_one_kind_are_one_line_with_a_count_and_an_example(
     assert lines == [
         "  rejected 3: too short, for example short 0.mid (3 notes, fewer than 10)",
         "  rejected 2: unreadable: not a MIDI file: it begins with … where … must stand, for example x0.mid "
-        """(unreadable: not a MIDI file: it begins with b'\\x00\\xc8\\'"' where b'MThd' must stand)""",
+        """(unreadable: not a MIDI file: it begins with '\\x00È\\'"' where 'MThd' must stand)""",
     ]
 
 

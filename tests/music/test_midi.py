@@ -244,7 +244,7 @@ def test_remarks_on_what_is_no_midi_file_are_refused_as_reading_is() -> None:
 
 BROKEN = {
     "nothing": (b"", r"the file is empty \(0 bytes\)"),
-    "text": (b"<!DOCTYPE html>", "not a MIDI file: it begins with b'<!DO'"),
+    "text": (b"<!DOCTYPE html>", "not a MIDI file: it begins with '<!DO'"),
     "division 0": (midi(track(*C4), division=0), "0 ticks per beat"),
     "SMPTE": (midi(track(*C4), division=0xE728), "SMPTE"),
     "tempo 0": (midi(track((0, tempo(0)), *C4)), "tempo at tick 0 is 0 in 3 bytes"),

@@ -236,7 +236,9 @@ def _load(source: str | Path | bytes, name: str | None) -> tuple[bytes, str]:
     if not data:
         raise MidiError(f"{name}: the file is empty (0 bytes)")
     if not is_midi(data):
-        raise MidiError(f"{name}: not a MIDI file: it begins with {data[:4]!r} where b'MThd' must stand")
+        raise MidiError(
+            f"{name}: not a MIDI file: it begins with {data[:4].decode('latin-1')!r} where 'MThd' must stand"
+        )
     if len(data) > LARGEST_FILE:
         raise MidiError(f"{name}: larger than {LARGEST_FILE >> 20} MB, which no piano piece needs")
     return data, name

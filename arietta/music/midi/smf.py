@@ -83,7 +83,9 @@ def parse(data: bytes) -> File:
         chunk_count += 1
         try:
             if len(content) < length:
-                raise MidiError(f"it is cut off: a chunk {name!r} of {length} bytes has only {len(content)}")
+                raise MidiError(
+                    f"it is cut off: a chunk {name.decode('latin-1')!r} of {length} bytes has only {len(content)}"
+                )
             if name == b"MTrk":
                 tracks.append(_track(content, len(tracks)))
         except MidiError as error:
@@ -162,7 +164,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, bytes]]:
 
 def _header(name: bytes, length: int, header: bytes) -> tuple[int, int, int]:
     if len(header) < length:
-        raise MidiError(f"it is cut off: a chunk {name!r} of {length} bytes has only {len(header)}")
+        raise MidiError(f"it is cut off: a chunk {name.decode('latin-1')!r} of {length} bytes has only {len(header)}")
     if len(header) < 6:
         raise MidiError(f"its header has {len(header)} bytes where 6 must stand")
     kind, track_count, division = (int.from_bytes(header[offset : offset + 2], "big") for offset in (0, 2, 4))

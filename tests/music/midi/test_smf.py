@@ -103,7 +103,7 @@ def test_tracks_beyond_those_promised_are_read() -> None:
 @pytest.mark.parametrize(
     ("rest", "reason"),
     [
-        (track((9, on(62)))[:-3], "cut off: a chunk b'MTrk' of 8 bytes has only 5"),
+        (track((9, on(62)))[:-3], "cut off: a chunk 'MTrk' of 8 bytes has only 5"),
         (track((9, b"\x3c\x40")), "track 1: byte 1: a data byte"),
         (bytes(1000), ""),
         (b"left over, as text", ""),
@@ -206,7 +206,7 @@ BROKEN = {
     "short header": (chunk(b"MThd", b"\0\1") + track(), "2 bytes where 6"),
     "missing track": (header(3) + track(), "after 1 of the 3 tracks"),
     "too many tracks": (header(MOST_TRACKS + 1), "1001 tracks"),
-    "truncated chunk": (midi(track((0, on(60)), (9, off(60))))[:-5], "cut off: a chunk b'MTrk' of 12 bytes has only 7"),
+    "truncated chunk": (midi(track((0, on(60)), (9, off(60))))[:-5], "cut off: a chunk 'MTrk' of 12 bytes has only 7"),
     "truncated event": (midi(chunk(b"MTrk", b"\0\x90\x3c")), "last event is cut off, 1 bytes short"),
     "truncated delta": (midi(chunk(b"MTrk", b"\x81\x80")), "last event is cut off"),
     "long delta": (midi(chunk(b"MTrk", b"\x81\x80\x80\x80\0\x90\x3c\x40")), "delta time of more than 4"),
