@@ -11,10 +11,18 @@ from __future__ import annotations
 import errno
 import json
 import stat
+import tokenize
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 MOST_JSON = 16 * 2**20  # bytes: the description of a model has some thousand, that of an index a hundred thousand
+# What numpy raises for an array file that is none, or was altered: its header is a Python literal, its archive a zip.
+BROKEN_ARRAY = (
+    *(OSError, ValueError, TypeError, EOFError, LookupError, OverflowError, MemoryError, SyntaxError),
+    *(tokenize.TokenError, zipfile.BadZipFile, zlib.error),
+)
 MOST_DEPTH = 100  # of lists and objects within one another; ours have four
 
 

@@ -27,6 +27,7 @@ from ..errors import CorpusError, MidiError
 from ..music.midi import LARGEST_FILE, read_midi
 from ..music.ngrams import landmarks
 from ..music.notes import Notes
+from ..untrusted import BROKEN_ARRAY
 from .columns import ColumnReader, ColumnWriter
 from .duplicates import Landmarks
 from .store import COLUMNS, PEDAL, READER_VERSION, Span, StoreWriter, notes_checksum
@@ -260,7 +261,7 @@ def _open_cache(folder: Path) -> Iterator[_ReadingCache]:
             # What could not be opened has no hash: its permissions may be other ones now, at the same time of change.
             readings = {tuple(version): reading for version, *reading in lines if reading[0]}
             cache = _ReadingCache(readings, stack.enter_context(open_columns(folder)))
-        except (OSError, ValueError, TypeError, IndexError) as error:
+        except BROKEN_ARRAY as error:
             # No corpus is there, or another program altered it: read the files again.
             logger.debug("%s: no reading cache (%s)", folder, error)
             cache = _ReadingCache({}, {})

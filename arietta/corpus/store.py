@@ -33,7 +33,7 @@ from ..errors import CorpusError
 from ..files import atomic_folder
 from ..music.notes import Notes, clip_pedal
 from ..names import nearest_names
-from ..untrusted import parse_object, read_within
+from ..untrusted import BROKEN_ARRAY, parse_object, read_within
 from .columns import ColumnWriter
 
 MANIFEST, SPANS = "manifest.jsonl", "spans.npy"
@@ -319,7 +319,7 @@ def _open_column(folder: Path, name: str) -> NDArray[Any]:
         if not path.is_file():  # a pipe would be waited for
             raise OSError("there is no such file")
         column: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:  # an empty file is an EOFError
+    except BROKEN_ARRAY as error:
         raise CorpusError(f"{path}: cannot be read ({error}); {AGAIN}") from error
     dtype, width = (COLUMNS | {PEDAL: "<f8", "spans": "<i8"})[name], {PEDAL: (2,), "spans": (4,)}.get(name, ())
     if column.dtype != np.dtype(dtype) or column.shape[1:] != width or not column.ndim:

@@ -19,7 +19,6 @@ import hashlib
 import json
 import os
 import shutil
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +32,7 @@ from ..codecs.codec import Codec, Tokens
 from ..errors import AriettaError, BundleError, RequestError, require
 from ..files import atomic_folder, user_data_folder
 from ..names import match_names, nearest_names, same_name
-from ..untrusted import MOST_JSON, parse_object, read_within
+from ..untrusted import BROKEN_ARRAY, MOST_JSON, parse_object, read_within
 from .composers import offered_composers
 from .config import ANY, NO_STYLE, ConditionIds, ModelConfig
 from .registry import models_that_know
@@ -113,7 +112,7 @@ class Bundle:
             with np.load(self.path / "golden.npz") as arrays:
                 condition = tuple(arrays["condition"].tolist())
                 return Golden(arrays["events"], arrays["nll"], condition, float(arrays["tolerance"]))
-        except (OSError, ValueError, LookupError, TypeError, zipfile.BadZipFile) as error:
+        except BROKEN_ARRAY as error:
             raise BundleError(f"{self.path / 'golden.npz'}: is damaged ({error}); export the model again") from error
 
 

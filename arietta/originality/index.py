@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from ..errors import CorpusError
 from ..files import write_file
 from ..music.ngrams import Hashes
-from ..untrusted import parse_json, read_within
+from ..untrusted import BROKEN_ARRAY, parse_json, read_within
 
 if TYPE_CHECKING:
     from ..fetch import Fetch
@@ -128,7 +128,7 @@ def open_index(path: str | Path) -> PassageIndex:
     try:
         description = parse_json(read_within(folder / DESCRIPTION, LARGEST_DESCRIPTION))
         columns = {name: np.load(folder / name, mmap_mode="r", allow_pickle=False) for name in COLUMNS}
-    except (OSError, ValueError, EOFError) as error:
+    except BROKEN_ARRAY as error:
         raise CorpusError(
             f"{folder}: no index of passages here ({error}); make one with `arietta originality --build`"
         ) from error

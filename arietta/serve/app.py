@@ -17,6 +17,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import BaseRoute
 
 from .. import __version__
 from .access import Access
@@ -55,9 +56,11 @@ def create_app(service: Service, access: Access | None = None) -> FastAPI:
     app.state.service, app.state.queues = service, queues
     # The order matters: /v1/pieces/{id}.mid would match /v1/pieces/{id} too, and the first that matches answers.
     routers = (system.router, files.files_router(), reports.router, events.router, pieces.router, midi.router)
+    app.state.routes = list[BaseRoute]()
     for router in (*routers, revisions.router, uploads.router, docs.router, studio.router):
         _answer_head(router)
         app.include_router(router)
+        app.state.routes += router.routes
     studio.mount_studio(app)
     app.openapi = lambda: openapi_document(app, service)  # type: ignore[method-assign]  # FastAPI's own way
     # The last to be added is the first that a request meets: what is refused is logged too.

@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from ...errors import AriettaError, HistoryError, RequestError
 from ..jobs.editing.revisions import ConflictError, StorageFullError
@@ -92,7 +93,12 @@ async def answer_error(request: Request, error: Exception) -> JSONResponse:
     # Starlette's own errors, of unknown paths and methods, carry nothing but the phrase of their status.
     if detail == HTTPStatus(error.status_code).phrase:
         detail = f"{request.method} {request.url.path}: {detail.lower()}; /docs tells what there is"
-    return problem_response(error.status_code, detail, error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        # A path has a route for each of its methods, and the first alone is what starlette names.
+        matching = [route for route in request.app.state.routes if route.matches(request.scope)[0] is not Match.NONE]
+        headers["Allow"] = ", ".join(sorted({method for route in matching for method in route.methods or ()}))
+    return problem_response(error.status_code, detail, headers)
 
 
 ERROR_HANDLERS: dict[int | type[Exception], Any] = dict.fromkeys(

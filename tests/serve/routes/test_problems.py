@@ -25,7 +25,9 @@ def test_an_unknown_address_is_told_where_the_known_ones_stand(server: httpx.Cli
 def test_a_wrong_method_is_told_which_is_right(server: httpx.Client) -> None:
     answer = server.post("/midi/9")
     assert problem(answer, 405) == "POST /midi/9: method not allowed; /docs tells what there is"
-    assert answer.headers["allow"] == "GET"
+    assert answer.headers["allow"] == "GET, HEAD"
+    assert server.put("/v1/pieces").headers["allow"] == "GET, HEAD, POST"
+    assert server.put("/v1/pieces/0").headers["allow"] == "DELETE, GET, HEAD, PATCH"
 
 
 def test_a_failure_of_the_server_tells_its_log_and_not_the_client(
