@@ -33,6 +33,7 @@ DEFAULT_NOTES = 300  # where neither notes nor seconds are asked for: a minute o
 MAX_NOTES = 100_000
 MAX_SECONDS = 6 * 3600.0
 MAX_PROMPT_NOTES = 10_000
+WISH_GUIDANCE = 4.0  # at 2.5 wishes are heard less (python -m benchmarks.quality.editing wishes)
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,10 @@ class Request:
             style = defaults.draw_composer(self.seed) or style
         guidance = defaults.guidance.get(composer_of(style, bundle))
         usual = replace(defaults.sampling, **({} if guidance is None else {"guidance": guidance}))
+        if self.wishes:
+            usual = replace(usual, guidance=max(WISH_GUIDANCE, usual.guidance or 1.0))
+        if self.edit is not None:
+            usual = defaults.in_passages(usual, bundle.sampled_fields)
         resolved = replace(self, style=style, sampling=self.sampling.resolve(usual, bundle.sampled_fields))
         return self if resolved == self else resolved
 

@@ -8,7 +8,7 @@ The noise comes from the request's own generator, so that a piece is the same in
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -137,11 +137,14 @@ class SamplingDefaults:
 
     `shares` has how much of its training music is by each composer, by which one is drawn where no style is asked for;
     without any, none is. `guidance` has the strength for composers for whom another than that of `sampling` is better.
+    `passage_time` is the temperature of waits in passages, where another is needed for them to be as dense as real ones
+    (`python -m benchmarks.quality.passages written`).
     """
 
     sampling: Sampling
     shares: Mapping[str, float] = field(default_factory=dict)
     guidance: Mapping[str, float] = field(default_factory=dict)
+    passage_time: float | None = None
 
     @classmethod
     def from_description(
@@ -153,7 +156,16 @@ class SamplingDefaults:
             Sampling.from_description(description).resolve(sampling, field_names),
             {name: float(about["share"]) for name, about in composers.items() if "share" in about},
             {name: float(about["guidance"]) for name, about in composers.items() if "guidance" in about},
+            description.get("passage_time"),
         )
+
+    def in_passages(self, sampling: Sampling, field_names: Sequence[str]) -> Sampling:
+        """Return sampling with the temperature that waits have in passages."""
+        if self.passage_time is None or TIME not in field_names:
+            return sampling
+        temperature = dict(zip(field_names, sampling.by_field(field_names)[0].tolist(), strict=True))
+        rounded = {name: round(value, 4) for name, value in temperature.items()}
+        return replace(sampling, temperature=rounded | {TIME: self.passage_time})
 
     def draw_composer(self, seed: int) -> str | None:
         """Draw a composer by the shares; None where there are none. The noise of composing is not touched."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from arietta.errors import BundleError, RequestError
 from arietta.generation.loop import generate
+from arietta.generation.passage import Edit
 from arietta.generation.request import Request
+from arietta.generation.wishes import read_wishes
 from arietta.model.bundle import Bundle, load_bundle
-from arietta.model.engine import load_engine
+from arietta.model.engine import OnnxEngine, load_engine
 from arietta.model.sampling import Sampling
 from arietta.music.notes import Notes
 
@@ -48,6 +51,22 @@ def test_a_composer_has_a_guidance_of_its_own_unless_one_is_asked_for(bundle: Bu
         resolved = Request(notes=5, style=style, sampling=Sampling(guidance=guidance)).resolve(bundle)
         assert (resolved.style, resolved.sampling.guidance) == (style, expected)
         assert resolved.sampling.temperature == 0.9
+
+
+def test_waits_have_a_temperature_of_their_own_in_passages_and_wishes_a_guidance(
+    bundle: Bundle, filling_engine: OnnxEngine
+) -> None:
+    onset = np.arange(40) * 0.25
+    edit = Edit(Notes.of(onset, np.full(40, 0.2), np.full(40, 60), np.full(40, 64)), 4.0, 8.0)
+    bundle = replace(filling_engine.bundle, card={"sampling": {**CARD, "passage_time": 1.08}})
+    resolved = Request(edit=edit).resolve(bundle)
+    assert resolved.sampling.temperature == {"time": 1.08, "symbol": 0.9, "duration": 0.9, "velocity": 0.9}
+    assert resolved.resolve(bundle) is resolved
+    assert Request(notes=5, style="none").resolve(bundle).sampling.temperature == 0.9
+    assert Request(edit=edit, sampling=Sampling(temperature=1.0)).resolve(bundle).sampling.temperature == 1.0
+    wished = Request(notes=5, style="none", wishes=read_wishes(density=5))
+    assert wished.resolve(bundle).sampling.guidance == 4.0
+    assert replace(wished, sampling=Sampling(guidance=1.5)).resolve(bundle).sampling.guidance == 1.5
 
 
 def test_what_is_resolved_stays_as_it_is(bundle: Bundle) -> None:
