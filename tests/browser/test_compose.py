@@ -55,7 +55,7 @@ def test_saved_choices_are_found_under_the_names_they_were_saved_by(studio: Stud
 def test_notes_arrive_while_the_piece_is_being_written_and_are_all_there_in_the_end(studio: Studio) -> None:
     visit = studio.visit()
     visit.open()
-    visit.compose(9000, is_awaited=False)
+    visit.compose(3000, is_awaited=False)
     counts = set()
 
     def is_done() -> bool:
@@ -65,11 +65,11 @@ def test_notes_arrive_while_the_piece_is_being_written_and_are_all_there_in_the_
 
     wait_until(is_done)
     assert len(counts) > 2, counts  # it was seen growing
-    visit.wait_for_text("#state", "9,000 notes ·")
-    assert visit.page.get_attribute("#roll", "aria-label").startswith("Piano roll: 9,000 notes")  # type: ignore[union-attr]
+    visit.wait_for_text("#state", "3,000 notes ·")
+    assert visit.page.get_attribute("#roll", "aria-label").startswith("Piano roll: 3,000 notes")  # type: ignore[union-attr]
     with visit.page.expect_download() as download:
         visit.page.click("#files [data-kind=mid]")
-    assert len(read_midi(Path(download.value.path()).read_bytes())) == 9000
+    assert len(read_midi(Path(download.value.path()).read_bytes())) == 3000
 
 
 def test_music_is_heard_soon_after_compose_and_ends_with_pause(studio: Studio) -> None:
