@@ -136,13 +136,14 @@ class LocalComposer:
 
     def compose(self, requests: list[Request], progress: Progress) -> Iterator[Take]:
         """Yield the takes as they are done; with --original `messages` gathers what was composed again."""
-        from ..evaluation.words import retry_sentences
-        from ..generation.batch import generate_all
-        from ..generation.original import generate_original
-
         if not self._is_original:
+            from ..generation.batch import generate_all
+
             yield from generate_all(requests, self._engine, progress=progress)
             return
+        from ..evaluation.words import retry_sentences  # with all of evaluation: a third of what a cold start imports
+        from ..generation.original import generate_original
+
         assert self._index is not None
         for take, originality in generate_original(requests, self._engine, self._index, progress=progress):
             self.messages += retry_sentences(take.request.seed, originality)
@@ -284,8 +285,6 @@ def _ranking_table(ranking: Sequence[Ranked[Take] | Ranked[ServedTake]]) -> str:
 
 
 def _report(takes: Sequence[Take | ServedTake], paths: dict[int, Path], endings: Sequence[str], seconds: float) -> None:
-    from ..evaluation.words import guard_sentence
-
     speed = sum(take.note_count for take in takes) / seconds
     company = f"beside {len(takes) - 1} more " if len(takes) > 1 else ""
     for take in takes:
@@ -299,6 +298,8 @@ def _report(takes: Sequence[Take | ServedTake], paths: dict[int, Path], endings:
         for file in (path, *(path.with_suffix(ending) for ending in endings)):
             print(f"  {escape_name(file)}")
         if take.interventions:
+            from ..evaluation.words import guard_sentence  # late, as above
+
             print(guard_sentence(take.interventions))
     first = min(paths)
     print(f"Hear it: {command('play', paths[first])}")

@@ -375,3 +375,11 @@ def test_a_prompt_is_never_written_over(tiny_bundle: Path, theme: Path, here: Pa
     words = ("compose", "--model", str(tiny_bundle), "--notes", "5", "--prompt", str(theme), "-o", str(theme))
     assert main(list(words)) != 0
     assert theme.read_bytes() == before and "is the music that was given" in capsys.readouterr().err
+
+
+def test_composing_imports_nothing_that_judges(tiny_bundle: Path, tmp_path: Path) -> None:
+    words = ["compose", "--notes", "3", "--seed", "1", "--model", str(tiny_bundle), "-o", str(tmp_path / "piece.mid")]
+    code = f"import sys; from arietta.cli import main; main({words!r}); print(sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "'arietta.generation.loop'" in done.stdout
+    assert "'arietta.evaluation" not in done.stdout and "'numpy.ma'" not in done.stdout
