@@ -153,15 +153,13 @@ def hidden_folder(folder: Path) -> Iterator[Path]:
 
 def _lock(descriptor: int) -> bool:
     """Lock an open file or folder until its process ends; tell whether it was to be had. Windows has no such locks."""
-    if sys.platform == "win32":
-        return False
-    import fcntl
+    if sys.platform != "win32":
+        import fcntl
 
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    return False
 
 
 @contextmanager
