@@ -87,7 +87,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--index", metavar="INDEX", type=Path, help="and look it up in this index (the model's own)")
     parser.add_argument("--no-ending", action="store_true", help="stop as if the music went on, without a close")
     parser.add_argument(
-        "-o", "--out", metavar="PATH", default="pieces", help="a .mid file or a folder (default %(default)s)"
+        "-o",
+        "--out",
+        metavar="PATH",
+        default="pieces",
+        help="a file of any kind, by its ending, or a folder (default %(default)s)",
     )
     parser.add_argument("--roll", action="store_true", help="also draw a piano roll beside each file (.png)")
     parser.add_argument("--sound", action="store_true", help="also write its sound beside each file (.ogg)")
@@ -302,4 +306,5 @@ def _report(takes: Sequence[Take | ServedTake], paths: dict[int, Path], endings:
 
             print(guard_sentence(take.interventions))
     first = min(paths)
-    print(f"Hear it: {command('play', paths[first])}")
+    if paths[first].suffix.lower().startswith(".mid"):
+        print(f"Hear it: {command('play', paths[first])}")

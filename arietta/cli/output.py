@@ -70,7 +70,11 @@ def add_takes(parser: argparse.ArgumentParser) -> None:
         help="write M takes, the likeliest first (default %(default)s)",
     )
     parser.add_argument(
-        "-o", "--out", metavar="PATH", default="pieces", help="a .mid file or a folder (default %(default)s)"
+        "-o",
+        "--out",
+        metavar="PATH",
+        default="pieces",
+        help="a file of any kind, by its ending, or a folder (default %(default)s)",
     )
 
 
@@ -105,7 +109,7 @@ def find_output(out: Path, count: int, sources: Sequence[Path] = ()) -> Path:
 
 
 def save_take(take: Take | ServedTake, out: Path, *, endings: Sequence[str] = ()) -> Path:
-    """Save a take as MIDI, and beside it as the kinds of files that end in `endings`."""
+    """Save a take as a file's ending says, in a folder as MIDI, and beside it as kinds that end in `endings`."""
     path = out if _is_file(out) else out / f"{take.title}.mid"
     take.save(path)
     for ending in endings:
@@ -132,9 +136,12 @@ def write_takes(
         nats = f", {take.nats[2]:.2f} nats per token" if take.nats else ""
         print(f"{take.note_count} new notes of {len(take.notes)}, seed {take.request.seed}{nats}: {escape_name(path)}")
     print(f"Written in {taken:.2f} s with {takes[0].model}{'; the likeliest first' if len(takes) > 1 else ''}.")
-    print(f"Hear it: {command('play', paths[0])}")
+    if paths[0].suffix.lower().startswith(".mid"):
+        print(f"Hear it: {command('play', paths[0])}")
     return 0
 
 
 def _is_file(out: Path) -> bool:
-    return out.suffix.lower() in (".mid", ".midi") and not out.is_dir()
+    from ..render.formats import MIDI, PICTURES, SCORES, SOUNDS
+
+    return out.suffix.lower() in MIDI + SOUNDS + SCORES + PICTURES and not out.is_dir()

@@ -33,3 +33,12 @@ def test_one_file_holds_one_take(tmp_path: Path) -> None:
         find_output(tmp_path / "a.mid", 1, [tmp_path / "a.mid"])
     with pytest.raises(RequestError, match="is a file; -o takes"):
         find_output(tmp_path / "a.mid" / "takes", 1)
+
+
+@pytest.mark.parametrize(("ending", "begins"), [("ogg", b"OggS"), ("musicxml", b"<?xml"), ("PNG", b"\x89PNG")])
+def test_a_file_is_of_the_kind_that_its_ending_says(
+    ending: str, begins: bytes, tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / f"take.{ending}"
+    assert main(["compose", "--model", str(tiny_bundle), "--notes", "5", "--seed", "1", "-o", str(path)]) == 0
+    assert path.read_bytes().startswith(begins) and "Hear it" not in capsys.readouterr().out
