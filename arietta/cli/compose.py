@@ -145,7 +145,7 @@ class LocalComposer:
 
             yield from generate_all(requests, self._engine, progress=progress)
             return
-        from ..evaluation.words import retry_sentences  # with all of evaluation: a third of what a cold start imports
+        from ..evaluation.words import retry_sentences  # late: it loads all of evaluation
         from ..generation.original import generate_original
 
         assert self._index is not None

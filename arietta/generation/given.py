@@ -31,7 +31,7 @@ ROLES = ("after", "kept", "passage")  # ids 1, 2 and 3 of the condition `role`; 
 AFTER_ROLE, KEPT_ROLE, PASSAGE_ROLE = 1, 2, 3
 UNKNOWN = -1
 # Steps until a passage ends, about a quarter more from one to the next: thresholds of the condition `left`.
-# Not np.unique, which loads numpy.ma: a fifth of what a cold `arietta compose` imports.
+# Not np.unique, which loads numpy.ma, and nothing else of composing does.
 LEFT_THRESHOLDS = tuple(sorted(set(np.rint(np.geomspace(1, DURATION_STEPS[-1], 32)).tolist()))[1:])
 NO_TOKENS: Tokens = np.zeros((0, 4), dtype=np.uint16)
 
