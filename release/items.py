@@ -29,7 +29,7 @@ TRAINED_ON: Mapping[str, tuple[tuple[str, ...], str]] = {
     "piano": (("giantmidi",), ""),
     "concert": (("maestro", "giantmidi"), ""),
     "piano-relative": (("giantmidi",), ""),
-    "grieg": (("giantmidi", "piano-midi.de"), GRIEG),
+    "grieg": (("piano-midi.de",), GRIEG),
     "grieg-lstm": (("piano-midi.de",), GRIEG),
 }
 
