@@ -40,6 +40,15 @@ class ServedTake:
     originality: Originality | None = None
     interventions: Mapping[str, int] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return f"ServedTake({self.title}, {self.id}: {self.notes!r}, {self.nll:.2f} nats per note)"
+
+    def _repr_html_(self) -> str:
+        """Show the piece in a notebook, as a `Take` is shown."""
+        from ..render.playback import music_html
+
+        return music_html(self.notes, title=self.title, prompt_seconds=self.prompt_seconds)
+
     @property
     def note_count(self) -> int:
         """Number of composed notes, without those that were given."""

@@ -52,6 +52,8 @@ def test_verbs_of_the_client_write_what_those_of_the_library_write(
             if here.nats is not None:
                 assert there.nats == pytest.approx(here.nats, abs=1e-4)
     (varied,) = client.vary(music(), 0.5, start=4.0, stop=8.0, seed=3)
+    assert varied.id in repr(varied) and repr(varied.notes) in repr(varied) and len(repr(varied)) < 250
+    assert varied.title in varied._repr_html_()
     assert varied.note_count > 0 and not varied.is_new[varied.notes.onset < 4.0].any()
 
 
