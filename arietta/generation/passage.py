@@ -168,7 +168,8 @@ def filling_codec(bundle: Bundle) -> NoteCodec:
     if isinstance(codec, NoteCodec) and codec.version > 1 and "role" in names:
         return codec
     raise RequestError(
-        f"{bundle.name} composes and continues pieces, and cannot write passages of one: choose a newer model"
+        f"{bundle.name} composes and continues pieces, and cannot write passages of one: choose a newer model, "
+        "such as piano"
     )
 
 

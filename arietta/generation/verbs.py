@@ -121,12 +121,16 @@ def passage_edit(notes: Notes, start: float, stop: float, *, keep: Keep = None, 
     """Return the edit of `regenerate`, and raise what it raises."""
     for second in (start, stop):
         require(second, NUMBER, "a passage begins and ends at numbers of seconds")
-    if not 0 <= start < stop or start >= notes.seconds:
+    if start >= stop:
+        raise RequestError(f"a passage ends after it begins: not at {stop:g} s where it begins at {start:g} s")
+    if not 0 <= start < notes.seconds:
         raise RequestError(f"the passage {start:g}-{stop:g} s lies outside the piece, which has {notes.seconds:g} s")
     stop = min(stop, notes.seconds)
     edit = Edit(notes, start, stop, find_kept(notes, start, stop, keep), keep_pedal)
     if edit.is_replaced.all():
-        raise RequestError("nothing of the piece would be left: compose a new one instead")
+        raise RequestError(
+            "nothing of the piece would be left: choose less of it or notes to keep, or compose a new one instead"
+        )
     return edit
 
 
@@ -196,12 +200,14 @@ def find_kept(notes: Notes, start: float, stop: float, keep: Keep) -> Booleans:
     if isinstance(keep, str) and (pitches := re.fullmatch(r"(\d+)-(\d+)", keep)):
         keep = int(pitches[1]), int(pitches[2])
     if isinstance(keep, tuple):
+        if keep[0] > keep[1]:
+            raise RequestError(f"pitches to keep go from the lowest to the highest, not from {keep[0]} to {keep[1]}")
         return np.asarray(inside & (notes.pitch >= keep[0]) & (notes.pitch <= keep[1]))
     require(keep, (str, Sequence), "notes to keep are left, right, top, bottom, all, pitches or a list of notes")
     if not isinstance(keep, str):
         is_kept = np.zeros(len(notes), dtype=np.bool_)
-        if keep and not 0 <= min(keep) <= max(keep) < len(notes):
-            raise RequestError(f"notes to keep are numbered 0-{len(notes) - 1}, not {min(keep)}-{max(keep)}")
+        if wrong := [index for index in keep if not 0 <= index < len(notes)]:
+            raise RequestError(f"notes to keep are numbered 0-{len(notes) - 1}, not {wrong[0]}")
         is_kept[list(keep)] = True
         return is_kept & inside
     if keep in ("top", "bottom"):
@@ -239,7 +245,7 @@ def _checked(seconds: float) -> float:
 def _settings(
     n: int,
     *,
-    style: str = ANY,
+    style: str | None = None,
     guidance: float | None = None,
     seed: int | None = None,
     model: Any = None,
@@ -255,10 +261,16 @@ def _settings(
         if model is None or isinstance(model, str | Path)
         else model
     )
-    settings = {"style": style, "sampling": Sampling(guidance=guidance), "wishes": read_wishes(**wishes)}
+    settings = {
+        "style": ANY if style is None else style,
+        "sampling": Sampling(guidance=guidance),
+        "wishes": read_wishes(**wishes),
+    }
     seed = draw_seed() if seed is None else seed
     for name, number in (("n", n), ("seed", seed)):
         require(number, int, f"{name} is a whole number")
+    if n < 1:
+        raise RequestError(f"n is how many takes to write, 1 or more, not {n}")
     return engine, seed, progress, settings
 
 

@@ -47,8 +47,8 @@ def test_a_passage_is_written_and_all_else_stays(
     ("words", "reason"),
     [
         (["--from", "0:20", "--to", "0:30"], "lies outside the piece, which has"),
-        (["--from", "0:08", "--to", "0:04"], "lies outside the piece"),
-        (["--from", "0:04", "--to", "0:04"], "lies outside the piece"),
+        (["--from", "0:08", "--to", "0:04"], "not at 4 s where it begins at 8 s"),
+        (["--from", "0:04", "--to", "0:04"], "a passage ends after it begins"),
         (["--from", "0", "--to", "1:00"], "compose a new one instead"),
         (["--from", "soon", "--to", "0:04"], "'soon' is no time"),
         (["--from", "1", "--to", "4", "--keep", "feet"], "choose left, right"),

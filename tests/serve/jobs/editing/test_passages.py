@@ -81,7 +81,7 @@ def test_a_passage_is_asked_for_over_http_and_all_around_it_stays(filling: Model
         assert {row for row in given["notes"] if row[2] >= 60} <= kept
         for change, sentence in (
             ({"from": 50, "to": 60}, "lies outside the piece"),
-            ({"from": 9, "to": 5}, "lies outside the piece"),
+            ({"from": 9, "to": 5}, "not at 5 s where it begins at 9 s"),
             ({"notes": 5}, "takes no notes"),
             ({"given": {}}, "needs music in given"),
             ({"keep": "feet"}, "keep 'feet' is unknown"),
