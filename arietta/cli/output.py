@@ -133,8 +133,10 @@ def write_takes(
     taken = time.perf_counter() - began
     paths = [save_take(take, out) for take in takes]
     for take, path in zip(takes, paths, strict=True):
-        nats = f", {take.nats[2]:.2f} nats per token" if take.nats else ""
-        print(f"{take.note_count} new notes of {len(take.notes)}, seed {take.request.seed}{nats}: {escape_name(path)}")
+        nats = f"{take.nats[2]:.2f} nats per token" if take.nats else f"{take.nll:.2f} nats per note"
+        print(
+            f"{take.note_count} new notes of {len(take.notes)}, seed {take.request.seed}, {nats}: {escape_name(path)}"
+        )
     print(f"Written in {taken:.2f} s with {takes[0].model}{'; the likeliest first' if len(takes) > 1 else ''}.")
     if paths[0].suffix.lower().startswith(".mid"):
         print(f"Hear it: {command('play', paths[0])}")

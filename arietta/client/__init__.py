@@ -184,7 +184,7 @@ class Client:
                     self.delete(piece["id"])
             raise
         takes = [self.take(piece["id"]) for piece in pieces]
-        return sorted(takes, key=lambda take: (take.nats[2] if take.nats else 0.0, take.request.seed))
+        return sorted(takes, key=lambda take: (take.nats[2] if take.nats else take.nll, take.request.seed))
 
     def submit(
         self,

@@ -333,5 +333,5 @@ def _write_parts(request: Request, parts: list[tuple[float, float, float]], engi
 
 
 def _in_order(takes: Iterable[Take]) -> list[Take]:
-    """Sort takes by mean nats, those that were not scored by their seeds."""
-    return sorted(takes, key=lambda take: (take.nats[2] if take.nats else 0.0, take.request.seed))
+    """Sort takes by the mean nats per token of their passages, those of `extend` by nats per note, then by seed."""
+    return sorted(takes, key=lambda take: (take.nats[2] if take.nats else take.nll, take.request.seed))

@@ -59,6 +59,9 @@ def test_extending_cuts_the_piece_and_goes_on(filling_engine: OnnxEngine) -> Non
     assert take.note_count == 12 and (take.notes.onset[take.is_new] >= 4.7).all()
     assert len(given(take)) == int((piece().onset < 5.0).sum())
     assert (take.notes.release[~take.is_new] <= 5.0 + 1e-9).all()
+    takes = extend(piece(), 5.0, notes=12, seed=2, n=4, model=filling_engine)
+    assert {take.request.seed for take in takes} == {2, 3, 4, 5}
+    assert [take.nll for take in takes] == sorted(take.nll for take in takes)
 
 
 def test_what_leads_in_moves_the_piece_and_changes_nothing_of_it(filling_engine: OnnxEngine) -> None:
