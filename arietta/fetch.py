@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .errors import FetchError
+from .names import escape_name
 
 ATTEMPTS = 6  # without a byte of progress between them: with the pauses below, a minute of silence is given up
 TIMEOUT = 30.0  # seconds without an answer
@@ -63,7 +64,7 @@ def fetch_file(
             reason = "the connection broke"
         except urllib.error.HTTPError as error:
             error.close()
-            reason = f"it answers {error.code} {error.reason}"
+            reason = f"it answers {error.code} {escape_name(error.reason)}"
             if error.code in NO_SUCH_FILE:
                 raise MissingError(f"{url}: cannot be fetched ({reason})") from error
             if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and before:
@@ -74,9 +75,9 @@ def fetch_file(
             part.unlink(missing_ok=True)
             raise FetchError(f"{url}: cannot be fetched ({error})") from error
         except ValueError as error:  # a header that is none, or an address that it leads to
-            raise FetchError(f"{url}: cannot be fetched (its answer is broken: {str(error)[:80]})") from error
+            raise FetchError(f"{url}: cannot be fetched (its answer is broken: {escape_name(error)[:80]})") from error
         except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-            reason = str(getattr(error, "reason", error)) or type(error).__name__
+            reason = escape_name(getattr(error, "reason", error)) or type(error).__name__
         failures = failures + 1 if not part.exists() or part.stat().st_size <= before else 1
         if failures >= ATTEMPTS:
             raise FetchError(f"{url}: cannot be fetched ({reason}); run again later, what has come is kept in {part}")

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import RequestError
+from ..names import escape_name
 from .progress import progress_bar
 from .table import table
 
@@ -73,8 +74,9 @@ def run(arguments: argparse.Namespace) -> None:
         real_title = f"one half of {arguments.reference} against the other"
     compared = compare_sets(pieces, reference)
     counts = len(pieces.statistics), len(reference.statistics)
-    print(f"{arguments.pieces} ({counts[0]} windows of {arguments.notes} notes) against {arguments.reference}")
-    print(f"({counts[1]} windows); real: {real_title}\n")
+    sets = f"{arguments.pieces} ({counts[0]} windows of {arguments.notes} notes) against {arguments.reference}"
+    print(escape_name(sets))
+    print(f"({counts[1]} windows); real: {escape_name(real_title)}\n")
     print("\n".join(_lines(compared, real)))
     reached, reachable = compared.mean_overlap, real.mean_overlap
     if reached is not None and reachable:
@@ -97,7 +99,7 @@ def _measure(name: str, arguments: argparse.Namespace) -> MeasuredSet:
         windows = read_windows(name, arguments.notes, arguments.most, unread)
         measured = measure_set(_counted(windows, progress, arguments.most))
     if unread:
-        print(unread_sentence(name, unread), file=sys.stderr)
+        print(escape_name(unread_sentence(name, unread)), file=sys.stderr)
     check_window_count(name, len(measured.statistics), arguments.notes)
     return measured
 

@@ -265,7 +265,7 @@ def _compose(arguments: argparse.Namespace, requests: list[Request], composer: C
     seconds = takes[0].seconds_taken if len(takes) == 1 else time.perf_counter() - began
     takes.sort(key=lambda take: take.request.seed)
     for line in composer.messages:
-        print(line)
+        print(escape_name(line))
     if best is not None:
         ranking = composer.rank(takes, best)
         paths = {ranked.take.request.seed: save(ranked.take) for ranked in ranking if ranked.is_chosen}
@@ -297,7 +297,8 @@ def _report(takes: Sequence[Take | ServedTake], paths: dict[int, Path], endings:
         before = f" after {take.prompt_notes} of the prompt" if take.prompt_notes else ""
         print(f"Composed {take.note_count} notes{before}, {take.notes.seconds:.1f} s of music,")
         style = "" if take.request.style in (ANY, NO_STYLE) else f" in the style of {take.request.style}"
-        print(f"{company}in {seconds:.2f} s ({speed:.0f} notes/s), with {take.model}{style}, seed {take.request.seed}:")
+        means = escape_name(f"{take.model}{style}")
+        print(f"{company}in {seconds:.2f} s ({speed:.0f} notes/s), with {means}, seed {take.request.seed}:")
         path = paths[take.request.seed]
         for file in (path, *(path.with_suffix(ending) for ending in endings)):
             print(f"  {escape_name(file)}")

@@ -85,18 +85,17 @@ def _compose(model: str | None) -> int:
     from ..model.bundle import DEFAULT_MODEL, list_bundles, load_bundle
     from ..model.engine import load_engine
 
-    print(f"Models: {', '.join(list_bundles()) or 'none'} ({command('models')})")
+    print(f"Models: {escape_name(', '.join(list_bundles()) or 'none')} ({command('models')})")
     try:
         began = time.perf_counter()
         engine = load_engine(load_bundle(model or DEFAULT_MODEL))
         loaded = time.perf_counter() - began
         take = generate(Request(NOTES, seed=1), engine)
     except AriettaError as error:
-        print(f"It cannot compose: {error}")
+        print(f"It cannot compose: {escape_name(error)}")
         return 2
     speed = take.note_count / take.seconds_taken
-    print(
-        f"{take.model} was loaded in {loaded:.2f} s and composed {take.note_count} notes in {take.seconds_taken:.2f} s"
-    )
+    name, seconds = escape_name(take.model), take.seconds_taken
+    print(f"{name} was loaded in {loaded:.2f} s and composed {take.note_count} notes in {seconds:.2f} s")
     print(f"({speed:.0f} notes/s). All is well.")
     return 0

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ..errors import BundleError
 from ..model.registry import URL_VARIABLE
+from ..names import escape_name
 from ..program import command
 from .progress import progress_bar
 
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
     with progress_bar(f"fetching {dataset.name}", "B") as progress:
         folder = fetch_dataset(dataset, arguments.out, progress, archive=arguments.archive, checksum=arguments.checksum)
     count = sum(path.suffix.lower() in (".mid", ".midi") for path in Path(folder).rglob("*"))
-    print(f"{folder}: {count} MIDI files, licence {dataset.licence}")
+    print(f"{escape_name(folder)}: {count} MIDI files, licence {dataset.licence}")
     print(f"next: {command('ingest', folder, '--out', 'corpus')}")
 
 
@@ -80,4 +81,4 @@ def _download_model(name: str, url: str) -> None:
             fetch_file(file_url, path, progress, most_bytes=2 * known[name].bytes + MOST_JSON)
 
     folder = fetch_bundle(name, url, known[name].fingerprint, fetch, partial(fetch_index, fetch=fetch))
-    print(f"{folder}: fetched and checked; try it: {command('compose', '--model', name)}")
+    print(f"{escape_name(folder)}: fetched and checked; try it: {command('compose', '--model', name)}")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..errors import ConfigError
 from ..model.bundle import BITS, INDEX, load_bundle
+from ..names import escape_name
 from ..program import command, install_command
 from ..train.config import read_toml
 from .training_run import show_log
@@ -51,7 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.out is None:
             raise ConfigError("--safetensors needs a folder to write: --out FOLDER")
         write_hub_folder(load_bundle(arguments.run), arguments.out)
-        print(f"Wrote {arguments.out}: {', '.join(sorted(path.name for path in arguments.out.iterdir()))}")
+        files = ", ".join(sorted(path.name for path in arguments.out.iterdir()))
+        print(escape_name(f"Wrote {arguments.out}: {files}"))
         return 0
     out = arguments.out or arguments.run / "bundle"
     words = read_toml(arguments.card) if arguments.card else {}
@@ -63,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     show_log()
     bits = export(arguments.run / ("last.pt" if arguments.last else "best.pt"), out, card, bits=arguments.bits)
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
-    print(f"Exported {out} ({size / 1e6:.1f} MB, {BITS[bits]}).")
+    print(f"Exported {escape_name(out)} ({size / 1e6:.1f} MB, {BITS[bits]}).")
     if had_index and not (out / INDEX).is_dir():
         print(
             "The index of passages that was there is of other music, and was left out; docs/use/judging.md "

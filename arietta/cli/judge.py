@@ -129,7 +129,7 @@ def _judge_model(arguments: argparse.Namespace) -> None:
         )
     if windows:
         report = replace(report, against=against_set(takes, windows, arguments.against))
-    print(f"{report.model}: {report.takes} takes of {report.note_count} notes, seeds from 1 on")
+    print(f"{escape_name(report.model)}: {report.takes} takes of {report.note_count} notes, seeds from 1 on")
     print(facts(model_words(report)))
     if arguments.report is not None:
         write_file(arguments.report, model_html(report).encode())
@@ -144,7 +144,7 @@ def _set(name: str, note_count: int) -> list[Notes]:
     unread: list[Path] = []
     windows = list(read_windows(name, note_count, PIECES, unread))
     if unread:
-        print(unread_sentence(name, unread), file=sys.stderr)
+        print(escape_name(unread_sentence(name, unread)), file=sys.stderr)
     check_window_count(name, len(windows), note_count)
     return windows
 

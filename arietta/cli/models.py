@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import AriettaError
+from ..names import escape_name
 from ..program import command
 from .table import facts, table
 
@@ -77,7 +78,7 @@ def _show_model(name: str) -> None:
         print(facts({"licence": f"{known.licence} ({known.licence_url})", "here": "no: its card comes with it"}))
         return
     card = load_bundle(name).card
-    print(f"{name}: {card.get('summary', OWN)}\n")
+    print(escape_name(f"{name}: {card.get('summary', OWN)}") + "\n")
     licence = f"{card.get('licence', 'not said')} {card.get('licence_url', '')}".rstrip()
     answers = {"licence": licence, "may I use it": card.get("allows", ""), "learned from": card.get("data", "")}
     if card.get("items"):

@@ -117,7 +117,7 @@ def _build(arguments: argparse.Namespace) -> None:
 
 def _index_lines(index: PassageIndex) -> Iterator[str]:
     size = sum(file.stat().st_size for file in index.path.iterdir())
-    yield f"{index.path}: {len(index.pieces):,} pieces, {size / 1e6:.1f} MB"
+    yield f"{escape_name(index.path)}: {len(index.pieces):,} pieces, {size / 1e6:.1f} MB"
     lengths = sorted({int(length) for row in index.description["recall"].values() for length in row})
     if lengths:
         yield "planted copies found, and in brackets what of all that was reported there was right"
@@ -154,7 +154,7 @@ def _report(arguments: argparse.Namespace) -> None:
     percentiles = measure_percentiles(likeness, index)
     if arguments.json:
         described = describe_overlap(likeness, percentiles) | {"index": index_sentence(index)}
-        print(json.dumps(described, ensure_ascii=False, indent=2))
+        print(json.dumps(described, indent=2))
     else:
         print(escape_name(arguments.path))
         print("\n".join(_piece_lines(notes, likeness, percentiles, store)))
@@ -198,7 +198,7 @@ def _piece_lines(
         yield f"  None of its {len(notes):,} notes stand in a passage of 16 notes or more that the corpus has."
         return
     best = likeness.passages[0]
-    there = f"{best.piece.name} at {format_time(best.there_seconds[0])}"
+    there = f"{escape_name(best.piece.name)} at {format_time(best.there_seconds[0])}"
     yield f"  Its longest shared passage has {best.shared} notes or more, from {there}."
     yield f"  {likeness.share:.0%} of its {len(notes):,} notes stand in passages that the corpus has too."
     yield from (f"  {line}" for line in percentile_sentences(percentiles))
@@ -249,4 +249,4 @@ def _draw(path: Path, notes: Notes, likeness: Overlap, store: Store | None) -> N
     best = likeness.passages[0]
     titles = f"This piece, from note {best.start + 1}", f"{best.piece.name}, from note {best.there_start + 1}"
     write_file(path, pair_svg(*_excerpts(best, notes, store), best.semitones, titles).encode())
-    print(f"\n  the longest passage and its source in {path}; framed notes differ")
+    print(f"\n  the longest passage and its source in {escape_name(path)}; framed notes differ")

@@ -87,7 +87,7 @@ def read_music(path: Path, purpose: str) -> Notes:
     if not len(piece.notes):
         raise RequestError(f"{path}: has no notes {purpose}. {remarks}".rstrip(". "))
     if remarks:
-        print(f"{path}: {remarks}", file=sys.stderr)
+        print(escape_name(f"{path}: {remarks}"), file=sys.stderr)
     return piece.notes
 
 
@@ -137,7 +137,8 @@ def write_takes(
         print(
             f"{take.note_count} new notes of {len(take.notes)}, seed {take.request.seed}, {nats}: {escape_name(path)}"
         )
-    print(f"Written in {taken:.2f} s with {takes[0].model}{'; the likeliest first' if len(takes) > 1 else ''}.")
+    order = "; the likeliest first" if len(takes) > 1 else ""
+    print(f"Written in {taken:.2f} s with {escape_name(takes[0].model)}{order}.")
     if paths[0].suffix.lower().startswith(".mid"):
         print(f"Hear it: {command('play', paths[0])}")
     return 0

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
             play_music(notes)
             return
         except RequestError as error:
-            print(f"arietta: {error}", file=sys.stderr)
+            print(f"arietta: {escape_name(error)}", file=sys.stderr)
     page = Path(tempfile.mkdtemp(prefix="arietta-")) / "piece.html"
     page.write_text(music_page(notes, title=escape_name(path.stem)), encoding="utf-8")
     if webbrowser.open(page.as_uri()):

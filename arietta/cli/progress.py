@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from ..names import escape_name
+
 Progress = Callable[[float, float], None]
 
 
@@ -18,7 +20,7 @@ def progress_bar(task: str = "composing", unit: str = "note") -> Iterator[Progre
     if is_notebook:
         from tqdm.auto import tqdm
     is_watched = is_notebook or sys.stderr.isatty()
-    with tqdm(desc=task, unit=unit, delay=0.5, disable=not is_watched, leave=False) as bar:
+    with tqdm(desc=escape_name(task), unit=unit, delay=0.5, disable=not is_watched, leave=False) as bar:
 
         def progress(done: float, total: float) -> None:
             bar.total = total  # may grow: takes are composed again

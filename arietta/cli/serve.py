@@ -23,7 +23,7 @@ from urllib.parse import quote
 from ..errors import AriettaError, RequestError
 from ..files import user_data_folder
 from ..model.bundle import list_bundles
-from ..names import fold_name
+from ..names import escape_name, fold_name
 from ..program import install_command
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def _greet(listener: socket.socket, models: Models) -> None:
     """Print where the server listens, and calls to try."""
     host, port = listener.getsockname()[:2]
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    print(f"Arietta listens on {address}, with {', '.join(models.names)}. Ctrl-C stops it. Try:")
+    print(f"Arietta listens on {address}, with {escape_name(', '.join(models.names))}. Ctrl-C stops it. Try:")
     print(f"  curl -OJ '{address}/midi/300'")
     print(f"  curl -OJ '{address}/midi/100?{_style_query(models)}seed=7'")
     print(f"The studio: {address}    All that it can do: {address}/docs", flush=True)

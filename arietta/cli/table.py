@@ -15,7 +15,7 @@ EIGHTHS = " ▏▎▍▌▋▊▉"
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Align rows under headings: the first column to the left, and shortened where it must be, others to the right."""
-    texts = [list(headings), *([escape_name(cell) for cell in row] for row in rows)]
+    texts = [[escape_name(cell) for cell in row] for row in (headings, *rows)]
     widths = [max(len(line[column]) for line in texts) for column in range(len(headings))]
     # Only names, in the first column, may be shortened: a number that is cut would be another number.
     widths[0] = min(widths[0], WIDTH - len(INDENT) - sum(width + 2 for width in widths[1:]))
@@ -52,7 +52,7 @@ def outline(values: Mapping[str, object], indent: str = INDENT) -> str:
     lines: list[str] = []
     for name, value in values.items():
         if isinstance(value, Mapping):
-            lines += [f"{indent}{name}", outline(value, indent + INDENT)]
+            lines += [indent + escape_name(name), outline(value, indent + INDENT)]
         else:
             lines += _wrapped(indent + str(name).ljust(column), _plain(value))
     return "\n".join(lines)

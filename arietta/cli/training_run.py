@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
+from ..names import escape_name
 from ..program import install_command
 from ..train.config import parse_override
 
@@ -66,9 +67,16 @@ def require_train_extra() -> None:
 
 
 def show_log() -> None:
-    """Write the library's log to stderr."""
-    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    """Write the library's log to stderr; names of files and composers in it cannot steer the terminal."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_escape_message)
+    logging.basicConfig(format="%(message)s", handlers=[handler])
     logging.getLogger("arietta").setLevel(logging.INFO)
+
+
+def _escape_message(record: logging.LogRecord) -> bool:
+    record.msg, record.args = escape_name(record.getMessage()), ()
+    return True
 
 
 def progress_line() -> Callable[[TrainingProgress], None]:
@@ -98,7 +106,7 @@ def print_outcome(folder: Path, outcome: TrainingOutcome, *, next_command: str) 
     """Say how a run ended, and which command comes next."""
     if sys.stderr.isatty():
         print(file=sys.stderr)  # leaves the line of progress where it is
-    ending = f"{folder}: {outcome.reason} at step {outcome.step}, {_clock(outcome.seconds)} of training"
+    ending = f"{escape_name(folder)}: {outcome.reason} at step {outcome.step}, {_clock(outcome.seconds)} of training"
     best = "" if math.isnan(outcome.best) else f", best {outcome.best:.4f} nats per token at step {outcome.best_step}"
     if outcome.reason == "interrupted":
         print(f"{ending}; the same command goes on from here")

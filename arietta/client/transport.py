@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from ..errors import RequestError, require
+from ..names import escape_name
 
 
 class Transport:
@@ -75,12 +76,12 @@ class Transport:
     def no_answer(self, error: Exception) -> RequestError:
         """Return what to raise where the server cannot be reached."""
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        return RequestError(f"{self.address}: no server answers there ({reason})")
+        return RequestError(f"{self.address}: no server answers there ({escape_name(reason)})")
 
 
 def _sentence(answer: http.client.HTTPResponse) -> str:
     """Return why a server refused: its own sentence where it is an Arietta server."""
     try:
-        return str(json.loads(answer.read())["detail"])
+        return escape_name(json.loads(answer.read())["detail"])
     except (ValueError, KeyError, TypeError):
-        return f"the server answered {answer.status} {answer.reason}, as no server of this kind does"
+        return f"the server answered {answer.status} {escape_name(answer.reason)}, as no server of this kind does"

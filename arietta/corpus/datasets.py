@@ -131,6 +131,8 @@ def _unpack(archive: Path, folder: Path) -> None:
             # Archives made on a Mac hold a second folder of its own notes.
             top = [path for path in unfinished.iterdir() if path.name != "__MACOSX"]
             (top[0] if len(top) == 1 and top[0].is_dir() else unfinished).rename(folder)
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of the disk; bz2 raises one without a number for a broken stream
         # RuntimeError, and NotImplementedError which is one, where it is encrypted or packed in a way unknown here.
         raise CorpusError(f"{archive}: is not a sound zip archive ({error}); fetch it again") from error

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import math
 import sys
 from pathlib import Path
 
 import pytest
 
-from arietta.cli.training_run import add_run_arguments, print_outcome, progress_line, read_overrides
+from arietta.cli.training_run import add_run_arguments, print_outcome, progress_line, read_overrides, show_log
 from arietta.errors import ConfigError
 from arietta.train.loop import TrainingOutcome, TrainingProgress
 
@@ -88,3 +89,14 @@ def test_clocks_show_hours_only_where_there_are_any(
 ) -> None:
     print_outcome(Path("a"), TrainingOutcome("finished", 1, math.nan, 0, 1, seconds), next_command="b")
     assert capsys.readouterr().out == f"a: finished at step 1, {clock} of training; next: b\n"
+
+
+def test_names_in_the_log_cannot_steer_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in (None, "arietta"):
+        monkeypatch.setattr(logging.getLogger(name), "level", logging.getLogger(name).level)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    show_log()
+    logging.getLogger("arietta.corpus").warning("%s: left out", "a\x1b[31m.mid")
+    assert capsys.readouterr().err == "a\\x1b[31m.mid: left out\n"

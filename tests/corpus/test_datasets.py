@@ -112,7 +112,19 @@ def test_an_archive_that_would_fill_the_disk_is_refused(
         fetch_dataset(dataset(server), tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"", b"no zip at all", ARCHIVE[:-100]], ids=["empty", "text", "cut short"])
+def _claiming_bzip2(archive: bytes) -> bytes:
+    """Return an archive whose first member says that it is packed in another way than it is."""
+    changed = bytearray(archive)
+    for signature, at in ((b"PK\3\4", 8), (b"PK\1\2", 10)):
+        changed[archive.index(signature) + at] = zipfile.ZIP_BZIP2
+    return bytes(changed)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no zip at all", ARCHIVE[:-100], _claiming_bzip2(ARCHIVE)],
+    ids=["empty", "text", "cut short", "other packing"],
+)
 def test_an_archive_that_is_none_is_refused(tmp_path: Path, server: FlakyServer, content: bytes) -> None:
     path = tmp_path / "mine.zip"
     path.write_bytes(content)
