@@ -52,9 +52,9 @@ class Layout:
     counted: Booleans
     origin: Steps
 
-    def prefix(self) -> Layout:
-        """Return what is given, up to FILL: what is prefilled before the passage is composed."""
-        end = int(np.flatnonzero(self.tokens[:, 1] == FILL)[0]) + 1
+    def prefix(self, lead: int = 0) -> Layout:
+        """Return what is given, up to FILL and so many tokens of the passage: what is prefilled to compose the rest."""
+        end = int(np.flatnonzero(self.tokens[:, 1] == FILL)[0]) + 1 + lead
         return replace(self, **{name: values[:end] for name, values in vars(self).items()})
 
     def conditions(self, model: ModelConfig, ids: ConditionIds | NDArray[np.int64]) -> NDArray[np.int64]:

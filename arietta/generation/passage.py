@@ -41,6 +41,9 @@ from .given import NO_TOKENS, PASSAGE_ROLE, UNKNOWN, Layout, kept_tokens, lay_ou
 
 SHORTEST_PASSAGE = 12  # tokens, of the passages that models are trained on; shorter ones take in what is around them
 CONTEXT = 256  # tokens given on each side, unless more are asked for
+# Tokens just before a passage that stand after FILL, not before it: models predict the first few after FILL far worse
+# than in plain order (`benchmarks.quality.passages known`), and so these are given ones.
+LEAD = 16
 SHORTEST_SECONDS = 4 / STEPS_PER_SECOND
 TOKENS_PER_SECOND = 8  # of passages of which nothing is known
 GRID_ERROR = 1e-6  # steps: what floats lose of a time on the grid
@@ -128,8 +131,9 @@ class Edit:
 class OpenPassage:
     """A passage as it is composed.
 
-    `layout` is what is prefilled, up to FILL. `decoder` stands at the passage's beginning; its clock is `shift` seconds
-    behind the piece's. `before` and `after` are the tokens [T, 4] on its sides, `after` without rests before it.
+    `layout` is what is prefilled, up to FILL and what leads into the passage. `decoder` stands at the passage's
+    beginning; its clock is `shift` seconds behind the piece's. `before` and `after` are the tokens [T, 4] on its sides,
+    `after` without rests before it.
     """
 
     layout: Layout
@@ -201,15 +205,19 @@ def open_passage(edit: Edit, codec: NoteCodec, *, most_tokens: int) -> OpenPassa
         end=end,
         strikes=_strikes(piece, region.stop if edit.leads_back else len(piece.tokens)),
     )
-    kept = kept_tokens(old, is_given)
-    if len(old) + len(kept) + len(after[:1]) + 4 > most_tokens:
+    lead = _lead_of(before, min(LEAD, edit.context))
+    led = np.concatenate([before[len(before) - lead :], old])
+    # Where notes stay, those of the lead stay too, and stand after KEPT with them: true music is likelier so.
+    is_named = len(kept_tokens(old, is_given)) > 0
+    kept = kept_tokens(led, np.concatenate([np.full(lead, is_named), is_given]))
+    if len(led) + len(kept) + len(after[:1]) + 4 > most_tokens:
         raise RequestError(
             f"{edit.start:g}-{edit.stop:g} s has {len(old)} tokens and {len(kept)} to keep, and the model sees "
             f"{most_tokens} at a time: choose a shorter passage"
         )
     layout = lay_out(
-        before[-edit.context :],
-        old,
+        before[max(len(before) - edit.context, 0) : len(before) - lead],
+        led,
         after[: edit.context],
         kept=kept,
         length=most_tokens,
@@ -220,7 +228,7 @@ def open_passage(edit: Edit, codec: NoteCodec, *, most_tokens: int) -> OpenPassa
     for pitch, until in zip(*piece.held(region.start), strict=True):
         decoder.hold(pitch, until)
     rest_count = int(np.logical_and.accumulate(after[:, 1] == REST).sum())
-    return OpenPassage(layout.prefix(), PassageDecoder(decoder, frame), origin, before, after[rest_count:])
+    return OpenPassage(layout.prefix(lead), PassageDecoder(decoder, frame), origin, before, after[rest_count:])
 
 
 @dataclass(frozen=True)
@@ -280,6 +288,14 @@ def _find_region(piece: _Piece, edit: Edit, window: tuple[int, int]) -> slice:
     while first > 1 and piece.tokens[first - 1, 1] == REST:
         first -= 1
     return slice(first, stop)
+
+
+def _lead_of(before: Tokens, most: int) -> int:
+    """How many of the tokens before a passage lead into it: from a note or the pedal on, never what begins a piece."""
+    lead = min(most, len(before) - 1)
+    while 0 < lead < len(before) - 1 and before[-lead - 1, 1] == REST:
+        lead += 1
+    return lead
 
 
 def _is_given(piece: _Piece, edit: Edit, window: tuple[int, int]) -> Booleans:

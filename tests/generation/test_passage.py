@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arietta.codecs.grid import AFTER, BACK, END, FILL, KEPT, KEY_COUNT, TIME_STEPS
+from arietta.codecs.grid import AFTER, BACK, END, FILL, KEPT, KEY_COUNT, START, TIME_STEPS
 from arietta.codecs.note import NoteCodec
 from arietta.errors import CodecError, RequestError
 from arietta.generation.batch import generate_all
-from arietta.generation.given import lay_out
+from arietta.generation.given import PASSAGE_ROLE, lay_out
 from arietta.generation.loop import Generation, generate
-from arietta.generation.passage import SHORTEST_PASSAGE, Edit, OpenPassage, open_passage
+from arietta.generation.passage import LEAD, SHORTEST_PASSAGE, Edit, OpenPassage, open_passage
 from arietta.generation.request import Request
 from arietta.model.engine import OnnxEngine
 from arietta.music.notes import Note, Notes, Pedal
@@ -125,8 +125,12 @@ def test_push_refuses_what_fit_would_put_off(passage, rng):
 @settings(max_examples=100)
 @given(passages())
 def test_the_layout_names_what_is_given(passage):
-    layout = open_passage(passage, CODEC, most_tokens=4096).layout
-    assert layout.tokens[-1].tolist() == [0, FILL, 0, 0]
+    opened = open_passage(passage, CODEC, most_tokens=4096)
+    layout = opened.layout
+    lead = layout.tokens[int(np.flatnonzero(layout.tokens[:, 1] == FILL)[0]) + 1 :]
+    assert len(lead) >= min(LEAD, len(opened.before) - 1)
+    assert lead.tolist() == opened.before[len(opened.before) - len(lead) :].tolist()
+    assert START not in lead[:, 1] and (layout.role[len(layout.role) - len(lead) :] == PASSAGE_ROLE).all()
     assert (AFTER in layout.tokens[:, 1]) == passage.leads_back
     kept = layout.tokens[(layout.role == 2) & (layout.tokens[:, 1] < KEY_COUNT)]
     assert (KEPT in layout.tokens[:, 1]) == bool(len(kept))
@@ -145,7 +149,8 @@ def test_a_short_passage_takes_in_what_is_around_it_and_keeps_it(start: float) -
     inside = len(CODEC.encode(scale())) - len(opened.before) - len(opened.after)
     assert inside == SHORTEST_PASSAGE
     kept = opened.layout.tokens[(opened.layout.role == 2) & (opened.layout.tokens[:, 1] < KEY_COUNT), 1]
-    assert SHORTEST_PASSAGE - 2 <= len(kept) <= SHORTEST_PASSAGE
+    lead = int((opened.before[1:][-LEAD:, 1] < KEY_COUNT).sum())  # whose notes are named with those that stay
+    assert SHORTEST_PASSAGE - 2 <= len(kept) - lead <= SHORTEST_PASSAGE
     _, is_new = passage.join(fill(opened, np.random.default_rng(3))[1])
     assert (~is_new).sum() == (~passage.is_replaced).sum()
 
@@ -208,7 +213,7 @@ def test_what_is_told_of_the_next_token_is_what_the_whole_layout_would_tell(fill
         opened.decoder.push(tokens[-1])
     plain = opened.in_plain_order(np.array(tokens, dtype=np.uint16))
     begin, end = len(opened.before), len(opened.before) + len(tokens) - 1
-    whole = lay_out(plain[begin - 64 : begin], plain[begin:end], plain[end : end + 64])
+    whole = lay_out(plain[begin - 64 : begin - LEAD], plain[begin - LEAD : end], plain[end : end + 64])
     assert whole.tokens[-len(tokens) :].tolist() == [list(token) for token in tokens]
     assert whole.conditions(model, generation.condition)[-len(tokens) :].tolist() == [list(ids) for ids in told]
 
