@@ -302,6 +302,8 @@ def _as_seconds(values: ArrayLike, name: str) -> Seconds:
 def _as_bytes(values: ArrayLike, name: str, lowest: int) -> Bytes:
     array = np.asarray(values).reshape(-1)
     if array.size and array.dtype.kind not in "biuf":
+        if all(isinstance(value, int) for value in array):  # one has more than 64 bits
+            raise ValueError(f"{name} must lie in {lowest}-127, not {quote(values)}")
         raise ValueError(f"{name} must be whole numbers, not {quote(values)}")
     if array.size and (array.min() < lowest or array.max() > 127):
         raise ValueError(f"{name} must lie in {lowest}-127, found {array.min()} to {array.max()}")

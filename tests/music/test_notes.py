@@ -82,6 +82,7 @@ def test_no_notes_are_notes() -> None:
         (([0], [0], [60], [1]), r"above 0, found 0\.0"),
         (([0], [1], [128], [1]), "pitch must lie in 0-127, found 128 to 128"),
         (([0], [1], [-1], [1]), "pitch must lie in 0-127"),
+        (([0], [1], [10**30], [1]), "pitch must lie in 0-127, not"),
         (([0], [1], [60], [0]), "velocity must lie in 1-127, found 0"),
         (([0], [1], [60.5], [1]), "pitch must be whole numbers"),
         (([0], [1], [60], [np.nan]), "velocity must be whole numbers"),
