@@ -34,7 +34,7 @@ def read_upload(data: bytes, *, most_notes: int) -> Notes:
     if code == 2:  # the reader's own refusal; any other code is a process that was ended
         raise RequestError(complaint.decode(errors="replace").strip())
     if code != 0:
-        raise RequestError("the prompt takes too much memory to read")
+        raise RequestError("the file takes too much memory to read")
     return Notes.from_events(unpack(events))
 
 
@@ -51,7 +51,7 @@ def _run_watched(call: list[str], data: bytes) -> tuple[int, bytes, bytes]:
         try:
             answer, complaint = process.communicate(data, timeout=MOST_SECONDS)
         except subprocess.TimeoutExpired as error:
-            raise RequestError(f"the prompt takes longer than {MOST_SECONDS} seconds to read") from error
+            raise RequestError(f"the file takes longer than {MOST_SECONDS} seconds to read") from error
         finally:
             process.kill()
     return process.returncode, answer, complaint
@@ -71,9 +71,9 @@ def read_standard_input() -> int:
     """Be the reading process: read, write the answer and return the exit code."""
     try:
         file = sys.stdin.buffer.read()
-        notes = first(read_midi(file, name="the prompt"), int(sys.argv[1]))
+        notes = first(read_midi(file, name="the file"), int(sys.argv[1]))
         if not len(notes) and (remarks := read_midi_remarks(file)):
-            raise MidiError(f"the prompt has no notes to go on from. {' '.join(remarks)}".rstrip("."))
+            raise MidiError(f"the file has no notes for a piano. {' '.join(remarks)}".rstrip("."))
     except MidiError as error:
         sys.stderr.write(str(error))
         return 2

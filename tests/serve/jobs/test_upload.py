@@ -21,7 +21,7 @@ def test_a_file_gives_its_first_notes_as_the_library_reads_them(waltz: Notes) ->
 
 
 @pytest.mark.parametrize(
-    ("file", "sentence"), [(b"not a MIDI file", "the prompt: not a MIDI file"), (b"", "the prompt: the file is empty")]
+    ("file", "sentence"), [(b"not a MIDI file", "the file: not a MIDI file"), (b"", "the file: the file is empty")]
 )
 def test_a_file_that_is_no_music_is_refused_in_the_readers_words(file: bytes, sentence: str) -> None:
     with pytest.raises(RequestError, match=sentence):
@@ -29,7 +29,9 @@ def test_a_file_that_is_no_music_is_refused_in_the_readers_words(file: bytes, se
 
 
 def test_a_file_of_drums_alone_is_refused_with_that_reason() -> None:
-    with pytest.raises(RequestError, match=r"no notes to go on from. Drums were left out: 1 note on channel 10"):
+    with pytest.raises(
+        RequestError, match=r"the file has no notes for a piano. Drums were left out: 1 note on channel 10"
+    ):
         upload.read_upload(midi(track((0, on(36, channel=9)))), most_notes=5)
 
 

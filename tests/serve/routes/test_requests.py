@@ -94,8 +94,8 @@ def test_nothing_is_kept_of_what_is_refused(models: Models, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"not a MIDI file", "the prompt: not a MIDI file"),
-        (b"", "the prompt: the file is empty"),
+        (b"not a MIDI file", "the file: not a MIDI file"),
+        (b"", "the file: the file is empty"),
         (b"MThd\0\0\0\6\0\1\0\1\0\x60MTrk\0\0\0\4\0\xff\x2f\0", "the prompt has 0 notes"),
     ],
 )
