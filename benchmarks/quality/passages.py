@@ -10,7 +10,8 @@ often a logistic regression on eight notes either side tells a seam from a momen
 piece; half are right by chance.
 
 known: nats per token of true passages of 16, 64 and 256 notes, where the model knows both sides, or the left one alone;
-with 256 tokens on each side, or as many as it can see; and of 64 notes with their top line kept.
+with 256 tokens on each side, or as many as it can see; and of 64 notes with their top line kept. `led` knows both
+sides, and the last tokens before a passage stand after FILL, as they do where passages are written.
 
 One JSON line a case.
 """
@@ -28,7 +29,7 @@ from arietta.codecs.codec import Tokens
 from arietta.codecs.grid import FILL, KEY_COUNT, TIME_STEPS
 from arietta.corpus.store import Store, open_store
 from arietta.generation.given import Layout, find_outer_line, kept_tokens, lay_out
-from arietta.generation.passage import CONTEXT, Edit, filling_codec
+from arietta.generation.passage import CONTEXT, LEAD, Edit, filling_codec
 from arietta.generation.request import Request, Take
 from arietta.model.bundle import DEFAULT_MODEL, condition_of, load_bundle
 from arietta.model.config import ANY
@@ -196,6 +197,9 @@ def print_known(name: str, edits: Sequence[Edit], engine: OnnxEngine) -> None:
             before, passage, after = tokens[1:first], tokens[first:stop], tokens[stop:]
             near = lay_out(before[-CONTEXT:], passage, after[:CONTEXT])
             cases = {"both": near, "left": None, "all": lay_out(before, passage, after, length=2040)}
+            led = lay_out(before[-CONTEXT:-LEAD], tokens[first - LEAD : stop], after[:CONTEXT])
+            nats = passage_nats(engine, led, before[-CONTEXT:], passage, LEAD)
+            sums.setdefault("led", []).append(nats)
             if count == 64:
                 line = np.zeros(len(passage), dtype=np.bool_)
                 is_note = passage[:, 1] < KEY_COUNT
@@ -216,11 +220,11 @@ def print_known(name: str, edits: Sequence[Edit], engine: OnnxEngine) -> None:
         tell(f"passages/known/{name}, {count} notes", passages=len(lengths), **told)
 
 
-def passage_nats(engine: OnnxEngine, layout: Layout | None, before: Tokens, passage: Tokens) -> float:
-    """Nats of a passage in a layout, or, without one, after what comes before it."""
+def passage_nats(engine: OnnxEngine, layout: Layout | None, before: Tokens, passage: Tokens, lead: int = 0) -> float:
+    """Nats of a passage in a layout, after FILL and `lead` tokens, or, without one, after what comes before it."""
     codec, ids = engine.bundle.codec, condition_of(ANY, engine.bundle)
     tokens = np.concatenate([before, passage]) if layout is None else layout.tokens
-    first = len(before) if layout is None else int(np.flatnonzero(tokens[:, 1] == FILL)[0]) + 1
+    first = len(before) if layout is None else int(np.flatnonzero(tokens[:, 1] == FILL)[0]) + 1 + lead
     conditions = None if layout is None else layout.conditions(engine.bundle.model, ids)
     nll = engine.prefill(tokens, engine.start([ids]), conditions) * codec.loss_mask(tokens)
     return float(nll[first : first + len(passage)].sum())

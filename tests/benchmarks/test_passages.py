@@ -45,3 +45,7 @@ def test_nats_are_those_of_the_passage_alone(filling_engine: OnnxEngine) -> None
     both = passage_nats(filling_engine, lay_out(before, passage, after), before, passage)
     assert left > 0 and both > 0 and left != both
     assert passage_nats(filling_engine, None, before, passage[:5]) < left
+    led = lay_out(before[:-4], tokens[16:30], after)
+    assert passage_nats(filling_engine, led, before, passage, 4) < passage_nats(
+        filling_engine, led, before, tokens[16:30]
+    )
