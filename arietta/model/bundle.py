@@ -186,7 +186,7 @@ def _parse(path: Path, text: bytes, card: Mapping[str, Any]) -> Bundle:
         raise BundleError(f"{path}: the network has field sizes {model.field_sizes}, its codec {codec.field_sizes}")
     bits, prefill_chunk = int(description["bits"]), int(description["feed_rows"])
     # The description's keys are older than their names here: `feed_rows` is the prefill chunk.
-    if bits not in BITS or prefill_chunk < 1:
+    if bits not in BITS or not 1 <= prefill_chunk <= max(1, model.context):
         raise ValueError(f"bits {bits}, feed_rows {prefill_chunk}")
     fingerprint = hashlib.sha256(text).hexdigest()[:16]
     bundle = Bundle(path.resolve(), fingerprint, model, codec, bits, prefill_chunk, card, description["format"])

@@ -171,6 +171,11 @@ def test_a_description_with_an_impossible_value_is_refused_in_a_sentence(key: st
     assert str(copy) in refusal(copy)
 
 
+def test_a_prefill_of_more_tokens_than_the_window_is_refused(copy: Path) -> None:
+    redescribe(copy, lambda description: description.update(feed_rows=10**12))
+    assert "damaged" in refusal(copy)
+
+
 def test_another_format_is_told_from_damage(copy: Path) -> None:
     redescribe(copy, lambda description: description.update(format=99))
     assert refusal(copy) == f"{copy}: format 99, this version reads formats 3 to {bundles.FORMAT}"
