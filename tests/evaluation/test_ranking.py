@@ -155,7 +155,7 @@ def test_a_models_card_says_what_is_usual(tiny_bundle: Path) -> None:
     assert typical_nats(bundle) is typical_nats(replace(bundle, card={"training": {"validation": None}})) is None
     assert typical_nats(replace(bundle, card={"training": {"validation": {"nats_per_note": 10}}})) == 10.0
     for name in list_bundles():
-        assert 5 < (typical_nats(load_bundle(name)) or 0) < 20
+        assert 3 < (typical_nats(load_bundle(name)) or 0) < 20
 
 
 # The choice
