@@ -83,8 +83,10 @@ class FailingDisk(AbstractContextManager["FailingDisk"]):
             if not set(mode) & set("wax+") or not isinstance(file, str | bytes | os.PathLike):
                 return call(file, mode, buffering, *arguments, **options)
             self.count_block()
-            # Both to read and to write: numpy writes past Python into files that are for writing only.
-            raw = _Raw(file, mode.replace("b", "").replace("t", "").replace("+", "") + "+")
+            # Both to read and to write: numpy writes past Python into files that are for writing only. A temporary
+            # file without a name is opened by its folder's, and an opener of its own.
+            mode_of_both = mode.replace("b", "").replace("t", "").replace("+", "") + "+"
+            raw = _Raw(file, mode_of_both, opener=options.pop("opener", None))
             raw.disk = self
             buffered = io.BufferedRandom(raw, BLOCK)
             return buffered if "b" in mode else io.TextIOWrapper(buffered, *arguments, **options)
