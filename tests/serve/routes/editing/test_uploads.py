@@ -32,7 +32,7 @@ def test_an_upload_is_a_finished_piece_to_listen_to_and_to_go_on_from(server: ht
 
 
 @pytest.mark.parametrize(
-    ("data", "sentence"), [(b"Dear Clara", "the prompt"), (midi_bytes(Notes.of()), "waltz has 0 notes; 1 to 4000")]
+    ("data", "sentence"), [(b"Dear Clara", "the file"), (midi_bytes(Notes.of()), "waltz has 0 notes; 1 to 4000")]
 )
 def test_what_is_no_music_is_refused_and_not_stored(server: httpx.Client, data: bytes, sentence: str) -> None:
     before = server.get("/v1/pieces").json()["pieces"]
