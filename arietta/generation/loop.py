@@ -37,7 +37,7 @@ from .guard import CourseGuard
 from .passage import open_in_model
 from .prompt import Seam, join_prompt, push_prompt
 from .request import MAX_NOTES, Request, Take
-from .wishes import wish_ids
+from .wishes import WishSchedule
 
 TOKENS_SUMMED = 64  # added to the likelihood at once: adding them one by one took as long as decoding them
 NOISE_ROWS = 16  # drawn at once: drawing them one by one took twice as long
@@ -86,8 +86,9 @@ class Generation:
         self.course_guard = CourseGuard(self.interventions, self.decoder.clock) if has_course_guard else None
         # From here on the decoder counts what is composed; the prompt's own notes and time are taken off.
         self._start_clock, self._prompt_note_count = self.decoder.clock, self.decoder.note_count
+        self._schedule = WishSchedule(request.wishes, bundle.model, self._style)
         self.condition = self._wished_ids()
-        self.is_changing = self.opened is not None or any(len(steps) > 1 for steps in request.wishes.values())
+        self.is_changing = self.opened is not None or self._schedule.is_changing
         if self.opened is None:
             until = None if request.seconds is None else self._start_clock + request.seconds
             self.decoder.plan(notes_left=request.notes, until=until)
@@ -160,8 +161,7 @@ class Generation:
 
     def _wished_ids(self) -> ConditionIds:
         """The ids of the style and of what is wished for at this moment of the piece."""
-        second = self.decoder.clock + self._seam.shift
-        return wish_ids(self.request.wishes, second, self.bundle.model, self._style)
+        return self._schedule.at(self.decoder.clock + self._seam.shift)
 
     def push(self, token: list[int], nll: NDArray[np.float32]) -> tuple[list[int], list[Note | Pedal]]:
         """Take the engine's token; return it as it stands in the piece, and the events that it completes."""

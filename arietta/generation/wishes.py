@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -48,20 +49,41 @@ def describe_wishes(wishes: Wishes) -> dict[str, Any]:
     return {name: steps[0][1] if len(steps) == 1 else [list(step) for step in steps] for name, steps in wishes.items()}
 
 
-def wish_ids(wishes: Wishes, second: float, model: ModelConfig, ids: ConditionIds) -> ConditionIds:
-    """Return condition ids with what is wished for at a second of the piece; RequestError where a model lacks it."""
-    known = {condition.name: condition for condition in model.conditions}
-    numbers = dict(zip(known, ids, strict=True))
-    for name, steps in wishes.items():
-        if name not in known:
-            raise RequestError(f"the model knows no {name}: leave it out, or choose another model")
-        condition = known[name]
-        for _, wish in steps:
-            if condition.values and wish not in condition.values:
-                raise RequestError(f"the model knows no {name} {wish!r}; it knows {', '.join(condition.values)}")
-        wish = [wish for begin, wish in steps if begin <= max(second, 0.0)][-1]
-        numbers[name] = condition.values.index(str(wish)) + 1 if condition.values else int(condition.ids_of(wish))
-    return tuple(numbers.values())
+class WishSchedule:
+    """The condition ids of a piece with what is wished for among them, from second to second.
+
+    They are found once, since a piece asks for them before each token. Raises RequestError where the model lacks a
+    wish.
+    """
+
+    def __init__(self, wishes: Wishes, model: ModelConfig, ids: ConditionIds) -> None:
+        """`ids` are those of the piece without wishes."""
+        known = {condition.name: condition for condition in model.conditions}
+        changes: list[tuple[float, str, int]] = []
+        for name, steps in wishes.items():
+            if name not in known:
+                raise RequestError(f"the model knows no {name}: leave it out, or choose another model")
+            values = known[name].values
+            for second, wish in steps:
+                if values and wish not in values:
+                    raise RequestError(f"the model knows no {name} {wish!r}; it knows {', '.join(values)}")
+                number = values.index(str(wish)) + 1 if values else int(known[name].ids_of(wish))
+                changes.append((second, name, number))
+        numbers = dict(zip(known, ids, strict=True))
+        self._ids = {0.0: ids}  # by the second from which on they hold, in order
+        for second, name, number in sorted(changes):
+            numbers[name] = number
+            self._ids[second] = tuple(numbers.values())
+        self._seconds = list(self._ids)
+
+    @property
+    def is_changing(self) -> bool:
+        """Whether they are not the same all through the piece."""
+        return len(self._seconds) > 1
+
+    def at(self, second: float) -> ConditionIds:
+        """Return the condition ids at a second of the piece; before its beginning, those with which it begins."""
+        return self._ids[self._seconds[bisect_right(self._seconds, max(second, 0.0)) - 1]]
 
 
 def _read_steps(name: str, wish: Any) -> Steps:

@@ -10,7 +10,7 @@ import pytest
 from arietta.errors import RequestError
 from arietta.generation.loop import generate
 from arietta.generation.request import Request
-from arietta.generation.wishes import describe_wishes, read_time, read_wishes, wish_ids
+from arietta.generation.wishes import WishSchedule, describe_wishes, read_time, read_wishes
 from arietta.model.engine import OnnxEngine
 
 
@@ -78,13 +78,13 @@ def test_the_level_of_the_moment_is_among_the_condition_ids(filling_engine: Onnx
     at = {name: number for number, name in enumerate(condition.name for condition in model.conditions)}
     wishes = read_wishes(density="1@0:00,9@0:30", key="A minor")
     for second, level in ((0.0, 1), (29.9, 1), (30.0, 3), (99.0, 3)):
-        ids = wish_ids(wishes, second, model, none)
+        ids = WishSchedule(wishes, model, none).at(second)
         assert (ids[at["density"]], ids[at["key"]]) == (level, 2)
-    assert wish_ids({}, 3.0, model, none) == none
+    assert WishSchedule({}, model, none).at(3.0) == none
     with pytest.raises(RequestError, match="knows no loudness"):
-        wish_ids(read_wishes(loudness=50), 0.0, model, none)
+        WishSchedule(read_wishes(loudness=50), model, none)
     with pytest.raises(RequestError, match="knows no key 'G major'; it knows C major, A minor"):
-        wish_ids(read_wishes(key="a minor@0,g major@0:50"), 0.0, model, none)
+        WishSchedule(read_wishes(key="a minor@0,g major@0:50"), model, none)
 
 
 def test_a_piece_is_as_asked_until_its_wish_changes(filling_engine: OnnxEngine) -> None:
