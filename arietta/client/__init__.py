@@ -108,9 +108,7 @@ class Client:
                     # A fetched request's prompt lacks its pedal: the caller's own has all of it.
                     yield replace(take, request=replace(take.request, prompt=request.prompt))
             except (KeyboardInterrupt, GeneratorExit):
-                for key in keys:
-                    if self.piece(key)["state"] in UNFINISHED:
-                        self.delete(key)
+                self._cancel(keys)
                 raise
 
     def regenerate(
@@ -171,20 +169,25 @@ class Client:
         **options: Any,
     ) -> list[ServedTake]:
         """Ask for what a verb writes, wait for all takes and return them, the likeliest first."""
+        from ..generation.request import likeliest_first
+
         fields = {"verb": verb, "given": _given(music), "count": n, **asked, **options}
         body = {name: value for name, value in fields.items() if value is not None}
-        pieces = self._transport.json("POST", "/v1/pieces", body)["pieces"]
+        keys = [piece["id"] for piece in self._transport.json("POST", "/v1/pieces", body)["pieces"]]
         try:
-            for index, piece in enumerate(pieces):
-                for _ in self.events(piece["id"], progress=_progress_of_all(progress, index, n)):
+            for index, key in enumerate(keys):
+                for _ in self.events(key, progress=_progress_of_all(progress, index, n)):
                     pass
         except KeyboardInterrupt:
-            for piece in pieces:
-                if self.piece(piece["id"])["state"] in UNFINISHED:
-                    self.delete(piece["id"])
+            self._cancel(keys)
             raise
-        takes = [self.take(piece["id"]) for piece in pieces]
-        return sorted(takes, key=lambda take: (take.nats[2] if take.nats else take.nll, take.request.seed))
+        return likeliest_first(map(self.take, keys))
+
+    def _cancel(self, keys: Sequence[str]) -> None:
+        """Cancel those of some pieces that are unfinished."""
+        for key in keys:
+            if self.piece(key)["state"] in UNFINISHED:
+                self.delete(key)
 
     def submit(
         self,
@@ -243,14 +246,11 @@ class Client:
         if "style" not in piece["request"]:
             raise RequestError(f"the piece {key} was uploaded, not composed: client.notes has its music")
         originality, description = piece["figures"].get("originality"), piece["request"]
-        events = [Note(*row) for row in music["notes"]]  # the prompt's come first
-        notes = Notes.from_events([*events, *(Pedal(*row) for row in music["pedal"])])
-        prompt = Notes.from_events(events[: music["prompt_notes"]]) if music["prompt_notes"] else None
-        is_new, edit, nats = (
-            np.arange(len(notes)) >= music["prompt_notes"],
-            None,
-            piece["figures"].get("nats_per_token"),
-        )
+        notes, prompt_notes = _notes_of(music), music["prompt_notes"]
+        # The prompt's notes come first.
+        prompt = Notes.from_events([Note(*row) for row in music["notes"][:prompt_notes]]) if prompt_notes else None
+        is_new, edit = np.arange(len(notes)) >= prompt_notes, None
+        nats = piece["figures"].get("nats_per_token")
         if (passage := description.get("passage")) is not None:
             is_new = np.isin(np.arange(len(notes)), music["composed"])
             stays = select(notes, ~is_new)  # all that is known of the music that was given
@@ -260,7 +260,7 @@ class Client:
             id=key,
             title=piece["name"],
             notes=notes,
-            prompt_notes=music["prompt_notes"],
+            prompt_notes=prompt_notes,
             file=self._transport.call("GET", f"/v1/pieces/{quote(key)}.mid"),
             request=Request.from_description(description, prompt, edit),
             model=description["model"],
@@ -275,8 +275,7 @@ class Client:
 
     def notes(self, key: str) -> Notes:
         """Fetch the notes and the pedal of a finished piece, composed or uploaded, as it is now."""
-        music = self._transport.json("GET", f"/v1/pieces/{quote(key)}.json")
-        return Notes.from_events([*(Note(*row) for row in music["notes"]), *(Pedal(*row) for row in music["pedal"])])
+        return _notes_of(self._transport.json("GET", f"/v1/pieces/{quote(key)}.json"))
 
     def pieces(self, *, only_favourites: bool = False) -> Iterator[Any]:
         """Yield the server's descriptions of its pieces, the newest first."""
@@ -336,6 +335,11 @@ class Client:
         """Fetch the descriptions of the server's models, the default first."""
         models: list[Any] = self._transport.json("GET", "/v1/models")["models"]
         return models
+
+
+def _notes_of(music: Mapping[str, Any]) -> Notes:
+    """Read notes and pedal as the server gives them."""
+    return Notes.from_events([*(Note(*row) for row in music["notes"]), *(Pedal(*row) for row in music["pedal"])])
 
 
 def _music(notes: Notes) -> dict[str, Any]:

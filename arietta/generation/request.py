@@ -11,11 +11,11 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import NoneType
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from ..codecs.codec import Booleans, Tokens
 from ..errors import RequestError, require
@@ -99,10 +99,8 @@ class Request:
         cls, description: Mapping[str, Any], prompt: Notes | None = None, edit: Edit | None = None
     ) -> Request:
         """Read back what `describe` returned, alone or among other values, but for given music: `prompt` or `edit`."""
-        wishes = {
-            **description.get("passage", {}),
-            **description,
-        }  # pieces of earlier versions have them of the passage
+        # Pieces of earlier versions have the wishes among what is told of the passage.
+        wishes = {**description.get("passage", {}), **description}
         return cls(
             notes=description.get("notes"),
             seconds=description.get("seconds"),
@@ -235,3 +233,22 @@ def draw_seed() -> int:
 def _is_number(value: Any, *types: type) -> bool:
     """Whether a value has one of the types; bool is a subclass of int, but no number to ask for."""
     return isinstance(value, types) and not isinstance(value, bool)
+
+
+class Likely(Protocol):
+    """What takes are put in order by, composed here or fetched from a server."""
+
+    @property
+    def request(self) -> Request: ...
+    @property
+    def nll(self) -> float: ...
+    @property
+    def nats(self) -> tuple[float, float, float] | None: ...
+
+
+AnyTake = TypeVar("AnyTake", bound=Likely)
+
+
+def likeliest_first(takes: Iterable[AnyTake]) -> list[AnyTake]:
+    """Sort takes by the mean nats per token of their passages, those without one by nats per note, then by seed."""
+    return sorted(takes, key=lambda take: (take.nats[2] if take.nats else take.nll, take.request.seed))

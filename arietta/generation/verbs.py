@@ -34,7 +34,7 @@ from .batch import generate_all
 from .conversion import as_notes
 from .given import find_outer_line
 from .passage import CONTEXT, SHORTEST_SECONDS, Edit, filling_codec
-from .request import Request, Take, draw_seed
+from .request import Request, Take, draw_seed, likeliest_first
 from .wishes import read_wishes
 
 Progress = Callable[[float, float], None]
@@ -72,7 +72,7 @@ def extend(
     engine, seed, progress, settings = _settings(n, **asked)
     request = Request(notes, seconds, prompt=prompt, seed=seed, **settings)
     requests = [replace(request, seed=seed + number) for number in range(n)]
-    return _in_order(generate_all(requests, engine, progress=progress))
+    return likeliest_first(generate_all(requests, engine, progress=progress))
 
 
 def lead_in(music: Any, seconds: float, *, n: int = 1, **asked: Any) -> list[Take]:
@@ -114,7 +114,7 @@ def vary(music: Any, strength: float, *, n: int = 1, **asked: Any) -> list[Take]
         takes.append(_write_parts(request, parts, engine))
         if progress is not None:
             progress(number + 1, n)
-    return _in_order(takes)
+    return likeliest_first(takes)
 
 
 def passage_edit(notes: Notes, start: float, stop: float, *, keep: Keep = None, keep_pedal: bool = False) -> Edit:
@@ -280,10 +280,10 @@ def _write(edit: Edit, n: int, *, longest: int = LONGEST_PART, **asked: Any) -> 
     requests = [Request(edit=edit, seed=seed + number, **settings) for number in range(n)]
     # Kept notes stand in a layout twice, beside new ones, tokens of the pedal and the music around.
     longest = min(longest, engine.bundle.model.context // 5)
-    onsets = edit.music.onset[(edit.music.onset >= edit.start) & (edit.music.onset < edit.stop)]
+    onsets = edit.music.onset[edit.is_inside]
     if len(onsets) <= longest:
         takes: Iterable[Take] = generate_all(requests, engine, progress=progress)
-        return _in_order([score_passage(take, engine) for take in takes])
+        return likeliest_first([score_passage(take, engine) for take in takes])
     edges = [edit.start, *onsets[longest : len(onsets) - longest // 2 : longest].tolist(), edit.stop]
     ends = [
         *(float(onsets[min(int(longest * (k + OVERLAP)), len(onsets) - 1)]) for k in range(1, len(edges) - 1)),
@@ -299,7 +299,7 @@ def _write(edit: Edit, n: int, *, longest: int = LONGEST_PART, **asked: Any) -> 
         written.append(_write_parts(request, list(zip(edges, edges[1:], ends, strict=False)), engine))
         if progress is not None:
             progress(number, n)
-    return _in_order(written)
+    return likeliest_first(written)
 
 
 def _write_parts(request: Request, parts: list[tuple[float, float, float]], engine: Engine) -> Take:
@@ -330,8 +330,3 @@ def _write_parts(request: Request, parts: list[tuple[float, float, float]], engi
     nll /= max(int(is_new.sum()), 1)
     take = Take(notes, tokens, 0, 0, request.resolve(bundle), bundle.name, bundle.fingerprint, nll, seconds, is_new)
     return score_passage(take, engine)
-
-
-def _in_order(takes: Iterable[Take]) -> list[Take]:
-    """Sort takes by the mean nats per token of their passages, those of `extend` by nats per note, then by seed."""
-    return sorted(takes, key=lambda take: (take.nats[2] if take.nats else take.nll, take.request.seed))
