@@ -27,7 +27,18 @@ from ..model.config import ANY, NO_STYLE
 from ..model.sampling import Sampling
 from ..names import escape_name
 from ..program import command
-from .output import MAX_TAKES, add_model, add_wishes, find_output, read_integer, read_music, read_number, save_take
+from .output import (
+    add_model,
+    add_output,
+    add_wishes,
+    check_count,
+    find_output,
+    print_how_to_hear,
+    read_integer,
+    read_music,
+    read_number,
+    save_take,
+)
 from .table import table
 
 if TYPE_CHECKING:
@@ -86,13 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--index", metavar="INDEX", type=Path, help="and look it up in this index (the model's own)")
     parser.add_argument("--no-ending", action="store_true", help="stop as if the music went on, without a close")
-    parser.add_argument(
-        "-o",
-        "--out",
-        metavar="PATH",
-        default="pieces",
-        help="a file of any kind, by its ending, or a folder (default %(default)s)",
-    )
+    add_output(parser)
     parser.add_argument("--roll", action="store_true", help="also draw a piano roll beside each file (.png)")
     parser.add_argument("--sound", action="store_true", help="also write its sound beside each file (.ogg)")
 
@@ -213,12 +218,12 @@ def _requests(arguments: argparse.Namespace) -> list[Request]:
     from ..generation.request import DEFAULT_NOTES, Request, draw_seed
     from ..generation.wishes import read_wishes
 
-    if not 1 <= arguments.count <= MAX_TAKES:
-        raise RequestError(f"--count must lie in 1-{MAX_TAKES}, not {arguments.count}")
+    check_count(arguments.count)
     notes = DEFAULT_NOTES if arguments.notes is None and arguments.seconds is None else arguments.notes
     sampling = Sampling.read(arguments.temperature, arguments.top_p, arguments.min_p, arguments.guidance)
     seed = draw_seed() if arguments.seed is None else arguments.seed
     prompt = _prompt(arguments)
+    wishes = read_wishes(density=arguments.density, loudness=arguments.loudness, key=arguments.key)
     return [
         Request(
             notes,
@@ -228,7 +233,7 @@ def _requests(arguments: argparse.Namespace) -> list[Request]:
             seed + take,
             sampling,
             ending=not arguments.no_ending,
-            wishes=read_wishes(density=arguments.density, loudness=arguments.loudness, key=arguments.key),
+            wishes=wishes,
         )
         for take in range(arguments.count)
     ]
@@ -307,5 +312,4 @@ def _report(takes: Sequence[Take | ServedTake], paths: dict[int, Path], endings:
 
             print(guard_sentence(take.interventions))
     first = min(paths)
-    if paths[first].suffix.lower().startswith(".mid"):
-        print(f"Hear it: {command('play', paths[first])}")
+    print_how_to_hear(paths[first])

@@ -69,6 +69,11 @@ def add_takes(parser: argparse.ArgumentParser) -> None:
         default=1,
         help="write M takes, the likeliest first (default %(default)s)",
     )
+    add_output(parser)
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that says where takes go."""
     parser.add_argument(
         "-o",
         "--out",
@@ -89,6 +94,12 @@ def read_music(path: Path, purpose: str) -> Notes:
     if remarks:
         print(escape_name(f"{path}: {remarks}"), file=sys.stderr)
     return piece.notes
+
+
+def check_count(count: int) -> None:
+    """Raise RequestError for a number of takes that is none, or more than are made at once."""
+    if not 1 <= count <= MAX_TAKES:
+        raise RequestError(f"--count must lie in 1-{MAX_TAKES}, not {count}")
 
 
 def find_output(out: Path, count: int, sources: Sequence[Path] = ()) -> Path:
@@ -123,8 +134,7 @@ def write_takes(
     """Let `work` write takes with what `add_takes` reads, save them, and say what each is."""
     from .progress import progress_bar
 
-    if not 1 <= arguments.count <= MAX_TAKES:
-        raise RequestError(f"--count must lie in 1-{MAX_TAKES}, not {arguments.count}")
+    check_count(arguments.count)
     out, began = find_output(Path(arguments.out), arguments.count, sources), time.perf_counter()
     names = ("style", "density", "loudness", "key", "guidance", "model", "seed")
     asked: dict[str, Any] = {name: getattr(arguments, name) for name in names}
@@ -139,9 +149,14 @@ def write_takes(
         )
     order = "; the likeliest first" if len(takes) > 1 else ""
     print(f"Written in {taken:.2f} s with {escape_name(takes[0].model)}{order}.")
-    if paths[0].suffix.lower().startswith(".mid"):
-        print(f"Hear it: {command('play', paths[0])}")
+    print_how_to_hear(paths[0])
     return 0
+
+
+def print_how_to_hear(path: Path) -> None:
+    """Print the command that plays a file, where it is a MIDI file."""
+    if path.suffix.lower().startswith(".mid"):
+        print(f"Hear it: {command('play', path)}")
 
 
 def _is_file(out: Path) -> bool:

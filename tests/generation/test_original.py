@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arietta.cli.compose import MAX_TAKES
+from arietta.cli.output import MAX_TAKES
 from arietta.errors import RequestError
 from arietta.generation.loop import generate
 from arietta.generation.original import (
