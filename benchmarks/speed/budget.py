@@ -28,7 +28,7 @@ from arietta.model.bundle import DEFAULT_MODEL, Bundle, load_bundle
 from arietta.model.config import ModelConfig
 from arietta.model.engine import OnnxEngine, load_engine
 from benchmarks.shared.report import ROOT, report
-from benchmarks.speed.step import needs
+from benchmarks.speed.step import machine_speed, needs
 
 BATCHES = (1, 2, 8, 16)
 FILLED = 512  # tokens in the cache of a step
@@ -69,7 +69,7 @@ def measure_steps(engine: OnnxEngine, repeats: int) -> None:
         report(f"{name}, {what}", [size / 1e6], "MB", threads=1)
     rounds = []
     for _ in range(repeats):
-        bandwidth, rate = machine(weights + cached)
+        bandwidth, rate = machine_speed(weights + cached, thread_time)
         rounds.append((bandwidth, rate, *(step_seconds(engine, batch) for batch in BATCHES)))
     bandwidths, rates, *steps = np.array(rounds).T
     report(f"{name}, reading", bandwidths / 1e9, "GB/s", threads=1)
@@ -80,20 +80,6 @@ def measure_steps(engine: OnnxEngine, repeats: int) -> None:
         report(f"{name}, floor of a step of {batch}", 1000 * floor, "ms", threads=1)
         report(f"{name}, step of {batch} against its floor", taken / floor, "of it", threads=1)
         report(f"{name}, {batch} together against one by one", batch * steps[0] / taken, "times", threads=1)
-
-
-def machine(size: int) -> tuple[float, float]:
-    """Bytes a second at which `size` bytes are read, and operations a second of a float32 product, now."""
-    block, matrix = np.ones(max(size // 4, 1), dtype=np.float32), np.ones((384, 384), dtype=np.float32)
-    reading, product = [], []
-    for _ in range(7):
-        begun = thread_time()
-        block.max()
-        read = thread_time()
-        np.matmul(matrix, matrix)
-        product.append(thread_time() - read)
-        reading.append(read - begun)
-    return size / min(reading), 2 * 384**3 / min(product)
 
 
 def step_seconds(engine: OnnxEngine, batch: int) -> float:
@@ -120,7 +106,7 @@ def measure_prompt(engine: OnnxEngine, repeats: int) -> None:
         begun, cache = thread_time(), engine.start([model.condition_ids()])
         engine.prefill(tokens, cache)
         taken.append(thread_time() - begun)
-        floors.append(prompt_operations(model) / machine(2**20)[1])
+        floors.append(prompt_operations(model) / machine_speed(2**20, thread_time)[1])
     report(name, taken, "s", threads=1)
     report(f"{name}, floor", floors, "s", threads=1)
     report(f"{name}, against its floor", np.array(taken) / np.array(floors), "of it", threads=1)

@@ -19,6 +19,7 @@ import argparse
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -133,16 +134,22 @@ def filled_at(model: ModelConfig, at: int, step: int) -> int:
 def floor_seconds(model: ModelConfig, at: int) -> float:
     """Bytes over bandwidth and operations over rate, now."""
     weights, cached, operations = needs(model, at)
-    block, reading = np.ones(max((weights + cached) // 4, 1), dtype=np.float32), []
-    left, right, product = np.ones((384, 384), np.float32), np.ones((384, 384), np.float32), []
-    for _ in range(5):
-        begun = perf_counter()
+    bandwidth, rate = machine_speed(weights + cached, perf_counter)
+    return (weights + cached) / bandwidth + operations / rate
+
+
+def machine_speed(size: int, clock: Callable[[], float]) -> tuple[float, float]:
+    """Bytes a second at which `size` bytes are read, and operations a second of a float32 product, now, by a clock."""
+    block, matrix = np.ones(max(size // 4, 1), dtype=np.float32), np.ones((384, 384), dtype=np.float32)
+    reading, product = [], []
+    for _ in range(7):
+        begun = clock()
         block.max()
-        read = perf_counter()
-        np.matmul(left, right)
-        product.append(perf_counter() - read)
+        read = clock()
+        np.matmul(matrix, matrix)
+        product.append(clock() - read)
         reading.append(read - begun)
-    return min(reading) + operations * min(product) / (2 * 384**3)
+    return size / min(reading), 2 * 384**3 / min(product)
 
 
 def needs(model: ModelConfig, at: int) -> tuple[int, int, int]:
