@@ -35,16 +35,7 @@ SETTINGS = RunSettings(
         steps=8, batch=2, rate=0.01, warm_up=2, validate_every=4, validation_windows=4, log_every=2, precision="float32"
     ),
 )
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return make_store(tmp_path_factory.mktemp("corpus"))
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def changed(settings: RunSettings = SETTINGS, **values: object) -> RunSettings:

@@ -5,25 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
 
 from arietta.corpus.store import Store
 from arietta.errors import ConfigError
 from arietta.train.checkpoint import LAST, read_checkpoint, write_checkpoint
-from tests.support.corpora import make_store
 from tests.train.test_loop import changed, run_of
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 SHORT = changed(steps=1, validate_every=1, log_every=1)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return make_store(tmp_path_factory.mktemp("corpus"))
 
 
 def test_a_run_begun_by_the_first_release_is_not_continued(store: Store, tmp_path: Path) -> None:

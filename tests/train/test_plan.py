@@ -24,11 +24,6 @@ SETTINGS = RunSettings(
 )
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return make_store(tmp_path_factory.mktemp("corpus"))
-
-
 def with_data(**values: object) -> RunSettings:
     return replace(SETTINGS, data=replace(SETTINGS.data, **values))
 

@@ -28,11 +28,6 @@ SETTINGS = RunSettings(
 )
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return make_store(tmp_path_factory.mktemp("corpus"))
-
-
 def changed(**values: object) -> RunSettings:
     """Settings with other values in [train]."""
     return replace(SETTINGS, train=replace(SETTINGS.train, **values))

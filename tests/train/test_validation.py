@@ -34,11 +34,6 @@ MODEL = ModelConfig(
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return make_store(tmp_path_factory.mktemp("corpus"))
-
-
-@pytest.fixture(scope="module")
 def model() -> nn.Module:
     torch.manual_seed(0)
     return build_model(MODEL)

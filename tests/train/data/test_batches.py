@@ -44,11 +44,6 @@ MODEL = ModelConfig(
 STILL = DataSettings(length=48, transpose=(0, 0), stretch=(1.0, 1.0), any_share=0.0)
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return make_store(tmp_path_factory.mktemp("corpus"))
-
-
 def crops_of(store: Store, settings: DataSettings = STILL, seed: int = 1) -> Crops:
     return Crops(store, CODEC, MODEL, settings, seed=seed)
 

@@ -20,7 +20,6 @@ from arietta.model.config import ModelConfig, style_conditions
 from arietta.train.config import DataSettings
 from arietta.train.data.batches import Crops
 from arietta.train.data.workers import MOST_WORKERS, BatchNumbers, BatchStream, worker_count
-from tests.support.corpora import make_store
 
 CODEC = NoteCodec()
 CONDITIONS = style_conditions(("Edvard Grieg",), ("sequenced",))
@@ -37,11 +36,6 @@ if __name__ == "__main__":
     while True:
         next(stream)
 """
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return make_store(tmp_path_factory.mktemp("corpus"))
 
 
 def crops_of(store: Store) -> Crops:
