@@ -79,10 +79,14 @@ class Edit:
             raise RequestError(f"a passage that leads nowhere ends with the piece, at {self.music.seconds:g} s")
 
     @property
+    def is_inside(self) -> Booleans:
+        """The notes that begin in the passage, bool [N]."""
+        return np.asarray((self.music.onset >= self.start) & (self.music.onset < self.stop))
+
+    @property
     def is_replaced(self) -> Booleans:
         """The notes that are written anew, bool [N]."""
-        inside = (self.music.onset >= self.start) & (self.music.onset < self.stop)
-        return inside if self.is_kept is None else inside & ~self.is_kept
+        return self.is_inside if self.is_kept is None else self.is_inside & ~self.is_kept
 
     def describe(self) -> dict[str, Any]:
         """Return what is asked for as JSON values; the music is named by its length, kept notes by their number."""

@@ -242,9 +242,8 @@ def _sample(index: int) -> tuple[Sound, Sound, int]:
     hertz = np.arange(len(spectrum)) * piano.sample_rate / size
     sounds = []
     for cutoff in (piano.hertz, piano.hertz * 2.0**-piano.octaves):
-        attenuation = np.sqrt(1 + (hertz / cutoff) ** 4).astype(
-            np.float32
-        )  # second-order Butterworth, without its phase
+        # Second-order Butterworth, without its phase.
+        attenuation = np.sqrt(1 + (hertz / cutoff) ** 4).astype(np.float32)
         filtered = np.fft.irfft(spectrum / attenuation, OVERSAMPLING * size) * OVERSAMPLING
         sound = filtered[OVERSAMPLING * PADDING :][: OVERSAMPLING * end + 1].astype(np.float32)
         sound[-1] = sound[OVERSAMPLING * start]

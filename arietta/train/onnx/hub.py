@@ -17,7 +17,7 @@ from typing import Any
 from safetensors.torch import save
 
 from ...errors import BundleError
-from ...files import write_file
+from ...files import write_errors_as, write_file
 from ...model.bundle import Bundle
 from .weights import read_weights
 
@@ -35,10 +35,8 @@ def write_hub_folder(bundle: Bundle, folder: Path) -> None:
         "codec": bundle.codec.describe(),
         "model": bundle.model.describe(),
     }
-    try:
+    with write_errors_as(BundleError, folder):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BundleError(f"{folder}: cannot be written ({error.strerror})") from error
     write_file(folder / WEIGHTS, save(read_weights(bundle), metadata={"format": "pt"}), BundleError)
     write_file(folder / CONFIG, (json.dumps(config, indent=1) + "\n").encode(), BundleError)
     write_file(folder / CARD, hub_card(bundle.name, bundle.card).encode(), BundleError)

@@ -72,7 +72,7 @@ class Wanted:
             stop = notes.seconds if self.stop is None else self.stop
             keep = self._variation_keeps(notes, stop, seed) if self.verb == "vary" else self.keep
             edit = passage_edit(notes, self.start, stop, keep=keep, keep_pedal=self.keep_pedal)
-        count = int(((edit.music.onset >= edit.start) & (edit.music.onset < edit.stop)).sum())
+        count = int(edit.is_inside.sum())
         if count > MOST_NOTES:
             raise RequestError(f"the passage has {count} notes; {MOST_NOTES} at most are written at once")
         return edit
@@ -89,8 +89,7 @@ class Wanted:
 
 def describe_passage(edit: Edit) -> dict[str, Any]:
     """Return what must be stored of a passage beside its music."""
-    inside = (edit.music.onset >= edit.start) & (edit.music.onset < edit.stop)
-    return {PASSAGE: edit.describe(), KEPT: np.flatnonzero(inside & ~edit.is_replaced).tolist()}
+    return {PASSAGE: edit.describe(), KEPT: np.flatnonzero(edit.is_inside & ~edit.is_replaced).tolist()}
 
 
 def stored_edit(asked: Mapping[str, Any], notes: Notes) -> Edit | None:
