@@ -26,10 +26,11 @@ CONDITIONS = style_conditions(("Edvard Grieg",), ("sequenced",))
 MODEL = ModelConfig(kind="lstm", field_sizes=CODEC.field_sizes, width=8, layers=1, conditions=CONDITIONS)
 # What a process runs whose end is watched: it prints the workers' ids, and draws batches for ever.
 SCRIPT = """
-import sys, time, psutil
+import signal, sys, time, psutil
 from tests.train.data.test_workers import BatchNumbers, BatchStream, crops_of
 from arietta.corpus.store import open_store
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background of a shell inherits none
     stream = BatchStream(crops_of(open_store(sys.argv[1])), BatchNumbers(0), size=2, workers=1)
     next(stream)
     print(*(child.pid for child in psutil.Process().children(recursive=True)), flush=True)
