@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+import itertools
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from arietta.music.midi import midi_bytes
 from arietta.music.notes import Notes
 from tests.support.browser import PHONE, WIDE, Studio, Visit, axe_violations, wait_until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Route
 
 Rows = list[list[float]]
 
@@ -189,6 +193,29 @@ def test_a_model_that_cannot_says_so_and_nothing_is_changed(studio: Studio, piec
     page.get_by_role("button", name="Vary", exact=True).click()
     visit.wait_for_text("#notice-text", "cannot write passages")
     assert page.is_hidden("#passage") and page.is_visible("#selection")
+
+
+def test_a_take_that_is_still_fetched_when_another_is_kept_is_deleted_without_an_error(
+    studio: Studio, piece: dict[str, Any]
+) -> None:
+    visit = opened(studio, piece)
+    page = visit.page
+    held: list[Route] = []
+    choose_time(visit, 4, 8)
+    page.route(
+        "**/v1/pieces/*.json",
+        lambda route: route.continue_() if piece["id"] in route.request.url else held.append(route),
+    )
+    page.get_by_role("button", name="Again", exact=True).click()
+    wait_until(lambda: page.is_visible("#passage") and len(held) == 2)  # Playwright hears of requests while it is asked
+    held.pop(0).continue_()
+    numbers = itertools.cycle("12")
+    wait_until(lambda: page.is_enabled("#keep-take") or page.keyboard.press(next(numbers)))  # whichever was done first
+    page.keyboard.press("k")
+    key = held[0].request.url.split("/")[-1].removesuffix(".json")
+    wait_until(lambda: studio.server.get(f"/v1/pieces/{key}").status_code == 404)
+    held[0].continue_()  # to a server that has deleted it: the page has to have given it up
+    visit.run("() => fetch('/healthz')")
 
 
 def test_a_curve_is_drawn_typed_and_asked_for(studio: Studio, piece: dict[str, Any]) -> None:

@@ -108,7 +108,8 @@ class Visit:
         elsewhere = [url for url in self.requested if not url.startswith((f"{self.address}/", "blob:", "data:"))]
         assert not elsewhere
         expected = self.expected_error
-        assert [text for text in self.console_errors if not expected or expected not in text] == []
+        logged = [text for text in self.console_errors if not expected or expected not in text]
+        assert not logged, logged
 
 
 @dataclass

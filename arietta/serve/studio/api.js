@@ -53,7 +53,7 @@ export const listModels = async () => (await json("/v1/models")).models;
 
 export const findPiece = (id) => json(`/v1/pieces/${encodeURIComponent(id)}`);
 
-export const readNotes = (piece) => json(piece.links.json);
+export const readNotes = (piece, signal) => json(piece.links.json, { signal });
 
 /** A page of the history, newest first: {pieces, next}. */
 export function listPieces({ before = null, favourites = false, limit = 30 } = {}) {

@@ -6,7 +6,7 @@
  * are compared the piece cannot be changed. A reload of the page finds them again.
  */
 
-import { composePieces, findPiece, readNotes, removePiece } from "../api.js";
+import { composePieces, findPiece, removePiece } from "../api.js";
 import { translate, translateCount } from "../page/i18n.js";
 import { announce, showError, showToast } from "../page/messages.js";
 import { Take } from "../takes/take.js";
@@ -198,12 +198,12 @@ export class PassageTakes extends EventTarget {
   /** Fetch the whole piece, as it was stored. */
   async #finish(entry) {
     try {
-      if (entry.take.isDone) Object.assign(entry, { sequence: joinFinished(this.#base, await readNotes(entry.take.piece)), isWhole: true });
+      if (entry.take.isDone) Object.assign(entry, { sequence: joinFinished(this.#base, await entry.take.readNotes()), isWhole: true });
       else entry.sequence = this.#base;
     } catch (error) {
+      if (!this.takes.includes(entry)) return; // it was left, and may be deleted
       showError(error);
     }
-    if (!this.takes.includes(entry)) return;
     if (entry === this.current) this.#hear();
     if (!this.isRunning) announce(translate("passageWritten"));
     this.#notify();

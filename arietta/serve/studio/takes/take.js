@@ -36,7 +36,7 @@ export class Take extends EventTarget {
   /** Fetch the notes: at once where the piece is done, else as they come. Never throws; see `error`. */
   async follow() {
     try {
-      if (this.isDone) this.sequence = toSequence(await readNotes(this.piece));
+      if (this.isDone) this.sequence = toSequence(await this.readNotes());
       else await this.#readEvents();
     } catch (error) {
       if (this.#reading.signal.aborted) return;
@@ -44,6 +44,11 @@ export class Take extends EventTarget {
       this.sequence.complete(); // so that the player does not wait for notes that will not come
     }
     this.#notify();
+  }
+
+  /** Fetch the notes of the whole piece as the server has them. */
+  readNotes() {
+    return readNotes(this.piece, this.#reading.signal);
   }
 
   /** Stop composing; what is written is then a finished piece. */
