@@ -15,6 +15,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from .names import escape_name, is_shown
+
 NAME = "arietta"
 
 
@@ -24,10 +26,21 @@ def command(*words: str | Path) -> str:
 
 
 def _quote(word: str) -> str:
-    """Quote a word as the system's shell takes it: sh, or on Windows both cmd and PowerShell."""
+    """Quote a word as the system's shell takes it: sh, or on Windows both cmd and PowerShell.
+
+    What has no picture of its own, and could steer the terminal, stands as its bytes between $' and ', which bash, zsh
+    and POSIX.1-2024 know.
+    """
     if os.name == "nt":
-        return word if re.fullmatch(r"[\w@+=:,./\\-]+", word) else f'"{word}"'
-    return shlex.quote(word)
+        return word if re.fullmatch(r"[\w@+=:,./\\-]+", word) else f'"{escape_name(word)}"'
+    if all(map(is_shown, word)):
+        return shlex.quote(word)
+    shown = (sign if is_shown(sign) and sign not in "\\'" else _octal(sign) for sign in word)
+    return f"$'{''.join(shown)}'"
+
+
+def _octal(sign: str) -> str:
+    return "".join(f"\\{byte:03o}" for byte in os.fsencode(sign))
 
 
 def _program() -> str:

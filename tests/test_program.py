@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from arietta import program
-from arietta.program import install_command
+from arietta.names import is_shown
+from arietta.program import command, install_command
 
 ROOT = Path(__file__).parents[1]
 SYSTEM = "/usr/bin:/bin"
@@ -66,6 +67,16 @@ def test_a_folder_with_a_space_is_quoted(tmp_path: Path) -> None:
     line = in_fresh_shell("'my music/arietta'", tmp_path)
     assert line == "'my music/arietta' 'a b' c\n"
     assert in_fresh_shell(line, tmp_path) == line
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("name", [b"a\x1b]0;t\x07b", b"caf\xe9 1's", "a\u2028\x851\\n".encode(), b"line\nbreak"])
+def test_a_name_that_would_steer_the_terminal_is_shown_and_still_means_the_file(name: bytes, tmp_path: Path) -> None:
+    line = command("inspect", os.fsdecode(name))
+    assert all(map(is_shown, line))
+    words = line.partition(" inspect ")[2]
+    done = subprocess.run(["bash", "-c", f"printf %s {words}"], cwd=tmp_path, capture_output=True, check=True)
+    assert done.stdout == name
 
 
 @pytest.mark.posix
