@@ -1,7 +1,7 @@
 """The `arietta` command: one verb per file, each loaded only when it is called.
 
 A verb's module has `add_arguments(parser)` and `run(arguments) -> int | None`. Results go to stdout, progress and
-errors to stderr. Exit codes: 0 done, 2 the request or its input was at fault, 130 interrupted.
+errors to stderr. Exit codes: 0 done, 2 the request or its input was at fault, 130 interrupted, by SIGTERM too.
 """
 
 from __future__ import annotations
@@ -10,8 +10,11 @@ import argparse
 import importlib
 import io
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from ..errors import AriettaError
@@ -57,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # A name that the terminal cannot encode is no reason to fail.
             stream.reconfigure(errors="backslashreplace")
     try:
-        return _run(words)
+        with _ended_in_order():
+            return _run(words)
     except AriettaError as error:
         print(f"arietta: {escape_name(error)}", file=sys.stderr)
         return 2
@@ -71,6 +75,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("arietta: interrupted; nothing was left half-written", file=sys.stderr)
         return 130
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let SIGTERM interrupt as Ctrl-C does, so that what is half-written goes; not where somebody else sees to it."""
+    is_ours = threading.current_thread() is threading.main_thread()
+    if not is_ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _run(words: list[str]) -> int:

@@ -174,16 +174,18 @@ def _read_all(paths: Sequence[str], workers: int) -> Iterator[_Reading]:
 def _start_pool(workers: int) -> Pool:
     """Start processes that leave Ctrl-C to this one, which ends them.
 
-    Ctrl-C is held back until they run: an interrupt that arrives while Python forks is printed and lost.
+    Ctrl-C and SIGTERM are held back until they run: an interrupt that arrives while Python forks is printed and lost.
     """
     if threading.current_thread() is not threading.main_thread():  # only the main thread receives Ctrl-C
         return multiprocessing.Pool(workers, _serve_parent)
     held_back: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: held_back.append(number))
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(kind, lambda number, frame: held_back.append(number)) for kind in kinds]
     try:
         pool = multiprocessing.Pool(workers, _serve_parent)
     finally:
-        signal.signal(signal.SIGINT, before)
+        for kind, handler in zip(kinds, before, strict=True):
+            signal.signal(kind, handler)
     if held_back:
         pool.terminate()
         raise KeyboardInterrupt
@@ -193,6 +195,7 @@ def _start_pool(workers: int) -> Pool:
 def _serve_parent() -> None:
     """Leave Ctrl-C to the parent, and end with it where it is killed: nobody else would end a worker that waits."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # with it the parent ends this process
     parent = multiprocessing.parent_process()
     assert parent is not None
 

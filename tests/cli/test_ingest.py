@@ -110,10 +110,12 @@ def test_an_unknown_source_is_refused_with_the_choices(tmp_path: Path, capsys: p
     assert "measured" in capsys.readouterr().err
 
 
-def test_ctrl_c_ends_all_processes_and_leaves_the_old_corpus(tmp_path: Path) -> None:
+@pytest.mark.posix
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_ends_all_processes_and_leaves_the_old_corpus(tmp_path: Path, kind: signal.Signals) -> None:
     for attempt in range(3):  # a fast machine may be done before the signal arrives
         folder = tmp_path / str(attempt)
-        before, code, error = _interrupt_ingest(folder)
+        before, code, error = _interrupt_ingest(folder, kind)
         if code:
             break
     assert code == 130
@@ -122,7 +124,7 @@ def test_ctrl_c_ends_all_processes_and_leaves_the_old_corpus(tmp_path: Path) -> 
     assert sorted(path.name for path in folder.iterdir()) == ["corpus", "midi"]
 
 
-def _interrupt_ingest(folder: Path) -> tuple[str, int, str]:
+def _interrupt_ingest(folder: Path, kind: signal.Signals) -> tuple[str, int, str]:
     """Interrupt a second ingest into a corpus: (the first one's fingerprint, exit code, what was said on stderr)."""
     for seed in range(6):
         write(folder / "midi" / f"{seed:02}.mid", tune(seed, 20))
@@ -140,7 +142,7 @@ def _interrupt_ingest(folder: Path) -> tuple[str, int, str]:
         preexec_fn=_hear_interrupts,  # noqa: PLW1509 - no threads here
     )
     _wait_for_unfinished(folder)
-    running.send_signal(signal.SIGINT)
+    running.send_signal(kind)
     _, error = running.communicate(timeout=30)
     return before, running.returncode, error
 
