@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -104,6 +105,11 @@ def check_count(count: int) -> None:
 
 def find_output(out: Path, count: int, sources: Sequence[Path] = ()) -> Path:
     """Return where so many takes go: a file, or a folder, which is made. Raises RequestError for one of `sources`."""
+    from ..render.formats import MIDI, PICTURES, SCORES, SOUNDS
+
+    endings = MIDI + SOUNDS + SCORES + PICTURES
+    if re.fullmatch(r"\.[a-z]\w{0,9}", out.suffix.lower()) and out.suffix.lower() not in endings and not out.is_dir():
+        raise RequestError(f"{out}: a piece is saved as {', '.join(endings)}, by the ending of its name")
     is_file = _is_file(out)
     if is_file and count > 1:
         raise RequestError(f"{out}: {count} takes need a folder, not one file: give -o a folder")

@@ -34,6 +34,8 @@ def read_time(text: str) -> float:
     if match is None:
         raise RequestError(f"{text[:40]!r} is no time: give seconds or minutes, as 12.5 or 0:12.5")
     hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    if (match[2] and seconds >= 60) or (match[1] and minutes >= 60):
+        raise RequestError(f"{text[:40]!r} is no time: after a colon stands less than 60, as in 1:15 or 0:01:15")
     return hours * 3600 + minutes * 60 + seconds
 
 

@@ -25,3 +25,16 @@ def test_a_piece_is_cut_and_goes_on(
     assert len(read_midi(tmp_path / "b.mid")) == len(waltz) + 9
     assert main([*words, *model, "--at", "0"]) == 2
     assert "no note begins before 0 s" in capsys.readouterr().err
+
+
+def test_a_file_without_a_piano_is_read_and_a_remark_says_so(
+    tmp_path: Path, waltz: Notes, filling_engine: OnnxEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    piano = midi_bytes(waltz)
+    events = piano.rfind(b"MTrk") + 8
+    length = int.from_bytes(piano[events - 4 : events], "big") + 3
+    violin = piano[: events - 4] + length.to_bytes(4, "big") + b"\x00\xc0\x28" + piano[events:]
+    (tmp_path / "violin.mid").write_bytes(violin)
+    words = ["extend", str(tmp_path / "violin.mid"), "--notes", "3", "--model", str(filling_engine.bundle.path)]
+    assert main([*words, "-o", str(tmp_path / "b.mid")]) == 0
+    assert f"It has no piano: {len(waltz)} notes for strings are played on one." in capsys.readouterr().err

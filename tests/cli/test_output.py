@@ -42,3 +42,13 @@ def test_a_file_is_of_the_kind_that_its_ending_says(
     path = tmp_path / f"take.{ending}"
     assert main(["compose", "--model", str(tiny_bundle), "--notes", "5", "--seed", "1", "-o", str(path)]) == 0
     assert path.read_bytes().startswith(begins) and "Hear it" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["take.txt", "take.MP4", "take.mscz"])
+def test_an_unknown_ending_is_refused_and_nothing_is_made(name: str, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=r"a piece is saved as \.mid, .*\.png, by the ending"):
+        find_output(tmp_path / name, 1)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / name).mkdir()
+    assert find_output(tmp_path / name, 1) == tmp_path / name  # a folder may be called as it likes
+    assert find_output(tmp_path / "op. 1 no.2", 1).is_dir()

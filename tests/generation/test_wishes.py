@@ -97,3 +97,9 @@ def test_a_piece_is_as_asked_until_its_wish_changes(filling_engine: OnnxEngine) 
     assert changed != begin
     request = Request(notes=40, seed=5, wishes=read_wishes(density="1@0:00,9@0:03"))
     assert Request.from_description(request.describe()) == request
+
+
+@pytest.mark.parametrize("text", ["1:75", "0:60", "1:60:00"])
+def test_a_time_has_less_than_sixty_after_a_colon(text: str) -> None:
+    with pytest.raises(RequestError, match="after a colon stands less than 60"):
+        read_time(text)

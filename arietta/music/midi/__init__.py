@@ -221,6 +221,9 @@ def _remarks(file: File, drum_count: int, family_counts: list[int]) -> list[str]
     if len(families) > 1:
         counts = ", ".join(f"{_notes(count)} for {family}" for family, count in families.items())
         remarks.append(f"Several instruments were merged into one piano: {counts}.")
+    elif families and FAMILIES[0] not in families:
+        ((family, count),) = families.items()
+        remarks.append(f"It has no piano: {_notes(count)} for {family} are played on one.")
     return remarks
 
 
