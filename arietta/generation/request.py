@@ -249,6 +249,11 @@ class Likely(Protocol):
 AnyTake = TypeVar("AnyTake", bound=Likely)
 
 
+def likelihood_key(nats: tuple[float, float, float] | None, nll: float, seed: int) -> tuple[float, int]:
+    """Return what sorts takes, the likeliest first: nats per token of passages, else nats per note; then the seed."""
+    return (nll if nats is None else nats[2]), seed
+
+
 def likeliest_first(takes: Iterable[AnyTake]) -> list[AnyTake]:
-    """Sort takes by the mean nats per token of their passages, those without one by nats per note, then by seed."""
-    return sorted(takes, key=lambda take: (take.nats[2] if take.nats else take.nll, take.request.seed))
+    """Sort takes by their `likelihood_key`."""
+    return sorted(takes, key=lambda take: likelihood_key(take.nats, take.nll, take.request.seed))

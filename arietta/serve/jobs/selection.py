@@ -1,15 +1,18 @@
-"""Mark the best of several pieces that were ordered together, once the last of them has ended; none is deleted.
+"""Pieces that were ordered together: takes of a passage in order of their likelihood, and the best of others marked.
+
+They are marked once the last of them has ended; none is deleted.
 
 The mark stands in the figures of every finished piece of the order: whether it is chosen, its score and the parts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ...evaluation.ranking import rank_takes, typical_nats
+from ...generation.request import likelihood_key
 from ...model.bundle import Bundle
 from ...music.notes import Notes
 from .event_log import to_notes
@@ -19,6 +22,20 @@ from .job import State
 # Keys in `Record.asked`: the id of the first piece of the order, and how many of the order shall be marked.
 ORDER, BEST = "order", "best"
 MARK = "choice"  # key in `JobOutcome.figures`
+
+
+def rank_records(records: Iterable[Record]) -> list[Record]:
+    """Sort takes as `likeliest_first` does; those that have no figures, not yet or never, come last, by their seeds."""
+
+    def key(record: Record) -> tuple[bool, float, int]:
+        figures, seed = record.outcome.figures or {}, record.asked.get("seed", 0)
+        if "nll_per_note" not in figures:
+            return True, 0.0, seed
+        nats = figures.get("nats_per_token")
+        means = None if nats is None else (nats["passage"], nats["after"], nats["both"])
+        return False, *likelihood_key(means, figures["nll_per_note"], seed)
+
+    return sorted(records, key=key)
 
 
 @dataclass(frozen=True)

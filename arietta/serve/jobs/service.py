@@ -37,7 +37,7 @@ from .models import Models
 from .notifier import Notifier
 from .problem import SERVER_FAILURE, problem_json
 from .scheduler import Scheduler
-from .selection import BEST, ORDER, mark_best
+from .selection import BEST, ORDER, mark_best, rank_records
 
 UPLOAD = "upload"  # the verb of pieces that come from elsewhere
 RETRY_SECONDS = 2.0  # between two tries to store what a full disk refused
@@ -165,6 +165,10 @@ class Service:
         jobs = dict(self._jobs)  # before the history is read, for the reason in `find`
         records = self.history.page(limit, before=before, only_favourites=only_favourites)
         return [_current(record, jobs.get(record.id)) for record in records]
+
+    def takes(self, order: str) -> list[Record]:
+        """Return the takes of a passage that were asked for together, by the id of the first: the likeliest first."""
+        return rank_records(self.find(record.id) for record in self.history.order(order))
 
     def job(self, key: str) -> Job | None:
         """Return the job of a piece while it is under way."""
@@ -362,11 +366,9 @@ def _record(order: Order, job: Job, first_key: str) -> Record:
     """Describe a new job for the history; `first_key` is that of the first job ordered with it."""
     request, bundle = job.attempt.generation.request, job.attempt.generation.bundle
     description = {"model": bundle.name, "bundle": bundle.fingerprint} | request.describe()
-    asked = dict(description)
-    if order.continues is not None:
-        asked["continues"] = order.continues
+    asked = description | ({} if order.continues is None else {"continues": order.continues})
     if order.verb is not None or request.edit is not None:
-        asked |= {"verb": order.verb, "given": order.given}
+        asked |= {"verb": order.verb, "given": order.given, ORDER: first_key}
     if request.edit is not None:
         asked |= describe_passage(request.edit)
     if order.original:

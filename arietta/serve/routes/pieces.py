@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from ...errors import RequestError
 from ..jobs.history import Record
 from ..jobs.job import Job
+from ..jobs.selection import rank_records
 from ..jobs.service import Service, UnknownPieceError
 from .middleware import client_of
 from .problems import problem_responses
@@ -31,6 +32,12 @@ composed. Pieces under way are composed together; what each becomes depends on i
 WAIT = Query(description="Wait up to so many seconds for the pieces to be done.", ge=0, examples=[30])
 LIMIT = Query(description="How many pieces at most.", ge=1, le=MOST_PER_PAGE)
 BEFORE = Query(description="`next` of the page before.", pattern="^[0-9]{1,18}$")
+ORDER = Query(
+    description="Only the takes that were asked for together, by `request.order` of any: the likeliest first, those "
+    "that are not done last. They come in one page.",
+    pattern="^[0-9a-f]{16}$",
+    examples=["0123456789abcdef"],
+)
 FAVOURITES = Query(description="Only favourites.")
 LOCATION = {"Location": {"description": "The first piece.", "schema": {"type": "string"}}}
 # Bodies that are not read by FastAPI, which parses JSON in the event loop; `app` adds their schemas.
@@ -81,6 +88,8 @@ async def ask_for_pieces(
     await wait_for(service, jobs, wait)
     answer.headers["Location"] = f"/v1/pieces/{records[0].id}"
     current = await run_in_threadpool(lambda: [service.find(record.id) for record in records])
+    if orders[0].verb is not None and all(record.state.is_final for record in current):
+        current = rank_records(current)
     return Pieces(pieces=await run_in_threadpool(lambda: [piece_view(service, record) for record in current]))
 
 
@@ -95,8 +104,12 @@ async def list_pieces(
     limit: Annotated[int, LIMIT] = 50,
     before: Annotated[str | None, BEFORE] = None,
     favourites: Annotated[bool, FAVOURITES] = False,
+    order: Annotated[str | None, ORDER] = None,
 ) -> PiecePage:
     """Return a page of the stored pieces."""
+    if order is not None:
+        takes = await run_in_threadpool(service.takes, order)
+        return PiecePage(pieces=await run_in_threadpool(lambda: list(_sound_views(service, takes))), next=None)
     page = partial(service.page, before=None if before is None else int(before), only_favourites=favourites)
     records = await run_in_threadpool(page, limit + 1)  # one more tells whether there are older ones
     older = str(records[limit - 1].number) if len(records) > limit else None

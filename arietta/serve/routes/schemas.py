@@ -267,6 +267,9 @@ class RequestView(BaseModel):
 
     verb: str | None = Field(None, description="What is done to given music, or `upload`.", exclude_if=is_none)
     given: str | None = Field(None, description="The piece that a verb worked on.", exclude_if=is_none)
+    order: str | None = Field(
+        None, description="The first of the takes that were asked for together.", exclude_if=is_none
+    )
     passage: dict[str, Any] | None = Field(None, description="Which passage is written.", exclude_if=is_none)
     model: str | None = Field(None, exclude_if=is_none)
     bundle: str | None = Field(None, description="Fingerprint of exactly these weights.", exclude_if=is_none)
@@ -372,7 +375,7 @@ class PieceView(BaseModel):
 
 
 class Pieces(BaseModel):
-    """Pieces, in the order of their seeds."""
+    """Pieces in the order of their seeds; takes of a verb that are all over have the likeliest first."""
 
     pieces: list[PieceView]
 

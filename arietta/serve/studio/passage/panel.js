@@ -112,8 +112,16 @@ export class PassagePanel {
     if (current.take.isDone && current.take.piece.figures) parts.push(translateCount("newOnes", current.take.piece.figures.notes));
     else if (current.take.isRunning) parts.push(translateCount("newOnes", current.take.sequence.notes.filter(({ isGiven }) => !isGiven).length), translate("composing"));
     else parts.push(statusLine(current.take));
-    const likelihood = current.take.piece.figures?.nll_per_note;
-    if (likelihood) parts.push(translate("natsPerNote", { count: decimal(likelihood, 2) }));
+    const nats = likelihood(current);
+    if (nats !== null) parts.push(translate(current.take.piece.figures.nats_per_token ? "natsPerToken" : "natsPerNote", { count: decimal(nats, 2) }));
+    const measured = this.#takes.takes.map(likelihood).filter((count) => count !== null);
+    if (measured.length > 1 && nats === Math.min(...measured)) parts.push(translate("likeliestTake"));
     return parts.join(" · ");
   }
+}
+
+/** By what takes are ranked, fewer being likelier: nats per token of a passage, of an extension per note. */
+function likelihood({ take }) {
+  const { figures } = take.piece;
+  return figures?.nats_per_token?.both ?? figures?.nll_per_note ?? null;
 }

@@ -11,17 +11,24 @@ import pytest
 from arietta.errors import RequestError
 from arietta.generation.loop import generate
 from arietta.generation.request import Request
+from arietta.generation.verbs import regenerate
 from arietta.model.engine import OnnxEngine
 from arietta.music.notes import Notes
 from arietta.serve.jobs.editing.passages import KEPT, Wanted, describe_passage, stored_edit
 from arietta.serve.jobs.job import State
 from arietta.serve.jobs.models import Models
-from tests.support.servers import composed, look, opened, problem, serving, submit, until
+from tests.support.servers import ask, composed, look, opened, problem, serving, submit, until
 
 
 @pytest.fixture(scope="module")
 def filling(filling_engine: OnnxEngine) -> Models:
     return Models([filling_engine.bundle.path])
+
+
+def sent(notes: Notes) -> dict[str, Any]:
+    """Music as HTTP takes it."""
+    columns = (notes.onset.tolist(), notes.duration.tolist(), notes.pitch.tolist(), notes.velocity.tolist())
+    return {"notes": list(zip(*columns, strict=True)), "pedal": notes.pedal.tolist()}
 
 
 def scale() -> Notes:
@@ -59,9 +66,7 @@ def test_a_passage_is_that_of_the_library_also_from_a_server_that_goes_on(fillin
 
 
 def test_a_passage_is_asked_for_over_http_and_all_around_it_stays(filling: Models, tmp_path: Path) -> None:
-    music, notes = scale(), scale()
-    columns = (notes.onset.tolist(), notes.duration.tolist(), notes.pitch.tolist(), notes.velocity.tolist())
-    given = {"notes": list(zip(*columns, strict=True)), "pedal": notes.pedal.tolist()}
+    music, given = scale(), sent(scale())
     with serving(filling, tmp_path) as client:
         asked: dict[str, Any] = {"verb": "regenerate", "given": given, "from": 5, "to": 9, "seed": 3}
         piece = composed(client, **asked)
@@ -139,3 +144,19 @@ def test_a_model_that_cannot_fill_says_so(models: Models, tmp_path: Path) -> Non
     edit = Wanted("regenerate", 5.0, 9.0).edit(scale(), 3)
     with opened(models, tmp_path) as service, pytest.raises(RequestError, match="cannot write passages"):
         submit(service, Request(edit=edit))
+
+
+def test_takes_are_ranked_over_http_as_the_library_ranks_them(filling_engine: OnnxEngine, tmp_path: Path) -> None:
+    ranked = regenerate(scale(), 5.0, 9.0, n=3, seed=3, model=filling_engine)
+    with serving(Models([filling_engine.bundle.path]), tmp_path) as client:
+        asked = {"verb": "regenerate", "given": sent(scale()), "from": 5, "to": 9, "seed": 3, "count": 3}
+        pieces = ask(client, wait=60, **asked)
+        assert [piece["request"]["seed"] for piece in pieces] == [take.request.seed for take in ranked]
+        for piece, take in zip(pieces, ranked, strict=True):
+            assert take.nats is not None
+            assert piece["figures"]["nats_per_token"] == dict(zip(("passage", "after", "both"), take.nats, strict=True))
+        order = pieces[0]["request"]["order"]
+        listed = client.get("/v1/pieces", params={"order": order}).json()
+        assert [piece["id"] for piece in listed["pieces"]] == [piece["id"] for piece in pieces]
+        assert client.get("/v1/pieces", params={"order": "0" * 16}).json()["pieces"] == []
+        assert "order" in problem(client.get("/v1/pieces", params={"order": "x"}), 422)

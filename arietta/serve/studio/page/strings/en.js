@@ -127,6 +127,8 @@ export default {
   notesPerSecond: "{count} notes per second",
   surprisal: "Surprise",
   natsPerNote: "{count} nats per note",
+  natsPerToken: "{count} nats per token",
+  likeliestTake: "the likeliest take",
   originality: "Originality",
   sharesNothing: "no long passage in common with the music that the model learned from",
   sharesLittle: "shares {count} notes with {work}, no more than pieces by people share with each other",

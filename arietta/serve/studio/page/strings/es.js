@@ -127,6 +127,8 @@ export default {
   notesPerSecond: "{count} notas por segundo",
   surprisal: "Sorpresa",
   natsPerNote: "{count} nats por nota",
+  natsPerToken: "{count} nats por token",
+  likeliestTake: "la toma más probable",
   originality: "Originalidad",
   sharesNothing: "ningún pasaje largo en común con la música de la que aprendió el modelo",
   sharesLittle: "comparte {count} notas con {work}, no más que las obras de personas entre sí",
