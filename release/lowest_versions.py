@@ -139,6 +139,7 @@ class Trial:
                     (self.folder / "served.mid").write_bytes(answer.read())
             finally:
                 process.terminate()
+                process.wait()  # before its output is closed, into which it logs
         self.expect_notes(self.folder / "served.mid", 20)
 
     def train(self) -> None:
