@@ -43,13 +43,14 @@ def test_the_bare_command_greets(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_explains_itself_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_verb_explains_itself_and_begins_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main([verb, "--help"])
     assert left.value.code == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith(f"usage: arietta {verb}")
-    assert any(line.startswith(" ") and f"arietta {verb} " in f"{line} " for line in lines[1:])
+    assert lines[1] == "" and lines[2] in ("example:", "examples:")
+    assert lines[3].startswith(f"  arietta {verb}")
+    assert any(line.startswith(f"usage: arietta {verb}") for line in lines)
     assert max(len(line) for line in lines) <= 120
 
 

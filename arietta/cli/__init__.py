@@ -106,12 +106,23 @@ def _run(words: list[str]) -> int:
     return _module(arguments.verb).run(arguments) or 0
 
 
+class VerbParser(argparse.ArgumentParser):
+    """A parser whose help begins with what the verb does and its examples; the usage is at the end."""
+
+    def format_help(self) -> str:
+        usage = self.format_usage()
+        return f"{super().format_help().removeprefix(usage).lstrip()}\n{usage}"
+
+
 def make_parser(words: Sequence[str]) -> argparse.ArgumentParser:
     """Return the parser of the command; of the verbs only the one that `words` begin with has its arguments."""
     parser = argparse.ArgumentParser(prog="arietta", description="Compose expressive piano music as MIDI.")
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     verbs = parser.add_subparsers(
-        dest="verb", metavar="VERB", title="verbs (arietta VERB --help explains one, with examples)"
+        dest="verb",
+        metavar="VERB",
+        title="verbs (arietta VERB --help explains one, with examples)",
+        parser_class=VerbParser,
     )
     for name, summary in VERBS.items():
         verb = verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
