@@ -138,6 +138,7 @@ class Report:
             "entropy": profile.entropy,
             "coming_back": dict(profile.recurrence),
             "loops": self.loops,
+            "touch": self.touch and asdict(self.touch),
             "model": self.model,
             "bundle": self.bundle,
             "nats_per_note": profile.nats_per_note,

@@ -205,8 +205,10 @@ def unread_sentence(name: str, unread: Sequence[Path]) -> str:
 
 
 def report_json(report: Report) -> dict[str, Any]:
-    """Describe a report as JSON values, with the sentences that say what it shares."""
+    """Describe a report as JSON values, with the sentences that say how it is touched and what it shares."""
     values = report.to_json()
+    if report.touch is not None:
+        values["touch"] |= {"sentence": _touch(report.touch)}
     if report.shared is not None:
         sentences = percentile_sentences(report.shared.percentiles)
         values["originality"] |= {"sentences": sentences, "index": index_sentence(report.shared.index)}

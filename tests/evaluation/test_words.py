@@ -18,6 +18,7 @@ from arietta.evaluation.words import (
     name_of,
     percentile_sentences,
     plain_words,
+    report_json,
     retry_sentences,
     unread_sentence,
 )
@@ -109,3 +110,12 @@ def test_a_long_gap_and_staccato_are_said() -> None:
         "0% of the notes sound for less than 0.1 s; the longest wait is 0.2 s, from 0:00 on"
     )
     assert "touch" not in plain_words(report_on(Notes.of([0], [1], [60], [60])))
+
+
+def test_json_has_the_touch_in_figures_and_in_the_same_words() -> None:
+    onset = [*(0.25 * step for step in range(20)), *(30 + 0.25 * step for step in range(20))]
+    report = report_on(Notes.of(onset, [0.04] * 36 + [2.0] * 4, [60, 64] * 20, [64] * 40))
+    touch = report_json(report)["touch"]
+    assert touch.pop("sentence") == plain_words(report)["touch"]
+    assert touch == {"short": 0.9, "wait": pytest.approx(25.25), "wait_onset": pytest.approx(4.75)}
+    assert report_json(report_on(Notes.of([0], [1], [60], [60])))["touch"] is None

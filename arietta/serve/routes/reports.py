@@ -50,6 +50,7 @@ class ReportView(BaseModel):
     entropy: float | None = Field(description="Of the pitch classes, in bits.")
     coming_back: Figures = Field(description="How like each window is to its like elsewhere, by seconds a window.")
     loops: list[float] = Field(description="When a pattern has come eight times in a row.")
+    touch: dict[str, Any] | None = Field(description="The share of short notes and the longest wait, with a sentence.")
     model: str | None
     bundle: str | None
     nats_per_note: float | None = Field(description="Under the model; less is more as it expected.")
