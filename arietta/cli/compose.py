@@ -30,12 +30,13 @@ from ..program import command
 from .output import (
     add_model,
     add_output,
+    add_transpose,
     add_wishes,
     check_count,
     find_output,
     print_how_to_hear,
+    read_given,
     read_integer,
-    read_music,
     read_number,
     save_take,
 )
@@ -82,6 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how strongly to follow style and wishes, 1 as the model does, more brings them out (default: its own)",
     )
     add_wishes(parser)
+    add_transpose(parser)
     parser.add_argument(
         "--count",
         metavar="M",
@@ -241,6 +243,8 @@ def _requests(arguments: argparse.Namespace) -> list[Request]:
 
 def _prompt(arguments: argparse.Namespace) -> Notes | None:
     if arguments.prompt is None:
+        if arguments.transpose:
+            raise RequestError("--transpose moves the music of --prompt FILE: name the file")
         if arguments.prompt_notes is not None:
             raise RequestError("--prompt-notes says how much of --prompt FILE to take: name the file")
         return None
@@ -248,7 +252,7 @@ def _prompt(arguments: argparse.Namespace) -> Notes | None:
 
     if arguments.prompt_notes is not None and arguments.prompt_notes < 1:
         raise RequestError(f"--prompt-notes must be 1 or more, not {arguments.prompt_notes}")
-    notes = read_music(arguments.prompt, "to go on from")
+    notes = read_given(arguments, arguments.prompt, "to go on from")
     return notes if arguments.prompt_notes is None else first(notes, arguments.prompt_notes)
 
 

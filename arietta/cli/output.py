@@ -84,6 +84,27 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_transpose(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that moves given music to the key that is asked for."""
+    parser.add_argument(
+        "--transpose", action="store_true", help="first move the given music to --key, by the smallest interval"
+    )
+
+
+def read_given(arguments: argparse.Namespace, path: Path, purpose: str) -> Notes:
+    """Read music as `read_music` does and, with --transpose, move it to the key; says on stderr by how much."""
+    notes = read_music(path, purpose)
+    if not arguments.transpose:
+        return notes
+    if arguments.key is None:
+        raise RequestError('--transpose moves the given music to a key: say which, as --key "D minor"')
+    from ..generation.verbs import transpose_to_key
+
+    notes, semitones = transpose_to_key(notes, arguments.key)
+    print(escape_name(f"{path}: transposed by {semitones:+d} semitones."), file=sys.stderr)
+    return notes
+
+
 def read_music(path: Path, purpose: str) -> Notes:
     """Read the notes of a file and say on stderr what was left out; raises RequestError where it has none."""
     from ..music.reading import read_piece
@@ -108,7 +129,9 @@ def find_output(out: Path, count: int, sources: Sequence[Path] = ()) -> Path:
     from ..render.formats import MIDI, PICTURES, SCORES, SOUNDS
 
     endings = MIDI + SOUNDS + SCORES + PICTURES
-    if re.fullmatch(r"\.[a-z]\w{0,9}", out.suffix.lower()) and out.suffix.lower() not in endings and not out.is_dir():
+    # A name such as takes.v2 is a folder's; two letters or more are meant to be a kind of file.
+    ending = out.suffix.lower()
+    if re.fullmatch(r"\.[a-z]{2,9}\d?", ending) and ending not in endings and not out.exists():
         raise RequestError(f"{out}: a piece is saved as {', '.join(endings)}, by the ending of its name")
     is_file = _is_file(out)
     if is_file and count > 1:

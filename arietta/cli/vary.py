@@ -11,7 +11,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from .output import add_takes, read_music, read_number, write_takes
+from .output import add_takes, add_transpose, read_given, read_number, write_takes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,11 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.4,
         help="from 0, the piece, to 1, all phrases new and no line kept (default %(default)s)",
     )
+    add_transpose(parser)
     add_takes(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     from ..generation.verbs import vary
 
-    work = partial(vary, read_music(arguments.file, "to vary"), arguments.strength)
+    work = partial(vary, read_given(arguments, arguments.file, "to vary"), arguments.strength)
     return write_takes(arguments, [arguments.file], work, "varying")

@@ -12,6 +12,7 @@ passage and of the 64 tokens after it.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -25,10 +26,12 @@ from ..codecs.codec import Booleans
 from ..codecs.grid import STEPS_PER_SECOND, TIME_STEPS
 from ..errors import NUMBER, RequestError, require
 from ..model.bundle import Bundle, condition_of
+from ..model.conditions import CLEAR, KEYS
 from ..model.config import ANY
 from ..model.engine import Engine, shared_engine
 from ..model.sampling import Sampling
-from ..music.notes import Note, Notes, Pedal, join, select, shift, trim
+from ..music.keys import find_key
+from ..music.notes import Note, Notes, Pedal, join, select, shift, transpose, trim
 from ..render.score.hands import split_hands
 from .batch import generate_all
 from .conversion import as_notes
@@ -164,6 +167,27 @@ def cut_at(notes: Notes, second: float | None) -> Notes:
         raise RequestError(f"no note begins before {second:g} s, where the piece is cut")
     duration = np.where(cut.release <= second, cut.duration, second - cut.onset)
     return Notes.of(cut.onset, duration, cut.pitch, cut.velocity, cut.pedal)
+
+
+def transpose_to_key(music: Any, key: str) -> tuple[Notes, int]:
+    """Return music in `key`, moved by the smallest interval on the 88 keys that takes it there, and the semitones.
+
+    Raises RequestError where the music has no clear key or one of the other mode, and where it would leave the keys.
+    """
+    notes, ((_, wished), *others) = _read(music), read_wishes(key=key)["key"]
+    if others:
+        raise RequestError("music is moved to one key: not to several over time")
+    is_minor, tonic = divmod(KEYS.index(str(wished)), 12)
+    found = find_key(notes.pitch, notes.duration)
+    if found is None or found.clarity <= CLEAR:
+        raise RequestError(f"the music has no clear key, so it cannot be moved to {wished}")
+    if found.is_minor != bool(is_minor):
+        raise RequestError(f"the music is in {found.name}: moving it gives no {wished}, only another of its mode")
+    up = (tonic - found.tonic) % 12
+    for semitones in sorted((up, up - 12), key=abs):
+        with contextlib.suppress(ValueError):
+            return transpose(notes, semitones), semitones
+    raise RequestError(f"the music, in {found.name}, has no room on the 88 keys to be moved to {wished}")
 
 
 def score_passage(take: Take, engine: Engine) -> Take:

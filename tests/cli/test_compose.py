@@ -164,7 +164,7 @@ def test_a_name_that_ends_in_mid_is_a_file(tiny_bundle: Path, here: Path, name: 
     assert files(here) == [name]
 
 
-@pytest.mark.parametrize("name", ["takes", "takes/", "new/takes", "takes.v2", "takes.txt", "."])
+@pytest.mark.parametrize("name", ["takes", "takes/", "new/takes", "takes.v2", "."])
 def test_any_other_name_is_a_folder(tiny_bundle: Path, here: Path, name: str) -> None:
     run(tiny_bundle, "--notes", "5", "--seed", "1", "-o", name)
     assert files(here) == [str(Path(name) / "tiny-any-0005-notes-seed-1.mid")]

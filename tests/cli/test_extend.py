@@ -35,3 +35,18 @@ def test_a_file_without_a_piano_is_read_and_a_remark_says_so(
     words = ["extend", str(tmp_path / "violin.mid"), "--notes", "3", "--model", str(filling_engine.bundle.path)]
     assert main([*words, "-o", str(tmp_path / "b.mid")]) == 0
     assert f"It has no piano: {len(waltz)} notes for strings are played on one." in capsys.readouterr().err
+
+
+def test_given_music_is_moved_to_the_key_first(
+    tmp_path: Path, filling_engine: OnnxEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pitch = [62, 66, 69, 74, 67, 71, 64, 69, 73, 62]
+    onset = [0.5 * number for number in range(10)]
+    (tmp_path / "a.mid").write_bytes(midi_bytes(Notes.of(onset, [0.4] * 10, pitch, [64] * 10)))
+    words = ["extend", str(tmp_path / "a.mid"), "--notes", "3", "--model", str(filling_engine.bundle.path)]
+    words += ["-o", str(tmp_path / "b.mid"), "--transpose"]
+    assert main([*words, "--key", "C major"]) == 0
+    assert "transposed by -2 semitones." in capsys.readouterr().err
+    assert read_midi(tmp_path / "b.mid").pitch[:10].tolist() == [number - 2 for number in pitch]
+    assert main(words) == 2
+    assert "say which" in capsys.readouterr().err

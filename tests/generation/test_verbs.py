@@ -6,13 +6,27 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given as hypothesis_given
+from hypothesis import settings
+from hypothesis import strategies as st
 
 import arietta
 from arietta.errors import RequestError
 from arietta.generation.request import Take
-from arietta.generation.verbs import accompany, connect, extend, find_kept, lead_in, regenerate, vary
+from arietta.generation.verbs import (
+    accompany,
+    connect,
+    extend,
+    find_kept,
+    lead_in,
+    regenerate,
+    transpose_to_key,
+    vary,
+)
+from arietta.model.conditions import KEYS
 from arietta.model.engine import OnnxEngine
-from arietta.music.notes import Notes
+from arietta.music.keys import find_key
+from arietta.music.notes import Notes, transpose
 
 
 def piece(count: int = 90, step: float = 0.25) -> Notes:
@@ -186,3 +200,34 @@ def test_five_thousand_notes_in_a_second_are_worked_on_or_refused(ask: Any, fill
         assert "choose a shorter passage" in str(error)  # noqa: PT017 - either answer is right
         return
     assert (~take.is_new).sum() >= 20
+
+
+SCALE_IN_C = [60, 64, 67, 72, 65, 69, 62, 67, 71, 60]
+
+
+def line(pitch: list[int]) -> Notes:
+    return Notes.of(np.arange(len(pitch)) * 0.5, [0.4] * len(pitch), pitch, [64] * len(pitch), [(0.1, 2.0)])
+
+
+@settings(max_examples=40, deadline=None)
+@hypothesis_given(higher=st.integers(-20, 20), tonic=st.sampled_from(KEYS[:12]))
+def test_music_moved_to_a_key_keeps_its_intervals_and_times_and_moves_least(higher: int, tonic: str) -> None:
+    music = line([pitch + higher for pitch in SCALE_IN_C])
+    moved, semitones = transpose_to_key(music, tonic)
+    assert -6 <= semitones <= 6
+    assert moved == transpose(music, semitones)
+    assert np.array_equal(np.diff(moved.pitch.astype(int)), np.diff(music.pitch.astype(int)))
+    key = find_key(moved.pitch, moved.duration)
+    assert key is not None and (key.tonic, key.is_minor) == (KEYS.index(tonic), False)
+
+
+def test_music_moves_the_longer_way_where_the_keyboard_ends_and_else_is_refused() -> None:
+    assert transpose_to_key(line([pitch + 36 for pitch in SCALE_IN_C]), "D major")[1] == -10
+    with pytest.raises(RequestError, match="no room on the 88 keys to be moved to D major"):
+        transpose_to_key(line([21, 108] + [pitch + 7 for pitch in SCALE_IN_C]), "D major")
+    with pytest.raises(RequestError, match="is in C major: moving it gives no D minor"):
+        transpose_to_key(line(SCALE_IN_C), "D minor")
+    with pytest.raises(RequestError, match="no clear key"):
+        transpose_to_key(line(list(range(60, 72))), "D minor")
+    with pytest.raises(RequestError, match="to one key"):
+        transpose_to_key(line(SCALE_IN_C), "D major@0:00,C major@0:10")
