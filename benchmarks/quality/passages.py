@@ -1,7 +1,8 @@
 """What passages that a model writes into real pieces are like beside those that stood there.
 
     python -m benchmarks.quality.passages written --corpus corpus --model concert --on maestro --passages 100
-    python -m benchmarks.quality.passages known --corpus corpus --model piano --on giantmidi --passages 24
+    python -m benchmarks.quality.passages known --corpus corpus --model piano --on giantmidi --passages 24 --notes 64
+    python -m benchmarks.quality.passages joined --corpus corpus --model piano --on giantmidi --passages 50
 
 written: notes per second, mean velocity and mean pitch of a passage over the true one's, geometric means over passages
 of 100 notes, one from somewhere in each test piece, with 95 % bootstrap intervals. And its seams: how the gap between
@@ -10,8 +11,12 @@ often a logistic regression on eight notes either side tells a seam from a momen
 piece; half are right by chance.
 
 known: nats per token of true passages of 16, 64 and 256 notes, where the model knows both sides, or the left one alone;
-with 256 tokens on each side, or as many as it can see; and of 64 notes with their top line kept. `led` knows both
-sides, and the last tokens before a passage stand after FILL, as they do where passages are written.
+with 256 tokens on each side, or as many as it can see. `led` knows both sides, and the last tokens before a passage
+stand after FILL, as they do where passages are written, by `connect` too; `led_all` sees as many as it can. `lead_in`
+knows the right side alone, as that verb does. Of 64 notes: `line_kept`, nats of the tokens that are not of the top line
+where that is kept, and `line_unknown`, of the same ones where nothing is.
+
+joined: seams of `lead_in` and `connect`, which write passages of as long as the true ones between the same pieces.
 
 One JSON line a case.
 """
@@ -31,6 +36,7 @@ from arietta.corpus.store import Store, open_store
 from arietta.generation.given import Layout, find_outer_line, kept_tokens, lay_out
 from arietta.generation.passage import CONTEXT, LEAD, Edit, filling_codec
 from arietta.generation.request import Request, Take
+from arietta.generation.verbs import connection_edit, lead_in_edit
 from arietta.model.bundle import DEFAULT_MODEL, condition_of, load_bundle
 from arietta.model.config import ANY
 from arietta.model.engine import OnnxEngine, load_engine
@@ -47,18 +53,23 @@ FOLDS = 5
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("written", "known"))
+    parser.add_argument("what", choices=("written", "known", "joined"))
     parser.add_argument("--corpus", required=True)
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--on", default="giantmidi", choices=("maestro", "giantmidi"))
     parser.add_argument("--passages", type=int, default=100)
+    parser.add_argument("--notes", type=int, nargs="*", default=(16, 64, 256), help="of true passages (%(default)s)")
     parser.add_argument("--temperature", help="a number, or time=1,symbol=0.9")
     parser.add_argument("--top-p")
     arguments = parser.parse_args()
     store, engine = open_store(arguments.corpus), load_engine(load_bundle(arguments.model))
     name = f"{engine.bundle.name}, {arguments.on}"
     if arguments.what == "known":
-        print_known(name, draw_passages(store, arguments.on, arguments.passages), engine)
+        for count in arguments.notes:
+            print_known(f"{name}, {count} notes", count, draw_passages(store, arguments.on, arguments.passages), engine)
+        return
+    if arguments.what == "joined":
+        print_joined(name, draw_passages(store, arguments.on, arguments.passages), engine)
         return
     sampling = Sampling.read(arguments.temperature, arguments.top_p, None, None)
     if sampling != Sampling():
@@ -118,8 +129,8 @@ def print_written(name: str, takes: Sequence[Take]) -> None:
     tell(f"passages/written/{name}", **told)
 
 
-def print_seams(name: str, takes: Sequence[Take]) -> None:
-    """Tell seams from moments of the same pieces outside their passages."""
+def print_seams(name: str, takes: Sequence[Take], *, only_last: bool = False) -> None:
+    """Tell seams, or only those where passages end, from moments of the same pieces outside their passages."""
     seams, real, fold = [], [], []
     rng = np.random.default_rng(1)
     for number, take in enumerate(takes):
@@ -127,11 +138,14 @@ def print_seams(name: str, takes: Sequence[Take]) -> None:
         notes, true = take.notes, edit.music
         edges = np.searchsorted(notes.onset, [edit.start, edit.stop]).tolist()
         outside = np.flatnonzero(~inside(true, edit))
-        moments = [int(m) for m in outside[(outside >= BESIDE) & (outside < len(true) - BESIDE)]]
+        # A passage begins with the first note of its moment, and so does what it is held against.
+        firsts = np.searchsorted(true.onset, true.onset[outside])
+        moments = [int(m) for m in firsts[(firsts >= BESIDE) & (firsts < len(true) - BESIDE)]]
         moments = [m for m in moments if not inside(true, edit)[m - BESIDE : m + BESIDE].any()]
         if len(moments) < 2:
             continue
-        for edge, moment in zip(edges, rng.choice(moments, 2, replace=False).tolist(), strict=True):
+        pairs = list(zip(edges, rng.choice(moments, 2, replace=False).tolist(), strict=True))
+        for edge, moment in pairs[1:] if only_last else pairs:
             if BESIDE <= edge <= len(notes) - BESIDE:
                 seams.append(beside(notes, edge))
                 real.append(beside(true, moment))
@@ -181,53 +195,82 @@ def ks(first: Sequence[float], second: Sequence[float]) -> float:
     return float(np.abs(shares[0] - shares[1]).max())
 
 
-def print_known(name: str, edits: Sequence[Edit], engine: OnnxEngine) -> None:
-    """Tell how much likelier true passages are where more is known."""
+def print_joined(name: str, edits: Sequence[Edit], engine: OnnxEngine) -> None:
+    """Tell the seams that `lead_in` and `connect` leave before the same music."""
+    joins: dict[str, list[Edit]] = {"lead_in": [], "connect": []}
+    for edit in edits:
+        before, after = edit.music.between(0, edit.start), trim(edit.music.between(edit.stop, edit.music.seconds))
+        seconds = min(edit.stop - edit.start, 60.0)
+        joins["lead_in"].append(lead_in_edit(after, seconds))
+        joins["connect"].append(connection_edit(before, after, seconds))
+    for verb, asked in joins.items():
+        requests = [Request(edit=edit, seed=seed) for seed, edit in enumerate(asked)]
+        print_seams(f"{verb}, {name}", compose_all(requests, engine, task=verb), only_last=True)
+
+
+def print_known(name: str, count: int, edits: Sequence[Edit], engine: OnnxEngine) -> None:
+    """Tell how much likelier true passages of `count` notes are where more is known."""
     codec = filling_codec(engine.bundle)
-    for count in (16, 64, 256):
-        sums: dict[str, list[float]] = {}
-        tokens_in_all = []
-        for edit in edits:
-            tokens = codec.encode(trim(edit.music))
-            notes = np.flatnonzero(tokens[:, 1] < KEY_COUNT)
-            middle = len(notes) // 2
-            if middle < count // 2 + BESIDE or middle + count // 2 + BESIDE > len(notes):
-                continue
-            first, stop = notes[[middle - count // 2, middle + count // 2]].tolist()
-            before, passage, after = tokens[1:first], tokens[first:stop], tokens[stop:]
-            near = lay_out(before[-CONTEXT:], passage, after[:CONTEXT])
-            cases = {"both": near, "left": None, "all": lay_out(before, passage, after, length=2040)}
-            led = lay_out(before[-CONTEXT:-LEAD], tokens[first - LEAD : stop], after[:CONTEXT])
-            nats = passage_nats(engine, led, before[-CONTEXT:], passage, LEAD)
-            sums.setdefault("led", []).append(nats)
-            if count == 64:
-                line = np.zeros(len(passage), dtype=np.bool_)
-                is_note = passage[:, 1] < KEY_COUNT
-                steps = TIME_STEPS[passage[:, 0]].cumsum()
-                line[is_note] = find_outer_line(passage[is_note, 1], steps[is_note], 3, is_top=True)
-                kept = kept_tokens(passage, line)
-                cases["line kept"] = lay_out(before[-CONTEXT:], passage, after[:CONTEXT], kept=kept)
-            for case, layout in cases.items():
-                sums.setdefault(case, []).append(passage_nats(engine, layout, before[-CONTEXT:], passage))
-            tokens_in_all.append(len(passage))
-        lengths = np.array(tokens_in_all, dtype=np.float64)
-        told: dict[str, object] = {}
-        for case, values in sums.items():
-            label = case.replace(" ", "_")
-            told[label] = float(np.sum(values) / lengths.sum())
-            if case != "left":
-                told[f"{label}_less"] = list(interval_by_piece(np.subtract(sums["left"], values), lengths))
-        tell(f"passages/known/{name}, {count} notes", passages=len(lengths), **told)
+    sums: dict[str, list[float]] = {}
+    tokens_in_all, tokens_of_line = [], []
+    for edit in edits:
+        tokens = codec.encode(trim(edit.music))
+        notes = np.flatnonzero(tokens[:, 1] < KEY_COUNT)
+        middle = len(notes) // 2
+        if middle < count // 2 + BESIDE or middle + count // 2 + BESIDE > len(notes):
+            continue
+        first, stop = notes[[middle - count // 2, middle + count // 2]].tolist()
+        before, passage, after = tokens[1:first], tokens[first:stop], tokens[stop:]
+        led = before[:-LEAD], tokens[first - LEAD : stop], after
+        cases = {
+            "both": (lay_out(before[-CONTEXT:], passage, after[:CONTEXT]), 0),
+            "left": (None, 0),
+            "all": (lay_out(before, passage, after, length=2040), 0),
+            "led": (lay_out(led[0][-CONTEXT + LEAD :], led[1], after[:CONTEXT]), LEAD),
+            "led_all": (lay_out(*led, length=2040), LEAD),
+            "lead_in": (lay_out(tokens[:1], passage, after[:CONTEXT]), 0),
+        }
+        nats = {
+            case: passage_nats(engine, layout, before[-CONTEXT:], passage, lead)
+            for case, (layout, lead) in cases.items()
+        }
+        for case, values in nats.items():
+            sums.setdefault(case, []).append(float(values.sum()))
+        tokens_in_all.append(len(passage))
+        if count == 64:
+            is_note, line = led[1][:, 1] < KEY_COUNT, np.zeros(len(led[1]), dtype=np.bool_)
+            steps = TIME_STEPS[led[1][:, 0]].cumsum()
+            line[is_note] = find_outer_line(led[1][is_note, 1], steps[is_note], 3, is_top=True)
+            line[:LEAD] = is_note[:LEAD]
+            layout = lay_out(led[0][-CONTEXT + LEAD :], led[1], after[:CONTEXT], kept=kept_tokens(led[1], line))
+            kept, is_free = passage_nats(engine, layout, before, passage, LEAD), ~line[LEAD:]
+            for case, values in {"line_kept": kept, "line_unknown": nats["led"]}.items():
+                sums.setdefault(case, []).append(float(values[is_free].sum()))
+            tokens_of_line.append(int(is_free.sum()))
+    told: dict[str, object] = {}
+    for case, totals in sums.items():
+        than, lengths = sums["left"], np.array(tokens_in_all, dtype=np.float64)
+        if case.startswith("line"):
+            than, lengths = sums["line_unknown"], np.array(tokens_of_line, dtype=np.float64)
+        told[case] = float(np.sum(totals) / lengths.sum())
+        if totals is not than:
+            told[f"{case}_less"] = list(interval_by_piece(np.subtract(than, totals), lengths))
+    tell(f"passages/known/{name}", passages=len(tokens_in_all), **told)
 
 
-def passage_nats(engine: OnnxEngine, layout: Layout | None, before: Tokens, passage: Tokens, lead: int = 0) -> float:
-    """Nats of a passage in a layout, after FILL and `lead` tokens, or, without one, after what comes before it."""
+def passage_nats(
+    engine: OnnxEngine, layout: Layout | None, before: Tokens, passage: Tokens, lead: int = 0
+) -> NDArray[np.float64]:
+    """Nats of each token of a passage in a layout, after FILL and `lead` tokens, float [T].
+
+    Without a layout they stand after what comes before them.
+    """
     codec, ids = engine.bundle.codec, condition_of(ANY, engine.bundle)
     tokens = np.concatenate([before, passage]) if layout is None else layout.tokens
     first = len(before) if layout is None else int(np.flatnonzero(tokens[:, 1] == FILL)[0]) + 1 + lead
     conditions = None if layout is None else layout.conditions(engine.bundle.model, ids)
     nll = engine.prefill(tokens, engine.start([ids]), conditions) * codec.loss_mask(tokens)
-    return float(nll[first : first + len(passage)].sum())
+    return np.asarray(nll[first : first + len(passage)].sum(axis=1), dtype=np.float64)
 
 
 if __name__ == "__main__":
