@@ -1,11 +1,11 @@
-"""A server while one client does its worst: what another client waits, what is lost, and how much memory it takes.
+"""A server while one client does its worst, is killed or has a full disk: what others wait, what is lost, its memory.
 
     python -m benchmarks.reliability.hostile [--model piano] [--seconds 20] [--only silent listeners ...]
 
 Starts `arietta serve` for each scenario, and once without any ("idle"). The bad client comes from 127.0.0.1; the
 other, from 127.0.0.2, asks for 20 notes and for /healthz again and again. A JSON line for each: how often the bad
 client tried, how many of the other's requests failed, the other's waits (median, 99th percentile, longest), and the
-most memory that the server took.
+most memory that the server took. `kills` and `full disk` say instead how many pieces were lost (losses.py).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from arietta.model.bundle import DEFAULT_MODEL
 from arietta.music.midi import midi_bytes
 from arietta.music.notes import Notes
 from arietta.serve.jobs.limits import Limits
+from benchmarks.reliability.losses import LOSSES
 from benchmarks.shared.report import commit
 from benchmarks.speed.serve import serving
 
@@ -201,11 +202,15 @@ def _sum_up(waits: list[float]) -> Iterator[tuple[str, float]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=DEFAULT_MODEL)
+    names = [*SCENARIOS, *LOSSES]
     parser.add_argument("--seconds", type=float, default=20.0, help="of each scenario (%(default)s)")
-    parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS), metavar="NAME")
+    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME")
     arguments = parser.parse_args()
     for name in arguments.only:
-        line = measure(name, SCENARIOS[name], arguments.model, arguments.seconds)
+        if name in LOSSES:
+            line = LOSSES[name](arguments.model, arguments.seconds)
+        else:
+            line = measure(name, SCENARIOS[name], arguments.model, arguments.seconds)
         print(json.dumps(line | {"commit": commit()}), flush=True)
 
 

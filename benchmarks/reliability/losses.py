@@ -1,0 +1,149 @@
+"""What a server loses when it is killed under load, and when its disk takes nothing more from some write on.
+
+`kills` starts a server, lets three clients ask for pieces, kills it (SIGKILL) at a moment that differs each time, and
+so on until the time is over. `full_disk` lets the log of a running server's history grow by n pages and no further
+(RLIMIT_FSIZE, Linux only), asks for pieces, gives the room back, and goes on with another n. Both then look at every
+piece that the server took on: one that does not become done is lost, and one whose file is not what the library
+composes of its seed has other bytes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from arietta import Client, Request
+from arietta.errors import AriettaError
+from arietta.generation.loop import generate
+from arietta.model.bundle import load_bundle
+from arietta.model.engine import load_engine
+from arietta.music.midi import midi_bytes
+
+LENGTHS = (3, 12, 40, 90)  # notes of the pieces asked for
+PAGE = 4_096  # bytes of a page of SQLite
+COMPOSED_ANEW = 60  # pieces at most that are compared with what the library composes
+PATIENCE = 120.0  # seconds in which all that is left must become done
+
+
+@contextmanager
+def _server(data: Path, model: str) -> Iterator[tuple[Client, subprocess.Popen[str]]]:
+    call = [sys.executable, "-m", "arietta", "serve", "--port", "0", "--data", str(data), "--model", model]
+    call += ["--threads", "1", "--most-per-client", "1000"]
+    with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            address = re.search(r"http://127\.0\.0\.1:\d+", line)
+            if address is None:
+                raise SystemExit(line + process.stdout.read())
+            # Its log goes through a pipe, which no limit of files concerns, and somebody has to read it.
+            threading.Thread(target=process.stdout.read, daemon=True).start()
+            yield Client(address[0]), process
+        finally:
+            process.kill()
+
+
+class _Asked:
+    """The pieces that a server took on: how many notes, and from which seed, by their ids."""
+
+    def __init__(self) -> None:
+        self.pieces: dict[str, Request] = {}
+        self.refused = 0
+        self._seeds = itertools.count(1)
+
+    def ask(self, client: Client) -> None:
+        """Ask for a piece; raises AriettaError where it is refused."""
+        seed = next(self._seeds)
+        request = Request(notes=LENGTHS[seed % len(LENGTHS)], seed=seed)
+        try:
+            (piece,) = client.submit(request)
+        except AriettaError:
+            self.refused += 1
+            raise
+        self.pieces[piece["id"]] = request
+
+    def check(self, client: Client, model: str) -> dict[str, object]:
+        """Count, when all are over, those that are not done, and those with other bytes than the library composes."""
+        lost, deadline = 0, time.monotonic() + PATIENCE
+        for key in self.pieces:
+            while (state := _state(client, key)) in ("waiting", "composing") and time.monotonic() < deadline:
+                time.sleep(0.05)
+            lost += state != "done"
+        engine, others = load_engine(load_bundle(model)), 0
+        sample = list(self.pieces.items())[:: -(-len(self.pieces) // COMPOSED_ANEW) or 1]
+        for key, request in sample:
+            with suppress(AriettaError):
+                take = client.take(key)
+                # The server chose a style, or none, and says so in the piece's request.
+                composed = generate(take.request, engine)
+                file = midi_bytes(composed.notes, title=composed.title, texts=composed.texts())
+                others += take.file != file or (take.request.notes, take.request.seed) != (request.notes, request.seed)
+        return {"pieces": len(self.pieces), "lost": lost, "compared": len(sample), "other_bytes": others}
+
+
+def _state(client: Client, key: str) -> str:
+    try:
+        return str(client.piece(key)["state"])
+    except AriettaError:
+        return "gone"
+
+
+def kills(model: str, seconds: float) -> dict[str, object]:
+    """Kill a server under load again and again; return how often, and what was lost."""
+    asked, rng, count = _Asked(), np.random.default_rng(0), 0
+    deadline = time.monotonic() + seconds
+    with tempfile.TemporaryDirectory() as folder:
+        while time.monotonic() < deadline:
+            with _server(Path(folder), model) as (client, process), ThreadPoolExecutor(3) as callers:
+                for _ in range(3):
+                    callers.submit(_ask_on, asked, client, process)
+                time.sleep(float(rng.uniform(0.05, 1.5)))
+                process.kill()
+            count += 1
+        with _server(Path(folder), model) as (client, process):
+            return {"name": "losses/kills", "tried": count, **asked.check(client, model)}
+
+
+def _ask_on(asked: _Asked, client: Client, process: subprocess.Popen[str]) -> None:
+    """Ask for pieces until the server is gone."""
+    while process.poll() is None:
+        with suppress(AriettaError):
+            asked.ask(client)
+        time.sleep(0.1)
+
+
+def full_disk(model: str, seconds: float) -> dict[str, object]:
+    """Let a server write n pages and no more, for n from 0 to 24; return how often and what was lost."""
+    asked, count = _Asked(), 0
+    with tempfile.TemporaryDirectory() as folder, _server(Path(folder), model) as (client, process):
+        server, wal = psutil.Process(process.pid), Path(folder) / "history.sqlite-wal"
+        asked.ask(client)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            server.rlimit(psutil.RLIMIT_FSIZE, (wal.stat().st_size + count % 25 * PAGE, psutil.RLIM_INFINITY))
+            for _ in range(3):
+                with suppress(AriettaError):
+                    asked.ask(client)
+            time.sleep(0.5)
+            server.rlimit(psutil.RLIMIT_FSIZE, (psutil.RLIM_INFINITY, psutil.RLIM_INFINITY))
+            with suppress(AriettaError):
+                asked.ask(client)
+            count += 1
+        found = asked.check(client, model)
+        memory = round(server.memory_info().rss / 2**20)
+        return {"name": "losses/full disk", "tried": count, "refused": asked.refused, **found, "MB": memory}
+
+
+LOSSES: dict[str, Callable[[str, float], dict[str, object]]] = {"kills": kills, "full disk": full_disk}
