@@ -83,8 +83,8 @@ def warnings(store: Store) -> Iterator[str]:
     notes = sum(piece.notes for piece in train)
     if len(train) < FEW_PIECES or notes < FEW_NOTES:
         yield (
-            f"{len(train)} pieces with {notes:,} notes are few: expect an accent rather than a style; "
-            f"{FEW_PIECES} pieces and {FEW_NOTES:,} notes or more are better"
+            f"{len(train)} pieces with {notes:,} notes to learn from (the rest is held out) are few: "
+            f"expect an accent rather than a style; {FEW_PIECES} pieces and {FEW_NOTES:,} notes or more are better"
         )
     composers = Counter(piece.composer for piece in train)
     named = [name for name in composers if name]

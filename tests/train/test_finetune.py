@@ -122,7 +122,7 @@ def test_one_work_alone_is_refused(tmp_path: Path) -> None:
 
 def test_a_small_folder_is_warned_of_and_a_large_one_is_not(tmp_path: Path) -> None:
     (warning,) = warnings(store_of(tmp_path / "small", "train", "train", "validation"))
-    assert "2 pieces with 180 notes are few" in warning
+    assert "2 pieces with 180 notes to learn from" in warning
     large = make_store(tmp_path / "large", pieces=[scale(seed, 1100) for seed in range(10)], splits=("train",) * 10)
     assert list(warnings(large)) == []
 

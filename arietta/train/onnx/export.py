@@ -71,7 +71,7 @@ def write_bundle(trained: Trained, out: Path, card: Mapping[str, Any], *, bits: 
                 (bundle / "weights.bin").write_bytes(decode.external_bytes())
                 if not (complaint := _prove(bundle, trained, out.name, bits=bits)):
                     break
-                LOG.warning("%s", complaint)
+                LOG.warning("%s%s", complaint, "; it is written in more" if bits < max(BITS) else "")
             else:
                 raise BundleError(complaint)
             if (out / INDEX).is_dir() and _is_index_of(out / INDEX, card):
