@@ -14,9 +14,13 @@ import numpy as np
 
 from ..codecs.codec import Masks
 from ..codecs.grid import DURATION_STEPS, KEY_COUNT, REST, SHORT_WAITS, STEPS_PER_SECOND, TIME_COUNT, TIME_STEPS
+from ..music.notes import Notes
 
 STRETCH = 64  # notes
 LONGEST_GAP = 15.3  # seconds between two onsets
+# Seconds that what goes on from given music may wait, unless that itself waits longer: after a last chord models wait
+# as between two movements.
+LONGEST_GAP_AFTER_PROMPT = 4.0
 FASTEST = 62.0  # notes per second over a stretch
 SHORTEST_MEDIAN = 0.03  # seconds: median of a stretch's key-down lengths
 _LEAST_STEPS = int(np.ceil(STRETCH / FASTEST * STEPS_PER_SECOND))
@@ -24,10 +28,17 @@ _LEAST_DURATION = int(np.searchsorted(DURATION_STEPS, SHORTEST_MEDIAN * STEPS_PE
 
 
 class CourseGuard:
-    """Watches the course of one piece, from `clock` seconds on, and counts into `interventions` where it stepped in."""
+    """Watches the course of one piece, from `clock` seconds on, and counts into `interventions` where it stepped in.
 
-    def __init__(self, interventions: Counter[str], clock: float = 0.0) -> None:
+    `prompt` is the music that is gone on from, whose own gaps are allowed.
+    """
+
+    def __init__(self, interventions: Counter[str], clock: float = 0.0, prompt: Notes | None = None) -> None:
         self.interventions = interventions
+        gap = LONGEST_GAP
+        if prompt is not None:
+            gap = min(gap, float(np.diff(prompt.onset).max(initial=LONGEST_GAP_AFTER_PROMPT)))
+        self._longest_gap = _steps(gap)
         self._onsets: deque[int] = deque(maxlen=STRETCH)  # in steps
         self._durations: deque[int] = deque(maxlen=STRETCH)  # in steps
         self._latest_onset = _steps(clock)
@@ -37,7 +48,7 @@ class CourseGuard:
         """Bound the wait for the next token where a silence would grow too long, or notes come too fast."""
         now = _steps(clock)
         least = self._onsets[0] + _LEAST_STEPS - now if len(self._onsets) == STRETCH else 0
-        most = self._latest_onset + round(LONGEST_GAP * STEPS_PER_SECOND) - now
+        most = self._latest_onset + self._longest_gap - now
         if least <= 0 and most >= SHORT_WAITS:
             return masks
         times = masks.allowed[:TIME_COUNT].copy()
@@ -60,7 +71,7 @@ class CourseGuard:
     def fit(self, token: list[int], clock: float) -> list[int]:
         """Shorten a rest that would pass the longest gap, and lengthen a note after a stretch of the shortest."""
         time, symbol, duration, velocity = token
-        left = self._latest_onset + round(LONGEST_GAP * STEPS_PER_SECOND) - _steps(clock)
+        left = self._latest_onset + self._longest_gap - _steps(clock)
         if symbol == REST and TIME_STEPS[time] > max(left, SHORT_WAITS):
             self._count_silence()
             time = int(np.searchsorted(TIME_STEPS, max(left, SHORT_WAITS), side="right")) - 1

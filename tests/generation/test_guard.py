@@ -11,11 +11,12 @@ import pytest
 
 from arietta.codecs.grid import KEY_COUNT, LONGEST_WAIT, REST
 from arietta.generation.batch import generate_all
-from arietta.generation.guard import FASTEST, LONGEST_GAP, SHORTEST_MEDIAN, STRETCH
+from arietta.generation.guard import FASTEST, LONGEST_GAP, LONGEST_GAP_AFTER_PROMPT, SHORTEST_MEDIAN, STRETCH
 from arietta.generation.loop import Generation, generate
 from arietta.generation.request import Request, Take
 from arietta.model.bundle import load_bundle
 from arietta.model.engine import OnnxEngine
+from arietta.music.notes import Notes
 from tests.support.bundles import engine_of
 from tests.support.engines import Wilful, Wish, assert_closed
 
@@ -57,6 +58,16 @@ def test_a_silence_ends(tiny_bundle: Path) -> None:
     assert LONGEST_GAP - 1 < np.diff(take.notes.onset).max() <= LONGEST_GAP + 0.01
     assert take.interventions["silence"] == NOTES - 21
     assert np.diff(take_of(tiny_bundle, resting(), is_guarded=False).notes.onset).max() > 2 * LONGEST_GAP
+
+
+@pytest.mark.parametrize(("prompt_gap", "longest"), [(0.5, LONGEST_GAP_AFTER_PROMPT), (9.0, 9.0), (30.0, LONGEST_GAP)])
+def test_what_goes_on_from_music_waits_little_longer_than_that(
+    tiny_bundle: Path, prompt_gap: float, longest: float
+) -> None:
+    onset = np.array([0.0, prompt_gap])
+    prompt = Notes.of(onset, np.full(2, 0.2), np.array([60, 62]), np.full(2, 64))
+    gaps = np.diff(take_of(tiny_bundle, resting(), notes=30, prompt=prompt).notes.onset)[1:]
+    assert longest - 1 < gaps.max() <= longest + 0.01
 
 
 def test_notes_keep_to_a_speed_that_there_is(tiny_bundle: Path) -> None:
