@@ -260,3 +260,17 @@ def test_steps_are_read_written_and_drawn_over(modules: Visit) -> None:
     assert texts == ["70", "40@0:00,90@0:30", "3@0:12.5,4@1:02.5", None, None, None]
     assert value == [40, 60, 80]
     assert drawn == [[0, 40], [8, 50], [12, 70], [20, 80]]
+
+
+def test_the_server_prepares_once_for_a_selection_that_rests(studio: Studio, piece: dict[str, Any]) -> None:
+    visit = opened(studio, piece)
+    asked: list[dict[str, Any]] = []
+    visit.page.on("request", lambda sent: asked.append(sent.post_data_json) if "/v1/prompts" in sent.url else None)
+    choose_time(visit, 4, 8)
+    wait_until(lambda: visit.page.is_enabled("#again") and asked)
+    visit.page.wait_for_timeout(700)
+    (request,) = asked
+    assert (request["verb"], request["count"]) == ("regenerate", 1)
+    assert (request["from"], request["to"]) == pytest.approx((4, 8), abs=0.2)
+    choose_time(visit, 9, 11)
+    wait_until(lambda: visit.page.is_enabled("#again") and len(asked) == 2)

@@ -27,6 +27,7 @@ PATHS = {
     "/v1/pieces/{id}/stop",
     "/v1/pieces/{id}/revisions",
     "/v1/pieces/{id}/revisions/{number}",
+    "/v1/prompts",
     "/v1/uploads",
     *("/", "/healthz", "/readyz", "/metrics", "/midi/{notes}", "/v1/models", "/v1/pieces", "/v1/pieces/{id}"),
     *("/v1/pieces/{id}/events", "/v1/pieces/{id}/report", "/v1/pieces/{id}/stop"),

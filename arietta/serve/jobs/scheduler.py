@@ -12,12 +12,13 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from ...errors import AriettaError
 from ...generation.batch import Batch
 from ...generation.loop import Generation, start
 from ...model.cache import slot_bytes
+from ...model.engine import Engine
 from .event_log import Event
 from .job import Job, State
 from .limits import Limits
@@ -56,6 +57,7 @@ class Scheduler:
         self._running: dict[Generation, Job] = {}
         self._batches: dict[str, Batch] = {}  # by the names of their models
         self._prefill_pool = ThreadPoolExecutor(1, thread_name_prefix="prefill")
+        self._prefilled: Future[object] | None = None  # ahead of a piece that may be asked for
         self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
         self._is_closing = False
 
@@ -98,6 +100,15 @@ class Scheduler:
                     attempt.prefill.add_done_callback(lambda _: self._wake())
                 self._waiting.append(job)
             self._changed.notify()
+
+    def prefill(self, generation: Generation, engine: Engine) -> bool:
+        """Prefill what a piece would begin with, so that it begins at once; return False where there is other work."""
+        with self._changed:
+            is_idle = self._prefilled is None or self._prefilled.done()
+            if any(self.counts) or not is_idle or self.is_stopping or not len(generation.prompt_tokens):
+                return False
+            self._prefilled = self._prefill_pool.submit(start, generation, engine)
+        return True
 
     def check_room(self, client: str, count: int) -> None:
         """Raise FullError where a client may not queue so many more jobs, StoppingError where nobody may."""

@@ -24,7 +24,6 @@ from ...errors import AriettaError, RequestError
 from ...generation.loop import Generation
 from ...generation.original import Attempts, Originality, measure_originality
 from ...generation.request import Request, Take, midi_texts
-from ...model.bundle import Bundle
 from ...music.notes import Notes
 from .editing.passages import describe_passage, scored_passage, stored_edit
 from .editing.revisions import Revisions, Version
@@ -133,12 +132,12 @@ class Service:
         self.scheduler.submit([job])
         return job
 
-    def check(self, order: Order) -> Bundle:
-        """Return the model that would compose an order; raises RequestError where it cannot do what is asked."""
-        return Generation(order.request, self.models.bundle(order.model)).bundle
+    def check(self, order: Order) -> Generation:
+        """Return what would compose an order; raises RequestError where its model cannot do what is asked."""
+        return Generation(order.request, self.models.bundle(order.model))
 
     def _job(self, order: Order, client: str, *, key: str | None = None, is_stored: bool = True) -> Job:
-        generation = Generation(order.request, self.models.bundle(order.model))
+        generation = self.check(order)
         model = generation.bundle.name
         if order.original and self.models.index(model) is None:
             raise RequestError(f"{model} has no index of its training music here, which tells what is original")

@@ -80,7 +80,8 @@ async def download_piece(
     seed = draw_seed() if fields.seed is None else fields.seed
     order = Order(Request(notes=notes, style=fields.style, seed=seed, sampling=fields.sampling), fields.model)
     if http.method == "HEAD":
-        return _head(order, await run_in_threadpool(service.check, order), has_seed=fields.seed is not None)
+        generation = await run_in_threadpool(service.check, order)
+        return _head(order, generation.bundle, has_seed=fields.seed is not None)
     job = await run_in_threadpool(service.compose, order, client_of(http.scope))
     try:
         await _wait(http, service, job)

@@ -13,11 +13,11 @@ from fastapi import Request as HttpRequest
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from ...errors import RequestError
+from ...errors import AriettaError, RequestError
 from ..jobs.history import Record
 from ..jobs.job import Job
 from ..jobs.selection import rank_records
-from ..jobs.service import Service, UnknownPieceError
+from ..jobs.service import Order, Service, UnknownPieceError
 from .middleware import client_of
 from .problems import problem_responses
 from .requests import FORM, JSON, AppService, body_of, read_json, read_orders
@@ -91,6 +91,32 @@ async def ask_for_pieces(
     if orders[0].verb is not None and all(record.state.is_final for record in current):
         current = rank_records(current)
     return Pieces(pieces=await run_in_threadpool(lambda: [piece_view(service, record) for record in current]))
+
+
+@router.post(
+    "/v1/prompts",
+    status_code=204,
+    summary="Prepare for a piece that may be asked for",
+    description="Send what /v1/pieces would be sent. Where the server has nothing else to do, its model takes in the "
+    "music around the passage, or the prompt; the same asked for soon after, with any seed, then begins at once. Where "
+    "the piece could not be composed, nothing is said: /v1/pieces says it.",
+    openapi_extra=BODY,
+    responses=problem_responses(
+        _413="The body is too large.",
+        _415="The body is of another kind.",
+    ),
+    name="prepare",
+)
+async def prepare_prompt(http: HttpRequest, service: AppService) -> None:
+    """Prefill what the first piece of an order would begin with, while nobody waits for anything."""
+
+    def prefill(order: Order) -> None:
+        generation = service.check(order)
+        service.scheduler.prefill(generation, service.models.engine(generation.bundle.name))
+
+    with contextlib.suppress(AriettaError):
+        order, *_ = await read_orders(http, service.limits, service.notes)
+        await run_in_threadpool(prefill, order)
 
 
 @router.get(

@@ -66,6 +66,9 @@ export function listPieces({ before = null, favourites = false, limit = 30 } = {
 /** Ask for pieces. Returns them, as they wait or run. */
 export const composePieces = async (wanted) => (await json("/v1/pieces", jsonBody("POST", wanted))).pieces;
 
+/** Let the server prepare for what may be asked for next; it does so where it is idle. */
+export const preparePrompt = (wanted) => request("/v1/prompts", jsonBody("POST", wanted));
+
 /** Store a MIDI file as a piece that is done. */
 export const uploadFile = (file, name) => json(`/v1/uploads?${new URLSearchParams({ name })}`, { method: "POST", body: file, headers: { "Content-Type": "audio/midi" } });
 

@@ -2,6 +2,7 @@
  * Below the roll: buttons that have what is selected written anew, and the takes of that as small tabs.
  */
 
+import { preparePrompt } from "../api.js";
 import { byId, create } from "../page/dom.js";
 import { clockTime, decimal } from "../page/format.js";
 import { translate, translateCount } from "../page/i18n.js";
@@ -9,11 +10,15 @@ import { showNotice } from "../page/messages.js";
 import { statusLine } from "../takes/status.js";
 import { planExtension, planPassage } from "./plan.js";
 
+const REST_SECONDS = 0.3; // that a selection stays as it is before the server prepares for it
+
 export class PassagePanel {
   #editor;
   #takes;
   #actions;
   #shown = -1; // how many takes have a tab
+  #prepared = null; // the request that the server was last told of
+  #timer = 0;
 
   /** `actions`: settings() of the form at the top, position() of the music. */
   constructor(editor, takes, actions) {
@@ -33,6 +38,7 @@ export class PassagePanel {
     for (const [id, run] of Object.entries(clicks)) byId(id).addEventListener("click", run);
     byId("strength").addEventListener("input", () => this.#showStrength());
     for (const source of [editor, takes]) source.addEventListener("change", () => this.#show());
+    editor.addEventListener("change", () => this.#prepareSoon());
     document.addEventListener("language", () => { this.#shown = -1; this.#showStrength(); this.#show(); });
     this.#showStrength();
     this.#show();
@@ -53,6 +59,22 @@ export class PassagePanel {
     if (!(seconds >= 1)) return showNotice(translate("lengthInvalid"));
     const at = this.#editor.span?.end ?? this.#actions.position();
     return this.#takes.write(planExtension(this.#editor, at, { ...this.#how(), seconds }));
+  }
+
+  #prepareSoon() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#prepare(), 1000 * REST_SECONDS);
+  }
+
+  /** Have the server take in what is around the selection, so that Again begins at once. */
+  #prepare() {
+    const { isOpen, span, tree } = this.#editor;
+    if (!isOpen || !span || tree.isUnsaved) return; // once it is saved, there is another change
+    const request = { ...planPassage(this.#editor, "regenerate", this.#how()).request, count: 1 };
+    const prepared = JSON.stringify([tree.head, request]);
+    if (prepared === this.#prepared) return;
+    this.#prepared = prepared;
+    preparePrompt(request).catch(() => {}); // it was only to be quicker
   }
 
   #how() {

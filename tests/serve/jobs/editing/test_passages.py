@@ -101,6 +101,30 @@ def test_a_passage_is_asked_for_over_http_and_all_around_it_stays(filling: Model
             assert sentence in problem(client.post("/v1/pieces", json=asked | change), 422), change
 
 
+def test_a_passage_that_was_prepared_for_begins_without_prefilling(
+    filling: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefilled: list[bytes] = []
+    engine = OnnxEngine(filling.bundle("filling"))
+    prefill = engine.prefill
+
+    def record(*arguments: Any) -> Any:
+        prefilled.append(arguments[0].tobytes())
+        return prefill(*arguments)
+
+    monkeypatch.setattr(engine, "prefill", record)
+    monkeypatch.setattr(filling, "engine", lambda _: engine)
+    asked: dict[str, Any] = {"verb": "regenerate", "given": sent(scale()), "from": 5, "to": 9}
+    with serving(filling, tmp_path) as client:
+        assert client.post("/v1/prompts", json=asked | {"seed": 1}).status_code == 204
+        until(lambda: prefilled)
+        composed(client, seed=2, **asked)
+        assert prefilled.count(prefilled[0]) == 1
+        for refused in ({"from": 9, "to": 5}, {"model": "nobody"}, {"given": {"piece": "0" * 16}}):
+            assert client.post("/v1/prompts", json=asked | refused).status_code == 204
+        assert client.post("/v1/prompts", content=b"no JSON").status_code == 415
+
+
 def test_pieces_are_gone_on_from_led_into_and_connected_over_http(filling: Models, tmp_path: Path) -> None:
     rows = [[0.25 * index, 0.2, 60 + index % 12, 64] for index in range(40)]
     given = {"notes": rows}
