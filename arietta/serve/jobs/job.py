@@ -77,6 +77,7 @@ class Job:
     is_over: bool = False
     is_cancelled: bool = False
     is_stopping: bool = False
+    is_apart: bool = False  # whether it is stepped apart from other clients' many pieces
     submitted: float = field(default_factory=time.monotonic)
     started: float | None = None
     first_note: float | None = None

@@ -2,7 +2,7 @@
 
 Jobs join and leave between steps. What a job becomes does not depend on the others in its batch (`generation.batch`).
 Prompts are prefilled in a thread of their own before their jobs get a slot, so that a long prompt never holds up the
-others.
+others. A client's single short piece beside another's many is stepped apart from those, and has half of the time.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ class Scheduler:
         self._changed = threading.Condition()
         self._waiting: deque[Job] = deque()
         self._running: dict[Generation, Job] = {}
-        self._batches: dict[str, Batch] = {}  # by the names of their models
+        self._batches: dict[tuple[str, bool], Batch] = {}  # by their models' names, and whether they are stepped apart
+        self._spent = {True: 0.0, False: 0.0}  # seconds, while there are both kinds
         self._prefill_pool = ThreadPoolExecutor(1, thread_name_prefix="prefill")
         self._prefilled: Future[object] | None = None  # ahead of a piece that may be asked for
         self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
@@ -155,7 +156,7 @@ class Scheduler:
 
     def _drop_cancelled(self) -> None:
         for job in [job for job in self._running.values() if job.is_cancelled]:
-            self._batches[job.attempt.generation.bundle.name].remove(job.attempt.generation)
+            self._batches[_batch_key(job)].remove(job.attempt.generation)
             self._end(job, State.CANCELLED)
         with self._changed:
             dropped = [job for job in self._waiting if job.is_cancelled]
@@ -167,15 +168,17 @@ class Scheduler:
         """Let the jobs that can start join their batches, in the order in which they came, while a slot is free."""
         while (job := self._pop_next()) is not None:
             generation = job.attempt.generation
+            counts = Counter(other.client for other in self._running.values())
+            job.is_apart = not counts[job.client] and not self._is_long(job) and max(counts.values(), default=0) > 1
             self._running[generation] = job
             job.start()
-            name = generation.bundle.name
-            if name not in self._batches:
-                self._batches[name] = Batch(job.engine)
+            key = _batch_key(job)
+            if key not in self._batches:
+                self._batches[key] = Batch(job.engine)
             try:
-                self._batches[name].add(generation)
+                self._batches[key].add(generation)
             except Exception:
-                log.exception("a prompt could not be prefilled by %s", name)
+                log.exception("a prompt could not be prefilled by %s", generation.bundle.name)
                 self._end(job, State.FAILED)
 
     def _pop_next(self) -> Job | None:
@@ -210,20 +213,30 @@ class Scheduler:
         return self._limits.is_long(request.notes, request.seconds)
 
     def _step(self) -> None:
-        """Decode one token of every running job."""
+        """Decode one token of every running job, or, where some are stepped apart, of those that had less time."""
         for job in self._running.values():
             if job.is_stopping:
                 job.attempt.generation.stop()
-        for name, batch in list(self._batches.items()):
+        kinds = {job.is_apart for job in self._running.values()}
+        if len(kinds) < 2:
+            self._spent = {True: 0.0, False: 0.0}
+        else:
+            kinds = {self._spent[True] <= self._spent[False]}
+        for key, batch in list(self._batches.items()):
+            name, is_apart = key
+            if is_apart not in kinds:
+                continue
+            begun = time.monotonic()
             try:
                 for generation, events in batch.step():
                     self._record(self._running[generation], events)
             except Exception:
                 # The cache of the batch is in an unknown state: its jobs fail, and the next ones get a fresh batch.
                 log.exception("composing with %s failed", name)
-                del self._batches[name]
-                for job in [job for job in self._running.values() if job.attempt.generation.bundle.name == name]:
+                del self._batches[key]
+                for job in [job for job in self._running.values() if _batch_key(job) == key]:
                     self._end(job, State.FAILED)
+            self._spent[is_apart] += time.monotonic() - begun
         self._notifier.notify()
 
     def _record(self, job: Job, events: Sequence[Event]) -> None:
@@ -247,6 +260,10 @@ class Scheduler:
         self._running.pop(job.attempt.generation, None)
         job.end(state)
         self._on_end(job)
+
+
+def _batch_key(job: Job) -> tuple[str, bool]:
+    return job.attempt.generation.bundle.name, job.is_apart
 
 
 def _cache_bytes(job: Job) -> int:

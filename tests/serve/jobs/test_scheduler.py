@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from arietta.generation.batch import Batch
 from arietta.generation.loop import Generation, generate
 from arietta.generation.original import Attempts, Originality
 from arietta.generation.request import Request
@@ -281,3 +282,38 @@ def test_a_stage_that_stops_takes_nothing_more_and_leaves_what_is_unfinished_as_
         with pytest.raises(StoppingError, match="the server is stopping"):
             scheduler.submit([job(tiny_engine, notes=1)])
     assert long.state == "composing" and not long.is_over and long.take is None
+
+
+def test_one_short_piece_beside_anothers_many_takes_as_many_steps_of_its_own(
+    tiny_engine: OnnxEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[int] = []
+    step = Batch.step
+
+    def record(batch: Batch) -> Any:
+        steps.append(len(batch))
+        return step(batch)
+
+    monkeypatch.setattr(Batch, "step", record)
+    many = [job(tiny_engine, "many", notes=400, seed=seed) for seed in range(6)]
+    single = job(tiny_engine, "one", notes=20, seed=7)
+    with staged() as scheduler:
+        scheduler.submit(many)
+        until(lambda: scheduler.counts == (0, 6))
+        scheduler.submit([single])
+        wait(single)
+        assert all(piece.state is State.COMPOSING for piece in many)
+        assert steps.count(1) > 0 and 7 not in steps  # never in one batch with the many
+        for piece in many:
+            scheduler.cancel(piece)
+        wait(*many)
+    alone = generate(Request(20, seed=7), tiny_engine)
+    assert to_notes(single.events) == alone.notes
+
+
+def test_pieces_of_one_client_are_stepped_together(tiny_engine: OnnxEngine) -> None:
+    jobs = [job(tiny_engine, "one", notes=20, seed=seed) for seed in range(4)]
+    with staged() as scheduler:
+        scheduler.submit(jobs)
+        wait(*jobs)
+    assert not any(piece.is_apart for piece in jobs)
