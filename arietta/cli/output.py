@@ -126,13 +126,12 @@ def check_count(count: int) -> None:
 
 def find_output(out: Path, count: int, sources: Sequence[Path] = ()) -> Path:
     """Return where so many takes go: a file, or a folder, which is made. Raises RequestError for one of `sources`."""
-    from ..render.formats import MIDI, PICTURES, SCORES, SOUNDS
+    from ..render.formats import ENDINGS
 
-    endings = MIDI + SOUNDS + SCORES + PICTURES
     # A name such as takes.v2 is a folder's; two letters or more are meant to be a kind of file.
     ending = out.suffix.lower()
-    if re.fullmatch(r"\.[a-z]{2,9}\d?", ending) and ending not in endings and not out.exists():
-        raise RequestError(f"{out}: a piece is saved as {', '.join(endings)}, by the ending of its name")
+    if re.fullmatch(r"\.[a-z]{2,9}\d?", ending) and ending not in ENDINGS and not out.exists():
+        raise RequestError(f"{out}: a piece is saved as {', '.join(ENDINGS)}, by the ending of its name")
     is_file = _is_file(out)
     if is_file and count > 1:
         raise RequestError(f"{out}: {count} takes need a folder, not one file: give -o a folder")
@@ -189,6 +188,6 @@ def print_how_to_hear(path: Path) -> None:
 
 
 def _is_file(out: Path) -> bool:
-    from ..render.formats import MIDI, PICTURES, SCORES, SOUNDS
+    from ..render.formats import ENDINGS
 
-    return out.suffix.lower() in MIDI + SOUNDS + SCORES + PICTURES and not out.is_dir()
+    return out.suffix.lower() in ENDINGS and not out.is_dir()

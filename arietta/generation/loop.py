@@ -82,9 +82,9 @@ class Generation:
         self.tokens: list[list[int]] = self.prompt_tokens.tolist()
         # Models of earlier formats compose what they composed, and a passage has the course of what is around it.
         is_watched = bundle.format > 3 and isinstance(self.codec, NoteCodec) and self.opened is None
-        has_course_guard = is_guarded and is_watched
-        course_guard = CourseGuard(self.interventions, self.decoder.clock, request.prompt)
-        self.course_guard = course_guard if has_course_guard else None
+        self.course_guard = None
+        if is_guarded and is_watched:
+            self.course_guard = CourseGuard(self.interventions, self.decoder.clock, request.prompt)
         # From here on the decoder counts what is composed; the prompt's own notes and time are taken off.
         self._start_clock, self._prompt_note_count = self.decoder.clock, self.decoder.note_count
         self._schedule = WishSchedule(request.wishes, bundle.model, self._style)

@@ -249,11 +249,14 @@ class Likely(Protocol):
 AnyTake = TypeVar("AnyTake", bound=Likely)
 
 
-def likelihood_key(nats: tuple[float, float, float] | None, nll: float, seed: int) -> tuple[float, int]:
-    """Return what sorts takes, the likeliest first: nats per token of passages, else nats per note; then the seed."""
-    return (nll if nats is None else nats[2]), seed
+def likelihood_key(nats: float | None, nll: float, seed: int) -> tuple[float, int]:
+    """Return what sorts takes, the likeliest first.
+
+    `nats` are those per token of a passage and what follows it, `nll` those per note where there is no passage.
+    """
+    return (nll if nats is None else nats), seed
 
 
 def likeliest_first(takes: Iterable[AnyTake]) -> list[AnyTake]:
     """Sort takes by their `likelihood_key`."""
-    return sorted(takes, key=lambda take: likelihood_key(take.nats, take.nll, take.request.seed))
+    return sorted(takes, key=lambda take: likelihood_key(take.nats and take.nats[2], take.nll, take.request.seed))

@@ -18,6 +18,7 @@ from ..music.notes import Notes
 
 MIDI, SOUNDS = (".mid", ".midi"), (".wav", ".ogg", ".flac", ".mp3")
 SCORES, PICTURES = (".musicxml", ".pdf"), (".svg", ".png")
+ENDINGS = MIDI + SOUNDS + SCORES + PICTURES
 
 
 def save_music(
@@ -52,6 +53,4 @@ def save_music(
 
         write_roll(path, notes, title=title, prompt_seconds=prompt_seconds)
     else:
-        raise RequestError(
-            f"{path}: a piece is saved as {', '.join(MIDI + SOUNDS + SCORES + PICTURES)}, by the ending of its name"
-        )
+        raise RequestError(f"{path}: a piece is saved as {', '.join(ENDINGS)}, by the ending of its name")

@@ -102,14 +102,12 @@ class Scheduler:
                 self._waiting.append(job)
             self._changed.notify()
 
-    def prefill(self, generation: Generation, engine: Engine) -> bool:
-        """Prefill what a piece would begin with, so that it begins at once; return False where there is other work."""
+    def prefill(self, generation: Generation, engine: Engine) -> None:
+        """Prefill what a piece would begin with, so that it begins at once; nothing where there is other work."""
         with self._changed:
-            is_idle = self._prefilled is None or self._prefilled.done()
-            if any(self.counts) or not is_idle or self.is_stopping or not len(generation.prompt_tokens):
-                return False
-            self._prefilled = self._prefill_pool.submit(start, generation, engine)
-        return True
+            is_idle = not any(self.counts) and (self._prefilled is None or self._prefilled.done())
+            if is_idle and not self.is_stopping and len(generation.prompt_tokens):
+                self._prefilled = self._prefill_pool.submit(start, generation, engine)
 
     def check_room(self, client: str, count: int) -> None:
         """Raise FullError where a client may not queue so many more jobs, StoppingError where nobody may."""

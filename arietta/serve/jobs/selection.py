@@ -32,8 +32,7 @@ def rank_records(records: Iterable[Record]) -> list[Record]:
         if "nll_per_note" not in figures:
             return True, 0.0, seed
         nats = figures.get("nats_per_token")
-        means = None if nats is None else (nats["passage"], nats["after"], nats["both"])
-        return False, *likelihood_key(means, figures["nll_per_note"], seed)
+        return False, *likelihood_key(nats and nats["both"], figures["nll_per_note"], seed)
 
     return sorted(records, key=key)
 
