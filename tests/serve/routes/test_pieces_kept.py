@@ -51,7 +51,13 @@ class Load:
             self._seed += 1
             seed = self._seed
         prompt = {"prompt": self._prompt} if seed % 4 == 0 else {}
-        (piece,) = ask(client, notes=LENGTHS[seed % len(LENGTHS)], seed=seed, **prompt)
+        asked = {"notes": LENGTHS[seed % len(LENGTHS)], "seed": seed, **prompt}
+        answer = client.post("/v1/pieces", json=asked)
+        if answer.status_code == 429:  # the pieces of the servers before are many: it says to try again
+            time.sleep(0.1)
+            return
+        assert answer.status_code == 202, answer.text
+        (piece,) = answer.json()["pieces"]
         self.asked[piece["id"]] = piece
         answer = client.get(piece["links"]["self"])
         if answer.json()["state"] == "done":
