@@ -72,6 +72,7 @@ def test_only_a_proxy_that_is_trusted_says_who_its_clients_are(tiny_lstm: Path, 
 
 @pytest.mark.posix
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.timed
 def test_a_stopped_server_does_not_wait_for_a_long_piece(tiny_bundle: Path, tmp_path: Path, number: int) -> None:
     words = ("--model", str(tiny_bundle), "--most-notes", "100000")
     with served(tmp_path, *words) as server, ThreadPoolExecutor(1) as callers:
@@ -85,6 +86,7 @@ def test_a_stopped_server_does_not_wait_for_a_long_piece(tiny_bundle: Path, tmp_
     assert complaints == ""
 
 
+@pytest.mark.timed
 def test_a_stopped_server_closes_its_streams_and_goes_on_with_its_pieces_when_it_starts_again(
     tiny_bundle: Path, tmp_path: Path
 ) -> None:

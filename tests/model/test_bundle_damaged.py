@@ -47,6 +47,7 @@ def test_a_description_that_is_none_is_refused_by_name(copied: Path, name: str, 
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in SETTINGS.items() for value in values])
+@pytest.mark.timed
 def test_an_impossible_setting_is_refused_in_a_moment(copied: Path, name: str, value: Any) -> None:
     description = json.loads((copied / "model.json").read_text())
     description["model"][name] = value

@@ -122,6 +122,7 @@ def test_the_pace_of_the_playing_does_not_change_the_beats() -> None:
     assert hits(slow, fast * 1.1) > 0.9
 
 
+@pytest.mark.timed
 def test_five_minutes_take_less_than_three_seconds_of_processor_time() -> None:
     notes = march(beats=600)
     begun = time.process_time()

@@ -280,6 +280,7 @@ def test_a_missing_file_a_folder_and_a_locked_file_are_refused_by_name(tmp_path:
         read_midi("nul\0")
 
 
+@pytest.mark.timed
 def test_fifty_megabytes_of_random_bytes_are_refused_at_once(tmp_path: Path) -> None:
     path = tmp_path / "noise.mid"
     noise = random.Random(0).randbytes(50 * 2**20)
@@ -295,6 +296,7 @@ def test_fifty_megabytes_of_random_bytes_are_refused_at_once(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("event", [on(60), b"\xff\x01\0", b"\xc0\x07", b"\xf0\0"])
+@pytest.mark.timed
 def test_a_megabyte_of_one_event_is_read_in_a_moment(event: bytes) -> None:
     events = (b"\0" + event) * (2**20 // (len(event) + 1))
     started = time.process_time()
@@ -302,6 +304,7 @@ def test_a_megabyte_of_one_event_is_read_in_a_moment(event: bytes) -> None:
     assert time.process_time() - started < 5
 
 
+@pytest.mark.timed
 def test_a_megabyte_of_keys_struck_twice_is_read_in_two_seconds() -> None:
     chord = b"".join(b"\x01" + on(pitch) + b"\0" + on(pitch) for pitch in range(128))
     chord += b"".join(b"\x01" + off(pitch) + b"\0" + off(pitch) for pitch in range(128))

@@ -71,6 +71,7 @@ CASES += [(read_texts, "texts"), (read_midi_remarks, "programs")]
 
 
 @pytest.mark.parametrize(("read", "name"), CASES)
+@pytest.mark.timed
 def test_a_megabyte_of_any_structure_is_read_in_a_moment(read: Callable[[bytes], object], name: str) -> None:
     begun = time.process_time()
     with suppress(MidiError):

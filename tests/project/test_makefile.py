@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DOORS = ("help", "run", "serve", "test", "check", "fix", "bench", "dist", "site", "clean")
+DOORS = ("help", "run", "serve", "test", "coverage", "check", "fix", "bench", "dist", "site", "clean")
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 

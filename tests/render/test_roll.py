@@ -196,6 +196,7 @@ def test_the_same_notes_give_the_same_bytes(waltz: Notes) -> None:
     assert roll_svg(waltz, title="a", prompt_seconds=1) == roll_svg(waltz, title="a", prompt_seconds=1)
 
 
+@pytest.mark.timed
 def test_twenty_thousand_notes_are_drawn_within_two_seconds_of_processor_time() -> None:
     notes = long_piece(3000, 20_000)
     begun = time.process_time()

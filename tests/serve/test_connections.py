@@ -49,6 +49,7 @@ def hasty(models: Models, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.mark.parametrize("begin", [b"", b"GET / HT", b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"])
+@pytest.mark.timed
 def test_who_owes_a_request_is_not_waited_for_however_slowly_it_comes(hasty: httpx.Client, begin: bytes) -> None:
     with connected(hasty) as slow:
         begun = time.monotonic()

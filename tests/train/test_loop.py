@@ -244,6 +244,7 @@ class FakeClock:
 BY_CLOCK = changed(minutes=0.5, warm_up=0, hold=0.0, validate_every=1000, checkpoint_minutes=1000.0, log_every=1)
 
 
+@pytest.mark.timed
 def test_a_run_by_the_clock_ends_when_its_minutes_are_over_with_the_rate_run_down(store: Store, tmp_path: Path) -> None:
     outcome = train(plan_run(BY_CLOCK, store), tmp_path, LAPTOP, clock=FakeClock())
     assert outcome.reason == "finished" and 30 <= outcome.seconds < 34

@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 
 from arietta.music.notes import Notes, stretch
@@ -71,6 +72,7 @@ def test_the_split_does_not_change_with_a_little_rubato() -> None:
     assert np.array_equal(split_hands(notes), split_hands(stretch(notes, 1.03)))
 
 
+@pytest.mark.timed
 def test_a_thousand_notes_take_less_than_half_a_second_of_processor_time() -> None:
     rng = np.random.default_rng(0)
     notes = Notes.of(

@@ -117,6 +117,7 @@ def test_a_listener_that_leaves_leaves_the_piece_alone(server: httpx.Client) -> 
     until(lambda: server.get(piece["links"]["self"]).json()["state"] == "done")
 
 
+@pytest.mark.timed
 def test_the_first_note_comes_within_a_second_among_sixteen(server: httpx.Client) -> None:
     crowd = ask(server, notes=2_000, count=8) + ask(server, notes=2_000, count=7)
     begun = time.monotonic()

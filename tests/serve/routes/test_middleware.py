@@ -127,6 +127,7 @@ def test_a_body_that_does_not_say_is_counted_while_it_comes(locked: httpx.Client
         assert answer.status_code in (400, 413)
 
 
+@pytest.mark.timed
 def test_a_body_that_does_not_come_is_not_waited_for(locked: httpx.Client) -> None:
     begun = time.monotonic()
     with socket.create_connection((locked.base_url.host, locked.base_url.port or 80), timeout=20) as slow:

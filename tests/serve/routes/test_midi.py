@@ -152,6 +152,7 @@ def test_a_model_that_fails_ends_its_pieces_and_composes_the_next(
     assert "composing with tiny failed" in caplog.text
 
 
+@pytest.mark.timed
 def test_a_client_that_leaves_ends_its_piece(client: httpx.Client) -> None:
     with long_request(client):
         assert busy(client) == 1

@@ -161,6 +161,7 @@ def test_a_wait_that_is_too_short_tells_how_far_the_piece_is(server: httpx.Clien
     server.delete(piece["links"]["self"])
 
 
+@pytest.mark.timed
 def test_a_piece_under_way_is_cancelled_within_a_step_and_frees_its_place(server: httpx.Client) -> None:
     until(lambda: busy(server) == 0)
     (piece,) = ask(server, notes=LONG)

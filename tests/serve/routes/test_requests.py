@@ -166,6 +166,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.timed
 def test_two_megabytes_that_are_wrong_everywhere_are_refused_in_a_moment(server: httpx.Client, kind: str) -> None:
     start, row, end = HOSTILE[kind]
     body = start + row * ((2 * 2**20 - len(start) - len(end)) // len(row)) + end
@@ -175,6 +176,7 @@ def test_two_megabytes_that_are_wrong_everywhere_are_refused_in_a_moment(server:
 
 
 @pytest.mark.parametrize("around", ["{%s}", '{"prompt": {%s}}'])
+@pytest.mark.timed
 def test_very_many_unknown_parameters_are_refused_in_a_moment(server: httpx.Client, around: str) -> None:
     body = around % ",".join(f'"{number:x}":0' for number in range(180_000))
     begun = time.monotonic()
