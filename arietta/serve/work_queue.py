@@ -41,13 +41,17 @@ class WorkQueue:
         """How much is under way."""
         return self._admitted.total()
 
-    @contextmanager
-    def admitted(self, client: str) -> Iterator[None]:
-        """Count a client's work, done in one or more turns; raises FullError where too much is under way."""
+    def check(self, client: str) -> None:
+        """Raise FullError where too much is under way, of all clients or of this one."""
         if self.count >= self._capacity:
             raise FullError(f"{self.count} {self._name} are under way; try again in a few seconds")
         if self._admitted[client] >= self._most_per_client:
             raise FullError(f"you have {self._admitted[client]} {self._name} under way; wait for some of them to end")
+
+    @contextmanager
+    def admitted(self, client: str) -> Iterator[None]:
+        """Count a client's work, done in one or more turns; raises FullError where too much is under way."""
+        self.check(client)
         self._admitted[client] += 1
         try:
             yield

@@ -5,6 +5,7 @@ Clients never see a traceback: what is not theirs to mend is answered with 500, 
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -27,6 +28,7 @@ MEDIA_TYPE = "application/problem+json"
 LONGEST_VALUE = 40  # characters of a value that are repeated to its sender
 LONGEST_DETAIL = 1_000
 RETRY_SECONDS = 5  # a piece of 1,000 notes takes about as long
+PAUSE_SECONDS = 0.5  # before a client hears that it asks too much: some ask again at once, from many connections
 STATUSES: Mapping[type[AriettaError], int] = {
     RequestError: 422,
     UnknownPieceError: 404,
@@ -83,6 +85,8 @@ async def answer_error(request: Request, error: Exception) -> JSONResponse:
         case AriettaError():
             status = STATUSES[type(error)]
             headers = {"Retry-After": str(RETRY_SECONDS)} if status in (429, 503) else None
+            if status == HTTPStatus.TOO_MANY_REQUESTS:
+                await asyncio.sleep(PAUSE_SECONDS)
             return problem_response(status, str(error), headers)
         case RequestValidationError():
             return problem_response(422, validation_detail(error.errors()))

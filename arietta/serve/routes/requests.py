@@ -24,6 +24,7 @@ from ...generation.verbs import cut_at
 from ...music.notes import Notes, first
 from ..jobs.editing.passages import Wanted
 from ..jobs.limits import Limits
+from ..jobs.scheduler import FullError
 from ..jobs.service import Order, Service
 from ..jobs.upload import read_upload
 from ..work_queue import WorkQueues
@@ -66,6 +67,8 @@ async def read_orders(http: HttpRequest, limits: Limits, stored_notes: Callable[
     queues: WorkQueues = http.app.state.queues
     kind = http.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == FORM:
+        # Before the form is taken apart, which costs more than all else of a refusal.
+        await refuse_upload(http)
         asked, file = await _read_form(http)
     elif kind == JSON:
         asked, file = await read_json(http, PieceRequest), None
@@ -189,6 +192,16 @@ def _parse_json(body: bytes, kind: type[AnySent]) -> AnySent:
     except (ValueError, RecursionError) as error:  # deeply nested lists exhaust the parser's stack
         raise RequestError(f"the body must be JSON, and is not: {str(error)[:80]}") from error
     return _validated(kind, content)
+
+
+async def refuse_upload(http: HttpRequest) -> None:
+    """Raise FullError, once the body has come, where no file more of this client is read."""
+    try:
+        http.app.state.queues.uploads.check(client_of(http.scope))
+    except FullError:
+        async for _ in http.stream():  # a client reads its answer only when it has sent all
+            pass
+        raise
 
 
 async def _read_form(http: HttpRequest) -> tuple[PieceRequest, bytes | None]:

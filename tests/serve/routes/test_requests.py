@@ -14,6 +14,7 @@ from arietta.music.midi import midi_bytes
 from arietta.music.notes import Notes
 from arietta.serve.jobs.limits import Limits
 from arietta.serve.jobs.models import Models
+from arietta.serve.routes.problems import PAUSE_SECONDS
 from tests.support.servers import ask, composed, problem, serving
 
 LONG = 10_000
@@ -122,6 +123,19 @@ def test_a_file_that_takes_too_much_to_read_is_refused(
     with serving(models, tmp_path) as client:
         answer = client.post("/v1/pieces", data={"notes": "5"}, files={"prompt": ("a.mid", midi_bytes(waltz))})
         assert "takes longer than" in problem(answer, 422)
+
+
+@pytest.mark.parametrize("path", ["/v1/pieces", "/v1/uploads"])
+def test_who_has_files_enough_to_read_is_refused_unread_and_not_at_once(
+    models: Models, tmp_path: Path, path: str
+) -> None:
+    with serving(models, tmp_path, Limits(work_per_client=1)) as client:
+        form = {"content": b"no form", "headers": {"Content-Type": "multipart/form-data; boundary=x"}}
+        assert client.post(path, **form).status_code in (400, 422)
+        with client.app.state.queues.uploads.admitted("127.0.0.1"):  # type: ignore[attr-defined]
+            answer = client.post(path, **form)
+        assert "you have 1 uploads under way" in problem(answer, 429)
+        assert answer.elapsed.total_seconds() >= PAUSE_SECONDS
 
 
 def test_what_a_client_sends_as_a_name_is_never_a_path(server: httpx.Client, tmp_path: Path) -> None:

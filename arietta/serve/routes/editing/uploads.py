@@ -13,7 +13,7 @@ from ...jobs.upload import read_upload
 from ..middleware import client_of
 from ..pieces import piece_view
 from ..problems import problem_responses
-from ..requests import AppService
+from ..requests import AppService, refuse_upload
 from ..schemas import LONGEST_NAME, PieceView
 
 BYTES = "application/octet-stream"  # that of the file does as well: what it is, its content says
@@ -44,6 +44,7 @@ async def add_upload(
     http: HttpRequest, service: AppService, answer: Response, name: Annotated[str, NAME] = "upload"
 ) -> PieceView:
     """Read the file and store its notes."""
+    await refuse_upload(http)
     data, most = await http.body(), service.limits.most_prompt_notes
     client = client_of(http.scope)
     notes = await http.app.state.queues.uploads.run(client, lambda: read_upload(data, most_notes=most + 1))
