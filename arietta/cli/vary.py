@@ -3,6 +3,8 @@
 examples:
   arietta vary piece.mid --strength 0.4 --count 4 -o takes/    four variations
   arietta vary piece.mid --strength 1 -o other.mid             everything is new
+  arietta vary piece.mid --from 0:12 --to 0:40 --keep left -o b.mid
+                                                               these seconds, and the left hand stays
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from .output import add_takes, add_transpose, read_given, read_number, write_takes
+from .output import KEEP, add_takes, add_transpose, read_given, read_number, write_takes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,12 +25,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.4,
         help="from 0, the piece, to 1, all phrases new and no line kept (default %(default)s)",
     )
+    parser.add_argument("--from", metavar="TIME", dest="start", default="0", help="where it begins: 12.5 or 0:12.5")
+    parser.add_argument("--to", metavar="TIME", dest="stop", help="before where it ends (default: the end)")
+    parser.add_argument("--keep", metavar="NOTES", help=f"notes that stay in any case: {KEEP}")
+    parser.add_argument("--keep-pedal", action="store_true", help="keep its pedal too")
     add_transpose(parser)
     add_takes(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ..generation.verbs import vary
+    from ..generation.verbs import read_keep, vary
+    from ..generation.wishes import read_time
 
-    work = partial(vary, read_given(arguments, arguments.file, "to vary"), arguments.strength)
+    passage = read_time(arguments.start), None if arguments.stop is None else read_time(arguments.stop)
+    given = {"keep": read_keep(arguments.keep), "keep_pedal": arguments.keep_pedal}
+    music = read_given(arguments, arguments.file, "to vary")
+    work = partial(vary, music, arguments.strength, *passage, **given)
     return write_takes(arguments, [arguments.file], work, "varying")

@@ -150,13 +150,20 @@ class Client:
         asked = {"keep": _sent_keep(keep), "keep_pedal": keep_pedal or None}
         return self._write("accompany", music, asked, **options)
 
-    def vary(self, music: Any, strength: float, **options: Any) -> list[ServedTake]:
-        """Let the server write a passage anew under its top line: from `start` to `stop`, or all of at most 500 notes.
-
-        `strength`, 0 to 1, says how much of the line is let go.
-        """
-        passage = {"from": options.pop("start", None), "to": options.pop("stop", None)}
-        return self._write("vary", music, {"strength": strength, **passage}, **options)
+    def vary(
+        self,
+        music: Any,
+        strength: float,
+        start: float | None = None,
+        stop: float | None = None,
+        *,
+        keep: Keep = None,
+        keep_pedal: bool = False,
+        **options: Any,
+    ) -> list[ServedTake]:
+        """Let the server write phrases anew under their top line, as `arietta.vary` does."""
+        asked = {"strength": strength, "from": start, "to": stop, "keep": _sent_keep(keep)}
+        return self._write("vary", music, asked | {"keep_pedal": keep_pedal or None}, **options)
 
     def _write(
         self,

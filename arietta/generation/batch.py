@@ -75,12 +75,15 @@ class Batch:
             self._slots[moved.partner] = self._slots[moved.partner]._replace(partner=index)
 
     def step(self) -> list[tuple[Generation, list[Note | Pedal]]]:
-        """Compose one token of every generation; return each with the events completed. Those that end leave."""
+        """Compose one token of every generation; return each with the events completed.
+
+        Those that end leave, and so do those of which a next part is to be opened.
+        """
         if not self._slots:
             return []
         completed = step(self._slots, self._cache, self._engine)
         for generation, _ in completed:
-            if generation.is_done:
+            if generation.is_done or generation.has_next:
                 self.remove(generation)
         return completed
 
@@ -99,11 +102,20 @@ def generate_all(
     generations = [Generation(request, engine.bundle, is_guarded=is_guarded) for request in requests]
     waiting, batch, began = generations[::-1], Batch(engine), dict[Generation, float]()
     while waiting or batch:
+        stepped = []
         while waiting and batch.slot_count < MAX_SLOTS:
-            began[waiting[-1]] = time.perf_counter()
-            batch.add(waiting.pop())
-        finished = [generation for generation, _ in batch.step() if generation.is_done]
+            generation = waiting.pop()
+            began.setdefault(generation, time.perf_counter())
+            if generation.is_done:  # a variation that changes nothing
+                stepped.append(generation)
+                continue
+            if generation.has_next:
+                generation.open_next()
+            batch.add(generation)
+        stepped += [generation for generation, _ in batch.step()]
+        waiting += [generation for generation in stepped if generation.has_next]
         if progress is not None:
             progress(*np.sum([generation.progress for generation in generations], axis=0).tolist())
-        for generation in finished:
-            yield generation.take(time.perf_counter() - began[generation])
+        for generation in stepped:
+            if generation.is_done:
+                yield generation.take(time.perf_counter() - began[generation])

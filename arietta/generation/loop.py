@@ -7,6 +7,9 @@ A `Generation` is one request being composed: what it needs from the engine at e
 token. `stream` yields notes as they are composed; `generate` returns the take at the end. The decoder counts the
 notes, so that N notes are N notes.
 
+A long passage has parts. Where one is over and another follows, a generation `has_next`: `open_next` lays that out, and
+it is started like a new one.
+
 Above a guidance of 1 a generation in a style has two slots of the engine's cache: its own, and an unconditional
 partner, where the same music is in no style. Both draw the same token, by the formula in `model/sampling`.
 """
@@ -15,7 +18,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -32,9 +35,9 @@ from ..model.config import ConditionIds
 from ..model.engine import Engine
 from ..model.sampling import Guide, gumbel
 from ..music.loops import LoopGuard
-from ..music.notes import Note, Notes, Pedal
+from ..music.notes import Note, Notes, Pedal, trim
 from .guard import CourseGuard
-from .passage import open_in_model
+from .passage import OpenPassage, filling_codec, open_in_model
 from .prompt import Seam, join_prompt, push_prompt
 from .request import MAX_NOTES, Request, Take
 from .wishes import WishSchedule
@@ -72,32 +75,64 @@ class Generation:
         self._coda_at = int(self.rng.integers(SHORTEST_CODA, LONGEST_CODA + 1))
         self._is_coda_announced = False
         self._is_stopping = self._is_stopped = False
-        self.opened = None if request.edit is None else open_in_model(request.edit, bundle)
-        if self.opened is not None:
-            self.decoder = self.opened.decoder
-            self._seam = Seam(self.opened.layout.tokens, self.opened.shift)
+        self._schedule = WishSchedule(request.wishes, bundle.model, self._style)
+        self.opened: OpenPassage | None = None
+        self._parts = () if self.request.edit is None else self.request.edit.written
+        self._open_count = 0  # of the parts
+        if self.request.edit is not None:
+            filling_codec(bundle)  # which refuses a model that cannot, also where nothing is to be written
+        if self._parts:
+            self.open_next()
         else:
-            self._seam = push_prompt(request.prompt, self.codec, self.decoder)
-        self.prompt_tokens = self._seam.tokens
-        self.tokens: list[list[int]] = self.prompt_tokens.tolist()
+            self._take_in(push_prompt(request.prompt, self.codec, self.decoder))
         # Models of earlier formats compose what they composed, and a passage has the course of what is around it.
-        is_watched = bundle.format > 3 and isinstance(self.codec, NoteCodec) and self.opened is None
+        is_watched = bundle.format > 3 and isinstance(self.codec, NoteCodec) and request.edit is None
         self.course_guard = None
         if is_guarded and is_watched:
             self.course_guard = CourseGuard(self.interventions, self.decoder.clock, request.prompt)
-        # From here on the decoder counts what is composed; the prompt's own notes and time are taken off.
-        self._start_clock, self._prompt_note_count = self.decoder.clock, self.decoder.note_count
-        self._schedule = WishSchedule(request.wishes, bundle.model, self._style)
-        self.condition = self._wished_ids()
-        self.is_changing = self.opened is not None or self._schedule.is_changing
-        if self.opened is None:
+        self.is_changing = request.edit is not None or self._schedule.is_changing
+        if request.edit is None:
             until = None if request.seconds is None else self._start_clock + request.seconds
             self.decoder.plan(notes_left=request.notes, until=until)
+
+    def open_next(self) -> None:
+        """Open the next part of a passage, in the piece as it is by now; `start` prefills what is given of it.
+
+        Raises RequestError where that has no room in the model's window.
+        """
+        edit = self.request.edit
+        assert edit is not None
+        self._sum_nll()
+        self.opened = open_in_model(edit.part(self._open_count, self.events), self.bundle)
+        self.decoder = self.opened.decoder
+        self._open_count += 1
+        self._take_in(Seam(self.opened.layout.tokens, self.opened.shift))
+
+    def _take_in(self, seam: Seam) -> None:
+        """Go on from given music, which the decoder has taken."""
+        self._seam, self.prompt_tokens = seam, seam.tokens
+        self.tokens: list[list[int]] = seam.tokens.tolist()
+        # From here on the decoder counts what is composed; the prompt's own notes and time are taken off.
+        composed_count = sum(isinstance(event, Note) for event in self.events)
+        self._start_clock, self._given_note_count = self.decoder.clock, self.decoder.note_count - composed_count
+        self.condition = self._wished_ids()
 
     @property
     def is_done(self) -> bool:
         """Whether the piece has ended."""
-        return self._is_stopped or self.decoder.is_ended
+        return self._is_stopped or (self._is_part_over and self._open_count == len(self._parts))
+
+    @property
+    def has_next(self) -> bool:
+        """Whether a part of a passage is over and `open_next` opens another."""
+        return self._is_part_over and self._open_count < len(self._parts)
+
+    @property
+    def _is_part_over(self) -> bool:
+        """Whether what is open has ended, a part or the piece; where a passage has no parts, all of it has."""
+        if self.request.edit is None or self.decoder.is_ended:
+            return self.decoder.is_ended
+        return not self._parts or self._parts[self._open_count - 1].is_over(self.decoder.clock + self._seam.shift)
 
     def stop(self) -> None:
         """End with the next note, as if the request had said so; any thread may call it."""
@@ -106,19 +141,18 @@ class Generation:
     @property
     def note_count(self) -> int:
         """Notes composed so far."""
-        return self.decoder.note_count - self._prompt_note_count
+        return self.decoder.note_count - self._given_note_count
 
     @property
     def progress(self) -> tuple[float, float]:
         """How much is composed, and of how much: notes or seconds."""
         if self.request.notes is not None:
             return self.note_count, self.request.notes
-        seconds, begin = self.request.seconds, self._start_clock
-        if self.opened is not None and self.request.edit is not None:
-            seconds = self.request.edit.stop - self.request.edit.start
-            begin = self.request.edit.start - self.opened.shift
+        seconds, begin, edit = self.request.seconds, self._start_clock, self.request.edit
+        if edit is not None:
+            seconds, begin = edit.stop - edit.start, edit.start - self._seam.shift
         assert seconds is not None
-        done = seconds if self.decoder.is_ended and not self._is_stopped else max(self.decoder.clock - begin, 0.0)
+        done = seconds if self.is_done and not self._is_stopped else max(self.decoder.clock - begin, 0.0)
         return min(done, seconds), seconds
 
     def noise(self) -> NDArray[np.float32]:
@@ -169,7 +203,7 @@ class Generation:
         if self.course_guard is not None:
             token = self.course_guard.fit(token, self.decoder.clock)
         token, earlier_count = list(self.decoder.fit(token)), self.note_count
-        events = [self._seam.shifted(event) for event in self.decoder.push(token)]
+        events = [*self._in_piece(self.decoder.push(token))]
         if self.course_guard is not None:
             self.course_guard.push(token, self.decoder.clock)
         self.tokens.append(token)
@@ -185,10 +219,18 @@ class Generation:
             self._is_stopped = True
             if self.request.stopped_at != self.note_count:
                 self.request = replace(self.request, stopped_at=self.note_count)
-        if self.is_done:
-            events += [self._seam.shifted(event) for event in self.decoder.finish()]
+        if self.is_done or self.has_next:
+            events += self._in_piece(self.decoder.finish())
         self.events += events
         return token, events
+
+    def _in_piece(self, events: Iterable[Note | Pedal]) -> Iterator[Note | Pedal]:
+        """What the piece has of what the decoder completed, at its times."""
+        for event in map(self._seam.shifted, events):
+            if self._parts:
+                yield from self._parts[self._open_count - 1].clip(event)
+            else:
+                yield event
 
     @property
     def nll(self) -> float:
@@ -204,21 +246,23 @@ class Generation:
 
     def take(self, seconds_taken: float) -> Take:
         """Return what is composed as a take."""
-        prompt, edit = self.request.prompt, self.request.edit
+        prompt, edit, tokens = self.request.prompt, self.request.edit, np.array(self.tokens, dtype=np.uint16)
         if edit is not None:
             notes, is_new = edit.join(self.events)
+            if edit.parts is not None:
+                tokens = self.codec.encode(trim(notes))
         else:
             notes = Notes.from_events(self.events) if prompt is None else join_prompt(prompt, self.events)
             is_new = np.arange(len(notes)) >= (0 if prompt is None else len(prompt))
         return Take(
             notes=notes,
-            tokens=np.array(self.tokens, dtype=np.uint16),
-            prompt_token_count=len(self.prompt_tokens),
+            tokens=tokens,
+            prompt_token_count=0 if edit is not None and edit.parts is not None else len(self.prompt_tokens),
             prompt_notes=len(prompt) if prompt is not None else 0,
             request=self.request,
             model=self.bundle.name,
             bundle=self.bundle.fingerprint,
-            nll=self.nll / max(self.note_count, 1),
+            nll=self.nll / max(int(is_new.sum()), 1),
             seconds_taken=seconds_taken,
             is_new=is_new,
             interventions=dict(self.interventions),
@@ -254,6 +298,9 @@ def stream(request: Request, engine: Engine) -> Generator[tuple[list[Note | Peda
     generation = Generation(request, engine.bundle)
     cache, slots = start(generation, engine)
     while not generation.is_done:
+        if generation.has_next:
+            generation.open_next()
+            cache, slots = start(generation, engine)
         ((_, events),) = step(slots, cache, engine)
         yield events, generation.progress
     return generation.take(time.perf_counter() - began)

@@ -7,13 +7,15 @@
     edit.join(events)      # the whole piece, and which of its notes are new
 
 A note belongs where its onset lies, in start <= onset < stop. Everything else is given and never changes: notes stay as
-they are, to the float, and the pedal is the same function of time outside the passage.
+they are, to the float, and the pedal is the same function of time outside the passage. A passage may have parts, which
+are written one after another (`generation.parts`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,12 +51,35 @@ TOKENS_PER_SECOND = 8  # of passages of which nothing is known
 GRID_ERROR = 1e-6  # steps: what floats lose of a time on the grid
 
 
+class Part(NamedTuple):
+    """What of a passage is written at once: from `start` to before `stop`, as the beginning of what goes on to `end`.
+
+    All are seconds of the piece. What lies between `stop` and `end` is left to the next part.
+    """
+
+    start: float
+    stop: float
+    end: float
+
+    def is_over(self, second: float) -> bool:
+        """Whether nothing of the part is still to come at this moment of the piece."""
+        return self.stop < self.end and second > self.stop - GRID_ERROR / STEPS_PER_SECOND
+
+    def clip(self, event: Note | Pedal) -> list[Note | Pedal]:
+        """Return what the part has of an event: nothing of one that the next part writes again."""
+        if isinstance(event, Note):
+            onset = float(np.clip(event.onset, self.start, np.nextafter(self.stop, 0)))
+            return [] if self.is_over(event.onset) else [event._replace(onset=onset)]
+        down, up = max(event.down, self.start), min(event.up, self.stop)
+        return [Pedal(down, up)] if down < up else []
+
+
 @dataclass(frozen=True, eq=False)
 class Edit:
     """What `music` has from `start` to before `stop` (s), written anew but for the notes of `is_kept` bool [N].
 
     New pedal is played unless `keep_pedal`. `leads_back` is False where the passage ends with its last kept note and
-    nothing follows. `context` tokens are given on each side.
+    nothing follows. `context` tokens are given on each side. With `parts` these alone are written, one after another.
     """
 
     music: Notes = field(repr=False)
@@ -64,6 +89,7 @@ class Edit:
     keep_pedal: bool = False
     leads_back: bool = True
     context: int = CONTEXT
+    parts: tuple[Part, ...] | None = None
 
     def __post_init__(self) -> None:
         require(self.music, Notes, "a passage is one of Notes, as read_midi returns them")
@@ -73,15 +99,26 @@ class Edit:
             raise RequestError(
                 f"a passage begins at 0 s or later and before it ends, not {self.start:g}-{self.stop:g} s"
             )
-        if self.stop - self.start < SHORTEST_SECONDS - GRID_ERROR:
+        if any(part.stop - part.start < SHORTEST_SECONDS - GRID_ERROR for part in self.written):
             raise RequestError(f"a passage takes at least {SHORTEST_SECONDS:g} s")
-        if not self.leads_back and self.stop < self.music.seconds:
+        if not self.leads_back and self.stop < self.music.seconds - GRID_ERROR:
             raise RequestError(f"a passage that leads nowhere ends with the piece, at {self.music.seconds:g} s")
+        if self._edges != sorted([self.start, *self._edges, self.stop])[1:-1]:
+            raise RequestError("the parts of a passage lie in it, one after another")
+
+    @property
+    def written(self) -> tuple[Part, ...]:
+        """The parts, or the passage as its only one."""
+        return (Part(self.start, self.stop, self.stop),) if self.parts is None else self.parts
+
+    @property
+    def _edges(self) -> list[float]:
+        return [edge for part in self.written for edge in part[:2]]
 
     @property
     def is_inside(self) -> Booleans:
-        """The notes that begin in the passage, bool [N]."""
-        return np.asarray((self.music.onset >= self.start) & (self.music.onset < self.stop))
+        """The notes that begin in what is written, bool [N]."""
+        return np.asarray(np.searchsorted(self._edges, self.music.onset, side="right") % 2 == 1)
 
     @property
     def is_replaced(self) -> Booleans:
@@ -108,20 +145,30 @@ class Edit:
         joined = Notes.of(onset, duration, pitch, velocity)
         is_new = np.arange(len(onset))[np.lexsort((pitch, onset))] >= count
         room = next_strike(joined) - joined.onset
+        if self.parts is not None and not self.leads_back:
+            room = np.minimum(room, self.stop - joined.onset)
         duration = np.where(is_new, np.minimum(joined.duration, room), joined.duration)
         pedal = self.music.pedal if self.keep_pedal else self._join_pedal(new.pedal)
         return Notes.of(joined.onset, duration, joined.pitch, joined.velocity, pedal), is_new
 
+    def part(self, number: int, events: list[Note | Pedal]) -> Edit:
+        """Return the edit of a part, in the piece as the parts before left it with these events."""
+        if self.parts is None:
+            return self
+        written, (start, _, end) = replace(self, parts=self.parts[:number]), self.parts[number]
+        music, is_new = written.join(events)
+        is_kept = is_new.copy()
+        if self.is_kept is not None:
+            is_kept[~is_new] = self.is_kept[~written.is_replaced]
+        leads_back = self.leads_back or end < self.stop
+        return replace(self, music=music, start=start, stop=end, is_kept=is_kept, leads_back=leads_back, parts=None)
+
     def _join_pedal(self, pressed: Seconds) -> Seconds:
         """The pedal of the piece outside the passage and `pressed` inside it; presses that meet at an edge are one."""
-        edges = -np.inf, self.start, self.stop, np.inf
+        edges = [-np.inf, *self._edges, np.inf]
         parts = []
-        for presses, low, high in (
-            (self.music.pedal, *edges[:2]),
-            (pressed, *edges[1:3]),
-            (self.music.pedal, *edges[2:]),
-        ):
-            parts += clip_pedal(presses, low, high).tolist()
+        for index, (low, high) in enumerate(pairwise(edges)):
+            parts += clip_pedal(pressed if index % 2 else self.music.pedal, low, high).tolist()
         joined: list[list[float]] = []
         for down, up in parts:
             if joined and joined[-1][1] == down and down in edges:

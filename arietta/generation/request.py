@@ -26,6 +26,7 @@ from ..model.sampling import MODEL_DEFAULTS, Sampling
 from ..music.meter import Meter
 from ..music.notes import Notes
 from ..names import fold_name, same_name
+from .parts import split_passage
 from .passage import Edit
 from .wishes import Wishes, describe_wishes, read_wishes
 
@@ -115,10 +116,11 @@ class Request:
         )
 
     def resolve(self, bundle: Bundle) -> Request:
-        """Return what a model makes of the request: a composer, and all of the sampling.
+        """Return what a model makes of the request: a composer, all of the sampling, the parts of a long passage.
 
         A composer is drawn where no style is asked for and no given music sets one. What is resolved stays as it is.
-        Raises RequestError where the model does not know the style, or cannot sample as asked.
+        Raises RequestError where the model does not know the style, or cannot sample as asked, and for a passage that
+        is too dense.
         """
         style, defaults = self.style, bundle.sampling_defaults
         if same_name(style, ANY) and self.prompt is None and self.edit is None:
@@ -129,7 +131,9 @@ class Request:
             usual = replace(usual, guidance=max(WISH_GUIDANCE, usual.guidance or 1.0))
         if self.edit is not None:
             usual = defaults.in_passages(usual, bundle.sampled_fields)
-        resolved = replace(self, style=style, sampling=self.sampling.resolve(usual, bundle.sampled_fields))
+        edit = None if self.edit is None else split_passage(self.edit, bundle.model.context)
+        sampling = self.sampling.resolve(usual, bundle.sampled_fields)
+        resolved = replace(self, style=style, sampling=sampling, edit=edit)
         return self if resolved == self else resolved
 
     def title(self, model: str) -> str:

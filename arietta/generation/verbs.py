@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import NoneType
@@ -31,12 +31,13 @@ from ..model.config import ANY
 from ..model.engine import Engine, shared_engine
 from ..model.sampling import Sampling
 from ..music.keys import find_key
-from ..music.notes import Note, Notes, Pedal, join, select, shift, transpose, trim
+from ..music.notes import Notes, join, select, shift, transpose, trim
 from ..render.score.hands import split_hands
 from .batch import generate_all
 from .conversion import as_notes
 from .given import find_outer_line
-from .passage import CONTEXT, SHORTEST_SECONDS, Edit, filling_codec
+from .parts import draw_phrases
+from .passage import CONTEXT, Edit
 from .request import Request, Take, draw_seed, likeliest_first
 from .wishes import read_wishes
 
@@ -44,9 +45,6 @@ Progress = Callable[[float, float], None]
 Keep = str | tuple[int, int] | Sequence[int] | None
 HANDS_AROUND = 10.0  # seconds on each side of a passage from which it is seen which hand plays what
 CHORD_SECONDS = 0.03  # notes nearer than this are struck together
-LONGEST_PART = 400  # notes of a passage that are written at once; models are trained on passages of up to 600 tokens
-OVERLAP = 0.1  # of such a part, which it writes beyond its end so that it leads on; the next part writes it again
-PHRASE = 48  # notes that `vary` writes at once
 NATS_AFTER = 64  # tokens after a passage by whose likelihood takes are ranked
 
 
@@ -91,44 +89,35 @@ def connect(first: Any, second: Any, seconds: float, *, n: int = 1, **asked: Any
 def accompany(music: Any, *, keep: Keep = "all", n: int = 1, keep_pedal: bool = False, **asked: Any) -> list[Take]:
     """Write what goes with the notes to `keep`, to the last release of the piece; its other notes go."""
     edit = accompaniment_edit(_read(music), keep=keep, keep_pedal=keep_pedal)
-    return _write(edit, n, longest=LONGEST_PART // 2, **asked)
+    return _write(edit, n, **asked)
 
 
-def vary(music: Any, strength: float, *, n: int = 1, **asked: Any) -> list[Take]:
+def vary(
+    music: Any,
+    strength: float,
+    start: float = 0.0,
+    stop: float | None = None,
+    *,
+    keep: Keep = None,
+    keep_pedal: bool = False,
+    **asked: Any,
+) -> list[Take]:
     """Write phrases anew under their top line; `strength` 0 is the piece, at 1 all phrases are new and no line is kept.
 
-    Up to 0.5 more and more phrases are new; the line is let go in proportion to the strength.
+    Up to 0.5 more and more phrases are new; the line is let go in proportion to the strength. With `start` and `stop`
+    only what begins between them is varied.
     """
-    require(strength, NUMBER, "strength lies in 0-1")
-    if not 0 <= strength <= 1:
-        raise RequestError(f"strength lies in 0-1, not {strength:g}")
     notes = _read(music)
-    engine, seed, progress, settings = _settings(n, **asked)
-    takes = []
-    for number in range(n):
-        rng = np.random.default_rng((seed + number, len(notes)))
-        edges = [*notes.onset[::PHRASE][: max(len(notes) // PHRASE, 1)].tolist(), notes.seconds]
-        is_new_phrase = rng.random(len(edges) - 1) < 2 * strength
-        is_line = find_kept(notes, 0.0, np.inf, "top") & (rng.random(len(notes)) >= strength)
-        phrase = np.clip(np.searchsorted(edges, notes.onset, side="right") - 1, 0, len(edges) - 2)
-        edit = Edit(notes, 0.0, notes.seconds, is_line | ~is_new_phrase[phrase])
-        request = Request(edit=edit, seed=seed + number, **settings)
-        parts = [(edges[k], edges[k + 1], edges[k + 1]) for k in np.flatnonzero(is_new_phrase).tolist()]
-        takes.append(_write_parts(request, parts, engine))
-        if progress is not None:
-            progress(number + 1, n)
-    return likeliest_first(takes)
+
+    def edit(seed: int) -> Edit:
+        return variation_edit(notes, strength, seed, (start, stop), keep=keep, keep_pedal=keep_pedal)
+
+    return _write(edit, **asked)
 
 
 def passage_edit(notes: Notes, start: float, stop: float, *, keep: Keep = None, keep_pedal: bool = False) -> Edit:
     """Return the edit of `regenerate`, and raise what it raises."""
-    for second in (start, stop):
-        require(second, NUMBER, "a passage begins and ends at numbers of seconds")
-    if start >= stop:
-        raise RequestError(f"a passage ends after it begins: not at {stop:g} s where it begins at {start:g} s")
-    if not 0 <= start < notes.seconds:
-        raise RequestError(f"the passage {start:g}-{stop:g} s lies outside the piece, which has {notes.seconds:g} s")
-    stop = min(stop, notes.seconds)
+    start, stop = _checked_passage(notes, start, stop)
     edit = Edit(notes, start, stop, find_kept(notes, start, stop, keep), keep_pedal)
     if edit.is_replaced.all():
         raise RequestError(
@@ -155,6 +144,30 @@ def accompaniment_edit(notes: Notes, *, keep: Keep = "all", keep_pedal: bool = F
         raise RequestError("there is nothing to accompany: no note is kept")
     notes = select(notes, is_kept)
     return Edit(notes, 0.0, notes.seconds, np.ones(len(notes), dtype=np.bool_), keep_pedal, leads_back=False)
+
+
+def variation_edit(
+    notes: Notes,
+    strength: float,
+    seed: int,
+    span: tuple[float, float | None] = (0.0, None),
+    *,
+    keep: Keep = None,
+    keep_pedal: bool = False,
+) -> Edit:
+    """Return the edit of `vary` for a take's seed, and raise what it raises; `span` is the passage, None its end.
+
+    Which phrases are new, and which notes of the line are kept, the seed draws.
+    """
+    require(strength, NUMBER, "strength lies in 0-1")
+    if not 0 <= strength <= 1:
+        raise RequestError(f"strength lies in 0-1, not {strength:g}")
+    start, stop = _checked_passage(notes, span[0], notes.seconds if span[1] is None else span[1])
+    rng = np.random.default_rng((seed, len(notes)))
+    parts = draw_phrases(notes, start, stop, 2 * strength, rng)
+    is_line = find_kept(notes, start, stop, "top") & (rng.random(len(notes)) >= strength)
+    is_kept = is_line | find_kept(notes, start, stop, keep)
+    return Edit(notes, start, stop, is_kept, keep_pedal, parts=parts)
 
 
 def cut_at(notes: Notes, second: float | None) -> Notes:
@@ -266,6 +279,17 @@ def _checked(seconds: float) -> float:
     return seconds
 
 
+def _checked_passage(notes: Notes, start: float, stop: float) -> tuple[float, float]:
+    """The beginning and the end of a passage, within the piece; raises RequestError where it has none of it."""
+    for second in (start, stop):
+        require(second, NUMBER, "a passage begins and ends at numbers of seconds")
+    if start >= stop:
+        raise RequestError(f"a passage ends after it begins: not at {stop:g} s where it begins at {start:g} s")
+    if not 0 <= start < notes.seconds:
+        raise RequestError(f"the passage {start:g}-{stop:g} s lies outside the piece, which has {notes.seconds:g} s")
+    return start, min(stop, notes.seconds)
+
+
 def _settings(
     n: int,
     *,
@@ -298,59 +322,12 @@ def _settings(
     return engine, seed, progress, settings
 
 
-def _write(edit: Edit, n: int, *, longest: int = LONGEST_PART, **asked: Any) -> list[Take]:
-    """Write a passage `n` times, in parts where it is long."""
+def _write(edit: Edit | Callable[[int], Edit], n: int = 1, **asked: Any) -> list[Take]:
+    """Write a passage `n` times; `edit` may depend on a take's seed."""
     engine, seed, progress, settings = _settings(n, **asked)
-    requests = [Request(edit=edit, seed=seed + number, **settings) for number in range(n)]
-    # Kept notes stand in a layout twice, beside new ones, tokens of the pedal and the music around.
-    longest = min(longest, engine.bundle.model.context // 5)
-    onsets = edit.music.onset[edit.is_inside]
-    if len(onsets) <= longest:
-        takes: Iterable[Take] = generate_all(requests, engine, progress=progress)
-        return likeliest_first([score_passage(take, engine) for take in takes])
-    edges = [edit.start, *onsets[longest : len(onsets) - longest // 2 : longest].tolist(), edit.stop]
-    ends = [
-        *(float(onsets[min(int(longest * (k + OVERLAP)), len(onsets) - 1)]) for k in range(1, len(edges) - 1)),
-        edit.stop,
+    requests = [
+        Request(edit=edit if isinstance(edit, Edit) else edit(number), seed=number, **settings)
+        for number in range(seed, seed + n)
     ]
-    if min(np.diff(edges)) < SHORTEST_SECONDS:
-        raise RequestError(
-            f"{len(onsets)} notes lie in {edit.stop - edit.start:g} s, more than can be worked on: keep fewer, "
-            "or choose a shorter passage"
-        )
-    written = []
-    for number, request in enumerate(requests, 1):
-        written.append(_write_parts(request, list(zip(edges, edges[1:], ends, strict=False)), engine))
-        if progress is not None:
-            progress(number, n)
-    return likeliest_first(written)
-
-
-def _write_parts(request: Request, parts: list[tuple[float, float, float]], engine: Engine) -> Take:
-    """Write a passage part after part, each (start, stop, end) up to its end; what begins before its stop stays."""
-    whole = request.edit
-    assert whole is not None
-    codec = filling_codec(engine.bundle)
-    notes, is_free, seconds, nll = whole.music, whole.is_replaced, 0.0, 0.0
-    is_new = np.zeros(len(notes), dtype=np.bool_)
-    for number, (start, stop, end) in enumerate(parts):
-        leads_back = whole.leads_back or end < whole.stop
-        part = replace(whole, music=notes, start=start, stop=end, is_kept=~is_free, leads_back=leads_back)
-        (take,) = generate_all([replace(request, edit=part, seed=(request.seed + 1000 * number) % 2**32)], engine)
-        written = take.notes
-        events: list[Note | Pedal] = [
-            written[index] for index in np.flatnonzero(take.is_new & (written.onset < stop)).tolist()
-        ]
-        events += [Pedal(*press) for press in written.pedal.tolist()]
-        narrow = replace(part, stop=stop, leads_back=whole.leads_back or stop < whole.stop)
-        notes, composed = narrow.join(events)
-        marks = np.zeros((2, len(notes)), dtype=np.bool_)
-        marks[:, ~composed] = np.stack([is_free, is_new])[:, ~narrow.is_replaced]
-        marks[1] |= composed
-        is_free, is_new = marks
-        seconds, nll = seconds + take.seconds_taken, nll + take.nll * take.note_count
-    bundle = engine.bundle
-    tokens = codec.encode(trim(notes))
-    nll /= max(int(is_new.sum()), 1)
-    take = Take(notes, tokens, 0, 0, request.resolve(bundle), bundle.name, bundle.fingerprint, nll, seconds, is_new)
-    return score_passage(take, engine)
+    takes = generate_all(requests, engine, progress=progress)
+    return likeliest_first([score_passage(take, engine) for take in takes])

@@ -40,6 +40,9 @@ def test_verbs_of_the_client_write_what_those_of_the_library_write(
         ("lead_in", (music(), 3.0), {"seed": 1}),
         ("connect", (waltz, music(20), 2.5), {"seed": 1}),
         ("accompany", (waltz,), {"keep": [0, 3, 6], "seed": 2}),
+        ("regenerate", (music(250), 2.0, 61.0), {"keep": (50, 61), "seed": 5}),  # in parts
+        ("vary", (music(130), 0.4), {"seed": 4, "n": 2}),
+        ("vary", (music(), 0.5, 4.0, 8.0), {"seed": 3, "keep": "bottom", "keep_pedal": True}),
     ]
     for verb, given, options in calls:
         served = getattr(client, verb)(*given, **options)
@@ -51,7 +54,7 @@ def test_verbs_of_the_client_write_what_those_of_the_library_write(
             assert there.request.describe() == here.request.describe()
             if here.nats is not None:
                 assert there.nats == pytest.approx(here.nats, abs=1e-4)
-    (varied,) = client.vary(music(), 0.5, start=4.0, stop=8.0, seed=3)
+    (varied,) = client.vary(music(), 0.5, 4.0, 8.0, seed=3)
     assert varied.id in repr(varied) and repr(varied.notes) in repr(varied) and len(repr(varied)) < 250
     assert varied.title in varied._repr_html_()
     assert varied.note_count > 0 and not varied.is_new[varied.notes.onset < 4.0].any()

@@ -82,10 +82,15 @@ class Job:
     started: float | None = None
     first_note: float | None = None
     ended: float | None = None
+    refusal: str | None = None  # of a passage, why a part of it could not be written
 
     def __post_init__(self, generation: Generation) -> None:
         self.attempt = Attempt(generation, is_accepted=self.retries is None)
         self._most_original = self.attempt
+        request = generation.request
+        self.passage_notes = (
+            0 if request.edit is None else int(request.edit.is_inside.sum())
+        )  # that a passage has so far
 
     @property
     def take(self) -> Take | None:

@@ -166,10 +166,18 @@ class Scheduler:
         """Let the jobs that can start join their batches, in the order in which they came, while a slot is free."""
         while (job := self._pop_next()) is not None:
             generation = job.attempt.generation
+            if job.attempt.prefill is not None and (error := job.attempt.prefill.exception()) is not None:
+                log.error("what %s was given could not be taken in", generation.bundle.name, exc_info=error)
+                job.refusal = str(error) if isinstance(error, AriettaError) else None
+                self._end(job, State.FAILED)
+                continue
             counts = Counter(other.client for other in self._running.values())
             job.is_apart = not counts[job.client] and not self._is_long(job) and max(counts.values(), default=0) > 1
             self._running[generation] = job
             job.start()
+            if generation.is_done:  # a variation that changes nothing
+                self._record(job, ())
+                continue
             key = _batch_key(job)
             if key not in self._batches:
                 self._batches[key] = Batch(job.engine)
@@ -208,7 +216,7 @@ class Scheduler:
 
     def _is_long(self, job: Job) -> bool:
         request = job.attempt.generation.request
-        return self._limits.is_long(request.notes, request.seconds)
+        return self._limits.is_long(request.notes or job.passage_notes, request.seconds)
 
     def _step(self) -> None:
         """Decode one token of every running job, or, where some are stepped apart, of those that had less time."""
@@ -253,11 +261,23 @@ class Scheduler:
             assert job.started is not None
             attempt.take = attempt.generation.take(time.monotonic() - job.started)
             self._end(job, State.DONE)
+        elif attempt.generation.has_next:
+            # Its slot is free until the next part is prefilled, in the thread in which that keeps nobody waiting.
+            self._running.pop(attempt.generation)
+            with self._changed:
+                attempt.prefill = self._prefill_pool.submit(_start_next, attempt.generation, job.engine)
+                attempt.prefill.add_done_callback(lambda _: self._wake())
+                self._waiting.appendleft(job)
 
     def _end(self, job: Job, state: State) -> None:
         self._running.pop(job.attempt.generation, None)
         job.end(state)
         self._on_end(job)
+
+
+def _start_next(generation: Generation, engine: Engine) -> None:
+    generation.open_next()
+    start(generation, engine)
 
 
 def _batch_key(job: Job) -> tuple[str, bool]:

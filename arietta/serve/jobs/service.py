@@ -299,10 +299,11 @@ class Service:
 
     def _store(self, job: Job) -> None:
         attempt, take = job.attempt, job.take if job.state is State.DONE else None
+        problem = problem_json(500, SERVER_FAILURE) if job.refusal is None else problem_json(422, job.refusal)
         outcome = JobOutcome(
             timing=job.timing(),
             figures=None if take is None else _figures(scored_passage(take, job.engine), attempt.originality),
-            problem=problem_json(500, SERVER_FAILURE) if job.state is State.FAILED else None,
+            problem=problem if job.state is State.FAILED else None,
             done=round(attempt.progress[0], 3),
         )
         accepted, is_other = None, job.retries is not None or job.is_stopping

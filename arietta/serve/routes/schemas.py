@@ -178,7 +178,9 @@ class PieceRequest(SamplingFields):
         examples=["left"],
     )
     keep_pedal: bool = Field(False, description="Whether the pedal stays too.")
-    strength: float | None = Field(None, description="How much `vary` lets go of the top line, 0 to 1.", examples=[0.4])
+    strength: float | None = Field(
+        None, description="How much `vary` changes: 0 nothing, 1 all phrases and their top line.", examples=[0.4]
+    )
     density: Annotated[Any, WithJsonSchema(WISH)] = Field(
         None, description="Notes per second wished for; or pairs of a second of the piece and what holds from then on."
     )

@@ -12,27 +12,28 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Any
 
 import numpy as np
 
 from ....errors import RequestError
-from ....generation.passage import Edit
+from ....generation.passage import Edit, Part
 from ....generation.request import Take
 from ....generation.verbs import (
     accompaniment_edit,
     connection_edit,
-    find_kept,
     lead_in_edit,
     passage_edit,
     score_passage,
+    variation_edit,
 )
 from ....model.engine import Engine
 from ....music.notes import Notes
 
-PASSAGE, KEPT = "passage", "kept"  # keys in `Record.asked`: the passage, and indices of the given notes that stay in it
+# Keys in `Record.asked`: the passage, indices of the given notes that stay in it, and the parts in which it is written.
+PASSAGE, KEPT, PARTS = "passage", "kept", "parts"
 VERBS = ("regenerate", "vary", "accompany", "connect", "lead_in")
-MOST_NOTES = 500  # of a passage; models are trained on passages of up to 600 tokens
 _FIELDS = ("keep_pedal", "leads_back", "context")
 log = logging.getLogger(__name__)
 
@@ -41,8 +42,8 @@ log = logging.getLogger(__name__)
 class Wanted:
     """What to do with a passage of given music, from `start` to before `stop` seconds; None is the music's end.
 
-    `keep` says which of its notes stay, as `find_kept` takes it. `strength`, 0 to 1, says how much of its top line
-    `vary` lets go. `connect` and `lead_in` write so many `seconds`, to the piece `second` or the given one.
+    `keep` says which of its notes stay, as `find_kept` takes it. `strength`, 0 to 1, says how much `vary` changes.
+    `connect` and `lead_in` write so many `seconds`, to the piece `second` or the given one.
     """
 
     verb: str
@@ -55,7 +56,7 @@ class Wanted:
     second: Notes | None = None
 
     def edit(self, notes: Notes, seed: int) -> Edit:
-        """Return the passage of some notes as it is asked for; raises RequestError where that is impossible."""
+        """Return the passage of some notes as it is asked for, which `seed` is of; raises RequestError for nonsense."""
         if self.verb not in VERBS:
             raise RequestError(f"there is no verb {self.verb!r} for passages; there are {', '.join(VERBS)}")
         if self.verb in ("connect", "lead_in"):
@@ -67,29 +68,19 @@ class Wanted:
                 raise RequestError("connect needs second: the piece that it leads to")
             return connection_edit(notes, self.second, self.seconds)
         if self.verb == "accompany":
-            edit = accompaniment_edit(notes, keep="all" if self.keep is None else self.keep, keep_pedal=self.keep_pedal)
-        else:
-            stop = notes.seconds if self.stop is None else self.stop
-            keep = self._variation_keeps(notes, stop, seed) if self.verb == "vary" else self.keep
-            edit = passage_edit(notes, self.start, stop, keep=keep, keep_pedal=self.keep_pedal)
-        count = int(edit.is_inside.sum())
-        if count > MOST_NOTES:
-            raise RequestError(f"the passage has {count} notes; {MOST_NOTES} at most are written at once")
-        return edit
-
-    def _variation_keeps(self, notes: Notes, stop: float, seed: int) -> list[int]:
-        """Return indices of the notes to keep, of the top line too, but for the share of it that `strength` lets go."""
-        if self.strength is None or not 0 <= self.strength <= 1:
-            raise RequestError(f"vary needs strength, 0-1, not {self.strength}")
-        is_line = find_kept(notes, self.start, stop, "top")
-        is_line &= np.random.default_rng(seed).random(len(notes)) >= self.strength
-        stays: list[int] = np.flatnonzero(is_line | find_kept(notes, self.start, stop, self.keep)).tolist()
-        return stays
+            return accompaniment_edit(notes, keep="all" if self.keep is None else self.keep, keep_pedal=self.keep_pedal)
+        stays: dict[str, Any] = {"keep": self.keep, "keep_pedal": self.keep_pedal}
+        if self.verb == "vary":
+            if self.strength is None:
+                raise RequestError("vary needs strength, 0-1")
+            return variation_edit(notes, self.strength, seed, (self.start, self.stop), **stays)
+        return passage_edit(notes, self.start, notes.seconds if self.stop is None else self.stop, **stays)
 
 
 def describe_passage(edit: Edit) -> dict[str, Any]:
     """Return what must be stored of a passage beside its music."""
-    return {PASSAGE: edit.describe(), KEPT: np.flatnonzero(edit.is_inside & ~edit.is_replaced).tolist()}
+    asked = {PASSAGE: edit.describe(), KEPT: np.flatnonzero(edit.is_inside & ~edit.is_replaced).tolist()}
+    return asked if edit.parts is None else asked | {PARTS: [list(part) for part in edit.parts]}
 
 
 def stored_edit(asked: Mapping[str, Any], notes: Notes) -> Edit | None:
@@ -99,7 +90,9 @@ def stored_edit(asked: Mapping[str, Any], notes: Notes) -> Edit | None:
     passage: Mapping[str, Any] = asked[PASSAGE]
     is_kept = np.zeros(len(notes), dtype=np.bool_)
     is_kept[list(asked[KEPT])] = True
-    return Edit(notes, passage["from"], passage["to"], is_kept, **{name: passage[name] for name in _FIELDS})
+    parts = tuple(starmap(Part, asked[PARTS])) if PARTS in asked else None
+    options = {name: passage[name] for name in _FIELDS}
+    return Edit(notes, passage["from"], passage["to"], is_kept, **options, parts=parts)
 
 
 def scored_passage(take: Take, engine: Engine) -> Take:

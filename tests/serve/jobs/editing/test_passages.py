@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,12 @@ import numpy as np
 import pytest
 
 from arietta.errors import RequestError
-from arietta.generation.loop import generate
+from arietta.generation.loop import Generation, generate
 from arietta.generation.request import Request
-from arietta.generation.verbs import regenerate
+from arietta.generation.verbs import regenerate, vary
 from arietta.model.engine import OnnxEngine
 from arietta.music.notes import Notes
-from arietta.serve.jobs.editing.passages import KEPT, Wanted, describe_passage, stored_edit
+from arietta.serve.jobs.editing.passages import KEPT, PARTS, Wanted, describe_passage, stored_edit
 from arietta.serve.jobs.job import State
 from arietta.serve.jobs.models import Models
 from tests.support.servers import ask, composed, look, opened, problem, serving, submit, until
@@ -31,9 +32,11 @@ def sent(notes: Notes) -> dict[str, Any]:
     return {"notes": list(zip(*columns, strict=True)), "pedal": notes.pedal.tolist()}
 
 
-def scale() -> Notes:
-    onset = np.arange(80) * 0.25
-    return Notes.of(onset, np.full(80, 0.2), 40 + np.arange(80) % 30, np.full(80, 64), [[0.0, 3.0], [9.0, 12.0]])
+def scale(count: int = 80) -> Notes:
+    onset = np.arange(count) * 0.25
+    return Notes.of(
+        onset, np.full(count, 0.2), 40 + np.arange(count) % 30, np.full(count, 64), [[0.0, 3.0], [9.0, 12.0]]
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,6 +66,54 @@ def test_a_passage_is_that_of_the_library_also_from_a_server_that_goes_on(fillin
         version = service.music(record.id)
         assert version.notes == take.notes
         assert version.composed == np.flatnonzero(take.is_new).tolist()
+
+
+def test_a_server_goes_on_in_the_midst_of_a_long_passage_with_the_same_bytes(filling: Models, tmp_path: Path) -> None:
+    edit = Wanted("vary", strength=1.0).edit(scale(400), 3)
+    take = generate(Request(edit=edit, seed=3), filling.engine("filling"))
+    with opened(filling, tmp_path) as service:
+        (record,) = submit(service, Request(edit=edit, seed=3), verb="vary", given="x")
+        assert len(record.asked[PARTS]) == 8
+        job = service.job(record.id)
+        assert job is not None and job.passage_notes == 400
+        until(lambda: job.attempt.event_log.note_count and job.attempt.event_log.events[-1][0] > 30)
+    assert not job.is_over
+    with opened(filling, tmp_path) as service:
+        until(lambda: service.find(record.id).state is State.DONE)
+        version = service.music(record.id)
+        assert version.notes == take.notes
+        assert version.composed == np.flatnonzero(take.is_new).tolist()
+
+
+def test_a_part_that_cannot_be_written_fails_with_a_sentence(
+    filling: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Generation) -> None:
+        raise RequestError("choose a shorter passage")
+
+    with serving(filling, tmp_path) as client:
+        asked: dict[str, Any] = {"verb": "vary", "given": sent(scale(200)), "strength": 1, "seed": 3}
+        whole = composed(client, **asked)
+        monkeypatch.setattr(Generation, "open_next", opens_once(refuse))
+        (piece,) = ask(client, wait=60, **asked)
+        assert (piece["state"], piece["problem"]["detail"]) == ("failed", "choose a shorter passage")
+        monkeypatch.undo()
+        assert composed(client, **asked)["figures"] == whole["figures"]
+
+
+def opens_once(refuse: Callable[[Generation], None]) -> Callable[[Generation], None]:
+    """`open_next` for the first part, `refuse` for others."""
+    open_next = Generation.open_next
+    return lambda generation: refuse(generation) if generation.events else open_next(generation)
+
+
+def test_varying_by_nothing_over_http_is_the_piece(filling: Models, tmp_path: Path) -> None:
+    with serving(filling, tmp_path) as client:
+        piece = composed(client, verb="vary", given=sent(scale()), strength=0, seed=3)
+        answer = client.get(piece["links"]["json"]).json()
+        assert answer["composed"] == [] and len(answer["notes"]) == 80
+        (same,) = vary(scale(), 0.0, seed=3, model=filling.engine("filling"))
+        assert same.notes == scale()
 
 
 def test_a_passage_is_asked_for_over_http_and_all_around_it_stays(filling: Models, tmp_path: Path) -> None:
