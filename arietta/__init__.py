@@ -126,6 +126,7 @@ def compose(
     density: Any = None,
     loudness: Any = None,
     key: Any = None,
+    transpose: bool = False,
     ending: bool = True,
     original: bool = False,
     progress: Callable[[float, float], None] | None = None,
@@ -136,9 +137,10 @@ def compose(
     is a composer the model knows; `model` a model's name or folder; without `seed` one is drawn and stands in the
     take's request. `temperature`, `top_p`, `min_p` and `guidance` go before those of `sampling`; what neither says is
     as the model has it. `density` (notes per second), `loudness` (mean velocity, or "pp" to "ff") and `key` ("C minor")
-    are wishes; they change with time as "40@0:00,90@0:30" or [[0, 40], [30, 90]]. Without `ending` the music stops as
-    if it went on. `original` composes again, with a later seed, what shares more with the model's training music than
-    works of people do. `progress` is called with how much is composed, and of how much (`progress_bar`). Models stay
+    are wishes; they change with time as "40@0:00,90@0:30" or [[0, 40], [30, 90]]. `transpose` first moves the prompt
+    into `key`, and the take's request says by how many semitones. Without `ending` the music stops as if it went on.
+    `original` composes again, with a later seed, what shares more with the model's training music than works of people
+    do. `progress` is called with how much is composed, and of how much (`progress_bar`). Models stay
     loaded between calls. Raises RequestError, MidiError or BundleError.
     """
     from .errors import require
@@ -154,18 +156,24 @@ def compose(
     if progress is not None:
         require(progress, Callable, "progress is a function of how much is done, and of how much")
     require(original, bool, "original is True or False")
+    given, semitones = None if prompt is None else as_notes(prompt), None
+    if transpose:
+        from .generation.verbs import transpose_to_key
+
+        given, semitones = transpose_to_key(given, key)
     settings: dict[str, Any] = {"temperature": temperature, "top_p": top_p, "min_p": min_p, "guidance": guidance}
     request = Request(
         notes=DEFAULT_NOTES if notes is None and seconds is None else notes,
         seconds=seconds,
         style=ANY if style is None else style,
-        prompt=None if prompt is None else as_notes(prompt),
+        prompt=given,
         seed=draw_seed() if seed is None else seed,
         ending=ending,
         sampling=replace(
             sampling or MODEL_DEFAULTS, **{name: value for name, value in settings.items() if value is not None}
         ),
         wishes=read_wishes(density=density, loudness=loudness, key=key),
+        transposed=semitones,
     )
     engine = _engine(None if model is None else str(model))
     if not original:

@@ -11,14 +11,13 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from .output import KEEP, add_takes, add_transpose, read_given, write_takes
+from .output import KEEP, add_takes, read_music, write_takes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", type=Path, help="the music, a MIDI or MusicXML file")
     parser.add_argument("--keep", metavar="NOTES", default="all", help=f"what stays: {KEEP} (default %(default)s)")
     parser.add_argument("--keep-pedal", action="store_true", help="keep its pedal too")
-    add_transpose(parser)
     add_takes(parser)
 
 
@@ -26,5 +25,5 @@ def run(arguments: argparse.Namespace) -> int:
     from ..generation.verbs import accompany, read_keep
 
     given = {"keep": read_keep(arguments.keep), "keep_pedal": arguments.keep_pedal}
-    work = partial(accompany, read_given(arguments, arguments.file, "to accompany"), **given)
+    work = partial(accompany, read_music(arguments.file, "to accompany"), **given)
     return write_takes(arguments, [arguments.file], work, "accompanying")

@@ -33,10 +33,12 @@ from .output import (
     add_transpose,
     add_wishes,
     check_count,
+    check_transpose,
     find_output,
     print_how_to_hear,
-    read_given,
+    print_transposed,
     read_integer,
+    read_music,
     read_number,
     save_take,
 )
@@ -224,7 +226,8 @@ def _requests(arguments: argparse.Namespace) -> list[Request]:
     notes = DEFAULT_NOTES if arguments.notes is None and arguments.seconds is None else arguments.notes
     sampling = Sampling.read(arguments.temperature, arguments.top_p, arguments.min_p, arguments.guidance)
     seed = draw_seed() if arguments.seed is None else arguments.seed
-    prompt = _prompt(arguments)
+    prompt, semitones = _prompt(arguments)
+    print_transposed(semitones)
     wishes = read_wishes(density=arguments.density, loudness=arguments.loudness, key=arguments.key)
     return [
         Request(
@@ -236,24 +239,29 @@ def _requests(arguments: argparse.Namespace) -> list[Request]:
             sampling,
             ending=not arguments.no_ending,
             wishes=wishes,
+            transposed=semitones,
         )
         for take in range(arguments.count)
     ]
 
 
-def _prompt(arguments: argparse.Namespace) -> Notes | None:
+def _prompt(arguments: argparse.Namespace) -> tuple[Notes | None, int | None]:
+    """The notes to go on from, and by how many semitones they were moved; None without."""
     if arguments.prompt is None:
         if arguments.transpose:
             raise RequestError("--transpose moves the music of --prompt FILE: name the file")
         if arguments.prompt_notes is not None:
             raise RequestError("--prompt-notes says how much of --prompt FILE to take: name the file")
-        return None
+        return None, None
+    from ..generation.verbs import transpose_to_key
     from ..music.notes import first
 
     if arguments.prompt_notes is not None and arguments.prompt_notes < 1:
         raise RequestError(f"--prompt-notes must be 1 or more, not {arguments.prompt_notes}")
-    notes = read_given(arguments, arguments.prompt, "to go on from")
-    return notes if arguments.prompt_notes is None else first(notes, arguments.prompt_notes)
+    check_transpose(arguments)
+    notes = read_music(arguments.prompt, "to go on from")
+    notes = notes if arguments.prompt_notes is None else first(notes, arguments.prompt_notes)
+    return transpose_to_key(notes, arguments.key) if arguments.transpose else (notes, None)
 
 
 def _compose(arguments: argparse.Namespace, requests: list[Request], composer: Composer[T]) -> None:

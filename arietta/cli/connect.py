@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds", metavar="S", type=read_number, required=True, help="how much lies between them, 1-60"
     )
-    add_takes(parser)
+    add_takes(parser, can_transpose=False)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from .output import add_takes, add_transpose, read_given, read_integer, read_number, write_takes
+from .output import add_takes, read_integer, read_music, read_number, write_takes
 
 NOTES = 200  # where neither notes nor seconds are asked for
 
@@ -22,7 +22,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--notes", metavar="N", type=read_integer, help=f"write exactly N notes (default {NOTES})")
     length.add_argument("--seconds", metavar="S", type=read_number, help="or S seconds, within 2 %%")
-    add_transpose(parser)
     add_takes(parser)
 
 
@@ -32,6 +31,6 @@ def run(arguments: argparse.Namespace) -> int:
 
     at = None if arguments.at is None else read_time(arguments.at)
     notes = NOTES if arguments.notes is None and arguments.seconds is None else arguments.notes
-    music = read_given(arguments, arguments.file, "to go on from")
+    music = read_music(arguments.file, "to go on from")
     work = partial(extend, music, at, notes=notes, seconds=arguments.seconds)
     return write_takes(arguments, [arguments.file], work, "composing")

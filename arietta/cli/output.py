@@ -54,9 +54,13 @@ def add_wishes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key", metavar="KEY", help='such as "C minor" or "E flat major"')
 
 
-def add_takes(parser: argparse.ArgumentParser) -> None:
+def add_takes(parser: argparse.ArgumentParser, *, can_transpose: bool = True) -> None:
     """Add what all verbs take that work on music there is: wishes, model, seed, how many takes, and where to."""
     add_wishes(parser)
+    if can_transpose:
+        add_transpose(parser)
+    else:
+        parser.set_defaults(transpose=False)
     parser.add_argument("--style", default="any", metavar="COMPOSER", help="a composer the model knows")
     parser.add_argument(
         "--guidance", metavar="G", type=read_number, help="how strongly style and wishes are followed, 1-10"
@@ -91,18 +95,16 @@ def add_transpose(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_given(arguments: argparse.Namespace, path: Path, purpose: str) -> Notes:
-    """Read music as `read_music` does and, with --transpose, move it to the key; says on stderr by how much."""
-    notes = read_music(path, purpose)
-    if not arguments.transpose:
-        return notes
-    if arguments.key is None:
+def check_transpose(arguments: argparse.Namespace) -> None:
+    """Raise RequestError where --transpose has no --key to move music to."""
+    if arguments.transpose and arguments.key is None:
         raise RequestError('--transpose moves the given music to a key: say which, as --key "D minor"')
-    from ..generation.verbs import transpose_to_key
 
-    notes, semitones = transpose_to_key(notes, arguments.key)
-    print(escape_name(f"{path}: transposed by {semitones:+d} semitones."), file=sys.stderr)
-    return notes
+
+def print_transposed(semitones: int | None) -> None:
+    """Say on stderr by how much given music was moved, if it was."""
+    if semitones is not None:
+        print(f"What was given is transposed by {semitones:+d} semitones.", file=sys.stderr)
 
 
 def read_music(path: Path, purpose: str) -> Notes:
@@ -163,12 +165,14 @@ def write_takes(
     from .progress import progress_bar
 
     check_count(arguments.count)
+    check_transpose(arguments)
     out, began = find_output(Path(arguments.out), arguments.count, sources), time.perf_counter()
-    names = ("style", "density", "loudness", "key", "guidance", "model", "seed")
+    names = ("style", "density", "loudness", "key", "transpose", "guidance", "model", "seed")
     asked: dict[str, Any] = {name: getattr(arguments, name) for name in names}
     with progress_bar(task, "s") as progress:
         takes = work(n=arguments.count, progress=progress, **asked)
     taken = time.perf_counter() - began
+    print_transposed(takes[0].request.transposed)
     paths = [save_take(take, out) for take in takes]
     for take, path in zip(takes, paths, strict=True):
         nats = f"{take.nats[2]:.2f} nats per token" if take.nats else f"{take.nll:.2f} nats per note"

@@ -13,7 +13,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from .output import KEEP, add_takes, add_transpose, read_given, read_number, write_takes
+from .output import KEEP, add_takes, read_music, read_number, write_takes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", metavar="TIME", dest="stop", help="before where it ends (default: the end)")
     parser.add_argument("--keep", metavar="NOTES", help=f"notes that stay in any case: {KEEP}")
     parser.add_argument("--keep-pedal", action="store_true", help="keep its pedal too")
-    add_transpose(parser)
     add_takes(parser)
 
 
@@ -39,6 +38,6 @@ def run(arguments: argparse.Namespace) -> int:
 
     passage = read_time(arguments.start), None if arguments.stop is None else read_time(arguments.stop)
     given = {"keep": read_keep(arguments.keep), "keep_pedal": arguments.keep_pedal}
-    music = read_given(arguments, arguments.file, "to vary")
+    music = read_music(arguments.file, "to vary")
     work = partial(vary, music, arguments.strength, *passage, **given)
     return write_takes(arguments, [arguments.file], work, "varying")

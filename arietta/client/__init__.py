@@ -52,6 +52,7 @@ class ComposeOptions(TypedDict, total=False):
     density: Any  # wishes, as `generation.wishes` reads them
     loudness: Any
     key: Any
+    transpose: bool
 
 
 class Client:
@@ -68,17 +69,22 @@ class Client:
         """Compose `notes` notes (300 if no length is given) and wait for them; an interrupt cancels the piece."""
         from ..generation.conversion import as_notes
         from ..generation.request import DEFAULT_NOTES, Request, draw_seed
+        from ..generation.verbs import transpose_to_key
         from ..generation.wishes import read_wishes
         from ..model.config import ANY
 
+        prompt, semitones = None if options.get("prompt") is None else as_notes(options["prompt"]), None
+        if options.get("transpose"):
+            prompt, semitones = transpose_to_key(prompt, options.get("key"))
         request = Request(
             notes=DEFAULT_NOTES if notes is None and "seconds" not in options else notes,
             seconds=options.get("seconds"),
             style=options.get("style", ANY),
-            prompt=None if options.get("prompt") is None else as_notes(options["prompt"]),
+            prompt=prompt,
             seed=options["seed"] if "seed" in options else draw_seed(),
             sampling=options.get("sampling", MODEL_DEFAULTS),
             wishes=read_wishes(**{name: options.get(name) for name in ("density", "loudness", "key")}),
+            transposed=semitones,
         )
         original = options.get("original", False)
         (take,) = self.perform([request], model=options.get("model"), original=original, progress=progress)
@@ -105,8 +111,9 @@ class Client:
                     for _ in self.events(key, progress=_progress_of_all(progress, index, len(requests))):
                         pass
                     take = self.take(key)
-                    # A fetched request's prompt lacks its pedal: the caller's own has all of it.
-                    yield replace(take, request=replace(take.request, prompt=request.prompt))
+                    # A fetched request's prompt lacks its pedal, and how it was moved: the caller's own has all of it.
+                    own = replace(take.request, prompt=request.prompt, transposed=request.transposed)
+                    yield replace(take, request=own)
             except (KeyboardInterrupt, GeneratorExit):
                 self._cancel(keys)
                 raise
@@ -117,8 +124,8 @@ class Client:
         """Let the server write a passage anew, as `arietta.regenerate` does.
 
         `music` of all these verbs is the id of a piece that the server stores, or what `as_notes` reads. They take `n`,
-        `style`, `density`, `loudness`, `key`, `guidance`, `seed`, `model` and `progress`, and return the likeliest take
-        first.
+        `style`, `density`, `loudness`, `key`, `transpose`, `guidance`, `seed`, `model` and `progress`, and return the
+        likeliest take first.
         """
         asked = {"from": start, "to": stop, "keep": _sent_keep(keep), "keep_pedal": keep_pedal or None}
         return self._write("regenerate", music, asked, **options)
@@ -211,7 +218,8 @@ class Client:
         With `original` the server composes again what shares more with training music than works of people do. When
         all are done, the figures that `piece` returns mark the `best` of them as the nearest to real music.
         """
-        fields = {name: value for name, value in request.describe().items() if name != "prompt_notes"}
+        described = request.describe()
+        fields = {name: described[name] for name in described if name not in ("prompt_notes", "transposed")}
         fields |= {"count": count, "model": model, "name": name, "original": original or None, "best": best}
         if request.prompt is not None:
             fields["prompt"] = _music(request.prompt)

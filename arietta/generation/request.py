@@ -44,8 +44,8 @@ class Request:
     `style` is a composer, "any" for one that the seed draws where the model has shares of composers, or "none". With
     `stopped_at` composing stops after so many notes of it, as a musician stopped it once. With `ending` the model is
     told when the end is near, so that it closes; without, the music stops as if it went on. `wishes` are as
-    `read_wishes` gives them, for a model that knows them. Raises RequestError where a value is impossible; what depends
-    on the model is checked by `Generation`.
+    `read_wishes` gives them, for a model that knows them. `transposed` says by how many semitones the given music was
+    moved before. Raises RequestError where a value is impossible; what depends on the model is checked by `Generation`.
     """
 
     notes: int | None = None
@@ -58,6 +58,7 @@ class Request:
     edit: Edit | None = None
     ending: bool = True
     wishes: Wishes = field(default_factory=dict, hash=False)
+    transposed: int | None = None
 
     def __post_init__(self) -> None:
         lengths = self.notes, self.seconds, self.edit
@@ -89,7 +90,7 @@ class Request:
         """Return what to ask for to get the same piece again, as JSON values; given music is named by its length."""
         values: dict[str, Any] = {"notes": self.notes, "seconds": self.seconds, "style": self.style, "seed": self.seed}
         values |= {"stopped_at": self.stopped_at, "ending": None if self.ending else False}
-        values |= describe_wishes(self.wishes)
+        values |= {"transposed": self.transposed, **describe_wishes(self.wishes)}
         if self.edit is not None:
             values["passage"] = self.edit.describe()
         prompt = {"prompt_notes": len(self.prompt)} if self.prompt is not None else {}
@@ -113,6 +114,7 @@ class Request:
             ending=description.get("ending", True),
             edit=edit,
             wishes=read_wishes(**{name: wishes[name] for name in MEASURED if name in wishes}),
+            transposed=description.get("transposed"),
         )
 
     def resolve(self, bundle: Bundle) -> Request:

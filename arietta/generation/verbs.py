@@ -6,6 +6,7 @@
 No verb changes a note that it was not asked to, and a seed fixes what it gives. Music is anything that `as_notes`
 reads, times are seconds, `model` is a model's name or folder, or an engine. All take `n`, `seed`, `model`, `progress`
 and wishes: `style`, `density`, `loudness` and `key` as `generation.wishes` reads them, and `guidance` for all of these.
+With `transpose` the music is first moved into that `key`; `take.request.transposed` says by how many semitones.
 Of several takes the likeliest comes first: `take.nats` has the model's mean nats per token, in plain order, of the
 passage and of the 64 tokens after it.
 """
@@ -56,7 +57,7 @@ def regenerate(
     `keep`: "left" or "right" hand, "top", "bottom", "all", a range of pitches, (48, 60) or "48-60", or a list of
     indices of notes. Raises RequestError for a passage outside the piece, and for all of it: that is composing.
     """
-    return _write(passage_edit(_read(music), start, stop, keep=keep, keep_pedal=keep_pedal), n, **asked)
+    return _write(passage_edit(_read(music, asked), start, stop, keep=keep, keep_pedal=keep_pedal), n, **asked)
 
 
 def extend(
@@ -69,7 +70,7 @@ def extend(
     **asked: Any,
 ) -> list[Take]:
     """Go on from `at`, where the piece is cut, or from its end, by `notes` or `seconds`."""
-    prompt = cut_at(_read(music), at)
+    prompt = cut_at(_read(music, asked), at)
     engine, seed, progress, settings = _settings(n, **asked)
     request = Request(notes, seconds, prompt=prompt, seed=seed, **settings)
     requests = [replace(request, seed=seed + number) for number in range(n)]
@@ -78,17 +79,19 @@ def extend(
 
 def lead_in(music: Any, seconds: float, *, n: int = 1, **asked: Any) -> list[Take]:
     """Write `seconds` of music that lead into a piece."""
-    return _write(lead_in_edit(_read(music), seconds), n, **asked)
+    return _write(lead_in_edit(_read(music, asked), seconds), n, **asked)
 
 
 def connect(first: Any, second: Any, seconds: float, *, n: int = 1, **asked: Any) -> list[Take]:
-    """Write the `seconds` between the last release of one piece and the beginning of another."""
-    return _write(connection_edit(_read(first), _read(second), seconds), n, **asked)
+    """Write the `seconds` between the last release of one piece and the beginning of another; neither is transposed."""
+    if asked.get("transpose"):
+        raise RequestError("connect leaves both pieces as they are: transpose them before")
+    return _write(connection_edit(_read(first, asked), _read(second, asked), seconds), n, **asked)
 
 
 def accompany(music: Any, *, keep: Keep = "all", n: int = 1, keep_pedal: bool = False, **asked: Any) -> list[Take]:
     """Write what goes with the notes to `keep`, to the last release of the piece; its other notes go."""
-    edit = accompaniment_edit(_read(music), keep=keep, keep_pedal=keep_pedal)
+    edit = accompaniment_edit(_read(music, asked), keep=keep, keep_pedal=keep_pedal)
     return _write(edit, n, **asked)
 
 
@@ -107,7 +110,7 @@ def vary(
     Up to 0.5 more and more phrases are new; the line is let go in proportion to the strength. With `start` and `stop`
     only what begins between them is varied.
     """
-    notes = _read(music)
+    notes = _read(music, asked)
 
     def edit(seed: int) -> Edit:
         return variation_edit(notes, strength, seed, (start, stop), keep=keep, keep_pedal=keep_pedal)
@@ -182,12 +185,17 @@ def cut_at(notes: Notes, second: float | None) -> Notes:
     return Notes.of(cut.onset, duration, cut.pitch, cut.velocity, cut.pedal)
 
 
-def transpose_to_key(music: Any, key: str) -> tuple[Notes, int]:
+def transpose_to_key(music: Any, key: Any) -> tuple[Notes, int]:
     """Return music in `key`, moved by the smallest interval on the 88 keys that takes it there, and the semitones.
 
-    Raises RequestError where the music has no clear key or one of the other mode, and where it would leave the keys.
+    Raises RequestError without music or key, where the music has no clear key or one of the other mode, and where it
+    would leave the 88 keys.
     """
-    notes, ((_, wished), *others) = _read(music), read_wishes(key=key)["key"]
+    if music is None:
+        raise RequestError("to transpose is to move given music: give a prompt, or a piece to work on")
+    if key is None:
+        raise RequestError('to transpose is to move given music into a key: say which, such as "D minor"')
+    notes, ((_, wished), *others) = _read(music, {}), read_wishes(key=key)["key"]
     if others:
         raise RequestError("music is moved to one key: not to several over time")
     is_minor, tonic = divmod(KEYS.index(str(wished)), 12)
@@ -264,11 +272,18 @@ def find_kept(notes: Notes, start: float, stop: float, keep: Keep) -> Booleans:
     return inside
 
 
-def _read(music: Any) -> Notes:
-    """The notes of some music; raises RequestError where there are none."""
+def _read(music: Any, asked: dict[str, Any]) -> Notes:
+    """The notes of some music, in the key that is `asked` for where it shall be transposed; refuses empty music.
+
+    The interval then stands in `asked` in place of `transpose`.
+    """
     notes = as_notes(music)
     if not len(notes):
         raise RequestError("the music that was given has no notes")
+    is_moved = asked.pop("transpose", False)
+    require(is_moved, bool, "transpose is True or False")
+    if is_moved:
+        notes, asked["transposed"] = transpose_to_key(notes, asked.get("key"))
     return notes
 
 
@@ -301,6 +316,7 @@ def _settings(
     **wishes: Any,
 ) -> tuple[Engine, int, Progress | None, dict[str, Any]]:
     """The engine, the seed and the listener that a verb was asked to use, and the rest of its requests."""
+    transposed = wishes.pop("transposed", None)
     if unknown := set(wishes) - {"density", "loudness", "key"}:
         raise TypeError(f"no verb has an argument {sorted(unknown)[0]!r}")
     require(getattr(model, "bundle", model), (str, Path, NoneType, Bundle), "model is a name, a folder or an engine")
@@ -313,6 +329,7 @@ def _settings(
         "style": ANY if style is None else style,
         "sampling": Sampling(guidance=guidance),
         "wishes": read_wishes(**wishes),
+        "transposed": transposed,
     }
     seed = draw_seed() if seed is None else seed
     for name, number in (("n", n), ("seed", seed)):

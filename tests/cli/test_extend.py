@@ -48,5 +48,6 @@ def test_given_music_is_moved_to_the_key_first(
     assert main([*words, "--key", "C major"]) == 0
     assert "transposed by -2 semitones." in capsys.readouterr().err
     assert read_midi(tmp_path / "b.mid").pitch[:10].tolist() == [number - 2 for number in pitch]
+    assert '"transposed": -2' in (tmp_path / "b.mid").read_bytes().decode("latin-1")
     assert main(words) == 2
     assert "say which" in capsys.readouterr().err

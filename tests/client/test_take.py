@@ -25,6 +25,11 @@ def client(filling_engine: OnnxEngine, tmp_path_factory: pytest.TempPathFactory)
         yield Client(str(server.base_url))
 
 
+def in_d_major() -> Notes:
+    pitch = [62, 66, 69, 74, 67, 71, 64, 69, 73, 62] * 3
+    return Notes.of(np.arange(30) * 0.5, np.full(30, 0.4), pitch, np.full(30, 64))
+
+
 def music(count: int = 60) -> Notes:
     onset = np.arange(count) * 0.25
     return Notes.of(onset, np.full(count, 0.2), 50 + np.arange(count) % 24, np.full(count, 64), [(0.5, 2.9)])
@@ -42,6 +47,8 @@ def test_verbs_of_the_client_write_what_those_of_the_library_write(
         ("accompany", (waltz,), {"keep": [0, 3, 6], "seed": 2}),
         ("regenerate", (music(250), 2.0, 61.0), {"keep": (50, 61), "seed": 5}),  # in parts
         ("vary", (music(130), 0.4), {"seed": 4, "n": 2}),
+        ("extend", (in_d_major(),), {"notes": 5, "seed": 1, "key": "C", "transpose": True}),
+        ("regenerate", (in_d_major(), 2.0, 6.0), {"seed": 1, "key": "C", "transpose": True}),
         ("vary", (music(), 0.5, 4.0, 8.0), {"seed": 3, "keep": "bottom", "keep_pedal": True}),
     ]
     for verb, given, options in calls:
@@ -58,6 +65,19 @@ def test_verbs_of_the_client_write_what_those_of_the_library_write(
     assert varied.id in repr(varied) and repr(varied.notes) in repr(varied) and len(repr(varied)) < 250
     assert varied.title in varied._repr_html_()
     assert varied.note_count > 0 and not varied.is_new[varied.notes.onset < 4.0].any()
+
+
+def test_a_prompt_is_moved_into_a_key_here_and_there(client: Client, filling_engine: OnnxEngine) -> None:
+    asked: dict[str, Any] = {"seed": 5, "prompt": in_d_major(), "key": "C major", "transpose": True}
+    local = arietta.compose(5, model=filling_engine.bundle.path, **asked)
+    assert local.request.transposed == -2 and local.describe()["transposed"] == -2
+    assert local.notes[:30].pitch.tolist() == (in_d_major().pitch - 2).tolist()
+    served = client.compose(5, **asked)
+    assert served.notes == local.notes and served.request.transposed == -2
+    with pytest.raises(RequestError, match="say which"):
+        arietta.compose(5, prompt=in_d_major(), transpose=True)
+    with pytest.raises(RequestError, match="give a prompt"):
+        arietta.compose(5, key="C major", transpose=True)
 
 
 def test_a_wish_may_change_while_a_piece_is_composed(client: Client, filling_engine: OnnxEngine) -> None:

@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 
 from ...errors import RequestError
 from ...generation.request import DEFAULT_NOTES, Request, draw_seed
-from ...generation.verbs import cut_at
+from ...generation.verbs import cut_at, transpose_to_key
 from ...music.notes import Notes, first
 from ..jobs.editing.passages import Wanted
 from ..jobs.limits import Limits
@@ -38,14 +38,17 @@ MOST_FIELDS = 32  # a form has some 28 at most; the parser refuses more before i
 MOST_LISTS, MOST_VALUES = 50_000, 250_000
 # What each verb takes beside music that is given, and what pieces without a verb take of these.
 VERB_FIELDS = {
-    "regenerate": ("begin", "end", "keep", "keep_pedal"),
-    "extend": ("at", "notes", "seconds", "ending", "stopped_at"),
+    "regenerate": ("begin", "end", "keep", "keep_pedal", "transpose"),
+    "extend": ("at", "notes", "seconds", "ending", "stopped_at", "transpose"),
     "connect": ("second", "seconds"),
-    "lead_in": ("seconds",),
-    "accompany": ("keep", "keep_pedal"),
-    "vary": ("begin", "end", "keep", "keep_pedal", "strength"),
+    "lead_in": ("seconds", "transpose"),
+    "accompany": ("keep", "keep_pedal", "transpose"),
+    "vary": ("begin", "end", "keep", "keep_pedal", "strength", "transpose"),
 }
-PLAIN_FIELDS = ("notes", "seconds", "ending", "stopped_at", "prompt", "prompt_notes", "continues", "best", "original")
+PLAIN_FIELDS = (
+    *("notes", "seconds", "ending", "stopped_at", "prompt", "prompt_notes", "continues", "transpose"),
+    *("best", "original"),
+)
 AnySent = TypeVar("AnySent", bound=Sent)
 
 
@@ -76,9 +79,15 @@ async def read_orders(http: HttpRequest, limits: Limits, stored_notes: Callable[
         raise HTTPException(415, f"send {JSON}, or {FORM} with a MIDI file, not {kind[:40] or 'nothing'}")
     _check_limits(asked, limits)
     _check_fields(asked)
-    read = partial(_read_prompt, asked, file, limits, stored_notes)
+
+    def read() -> tuple[Notes | None, int | None]:
+        given = _read_prompt(asked, file, limits, stored_notes)
+        return transpose_to_key(given, asked.key) if asked.transpose and asked.verb is None else (given, None)
+
     # Files wait for their reader without a thread of those that all endpoints share.
-    prompt = await (run_in_threadpool(read) if file is None else queues.uploads.run(client_of(http.scope), read))
+    prompt, semitones = await (
+        run_in_threadpool(read) if file is None else queues.uploads.run(client_of(http.scope), read)
+    )
     seed = draw_seed() if asked.seed is None else asked.seed
     notes = DEFAULT_NOTES if asked.notes is None and asked.seconds is None else asked.notes
     if asked.verb is not None:
@@ -95,6 +104,7 @@ async def read_orders(http: HttpRequest, limits: Limits, stored_notes: Callable[
                 asked.stopped_at,
                 ending=asked.ending,
                 wishes=asked.wishes,
+                transposed=semitones,
             ),
             model=asked.model,
             name=asked.name,
@@ -112,7 +122,15 @@ def _passage_orders(
     """Return orders of what a verb writes; raises RequestError where it is impossible."""
     read = partial(_given_notes, limits=limits, stored_notes=stored_notes)
     notes = read(asked.given, f"{asked.verb} needs music in given")
-    base = Request(notes=DEFAULT_NOTES, style=asked.style, seed=seed, sampling=asked.sampling, wishes=asked.wishes)
+    notes, semitones = transpose_to_key(notes, asked.key) if asked.transpose else (notes, None)
+    base = Request(
+        notes=DEFAULT_NOTES,
+        style=asked.style,
+        seed=seed,
+        sampling=asked.sampling,
+        wishes=asked.wishes,
+        transposed=semitones,
+    )
     if asked.verb == "extend":
         prompt = cut_at(notes, asked.at)
         if len(prompt) > limits.most_prompt_notes:

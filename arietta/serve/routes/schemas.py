@@ -190,6 +190,11 @@ class PieceRequest(SamplingFields):
     key: Annotated[Any, WithJsonSchema(WISH | {"examples": ["C minor"]})] = Field(
         None, description="A key wished for; or pairs, as of density."
     )
+    transpose: bool = Field(
+        False,
+        description="First move the given music into `key`, by the smallest interval on the 88 keys; `transposed` of "
+        "the piece's request says by how many semitones.",
+    )
     stopped_at: Annotated[int | None, WithJsonSchema(NOTES)] = Field(
         None, description="Stop after so many notes, as a piece that was stopped says of itself: it is then the same."
     )
@@ -286,6 +291,9 @@ class RequestView(BaseModel):
     density: Any = Field(None, description="What was wished for, as it is asked for.", exclude_if=is_none)
     loudness: Any = Field(None, exclude_if=is_none)
     key: Any = Field(None, exclude_if=is_none)
+    transposed: int | None = Field(
+        None, description="By how many semitones the given music was moved.", exclude_if=is_none
+    )
     prompt_notes: int | None = Field(None, exclude_if=is_none)
     continues: str | None = Field(None, exclude_if=is_none)
     stopped_at: int | None = Field(None, description="Notes after which it was stopped.", exclude_if=is_none)

@@ -215,6 +215,29 @@ def test_pieces_are_gone_on_from_led_into_and_connected_over_http(filling: Model
             assert sentence in problem(client.post("/v1/pieces", json=body), 422), asked
 
 
+def test_given_music_is_moved_into_a_key_over_http(filling: Models, tmp_path: Path) -> None:
+    pitch = [62, 66, 69, 74, 67, 71, 64, 69, 73, 62] * 2
+    given = {"notes": [[0.5 * index, 0.4, number, 64] for index, number in enumerate(pitch)]}
+    asked: dict[str, Any] = {"seed": 1, "key": "C major", "transpose": True}
+    with serving(filling, tmp_path) as client:
+        for piece in (
+            composed(client, verb="extend", given=given, notes=4, **asked),
+            composed(client, prompt=given, notes=4, **asked),
+        ):
+            assert piece["request"]["transposed"] == -2
+            notes = client.get(piece["links"]["json"]).json()["notes"]
+            assert [note[2] for note in notes[:20]] == [number - 2 for number in pitch]
+        for change, sentence in (
+            ({"key": "C minor"}, "is in D major: moving it gives no C minor"),
+            ({"key": [[0, "C"], [4, "D"]]}, "to one key"),
+            ({"key": None}, "say which"),
+            ({"verb": "connect", "second": given, "seconds": 4}, "connect takes no transpose"),
+            ({"verb": None, "given": None}, "give a prompt"),
+        ):
+            body = asked | {"verb": "extend", "given": given} | change
+            assert sentence in problem(client.post("/v1/pieces", json=body), 422), change
+
+
 def test_a_model_that_cannot_fill_says_so(models: Models, tmp_path: Path) -> None:
     edit = Wanted("regenerate", 5.0, 9.0).edit(scale(), 3)
     with opened(models, tmp_path) as service, pytest.raises(RequestError, match="cannot write passages"):
