@@ -34,7 +34,12 @@ BATCHES = (1, 2, 8, 16)
 FILLED = 512  # tokens in the cache of a step
 PROMPT = 1024  # tokens
 STEPS = 12  # in a burst, of which the quickest counts
-PARTS = {"MatMulNBits": "products in few bits", "MatMul": "products", "GroupQueryAttention": "attention"}
+PARTS = {
+    "MatMulNBits": "products in few bits",
+    "MatMul": "products",
+    "FusedMatMul": "products",
+    "GroupQueryAttention": "attention",
+}
 SECOND_PROCESS = """
 import sys, numpy, psutil
 from arietta.model.bundle import load_bundle
@@ -131,7 +136,7 @@ def prompt_shares(engine: OnnxEngine, tokens: np.ndarray) -> dict[str, float]:
         profiled.__dict__["_feed"] = session
         profiled.prefill(tokens, profiled.start([bundle.model.condition_ids()]))
         for event in json.loads(Path(session.end_profiling()).read_text()):
-            if event["name"].endswith("_kernel_time"):
+            if event["name"].endswith("_kernel_time") and event["args"]["op_name"] != "If":  # what is inside counts
                 spent[PARTS.get(event["args"]["op_name"], "the rest")] += event["dur"]
     return {part: value / sum(spent.values()) for part, value in spent.items() if value}
 

@@ -196,8 +196,9 @@ def composed(engine: OnnxEngine, pieces: list[int], steps: int = 36) -> tuple[np
     return np.stack(rows, axis=1), np.stack(logits, axis=1)
 
 
-@pytest.mark.parametrize("bits", [8, 32])
-@pytest.mark.parametrize("kind", ["relative", "lstm"])
+@pytest.mark.parametrize(
+    ("kind", "bits"), [("rotary", 4), ("relative", 8), ("relative", 32), ("lstm", 8), ("lstm", 32)]
+)
 def test_company_and_threads_change_no_bit(kind: str, bits: int, tmp_path: Path) -> None:
     config, codec = KINDS[kind]
     bundle = graphs_of(tmp_path, config, random_model(config), codec, bits=bits)

@@ -15,25 +15,23 @@ Names of inputs and outputs are those of the bundle's format, which `model/engin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from onnx import TensorProto, helper
+from onnx import TensorProto
 
 from ...codecs.codec import BOUNDED_FIELD, TIME_FIELD, Codec
 from ...model.config import ModelConfig
 from ...model.sampling import WHOLE
 from ..network.transformer import NORM_EPSILON
+from .attention import ANGLES, attention
 from .builder import MICROSOFT, SMALLEST_EXTERNAL, Graph, Weights
 
 HIDDEN_LOGIT = -1e30  # instead of -inf, which noise and the softmax would turn into nan where nothing is allowed
-ANGLES = ("cos", "sin", "angle")
 
 
 def build_graphs(config: ModelConfig, codec: Codec, weights: Weights, *, bits: int) -> tuple[Graph, Graph]:
     """Return (decode, prefill) for the checkpoint's `weights`; both hold the same tensors, so one data file serves."""
-    decode, prefill = Graph(weights, bits=bits), Graph(weights, bits=bits)
+    decode, prefill = Graph(weights, bits=bits), Graph(weights, bits=bits, takes_many=config.kind != "lstm")
     fields = len(config.field_sizes)
     tokens, nll, logits = _sampled_heads(decode, config, codec, _trunk(decode, config, is_decode=True))
     decode.output("rows", TensorProto.INT64, ["B", fields], tokens)
@@ -112,7 +110,7 @@ def _transformer(graph: Graph, config: ModelConfig, hidden: str, *, is_decode: b
         bias = ""
         if "distance" in aids:
             bias = _relative_logits(graph, config, f"{name}.attention", qkv, aids["distance"], is_decode=is_decode)
-        added = graph.layer(_attention(graph, config, layer, (qkv, *lengths, bias)), f"{name}.attention.out")
+        added = graph.layer(attention(graph, config, layer, (qkv, *lengths, bias)), f"{name}.attention.out")
         normed, hidden = _norm(graph, f"{name}.norm_2", hidden, added)
         raised = graph.op("Gelu", graph.layer(normed, f"{name}.up"))
         added = graph.layer(raised, f"{name}.down")
@@ -148,49 +146,6 @@ def _position_aids(graph: Graph, config: ModelConfig, key_count: str) -> dict[st
     keys = graph.op("Range", zero, key_count, step)
     distance = graph.op("Max", graph.op("Sub", queries, keys), zero)  # [B, 1, S, T]; keys to come are masked anyway
     return {"distance": graph.op("Expand", distance, graph.constant("by_heads", [1, config.heads, 1, 1]))}
-
-
-def _attention(graph: Graph, config: ModelConfig, layer: int, parts: tuple[str, str, str, str]) -> str:
-    """Add one layer's attention over the cache, [B, S, width], which writes keys and values in place.
-
-    `parts`: queries, keys and values side by side [B, S, (H + 2 Hkv) D], the two lengths, and the bias or "".
-    """
-    name = f"blocks.{layer}.attention"
-    shape: list[int | str] = ["B", config.kv_heads, config.context, config.head_width]
-    kind = TensorProto.INT8 if graph.bits < 32 else TensorProto.FLOAT
-    past = [graph.input(f"past_{part}.{layer}", kind, shape) for part in ("key", "value")]
-    qkv, last_key, key_count, bias = parts
-    is_rotary = config.positions == "rotary"
-    inputs = [qkv, "", "", *past, last_key, key_count, *(ANGLES if is_rotary else [""] * 3), bias]
-    settings: dict[str, Any] = {"num_heads": config.heads, "kv_num_heads": config.kv_heads, "do_rotary": int(is_rotary)}
-    if graph.bits < 32:
-        scales = zip(("key_scale", "value_scale"), cache_scales(graph.weights, config, layer), strict=True)
-        inputs += ["", *(graph.constant(f"{name}.{part}", scale, np.float32) for part, scale in scales)]
-        settings |= dict.fromkeys(("k_quant_type", "v_quant_type"), "PER_CHANNEL") | {"kv_cache_bit_width": 8}
-    while not inputs[-1]:  # trailing inputs that are left out are not written at all
-        inputs.pop()
-    names = [f"{name}.mixed", f"key.{layer}", f"value.{layer}"]
-    scale = config.head_width**-0.5
-    graph.nodes.append(
-        helper.make_node("GroupQueryAttention", inputs, names, domain=MICROSOFT, scale=scale, **settings)
-    )
-    graph.outputs += [helper.make_tensor_value_info(name, kind, shape) for name in names[1:]]
-    return names[0]
-
-
-def cache_scales(weights: Weights, config: ModelConfig, layer: int) -> list[NDArray[np.float32]]:
-    """Return one step of 8-bit keys and one of values, float32 [1, Hkv, 1, D], from the most a channel can ever hold.
-
-    A normed vector is at most sqrt(width) long, so w (g x) is at most |w g| sqrt(width). Music reaches a third of that
-    at most, so the steps divide half of it: it cost `concert` 0.0001 of its 10.86 nats per note, and needs no music.
-    """
-    block, heads = f"blocks.{layer}", config.heads * config.head_width
-    matrix = weights[f"{block}.attention.qkv.weight"][heads:] * weights[f"{block}.norm_1.weight"]
-    most = np.linalg.norm(matrix, axis=1).reshape(2, 1, config.kv_heads, 1, config.head_width) * config.width**0.5
-    if config.positions == "rotary":  # turning a pair of channels may put all of it into one of them
-        pairs = most[0].reshape(1, config.kv_heads, 1, 2, -1)
-        most[0] = np.tile(np.linalg.norm(pairs, axis=3), 2)
-    return list(np.maximum(most / 2, 1e-12).astype(np.float32) / 127)
 
 
 def _relative_logits(graph: Graph, config: ModelConfig, name: str, qkv: str, distance: str, *, is_decode: bool) -> str:

@@ -181,3 +181,37 @@ def test_the_order_in_which_tensors_come_does_not_matter_to_the_files(tmp_path: 
         (tmp_path / f"{number}.bin").write_bytes(graph.external_bytes())
     for kind in ("onnx", "bin"):
         assert (tmp_path / f"0.{kind}").read_bytes() == (tmp_path / f"1.{kind}").read_bytes()
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("has_bias", [False, True])
+def test_many_rows_are_multiplied_in_float32_and_few_in_8_bits(bits: int, has_bias: bool, tmp_path: Path) -> None:
+    rng, name = np.random.default_rng(0), "blocks.0.up"
+    matrix = rng.normal(0, 0.1, (48, 2 * BLOCK)).astype(np.float32)
+    bias = rng.normal(size=48).astype(np.float32) if has_bias else None
+    value = rng.normal(size=(1, 40, 2 * BLOCK)).astype(np.float32)
+    packed, scales = quantise_blocks(matrix, bits)
+    if bits == 4:
+        packed = np.concatenate([packed << 4, packed & 0xF0], axis=2)
+    weights = ((packed.astype(np.float32) - 128) * scales[..., None]).reshape(48, -1)
+    expected = value @ weights.T + (0 if bias is None else bias)
+    errors = []
+    for count in (40, 16):
+        graph = Graph({}, bits=bits, takes_many=True)
+        inputs = graph.input("inputs", TensorProto.FLOAT, ["B", "S", 2 * BLOCK])
+        graph.output("y", TensorProto.FLOAT, ["B", "S", 48], graph.linear(inputs, name, matrix, bias))
+        (result,) = computed(graph, tmp_path, inputs=value[:, :count])
+        errors.append(np.abs(result - expected[:, :count]).max())
+    assert errors[0] < 1e-4 < errors[1] < 0.2
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_branch_is_picked_at_each_call(count: int, tmp_path: Path) -> None:
+    graph = Graph({}, bits=8)
+    inputs = graph.input("inputs", TensorProto.FLOAT, ["B", "S"])
+    branches = [lambda kind=kind: [graph.op(kind, inputs), graph.op("Identity", inputs)] for kind in ("Neg", "Abs")]
+    first, second = graph.either(graph.has_more_than(3), *branches)
+    graph.output("y", TensorProto.FLOAT, ["B", "S"], first)
+    graph.output("z", TensorProto.FLOAT, ["B", "S"], second)
+    value = np.full((1, count), -2.0, dtype=np.float32)
+    assert [each.tolist() for each in computed(graph, tmp_path, inputs=value)] == [[[2.0] * count], value.tolist()]

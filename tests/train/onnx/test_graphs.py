@@ -19,7 +19,7 @@ from arietta.train.network import build_model
 from arietta.train.network.fields import shift_right, token_nll
 from arietta.train.onnx.builder import OPSET, SMALLEST_EXTERNAL
 from arietta.train.onnx.export import torch_nll
-from arietta.train.onnx.graphs import build_graphs, cache_scales
+from arietta.train.onnx.graphs import build_graphs
 from tests.support.bundles import TINY, TINY_LSTM, graphs_of, random_model
 
 pytestmark = pytest.mark.usefixtures("single_torch_thread")
@@ -44,7 +44,13 @@ def places(model: onnx.ModelProto) -> dict[str, tuple[int, int]]:
 
 
 def kinds(model: onnx.ModelProto) -> set[str]:
-    return {node.op_type for node in model.graph.node}
+    """Kinds of operators, inside branches too."""
+    graphs, found = [model.graph], set()
+    while graphs:
+        for node in graphs.pop().node:
+            found.add(node.op_type)
+            graphs += [part.g for part in node.attribute if part.type == onnx.AttributeProto.GRAPH]
+    return found
 
 
 # Files
@@ -106,6 +112,12 @@ def test_a_width_that_blocks_do_not_divide_stays_in_float32(tmp_path: Path) -> N
     assert "MatMulNBits" not in kinds(exported(tmp_path, replace(TINY_LSTM, width=40), bits=8)["step"])
 
 
+def test_only_a_prefill_of_few_bits_has_float32_products_beside(tmp_path: Path) -> None:
+    few, floats = (exported(tmp_path / str(bits), TINY, bits=bits) for bits in (8, 32))
+    assert {"If", "FusedMatMul", "MatMulNBits"} <= kinds(few["feed"])
+    assert not {"If", "FusedMatMul"} & (kinds(few["step"]) | kinds(floats["step"]) | kinds(floats["feed"]))
+
+
 def test_only_the_step_samples(tmp_path: Path) -> None:
     models = exported(tmp_path, TINY, bits=32)
     assert "ArgMax" in kinds(models["step"]) and "ArgMax" not in kinds(models["feed"])
@@ -119,38 +131,6 @@ def test_nothing_is_summed_in_an_order_that_depends_on_the_batch(tmp_path: Path)
 
 
 # The cache
-
-
-def rows_through(model: torch.nn.Module, count: int = 300) -> tuple[np.ndarray, np.ndarray]:
-    """Keys and values of the first layer, [count, Hkv, D] each, for rows normed as the layer norms them."""
-    torch.manual_seed(1)
-    block, config = model.blocks[0], model.config
-    # Long and lopsided inputs: what a channel can hold shows where one channel carries the row.
-    hidden = torch.randn(count, config.width) * torch.logspace(-2, 3, config.width)[torch.randperm(config.width)]
-    with torch.no_grad():
-        qkv = block.attention.qkv(block.norm_1(hidden))
-    both = qkv[:, config.heads * config.head_width :].view(count, 2, config.kv_heads, config.head_width).numpy()
-    return both[:, 0], both[:, 1]
-
-
-@pytest.mark.parametrize("positions", ["relative", "rotary"])
-def test_the_8_bit_cache_holds_half_of_what_a_channel_can_reach(positions: str) -> None:
-    config = replace(TINY, positions=positions)
-    model = random_model(config)
-    weights = {name: value.detach().numpy() for name, value in model.state_dict().items()}
-    scales = cache_scales(weights, config, 0)
-    for scale, reached in zip(scales, rows_through(model), strict=True):
-        assert scale.shape == (1, config.kv_heads, 1, config.head_width)
-        most = 2 * 127 * scale[0, :, 0]
-        assert (np.abs(reached) <= most * 1.0001).all()
-        assert (np.abs(reached).max(axis=0) > most / 20).all(), "no channel has steps far too coarse for it"
-
-
-def test_rotation_gives_the_two_channels_of_a_pair_one_scale() -> None:
-    weights = {name: value.detach().numpy() for name, value in random_model(TINY).state_dict().items()}
-    still, turned = (cache_scales(weights, replace(TINY, positions=name), 0) for name in ("relative", "rotary"))
-    low, high = np.split(still[0], 2, axis=3)
-    assert np.allclose(turned[0], np.tile(np.hypot(low, high), 2)) and np.array_equal(turned[1], still[1])
 
 
 @pytest.mark.parametrize("bits", [8, 32])
