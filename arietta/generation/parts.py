@@ -34,11 +34,7 @@ def split_passage(edit: Edit, context: int) -> Edit:
     if edit.parts is not None or len(onsets) <= longest:
         return edit
     edges = [edit.start, *onsets[longest : len(onsets) - longest // 2 : longest].tolist(), edit.stop]
-    if min(np.diff(edges)) < SHORTEST_SECONDS:
-        raise RequestError(
-            f"{len(onsets)} notes lie in {edit.stop - edit.start:g} s, more than can be worked on: keep fewer, "
-            "or choose a shorter passage"
-        )
+    _check_density(edges, len(onsets))
     last = len(onsets) - 1
     ends = [float(onsets[min(int(longest * (k + OVERLAP)), last)]) for k in range(1, len(edges) - 1)]
     return replace(edit, parts=tuple(map(Part, edges[:-1], edges[1:], [*ends, edit.stop])))
@@ -47,12 +43,22 @@ def split_passage(edit: Edit, context: int) -> Edit:
 def draw_phrases(notes: Notes, start: float, stop: float, share: float, rng: np.random.Generator) -> tuple[Part, ...]:
     """Draw a share, 0 to 1, of the phrases of a passage; one at least unless the share is 0.
 
-    Raises RequestError where no note begins there.
+    Raises RequestError where no note begins there, or more than can be worked on in a moment.
     """
     onsets = notes.onset[(notes.onset >= start) & (notes.onset < stop)]
     if not len(onsets):
         raise RequestError(f"no note begins in {start:g}-{stop:g} s, so there is nothing to vary")
     edges = [*onsets[::PHRASE][: max(len(onsets) // PHRASE, 1)].tolist(), stop]
+    _check_density(edges, len(onsets))
     draws = rng.random(len(edges) - 1)
     is_new = (draws < share) | ((draws == draws.min()) & (share > 0))
     return tuple(Part(begin, end, end) for (begin, end), new in zip(pairwise(edges), is_new, strict=True) if new)
+
+
+def _check_density(edges: list[float], note_count: int) -> None:
+    """Raise RequestError where notes are so dense that a part between these edges would have no time."""
+    if min(np.diff(edges)) < SHORTEST_SECONDS:
+        raise RequestError(
+            f"{note_count} notes lie in {edges[-1] - edges[0]:g} s, more than can be worked on: keep fewer, "
+            "or choose a shorter passage"
+        )

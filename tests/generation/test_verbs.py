@@ -188,6 +188,7 @@ def test_kept_notes_that_overlap_themselves_stay_as_they_are(filling_engine: Onn
         lambda music, model: regenerate(music, 1.0, 2.0, keep="all", model=model, seed=1),
         lambda music, model: regenerate(music, 1.0, 2.0, model=model, seed=1),
         lambda music, model: accompany(music, model=model, seed=1),
+        lambda music, model: vary(music, 0.4, model=model, seed=1),
     ],
 )
 def test_five_thousand_notes_in_a_second_are_worked_on_or_refused(ask: Any, filling_engine: OnnxEngine) -> None:

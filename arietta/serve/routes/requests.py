@@ -245,7 +245,9 @@ def _check_limits(asked: PieceRequest, limits: Limits) -> None:
     """Refuse what is beyond the limits before any work is done."""
     if asked.notes is not None and not 1 <= asked.notes <= limits.most_notes:
         raise RequestError(f"notes must lie in 1-{limits.most_notes}, not {asked.notes}")
-    if asked.seconds is not None and not 1 <= asked.seconds <= limits.most_seconds:
+    # What connects two pieces, or leads into one, is shorter, and refused in its own words.
+    has_length = asked.verb in (None, "extend")
+    if has_length and asked.seconds is not None and not 1 <= asked.seconds <= limits.most_seconds:
         raise RequestError(f"seconds must lie in 1-{limits.most_seconds:g}, not {asked.seconds}")
     if not 1 <= asked.count <= limits.most_count:
         raise RequestError(f"count must lie in 1-{limits.most_count}, not {asked.count}")

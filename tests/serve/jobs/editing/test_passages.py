@@ -206,6 +206,8 @@ def test_pieces_are_gone_on_from_led_into_and_connected_over_http(filling: Model
             ({"verb": "connect", "second": second}, "connect needs seconds"),
             ({"verb": "connect", "seconds": 5}, "connect needs music in second"),
             ({"verb": "lead_in", "seconds": 99}, "seconds lie in 1-60"),
+            ({"verb": "connect", "second": second, "seconds": 0.1}, "seconds lie in 1-60"),
+            ({"verb": "extend", "seconds": 0.1}, "seconds must lie in 1-3600"),
             ({"verb": "lead_in", "seconds": 9, "from": 3}, "lead_in takes no from"),
             ({"verb": "extend", "at": 0}, "no note begins before 0 s"),
             ({"verb": "extend", "best": 1}, "extend takes no best"),
