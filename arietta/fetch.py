@@ -18,8 +18,9 @@ from pathlib import Path
 from .errors import FetchError
 from .names import escape_name
 
-ATTEMPTS = 6  # without a byte of progress between them: with the pauses below, a minute of silence is given up
-TIMEOUT = 30.0  # seconds without an answer
+ATTEMPTS = 6  # without progress between them: with the pauses below, a minute of silence is given up
+TIMEOUT = 30.0  # seconds without an answer, or without LEAST_PROGRESS
+LEAST_PROGRESS = 1 << 14  # bytes; what sends fewer in that time, or until it breaks, would never end
 MOST_BYTES = 4 * 2**30  # where a caller knows no better
 BLOCK = 1 << 16  # bytes between two calls of `progress`
 NO_SUCH_FILE = (404, 410)  # answers of a server that has no such file
@@ -70,7 +71,7 @@ def fetch_file(
             if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and before:
                 part.unlink()  # the part is longer than the file, which has changed since: begin again
                 continue
-            failures += ATTEMPTS if 400 <= error.code < 500 and error.code not in WORTH_A_RETRY else 0
+            failures += ATTEMPTS if 300 <= error.code < 500 and error.code not in WORTH_A_RETRY else 0
         except _TooLargeError as error:
             part.unlink(missing_ok=True)
             raise FetchError(f"{url}: cannot be fetched ({error})") from error
@@ -78,7 +79,8 @@ def fetch_file(
             raise FetchError(f"{url}: cannot be fetched (its answer is broken: {escape_name(error)[:80]})") from error
         except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
             reason = escape_name(getattr(error, "reason", error)) or type(error).__name__
-        failures = failures + 1 if not part.exists() or part.stat().st_size <= before else 1
+        has_progress = part.exists() and part.stat().st_size >= before + LEAST_PROGRESS
+        failures = 1 if has_progress else failures + 1
         if failures >= ATTEMPTS:
             raise FetchError(f"{url}: cannot be fetched ({reason}); run again later, what has come is kept in {part}")
         logger.info("%s: %s, trying again", url, reason)
@@ -93,16 +95,19 @@ def _resume(url: str, part: Path, before: int, progress: Progress, most_bytes: i
         headers["Range"] = f"bytes={before}-"
     with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT) as answer:
         is_rest = answer.status == http.HTTPStatus.PARTIAL_CONTENT  # else the server ignores ranges: write it anew
-        done = before if is_rest else 0
+        begun, start = time.monotonic(), before if is_rest else 0
+        done = start
         length = answer.headers.get("Content-Length")
         total = done + int(length) if length else 0
         if total > most_bytes:
             raise _TooLargeError(f"it has {total:,} bytes, more than {most_bytes:,}")
         with part.open("ab" if is_rest else "wb") as file:
-            while block := answer.read(BLOCK):
+            while block := answer.read1(BLOCK):
                 file.write(block)
                 done += len(block)
                 if done > most_bytes:
                     raise _TooLargeError(f"it has more than {most_bytes:,} bytes")
                 progress(done, max(done, total))
+                if done - start < LEAST_PROGRESS * ((time.monotonic() - begun) / TIMEOUT - 1):
+                    raise TimeoutError("it sends next to nothing")
     return done >= total

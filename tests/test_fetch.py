@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import arietta.fetch
 from arietta.errors import FetchError
 from arietta.fetch import ATTEMPTS, MissingError, fetch_file
 from tests.support.flaky_server import FlakyServer, flaky_server
@@ -112,13 +114,34 @@ def test_a_broken_header_is_a_sentence(tmp_path: Path, monkeypatch: pytest.Monke
         fetch_file("http://example.org/a", tmp_path / "a", pause=lambda _: None)
 
 
+def test_a_server_that_sends_next_to_nothing_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arietta.fetch, "TIMEOUT", 0.02)
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: Answer(b"x", {"Content-Length": "9000"}, 0.005))
+    with pytest.raises(FetchError, match="sends next to nothing"):
+        fetch_file("http://example.org/a", tmp_path / "a", pause=lambda _: None)
+
+
+def test_breaks_after_a_byte_each_are_given_up(server: FlakyServer, tmp_path: Path) -> None:
+    server.breaks_after = [1] * 1_000
+    with pytest.raises(FetchError, match="cannot be fetched"):
+        fetch_now(server, tmp_path / "x.zip")
+    assert len(server.ranges) == ATTEMPTS
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd", ""])
+def test_a_redirection_that_leads_nowhere_is_given_up_at_once(server: FlakyServer, tmp_path: Path, target: str) -> None:
+    server.redirects_to = target or server.url
+    with pytest.raises(FetchError, match="it answers 302"):
+        fetch_file(server.url, tmp_path / "x.zip", pause=lambda _: pytest.fail("tried again"))
+
+
 class Answer:
     """An answer of a server that sends one block for ever."""
 
     status = 200
 
-    def __init__(self, block: bytes, headers: dict[str, str]) -> None:
-        self.block, self.headers = block, headers
+    def __init__(self, block: bytes, headers: dict[str, str], seconds: float = 0.0) -> None:
+        self.block, self.headers, self.seconds = block, headers, seconds
 
     def __enter__(self) -> Answer:
         return self
@@ -126,5 +149,6 @@ class Answer:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def read(self, _: int) -> bytes:
+    def read1(self, _: int) -> bytes:
+        time.sleep(self.seconds)
         return self.block

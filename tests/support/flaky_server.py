@@ -17,12 +17,19 @@ class FlakyServer:
         self.breaks_after: list[int] = []  # bytes sent in each of the first answers before the connection breaks
         self.knows_ranges = True
         self.status = 200
+        self.redirects_to = ""
         self.ranges: list[str] = []
         self.url = ""
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         asked = handler.headers.get("Range", "")
         self.ranges.append(asked)
+        if self.redirects_to:
+            handler.send_response(302)
+            handler.send_header("Location", self.redirects_to)
+            handler.send_header("Content-Length", "0")
+            handler.end_headers()
+            return
         start = int(re.sub(r"\D", "", asked)) if asked and self.knows_ranges else 0
         if self.status != 200 or start >= len(self.content):
             handler.send_error(self.status if self.status != 200 else 416)
