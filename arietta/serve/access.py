@@ -51,7 +51,9 @@ class Access:
                 return True
             is_page = headers.get("sec-fetch-mode") == "navigate" and not path.startswith(WORK_PATHS)
             return is_page or _origin(headers.get("referer", "")) in self.origins
-        if origin is None or origin in self.origins:
+        if origin is None:
+            return headers.get("sec-fetch-site") != "cross-site"
+        if origin in self.origins:
             return True
         own = headers.get("host", "").lower()
         return bool(own) and _origin(origin).partition("://")[2] == own

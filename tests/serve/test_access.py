@@ -67,6 +67,7 @@ CROSS = {"host": "127.0.0.1:8000", "sec-fetch-site": "cross-site"}
         ("POST", "/v1/pieces", {"host": "127.0.0.1:8000", "origin": "http://["}, False),
         ("POST", "/v1/pieces", {"host": "127.0.0.1:8000", "origin": "null"}, False),
         ("POST", "/v1/pieces", {"origin": "null"}, False),
+        ("POST", "/v1/pieces", CROSS, False),
         ("DELETE", "/v1/pieces/1", {"host": "127.0.0.1:8000", "origin": FRIEND}, True),
     ],
 )

@@ -18,6 +18,7 @@ import threading
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,7 @@ class History:
             raise HistoryError(f"{self._file}: is damaged ({verdict}); put a copy in its place")
 
     def _set_up(self) -> None:
+        self._base.text_factory = partial(str, encoding="utf-8", errors="replace")  # a damaged text costs itself alone
         self._base.execute("PRAGMA auto_vacuum = FULL")  # pieces that are trimmed make the file smaller
         self._base.execute("PRAGMA journal_mode = WAL")
         # With WAL, less would lose the last pieces when the power fails.
@@ -169,6 +171,7 @@ class History:
             raise HistoryError(f"{self._file}: format {version}, this version reads up to {FORMAT}")
         if version < FORMAT:
             self._base.executescript(f"{_TABLES} PRAGMA user_version = {FORMAT}")
+        self._base.execute(f"SELECT {_COLUMNS}, size, prompt, told FROM pieces LIMIT 0")  # raises where one is missing
 
     def close(self) -> None:
         """Close the database and leave the folder to others."""

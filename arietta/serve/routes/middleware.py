@@ -55,7 +55,7 @@ class RequestLogMiddleware:
         started, status, size = time.perf_counter(), 0, 0
         given = Headers(scope=scope).get("x-request-id", "")
         # The number that a proxy gave, but only a plain one, which cannot forge anything in the log.
-        number = given if re.fullmatch(r"[\w.-]{1,64}", given) else uuid.uuid4().hex
+        number = given if re.fullmatch(r"[\w.-]{1,64}", given, re.ASCII) else uuid.uuid4().hex
 
         async def answer(message: Message) -> None:
             nonlocal status, size

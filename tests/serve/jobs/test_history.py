@@ -139,17 +139,21 @@ def test_one_folder_belongs_to_one_history_until_it_is_closed(history: History, 
 
 
 @pytest.mark.parametrize(
-    ("content", "sentence"), [(b"no database, however long it may be" * 100, "cannot be read"), (None, "format 99")]
+    ("damage", "sentence"),
+    [
+        (b"no database, however long it may be" * 100, "cannot be read"),
+        ("PRAGMA user_version = 99", "format 99"),
+        ("ALTER TABLE pieces DROP COLUMN told", "no such column: told"),
+    ],
 )
-def test_a_file_that_is_damaged_or_newer_is_refused_by_name(
-    tmp_path: Path, content: bytes | None, sentence: str
-) -> None:
+def test_a_file_that_is_damaged_or_newer_is_refused_by_name(tmp_path: Path, damage: bytes | str, sentence: str) -> None:
     file = tmp_path / "history.sqlite"
-    if content is not None:
-        file.write_bytes(content)
+    if isinstance(damage, bytes):
+        file.write_bytes(damage)
     else:
+        History(tmp_path).close()
         with sqlite3.connect(file) as base:
-            base.execute("PRAGMA user_version = 99")
+            base.execute(damage)
         base.close()
     with pytest.raises(HistoryError, match=sentence) as raised:
         History(tmp_path)
@@ -251,16 +255,17 @@ DAMAGES = {
     "texts": ["{", "5"],
     "state": ["sleeping", ""],
     "created": ["yesterday"],
+    "title": [b"\xff"],
 }
 
 
 @pytest.mark.parametrize(
     ("column", "value"), [(column, value) for column, values in DAMAGES.items() for value in values]
 )
-def test_a_damaged_row_costs_that_row(history: History, column: str, value: str) -> None:
+def test_a_damaged_row_costs_that_row(history: History, column: str, value: str | bytes) -> None:
     history.add([record("a"), record("b")], [TOLD, []])
     with history._base:
-        history._base.execute(f"UPDATE pieces SET {column} = ? WHERE id = 'b'", (value,))
+        history._base.execute(f"UPDATE pieces SET {column} = CAST(? AS TEXT) WHERE id = 'b'", (value,))
     assert [piece.id for piece in history.page(9)][-1] == "a"
     assert "a" in [piece.id for piece in history.waiting()]
     history.find("b")
