@@ -182,11 +182,11 @@ def trained(training: Mapping[str, Any]) -> str:
         on += f", after {start['steps']:,} updates and {start['rows']:,} tokens in {start['seconds']:.0f} seconds"
     began = f", begun from the weights of `{start}`" if isinstance(start, str) else ""
     best = f"; best at update {outcome['best_step']:,}" if "best_step" in outcome else ""
-    mean = " and ".join(f"{share:g} of `{name}`" for name, share in training.get("mean", {}).items())
+    mean = " and ".join(f"{share:g} of {run}" for run, share in training.get("mean", {}).items())
     return (
         f"{outcome['step']:,} updates, {outcome['rows']:,} tokens in {span} "
         f"({speed:,.0f} per second) on {on}, {training['precision']}{began}{best}."
-        + (f" The weights are a mean: {mean}'s run." if mean else "")
+        + (f" The weights are a mean: {mean}." if mean else "")
     )
 
 

@@ -142,15 +142,15 @@ def model_card(name: str, meta: Meta, *, parameters: int) -> dict[str, Any]:
         "precision": "bfloat16",
         "machine": {"processor": run["device"]},
         "versions": {"torch": run["torch"], "commit": "91ffd15"},
-        "reader": 1,
+        "reader": run.get("reader", 1),
         "outcome": {"reason": "finished", "step": run["steps"], "rows": run["rows"], "seconds": run["seconds"]},
         "validation": {key: run["validation"][key] for key in ("nats_per_row", "nats_per_note")},
     }
     if "begun_from" in run:
         earlier = run["begun_from"]
         training["begun_from"] = {key: earlier[key] for key in ("name", "steps", "rows", "seconds")}
-    if "mix" in meta:
-        training["mean"] = {"piano": round(1 - meta["mix"], 3), name: meta["mix"]}
+    if "mean" in meta:  # run -> share of its weights
+        training["mean"] = meta["mean"]
     return card | {"training": training}
 
 

@@ -61,7 +61,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_weights(folder / "piano.npz.xz", weights, {"config": described, "extra": RUN})
     difference = {name: np.full_like(weight, 0.0078125) for name, weight in weights.items()}
     later = RUN | {"steps": 2065, "begun_from": RUN | {"name": "piano"}}
-    meta = {"config": described, "extra": later, "mix": 0.8}
+    meta = {"config": described, "extra": later, "mean": {"the earlier run": 0.2, "this one": 0.8}}
     write_weights(folder / "concert-from-piano.npz.xz", difference, meta)
     return folder
 
@@ -118,4 +118,4 @@ def test_a_difference_is_added_and_its_card_says_of_what_it_is_the_mean(
     )
     said = trained(concert.card["training"])
     assert "one Abacus, after 5,414 updates and 354,811,904 tokens in 370 seconds, bfloat16" in said
-    assert said.endswith("The weights are a mean: 0.2 of `piano` and 0.8 of `concert`'s run.")
+    assert said.endswith("The weights are a mean: 0.2 of the earlier run and 0.8 of this one.")
