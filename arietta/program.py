@@ -7,7 +7,6 @@ arietta                        where PATH finds it, and it is this installation
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import re
 import shlex
@@ -59,6 +58,8 @@ def install_command(extra: str) -> str:
     checkout = Path(__file__).parents[1]
     if (checkout / "pyproject.toml").is_file():
         return f"{pip} -e {_quote(f'{_relative(checkout)}[{extra}]')}"
+    import importlib.metadata  # late: it loads all of `email`
+
     # Arietta itself is on no index, so `pip install 'arietta[...]'` would find nothing.
     needed = (line.partition(";") for line in importlib.metadata.requires(NAME) or ())
     is_wanted = re.compile(rf"extra == ['\"]{re.escape(extra)}['\"]").search

@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from ..names import escape_name
 
 Progress = Callable[[float, float], None]
+DELAY = 0.5  # seconds of a task before a bar is drawn, and loaded
 
 
 @contextmanager
 def progress_bar(task: str = "composing", unit: str = "note") -> Iterator[Progress]:
     """Give a `progress(done, total)` that draws a bar, in terminals and notebooks only, after half a second."""
     is_notebook = "ipykernel" in sys.modules
-    from tqdm import tqdm
-
-    if is_notebook:
-        from tqdm.auto import tqdm
     is_watched = is_notebook or sys.stderr.isatty()
-    with tqdm(desc=escape_name(task), unit=unit, delay=0.5, disable=not is_watched, leave=False) as bar:
+    begun, bars = time.perf_counter(), list[Any]()
 
-        def progress(done: float, total: float) -> None:
-            bar.total = total  # may grow: takes are composed again
-            bar.update(done - bar.n)
+    def progress(done: float, total: float) -> None:
+        elapsed = time.perf_counter() - begun
+        if not is_watched or (not bars and elapsed < DELAY):
+            return
+        if not bars:
+            from tqdm import tqdm
 
+            if is_notebook:
+                from tqdm.auto import tqdm
+            bars.append(tqdm(desc=escape_name(task), unit=unit, delay=DELAY, leave=False))
+            bars[0].start_t = bars[0].last_print_t = bars[0].start_t - elapsed  # when the task began
+        bars[0].total = total  # may grow: takes are composed again
+        bars[0].update(done - bars[0].n)
+
+    try:
         yield progress
+    finally:
+        for bar in bars:
+            bar.close()

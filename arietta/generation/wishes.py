@@ -19,7 +19,6 @@ from typing import Any
 from ..errors import RequestError
 from ..model.conditions import KEYS, MEASURED
 from ..model.config import ConditionIds, ModelConfig
-from ..music.notation.measures import LOUDNESS
 
 Steps = tuple[tuple[float, float | str], ...]  # (second, wish), the first at 0
 Wishes = Mapping[str, Steps]
@@ -118,6 +117,8 @@ def _read_value(name: str, value: Any) -> float | str:
     text = str(value).strip()
     if name == "key":
         return _read_key(text)
+    from ..music.notation.measures import LOUDNESS  # late: it loads all that reads scores
+
     low, high = RANGES[name]
     try:
         number = float(LOUDNESS[text] if name == "loudness" and text in LOUDNESS else text)

@@ -2,7 +2,7 @@
 
     python -m benchmarks.speed.start [--repeats 7]
 
-Prints one JSON line a case: `arietta --help`, a piece of 100 notes, and a report on it without a model. The
+Python's own bytecode is there, as in an installed package. Prints one JSON line a case: `arietta --help`, a piece of 100 notes, and a report on it without a model. The
 processor's seconds are told beside those of the clock, which a busy machine lengthens. The first note of a server
 that is warm is timed by serve.py.
 """
@@ -24,6 +24,29 @@ CASES = {
     "arietta compose --notes 100": ["compose", "--notes", "100", "--seed", "1", "-o", "piece.mid"],
     "arietta judge --model none": ["judge", "piece.mid", "--model", "none"],
 }
+# Prints the processor's seconds of Python and the runtime's import, of opening the graphs, of the steps, and of the rest.
+PARTS = ("importing the runtime", "opening the graphs", "steps", "the rest")
+PARTED = """
+import sys, time
+begun, spent = time.process_time(), {"_session": 0.0, "decode": 0.0}
+import numpy, onnxruntime
+imported = time.process_time()
+from arietta import cli
+from arietta.model import engine
+def time_calls(owner, name):
+    call = getattr(owner, name)
+    def timed(*arguments):
+        begun = time.process_time()
+        result = call(*arguments)
+        spent[name] += time.process_time() - begun
+        return result
+    setattr(owner, name, timed)
+time_calls(engine, "_session")
+time_calls(engine.OnnxEngine, "decode")
+cli.main(sys.argv[1:])
+parts = imported - begun, *spent.values()
+print(*parts, time.process_time() - sum(parts), file=sys.stderr)
+"""
 
 
 def main() -> None:
@@ -36,14 +59,26 @@ def main() -> None:
             taken, used = zip(*(seconds(words, Path(folder)) for _ in range(arguments.repeats)), strict=True)
             report(f"start/{name}", taken, "s", threads=1)
             report(f"start/{name}, processor", used, "s", threads=1)
+        words, parted = CASES["arietta compose --notes 100"], []
+        for _ in range(arguments.repeats):
+            parted.append([float(part) for part in run(["-c", PARTED, *words], Path(folder)).split()[-len(PARTS) :]])
+        for part, used in zip(PARTS, zip(*parted, strict=True), strict=True):
+            report(f"start/arietta compose --notes 100, processor: {part}", used, "s", threads=1)
 
 
 def seconds(words: list[str], folder: Path) -> tuple[float, float]:
     """Seconds by the clock and of the processor that a command takes in `folder`."""
     before, begun = processor_seconds(), perf_counter()
-    command, where = [sys.executable, "-m", "arietta", *words], os.environ | {"PYTHONPATH": str(ROOT)}
-    subprocess.run(command, cwd=folder, env=where, check=True, capture_output=True)
+    run(["-m", "arietta", *words], folder)
     return perf_counter() - begun, processor_seconds() - before
+
+
+def run(words: list[str], folder: Path) -> str:
+    """Run Python in `folder`; return what it writes to stderr."""
+    where = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": str(folder), "PYTHONDONTWRITEBYTECODE": ""}
+    return subprocess.run(
+        [sys.executable, *words], cwd=folder, env=where, check=True, capture_output=True, text=True
+    ).stderr
 
 
 if __name__ == "__main__":

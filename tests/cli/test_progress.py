@@ -26,3 +26,13 @@ def test_a_terminal_is_shown_the_task_how_much_is_done_and_of_how_much(
         progress(150, 300)
     shown = capsys.readouterr()
     assert shown.out == "" and "composing" in shown.err and "150/300" in shown.err
+
+
+def test_a_short_task_at_a_terminal_loads_no_bar(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setitem(sys.modules, "tqdm", None)  # importing it would fail
+    with progress_bar() as progress:
+        progress(1, 2)
+    assert capsys.readouterr() == ("", "")
