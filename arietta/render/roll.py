@@ -282,9 +282,9 @@ class _System:
         left = LEFT + (np.maximum(notes.onset[inside], self.start) - self.start) * scale.per_second
         right = LEFT + (np.minimum(notes.release[inside], self.stop) - self.start) * scale.per_second
         width = np.maximum(right - left - 0.4, 1.5)  # repeated notes do not run together, short ones can be seen
-        columns = (inside, left, width, notes.pitch[inside], notes.velocity[inside])
-        for index, x, w, pitch, velocity in zip(*(column.tolist() for column in columns), strict=True):
-            y = self.y(pitch)
+        top = self.top + (scale.high - notes.pitch[inside].astype(np.int64)) * scale.key
+        columns = (inside, left, top, width, notes.velocity[inside])
+        for index, x, y, w, velocity in zip(*(column.tolist() for column in columns), strict=True):
             if index in marked:
                 yield Box(x - 2, y - 1.75, w + 4, scale.key + 3.5, MARK_INK, 2.0)
             yield Box(x, y + 0.25, w, scale.key - 0.5, colours[velocity], 1.0)

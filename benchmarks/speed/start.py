@@ -2,9 +2,9 @@
 
     python -m benchmarks.speed.start [--repeats 7]
 
-Python's own bytecode is there, as in an installed package. Prints one JSON line a case: `arietta --help`, a piece of 100 notes, and a report on it without a model. The
-processor's seconds are told beside those of the clock, which a busy machine lengthens. The first note of a server
-that is warm is timed by serve.py.
+Python's bytecode is there, as in an installed package. Prints one JSON line a case: `arietta --help`, a piece of 100
+notes, a report on it without a model, and the parts of the piece's. The processor's seconds are told beside those of
+the clock, which a busy machine lengthens. The first note of a server that is warm is timed by serve.py.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CASES = {
     "arietta compose --notes 100": ["compose", "--notes", "100", "--seed", "1", "-o", "piece.mid"],
     "arietta judge --model none": ["judge", "piece.mid", "--model", "none"],
 }
-# Prints the processor's seconds of Python and the runtime's import, of opening the graphs, of the steps, and of the rest.
+# Prints the processor's seconds of each of these parts of a command; Python's own beginning is in the rest.
 PARTS = ("importing the runtime", "opening the graphs", "steps", "the rest")
 PARTED = """
 import sys, time
