@@ -34,7 +34,9 @@ from .output import (
     add_wishes,
     check_count,
     check_transpose,
+    find_grid,
     find_output,
+    moved_meter,
     print_how_to_hear,
     print_transposed,
     read_integer,
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from ..evaluation.ranking import Ranked
     from ..generation.request import Request, Take
     from ..model.bundle import Bundle
+    from ..music.meter import Meter
     from ..music.notes import Notes
     from ..originality.index import PassageIndex
     from .progress import Progress
@@ -110,11 +113,12 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.best is not None and not 1 <= arguments.best <= arguments.count:
         most = f"1-{arguments.count}, as many as --count composes"
         raise RequestError(f"--best must lie in {most}, not {arguments.best}")
-    requests = _requests(arguments)
+    requests, meter = _requests(arguments)
+    grid = find_grid(arguments.grid, meter)
     if arguments.server:
-        _compose(arguments, requests, RemoteComposer(arguments))
+        _compose(arguments, requests, RemoteComposer(arguments), grid)
     else:
-        _compose(arguments, requests, LocalComposer(arguments, requests[0]))
+        _compose(arguments, requests, LocalComposer(arguments, requests[0]), grid)
     print(f"Next:    {command('compose', '--style', 'chopin', '--notes', '600')}")
     print(f"         {command('compose', '--help')}")
     return 0
@@ -218,7 +222,8 @@ def _index(arguments: argparse.Namespace, bundle: Bundle) -> PassageIndex | None
     return require_index(bundle) if arguments.original else find_index(bundle.index_folder)
 
 
-def _requests(arguments: argparse.Namespace) -> list[Request]:
+def _requests(arguments: argparse.Namespace) -> tuple[list[Request], Meter | None]:
+    """The requests, and the metre of the music that they go on from."""
     from ..generation.request import DEFAULT_NOTES, Request, draw_seed
     from ..generation.wishes import read_wishes
 
@@ -226,10 +231,10 @@ def _requests(arguments: argparse.Namespace) -> list[Request]:
     notes = DEFAULT_NOTES if arguments.notes is None and arguments.seconds is None else arguments.notes
     sampling = Sampling.read(arguments.temperature, arguments.top_p, arguments.min_p, arguments.guidance)
     seed = draw_seed() if arguments.seed is None else arguments.seed
-    prompt, semitones = _prompt(arguments)
+    prompt, meter, semitones = _prompt(arguments)
     print_transposed(semitones)
     wishes = read_wishes(density=arguments.density, loudness=arguments.loudness, key=arguments.key)
-    return [
+    requests = [
         Request(
             notes,
             arguments.seconds,
@@ -243,28 +248,32 @@ def _requests(arguments: argparse.Namespace) -> list[Request]:
         )
         for take in range(arguments.count)
     ]
+    return requests, meter
 
 
-def _prompt(arguments: argparse.Namespace) -> tuple[Notes | None, int | None]:
-    """The notes to go on from, and by how many semitones they were moved; None without."""
+def _prompt(arguments: argparse.Namespace) -> tuple[Notes | None, Meter | None, int | None]:
+    """The notes to go on from, their metre, and by how many semitones they were moved; None without."""
     if arguments.prompt is None:
         if arguments.transpose:
             raise RequestError("--transpose moves the music of --prompt FILE: name the file")
         if arguments.prompt_notes is not None:
             raise RequestError("--prompt-notes says how much of --prompt FILE to take: name the file")
-        return None, None
+        return None, None, None
     from ..generation.verbs import transpose_to_key
     from ..music.notes import first
 
     if arguments.prompt_notes is not None and arguments.prompt_notes < 1:
         raise RequestError(f"--prompt-notes must be 1 or more, not {arguments.prompt_notes}")
     check_transpose(arguments)
-    notes = read_music(arguments.prompt, "to go on from")
+    notes, meter, _ = read_music(arguments.prompt, "to go on from")
     notes = notes if arguments.prompt_notes is None else first(notes, arguments.prompt_notes)
-    return transpose_to_key(notes, arguments.key) if arguments.transpose else (notes, None)
+    notes, semitones = transpose_to_key(notes, arguments.key) if arguments.transpose else (notes, None)
+    return notes, meter and moved_meter(meter, semitones), semitones
 
 
-def _compose(arguments: argparse.Namespace, requests: list[Request], composer: Composer[T]) -> None:
+def _compose(
+    arguments: argparse.Namespace, requests: list[Request], composer: Composer[T], grid: Meter | float | None
+) -> None:
     """Compose all requests, save each take as it is done, or in the end the best of them, and report what is saved."""
     from .progress import progress_bar
 
@@ -272,7 +281,8 @@ def _compose(arguments: argparse.Namespace, requests: list[Request], composer: C
     # The folder is created here, once the composer has refused what it cannot do.
     endings = [ending for ending, is_wanted in ((".png", arguments.roll), (".ogg", arguments.sound)) if is_wanted]
     prompts = [] if arguments.prompt is None else [arguments.prompt]
-    save = partial(save_take, out=find_output(Path(arguments.out), best or len(requests), prompts), endings=endings)
+    out = find_output(Path(arguments.out), best or len(requests), prompts)
+    save = partial(save_take, out=out, endings=endings, grid=grid)
     began, takes, paths = time.perf_counter(), list[T](), dict[int, Path]()
     with progress_bar("composing", "note" if requests[0].notes else "s") as progress:
         for take in composer.compose(requests, progress):

@@ -31,6 +31,6 @@ def run(arguments: argparse.Namespace) -> int:
 
     at = None if arguments.at is None else read_time(arguments.at)
     notes = NOTES if arguments.notes is None and arguments.seconds is None else arguments.notes
-    music = read_music(arguments.file, "to go on from")
-    work = partial(extend, music, at, notes=notes, seconds=arguments.seconds)
-    return write_takes(arguments, [arguments.file], work, "composing")
+    piece = read_music(arguments.file, "to go on from")
+    work = partial(extend, piece.notes, at, notes=notes, seconds=arguments.seconds)
+    return write_takes(arguments, [arguments.file], work, "composing", meter=piece.meter)

@@ -24,5 +24,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ..generation.verbs import lead_in
 
-    work = partial(lead_in, read_music(arguments.file, "to lead into"), arguments.seconds)
+    work = partial(lead_in, read_music(arguments.file, "to lead into").notes, arguments.seconds)
     return write_takes(arguments, [arguments.file], work, "writing")

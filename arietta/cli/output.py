@@ -8,10 +8,11 @@ import re
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import RequestError
+from ..errors import MidiError, RequestError
 from ..model.bundle import DEFAULT_MODEL, list_bundles
 from ..names import escape_name
 from ..program import command
@@ -19,7 +20,8 @@ from ..program import command
 if TYPE_CHECKING:
     from ..client.take import ServedTake
     from ..generation.request import Take
-    from ..music.notes import Notes
+    from ..music.meter import Meter
+    from ..music.reading import ReadPiece
 
 MAX_TAKES = 100
 KEEP = "left or right hand, top or bottom line, all, pitches as 48-60, or numbers of notes as 0,4,7"
@@ -78,7 +80,7 @@ def add_takes(parser: argparse.ArgumentParser, *, can_transpose: bool = True) ->
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
-    """Add the flag that says where takes go."""
+    """Add the flags that say where takes go, and under which tempo."""
     parser.add_argument(
         "-o",
         "--out",
@@ -86,6 +88,36 @@ def add_output(parser: argparse.ArgumentParser) -> None:
         default="pieces",
         help="a file of any kind, by its ending, or a folder (default %(default)s)",
     )
+    add_grid(parser, "the metre of the music that was given")
+
+
+def add_grid(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add the flag that lays MIDI files under a tempo; `default` says what they have without it."""
+    parser.add_argument(
+        "--grid",
+        metavar="BPM",
+        type=_read_grid,
+        help=f"lay a .mid under a tempo, for a project at that tempo, or none; it sounds the same (default: {default})",
+    )
+
+
+def find_grid(grid: float | None, meter: Meter | None) -> Meter | float | None:
+    """Return what a MIDI file is laid under: what --grid says, else the metre that its music has, if any."""
+    return meter if grid is None else grid or None
+
+
+def _read_grid(text: str) -> float:
+    """Read what follows --grid: beats a minute; 0 for none."""
+    from ..music.midi.tempo_map import constant_tempo_map
+
+    try:
+        beats = 0.0 if text == "none" else float(text)
+        constant_tempo_map(beats)
+    except MidiError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of beats a minute nor none") from error
+    return beats
 
 
 def add_transpose(parser: argparse.ArgumentParser) -> None:
@@ -101,14 +133,19 @@ def check_transpose(arguments: argparse.Namespace) -> None:
         raise RequestError('--transpose moves the given music to a key: say which, as --key "D minor"')
 
 
+def moved_meter(meter: Meter, semitones: int | None) -> Meter:
+    """Return the metre of music that was moved by so many semitones: its keys are no longer those that it names."""
+    return replace(meter, keys=()) if semitones else meter
+
+
 def print_transposed(semitones: int | None) -> None:
     """Say on stderr by how much given music was moved, if it was."""
     if semitones is not None:
         print(f"What was given is transposed by {semitones:+d} semitones.", file=sys.stderr)
 
 
-def read_music(path: Path, purpose: str) -> Notes:
-    """Read the notes of a file and say on stderr what was left out; raises RequestError where it has none."""
+def read_music(path: Path, purpose: str) -> ReadPiece:
+    """Read a file and say on stderr what was left out; raises RequestError where it has no notes."""
     from ..music.reading import read_piece
 
     piece = read_piece(path)
@@ -117,7 +154,7 @@ def read_music(path: Path, purpose: str) -> Notes:
         raise RequestError(f"{path}: has no notes {purpose}. {remarks}".rstrip(". "))
     if remarks:
         print(escape_name(f"{path}: {remarks}"), file=sys.stderr)
-    return piece.notes
+    return piece
 
 
 def check_count(count: int) -> None:
@@ -149,19 +186,29 @@ def find_output(out: Path, count: int, sources: Sequence[Path] = ()) -> Path:
     return out
 
 
-def save_take(take: Take | ServedTake, out: Path, *, endings: Sequence[str] = ()) -> Path:
+def save_take(
+    take: Take | ServedTake, out: Path, *, endings: Sequence[str] = (), grid: Meter | float | None = None
+) -> Path:
     """Save a take as a file's ending says, in a folder as MIDI, and beside it as kinds that end in `endings`."""
     path = out if _is_file(out) else out / f"{take.title}.mid"
-    take.save(path)
+    take.save(path, grid=grid)
     for ending in endings:
         take.save(path.with_suffix(ending))
     return path
 
 
 def write_takes(
-    arguments: argparse.Namespace, sources: Sequence[Path], work: Callable[..., list[Take]], task: str
+    arguments: argparse.Namespace,
+    sources: Sequence[Path],
+    work: Callable[..., list[Take]],
+    task: str,
+    *,
+    meter: Meter | None = None,
 ) -> int:
-    """Let `work` write takes with what `add_takes` reads, save them, and say what each is."""
+    """Let `work` write takes with what `add_takes` reads, save them, and say what each is.
+
+    `meter` is that of the given music: MIDI files keep it, without its keys where the music is transposed.
+    """
     from .progress import progress_bar
 
     check_count(arguments.count)
@@ -173,7 +220,8 @@ def write_takes(
         takes = work(n=arguments.count, progress=progress, **asked)
     taken = time.perf_counter() - began
     print_transposed(takes[0].request.transposed)
-    paths = [save_take(take, out) for take in takes]
+    grid = find_grid(arguments.grid, meter and moved_meter(meter, takes[0].request.transposed))
+    paths = [save_take(take, out, grid=grid) for take in takes]
     for take, path in zip(takes, paths, strict=True):
         nats = f"{take.nats[2]:.2f} nats per token" if take.nats else f"{take.nll:.2f} nats per note"
         print(

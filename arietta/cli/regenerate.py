@@ -31,5 +31,6 @@ def run(arguments: argparse.Namespace) -> int:
 
     start, stop = read_time(arguments.start), read_time(arguments.stop)
     given = {"keep": read_keep(arguments.keep), "keep_pedal": arguments.keep_pedal}
-    work = partial(regenerate, read_music(arguments.file, "to write anew"), start, stop, **given)
-    return write_takes(arguments, [arguments.file], work, "writing")
+    piece = read_music(arguments.file, "to write anew")
+    work = partial(regenerate, piece.notes, start, stop, **given)
+    return write_takes(arguments, [arguments.file], work, "writing", meter=piece.meter)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from ..errors import RequestError
 from ..files import name_with
 from ..names import escape_name
+from .output import add_grid, find_grid
 
 if TYPE_CHECKING:
     from ..music.meter import Meter
@@ -42,12 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--out", metavar="PATH", type=Path, help="a file, or a folder (default: beside each MIDI file)"
     )
-    parser.add_argument(
-        "--grid",
-        metavar="BPM",
-        type=_grid,
-        help="the tempo that a .mid is laid under, or none (default: the metre that the file carries)",
-    )
+    add_grid(parser, "the metre that the file carries")
     parser.add_argument("--title", help="the title of scores and pictures (default: the file's name)")
 
 
@@ -64,20 +60,11 @@ def run(arguments: argparse.Namespace) -> None:
             if path.suffix.lower() == ".mid":
                 if path.exists() and path.samefile(source):
                     raise RequestError(f"{path}: is the file that is read, and would be lost: give -o another name")
-                grid = piece.meter if arguments.grid is None else arguments.grid or None
-                write_midi(path, piece.notes, title=title, grid=grid)
+                write_midi(path, piece.notes, title=title, grid=find_grid(arguments.grid, piece.meter))
                 print(escape_name(path))
                 continue
             remarks = _write(path, piece.notes, piece.meter, title)
             print(escape_name(f"{path}  {'; '.join(remarks)}" if remarks else path))
-
-
-def _grid(text: str) -> float:
-    """Read what follows --grid: beats a minute; 0 for none."""
-    try:
-        return 0.0 if text == "none" else float(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of beats a minute nor none") from error
 
 
 def _kinds(text: str) -> tuple[str, ...]:

@@ -38,6 +38,6 @@ def run(arguments: argparse.Namespace) -> int:
 
     passage = read_time(arguments.start), None if arguments.stop is None else read_time(arguments.stop)
     given = {"keep": read_keep(arguments.keep), "keep_pedal": arguments.keep_pedal}
-    music = read_music(arguments.file, "to vary")
-    work = partial(vary, music, arguments.strength, *passage, **given)
-    return write_takes(arguments, [arguments.file], work, "varying")
+    piece = read_music(arguments.file, "to vary")
+    work = partial(vary, piece.notes, arguments.strength, *passage, **given)
+    return write_takes(arguments, [arguments.file], work, "varying", meter=piece.meter)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..codecs.codec import Booleans
     from ..generation.original import Originality
     from ..generation.request import Request
+    from ..music.meter import Meter
 
 
 @dataclass(frozen=True)
@@ -59,14 +60,16 @@ class ServedTake:
         """Time of the prompt's last onset; 0 without a prompt."""
         return float(self.notes.onset[: self.prompt_notes].max(initial=0.0))
 
-    def save(self, path: str | Path) -> None:
-        """Write the server's MIDI file, or by another ending what `Take.save` writes.
+    def save(self, path: str | Path, *, grid: Meter | float | None = None) -> None:
+        """Write the server's MIDI file, or what `Take.save` writes by another ending, or with a `grid`.
 
         Raises MidiError or RequestError where that fails.
         """
+        from ..music.midi import read_texts
         from ..render.formats import MIDI, save_music
 
-        if Path(path).suffix.lower() in MIDI:
+        if Path(path).suffix.lower() in MIDI and grid is None:
             write_file(path, self.file, MidiError)
-        else:
-            save_music(path, self.notes, title=self.title, prompt_seconds=self.prompt_seconds)
+            return
+        texts = read_texts(self.file, name=str(path))
+        save_music(path, self.notes, title=self.title, texts=texts, prompt_seconds=self.prompt_seconds, grid=grid)

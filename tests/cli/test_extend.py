@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from arietta.cli import main
 from arietta.model.engine import OnnxEngine
-from arietta.music.midi import midi_bytes, read_midi
+from arietta.music.meter import KeySignature, Meter, Tempo, TimeSignature
+from arietta.music.midi import midi_bytes, read_meter, read_midi
 from arietta.music.notes import Notes
 
 
@@ -35,6 +37,31 @@ def test_a_file_without_a_piano_is_read_and_a_remark_says_so(
     words = ["extend", str(tmp_path / "violin.mid"), "--notes", "3", "--model", str(filling_engine.bundle.path)]
     assert main([*words, "-o", str(tmp_path / "b.mid")]) == 0
     assert f"It has no piano: {len(waltz)} notes for strings are played on one." in capsys.readouterr().err
+
+
+def test_the_metre_of_the_piece_is_kept_and_its_keys_unless_it_is_moved(
+    tmp_path: Path, filling_engine: OnnxEngine
+) -> None:
+    signature, key = TimeSignature(0.0, 3, 4), KeySignature(0.0, 2)
+    meter = Meter((signature,), (Tempo(0.0, 0.5),), (key,))
+    onset = [0.5 * number for number in range(12)]
+    pitch = [62, 66, 69, 74, 67, 71, 64, 69, 73, 62, 66, 69]
+    (tmp_path / "a.mid").write_bytes(midi_bytes(Notes.of(onset, [0.4] * 12, pitch, [64] * 12), grid=meter))
+    words = ["extend", str(tmp_path / "a.mid"), "--notes", "3", "--model", str(filling_engine.bundle.path)]
+    out = tmp_path / "b.mid"
+    words += ["--seed", "1", "-o", str(out)]
+    assert main(words) == 0
+    kept, notes = read_meter(out), read_midi(out)
+    assert kept is not None and (kept.signatures, kept.tempos[0].quarter) == ((signature,), 0.5)
+    assert kept.keys == (key,) and notes.onset[:12].tolist() == onset
+    assert main([*words, "--key", "C major", "--transpose"]) == 0
+    moved = read_meter(out)
+    assert moved is not None and moved.signatures == (signature,) and moved.keys == ()
+    assert main([*words, "--grid", "90"]) == 0
+    assert (666_667).to_bytes(3, "big") in out.read_bytes()
+    assert np.abs(read_midi(out).onset - notes.onset).max() <= 0.001
+    assert main([*words, "--grid", "none"]) == 0
+    assert read_meter(out) is None
 
 
 def test_given_music_is_moved_to_the_key_first(

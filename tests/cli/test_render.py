@@ -195,5 +195,11 @@ def test_a_grid_changes_the_tempo_and_not_the_seconds(piece: Path, capsys: pytes
 def test_midi_of_itself_is_refused_and_so_are_absurd_grids(piece: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = said(capsys, piece, "--to", "mid")
     assert code == 2 and "would be lost" in err
-    code, _, err = said(capsys, piece, "-o", piece.with_name("b.mid"), "--grid", "10000")
-    assert code == 2 and "5 to 990 can be laid" in err
+    for grid, sentence in (
+        ("10000", "5 to 990 can be laid"),
+        ("nan", "5 to 990"),
+        ("fast", "neither a number of beats"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            said(capsys, piece, "-o", piece.with_name("b.mid"), "--grid", grid)
+        assert ended.value.code == 2 and sentence in capsys.readouterr().err

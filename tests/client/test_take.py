@@ -13,7 +13,7 @@ import arietta
 from arietta.client import Client
 from arietta.errors import MidiError, RequestError
 from arietta.model.engine import OnnxEngine
-from arietta.music.midi import write_midi
+from arietta.music.midi import read_texts, write_midi
 from arietta.music.notes import Notes
 from arietta.serve.jobs.models import Models
 from tests.support.servers import serving
@@ -96,6 +96,13 @@ def test_an_uploaded_piece_is_no_take_but_has_notes_and_can_be_worked_on(client:
     assert client.piece(take.id)["request"]["given"] == key
     with pytest.raises(RequestError, match="lies outside the piece"):
         client.regenerate(key, 40.0, 80.0)
+
+
+def test_a_take_is_saved_under_a_tempo_with_its_request(client: Client, tmp_path: Path) -> None:
+    take = client.compose(10, seed=1)
+    take.save(tmp_path / "a.mid", grid=90)
+    assert (666_667).to_bytes(3, "big") in (tmp_path / "a.mid").read_bytes()
+    assert read_texts(tmp_path / "a.mid") == read_texts(take.file, name="take")
 
 
 def test_a_take_that_cannot_be_written_names_the_path(client: Client, tmp_path: Path) -> None:

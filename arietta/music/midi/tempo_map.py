@@ -23,6 +23,7 @@ TICKS = 960  # a beat, or a multiple of it: what sequencers count in
 LONGEST_TICK = 0.001  # seconds
 SLOWEST = 2**24 - 1  # microseconds a beat, the most that a tempo event holds (SMF 1.0)
 LARGEST_DIVISION = 2**15 - 1
+SLOWEST_GRID, FASTEST_GRID = 5, 990  # beats a minute that programs take
 SHORTEST_LEAD = 0.1  # seconds before the first beat that get a tempo of their own; less is counted to that beat
 
 
@@ -66,8 +67,8 @@ def constant_tempo_map(beats_per_minute: float = 0.0) -> TempoMap:
     require(beats_per_minute, NUMBER, "a grid is a metre or a number of beats a minute", MidiError)
     if not beats_per_minute:
         return TempoMap(1000, np.zeros(1, dtype=np.int64), np.array([500_000]))
-    if not 5 <= beats_per_minute <= 990:
-        raise MidiError(f"a grid of {beats_per_minute:g} beats a minute: 5 to 990 can be laid")
+    if not SLOWEST_GRID <= beats_per_minute <= FASTEST_GRID:
+        raise MidiError(f"a grid of {beats_per_minute:g} beats a minute: {SLOWEST_GRID} to {FASTEST_GRID} can be laid")
     quarter = 60 / beats_per_minute
     return TempoMap(_division(quarter), np.zeros(1, dtype=np.int64), np.array([round(quarter * 1e6)]))
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import numpy as np
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from fastapi import Request as HttpRequest
 from fastapi.responses import Response, StreamingResponse
 from pydantic import Field
@@ -24,6 +24,7 @@ from starlette.types import Receive, Scope, Send
 from ...errors import RequestError
 from ...files import name_with
 from ...music.midi import midi_bytes
+from ...music.midi.tempo_map import FASTEST_GRID, SLOWEST_GRID
 from ...names import is_shown
 from ..jobs.editing.revisions import Version
 from ..jobs.history import Record
@@ -36,6 +37,13 @@ from .schemas import Music, PieceId
 from .views.figures import is_none
 
 PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"  # an SVG opened as a page runs no script
+GRID = Field(
+    description="Lay the file under a tempo of so many beats a minute, as a project at that tempo wants it.",
+    ge=SLOWEST_GRID,
+    le=FASTEST_GRID,
+    examples=[90],
+)
+Grid = Annotated[float | None, GRID]
 SOUND_BLOCK = 44_100  # frames that are rendered before another client's turn: a second, at most a tenth of work
 
 
@@ -84,25 +92,31 @@ FILE_KINDS = (
 )
 
 
-def file_writer(ending: str, record: Record, version: Version, limits: Limits) -> Callable[[], bytes | None]:
+def file_writer(
+    ending: str, record: Record, version: Version, limits: Limits, grid: float | None = None
+) -> Callable[[], bytes | None]:
     """Return what writes a version of a piece as a kind of file; sound in parts, call by call, until None.
+
+    `grid` is the tempo of a MIDI file, in beats a minute.
 
     Raises RequestError where a piece is too long or too dear for sound, HTTPException where this installation lacks a
     package that the kind needs: all that can be refused, before anything is written.
     """
     try:
-        return _writer(ending, record, version, limits)
+        return _writer(ending, record, version, limits, grid)
     except ImportError as error:
         raise HTTPException(501, f"this server cannot make .{ending} files: {error}") from error
 
 
-def _writer(ending: str, record: Record, version: Version, limits: Limits) -> Callable[[], bytes | None]:
+def _writer(
+    ending: str, record: Record, version: Version, limits: Limits, grid: float | None
+) -> Callable[[], bytes | None]:
     notes = version.notes
     match ending:
         case "mid":
             # The request of a piece that was changed gives another piece: its file does not carry it.
             texts = () if version.is_changed else record.texts
-            return lambda: midi_bytes(notes, title=record.title, texts=texts)
+            return lambda: midi_bytes(notes, title=record.title, texts=texts, grid=grid)
         case "wav" | "ogg":
             from ...render.audio import audio_parts
             from ...render.piano import tone_seconds
@@ -185,10 +199,12 @@ def files_router() -> APIRouter:
 
 
 def _file_endpoint(kind: FileKind) -> Callable[..., Any]:
-    async def get_file(http: HttpRequest, key: PieceId, service: AppService, queues: AppQueues) -> Response:
+    async def get_file(
+        http: HttpRequest, key: PieceId, service: AppService, queues: AppQueues, grid: Annotated[Grid, Query()] = None
+    ) -> Response:
         def prepare() -> tuple[Record, Callable[[], bytes | None]]:
             record = service.finished(key)
-            return record, file_writer(kind.ending, record, service.music(key), service.limits)
+            return record, file_writer(kind.ending, record, service.music(key), service.limits, grid)
 
         record, write = await run_in_threadpool(prepare)  # refuses before it waits in the queue, and HEAD too
         way = "inline" if kind.is_inline else "attachment"
@@ -203,7 +219,13 @@ def _file_endpoint(kind: FileKind) -> Callable[..., Any]:
         content = await (queues.pictures.run(client, write) if kind.is_slow else run_in_threadpool(write))
         return Response(content, headers=headers, media_type=kind.media_type)
 
-    return get_file
+    if kind.ending == "mid":
+        return get_file
+
+    async def get_other(http: HttpRequest, key: PieceId, service: AppService, queues: AppQueues) -> Response:
+        return await get_file(http, key, service, queues)
+
+    return get_other
 
 
 def head_response(headers: Mapping[str, str], media_type: str) -> Response:

@@ -21,7 +21,7 @@ from ..jobs.job import Job, State
 from ..jobs.models import Models
 from ..jobs.problem import SERVER_FAILURE
 from ..jobs.service import Order, Service
-from .files import disposition, head_response
+from .files import Grid, disposition, head_response
 from .middleware import client_of
 from .pieces import wait_for
 from .problems import problem_responses
@@ -38,6 +38,12 @@ HEADERS = {
 }
 NOTES = Path(description="How many notes, exactly.", examples=[300])
 router = APIRouter(tags=["downloads"])
+
+
+class DownloadFields(SamplingFields):
+    """What may be asked for in the address of a download."""
+
+    grid: Grid = None
 
 
 class MidiFile(Response):
@@ -70,7 +76,7 @@ class MidiFile(Response):
 async def download_piece(
     http: HttpRequest,
     notes: Annotated[int, NOTES],
-    fields: Annotated[SamplingFields, Query()],
+    fields: Annotated[DownloadFields, Query()],
     service: AppService,
 ) -> Response:
     """Compose a piece, wait for it and send its file; a client that leaves ends the piece. HEAD composes nothing."""
@@ -92,7 +98,7 @@ async def download_piece(
         if job.state is State.FAILED:
             raise HTTPException(500, SERVER_FAILURE)
         raise HTTPException(503, "the piece was given up: the client left, or the server is stopping")
-    file = await run_in_threadpool(midi_bytes, take.notes, title=take.title, texts=take.texts())
+    file = await run_in_threadpool(midi_bytes, take.notes, title=take.title, texts=take.texts(), grid=fields.grid)
     return MidiFile(file, headers=_headers(take.request, take.model, take.bundle))
 
 

@@ -57,6 +57,14 @@ def test_the_midi_file_has_the_notes_of_the_json_and_its_request(server: httpx.C
     assert '"seed": 8' in read_texts(file)[0]
 
 
+def test_a_midi_file_lies_under_the_tempo_that_is_asked_for(server: httpx.Client, piece: dict[str, Any]) -> None:
+    plain, laid = (server.get(piece["links"]["mid"], params=asked).content for asked in ({}, {"grid": 90}))
+    assert (666_667).to_bytes(3, "big") in laid
+    assert np.abs(read_midi(laid).onset - read_midi(plain).onset).max() <= 0.001
+    assert read_texts(laid) == read_texts(plain)
+    problem(server.get(piece["links"]["mid"], params={"grid": 10_000}), 422)
+
+
 def test_a_picture_is_shown_but_may_not_do_anything(server: httpx.Client, piece: dict[str, Any]) -> None:
     answer = server.get(piece["links"]["svg"])
     ET.fromstring(answer.content)

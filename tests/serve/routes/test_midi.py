@@ -71,6 +71,12 @@ def test_a_served_file_is_that_of_the_library_byte_for_byte(client: httpx.Client
     assert read_texts(served) == take.texts()
 
 
+def test_a_download_lies_under_the_tempo_that_is_asked_for(client: httpx.Client) -> None:
+    answer = client.get("/midi/12?seed=3&grid=90")
+    assert answer.status_code == 200 and (666_667).to_bytes(3, "big") in answer.content
+    assert client.get("/midi/12?seed=3&grid=4").status_code == 422
+
+
 def test_the_drawn_seed_that_an_answer_names_gives_the_same_file_again(client: httpx.Client) -> None:
     first = client.get("/midi/30")
     again = client.get("/midi/30", params={"seed": first.headers["x-arietta-seed"]})
@@ -206,7 +212,7 @@ def operation(client: httpx.Client) -> dict[str, Any]:
 
 def test_the_document_explains_every_parameter_with_its_range_and_an_example(client: httpx.Client) -> None:
     parameters = {parameter["name"]: parameter for parameter in operation(client)["parameters"]}
-    assert list(parameters) == ["notes", "seed", "model", "style", "temperature", "top_p", "min_p", "guidance"]
+    assert list(parameters) == ["notes", "seed", "model", "style", "temperature", "top_p", "min_p", "guidance", "grid"]
     for parameter in parameters.values():
         assert parameter["description"].endswith(".")
         assert len(parameter["schema"]["examples"]) == 1
