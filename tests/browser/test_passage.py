@@ -161,6 +161,44 @@ def test_takes_are_heard_in_place_found_again_after_a_reload_and_discarded_for_g
     assert studio.server.get(f"{piece['links']['self']}/revisions").json()["version"] == 0
 
 
+def test_all_is_selected_whatever_stretch_was_selected_before(studio: Studio, piece: dict[str, Any]) -> None:
+    visit = opened(studio, piece)
+    choose_time(visit, 4, 8)
+    visit.page.click("#select-all")
+    visit.wait_for_text("#selection-text", "80 notes selected, 0:00 to 0:19")
+
+
+def test_of_several_takes_the_likeliest_is_named_as_the_server_ranks_them(
+    studio: Studio, piece: dict[str, Any]
+) -> None:
+    visit = opened(studio, piece)
+    page = visit.page
+    choose_time(visit, 4, 8)
+    page.locator("[name=passage-count][value='4']").check(force=True)
+    page.get_by_role("button", name="Again", exact=True).click()
+    ranked: list[dict[str, Any]] = []
+
+    def are_done() -> bool:
+        pieces = studio.server.get("/v1/pieces", params={"limit": 50}).json()["pieces"]
+        takes = [item for item in pieces if item["request"].get("given") == piece["id"] and item["state"] == "done"]
+        if len(takes) == 4:
+            ranked[:] = studio.server.get("/v1/pieces", params={"order": takes[0]["request"]["order"]}).json()["pieces"]
+        return bool(ranked)
+
+    wait_until(are_done)
+    texts = []
+    for number in "1234":
+        page.keyboard.press(number)
+        visit.wait_for_text("#passage-text", "nats per token")
+        texts.append(page.text_content("#passage-text") or "")
+    (likeliest,) = [text for text in texts if "the likeliest take" in text]
+    nats = [item["figures"]["nats_per_token"]["both"] for item in ranked]
+    count = f"{nats[0]:.2f}".rstrip("0").rstrip(".")  # as the page writes numbers
+    assert nats == sorted(nats) and f"{count} nats per token" in likeliest
+    page.keyboard.press("x")
+    assert "likeliest" not in (page.text_content("#passage-text") or "")
+
+
 def test_what_is_selected_is_accompanied_and_the_piece_goes_on_from_where_it_stands(
     studio: Studio, piece: dict[str, Any]
 ) -> None:
@@ -260,6 +298,25 @@ def test_steps_are_read_written_and_drawn_over(modules: Visit) -> None:
     assert texts == ["70", "40@0:00,90@0:30", "3@0:12.5,4@1:02.5", None, None, None]
     assert value == [40, 60, 80]
     assert drawn == [[0, 40], [8, 50], [12, 70], [20, 80]]
+
+
+def test_a_variation_takes_the_place_of_the_piece_as_it_is_written_and_no_sooner(modules: Visit) -> None:
+    varied, regenerated = modules.run(
+        """async () => {
+          const { joinSoFar } = await import("/static/passage/join.js");
+          const { NoteSequence } = await import("/static/score/notes.js");
+          const note = (onset, pitch) => ({ onset, duration: 0.5, pitch, velocity: 64 });
+          const base = NoteSequence.of([0, 1, 2, 3, 4].map((onset) => note(onset, 60)), [{ down: 0, up: 5 }]);
+          const written = NoteSequence.of([note(1, 72), note(2.5, 72)], []);
+          const plan = { start: 1, end: 4, replaced: new Set(base.notes.slice(1, 4)) };
+          return ["vary", "regenerate"].map((cause) => {
+            const { notes, pedal } = joinSoFar(base, { ...plan, cause }, written);
+            return [notes.map(({ onset, pitch }) => [onset, pitch]), pedal.map(({ down, up }) => [down, up])];
+          });
+        }"""
+    )
+    assert varied == [[[0, 60], [1, 72], [2.5, 72], [3, 60], [4, 60]], [[0, 1], [2.5, 5]]]
+    assert regenerated == [[[0, 60], [1, 72], [2.5, 72], [4, 60]], [[0, 1], [4, 5]]]
 
 
 def test_the_server_prepares_once_for_a_selection_that_rests(studio: Studio, piece: dict[str, Any]) -> None:

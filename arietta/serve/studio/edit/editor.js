@@ -95,7 +95,9 @@ export class Editor extends EventTarget {
   }
 
   chooseAll() {
-    if (this.isOpen) this.choose(this.sequence.notes);
+    if (!this.isOpen || this.isComparing) return;
+    this.range = null; // or what is done next would be done to the stretch that was chosen before
+    this.choose(this.sequence.notes);
   }
 
   clear() {

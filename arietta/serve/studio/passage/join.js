@@ -9,10 +9,15 @@ const MS = 1000; // two notes that begin in the same millisecond on one key are 
 
 const keyOf = ({ onset, pitch }) => `${pitch} ${Math.round(onset * MS)}`;
 
-/** The piece while a take is composed: `replaced` notes are gone, and `written` has what came in their place. */
-export function joinSoFar(base, { start, end, replaced }, written) {
-  const stays = base.notes.filter((note) => !replaced.has(note));
-  const { pedal } = liftPedal(base, start, end);
+/**
+ * The piece while a take is composed: `replaced` notes are gone, and `written` has what came in their place.
+ *
+ * Of these a variation keeps some, and the server says which in the end: until it is written up to them, they stay.
+ */
+export function joinSoFar(base, { cause, start, end, replaced }, written) {
+  const reached = cause === "vary" ? (written.notes.at(-1)?.onset ?? start) : end;
+  const stays = base.notes.filter((note) => !replaced.has(note) || note.onset > reached);
+  const { pedal } = liftPedal(base, start, reached);
   return NoteSequence.of([...stays, ...written.notes], [...pedal, ...written.pedal]);
 }
 
