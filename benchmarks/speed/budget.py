@@ -1,6 +1,6 @@
 """What steps, batches, prompts and a second process must cost at least on this machine, and what they do cost.
 
-    python -m benchmarks.speed.budget [--model piano] [--repeats 5]
+    python -m benchmarks.speed.budget [--model piano] [--repeats 5] [--against FOLDER]
 
 A floor is bytes of weights and cache over the bandwidth at which so many are read here, and operations over the rate of
 a float32 product here, all in one run on one thread. Weights count 8 bits, which is what the engine multiplies with;
@@ -38,6 +38,7 @@ PARTS = {
     "MatMulNBits": "products in few bits",
     "MatMul": "products",
     "FusedMatMul": "products",
+    "DequantizeLinear": "making matrices",
     "GroupQueryAttention": "attention",
 }
 SECOND_PROCESS = """
@@ -58,10 +59,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--against", help="another export of the same network, whose prompt is timed in turn")
     arguments = parser.parse_args()
     engine = load_engine(load_bundle(arguments.model))
     measure_steps(engine, arguments.repeats)
-    measure_prompt(engine, arguments.repeats)
+    measure_prompt(engine, arguments.repeats, arguments.against)
     measure_memory(engine.bundle)
 
 
@@ -101,22 +103,30 @@ def step_seconds(engine: OnnxEngine, batch: int) -> float:
     return min(taken)
 
 
-def measure_prompt(engine: OnnxEngine, repeats: int) -> None:
+def measure_prompt(engine: OnnxEngine, repeats: int, against: str | None) -> None:
     """Print how long a prompt takes, its floor, and the shares of its operators by ONNX Runtime's own profile."""
     name, model = f"budget/{engine.bundle.name}, prompt of {PROMPT}", engine.bundle.model
     rng = np.random.default_rng(0)
     tokens = np.stack([rng.integers(0, size, PROMPT) for size in model.field_sizes], axis=1).astype(np.uint16)
-    taken, floors = [], []
-    for _ in range(repeats):
-        begun, cache = thread_time(), engine.start([model.condition_ids()])
-        engine.prefill(tokens, cache)
-        taken.append(thread_time() - begun)
-        floors.append(prompt_operations(model) / machine_speed(2**20, thread_time)[1])
-    report(name, taken, "s", threads=1)
+    engines = [engine, *([load_engine(load_bundle(against))] if against else [])]
+    for each in engines:
+        prompt_seconds(each, tokens)  # the first opens the graph
+    taken = np.array([[prompt_seconds(each, tokens) for each in engines] for _ in range(repeats)])
+    floors = np.array([prompt_operations(model) / machine_speed(2**20, thread_time)[1] for _ in range(repeats)])
+    report(name, taken[:, 0], "s", threads=1)
     report(f"{name}, floor", floors, "s", threads=1)
-    report(f"{name}, against its floor", np.array(taken) / np.array(floors), "of it", threads=1)
+    report(f"{name}, against its floor", taken[:, 0] / floors, "of it", threads=1)
+    if against:
+        report(f"{name}, against the other export's", taken[:, 0] / taken[:, 1], "of it", threads=1)
     for part, share in prompt_shares(engine, tokens).items():
-        report(f"{name}, {part}", [share * float(np.median(taken))], "s", threads=1)
+        report(f"{name}, {part}", [share * float(np.median(taken[:, 0]))], "s", threads=1)
+
+
+def prompt_seconds(engine: OnnxEngine, tokens: np.ndarray) -> float:
+    """Seconds of the processor that a new prompt takes."""
+    begun, cache = thread_time(), engine.start([engine.bundle.model.condition_ids()])
+    engine.prefill(tokens, cache)
+    return thread_time() - begun
 
 
 def prompt_operations(model: ModelConfig) -> int:

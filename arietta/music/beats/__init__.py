@@ -74,12 +74,14 @@ def find_beats(notes: Notes) -> Seconds:
     # the rows before are chains that have not begun.
     best = np.zeros((LONGEST_PERIOD + len(salience), len(PERIODS)), dtype=np.float32)
     origin = np.zeros((len(salience), len(PERIODS)), dtype=np.int8)
-    every = np.arange(len(PERIODS))
-    for frame, accent in enumerate(salience.tolist()):
-        # [period, period before]: a chain whose beat here came `period` frames after one that ended with the other.
-        gains = best[frame + LONGEST_PERIOD - PERIODS] - change
-        origin[frame] = before = gains.argmax(axis=1)
-        best[frame + LONGEST_PERIOD] = gains[every, before] + (accent + worth) * weight
+    gained = (salience[:, None] + worth) * weight
+    shortest = int(PERIODS[0])
+    for begin in range(0, len(salience), shortest):  # frames nearer than a period know nothing of each other
+        frames = np.arange(begin, min(begin + shortest, len(salience)))
+        # [frame, period, period before]: a chain whose beat came `period` frames after one that ended with the other.
+        gains = best[frames[:, None] + LONGEST_PERIOD - PERIODS] - change
+        origin[frames] = before = gains.argmax(axis=2)
+        best[frames + LONGEST_PERIOD] = np.take_along_axis(gains, before[..., None], axis=2)[..., 0] + gained[frames]
     return _trace_beats(best, origin)
 
 

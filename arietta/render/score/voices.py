@@ -7,8 +7,10 @@ beats that a reader needs to see, and joined with ties.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Literal
 
 import numpy as np
@@ -119,10 +121,10 @@ def _write_bar(chords: Sequence[_Chord], bar: Bar) -> list[Value]:
 def _spans(chords: Sequence[_Chord], bar: Bar) -> Iterator[tuple[int, int, _Chord | None]]:
     """Chords and the gaps between them, as far as they lie in the bar: begin and end from its start."""
     position = 0
-    for chord in chords:
+    first = bisect_right(chords, bar.start, key=attrgetter("end"))
+    stop = bisect_left(chords, bar.start + bar.length, first, key=attrgetter("start"))
+    for chord in chords[first:stop]:
         begin, end = max(chord.start - bar.start, 0), min(chord.end - bar.start, bar.length)
-        if begin >= end:
-            continue
         if begin > position:
             yield position, begin, None
         yield begin, end, chord
