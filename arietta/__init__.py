@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .generation.loop import stream
     from .generation.passage import Edit
     from .generation.request import Request, Take
-    from .generation.verbs import accompany, connect, extend, lead_in, regenerate, vary
+    from .generation.verbs import accompany, connect, extend, lead_in, perform, regenerate, vary
     from .model.bundle import Bundle, list_bundles, load_bundle
     from .model.engine import OnnxEngine, load_engine
     from .model.sampling import Sampling, Setting
@@ -74,6 +74,7 @@ __all__ = [
     "list_bundles",
     "load_bundle",
     "load_engine",
+    "perform",
     "progress_bar",
     "read_midi",
     "regenerate",
@@ -101,7 +102,7 @@ _HOMES = {
     "generation.loop": ("stream",),
     "generation.passage": ("Edit",),
     "generation.request": ("Request", "Take"),
-    "generation.verbs": ("accompany", "connect", "extend", "lead_in", "regenerate", "vary"),
+    "generation.verbs": ("accompany", "connect", "extend", "lead_in", "perform", "regenerate", "vary"),
     "model.bundle": ("Bundle", "list_bundles", "load_bundle"),
     "model.engine": ("load_engine",),
     "model.sampling": ("Sampling",),

@@ -28,6 +28,7 @@ VERBS = {
     "lead-in": "write what leads into a piece",
     "accompany": "write what goes with a melody",
     "vary": "write phrases of a piece anew under their top line",
+    "perform": "play a written score with touch",
     "play": "play a MIDI file on a piano",
     "render": "make sound, a score or a picture of a MIDI file",
     "serve": "open the studio in a browser, and compose over HTTP",

@@ -19,16 +19,19 @@ from typing import Any
 from ..errors import RequestError, quote, require
 from ..music.midi import midi_bytes, read_midi
 from ..music.notes import Notes
+from ..music.reading import read_piece
 
 
 def as_notes(source: Any) -> Notes:
-    """Return the notes of a piece: of Notes, a take, the path or the bytes of a MIDI file, or another library's object.
+    """Return the notes of a piece: Notes, a take, a path of MIDI or MusicXML, MIDI bytes, another library's object.
 
-    Raises RequestError for anything else, MidiError where a file cannot be read.
+    Raises RequestError for anything else, MidiError or ScoreError where a file cannot be read.
     """
     if isinstance(source, Notes):
         return source
-    if isinstance(source, str | Path | bytes):
+    if isinstance(source, str | Path):
+        return read_piece(source).notes
+    if isinstance(source, bytes):
         return read_midi(source)
     if isinstance(notes := getattr(source, "notes", None), Notes):
         return notes

@@ -37,9 +37,10 @@ from ..model.sampling import Guide, gumbel
 from ..music.loops import LoopGuard
 from ..music.notes import Note, Notes, Pedal, trim
 from .guard import CourseGuard
-from .passage import OpenPassage, filling_codec, open_in_model
+from .passage import OpenPassage, filling_codec
 from .prompt import Seam, join_prompt, push_prompt
 from .request import MAX_NOTES, Request, Take
+from .scores.performance import Performance
 from .wishes import WishSchedule
 
 TOKENS_SUMMED = 64  # added to the likelihood at once: adding them one by one took as long as decoding them
@@ -65,7 +66,9 @@ class Generation:
         self.is_guided = is_wished and self.request.sampling.guidance != 1
         self.rng = np.random.default_rng(request.seed)
         self.decoder: Decoder = self.codec.decoder()
-        self.loop_guard = LoopGuard() if is_guarded else None
+        # A score repeats what it repeats.
+        is_free = not isinstance(request.edit, Performance)
+        self.loop_guard = LoopGuard() if is_guarded and is_free else None
         self.interventions: Counter[str] = Counter()  # of the guards, by what they are against
         self.events: list[Note | Pedal] = []
         self._nll = 0.0
@@ -103,7 +106,7 @@ class Generation:
         edit = self.request.edit
         assert edit is not None
         self._sum_nll()
-        self.opened = open_in_model(edit.part(self._open_count, self.events), self.bundle)
+        self.opened = edit.open(self._open_count, self.events, self.bundle)
         self.decoder = self.opened.decoder
         self._open_count += 1
         self._take_in(Seam(self.opened.layout.tokens, self.opened.shift))

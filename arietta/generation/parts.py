@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import RequestError
 from ..music.notes import Notes
 from .passage import SHORTEST_SECONDS, Edit, Part
+from .scores.performance import Performance
 
 LONGEST_PART = 400  # notes of a passage that are written at once; models are trained on passages of up to 600 tokens
 OVERLAP = 0.1  # of such a part, which it is laid out for beyond its end so that it leads on
@@ -27,6 +28,8 @@ def split_passage(edit: Edit, context: int) -> Edit:
 
     Raises RequestError where it has more notes in a moment than can be worked on.
     """
+    if isinstance(edit, Performance):
+        return edit.split(context)
     # Where nothing follows all notes stay; these stand in a layout twice.
     longest = LONGEST_PART if edit.leads_back else LONGEST_PART // 2
     longest = min(longest, context // 5)  # beside tokens of the pedal and the music around

@@ -35,6 +35,7 @@ from ..codecs.grid import (
 )
 from ..codecs.note import NoteCodec
 from ..codecs.passage import ENDLESS, Frame, PassageDecoder
+from ..codecs.score import ScoreDecoder
 from ..errors import NUMBER, RequestError, require
 from ..model.bundle import Bundle
 from ..model.config import ConditionIds, ModelConfig
@@ -163,6 +164,10 @@ class Edit:
         leads_back = self.leads_back or end < self.stop
         return replace(self, music=music, start=start, stop=end, is_kept=is_kept, leads_back=leads_back, parts=None)
 
+    def open(self, number: int, events: list[Note | Pedal], bundle: Bundle) -> OpenPassage:
+        """Open a part for a model, in the piece as these events left it; raises RequestError where it cannot be."""
+        return open_in_model(self.part(number, events), bundle)
+
     def _join_pedal(self, pressed: Seconds) -> Seconds:
         """The pedal of the piece outside the passage and `pressed` inside it; presses that meet at an edge are one."""
         edges = [-np.inf, *self._edges, np.inf]
@@ -188,7 +193,7 @@ class OpenPassage:
     """
 
     layout: Layout
-    decoder: PassageDecoder
+    decoder: PassageDecoder | ScoreDecoder
     shift: float
     before: Tokens
     after: Tokens
@@ -256,7 +261,7 @@ def open_passage(edit: Edit, codec: NoteCodec, *, most_tokens: int) -> OpenPassa
         end=end,
         strikes=_strikes(piece, region.stop if edit.leads_back else len(piece.tokens)),
     )
-    lead = _lead_of(before, min(LEAD, edit.context))
+    lead = find_lead(before, min(LEAD, edit.context))
     led = np.concatenate([before[len(before) - lead :], old])
     # Where notes stay, those of the lead stay too, and stand after KEPT with them: true music is likelier so.
     is_named = len(kept_tokens(old, is_given)) > 0
@@ -341,7 +346,7 @@ def _find_region(piece: _Piece, edit: Edit, window: tuple[int, int]) -> slice:
     return slice(first, stop)
 
 
-def _lead_of(before: Tokens, most: int) -> int:
+def find_lead(before: Tokens, most: int) -> int:
     """How many of the tokens before a passage lead into it: from a note or the pedal on, never what begins a piece."""
     lead = min(most, len(before) - 1)
     while 0 < lead < len(before) - 1 and before[-lead - 1, 1] == REST:

@@ -1,4 +1,4 @@
-"""What a musician asks of a piece there is: regenerate, extend, lead in, connect, accompany, vary.
+"""What a musician asks of a piece there is: regenerate, extend, lead in, connect, accompany, vary, perform.
 
     take = regenerate("piece.mid", 12.0, 20.0, keep="right", seed=7)[0]
     take.notes      # the whole piece, in which take.is_new marks what was composed
@@ -40,6 +40,7 @@ from .given import find_outer_line
 from .parts import draw_phrases
 from .passage import CONTEXT, Edit
 from .request import Request, Take, draw_seed, likeliest_first
+from .scores.performance import Performance
 from .wishes import read_wishes
 
 Progress = Callable[[float, float], None]
@@ -116,6 +117,22 @@ def vary(
         return variation_edit(notes, strength, seed, (start, stop), keep=keep, keep_pedal=keep_pedal)
 
     return _write(edit, **asked)
+
+
+def perform(score: Any, *, n: int = 1, **asked: Any) -> list[Take]:
+    """Play a written score with touch: times, lengths, loudness and pedal are a player's, and each note comes once.
+
+    The score is MIDI, MusicXML or Notes. Its tempo is kept: a note comes within 80 ms of its written time, and nearer
+    than half a written step where that is 40 ms or more. What it says of loudness and pedal is not read, two voices on
+    one key at once are one note, and no `density` may be wished for. Raises RequestError for a score with no notes,
+    too many or some outside the 88 keys, and for a model that plays no scores.
+    """
+    if asked.pop("density", None) is not None:
+        raise RequestError("a score has the notes that it has: no density can be wished for")
+    performance = Performance.of(_read(score, asked))
+    engine, seed, progress, settings = _settings(n, **asked)
+    requests = [Request(edit=performance, seed=number, **settings) for number in range(seed, seed + n)]
+    return likeliest_first(generate_all(requests, engine, progress=progress))
 
 
 def passage_edit(notes: Notes, start: float, stop: float, *, keep: Keep = None, keep_pedal: bool = False) -> Edit:

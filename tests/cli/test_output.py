@@ -10,7 +10,7 @@ from arietta.cli import main
 from arietta.cli.output import find_output
 from arietta.errors import RequestError
 
-VERBS = ("regenerate", "extend", "connect", "lead-in", "accompany", "vary")
+VERBS = ("regenerate", "extend", "connect", "lead-in", "accompany", "vary", "perform")
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -75,6 +75,7 @@ CALLS: dict[str, Callable[[OnnxEngine, Any, Path], object]] = {
     "connect second": lambda engine, value, path: arietta.connect(TUNE, value, 1.0, model=engine),
     "connect seconds": lambda engine, value, path: arietta.connect(TUNE, TUNE, value, model=engine),
     "accompany": lambda engine, value, path: arietta.accompany(TUNE, keep=value, model=engine),
+    "perform": lambda engine, value, path: arietta.perform(value, model=engine),
     "vary": lambda engine, value, path: arietta.vary(TUNE, value, model=engine),
 }
 

@@ -1,0 +1,1 @@
+"""Written scores, played with touch."""

@@ -1,0 +1,111 @@
+"""A written score played with touch: what model and decoder are given of it, part after part, and what results.
+
+    request = Request(edit=Performance.of(notes), style="Chopin", seed=7)
+    generate(request, engine).notes         # each written note once, with a player's times, lengths, loudness, pedal
+
+The layout is that of `train.data.layouts`, *touch*: what was played so far, then the notes to come as one would write
+them down, without loudness. The tempo stays the score's (`codecs.score` says how near to its time a note stays).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ...codecs.codec import Booleans
+from ...codecs.grid import KEY_COUNT, TIME_STEPS
+from ...codecs.score import ScoreDecoder, WrittenNotes
+from ...errors import RequestError, require
+from ...model.bundle import Bundle
+from ...music.notes import HIGHEST_PITCH, LOWEST_PITCH, Note, Notes, Pedal, shift
+from ..given import NO_TOKENS, lay_out
+from ..passage import LEAD, Edit, OpenPassage, Part, filling_codec, find_lead
+
+MOST_NOTES = 20_000
+LONGEST_PART = 200  # notes that are played from one layout, which has them twice
+AHEAD = 24  # notes beyond a part that its layout has, so that it leads on
+
+
+@dataclass(frozen=True, eq=False)
+class Performance(Edit):
+    """A score to be played: all notes of `music`, whose loudness and pedal do not count. Made by `of`."""
+
+    @classmethod
+    def of(cls, music: Notes) -> Performance:
+        """Return what plays a score; raises RequestError for one that no piano can play."""
+        require(music, Notes, "a score is Notes, as read_midi returns them")
+        if not 1 <= len(music) <= MOST_NOTES:
+            raise RequestError(f"a score to be played has 1 to {MOST_NOTES} notes, not {len(music)}")
+        if outside := int(((music.pitch < LOWEST_PITCH) | (music.pitch > HIGHEST_PITCH)).sum()):
+            raise RequestError(f"{outside} notes of the score lie outside the 88 keys of a piano")
+        return cls(music, float(music.onset[0]), music.seconds, leads_back=False)
+
+    def __post_init__(self) -> None:
+        """Check nothing: `of` has."""
+
+    @property
+    def is_inside(self) -> Booleans:
+        """All notes."""
+        return np.ones(len(self.music), dtype=np.bool_)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what is asked for as JSON values; the score is named by its length."""
+        return {"score_notes": len(self.music)}
+
+    def split(self, context: int) -> Performance:
+        """Return the performance in the parts in which a model with such a context plays it."""
+        if self.parts is not None:
+            return self
+        count = math.ceil(len(self.music) / max(min(LONGEST_PART, context // 5), 1))
+        # Parts are counted in notes: in time they overlap, as the notes of a chord do.
+        return replace(self, parts=(Part(0.0, math.inf, math.inf),) * count)
+
+    def join(self, events: list[Note | Pedal]) -> tuple[Notes, Booleans]:
+        """Return what was played, all of it new; a press that goes on from part to part is one."""
+        played = Notes.from_events(event for event in events if isinstance(event, Note))
+        presses = dict(event for event in events if isinstance(event, Pedal))
+        pedal = [[down, up] for down, up in presses.items()]
+        notes = Notes.of(played.onset, played.duration, played.pitch, played.velocity, pedal)
+        return notes, np.ones(len(notes), dtype=np.bool_)
+
+    def open(self, number: int, events: list[Note | Pedal], bundle: Bundle) -> OpenPassage:
+        """Open a part for a model, after what was played; raises RequestError for a model that cannot play scores."""
+        assert self.parts is not None
+        codec = filling_codec(bundle)
+        written = WrittenNotes.of(self.music, self.start)
+        before = codec.encode(shift(self.join(events)[0], -self.start), is_complete=False)
+        decoder = codec.decoder()
+        for token in before.tolist():
+            decoder.push(token)
+        lead = find_lead(before, LEAD)
+        given, led = before[: len(before) - lead], before[len(before) - lead :]
+        is_played = _find_first(written.key, before[:, 1])
+        stop = len(written) * (number + 1) // len(self.parts)
+        is_named = is_played & ~_find_first(written.key, given[:, 1])
+        is_named[np.flatnonzero(~is_played)[: stop - decoder.note_count + AHEAD]] = True
+        layout = lay_out(
+            given[max(len(given) - self.context, 0) :],
+            led,
+            NO_TOKENS,
+            kept=written.tokens(is_named, int(TIME_STEPS[given[:, 0]].sum())),
+            length=bundle.model.context,
+        )
+        played = ScoreDecoder(decoder, written, is_played, stop)
+        return OpenPassage(layout.prefix(lead), played, self.start, before, NO_TOKENS)
+
+
+def _find_first(key: np.ndarray[Any, Any], symbols: np.ndarray[Any, Any]) -> Booleans:
+    """Tell which written notes, by their keys [N] in order of time, tokens with these symbols play, bool [N].
+
+    The notes of each key are played in their order.
+    """
+    left = Counter(symbols[symbols < KEY_COUNT].tolist())
+    is_played = np.zeros(len(key), dtype=np.bool_)
+    for note, number in enumerate(key.tolist()):
+        is_played[note] = left[number] > 0
+        left[number] -= 1
+    return is_played
