@@ -37,7 +37,7 @@ from .grid import (
 )
 from .note_decoder import LONGEST_IDLENESS, NEVER, NoteDecoder
 
-SHORTEST_REACH, LONGEST_REACH = 2, 8  # steps before and after its written time in which a note may come
+SHORTEST_REACH, LONGEST_REACH = 2, 4  # steps before and after its written time in which a note may come
 LONGEST_WRITTEN_WAIT = 1000  # steps: longer silences are written as this one
 
 

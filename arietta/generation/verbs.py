@@ -122,7 +122,7 @@ def vary(
 def perform(score: Any, *, n: int = 1, **asked: Any) -> list[Take]:
     """Play a written score with touch: times, lengths, loudness and pedal are a player's, and each note comes once.
 
-    The score is MIDI, MusicXML or Notes. Its tempo is kept: a note comes within 80 ms of its written time, and nearer
+    The score is MIDI, MusicXML or Notes. Its tempo is kept: a note comes within 40 ms of its written time, and nearer
     than half a written step where that is 40 ms or more. What it says of loudness and pedal is not read, two voices on
     one key at once are one note, and no `density` may be wished for. Raises RequestError for a score with no notes,
     too many or some outside the 88 keys, and for a model that plays no scores.

@@ -34,7 +34,7 @@ def test_each_written_note_is_played_once_near_its_time_over_many_parts(filling_
     # By pitch and then by time: which written note each one is.
     mine, theirs = np.lexsort((take.notes.onset, take.notes.pitch)), np.lexsort((music.onset, music.pitch))
     assert np.array_equal(take.notes.pitch[mine], music.pitch[theirs])
-    assert np.abs(take.notes.onset[mine] - music.onset[theirs]).max() < 0.08 + 0.006
+    assert np.abs(take.notes.onset[mine] - music.onset[theirs]).max() < 0.04 + 0.006
     assert len(set(take.notes.velocity.tolist())) > 8
     # One press ends before the next begins, also where it goes on from part to part.
     assert len(take.notes.pedal) and (take.notes.pedal[1:, 0] >= take.notes.pedal[:-1, 1]).all()
