@@ -6,6 +6,7 @@ line prints it after `arietta:` and exits with code 2, the server answers it wit
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -53,12 +54,30 @@ class ConfigError(AriettaError):
 
 
 NUMBER = (int, float)
+# What helps where the system refuses a file or a folder.
+_REMEDIES = {
+    errno.ENOENT: "see how its name and its folder are spelled",
+    errno.EISDIR: "name a file, as one in this folder",
+    errno.ENOTDIR: "see which part of its path is a file",
+    errno.EEXIST: "choose another name",
+    errno.EINVAL: "name another file",
+    errno.EACCES: "ask for permission, or choose another folder",
+    errno.EROFS: "choose another folder",
+    errno.ENOSPC: "free some room, or choose another folder",
+}
 
 
 def require(value: object, kind: Any, claim: str, error: type[Exception] = RequestError) -> None:
     """Raise `error` unless a value is of a type, or one of several: "`claim`, not 'hot'". True is no number."""
     if not isinstance(value, kind) or (isinstance(value, bool) and kind in (int, float, NUMBER)):
         raise error(f"{claim}, not {quote(value)}")
+
+
+def explain(error: Exception) -> str:
+    """Return why the system refuses a file, and what helps: "(Is a directory); name a file, as one in this folder"."""
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    remedy = _REMEDIES.get(getattr(error, "errno", None) or 0, "see that it can be read and written")
+    return f"({reason}); {remedy}"
 
 
 def quote(value: object) -> str:

@@ -67,16 +67,17 @@ def fetch_file(
             error.close()
             reason = f"it answers {error.code} {escape_name(error.reason)}"
             if error.code in NO_SUCH_FILE:
-                raise MissingError(f"{url}: cannot be fetched ({reason})") from error
+                raise MissingError(f"{url}: cannot be fetched ({reason}); see that the address is right") from error
             if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and before:
                 part.unlink()  # the part is longer than the file, which has changed since: begin again
                 continue
             failures += ATTEMPTS if 300 <= error.code < 500 and error.code not in WORTH_A_RETRY else 0
         except _TooLargeError as error:
             part.unlink(missing_ok=True)
-            raise FetchError(f"{url}: cannot be fetched ({error})") from error
+            raise FetchError(f"{url}: cannot be fetched ({error}); see that the address is right") from error
         except ValueError as error:  # a header that is none, or an address that it leads to
-            raise FetchError(f"{url}: cannot be fetched (its answer is broken: {escape_name(error)[:80]})") from error
+            why = f"its answer is broken: {escape_name(error)[:80]}"
+            raise FetchError(f"{url}: cannot be fetched ({why}); see that the address is right") from error
         except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
             reason = escape_name(getattr(error, "reason", error)) or type(error).__name__
         has_progress = part.exists() and part.stat().st_size >= before + LEAST_PROGRESS

@@ -26,7 +26,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
-from .errors import AriettaError, require
+from .errors import AriettaError, explain, require
 
 LONGEST_NAME = 255  # bytes, on the file systems in use
 # Hidden names of what is being built, and for how many seconds it is nobody's business: an owner locks it at once.
@@ -64,7 +64,7 @@ def write_errors_as(error: type[AriettaError], path: str | Path) -> Iterator[Non
     try:
         yield
     except OSError as failure:
-        raise error(f"{path}: cannot be written ({failure.strerror or failure})") from failure
+        raise error(f"{path}: cannot be written {explain(failure)}") from failure
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from arietta.cli import VERBS, main
 from arietta.cli.progress import progress_bar
 from arietta.errors import AriettaError, MidiError
 
+ASK, FREE = "ask for permission, or choose another folder", "free some room, or choose another folder"
+
 
 def command(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
     call = [sys.executable, "-m", "arietta", *words]
@@ -80,8 +82,11 @@ def test_an_unknown_flag_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (MidiError("x.mid: is empty"), "arietta: x.mid: is empty\n"),
         (AriettaError("no"), "arietta: no\n"),
-        (PermissionError(13, "Permission denied", "/a/b.mid"), "arietta: /a/b.mid: Permission denied\n"),
-        (OSError(28, "No space left on device"), "arietta: system: No space left on device\n"),
+        (
+            PermissionError(13, "Permission denied", "/a/b.mid"),
+            f"arietta: /a/b.mid: refused (Permission denied); {ASK}\n",
+        ),
+        (OSError(28, "No space left on device"), f"arietta: system: refused (No space left on device); {FREE}\n"),
     ],
 )
 def test_errors_are_one_sentence_and_exit_code_two(

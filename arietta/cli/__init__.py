@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ..errors import AriettaError
+from ..errors import AriettaError, explain
 from ..names import escape_name
 
 VERBS = {
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         name = error.filename if error.filename is not None else "system"
-        print(f"arietta: {escape_name(name)}: {error.strerror or error}", file=sys.stderr)
+        print(f"arietta: {escape_name(name)}: refused {escape_name(explain(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("arietta: interrupted; nothing was left half-written", file=sys.stderr)

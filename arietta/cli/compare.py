@@ -64,7 +64,10 @@ def run(arguments: argparse.Namespace) -> None:
     from ..files import write_file
 
     if arguments.notes < LEAST_NOTES or arguments.most < 2 * FEWEST:
-        raise RequestError(f"--notes must be {LEAST_NOTES} or more, and --pieces {2 * FEWEST} or more")
+        raise RequestError(
+            f"--notes must be {LEAST_NOTES} or more, and --pieces {2 * FEWEST} or more, not {arguments.notes} "
+            f"and {arguments.most}"
+        )
     pieces, reference = (_measure(name, arguments) for name in (arguments.pieces, arguments.reference))
     if arguments.real is not None:
         real = compare_sets(_measure(arguments.real, arguments), reference)

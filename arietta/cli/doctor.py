@@ -63,7 +63,7 @@ def _show_packages() -> None:
             rows.append((name, version, extra or "always"))
         if missing:
             remedy = install_command(extra) if extra else f"{command()} was installed without what it needs"
-            remedies.append(f"{' and '.join(missing)} missing, for {verbs}: {remedy}")
+            remedies.append(f"{', '.join(missing)} missing, for {verbs}: {remedy}")
     print(table(("package", "version", "for"), rows))
     print("\n".join(remedies) if remedies else "Nothing is missing.")
 

@@ -11,6 +11,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
+from ..errors import RequestError
 from .output import add_takes, read_integer, read_music, read_number, write_takes
 
 NOTES = 200  # where neither notes nor seconds are asked for
@@ -32,5 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     at = None if arguments.at is None else read_time(arguments.at)
     notes = NOTES if arguments.notes is None and arguments.seconds is None else arguments.notes
     piece = read_music(arguments.file, "to go on from")
+    if at is not None and at > piece.notes.seconds:
+        raise RequestError(f"--at lies in {arguments.file}, which has {piece.notes.seconds:g} s, not at {at:g} s")
     work = partial(extend, piece.notes, at, notes=notes, seconds=arguments.seconds)
     return write_takes(arguments, [arguments.file], work, "composing", meter=piece.meter)

@@ -76,6 +76,8 @@ def run(arguments: argparse.Namespace) -> None:
         raise RequestError(f"{arguments.report}: a report is a page, .html")
     if bool(arguments.paths) == (arguments.pieces is not None):
         raise RequestError("name the MIDI files to judge, or with --pieces how many takes of a model")
+    if arguments.against is not None and arguments.pieces is None:
+        raise RequestError("--against goes with --pieces; `arietta compare` sets files against a folder or a corpus")
     if arguments.paths:
         _judge_files(arguments)
     else:

@@ -92,7 +92,7 @@ def _plan(files: list[Path], kinds: tuple[str, ...], out: Path | None) -> list[t
         try:
             out.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
-            raise RequestError(f"{out}: is a file; several files need a folder") from error
+            raise RequestError(f"{out}: is a file; several files need a folder: give -o a folder") from error
     for source in files:
         if out is None and source.is_fifo():
             raise RequestError(f"{source}: a pipe has no folder to write beside: say where with -o FOLDER")

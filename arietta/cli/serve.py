@@ -156,7 +156,7 @@ def _check(arguments: argparse.Namespace) -> Limits:
     """Refuse what cannot be served before anything heavy is loaded; return the limits."""
     missing = [package for module, package in EXTRA.items() if find_spec(module) is None]
     if missing:
-        raise AriettaError(f"serving needs {' and '.join(missing)} too: {install_command('serve')}")
+        raise AriettaError(f"serving needs {', '.join(missing)} too: {install_command('serve')}")
     if not 0 <= arguments.port <= LARGEST_PORT:
         raise RequestError(f"--port must lie in 0-{LARGEST_PORT}, not {arguments.port}")
     if not 1 <= arguments.threads <= 64:

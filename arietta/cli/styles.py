@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
     recognised: dict[str, dict[str, float]] = bundle.card.get("recognised", {})
     composers = list(bundle.model.composers) if arguments.all else offered_composers(bundle.model.composers)
     if not composers:
-        raise RequestError(f"{bundle.name} was trained without composers: it has one style")
+        raise RequestError(f"{bundle.name} was trained without composers: it has one style, and --style stays at any")
     years = death_years()
     if arguments.json:
         for name in composers:
@@ -64,5 +64,7 @@ def _show_who_knows(composer: str) -> None:
     rows = [(name, model.name) for model in models for name in match_names(composer, model.composers)]
     if not rows:
         everybody = sorted({name for model in models for name in model.composers})
-        raise RequestError(f"no model knows {composer!r}; nearest: {nearest_names(composer, everybody)}")
+        raise RequestError(
+            f"no model knows {composer!r}; nearest: {nearest_names(composer, everybody)} (`arietta styles` lists all)"
+        )
     print(table(("composer", "model"), rows))

@@ -249,7 +249,7 @@ class Client:
                 if not tries_left:
                     raise self._transport.no_answer(error) from error
             time.sleep(PAUSE)  # the stream ended before the piece did: the server may be restarting
-        raise RequestError(f"{self.address}: the server broke off the piece {key} {TRIES} times")
+        raise RequestError(f"{self.address}: the server broke off the piece {key} {TRIES} times; ask it again later")
 
     def take(self, key: str) -> ServedTake:
         """Fetch a finished piece with its notes and its MIDI file; of one that was uploaded there are only `notes`."""

@@ -76,7 +76,9 @@ class Transport:
     def no_answer(self, error: Exception) -> RequestError:
         """Return what to raise where the server cannot be reached."""
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        return RequestError(f"{self.address}: no server answers there ({escape_name(reason)})")
+        return RequestError(
+            f"{self.address}: no server answers there ({escape_name(reason)}); `arietta serve` starts one"
+        )
 
 
 def _sentence(answer: http.client.HTTPResponse) -> str:
@@ -84,4 +86,5 @@ def _sentence(answer: http.client.HTTPResponse) -> str:
     try:
         return escape_name(json.loads(answer.read())["detail"])
     except (ValueError, KeyError, TypeError):
-        return f"the server answered {answer.status} {escape_name(answer.reason)}, as no server of this kind does"
+        status = f"{answer.status} {escape_name(answer.reason)}"
+        return f"the server answered {status}, as no server of this kind does; see that the address is right"

@@ -15,7 +15,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import CorpusError
+from ..errors import CorpusError, explain
 from ..fetch import Progress, fetch_file
 from ..files import hidden_folder
 
@@ -93,7 +93,7 @@ def fetch_dataset(
             path.unlink()
     except OSError as error:
         where = error.filename or out
-        raise CorpusError(f"{where}: {error.strerror or error}; see that it can be read or written") from error
+        raise CorpusError(f"{where}: cannot be used {explain(error)}") from error
     return folder
 
 
@@ -121,7 +121,9 @@ def _unpack(archive: Path, folder: Path) -> None:
         with hidden_folder(folder) as unfinished, zipfile.ZipFile(archive) as file:
             size = sum(member.file_size for member in file.infolist())
             if size > LARGEST_UNPACKED:
-                raise CorpusError(f"{archive}: would unpack to {size >> 20} MB, more than {LARGEST_UNPACKED >> 20}")
+                raise CorpusError(
+                    f"{archive}: would unpack to {size >> 20} MB, more than {LARGEST_UNPACKED >> 20}; fetch it again"
+                )
             for member in file.infolist():
                 parts = member.filename.replace("\\", "/").split("/")
                 is_outside = ".." in parts or parts[0] == "" or ":" in parts[0]  # "C:" is a drive of Windows

@@ -146,7 +146,8 @@ def _open_part(path: Path) -> _Part:
         if len(lines) != len(range(shard.number - 1, agreed["files"], shard.count)):
             raise ValueError(f"{len(lines)} lines")
     except OSError as error:
-        raise CorpusError(f"{path}: no part of a corpus ({LISTING}: {error.strerror or error})") from error
+        why = f"{LISTING}: {error.strerror or error}"
+        raise CorpusError(f"{path}: no part of a corpus ({why}); `arietta ingest --shard` reads one") from error
     except (ValueError, KeyError, TypeError) as error:
         raise CorpusError(f"{path}: {LISTING} is damaged ({error}); read the part again") from error
     if agreed["reader"] != READER_VERSION:
@@ -165,10 +166,14 @@ def _check_parts(parts: Sequence[_Part]) -> list[_Part]:
         if part.shard.count != first.shard.count:
             different = ["the number of parts"]
         if different:
-            raise CorpusError(f"{part.path}: no part of the same corpus as {first.path}: they differ in {different[0]}")
+            raise CorpusError(
+                f"{part.path}: no part of the same corpus as {first.path}: they differ in {different[0]}; "
+                "read both from the same folders with the same settings"
+            )
         if part.shard.number in by_number:
             raise CorpusError(
-                f"{part.path}: part {part.shard.number} again, which {by_number[part.shard.number].path} is"
+                f"{part.path}: part {part.shard.number} again, which {by_number[part.shard.number].path} is; "
+                "name each part once"
             )
         by_number[part.shard.number] = part
     missing = [number for number in range(1, first.shard.count + 1) if number not in by_number]

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import CorpusError, MidiError
-from ..music.midi import LARGEST_FILE, read_midi
+from ..music.midi import LARGEST_FILE, REMEDY, read_midi
 from ..music.ngrams import landmarks
 from ..music.notes import Notes
 from ..untrusted import BROKEN_ARRAY
@@ -136,7 +136,9 @@ def _find_in(folder: str, name: str) -> list[SourceFile]:
     for parent, _, names in os.walk(root, onerror=_refuse, followlinks=False):
         paths += [Path(parent, name) for name in names if Path(name).suffix.lower() in SUFFIXES and name[0] != "."]
     if not paths:
-        raise CorpusError(f"{folder}: no MIDI files here or below ({', '.join(sorted(SUFFIXES))})")
+        raise CorpusError(
+            f"{folder}: no MIDI files here or below ({', '.join(sorted(SUFFIXES))}); name a folder of music"
+        )
     return [_source_file(name, path.relative_to(root).as_posix(), path) for path in sorted(paths)]
 
 
@@ -224,7 +226,7 @@ def _read(path: str) -> _Reading:
     try:
         notes = read_midi(content, name=path)
     except MidiError as error:
-        return _unreadable(sha256, str(error).removeprefix(f"{path}: "))
+        return _unreadable(sha256, str(error).removeprefix(f"{path}: ").removesuffix(REMEDY))
     return _Reading(sha256, "", notes, landmarks(notes))
 
 

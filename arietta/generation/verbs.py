@@ -161,7 +161,7 @@ def accompaniment_edit(notes: Notes, *, keep: Keep = "all", keep_pedal: bool = F
     """Return the edit of `accompany`, in the notes that stay; raises RequestError where none does."""
     is_kept = find_kept(notes, 0.0, notes.seconds, keep)
     if not is_kept.any():
-        raise RequestError("there is nothing to accompany: no note is kept")
+        raise RequestError("there is nothing to accompany: no note is kept; choose others with keep")
     notes = select(notes, is_kept)
     return Edit(notes, 0.0, notes.seconds, np.ones(len(notes), dtype=np.bool_), keep_pedal, leads_back=False)
 
@@ -197,7 +197,7 @@ def cut_at(notes: Notes, second: float | None) -> Notes:
     require(second, NUMBER, "a piece is cut at a number of seconds")
     cut = notes.between(0.0, second)
     if not len(cut):
-        raise RequestError(f"no note begins before {second:g} s, where the piece is cut")
+        raise RequestError(f"no note begins before {second:g} s, where the piece is cut: choose a later moment")
     duration = np.where(cut.release <= second, cut.duration, second - cut.onset)
     return Notes.of(cut.onset, duration, cut.pitch, cut.velocity, cut.pedal)
 
@@ -296,7 +296,7 @@ def _read(music: Any, asked: dict[str, Any]) -> Notes:
     """
     notes = as_notes(music)
     if not len(notes):
-        raise RequestError("the music that was given has no notes")
+        raise RequestError("the music that was given has no notes: give music that has some")
     is_moved = asked.pop("transpose", False)
     require(is_moved, bool, "transpose is True or False")
     if is_moved:

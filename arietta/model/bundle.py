@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from ..codecs import load_codec
 from ..codecs.codec import Codec, Tokens
-from ..errors import AriettaError, BundleError, RequestError, require
+from ..errors import AriettaError, BundleError, RequestError, explain, require
 from ..files import atomic_folder, user_data_folder
 from ..names import match_names, nearest_names, same_name
 from ..untrusted import BROKEN_ARRAY, MOST_JSON, parse_object, read_within
@@ -176,14 +176,18 @@ def _parse(path: Path, text: bytes, card: Mapping[str, Any]) -> Bundle:
     description = parse_object(text)
     if description["format"] not in READABLE:
         raise BundleError(
-            f"{path}: format {description['format']}, this version reads formats {READABLE[0]} to {FORMAT}"
+            f"{path}: format {description['format']}, this version of Arietta reads formats {READABLE[0]} to "
+            f"{FORMAT}; export the model again, or install a newer version"
         )
     for name in FILES:
         if hashlib.sha256(_read(path / name)).hexdigest() != description["files"][name]:
             raise BundleError(f"{path / name}: altered since it was exported; fetch or export the model again")
     model, codec = ModelConfig.from_description(description["model"]), load_codec(description["codec"])
     if model.field_sizes != codec.field_sizes:
-        raise BundleError(f"{path}: the network has field sizes {model.field_sizes}, its codec {codec.field_sizes}")
+        raise BundleError(
+            f"{path}: the network has field sizes {model.field_sizes}, its codec {codec.field_sizes}; "
+            "export the model again"
+        )
     bits, prefill_chunk = int(description["bits"]), int(description["feed_rows"])
     # The description's keys are older than their names here: `feed_rows` is the prefill chunk.
     if bits not in BITS or not 1 <= prefill_chunk <= max(1, model.context):
@@ -192,7 +196,9 @@ def _parse(path: Path, text: bytes, card: Mapping[str, Any]) -> Bundle:
     bundle = Bundle(path.resolve(), fingerprint, model, codec, bits, prefill_chunk, card, description["format"])
     unknown = sorted({*bundle.sampling_defaults.shares, *bundle.sampling_defaults.guidance} - set(model.composers))
     if unknown:
-        raise BundleError(f"{path}: {CARD} has the sampling of {unknown[0]}, a composer whom the model does not know")
+        raise BundleError(
+            f"{path}: {CARD} has the sampling of {unknown[0]}, a composer whom the model does not know; take it out"
+        )
     return bundle
 
 
@@ -202,7 +208,7 @@ def _read(path: Path, most_bytes: int = LARGEST_FILE) -> bytes:
     except FileNotFoundError as error:
         raise BundleError(f"{path}: missing, so the model is incomplete; fetch or export it again") from error
     except OSError as error:
-        raise BundleError(f"{path}: cannot be read ({error.strerror})") from error
+        raise BundleError(f"{path}: cannot be read {explain(error)}") from error
 
 
 def fetch_bundle(name: str, url: str, fingerprint: str, fetch: Fetch, fetch_index: Fetch) -> Path:
@@ -221,7 +227,8 @@ def fetch_bundle(name: str, url: str, fingerprint: str, fetch: Fetch, fetch_inde
         fetched = load_bundle(unfinished).fingerprint
         if fetched != fingerprint:
             raise BundleError(
-                f"{url}/{name}: has fingerprint {fetched}, and this version knows {name} as {fingerprint}"
+                f"{url}/{name}: has fingerprint {fetched}, and this version knows {name} as {fingerprint}; "
+                "fetch it from elsewhere with --url, or install another version of Arietta"
             )
         with atomic_folder(folder) as new:  # an older one stays until the new one stands
             for file_or_index in unfinished.iterdir():
@@ -250,7 +257,9 @@ def composer_of(style: str, bundle: Bundle) -> str:
     if others := [name for name in models_that_know(style) if name != bundle.name]:
         raise RequestError(f"{bundle.name} does not know the style {style!r}; models that do: {', '.join(others)}")
     nearest = nearest_names(style, offered_composers(composers))
-    raise RequestError(f"{bundle.name} does not know the style {style!r}; nearest: {nearest}")
+    raise RequestError(
+        f"{bundle.name} does not know the style {style!r}; nearest: {nearest} (`arietta styles` lists all)"
+    )
 
 
 def condition_of(style: str, bundle: Bundle, *, source: str | None = None) -> ConditionIds:

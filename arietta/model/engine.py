@@ -271,7 +271,7 @@ def _session(bundle: Bundle, name: str, threads: int) -> Any:
     if _release(onnxruntime.__version__) < _release(OLDEST_RUNTIME):
         raise BundleError(
             f"onnxruntime {onnxruntime.__version__} is too old for the graphs of {bundle.path.name}, which need "
-            f"{OLDEST_RUNTIME} or newer (for Macs with an Intel processor there is none)"
+            f"{OLDEST_RUNTIME} or newer (for Macs with an Intel processor there is none): pip install -U onnxruntime"
         )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -281,7 +281,9 @@ def _session(bundle: Bundle, name: str, threads: int) -> Any:
     try:
         return onnxruntime.InferenceSession(os.fspath(bundle.path / name), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime raises its own unrelated classes for a graph that it cannot load
-        raise BundleError(f"{bundle.path / name}: ONNX Runtime cannot load it ({error})") from error
+        raise BundleError(
+            f"{bundle.path / name}: ONNX Runtime cannot load it ({error}); fetch or export the model again"
+        ) from error
 
 
 def _release(version: str) -> tuple[int, int]:

@@ -129,8 +129,9 @@ def open_index(path: str | Path) -> PassageIndex:
         description = parse_json(read_within(folder / DESCRIPTION, LARGEST_DESCRIPTION))
         columns = {name: np.load(folder / name, mmap_mode="r", allow_pickle=False) for name in COLUMNS}
     except BROKEN_ARRAY as error:
+        why = getattr(error, "strerror", None) or error
         raise CorpusError(
-            f"{folder}: no index of passages here ({error}); make one with `arietta originality --build`"
+            f"{folder}: no index of passages here ({why}); make one with `arietta originality --build`"
         ) from error
     if not isinstance(description, dict) or description.get("version") != VERSION:
         raise CorpusError(f"{folder}: an index of another version; build it again with `arietta originality --build`")

@@ -88,7 +88,9 @@ def read_checkpoint(path: Path) -> Content:
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such checkpoint; `arietta train` writes last.pt and best.pt") from error
     except UNREADABLE as error:
-        raise ConfigError(f"{path}: not a checkpoint of `arietta train` ({error})") from error
+        raise ConfigError(
+            f"{path}: not a checkpoint of `arietta train` ({error}); take the other of last.pt and best.pt"
+        ) from error
     return content
 
 

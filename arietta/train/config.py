@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from ..codecs import CODECS
-from ..errors import ConfigError
+from ..errors import ConfigError, explain
 from ..model.config import KINDS, POSITIONS
 from ..names import nearest_names
 
@@ -211,9 +211,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise ConfigError(f"{path}: cannot be read {explain(error)}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not a TOML file ({error})") from error
+        raise ConfigError(f"{path}: not a TOML file ({error}); configs/tiny.toml is one") from error
 
 
 def _set_nested(table: dict[str, Any], name: str, value: Any) -> None:
@@ -236,7 +236,7 @@ def _build(kind: type[Any], table: Mapping[str, Any], *, prefix: str, source: st
     for setting in fields(kind):
         is_optional = setting.default is not MISSING or setting.default_factory is not MISSING
         if setting.name not in table and not is_optional:
-            raise ConfigError(f"{source}: {prefix}{setting.name} is missing")
+            raise ConfigError(f"{source}: {prefix}{setting.name} is missing: give it a value")
     values = {key: _convert(value, hints[key], prefix + key, source) for key, value in table.items()}
     try:
         return kind(**values)

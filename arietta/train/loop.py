@@ -137,7 +137,9 @@ class Run:
                 trainer.restore(content)
                 planned = _length_of(content["identity"]["settings"]["train"])
             except UNREADABLE as error:
-                raise ConfigError(f"{last}: lacks what a run needs to go on, or has it in another shape") from error
+                raise ConfigError(
+                    f"{last}: lacks what a run needs to go on, or has it in another shape; choose another --out"
+                ) from error
         if self.settings.validation_windows:
             self.windows = cut_token_windows(
                 self.plan.codec,

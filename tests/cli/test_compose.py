@@ -323,7 +323,10 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(
     (here / "cue.mid").write_text("old")
     monkeypatch.setattr(os, "fsync", full)
     sentence = refusal(capsys, tiny_bundle, "--notes", "5", "-o", "cue.mid")
-    assert sentence == "arietta: cue.mid: cannot be written (No space left on device)"
+    assert (
+        sentence
+        == "arietta: cue.mid: cannot be written (No space left on device); free some room, or choose another folder"
+    )
     assert files(here) == ["cue.mid"] and (here / "cue.mid").read_text() == "old"
 
 

@@ -176,7 +176,7 @@ def test_without_the_extra_it_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "fastapi", None)
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
-    sentence = f"arietta: serving needs fastapi and prometheus-client too: {install_command('serve')}\n"
+    sentence = f"arietta: serving needs fastapi, prometheus-client too: {install_command('serve')}\n"
     assert refusal(capsys) == sentence
 
 

@@ -178,7 +178,8 @@ def test_a_prefill_of_more_tokens_than_the_window_is_refused(copy: Path) -> None
 
 def test_another_format_is_told_from_damage(copy: Path) -> None:
     redescribe(copy, lambda description: description.update(format=99))
-    assert refusal(copy) == f"{copy}: format 99, this version reads formats 3 to {bundles.FORMAT}"
+    known = f"this version of Arietta reads formats 3 to {bundles.FORMAT}"
+    assert refusal(copy) == f"{copy}: format 99, {known}; export the model again, or install a newer version"
 
 
 def test_another_version_of_the_codec_is_refused(copy: Path) -> None:
@@ -223,7 +224,10 @@ def test_an_impossible_network_is_refused(change: Description, copy: Path) -> No
 def test_a_folder_in_a_files_place_is_refused(copy: Path) -> None:
     (copy / "golden.npz").unlink()
     (copy / "golden.npz").mkdir()
-    assert refusal(copy) == f"{copy / 'golden.npz'}: cannot be read (not a file but a folder, a pipe or a device)"
+    assert (
+        refusal(copy)
+        == f"{copy / 'golden.npz'}: cannot be read (not a file but a folder, a pipe or a device); name another file"
+    )
 
 
 def test_a_description_is_the_same_text_for_the_same_model(copy: Path) -> None:

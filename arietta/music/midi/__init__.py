@@ -13,14 +13,15 @@ same key struck at the same time twice is one note, the longer and louder. What 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import accumulate
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
-from ...errors import MidiError, require
+from ...errors import MidiError, explain, require
 from ...files import write_file
 from ..meter import KeySignature, Meter, Tempo, TimeSignature, are_on_lattice, follows_meter
 from ..notes import Notes, Seconds, next_strike, shift
@@ -63,6 +64,7 @@ FAMILIES = (
     *("piano", "chromatic percussion", "organ", "guitar", "bass", "strings", "ensembles", "brass"),
     *("reeds", "pipes", "synth leads", "synth pads", "synth effects", "ethnic instruments", "percussion", "effects"),
 )
+REMEDY = "; export the music anew, as a MIDI file (.mid)"  # of a file that is none, or is damaged
 GRID_TEXT = "arietta grid"  # of a file whose metre was laid under its notes: they follow it as playing does
 
 
@@ -74,12 +76,10 @@ def read_midi(source: str | Path | bytes, *, name: str | None = None, tracks: Se
     cannot be opened, is no MIDI file, is broken, has no time in seconds, or lasts more than a day.
     """
     data, name = _load(source, name)
-    try:
+    with _named(name):
         file = parse(data)
         parts = [_perform(*part, file.ticks_per_beat) for part in _parts(file, tracks)]
         return parts[0][0] if file.format != 2 else _concatenate(parts)
-    except MidiError as error:
-        raise MidiError(f"{name}: {error}") from error
 
 
 def read_midi_remarks(
@@ -90,11 +90,9 @@ def read_midi_remarks(
     Raises MidiError as `read_midi` does.
     """
     data, name = _load(source, name)
-    try:
+    with _named(name):
         file = parse(data)
         parts = _parts(file, tracks)
-    except MidiError as error:
-        raise MidiError(f"{name}: {error}") from error
     drum_count, programs = 0, [np.zeros(0, dtype=np.uint8)]
     for part, chosen in parts:
         messages = gather(part)
@@ -118,20 +116,18 @@ def read_midi_bytes(path: str | Path, name: str | None = None) -> bytes:
         with Path(path).open("rb") as file:
             return file.read(LARGEST_FILE + 1)
     except FileNotFoundError as error:
-        raise MidiError(f"{name}: there is no such file") from error
+        raise MidiError(f"{name}: there is no such file; see how its name and its folder are spelled") from error
     except IsADirectoryError as error:
-        raise MidiError(f"{name}: a folder, where a MIDI file is needed") from error
+        raise MidiError(f"{name}: a folder, where a MIDI file is needed; name one of those in it") from error
     except (OSError, ValueError) as error:
-        raise MidiError(f"{name}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+        raise MidiError(f"{name}: cannot be read {explain(error)}") from error
 
 
 def read_texts(source: str | Path | bytes, *, name: str | None = None) -> list[str]:
     """Read the text events of a file, in its order; raises MidiError as `read_midi` does."""
     data, name = _load(source, name)
-    try:
+    with _named(name):
         metas = [event for track in parse(data).tracks for event in track.metas]
-    except MidiError as error:
-        raise MidiError(f"{name}: {error}") from error
     return [payload.decode("utf-8", errors="replace") for _, kind, payload in metas if kind == TEXT]
 
 
@@ -143,12 +139,10 @@ def read_meter(source: str | Path | bytes, *, name: str | None = None) -> Meter 
     MidiError as `read_midi` does.
     """
     data, name = _load(source, name)
-    try:
+    with _named(name):
         file = parse(data)
         tempos = _tempo_changes(file.tracks)
         seconds = _tempo_map(file.tracks, file.ticks_per_beat).seconds
-    except MidiError as error:
-        raise MidiError(f"{name}: {error}") from error
     signatures = {tick: (payload[0], 2 ** payload[1]) for tick, payload in _metas(file, TIME_SIGNATURE) if payload[1:]}
     keys = {
         tick: (max(-7, min(int.from_bytes(payload[:1], "big", signed=True), 7)), payload[1] == 1)
@@ -236,15 +230,23 @@ def _load(source: str | Path | bytes, name: str | None) -> tuple[bytes, str]:
         data, name = source, name or "the MIDI data"
     else:
         data, name = read_midi_bytes(source, name), name or str(source)
-    if not data:
-        raise MidiError(f"{name}: the file is empty (0 bytes)")
-    if not is_midi(data):
-        raise MidiError(
-            f"{name}: not a MIDI file: it begins with {data[:4].decode('latin-1')!r} where 'MThd' must stand"
-        )
-    if len(data) > LARGEST_FILE:
-        raise MidiError(f"{name}: larger than {LARGEST_FILE >> 20} MB, which no piano piece needs")
+    with _named(name):
+        if not data:
+            raise MidiError("the file is empty (0 bytes)")
+        if not is_midi(data):
+            raise MidiError(f"not a MIDI file: it begins with {data[:4].decode('latin-1')!r} where 'MThd' must stand")
+        if len(data) > LARGEST_FILE:
+            raise MidiError(f"larger than {LARGEST_FILE >> 20} MB, which no piano piece needs")
     return data, name
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Name the file in what refuses it, and say what helps where the refusal does not."""
+    try:
+        yield
+    except MidiError as error:
+        raise MidiError(f"{name}: {error}{'' if ';' in str(error) else REMEDY}") from error
 
 
 def _parts(file: File, tracks: Sequence[int] | None) -> list[tuple[Sequence[Track], Sequence[int] | None]]:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ...errors import ScoreError
 from ..meter import Floats, Meter
 from ..notes import Bytes, Notes, next_strike
-from .document import read_document
+from .document import ANEW, read_document
 from .measures import PartMeasure, PartReader, WrittenNote, iterate_parts
 from .repeats import play_order
 from .unfolding import find_velocities, join_ties, lay_meter, pair_pedal_marks
@@ -77,7 +77,7 @@ def read_score(source: str | Path | bytes, *, name: str | None = None) -> Score:
         parts = [[reader.read(measure) for measure in part.iterfind("measure")] for _, reader, part in readers]
         score = _play([part for part in parts if part])
     except ScoreError as error:
-        raise ScoreError(f"{name}: {error}") from error
+        raise ScoreError(f"{name}: {error}{ANEW}") from error
     title = (root.findtext("work/work-title") or root.findtext("movement-title") or "").strip()
     pitched = [
         part_name or "without a name"

@@ -14,11 +14,12 @@ from typing import NoReturn
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers.expat import ExpatError, ParserCreate
 
-from ...errors import ScoreError
+from ...errors import ScoreError, explain
 
 LARGEST_FILE = 32 * 2**20  # bytes, unpacked too; the largest of 150 piano scores of concert length has 12 MB
 LARGEST_CONTAINER = 2**16  # bytes of META-INF/container.xml, a few lines
 MOST_FILES = 1000  # in a compressed score: pictures may stand beside the music
+ANEW = "; export the score anew, as MusicXML by parts (score-partwise)"  # where it is none, or is damaged
 DEEPEST = 64  # elements within each other; MusicXML needs 8
 
 
@@ -31,17 +32,17 @@ def read_document(source: str | Path | bytes, name: str) -> Element:
             with Path(source).open("rb") as file:
                 data = file.read(LARGEST_FILE + 1)
         except OSError as error:
-            raise ScoreError(f"{name}: cannot be read ({error.strerror or error})") from error
+            raise ScoreError(f"{name}: cannot be read {explain(error)}") from error
     if len(data) > LARGEST_FILE:
-        raise ScoreError(f"{name}: larger than {LARGEST_FILE >> 20} MB, which no piano score needs")
+        raise ScoreError(f"{name}: larger than {LARGEST_FILE >> 20} MB, which no piano score needs{ANEW}")
     try:
         root = _parse(_unpack(data) if data[:2] == b"PK" else data)
     except ScoreError as error:
-        raise ScoreError(f"{name}: {error}") from error
+        raise ScoreError(f"{name}: {error}{ANEW}") from error
     if root.tag == "score-timewise":
         raise ScoreError(f"{name}: a score by measures (score-timewise); export it by parts (score-partwise)")
     if root.tag != "score-partwise":
-        raise ScoreError(f"{name}: not MusicXML: its root is <{root.tag}> where <score-partwise> must stand")
+        raise ScoreError(f"{name}: not MusicXML: its root is <{root.tag}> where <score-partwise> must stand{ANEW}")
     return root
 
 

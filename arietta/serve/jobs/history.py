@@ -168,7 +168,8 @@ class History:
         self._base.execute("PRAGMA synchronous = FULL")
         (version,) = self._base.execute("PRAGMA user_version").fetchone()
         if version > FORMAT:
-            raise HistoryError(f"{self._file}: format {version}, this version reads up to {FORMAT}")
+            remedy = f"this version of Arietta reads up to {FORMAT}; install a newer one, or take another --data"
+            raise HistoryError(f"{self._file}: format {version}, {remedy}")
         if version < FORMAT:
             self._base.executescript(f"{_TABLES} PRAGMA user_version = {FORMAT}")
         self._base.execute(f"SELECT {_COLUMNS}, size, prompt, told FROM pieces LIMIT 0")  # raises where one is missing

@@ -89,11 +89,15 @@ def describe_training(folder: Path) -> dict[str, Any]:
     """
     for name in (RUN, METRICS):
         if not (folder / name).exists():
-            raise ConfigError(f"{folder}: not a run of `arietta train` ({name} is missing)")
+            raise ConfigError(
+                f"{folder}: not a run of `arietta train` ({name} is missing); name the folder that its --out named"
+            )
     try:
         run, lines = json.loads((folder / RUN).read_text(encoding="utf-8")), read_metrics(folder)
     except ValueError as error:
-        raise ConfigError(f"{folder}: {RUN} or {METRICS} is damaged ({error})") from error
+        raise ConfigError(
+            f"{folder}: {RUN} or {METRICS} is damaged ({error}); train again, with another --out"
+        ) from error
     best = [line for line in lines if line.get("is_best")]
     return {name: run[name] for name in CARD_FACTS if name in run} | {"validation": best[-1] if best else {}}
 
