@@ -34,6 +34,7 @@ from arietta.render.score import score_musicxml
 from arietta.serve.jobs.limits import Limits
 from benchmarks.shared.report import commit
 
+JSON = "application/json"
 MOST_SECONDS = 2.0  # of the processor, for any of them
 Rng = np.random.Generator
 Reader = Callable[[Rng], bytes]  # reads one altered input and returns it; raises AriettaError where it is refused
@@ -198,38 +199,59 @@ def bodies(model: str) -> Iterator[Reader]:
     from arietta.serve.jobs.models import Models
     from arietta.serve.jobs.service import Service
 
-    asked = {"notes": 3, "seed": 7, "style": "any", "name": "Evening", "count": 1, "temperature": 1.0, "top_p": 0.9}
-    asked |= {"prompt": {"notes": [[0, 1, 60, 64], [0.5, 1, 64, 70]], "pedal": [[0, 2]]}}
-    change, head = {"name": "Morning", "is_favourite": True}, {"head": 0}
-    revision = {
-        "notes": [[0.0, 1.0, 60, 64]],
-        "pedal": [],
-        "parent": 0,
-        "cause": "sketch",
-        "locks": [0],
-        "composed": [],
-    }
     with ExitStack() as opened:
         folder = opened.enter_context(tempfile.TemporaryDirectory())
         limits = Limits(most_notes=4, most_seconds=2, places=10_000, most_per_client=10_000)
         app = create_app(Service(Models([model]), History(Path(folder)), limits))
         client = opened.enter_context(TestClient(app, "http://localhost", raise_server_exceptions=False))
-        piece = client.post("/v1/pieces?wait=30", json=asked).json()["pieces"][0]["links"]["self"]
-        ways = [("POST", "/v1/pieces", asked), ("PATCH", piece, change)]
-        ways += [("POST", f"{piece}/revisions", revision), ("PATCH", f"{piece}/revisions", head)]
+        piece = client.post("/v1/pieces?wait=30", json={"notes": 3, "seed": 7}).json()["pieces"][0]["id"]
+        requests, version = list(_requests(piece)), '"0"'
 
         def read(rng: Rng) -> bytes:
-            method, path, seed = ways[int(rng.integers(len(ways)))]
-            altered = alter_json(json.dumps(seed).encode(), rng)
-            headers = {"Content-Type": "application/json", "If-Match": '"0"'}
-            answer = client.request(method, path, content=altered, headers=headers)
+            nonlocal version
+            method, path, kind, seed = requests[int(rng.integers(len(requests)))]
+            altered = (alter_json if kind == JSON else alter_bytes)(seed, rng)
+            answer = client.request(method, path, content=altered, headers={"Content-Type": kind, "If-Match": version})
+            version = answer.headers.get("ETag", version) if "/revisions" in path else version
             if answer.status_code >= 500:
-                raise ServerFault(altered, f"{method} {path.split('/')[-1]}: {answer.status_code} {answer.text[:200]}")
+                raise ServerFault(altered, f"{method} {path}: {answer.status_code} {answer.text[:200]}")
             if answer.status_code >= 400:
                 raise Refused(altered)
             return altered
 
         yield read
+
+
+def _requests(piece: str) -> Iterator[tuple[str, str, str, bytes]]:
+    """Yield sound requests about a piece, one for each way to ask: method, path, kind and body."""
+    rows = [[0.25 * number, 0.2, pitch, 64] for number, pitch in enumerate([60, 64, 67, 65, 69, 67, 62, 59, 60])]
+    given = {"notes": rows, "pedal": [[0, 2]]}
+    pieces: list[dict[str, Any]] = [
+        {"notes": 3, "seed": 7, "style": "any", "name": "Evening", "count": 1, "top_p": 0.9, "prompt": given},
+        {"seconds": 1.5, "continues": piece, "prompt_notes": 2, "temperature": {"time": 1.1}, "ending": True},
+        {"verb": "regenerate", "given": given, "from": 1.0, "to": 2.0, "keep": [3, 4], "keep_pedal": True},
+        {"verb": "regenerate", "given": {"piece": piece}, "from": 0.0, "to": 1.0, "keep": "left"},
+        {"verb": "extend", "given": given, "at": 1.5, "notes": 3, "density": [[0, 2], [1, 8]]},
+        {"verb": "connect", "given": given, "second": given, "seconds": 1.5},
+        {"verb": "lead_in", "given": given, "seconds": 1.0, "loudness": [[0, "pp"], [1, "f"]]},
+        {"verb": "accompany", "given": given, "keep": "right"},
+        {"verb": "vary", "given": given, "from": 1.0, "strength": 0.5, "key": "D major", "transpose": True},
+    ]
+    revision = given | {"parent": 0, "cause": "sketch", "locks": [0], "composed": [1, 2]}
+    changes = f"/v1/pieces/{piece}", f"/v1/pieces/{piece}/revisions"
+    asked = [("POST", "/v1/pieces", body) for body in pieces]
+    asked += [("POST", "/v1/prompts", pieces[2]), ("PATCH", changes[1], {"head": 0}), ("POST", changes[1], revision)]
+    asked += [("PATCH", changes[0], {"name": "Morning", "is_favourite": True})]
+    asked += [("PATCH", f"{changes[1]}/1", {"name": "brighter"})]
+    for method, path, body in asked:
+        yield method, path, JSON, json.dumps(body).encode()
+    file = midi_bytes(_music(np.random.default_rng(1), 8))
+    parts = {'name="notes"': b"3", 'name="prompt_notes"': b"5", 'name="prompt"; filename="a.mid"': file}
+    form = b"".join(
+        b"--x\r\nContent-Disposition: form-data; %s\r\n\r\n%s\r\n" % (k.encode(), v) for k, v in parts.items()
+    )
+    yield "POST", "/v1/pieces", "multipart/form-data; boundary=x", form + b"--x--\r\n"
+    yield "POST", "/v1/uploads?name=waltz", "application/octet-stream", file
 
 
 KINDS: Mapping[str, Callable[[str], Any]] = {

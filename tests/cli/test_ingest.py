@@ -18,6 +18,8 @@ from arietta.names import is_shown
 from tests.support.file_names import NAMES
 from tests.support.tunes import play_again, tune, write
 
+ROOT = Path(__file__).parents[2]
+
 
 def test_it_says_what_was_kept_what_was_not_and_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path / "midi" / "a.mid", tune(1))
@@ -63,6 +65,28 @@ def test_names_of_any_bytes_are_kept_shown_and_found_again(tmp_path: Path, capsy
     assert {os.fsencode(piece.file) for piece in store.pieces} == {raw + b".mid" for raw in NAMES}
     for piece in store.pieces:
         assert store.notes(piece.index) == read_midi(Path(piece.folder, piece.file))
+
+
+@pytest.mark.posix
+@pytest.mark.usefixtures("single_torch_thread")
+def test_every_verb_that_opens_a_corpus_opens_one_with_names_of_any_bytes(tiny_bundle: Path, tmp_path: Path) -> None:
+    for seed, raw in enumerate(NAMES):
+        write(Path(os.fsdecode(os.fsencode(tmp_path) + b"/m\xff/" + raw + b".mid")), tune(seed, 60))
+    corpus, out = str(tmp_path / os.fsdecode("c\u2028\u0085".encode() + b"\xff")), str(tmp_path)
+    assert main(["ingest", str(tmp_path / os.fsdecode(b"m\xff")), "--out", corpus, "--workers", "1"]) == 0
+    brief = ["--steps", "1", "--threads", "1", "--device", "cpu", "--set", "train.batch=1", "--set", "data.length=32"]
+    tiny = [str(ROOT / "configs" / "tiny.toml"), "--set", "model.width=16", "--set", "model.layers=1"]
+    verbs = {
+        "inspect": ["inspect", corpus],
+        "checksums": ["inspect", corpus, "--verify"],
+        "originality": ["originality", "--build", corpus, "--out", f"{out}/index"],
+        "train": ["train", *tiny, "--corpus", corpus, "--out", f"{out}/run", *brief],
+        "finetune": ["finetune", corpus, "--from", str(tiny_bundle), "--out", f"{out}/mine", *brief],
+    }
+    files = (ROOT / "arietta" / "cli").glob("*.py")
+    assert verbs.keys() == {path.stem for path in files if "open_store(" in path.read_text(encoding="utf-8")}
+    for words in verbs.values():
+        assert main(words) == 0
 
 
 def test_reasons_of_one_kind_are_one_line_with_a_count_and_an_example(
