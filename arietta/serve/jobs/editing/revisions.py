@@ -134,9 +134,9 @@ class Revisions:
     def music(self, key: str, number: int) -> Version:
         """Return a stored revision's music; raises RequestError where there is none of that number."""
         query = "SELECT music, marks FROM revisions WHERE piece = ? AND number = ?"
-        rows = self._history.read(query, (key, number))
+        rows = self._history.read(query, (key, _storable(number)))
         if not rows:
-            raise RequestError(f"the piece {key} has no revision {number}")
+            raise RequestError(f"the piece {key} has no revision {str(number)[:20]}")
         marks = json.loads(rows[0][1])
         return Version(to_notes(unpack(rows[0][0])), locks=marks["locks"], composed=marks["composed"], is_changed=True)
 
@@ -203,5 +203,10 @@ class Revisions:
     @staticmethod
     def _check_number(base: sqlite3.Connection, key: str, number: int) -> None:
         query = "SELECT 1 FROM revisions WHERE piece = ? AND number = ?"
-        if number and base.execute(query, (key, number)).fetchone() is None:
-            raise RequestError(f"the piece {key} has no revision {number}")
+        if number and base.execute(query, (key, _storable(number))).fetchone() is None:
+            raise RequestError(f"the piece {key} has no revision {str(number)[:20]}")
+
+
+def _storable(number: int) -> int:
+    """Return a number as SQLite can look it up: -1, which no revision has, for one beyond its integers."""
+    return number if 0 <= number < 2**63 else -1

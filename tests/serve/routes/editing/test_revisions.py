@@ -60,6 +60,7 @@ def test_a_change_of_what_somebody_else_changed_is_refused_and_nothing_is_change
         ({"notes": [[1e6, 1, 60, 64]]}, "a revision lasts at most 7200 s"),
         ({"locks": [2]}, "locks must be indices of the 2 notes"),
         ({"parent": 9}, "has no revision 9"),
+        ({"parent": 10**300}, "has no revision 1000"),  # more than SQLite counts
         ({"cause": 5}, "cause must be a text"),
         ({"pedal": [[2, 1]]}, "notes: "),
     ],
@@ -71,6 +72,15 @@ def test_impossible_revisions_are_refused_with_a_sentence(
     path = f"{piece['links']['self']}/revisions"
     assert sentence in problem(revise(server, path, **changed), 422)
     assert server.get(path).json()["revisions"][1:] == []
+
+
+@pytest.mark.parametrize("number", [2**63, 10**300, -1])
+def test_a_revision_of_an_absurd_number_is_as_unknown_as_any(server: httpx.Client, number: int) -> None:
+    path = f"{composed(server, notes=5)['links']['self']}/revisions"
+    head = server.patch(path, json={"head": number}, headers={"If-Match": '"0"'})
+    named = server.patch(f"{path}/{number}", json={"name": "best"})
+    for answer in (head, named, server.get(f"{path}/{number}")):
+        assert "has no revision" in problem(answer, answer.status_code) and answer.status_code in (404, 422)
 
 
 def test_an_unfinished_piece_has_no_revisions_and_an_unknown_none_at_all(server: httpx.Client) -> None:
