@@ -22,6 +22,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ..generation.verbs import perform
 
-    return write_takes(
-        arguments, [arguments.file], partial(perform, read_music(arguments.file, "to play")), "performing"
-    )
+    piece = read_music(arguments.file, "to play")
+    work = partial(perform, piece.notes)
+    return write_takes(arguments, [arguments.file], work, "performing", meter=piece.meter)
