@@ -162,7 +162,7 @@ def test_an_archive_without_a_folder_at_its_top_becomes_one(tmp_path: Path, serv
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path, server: FlakyServer) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(CorpusError, match="see that it can be read or written"):
+    with pytest.raises(CorpusError, match="cannot be used"):
         fetch_dataset(dataset(server), tmp_path / "file")
 
 
