@@ -60,7 +60,6 @@ class WrittenNotes:
         """Put notes on the grid that begins at `origin` (s); of notes with one pitch in one step the longest stays."""
         moved = Notes.of(notes.onset - origin, notes.duration, notes.pitch, notes.velocity)
         chosen, key, step = merge_by_column(moved)
-        reach = np.full(len(key), LONGEST_REACH)
         onsets = sorted(set(step.tolist()))
         gaps = np.diff(onsets, prepend=-(1 << 40), append=1 << 40)
         to_nearest = np.minimum(gaps[:-1], gaps[1:])[np.searchsorted(onsets, step)]

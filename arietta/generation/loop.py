@@ -249,18 +249,19 @@ class Generation:
 
     def take(self, seconds_taken: float) -> Take:
         """Return what is composed as a take."""
-        prompt, edit, tokens = self.request.prompt, self.request.edit, np.array(self.tokens, dtype=np.uint16)
+        prompt, edit = self.request.prompt, self.request.edit
+        tokens, given_count = np.array(self.tokens, dtype=np.uint16), len(self.prompt_tokens)
         if edit is not None:
             notes, is_new = edit.join(self.events)
-            if edit.parts is not None:
-                tokens = self.codec.encode(trim(notes))
+            if edit.parts is not None:  # each was written after other tokens
+                tokens, given_count = self.codec.encode(trim(notes)), 0
         else:
             notes = Notes.from_events(self.events) if prompt is None else join_prompt(prompt, self.events)
             is_new = np.arange(len(notes)) >= (0 if prompt is None else len(prompt))
         return Take(
             notes=notes,
             tokens=tokens,
-            prompt_token_count=0 if edit is not None and edit.parts is not None else len(self.prompt_tokens),
+            prompt_token_count=given_count,
             prompt_notes=len(prompt) if prompt is not None else 0,
             request=self.request,
             model=self.bundle.name,

@@ -28,11 +28,11 @@ def split_passage(edit: Edit, context: int) -> Edit:
 
     Raises RequestError where it has more notes in a moment than can be worked on.
     """
-    if isinstance(edit, Performance):
-        return edit.split(context)
     # Where nothing follows all notes stay; these stand in a layout twice.
     longest = LONGEST_PART if edit.leads_back else LONGEST_PART // 2
     longest = min(longest, context // 5)  # beside tokens of the pedal and the music around
+    if isinstance(edit, Performance):
+        return edit.split(longest)
     onsets = edit.music.onset[edit.is_inside]
     if edit.parts is not None or len(onsets) <= longest:
         return edit

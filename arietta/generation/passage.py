@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +83,8 @@ class Edit:
     nothing follows. `context` tokens are given on each side. With `parts` these alone are written, one after another.
     """
 
+    KIND: ClassVar[str] = "passage"  # its name in the description of a request
+
     music: Notes = field(repr=False)
     start: float
     stop: float
@@ -125,6 +127,11 @@ class Edit:
     def is_replaced(self) -> Booleans:
         """The notes that are written anew, bool [N]."""
         return self.is_inside if self.is_kept is None else self.is_inside & ~self.is_kept
+
+    @property
+    def title(self) -> str:
+        """Its part of a take's title."""
+        return f"passage-{self.start:g}-to-{self.stop:g}-seconds"
 
     def describe(self) -> dict[str, Any]:
         """Return what is asked for as JSON values; the music is named by its length, kept notes by their number."""

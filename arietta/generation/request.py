@@ -28,7 +28,6 @@ from ..music.notes import Notes
 from ..names import fold_name, same_name
 from .parts import split_passage
 from .passage import Edit
-from .scores.performance import Performance
 from .wishes import Wishes, describe_wishes, read_wishes
 
 DEFAULT_NOTES = 300  # where neither notes nor seconds are asked for: a minute or two of music
@@ -93,7 +92,7 @@ class Request:
         values |= {"stopped_at": self.stopped_at, "ending": None if self.ending else False}
         values |= {"transposed": self.transposed, **describe_wishes(self.wishes)}
         if self.edit is not None:
-            values["score" if isinstance(self.edit, Performance) else "passage"] = self.edit.describe()
+            values[self.edit.KIND] = self.edit.describe()
         prompt = {"prompt_notes": len(self.prompt)} if self.prompt is not None else {}
         return {name: value for name, value in values.items() if value is not None} | self.sampling.describe() | prompt
 
@@ -148,9 +147,7 @@ class Request:
         if self.stopped_at is not None:
             length = f"{self.stopped_at:04d}-{'' if self.notes is not None else 'notes-'}of-{length}"
         if self.edit is not None:
-            length = f"passage-{self.edit.start:g}-to-{self.edit.stop:g}-seconds"
-        if isinstance(self.edit, Performance):
-            length = f"performance-{len(self.edit.music):04d}-notes"
+            length = self.edit.title
         style = re.findall(r"\w+", fold_name(self.style))  # a style may hold a slash, as arrangements do
         return "-".join([model, *style, length, "seed", str(self.seed)])
 

@@ -52,6 +52,15 @@ def choose_time(visit: Visit, start: float, end: float) -> None:
     visit.page.wait_for_selector("#selection:not([hidden])")
 
 
+def ask_four(studio: Studio, piece: dict[str, Any], verb: str) -> Visit:
+    """Open a piece and ask for four takes of its seconds 4 to 8."""
+    visit = opened(studio, piece)
+    choose_time(visit, 4, 8)
+    visit.page.locator("[name=passage-count][value='4']").check(force=True)
+    visit.page.get_by_role("button", name=verb, exact=True).click()
+    return visit
+
+
 def written(visit: Visit) -> None:
     """Wait until the take that is heard is whole."""
     wait_until(lambda: visit.page.is_enabled("#keep-take"), lambda: visit.page.text_content("#passage-text"))
@@ -132,11 +141,8 @@ def test_again_keeps_what_is_locked_and_what_is_not_selected(studio: Studio, pie
 def test_takes_are_heard_in_place_found_again_after_a_reload_and_discarded_for_good(
     studio: Studio, piece: dict[str, Any]
 ) -> None:
-    visit = opened(studio, piece)
+    visit = ask_four(studio, piece, "Vary")
     page = visit.page
-    choose_time(visit, 4, 8)
-    page.locator("[name=passage-count][value='4']").check(force=True)
-    page.get_by_role("button", name="Vary", exact=True).click()
     written(visit)
     wait_until(lambda: visit.run("() => window.peak?.() ?? 0") > 0.005)
     assert page.is_disabled("#undo") and page.is_hidden("#selection")  # nothing is changed meanwhile
@@ -171,11 +177,8 @@ def test_all_is_selected_whatever_stretch_was_selected_before(studio: Studio, pi
 def test_of_several_takes_the_likeliest_is_named_as_the_server_ranks_them(
     studio: Studio, piece: dict[str, Any]
 ) -> None:
-    visit = opened(studio, piece)
+    visit = ask_four(studio, piece, "Again")
     page = visit.page
-    choose_time(visit, 4, 8)
-    page.locator("[name=passage-count][value='4']").check(force=True)
-    page.get_by_role("button", name="Again", exact=True).click()
     ranked: list[dict[str, Any]] = []
 
     def are_done() -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -26,13 +26,14 @@ from ..given import NO_TOKENS, lay_out
 from ..passage import LEAD, Edit, OpenPassage, Part, filling_codec, find_lead
 
 MOST_NOTES = 20_000
-LONGEST_PART = 200  # notes that are played from one layout, which has them twice
 AHEAD = 24  # notes beyond a part that its layout has, so that it leads on
 
 
 @dataclass(frozen=True, eq=False)
 class Performance(Edit):
     """A score to be played: all notes of `music`, whose loudness and pedal do not count. Made by `of`."""
+
+    KIND: ClassVar[str] = "score"
 
     @classmethod
     def of(cls, music: Notes) -> Performance:
@@ -52,15 +53,20 @@ class Performance(Edit):
         """All notes."""
         return np.ones(len(self.music), dtype=np.bool_)
 
+    @property
+    def title(self) -> str:
+        """Its part of a take's title."""
+        return f"performance-{len(self.music):04d}-notes"
+
     def describe(self) -> dict[str, Any]:
         """Return what is asked for as JSON values; the score is named by its length."""
         return {"score_notes": len(self.music)}
 
-    def split(self, context: int) -> Performance:
-        """Return the performance in the parts in which a model with such a context plays it."""
+    def split(self, longest: int) -> Performance:
+        """Return the performance in parts of so many notes at most, or as it is where it has parts."""
         if self.parts is not None:
             return self
-        count = math.ceil(len(self.music) / max(min(LONGEST_PART, context // 5), 1))
+        count = math.ceil(len(self.music) / max(longest, 1))
         # Parts are counted in notes: in time they overlap, as the notes of a chord do.
         return replace(self, parts=(Part(0.0, math.inf, math.inf),) * count)
 
@@ -68,8 +74,7 @@ class Performance(Edit):
         """Return what was played, all of it new; a press that goes on from part to part is one."""
         played = Notes.from_events(event for event in events if isinstance(event, Note))
         presses = dict(event for event in events if isinstance(event, Pedal))
-        pedal = [[down, up] for down, up in presses.items()]
-        notes = Notes.of(played.onset, played.duration, played.pitch, played.velocity, pedal)
+        notes = Notes.of(played.onset, played.duration, played.pitch, played.velocity, list(presses.items()))
         return notes, np.ones(len(notes), dtype=np.bool_)
 
     def open(self, number: int, events: list[Note | Pedal], bundle: Bundle) -> OpenPassage:

@@ -87,10 +87,8 @@ class Job:
     def __post_init__(self, generation: Generation) -> None:
         self.attempt = Attempt(generation, is_accepted=self.retries is None)
         self._most_original = self.attempt
-        request = generation.request
-        self.passage_notes = (
-            0 if request.edit is None else int(request.edit.is_inside.sum())
-        )  # that a passage has so far
+        edit = generation.request.edit
+        self.passage_notes = 0 if edit is None else int(edit.is_inside.sum())  # that a passage has so far
 
     @property
     def take(self) -> Take | None:

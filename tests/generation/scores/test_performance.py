@@ -50,7 +50,7 @@ def test_the_seed_fixes_what_is_played(filling_engine: OnnxEngine) -> None:
 
 def test_a_part_is_laid_out_as_models_learn_touch(filling_engine: OnnxEngine) -> None:
     music = score(40)
-    performance = Performance.of(music).split(filling_engine.bundle.model.context)
+    performance = Performance.of(music).split(filling_engine.bundle.model.context // 5)
     assert performance.parts is not None and performance.split(99) is performance
     first = performance.open(0, [], filling_engine.bundle).layout.tokens
     assert first[:2, 1].tolist() == [START, KEPT] and first[-1, 1] == FILL and AFTER not in first[:, 1]

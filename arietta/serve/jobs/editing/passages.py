@@ -56,7 +56,7 @@ class Wanted:
     second: Notes | None = None
 
     def edit(self, notes: Notes, seed: int) -> Edit:
-        """Return the passage of some notes as it is asked for, which `seed` is of; raises RequestError for nonsense."""
+        """Return the passage that is asked for, a variation by its `seed`; raises RequestError where there is none."""
         if self.verb not in VERBS:
             raise RequestError(f"there is no verb {self.verb!r} for passages; there are {', '.join(VERBS)}")
         if self.verb in ("connect", "lead_in"):
