@@ -15,11 +15,10 @@ import os
 import signal
 import stat
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from multiprocessing.pool import Pool
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,8 +34,7 @@ from .store import COLUMNS, PEDAL, READER_VERSION, Span, StoreWriter, notes_chec
 READING_CACHE = "heard.jsonl"
 PASSAGES, MOMENTS = "passages", "moments"  # columns of landmarks: hashes, and when they sound
 SUFFIXES = {".mid", ".midi", ".rmi"}
-FILES_PER_TASK = 16  # with four, handing tasks to the processes costs a tenth more processor time
-TASKS_AHEAD = 2  # per process: enough to keep it busy, few enough to bound memory
+FILES_PER_BATCH = 16  # read by one process and sent together
 
 logger = logging.getLogger(__name__)
 
@@ -158,46 +156,78 @@ def _refuse(error: OSError) -> None:
 
 
 def _read_all(paths: Sequence[str], workers: int) -> Iterator[_Reading]:
-    """Read files in order, `workers` at a time; few results wait at any moment, which bounds memory."""
-    if workers <= 1 or len(paths) <= FILES_PER_TASK:
+    """Read files in order, `workers` at a time; what a pipe holds waits at any moment, which bounds memory.
+
+    Raises CorpusError when the system ends one of the processes.
+    """
+    batches = [paths[start : start + FILES_PER_BATCH] for start in range(0, len(paths), FILES_PER_BATCH)]
+    if workers <= 1 or len(batches) <= 1:
         yield from map(_read, paths)
         return
-    tasks = iter([paths[i : i + FILES_PER_TASK] for i in range(0, len(paths), FILES_PER_TASK)])
-    with _start_pool(workers) as pool:
-        waiting: deque[Any] = deque()  # of results in the order of the files, whichever process is done first
-        for task in tasks:
-            waiting.append(pool.apply_async(_read_batch, (task,)))
-            if len(waiting) >= workers * TASKS_AHEAD:
-                yield from waiting.popleft().get()
-        while waiting:
-            yield from waiting.popleft().get()
+    with _start_readers(batches, workers) as readers:
+        for number, _ in enumerate(batches):
+            try:
+                yield from readers[number % workers].recv()
+            except (EOFError, OSError) as error:
+                raise CorpusError(
+                    "a process that reads files was ended by the system, perhaps for want of memory; "
+                    "read with fewer at a time (--workers 1)"
+                ) from error
 
 
-def _start_pool(workers: int) -> Pool:
-    """Start processes that leave Ctrl-C to this one, which ends them.
+@contextmanager
+def _start_readers(batches: Sequence[Sequence[str]], workers: int) -> Iterator[list[Connection]]:
+    """Start processes, each reading every `workers`th batch; they leave Ctrl-C to this one, which ends them.
 
-    Ctrl-C and SIGTERM are held back until they run: an interrupt that arrives while Python forks is printed and lost.
+    Each has a pipe of its own and no lock is shared, so one can be ended at any moment, in the middle of a result too,
+    and nobody waits for what it held (multiprocessing.Pool's threads then may, for ever). Ctrl-C and SIGTERM are held
+    back until all run: an interrupt that arrives while Python forks is printed and lost.
     """
-    if threading.current_thread() is not threading.main_thread():  # only the main thread receives Ctrl-C
-        return multiprocessing.Pool(workers, _serve_parent)
+    readers: list[Connection] = []
+    with ExitStack() as ends:
+        with _interrupts_held_back():
+            for number in range(workers):
+                receiver, sender = multiprocessing.Pipe(duplex=False)
+                readers.append(ends.enter_context(receiver))
+                process = multiprocessing.Process(
+                    target=_read_batches, args=(batches[number::workers], sender), daemon=True
+                )
+                process.start()
+                sender.close()  # with the process's own end the pipe ends
+                ends.callback(process.join)
+                ends.callback(process.kill)
+        yield readers
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM wait for the end of the block; only the main thread receives them, and may."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     held_back: list[int] = []
     kinds = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(kind, lambda number, frame: held_back.append(number)) for kind in kinds]
     try:
-        pool = multiprocessing.Pool(workers, _serve_parent)
+        yield
     finally:
         for kind, handler in zip(kinds, before, strict=True):
             signal.signal(kind, handler)
     if held_back:
-        pool.terminate()
         raise KeyboardInterrupt
-    return pool
 
 
-def _serve_parent() -> None:
-    """Leave Ctrl-C to the parent, and end with it where it is killed: nobody else would end a worker that waits."""
+def _read_batches(batches: Sequence[Sequence[str]], results: Connection) -> None:
+    """Read batch after batch for the process that started this one, which alone hears Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # with it the parent ends this process
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _end_with_parent()
+    for batch in batches:
+        results.send([_read(path) for path in batch])
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent is gone, killed perhaps: nobody else would end a worker that waits."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -206,10 +236,6 @@ def _serve_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()
-
-
-def _read_batch(paths: Sequence[str]) -> list[_Reading]:
-    return [_read(path) for path in paths]
 
 
 def _read(path: str) -> _Reading:

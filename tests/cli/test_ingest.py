@@ -158,16 +158,19 @@ def _interrupt_ingest(folder: Path, kind: signal.Signals) -> tuple[str, int, str
     before = open_store(folder / "corpus").fingerprint
     for seed in range(6, 160):
         write(folder / "midi" / f"{seed:02}.mid", tune(seed, 2000))
-    running = subprocess.Popen(
+    with subprocess.Popen(
         [*words, "--workers", "2"],
         env=environment,
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=_hear_interrupts,  # noqa: PLW1509 - no threads here
-    )
-    _wait_for_unfinished(folder)
-    running.send_signal(kind)
-    _, error = running.communicate(timeout=30)
+    ) as running:
+        try:
+            _wait_for_unfinished(folder)
+            running.send_signal(kind)
+            _, error = running.communicate(timeout=30)
+        finally:
+            running.kill()
     return before, running.returncode, error
 
 

@@ -144,7 +144,7 @@ def test_what_a_corpus_holds_out_is_dropped_from_the_others(tmp_path: Path) -> N
 
 
 def test_two_processes_make_the_same_corpus_as_one(tmp_path: Path) -> None:
-    for seed in range(2 * reader.FILES_PER_TASK + 1):
+    for seed in range(2 * reader.FILES_PER_BATCH + 1):
         write(tmp_path / "midi" / f"{seed}.mid", tune(seed))
     for workers in (1, 2):
         ingest([tmp_path / "midi"], tmp_path / f"corpus{workers}", IngestConfig(workers=workers))

@@ -140,7 +140,7 @@ def test_a_reading_cache_with_a_line_of_another_kind_is_ignored(tmp_path: Path, 
 
 
 def test_files_come_in_the_order_of_their_names_whichever_process_read_them(tmp_path: Path) -> None:
-    for seed in range(2 * reader.FILES_PER_TASK + 1):
+    for seed in range(2 * reader.FILES_PER_BATCH + 1):
         write(tmp_path / "midi" / f"{seed:02}.mid", tune(seed, 20 + seed))
     for workers in (1, 2):
         files = read_folder(tmp_path / "midi", tmp_path / str(workers), workers)
@@ -181,3 +181,18 @@ def test_the_reading_cache_of_an_older_program_is_not_used(tmp_path: Path, files
     path.write_text("\n".join([json.dumps({"reader": "c81de85a918ab956"}), *rows]) + "\n")
     ingest([tmp_path / "midi"], tmp_path / "corpus", ONE)
     assert files_read == ["a.mid", "a.mid"]
+
+
+def test_a_process_that_the_system_ends_is_told_and_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in range(2 * reader.FILES_PER_BATCH + 1):
+        write(tmp_path / "midi" / f"{seed:02}.mid", tune(seed))
+    monkeypatch.setattr(reader, "_read_batches", end_at_once)
+    with pytest.raises(CorpusError, match=r"ended by the system, perhaps for want of memory; read with .*--workers 1"):
+        read_folder(tmp_path / "midi", tmp_path / "out", workers=2)
+
+
+def end_at_once(batches: object, results: object) -> None:
+    """End the process as the system does when memory runs out."""
+    os._exit(9)
