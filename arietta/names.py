@@ -109,7 +109,8 @@ def escape_name(name: object) -> str:
     Escaped are bytes that are not UTF-8 ("caf\\xe9.mid"), line breaks, control characters, marks that turn the
     direction of writing.
     """
-    return "".join(sign if is_shown(sign) else _escape(sign) for sign in str(name))
+    text = str(name)
+    return text if text.isprintable() else "".join(sign if is_shown(sign) else _escape(sign) for sign in text)
 
 
 def is_shown(sign: str) -> bool:

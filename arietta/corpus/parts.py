@@ -132,7 +132,7 @@ def merge_parts(
                 hashes, times = read_landmarks(columns[number], tuple(line["passages"]))
                 moments.append(times)
                 read = {name: line[name] for name in ("sha256", "reason", "seconds", "checksum")}
-                span, rows = writer.append(notes), passages.append(hashes)
+                span, rows = writer.append(notes, line["checksum"]), passages.append(hashes)
                 files.append(ReadFile(SourceFile(**line["source"]), span=span, passages=rows, **read))
                 labels.append(Label(**line["label"]))
                 progress(len(files), agreed["files"])

@@ -84,6 +84,7 @@ class _Reading(NamedTuple):
     reason: str
     notes: Notes
     landmarks: Landmarks
+    checksum: str
 
 
 def find_files(folders: Sequence[str | Path], names: Sequence[str] = ()) -> list[SourceFile]:
@@ -111,11 +112,11 @@ def read_files(
         fresh = _read_all([source.path for source in sources if source not in cache], workers)
         for source in sources:
             reading = cache.reading(source) if source in cache else next(fresh)
-            span = writer.append(reading.notes)
+            span = writer.append(reading.notes, reading.checksum)
             moments.append(reading.landmarks[1])
             rows = passages.append(reading.landmarks[0])
-            seconds, checksum = reading.notes.seconds, notes_checksum(reading.notes)
-            files.append(ReadFile(source, reading.sha256, reading.reason, seconds, span, rows, checksum))
+            seconds = reading.notes.seconds
+            files.append(ReadFile(source, reading.sha256, reading.reason, seconds, span, rows, reading.checksum))
             progress(len(files), len(sources))
     with (new / READING_CACHE).open("w", encoding="utf-8") as lines:
         print(json.dumps({"reader": READER_VERSION}), file=lines)
@@ -253,11 +254,12 @@ def _read(path: str) -> _Reading:
         notes = read_midi(content, name=path)
     except MidiError as error:
         return _unreadable(sha256, str(error).removeprefix(f"{path}: ").removesuffix(REMEDY))
-    return _Reading(sha256, "", notes, landmarks(notes))
+    return _Reading(sha256, "", notes, landmarks(notes), notes_checksum(notes))
 
 
 def _unreadable(sha256: str, reason: str) -> _Reading:
-    return _Reading(sha256, reason, Notes.of(), landmarks(Notes.of()))
+    nothing = Notes.of()
+    return _Reading(sha256, reason, nothing, landmarks(nothing), notes_checksum(nothing))
 
 
 # The reading cache
@@ -278,7 +280,7 @@ class _ReadingCache:
         notes = read_span(self._columns, Span(*span))
         if notes_checksum(notes) != checksum:  # copied, they would get a checksum that makes them look right
             return _read(source.path)
-        return _Reading(sha256, reason, notes, read_landmarks(self._columns, (start, stop)))
+        return _Reading(sha256, reason, notes, read_landmarks(self._columns, (start, stop)), checksum)
 
 
 @contextmanager

@@ -267,12 +267,12 @@ class StoreWriter:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def append(self, notes: Notes) -> Span:
-        """Add a piece's notes and return where they stand."""
+    def append(self, notes: Notes, checksum: str = "") -> Span:
+        """Add a piece's notes, and their `notes_checksum` where it is known already; return where they stand."""
         for name, column in self._columns.items():
             note_range = column.append(getattr(notes, name))
         span = Span(*note_range, *self._pedal.append(notes.pedal))
-        self._checksums[span] = notes_checksum(notes)
+        self._checksums[span] = checksum or notes_checksum(notes)
         return span
 
     def finish(self, lines: Iterable[Mapping[str, Any]], spans: Sequence[Span]) -> None:
