@@ -76,7 +76,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"the folder for stored pieces (default {str(user_data_folder()).replace(str(Path.home()), '~')})",
     )
     parser.add_argument(
-        "--threads", type=int, default=1, metavar="N", help="threads that a model composes on (default %(default)s)"
+        "--threads",
+        type=int,
+        metavar="N",
+        help="threads that a model composes on (default: measured when it is loaded; its notes are the same on any)",
     )
     parser.add_argument(
         "--api-key", metavar="KEY", help=f"ask every client for this key; ${KEY_VARIABLE} keeps it out of process lists"
@@ -159,7 +162,7 @@ def _check(arguments: argparse.Namespace) -> Limits:
         raise AriettaError(f"serving needs {', '.join(missing)} too: {install_command('serve')}")
     if not 0 <= arguments.port <= LARGEST_PORT:
         raise RequestError(f"--port must lie in 0-{LARGEST_PORT}, not {arguments.port}")
-    if not 1 <= arguments.threads <= 64:
+    if arguments.threads is not None and not 1 <= arguments.threads <= 64:
         raise RequestError(f"--threads must lie in 1-64, not {arguments.threads}")
     if any("://" not in origin or origin.endswith("/") for origin in arguments.allow_origin):
         raise RequestError("--allow-origin takes addresses without a path, as https://music.example.org")

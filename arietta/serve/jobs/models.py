@@ -12,6 +12,7 @@ from pathlib import Path
 from ...errors import BundleError, RequestError
 from ...model.bundle import DEFAULT_MODEL, Bundle, find_bundle, list_bundles, load_bundle
 from ...model.engine import Engine, load_engine
+from ...model.threads import fastest_threads
 from ...names import nearest_names
 from ...originality.index import PassageIndex, find_index
 
@@ -19,10 +20,11 @@ from ...originality.index import PassageIndex, find_index
 class Models:
     """Bundles and, from their first use on, their engines, which several threads may use at once."""
 
-    def __init__(self, chosen: Sequence[str | Path] = (), *, threads: int = 1) -> None:
+    def __init__(self, chosen: Sequence[str | Path] = (), *, threads: int | None = 1) -> None:
         """Check the chosen models, or all that came with the program, and load the first, which is the default.
 
-        Engines run on so many threads; their notes are the same on any number of them.
+        Engines run on so many threads, or, where None, each on the number that is measured to be the fastest when it
+        is loaded; their notes are the same on any.
 
         Raises BundleError where one is missing or damaged, where two have one name, or where there is none, CorpusError
         where a model's index is damaged.
@@ -68,5 +70,6 @@ class Models:
         """Return a model's engine, the same one for everyone; the first call loads it."""
         with self._loading:  # two requests at once must not load a model twice
             if name not in self._engines:
-                self._engines[name] = load_engine(self.bundle(name), threads=self._threads)
+                bundle = self.bundle(name)
+                self._engines[name] = load_engine(bundle, threads=self._threads or fastest_threads(bundle))
             return self._engines[name]
