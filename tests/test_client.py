@@ -128,7 +128,7 @@ def test_an_interrupted_call_cancels_its_pieces(client: Client, server: httpx.Cl
     def interrupt(done: float, whole: float) -> None:
         raise KeyboardInterrupt
 
-    takes = client.perform([arietta.Request(notes=10_000, seed=seed) for seed in (1, 2)], progress=interrupt)
+    takes = client.compose_all([arietta.Request(notes=10_000, seed=seed) for seed in (1, 2)], progress=interrupt)
     with pytest.raises(KeyboardInterrupt):
         next(takes)
     states = [look(server, piece)["state"] for piece, _ in zip(client.pieces(), range(2), strict=False)]

@@ -194,7 +194,7 @@ class RemoteComposer:
         from ..evaluation.words import retry_sentences
 
         options = {"model": self._model, "original": self._is_original}
-        for take in self._client.perform(requests, **options, progress=progress):
+        for take in self._client.compose_all(requests, **options, progress=progress):
             if self._is_original and take.originality is not None:
                 self.messages += retry_sentences(take.request.seed, take.originality)
             yield take

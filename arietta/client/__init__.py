@@ -87,10 +87,10 @@ class Client:
             transposed=semitones,
         )
         original = options.get("original", False)
-        (take,) = self.perform([request], model=options.get("model"), original=original, progress=progress)
+        (take,) = self.compose_all([request], model=options.get("model"), original=original, progress=progress)
         return take
 
-    def perform(
+    def compose_all(
         self,
         requests: Sequence[Request],
         *,
@@ -171,6 +171,10 @@ class Client:
         """Let the server write phrases anew under their top line, as `arietta.vary` does."""
         asked = {"strength": strength, "from": start, "to": stop, "keep": _sent_keep(keep)}
         return self._write("vary", music, asked | {"keep_pedal": keep_pedal or None}, **options)
+
+    def perform(self, score: Any, **options: Any) -> list[ServedTake]:
+        """Let the server play a written score with touch, as `arietta.perform` does."""
+        return self._write("perform", score, {}, **options)
 
     def _write(
         self,
@@ -256,6 +260,7 @@ class Client:
         from ..generation.original import Originality
         from ..generation.passage import Edit
         from ..generation.request import Request
+        from ..generation.scores.performance import Performance
 
         piece, music = self.piece(key), self._transport.json("GET", f"/v1/pieces/{quote(key)}.json")
         if "style" not in piece["request"]:
@@ -271,6 +276,8 @@ class Client:
             stays = select(notes, ~is_new)  # all that is known of the music that was given
             options = {name: passage[name] for name in ("keep_pedal", "leads_back", "context")}
             edit = Edit(stays, passage["from"], passage["to"], np.ones(len(stays), dtype=np.bool_), **options)
+        elif (score := description.get(Performance.KIND)) is not None:
+            edit = Performance(notes, score["from"], score["to"], leads_back=False)  # played, its notes are the score's
         return ServedTake(
             id=key,
             title=piece["name"],

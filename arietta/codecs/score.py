@@ -6,7 +6,7 @@
 A note may come from half a written step before its time to half a written step after it, `LONGEST_REACH` at most. The
 next token is one of the pending notes whose time that may be, a move of the pedal or a rest; none comes later than the
 last moment of the note that is due first. Lengths and loudness are free, but that a key is released before it is struck
-again.
+again. Where notes are exact, each comes at its written time, and the pedal moves with them.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class WrittenNotes:
     """What a score says, in order of time and then of pitch: int64 [N] each.
 
     `step` of the onset, `key` from 0, `duration` as a value of that field; a note may be struck from the step
-    `earliest` to `latest`.
+    `earliest` to `latest`, which is `step` for all where they are exact.
     """
 
     step: NDArray[np.int64]
@@ -56,14 +56,14 @@ class WrittenNotes:
     latest: NDArray[np.int64]
 
     @classmethod
-    def of(cls, notes: Notes, origin: float) -> WrittenNotes:
+    def of(cls, notes: Notes, origin: float, *, is_exact: bool = False) -> WrittenNotes:
         """Put notes on the grid that begins at `origin` (s); of notes with one pitch in one step the longest stays."""
         moved = Notes.of(notes.onset - origin, notes.duration, notes.pitch, notes.velocity)
         chosen, key, step = merge_by_column(moved)
         onsets = sorted(set(step.tolist()))
         gaps = np.diff(onsets, prepend=-(1 << 40), append=1 << 40)
         to_nearest = np.minimum(gaps[:-1], gaps[1:])[np.searchsorted(onsets, step)]
-        reach = np.clip(to_nearest // 2, SHORTEST_REACH, LONGEST_REACH)
+        reach = np.zeros_like(step) if is_exact else np.clip(to_nearest // 2, SHORTEST_REACH, LONGEST_REACH)
         # The moments of two notes of one key never meet, so that each is struck once and in its turn.
         same = np.flatnonzero(np.diff(key) == 0)
         most = (step[same + 1] - step[same] - 1) // 2
@@ -92,6 +92,7 @@ class ScoreDecoder:
     def __init__(self, decoder: NoteDecoder, written: WrittenNotes, is_played: Booleans, stop: int) -> None:
         """Go on from `decoder`, which has taken what was played: the notes `is_played` bool [N]."""
         self._decoder, self._written, self._stop = decoder, written, stop
+        self._is_exact = bool((written.earliest == written.latest).all())
         order = np.lexsort((written.key, written.latest))
         self._pending: list[int] = order[~is_played[order]].tolist()  # the one that is due first comes first
         self._next_strike = np.full(len(written), 1 << 40)  # the earliest step at which its key is struck again
@@ -152,6 +153,9 @@ class ScoreDecoder:
         earliest[earliest > until] = NEVER
         time[:] = False
         time[int(earliest.min()) : max(until, 0) + 1] = True
+        if self._is_exact:
+            time[:until] = False
+            earliest[:KEY_COUNT][np.arange(KEY_COUNT) != self._written.key[due]] = NEVER
         if decoder.waits_below == TIME_COUNT and self._written.step[due] - decoder.step >= SHORT_WAITS:
             earliest[REST] = SHORT_WAITS
             time[SHORT_WAITS:] = True

@@ -82,7 +82,7 @@ class Generation:
         self.opened: OpenPassage | None = None
         self._parts = () if self.request.edit is None else self.request.edit.written
         self._open_count = 0  # of the parts
-        if self.request.edit is not None:
+        if self.request.edit is not None and not self._parts:
             filling_codec(bundle)  # which refuses a model that cannot, also where nothing is to be written
         if self._parts:
             self.open_next()

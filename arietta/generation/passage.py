@@ -40,7 +40,7 @@ from ..errors import NUMBER, RequestError, require
 from ..model.bundle import Bundle
 from ..model.config import ConditionIds, ModelConfig
 from ..music.notes import Note, Notes, Pedal, Seconds, clip_pedal, next_strike, shift
-from .given import NO_TOKENS, PASSAGE_ROLE, UNKNOWN, Layout, kept_tokens, lay_out
+from .given import NO_TOKENS, UNKNOWN, Layout, kept_tokens, lay_out
 
 SHORTEST_PASSAGE = 12  # tokens, of the passages that models are trained on; shorter ones take in what is around them
 CONTEXT = 256  # tokens given on each side, unless more are asked for
@@ -218,7 +218,7 @@ class OpenPassage:
         next_token = replace(
             self.layout,
             tokens=self.layout.tokens[-1:],
-            role=np.array([PASSAGE_ROLE]),
+            role=self.layout.role[-1:],
             left=np.array([UNKNOWN if left is None else left]),
         )
         return tuple(next_token.conditions(model, ids)[0].tolist())
@@ -231,13 +231,18 @@ def open_in_model(edit: Edit, bundle: Bundle) -> OpenPassage:
 
 def filling_codec(bundle: Bundle) -> NoteCodec:
     """Return the codec of a model that can write passages; raises RequestError for one that cannot."""
-    codec, names = bundle.codec, {condition.name for condition in bundle.model.conditions}
-    if isinstance(codec, NoteCodec) and codec.version > 1 and "role" in names:
-        return codec
+    if isinstance(bundle.codec, NoteCodec) and can_fill(bundle):
+        return bundle.codec
     raise RequestError(
         f"{bundle.name} composes and continues pieces, and cannot write passages of one: choose a newer model, "
         "such as piano"
     )
+
+
+def can_fill(bundle: Bundle) -> bool:
+    """Whether a model knows layouts of given music."""
+    names = {condition.name for condition in bundle.model.conditions}
+    return isinstance(bundle.codec, NoteCodec) and bundle.codec.version > 1 and "role" in names
 
 
 def open_passage(edit: Edit, codec: NoteCodec, *, most_tokens: int) -> OpenPassage:

@@ -28,6 +28,7 @@ from ..music.notes import Notes
 from ..names import fold_name, same_name
 from .parts import split_passage
 from .passage import Edit
+from .scores.performance import Performance
 from .wishes import Wishes, describe_wishes, read_wishes
 
 DEFAULT_NOTES = 300  # where neither notes nor seconds are asked for: a minute or two of music
@@ -70,6 +71,8 @@ class Request:
         require(self.prompt, (Notes, NoneType), "a prompt is Notes, as read_midi returns them")
         require(self.edit, (Edit, NoneType), "edit is an Edit")
         require(self.ending, bool, "ending is True or False")
+        if isinstance(self.edit, Performance) and "density" in self.wishes:
+            raise RequestError("a score has the notes that it has: no density can be wished for")
         if self.notes is not None and not (_is_number(self.notes, int) and 1 <= self.notes <= MAX_NOTES):
             raise RequestError(f"notes must lie in 1-{MAX_NOTES}, not {self.notes!r}")
         if self.seconds is not None and not (_is_number(self.seconds, int, float) and 1 <= self.seconds <= MAX_SECONDS):

@@ -127,8 +127,6 @@ def perform(score: Any, *, n: int = 1, **asked: Any) -> list[Take]:
     one key at once are one note, and no `density` may be wished for. Raises RequestError for a score with no notes,
     too many or some outside the 88 keys, and for a model that plays no scores.
     """
-    if asked.pop("density", None) is not None:
-        raise RequestError("a score has the notes that it has: no density can be wished for")
     performance = Performance.of(_read(score, asked))
     engine, seed, progress, settings = _settings(n, **asked)
     requests = [Request(edit=performance, seed=number, **settings) for number in range(seed, seed + n)]

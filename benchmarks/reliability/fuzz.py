@@ -233,6 +233,7 @@ def _requests(piece: str) -> Iterator[tuple[str, str, str, bytes]]:
         {"verb": "regenerate", "given": {"piece": piece}, "from": 0.0, "to": 1.0, "keep": "left"},
         {"verb": "extend", "given": given, "at": 1.5, "notes": 3, "density": [[0, 2], [1, 8]]},
         {"verb": "connect", "given": given, "second": given, "seconds": 1.5},
+        {"verb": "perform", "given": given, "loudness": "mf"},
         {"verb": "lead_in", "given": given, "seconds": 1.0, "loudness": [[0, "pp"], [1, "f"]]},
         {"verb": "accompany", "given": given, "keep": "right"},
         {"verb": "vary", "given": given, "from": 1.0, "strength": 0.5, "key": "D major", "transpose": True},

@@ -50,6 +50,8 @@ def test_verbs_of_the_client_write_what_those_of_the_library_write(
         ("extend", (in_d_major(),), {"notes": 5, "seed": 1, "key": "C", "transpose": True}),
         ("regenerate", (in_d_major(), 2.0, 6.0), {"seed": 1, "key": "C", "transpose": True}),
         ("vary", (music(), 0.5, 4.0, 8.0), {"seed": 3, "keep": "bottom", "keep_pedal": True}),
+        ("perform", (music(130),), {"seed": 6, "n": 2, "key": "a minor"}),  # in parts
+        ("perform", (in_d_major(),), {"seed": 1, "key": "C", "transpose": True}),
     ]
     for verb, given, options in calls:
         served = getattr(client, verb)(*given, **options)

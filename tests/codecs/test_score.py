@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from arietta.codecs.grid import DURATION_STEPS, KEY_COUNT, PEDAL_DOWN, REST, START, TIME_STEPS
 from arietta.codecs.note import NoteCodec
@@ -16,8 +17,8 @@ from tests.support.strategies import pieces, random_numbers, sample_row, uneven
 CODEC = NoteCodec()
 
 
-def opened(notes: Notes, stop: int | None = None) -> tuple[ScoreDecoder, WrittenNotes]:
-    written = WrittenNotes.of(notes, 0.0)
+def opened(notes: Notes, stop: int | None = None, *, is_exact: bool = False) -> tuple[ScoreDecoder, WrittenNotes]:
+    written = WrittenNotes.of(notes, 0.0, is_exact=is_exact)
     decoder = CODEC.decoder()
     decoder.push([0, START, 0, 0])
     is_played = np.zeros(len(written), dtype=np.bool_)
@@ -25,9 +26,11 @@ def opened(notes: Notes, stop: int | None = None) -> tuple[ScoreDecoder, Written
 
 
 @settings(max_examples=40)
-@given(pieces(), random_numbers())
-def test_any_walk_plays_each_written_note_once_and_near_its_time(notes: Notes, rng: np.random.Generator) -> None:
-    decoder, written = opened(notes)
+@given(pieces(), random_numbers(), st.booleans())
+def test_any_walk_plays_each_written_note_once_and_near_its_time(
+    notes: Notes, rng: np.random.Generator, is_exact: bool
+) -> None:
+    decoder, written = opened(notes, is_exact=is_exact)
     weights, clock, played = uneven(CODEC, rng), 0, list[tuple[int, int]]()
     while not decoder.is_ended:
         token = decoder.fit(sample_row(decoder, CODEC, rng, weights))
@@ -39,7 +42,7 @@ def test_any_walk_plays_each_written_note_once_and_near_its_time(notes: Notes, r
     score = sorted(zip(written.key.tolist(), written.earliest.tolist(), written.latest.tolist(), strict=True))
     assert [key for key, _ in sorted(played)] == [key for key, _, _ in score]
     assert all(low <= step <= high for (_, step), (_, low, high) in zip(sorted(played), score, strict=True))
-    assert (written.latest - written.step <= LONGEST_REACH).all()
+    assert (written.latest - written.step <= (0 if is_exact else LONGEST_REACH)).all()
     with pytest.raises(CodecError, match="played"):
         decoder.masks()
 

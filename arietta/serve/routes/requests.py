@@ -44,6 +44,7 @@ VERB_FIELDS = {
     "lead_in": ("seconds", "transpose"),
     "accompany": ("keep", "keep_pedal", "transpose"),
     "vary": ("begin", "end", "keep", "keep_pedal", "strength", "transpose"),
+    "perform": ("transpose",),
 }
 PLAIN_FIELDS = (
     *("notes", "seconds", "ending", "stopped_at", "prompt", "prompt_notes", "continues", "transpose"),

@@ -163,7 +163,7 @@ class PieceRequest(SamplingFields):
     continues: Annotated[str | None, Field(max_length=LONGEST_NAME), WithJsonSchema(ID)] = Field(
         None, description="The id of a kept piece to go on from."
     )
-    verb: Literal["regenerate", "extend", "connect", "lead_in", "accompany", "vary"] | None = Field(
+    verb: Literal["regenerate", "extend", "connect", "lead_in", "accompany", "vary", "perform"] | None = Field(
         None, description="What to do with `given` music, in place of composing a piece."
     )
     given: Given | None = Field(None, description="The music that a verb works on.")
@@ -226,8 +226,8 @@ def iso_time(seconds: float) -> str:
 
 
 def _total(asked: Mapping[str, Any]) -> float:
-    """How long a piece was to be: in notes, in seconds, or the seconds of its passage."""
-    passage = asked.get("passage")
+    """How long a piece was to be: in notes, in seconds, or the seconds of its passage or score."""
+    passage = asked.get("passage") or asked.get("score")
     return float(asked.get("notes") or asked.get("seconds") or (passage["to"] - passage["from"] if passage else 0))
 
 
@@ -278,6 +278,7 @@ class RequestView(BaseModel):
         None, description="The first of the takes that were asked for together.", exclude_if=is_none
     )
     passage: dict[str, Any] | None = Field(None, description="Which passage is written.", exclude_if=is_none)
+    score: dict[str, Any] | None = Field(None, description="How long the score is that is played.", exclude_if=is_none)
     model: str | None = Field(None, exclude_if=is_none)
     bundle: str | None = Field(None, description="Fingerprint of exactly these weights.", exclude_if=is_none)
     notes: int | None = Field(None, exclude_if=is_none)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from arietta.codecs.grid import AFTER, FILL, KEPT, KEY_COUNT, START
+from arietta.codecs.performance import PerformanceCodec
 from arietta.codecs.score import WrittenNotes
 from arietta.errors import RequestError
 from arietta.generation.loop import generate
 from arietta.generation.request import Request, Take
-from arietta.generation.scores.performance import Performance
+from arietta.generation.scores.performance import Performance, has_touch
 from arietta.model.engine import OnnxEngine
 from arietta.music.notes import Note, Notes, Pedal
 
@@ -41,11 +45,39 @@ def test_each_written_note_is_played_once_near_its_time_over_many_parts(filling_
     assert np.array_equal(filling_engine.bundle.codec.decode(take.tokens).pitch, take.notes.pitch)
 
 
+def test_without_touch_notes_come_when_they_are_written_and_the_rest_is_drawn(
+    tiny_engine: OnnxEngine, filling_engine: OnnxEngine
+) -> None:
+    assert has_touch(filling_engine.bundle) and not has_touch(tiny_engine.bundle)
+    told = replace(filling_engine.bundle, card={"training": {"settings": {"data": {"touch": 0.0}}}})
+    assert not has_touch(told)
+    music = score()
+    take = played(music, tiny_engine)
+    assert take.note_count == len(music) and len(take.request.edit.parts or ()) > 5  # type: ignore[union-attr]
+    mine, theirs = np.lexsort((take.notes.onset, take.notes.pitch)), np.lexsort((music.onset, music.pitch))
+    assert np.array_equal(take.notes.pitch[mine], music.pitch[theirs])
+    assert np.abs(take.notes.onset[mine] - music.onset[theirs]).max() < 0.006
+    assert len(set(take.notes.velocity.tolist())) > 8 and len(set(take.notes.duration.tolist())) > 8
+    assert len(take.notes.pedal) and set(take.notes.pedal[:, 0].round(2)) <= set(take.notes.onset.round(2))
+    with pytest.raises(RequestError, match="tiny-chords cannot play scores"):
+        Performance.of(music).split(9).open(
+            0, [], replace(tiny_engine.bundle, path=Path("tiny-chords"), codec=PerformanceCodec())
+        )
+
+
+def test_parts_are_as_many_as_there_are_keys_to_strike(filling_engine: OnnxEngine) -> None:
+    unisons = Notes.of(np.repeat([0.0, 1.0], 300), np.full(600, 0.5), np.full(600, 60), np.full(600, 64))
+    take = played(unisons, filling_engine)
+    assert len(take.request.edit.parts or ()) == 1  # type: ignore[union-attr]
+    assert take.notes.pitch.tolist() == [60, 60]
+
+
 def test_the_seed_fixes_what_is_played(filling_engine: OnnxEngine) -> None:
     music = score(12)
     first, again, other = (played(music, filling_engine, seed) for seed in (4, 4, 5))
     assert first.notes == again.notes != other.notes
-    assert first.describe()["score"] == {"score_notes": 36} and "performance-0036-notes" in first.title
+    assert first.describe()["score"] == {"from": 3.2, "to": music.seconds, "score_notes": 36}
+    assert "performance-0036-notes" in first.title
 
 
 def test_a_part_is_laid_out_as_models_learn_touch(filling_engine: OnnxEngine) -> None:

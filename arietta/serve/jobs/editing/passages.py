@@ -1,4 +1,4 @@
-"""Passages of pieces that are written anew: from what a client asks to an `Edit`, and from what is stored back to it.
+"""Passages written anew and scores played: from what a client asks to an `Edit`, and from what is stored back to it.
 
     edit = Wanted("regenerate", 12.0, 20.0, keep="left").edit(notes)
     asked = describe_passage(edit)            # stored with the music that was given
@@ -20,6 +20,7 @@ import numpy as np
 from ....errors import RequestError
 from ....generation.passage import Edit, Part
 from ....generation.request import Take
+from ....generation.scores.performance import Performance
 from ....generation.verbs import (
     accompaniment_edit,
     connection_edit,
@@ -33,7 +34,7 @@ from ....music.notes import Notes
 
 # Keys in `Record.asked`: the passage, indices of the given notes that stay in it, and the parts in which it is written.
 PASSAGE, KEPT, PARTS = "passage", "kept", "parts"
-VERBS = ("regenerate", "vary", "accompany", "connect", "lead_in")
+VERBS = ("regenerate", "vary", "accompany", "connect", "lead_in", "perform")
 _FIELDS = ("keep_pedal", "leads_back", "context")
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ class Wanted:
     """What to do with a passage of given music, from `start` to before `stop` seconds; None is the music's end.
 
     `keep` says which of its notes stay, as `find_kept` takes it. `strength`, 0 to 1, says how much `vary` changes.
-    `connect` and `lead_in` write so many `seconds`, to the piece `second` or the given one.
+    `connect` and `lead_in` write so many `seconds`, to the piece `second` or the given one. `perform` plays the music.
     """
 
     verb: str
@@ -67,6 +68,8 @@ class Wanted:
             if self.second is None:
                 raise RequestError("connect needs second: the piece that it leads to")
             return connection_edit(notes, self.second, self.seconds)
+        if self.verb == "perform":
+            return Performance.of(notes)
         if self.verb == "accompany":
             return accompaniment_edit(notes, keep="all" if self.keep is None else self.keep, keep_pedal=self.keep_pedal)
         stays: dict[str, Any] = {"keep": self.keep, "keep_pedal": self.keep_pedal}
@@ -78,13 +81,17 @@ class Wanted:
 
 
 def describe_passage(edit: Edit) -> dict[str, Any]:
-    """Return what must be stored of a passage beside its music."""
+    """Return what must be stored of a passage beside its music; nothing of a score, which is played whole."""
+    if isinstance(edit, Performance):
+        return {}
     asked = {PASSAGE: edit.describe(), KEPT: np.flatnonzero(edit.is_inside & ~edit.is_replaced).tolist()}
     return asked if edit.parts is None else asked | {PARTS: [list(part) for part in edit.parts]}
 
 
 def stored_edit(asked: Mapping[str, Any], notes: Notes) -> Edit | None:
-    """Return the passage that a stored piece was asked for, with the music that was given; None where it was none."""
+    """Return the passage or the score that a stored piece was asked for, with the music that was given, or None."""
+    if Performance.KIND in asked:
+        return Performance.of(notes)
     if PASSAGE not in asked:
         return None
     passage: Mapping[str, Any] = asked[PASSAGE]
@@ -97,8 +104,10 @@ def stored_edit(asked: Mapping[str, Any], notes: Notes) -> Edit | None:
 
 def scored_passage(take: Take, engine: Engine) -> Take:
     """Return a take with the likelihood of its passage, by which takes are ranked; others as they are."""
+    if take.request.edit is None or isinstance(take.request.edit, Performance):
+        return take
     try:
-        return take if take.request.edit is None else score_passage(take, engine)
+        return score_passage(take, engine)
     except Exception:
         log.exception("the likelihood of a passage could not be measured")  # the piece is worth more
         return take

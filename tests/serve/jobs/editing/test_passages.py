@@ -12,7 +12,7 @@ import pytest
 from arietta.errors import RequestError
 from arietta.generation.loop import Generation, generate
 from arietta.generation.request import Request
-from arietta.generation.verbs import regenerate, vary
+from arietta.generation.verbs import perform, regenerate, vary
 from arietta.model.engine import OnnxEngine
 from arietta.music.notes import Notes
 from arietta.serve.jobs.editing.passages import KEPT, PARTS, Wanted, describe_passage, stored_edit
@@ -83,6 +83,27 @@ def test_a_server_goes_on_in_the_midst_of_a_long_passage_with_the_same_bytes(fil
         version = service.music(record.id)
         assert version.notes == take.notes
         assert version.composed == np.flatnonzero(take.is_new).tolist()
+
+
+def test_a_score_is_played_over_http_also_by_a_server_that_goes_on(filling: Models, tmp_path: Path) -> None:
+    (take,) = perform(scale(300), seed=3, model=filling.engine("filling"))
+    with opened(filling, tmp_path) as service:
+        edit = Wanted("perform").edit(scale(300), 3)
+        (record,) = submit(service, Request(edit=edit, seed=3), verb="perform", given="x")
+        job = service.job(record.id)
+        assert job is not None
+        until(lambda: job.attempt.event_log.note_count > 60)
+    assert not job.is_over
+    with serving(filling, tmp_path) as client:
+        until(lambda: client.get(f"/v1/pieces/{record.id}").json()["state"] == "done")
+        piece = client.get(f"/v1/pieces/{record.id}").json()
+        answer = client.get(piece["links"]["json"]).json()
+        assert [note[0] for note in answer["notes"]] == pytest.approx(take.notes.onset.tolist())
+        assert answer["composed"] == list(range(300)) and "nats_per_token" not in piece["figures"]
+        assert piece["request"]["score"] == {"from": 0.0, "to": 74.95, "score_notes": 300}
+        assert piece["progress"] == {"done": 74.95, "whole": 74.95, "unit": "seconds"}
+        revisions = client.get(f"{piece['links']['self']}/revisions").json()["revisions"]
+        assert revisions[0]["note_count"] == 300
 
 
 def test_a_part_that_cannot_be_written_fails_with_a_sentence(
@@ -209,6 +230,8 @@ def test_pieces_are_gone_on_from_led_into_and_connected_over_http(filling: Model
             ({"verb": "connect", "second": second, "seconds": 0.1}, "seconds lie in 1-60"),
             ({"verb": "extend", "seconds": 0.1}, "seconds must lie in 1-3600"),
             ({"verb": "lead_in", "seconds": 9, "from": 3}, "lead_in takes no from"),
+            ({"verb": "perform", "density": 3}, "no density can be wished for"),
+            ({"verb": "perform", "seconds": 9}, "perform takes no seconds"),
             ({"verb": "extend", "at": 0}, "no note begins before 0 s"),
             ({"verb": "extend", "best": 1}, "extend takes no best"),
             ({"strength": 0.5}, "composing a piece takes no strength"),
