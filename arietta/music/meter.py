@@ -8,6 +8,7 @@ metre comes from a MIDI file that carries one (`midi.read_meter`) or is found in
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 FOLLOWED = 0.4  # 0.77-1 in 16 sequenced files, at most 0.15 in 160 performances under a nominal tempo
 WRITTEN = 0.7  # 0.98-1 in those sequenced files, 0.3 by chance
 LATTICE = 24  # positions in a quarter note: thirty-second notes and sextuplets
+SAME = 1e-3  # seconds, or positions: what floats lose of a moment
 THIRTY_SECOND = LATTICE // 8  # the shortest note value that is written
 
 Floats = NDArray[np.float64]
@@ -83,12 +85,37 @@ class Meter:
         change = np.maximum(np.searchsorted(positions, targets, side="right") - 1, 0)
         return np.asarray(starts[change] + (targets - positions[change]) * rates[change])
 
+    def shifted(self, seconds: float) -> Meter:
+        """Return the metre so much later, or earlier: then it begins with the first bar line that is not before 0."""
+        signatures, tempos, keys = (
+            tuple(replace(mark, seconds=mark.seconds + seconds) for mark in marks)
+            for marks in (self.signatures, self.tempos, self.keys)
+        )
+        moved = replace(self, signatures=signatures, tempos=tempos, keys=keys)
+        if tempos[0].seconds >= 0:
+            return moved
+        zero = int(np.ceil(moved.quarters(0.0) * LATTICE - SAME))
+        bars = lay_out_bars(moved, zero)
+        bar_line = next((bar.start for bar in bars if bar.start >= zero), bars[-1].start + bars[-1].length)
+        begin = float(moved.seconds(bar_line / LATTICE))
+        cut = (_cut_before(marks, begin) for marks in (signatures, tempos, keys))
+        return replace(moved, **dict(zip(("signatures", "tempos", "keys"), cut, strict=True)))
+
     def _map(self) -> tuple[Floats, Floats, Floats]:
         """Where tempos begin (s), their quarter notes (s), and their beginnings as positions."""
         starts = np.array([tempo.seconds for tempo in self.tempos])
         rates = np.array([tempo.quarter for tempo in self.tempos])
         positions = np.concatenate([[0.0], np.cumsum(np.diff(starts) / rates[:-1])])
         return starts, rates, positions
+
+
+AnyMark = TypeVar("AnyMark", TimeSignature, Tempo, KeySignature)
+
+
+def _cut_before(marks: tuple[AnyMark, ...], seconds: float) -> tuple[AnyMark, ...]:
+    """Return the marks that hold from so many seconds on, the first of them from there."""
+    count = sum(mark.seconds <= seconds + SAME for mark in marks)
+    return (*(replace(mark, seconds=seconds) for mark in marks[:count][-1:]), *marks[count:])
 
 
 @dataclass(frozen=True)

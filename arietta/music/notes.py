@@ -220,8 +220,12 @@ def shift(notes: Notes, seconds: float) -> Notes:
 
 def trim(notes: Notes) -> Notes:
     """Move everything so that the first note, or a pedal pressed before it, begins at 0."""
-    begins = [column.min() for column in (notes.onset, notes.pedal) if column.size]
-    return shift(notes, -float(min(begins))) if begins else notes
+    return shift(notes, -beginning(notes))
+
+
+def beginning(notes: Notes) -> float:
+    """Return when the first note begins, or a pedal pressed before it, in seconds; 0 where there is neither."""
+    return float(min((column.min() for column in (notes.onset, notes.pedal) if column.size), default=0.0))
 
 
 def join(before: Notes, after: Notes, gap: float = 0.0) -> Notes:

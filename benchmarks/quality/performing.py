@@ -3,15 +3,16 @@
     python -m benchmarks.quality.performing --asap asap-dataset --maestro maestro-v3.0.0 --model concert
     python -m benchmarks.quality.performing --asap asap-dataset --maestro maestro-v3.0.0 --model concert --without-touch
 
-The pairs are ASAP's scores and the performances of them in one side of MAESTRO's split (`benchmarks.quality.beats` says
-how both lie). Tempo is not measured, for `perform` keeps the score's: each score is first stretched from beat to beat
-to the pianist's tempo. Its first `--notes` notes are played, in the composer's style where the model knows it. A written
-note is held against the nearest note of its key within 0.2 s that the pianist played; others are left out.
+The pairs are ASAP's scores and the performances of them in one side of MAESTRO's split (`benchmarks.quality.beats`
+says how both lie). Tempo is not measured, for `perform` keeps the score's: each score is first stretched from beat to
+beat to the pianist's tempo. Its first `--notes` notes are played, in the composer's style where that is known. A
+written note is held against the nearest note of its key within 0.2 s that the pianist played; others are left out.
 
-correlation: Pearson's, of the velocities of a performance; error: their mean difference, in steps of 1 to 127, and with
-`level_removed` after both have the same mean. length_octaves: mean difference of lengths, each as a share of the written
-one, so that tempo does not count; length_ratio: their geometric mean over the pianist's. pedal: the share of time in
-which it is down; pedal_error: its mean difference. All are means over performances, with a 95 % bootstrap interval.
+correlation: Pearson's, of the velocities of a performance; error: their mean difference, in steps of 1 to 127, with
+`level_removed` after both have the same mean. length_octaves: mean difference of lengths, each as a share of the
+written one, so that tempo does not count; length_ratio: their geometric mean over the pianist's. pedal: the share of
+time in which it is down; pedal_error: its mean difference. All are means over performances, with a 95 % bootstrap
+interval.
 
 Beside the model stand another pianist, in works that have two or more, each with the next one; and the score as it is
 written, all notes at the mean velocity of the pianist, held for as long as written, without pedal.

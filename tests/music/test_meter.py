@@ -22,6 +22,11 @@ from arietta.music.midi import midi_bytes, read_meter, read_midi
 from arietta.music.notes import Notes
 from tests.support.midi_bytes import Event, midi, off, on, tempo, track
 
+METER = Meter(
+    (TimeSignature(0.0, 1, 4), TimeSignature(0.5, 3, 4), TimeSignature(9.5, 2, 4)),
+    (Tempo(0.0, 0.5), Tempo(6.5, 1.0)),
+    (KeySignature(0.0, 2), KeySignature(9.5, -1, is_minor=True)),
+)
 GAPS = st.lists(st.tuples(st.floats(0.05, 20), st.floats(0.1, 2)), min_size=1, max_size=8)
 
 
@@ -194,3 +199,23 @@ def test_a_lone_short_bar_before_longer_ones_is_their_pickup() -> None:
 def test_beats_are_dotted_where_bars_are_of_three_eighths(signature: tuple[int, int], beat: int, cell: int) -> None:
     bar = laid_out(TimeSignature(0, *signature))[0]
     assert (bar.beat, bar.cell) == (beat, cell)
+
+
+def test_a_metre_is_moved_with_its_music() -> None:
+    later = METER.shifted(2.5)
+    assert [mark.seconds for mark in later.signatures] == [2.5, 3.0, 12.0] and later.keys[1].seconds == 12.0
+    assert later.quarters([2.5, 9.0, 11.0]).tolist() == METER.quarters([0.0, 6.5, 8.5]).tolist()
+
+
+@pytest.mark.parametrize(("seconds", "begin"), [(-0.5, 0.0), (-0.6, 1.4), (-2.0, 0.0), (-6.6, 2.9), (-9.5, 0.0)])
+def test_a_metre_that_is_moved_to_before_0_begins_with_a_bar(seconds: float, begin: float) -> None:
+    earlier = METER.shifted(seconds)
+    assert earlier.tempos[0].seconds == pytest.approx(begin)
+    first = earlier.signatures[0]
+    assert (first.seconds, first.beats) == (pytest.approx(begin), 2 if seconds < -6 else 3)
+    assert earlier.tempos[0].quarter == METER.tempos[seconds < -5].quarter
+    assert earlier.keys[0].sharps == (-1 if seconds < -6 else 2)
+    # The rest is where it was: bars in the same seconds.
+    middle = 20.0
+    place = METER.quarters(middle - seconds) - METER.quarters(begin - seconds)
+    assert earlier.quarters(middle) == pytest.approx(place)
