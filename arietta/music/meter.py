@@ -87,19 +87,21 @@ class Meter:
 
     def shifted(self, seconds: float) -> Meter:
         """Return the metre so much later, or earlier: then it begins with the first bar line that is not before 0."""
-        signatures, tempos, keys = (
-            tuple(replace(mark, seconds=mark.seconds + seconds) for mark in marks)
-            for marks in (self.signatures, self.tempos, self.keys)
+        moved = Meter(
+            _later(self.signatures, seconds), _later(self.tempos, seconds), _later(self.keys, seconds), self.is_exact
         )
-        moved = replace(self, signatures=signatures, tempos=tempos, keys=keys)
-        if tempos[0].seconds >= 0:
+        if moved.tempos[0].seconds >= 0:
             return moved
         zero = int(np.ceil(moved.quarters(0.0) * LATTICE - SAME))
         bars = lay_out_bars(moved, zero)
         bar_line = next((bar.start for bar in bars if bar.start >= zero), bars[-1].start + bars[-1].length)
         begin = float(moved.seconds(bar_line / LATTICE))
-        cut = (_cut_before(marks, begin) for marks in (signatures, tempos, keys))
-        return replace(moved, **dict(zip(("signatures", "tempos", "keys"), cut, strict=True)))
+        return Meter(
+            _cut_before(moved.signatures, begin),
+            _cut_before(moved.tempos, begin),
+            _cut_before(moved.keys, begin),
+            self.is_exact,
+        )
 
     def _map(self) -> tuple[Floats, Floats, Floats]:
         """Where tempos begin (s), their quarter notes (s), and their beginnings as positions."""
@@ -109,7 +111,11 @@ class Meter:
         return starts, rates, positions
 
 
-AnyMark = TypeVar("AnyMark", TimeSignature, Tempo, KeySignature)
+AnyMark = TypeVar("AnyMark", bound=TimeSignature | Tempo | KeySignature)
+
+
+def _later(marks: tuple[AnyMark, ...], seconds: float) -> tuple[AnyMark, ...]:
+    return tuple(replace(mark, seconds=mark.seconds + seconds) for mark in marks)
 
 
 def _cut_before(marks: tuple[AnyMark, ...], seconds: float) -> tuple[AnyMark, ...]:
