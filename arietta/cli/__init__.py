@@ -92,7 +92,19 @@ def _ended_in_order() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
+def join_bars(words: Sequence[str]) -> list[str]:
+    """Make one word of `bar 9` after an option, where it is typed without quotes."""
+    joined: list[str] = []
+    for word in words:
+        if joined[-1:] == ["bar"] and word.isdigit() and len(joined) > 1 and joined[-2].startswith("--"):
+            joined[-1] = f"bar {word}"
+        else:
+            joined.append(word)
+    return joined
+
+
 def _run(words: list[str]) -> int:
+    words = join_bars(words)
     parser = make_parser(words)
     arguments = parser.parse_args(words)
     if arguments.version:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import argparse
 from functools import partial
-from pathlib import Path
 
-from .output import KEEP, add_takes, read_music, write_takes
+from .output import KEEP, add_takes, read_music, read_path, write_takes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", type=Path, help="the music, a MIDI or MusicXML file")
+    parser.add_argument("file", metavar="FILE", type=read_path, help="the music, a MIDI or MusicXML file")
     parser.add_argument("--keep", metavar="NOTES", default="all", help=f"what stays: {KEEP} (default %(default)s)")
     parser.add_argument("--keep-pedal", action="store_true", help="keep its pedal too")
     add_takes(parser)

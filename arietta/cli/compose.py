@@ -28,6 +28,7 @@ from ..model.sampling import Sampling
 from ..names import escape_name
 from ..program import command
 from .output import (
+    STANDARD,
     add_model,
     add_output,
     add_transpose,
@@ -39,9 +40,11 @@ from .output import (
     moved_meter,
     print_how_to_hear,
     print_transposed,
+    printed_beside,
     read_integer,
     read_music,
     read_number,
+    read_path,
     save_take,
 )
 from .table import table
@@ -69,12 +72,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--notes", metavar="N", type=read_integer, help="compose exactly N notes (default 300)")
     length.add_argument("--seconds", metavar="S", type=read_number, help="or S seconds of music, within 2 %%")
+    length.add_argument("--bars", metavar="N", type=read_integer, help="or N bars of the prompt's metre, to a bar line")
     add_model(parser)
     parser.add_argument("--server", metavar="URL", help="let a server compose, with its models ($ARIETTA_API_KEY)")
     parser.add_argument(
         "--style", default="any", metavar="COMPOSER", help="a composer the model knows, or none (default %(default)s)"
     )
-    parser.add_argument("--prompt", metavar="FILE", type=Path, help="a MIDI file to go on from; its notes are kept")
+    parser.add_argument("--prompt", metavar="FILE", type=read_path, help="a file to go on from; its notes are kept")
     parser.add_argument(
         "--prompt-notes", metavar="K", type=read_integer, help="take only the first K notes of the prompt"
     )
@@ -113,14 +117,17 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.best is not None and not 1 <= arguments.best <= arguments.count:
         most = f"1-{arguments.count}, as many as --count composes"
         raise RequestError(f"--best must lie in {most}, not {arguments.best}")
+    if Path(arguments.out) == STANDARD and (arguments.roll or arguments.sound):
+        raise RequestError("-o - is one file: --roll and --sound need a folder, or a name")
     requests, meter = _requests(arguments)
     grid = find_grid(arguments.grid, meter)
-    if arguments.server:
-        _compose(arguments, requests, RemoteComposer(arguments), grid)
-    else:
-        _compose(arguments, requests, LocalComposer(arguments, requests[0]), grid)
-    print(f"Next:    {command('compose', '--style', 'chopin', '--notes', '600')}")
-    print(f"         {command('compose', '--help')}")
+    with printed_beside(Path(arguments.out)):
+        if arguments.server:
+            _compose(arguments, requests, RemoteComposer(arguments), grid)
+        else:
+            _compose(arguments, requests, LocalComposer(arguments, requests[0]), grid)
+        print(f"Next:    {command('compose', '--style', 'chopin', '--notes', '600')}")
+        print(f"         {command('compose', '--help')}")
     return 0
 
 
@@ -225,19 +232,26 @@ def _index(arguments: argparse.Namespace, bundle: Bundle) -> PassageIndex | None
 def _requests(arguments: argparse.Namespace) -> tuple[list[Request], Meter | None]:
     """The requests, and the metre of the music that they go on from."""
     from ..generation.request import DEFAULT_NOTES, Request, draw_seed
+    from ..generation.scores.bars import seconds_of_bars
     from ..generation.wishes import read_wishes
 
     check_count(arguments.count)
-    notes = DEFAULT_NOTES if arguments.notes is None and arguments.seconds is None else arguments.notes
     sampling = Sampling.read(arguments.temperature, arguments.top_p, arguments.min_p, arguments.guidance)
     seed = draw_seed() if arguments.seed is None else arguments.seed
     prompt, meter, semitones = _prompt(arguments)
+    notes, seconds = arguments.notes, arguments.seconds
+    if arguments.bars is not None:
+        if prompt is None:
+            raise RequestError("--bars are those of the music to go on from: name it with --prompt FILE")
+        seconds = seconds_of_bars(arguments.bars, prompt, meter)
+    elif notes is None and seconds is None:
+        notes = DEFAULT_NOTES
     print_transposed(semitones)
     wishes = read_wishes(density=arguments.density, loudness=arguments.loudness, key=arguments.key)
     requests = [
         Request(
             notes,
-            arguments.seconds,
+            seconds,
             arguments.style,
             prompt,
             seed + take,

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import argparse
 from functools import partial
-from pathlib import Path
 
-from .output import add_takes, read_music, read_number, write_takes
+from .output import add_takes, read_music, read_number, read_path, write_takes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FIRST", type=Path, help="the piece that comes first")
-    parser.add_argument("second", metavar="SECOND", type=Path, help="the piece that follows")
+    parser.add_argument("file", metavar="FIRST", type=read_path, help="the piece that comes first")
+    parser.add_argument("second", metavar="SECOND", type=read_path, help="the piece that follows")
     parser.add_argument(
         "--seconds", metavar="S", type=read_number, required=True, help="how much lies between them, 1-60"
     )

@@ -25,12 +25,14 @@ from typing import TYPE_CHECKING
 from ..errors import RequestError
 from ..model.bundle import DEFAULT_MODEL
 from ..names import escape_name
+from .output import read_path
 from .progress import progress_bar
 from .table import facts, table
 
 if TYPE_CHECKING:
     from ..evaluation.report import Report
     from ..model.engine import OnnxEngine
+    from ..music.meter import Meter
     from ..music.notes import Notes
     from ..originality.index import PassageIndex
 
@@ -39,7 +41,7 @@ PIECES = 100  # of a set that takes are held against
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("paths", metavar="FILE", nargs="*", type=Path, help="MIDI files")
+    parser.add_argument("paths", metavar="FILE", nargs="*", type=read_path, help="MIDI files")
     parser.add_argument(
         "--model",
         default=DEFAULT_MODEL,
@@ -97,15 +99,16 @@ def _judge_files(arguments: argparse.Namespace) -> None:
     for path in arguments.paths:
         data = read_midi_bytes(path)  # once: it may be a pipe
         notes = read_midi(data, name=str(path))
-        report = report_on(notes, engine=engine, style=arguments.style, index=index, meter=read_meter(data))
+        meter = read_meter(data)
+        report = report_on(notes, engine=engine, style=arguments.style, index=index, meter=meter)
         if arguments.json:
             print(json.dumps({"file": str(path)} | report_json(report), allow_nan=False))
         else:
             print(escape_name(path))
             print("\n".join(_lines(report)))
-        _draw(arguments, notes, report)
+        _draw(arguments, notes, report, meter)
         if arguments.report is not None:
-            judged.append(TitledReport(escape_name(path.stem), notes, report))
+            judged.append(TitledReport(escape_name(path.stem), notes, report, meter))
     if judged:
         write_file(arguments.report, report_html(judged).encode())
 
@@ -188,7 +191,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield "\n" + table(["measure", "value"], rows)
 
 
-def _draw(arguments: argparse.Namespace, notes: Notes, report: Report) -> None:
+def _draw(arguments: argparse.Namespace, notes: Notes, report: Report, meter: Meter | None) -> None:
     from ..evaluation.page.plots import structure_svg
     from ..files import write_file
     from ..render.roll import roll_svg
@@ -198,6 +201,6 @@ def _draw(arguments: argparse.Namespace, notes: Notes, report: Report) -> None:
         # The notes that were scored lie on the codec's grid, and surprises are counted among them.
         drawn = notes if report.scored is None else report.scored.notes_in_file
         surprising = {surprise.index for surprise in report.surprises}
-        write_file(arguments.roll, roll_svg(drawn, title=title, marked=surprising).encode())
+        write_file(arguments.roll, roll_svg(drawn, title=title, marked=surprising, meter=meter).encode())
     if arguments.structure is not None:
         write_file(arguments.structure, structure_svg(notes, title=title).encode())

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import argparse
 from functools import partial
-from pathlib import Path
 
-from .output import add_takes, read_music, read_number, write_takes
+from .output import add_takes, read_music, read_number, read_path, write_takes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", type=Path, help="the piece, a MIDI or MusicXML file")
+    parser.add_argument("file", metavar="FILE", type=read_path, help="the piece, a MIDI or MusicXML file")
     parser.add_argument(
         "--seconds", metavar="S", type=read_number, required=True, help="how much comes before it, 1-60"
     )
@@ -26,6 +25,6 @@ def run(arguments: argparse.Namespace) -> int:
     from ..music.notes import beginning
 
     piece = read_music(arguments.file, "to lead into")
-    meter = piece.meter and piece.meter.shifted(arguments.seconds - beginning(piece.notes))
+    meter = piece.meter and piece.meter.shifted(arguments.seconds - beginning(piece.notes)).from_zero()
     work = partial(lead_in, piece.notes, arguments.seconds)
     return write_takes(arguments, [arguments.file], work, "writing", meter=meter)

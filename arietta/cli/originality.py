@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from ..errors import RequestError
 from ..model.bundle import DEFAULT_MODEL
 from ..names import escape_name
+from .output import read_path
 from .progress import progress_bar
 from .table import WIDTH, table
 
@@ -38,7 +39,7 @@ MOST_LISTED = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", metavar="FILE", nargs="?", type=Path, help="the MIDI file to look up")
+    parser.add_argument("path", metavar="FILE", nargs="?", type=read_path, help="the MIDI file to look up")
     parser.add_argument("--index", metavar="INDEX", type=Path, help="the index in which to look it up")
     parser.add_argument("--model", default=DEFAULT_MODEL, help="or the model whose index is used (default %(default)s)")
     parser.add_argument(

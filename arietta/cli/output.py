@@ -6,8 +6,10 @@ import argparse
 import os
 import re
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +27,32 @@ if TYPE_CHECKING:
 
 MAX_TAKES = 100
 KEEP = "left or right hand, top or bottom line, all, pitches as 48-60, or numbers of notes as 0,4,7"
+
+
+STANDARD = Path("-")  # standard output, where a file would be written; standard input, where one would be read
+
+
+def read_path(text: str) -> Path:
+    """Read the name of a file to read; - is standard input."""
+    return Path("/dev/stdin") if text == str(STANDARD) else Path(text)
+
+
+@contextmanager
+def standard_output(ending: str) -> Iterator[Path]:
+    """Give a file to write, of the kind that `ending` says, which then goes to standard output."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"piece{ending}"
+        yield path
+        # Not sys.stdout, which may be redirected so that what is printed does not mix with the file.
+        assert sys.__stdout__ is not None
+        sys.__stdout__.flush()
+        sys.__stdout__.buffer.write(path.read_bytes())
+        sys.__stdout__.flush()
+
+
+def printed_beside(out: Path) -> AbstractContextManager[object]:
+    """Let what is printed go to standard error while the file itself goes to standard output."""
+    return redirect_stdout(sys.stderr) if out == STANDARD else nullcontext()
 
 
 def read_integer(text: str) -> int:
@@ -86,7 +114,7 @@ def add_output(parser: argparse.ArgumentParser) -> None:
         "--out",
         metavar="PATH",
         default="pieces",
-        help="a file of any kind, by its ending, or a folder (default %(default)s)",
+        help="a file of any kind, by its ending, a folder, or - for MIDI to standard output (default %(default)s)",
     )
     add_grid(parser, "the metre of the music that was given")
 
@@ -157,6 +185,21 @@ def read_music(path: Path, purpose: str) -> ReadPiece:
     return piece
 
 
+def read_moment(text: str, piece: ReadPiece) -> float:
+    """Read a time of a piece: seconds, minutes, or bar 9, where that begins; raises RequestError where it has none."""
+    from ..generation.wishes import read_time
+
+    bar = re.fullmatch(r"bar *(\d+)", text.strip())
+    if bar is None:
+        return read_time(text)
+    if piece.meter is None:
+        raise RequestError(f"{text}: the music has no bars that are known; give a time, as 12.5 or 0:12.5")
+    lines = piece.meter.bar_lines(piece.notes.seconds)
+    if not 1 <= int(bar[1]) <= len(lines):
+        raise RequestError(f"{text}: the music has bars 1 to {len(lines) - 1}")
+    return max(float(lines[int(bar[1]) - 1]), 0.0)
+
+
 def check_count(count: int) -> None:
     """Raise RequestError for a number of takes that is none, or more than are made at once."""
     if not 1 <= count <= MAX_TAKES:
@@ -174,6 +217,8 @@ def find_output(out: Path, count: int, sources: Sequence[Path] = ()) -> Path:
     is_file = _is_file(out)
     if is_file and count > 1:
         raise RequestError(f"{out}: {count} takes need a folder, not one file: give -o a folder")
+    if out == STANDARD:
+        return out
     folder = out.parent if is_file else out
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -190,6 +235,10 @@ def save_take(
     take: Take | ServedTake, out: Path, *, endings: Sequence[str] = (), grid: Meter | float | None = None
 ) -> Path:
     """Save a take as a file's ending says, in a folder as MIDI, and beside it as kinds that end in `endings`."""
+    if out == STANDARD:
+        with standard_output(".mid") as path:
+            take.save(path, grid=grid)
+        return out
     path = out if _is_file(out) else out / f"{take.title}.mid"
     take.save(path, grid=grid)
     for ending in endings:
@@ -222,14 +271,14 @@ def write_takes(
     print_transposed(takes[0].request.transposed)
     grid = find_grid(arguments.grid, meter and moved_meter(meter, takes[0].request.transposed))
     paths = [save_take(take, out, grid=grid) for take in takes]
-    for take, path in zip(takes, paths, strict=True):
-        nats = f"{take.nats[2]:.2f} nats per token" if take.nats else f"{take.nll:.2f} nats per note"
-        print(
-            f"{take.note_count} new notes of {len(take.notes)}, seed {take.request.seed}, {nats}: {escape_name(path)}"
-        )
-    order = "; the likeliest first" if len(takes) > 1 else ""
-    print(f"Written in {taken:.2f} s with {escape_name(takes[0].model)}{order}.")
-    print_how_to_hear(paths[0])
+    with printed_beside(out):
+        for take, path in zip(takes, paths, strict=True):
+            nats = f"{take.nats[2]:.2f} nats per token" if take.nats else f"{take.nll:.2f} nats per note"
+            counts = f"{take.note_count} new notes of {len(take.notes)}"
+            print(f"{counts}, seed {take.request.seed}, {nats}: {escape_name(path)}")
+        order = "; the likeliest first" if len(takes) > 1 else ""
+        print(f"Written in {taken:.2f} s with {escape_name(takes[0].model)}{order}.")
+        print_how_to_hear(paths[0])
     return 0
 
 
@@ -242,4 +291,4 @@ def print_how_to_hear(path: Path) -> None:
 def _is_file(out: Path) -> bool:
     from ..render.formats import ENDINGS
 
-    return out.suffix.lower() in ENDINGS and not out.is_dir()
+    return out == STANDARD or (out.suffix.lower() in ENDINGS and not out.is_dir())

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import argparse
 from functools import partial
-from pathlib import Path
 
-from .output import add_takes, read_music, write_takes
+from .output import add_takes, read_music, read_path, write_takes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", type=Path, help="the score, a MusicXML or MIDI file")
+    parser.add_argument("file", metavar="FILE", type=read_path, help="the score, a MusicXML or MIDI file")
     add_takes(parser)
 
 

@@ -18,13 +18,16 @@ from pathlib import Path
 
 from ..errors import RequestError
 from ..names import escape_name
+from .output import read_path
 
 FOLDER = Path("pieces")  # where `arietta compose` writes
 SUFFIXES = (".mid", ".midi")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", nargs="?", type=Path, help=f"a MIDI file (default: newest in {FOLDER})")
+    parser.add_argument(
+        "file", metavar="FILE", nargs="?", type=read_path, help=f"a MIDI file (default: newest in {FOLDER})"
+    )
     parser.add_argument("--browser", action="store_true", help="open a page with the piano roll, which plays it")
 
 

@@ -6,6 +6,7 @@ examples:
   arietta render piece.mid -o score.pdf              the engraved score (needs the score extra)
   arietta render takes/*.mid --to wav -o sounds/     many files into one folder
   arietta render minuet.mxl --to mid                 a written score as MIDI, with its bars, tempos and keys
+  arietta render take.mid -o bars.mid --downbeat 1   found beats as its metre, with bars that begin a beat later
   arietta render piece.mid -o at-90.mid --grid 90    the same seconds under a tempo of 90, for a project at 90
 
 docs/use/files.md says what each is good for, and what a score of a performance can and cannot be.
@@ -21,18 +22,19 @@ from typing import TYPE_CHECKING
 from ..errors import RequestError
 from ..files import name_with
 from ..names import escape_name
-from .output import add_grid, find_grid
+from .output import STANDARD, add_grid, find_grid, printed_beside, read_integer, read_path, standard_output
 
 if TYPE_CHECKING:
     from ..music.meter import Meter
     from ..music.notes import Notes
+    from ..music.reading import ReadPiece
 
 KINDS = ("wav", "ogg", "flac", "mp3", "mid", "musicxml", "pdf", "svg", "png")
 SCORES = (".musicxml", ".pdf")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", metavar="FILE", nargs="+", type=Path, help="MIDI files, or scores in MusicXML")
+    parser.add_argument("files", metavar="FILE", nargs="+", type=read_path, help="MIDI files, or scores in MusicXML")
     parser.add_argument(
         "--to",
         metavar="KINDS",
@@ -41,30 +43,68 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"kinds of files, separated by commas: {', '.join(KINDS)}",
     )
     parser.add_argument(
-        "-o", "--out", metavar="PATH", type=Path, help="a file, or a folder (default: beside each MIDI file)"
+        *("-o", "--out"),
+        metavar="PATH",
+        type=Path,
+        help="a file, a folder, or - for one kind to standard output (default: beside each MIDI file)",
     )
     add_grid(parser, "the metre that the file carries")
+    parser.add_argument(
+        "--beats", choices=("double", "half"), help="correct the metre: twice or half as many beats; a .mid keeps it"
+    )
+    parser.add_argument(
+        "--downbeat",
+        metavar="N",
+        type=read_integer,
+        help="and begin bars N beats later, or earlier, as in --downbeat=-1",
+    )
     parser.add_argument("--title", help="the title of scores and pictures (default: the file's name)")
 
 
 def run(arguments: argparse.Namespace) -> None:
+    if arguments.out != STANDARD:
+        for source, targets in _plan(arguments.files, arguments.to, arguments.out):
+            _render(source, targets, arguments)
+        return
+    if len(arguments.files) > 1 or len(arguments.to) != 1:
+        raise RequestError("-o - is one file: name one to render, and one kind of --to KINDS")
+    with standard_output(f".{arguments.to[0]}") as path, printed_beside(STANDARD):
+        _render(arguments.files[0], [path], arguments)
+
+
+def _render(source: Path, targets: list[Path], arguments: argparse.Namespace) -> None:
+    """Read one file and write what shall be made of it."""
     from ..music.midi import write_midi
     from ..music.reading import read_piece
 
-    for source, targets in _plan(arguments.files, arguments.to, arguments.out):
-        piece = read_piece(source)
-        if piece.remarks:
-            print(escape_name(f"{source}: {' '.join(piece.remarks)}"), file=sys.stderr)
-        title = escape_name(arguments.title or source.stem)
-        for path in targets:
-            if path.suffix.lower() == ".mid":
-                if path.exists() and path.samefile(source):
-                    raise RequestError(f"{path}: is the file that is read, and would be lost: give -o another name")
-                write_midi(path, piece.notes, title=title, grid=find_grid(arguments.grid, piece.meter))
-                print(escape_name(path))
-                continue
-            remarks = _write(path, piece.notes, piece.meter, title)
-            print(escape_name(f"{path}  {'; '.join(remarks)}" if remarks else path))
+    piece = read_piece(source)
+    if piece.remarks:
+        print(escape_name(f"{source}: {' '.join(piece.remarks)}"), file=sys.stderr)
+    if arguments.beats or arguments.downbeat:
+        piece = piece._replace(meter=_corrected(piece, arguments))
+    title = escape_name(arguments.title or source.stem)
+    for path in targets:
+        if path.suffix.lower() == ".mid":
+            if path.exists() and path.samefile(source):
+                raise RequestError(f"{path}: is the file that is read, and would be lost: give -o another name")
+            write_midi(path, piece.notes, title=title, grid=find_grid(arguments.grid, piece.meter))
+            print(escape_name(path))
+            continue
+        remarks = _write(path, piece.notes, piece.meter, title)
+        print(escape_name(f"{path}  {'; '.join(remarks)}" if remarks else path))
+
+
+def _corrected(piece: ReadPiece, arguments: argparse.Namespace) -> Meter:
+    """The metre of a file, or the one found in its notes, as it is corrected by hand."""
+    from ..music.beats import find_meter
+    from ..music.correction import double_beats, halve_beats, move_downbeat
+
+    if not len(piece.notes):
+        raise RequestError("there are no notes whose beats could be corrected: give a file that has some")
+    meter = piece.meter or find_meter(piece.notes)
+    if arguments.beats is not None:
+        meter = double_beats(meter) if arguments.beats == "double" else halve_beats(meter)
+    return move_downbeat(meter, arguments.downbeat or 0)
 
 
 def _kinds(text: str) -> tuple[str, ...]:
@@ -118,7 +158,7 @@ def _write(path: Path, notes: Notes, meter: Meter | None, title: str) -> list[st
     if kind in (".svg", ".png"):
         from ..render.roll import write_roll
 
-        write_roll(path, notes, title=title)
+        write_roll(path, notes, title=title, meter=meter)
     else:
         from ..render.audio import write_audio
         from .progress import progress_bar

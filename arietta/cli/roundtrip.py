@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..names import escape_name
+from .output import read_path
 from .progress import progress_bar
 from .table import facts, table
 
@@ -40,7 +41,7 @@ FIGURES = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", metavar="FILE|DIR", type=Path, help="a MIDI file, or a folder of them")
+    parser.add_argument("path", metavar="FILE|DIR", type=read_path, help="a MIDI file, or a folder of them")
     parser.add_argument(
         "--codec", default="note", choices=("note", "performance"), help="which codec to measure (default note)"
     )

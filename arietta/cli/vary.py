@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import argparse
 from functools import partial
-from pathlib import Path
 
-from .output import KEEP, add_takes, read_music, read_number, write_takes
+from .output import KEEP, add_takes, read_moment, read_music, read_number, read_path, write_takes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", type=Path, help="the piece, a MIDI or MusicXML file")
+    parser.add_argument("file", metavar="FILE", type=read_path, help="the piece, a MIDI or MusicXML file")
     parser.add_argument(
         "--strength",
         metavar="X",
@@ -25,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.4,
         help="from 0, the piece, to 1, all phrases new and no line kept (default %(default)s)",
     )
-    parser.add_argument("--from", metavar="TIME", dest="start", default="0", help="where it begins: 12.5 or 0:12.5")
+    parser.add_argument(
+        "--from", metavar="TIME", dest="start", default="0", help="where it begins: 12.5, 0:12 or bar 9"
+    )
     parser.add_argument("--to", metavar="TIME", dest="stop", help="before where it ends (default: the end)")
     parser.add_argument("--keep", metavar="NOTES", help=f"notes that stay in any case: {KEEP}")
     parser.add_argument("--keep-pedal", action="store_true", help="keep its pedal too")
@@ -34,10 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ..generation.verbs import read_keep, vary
-    from ..generation.wishes import read_time
 
-    passage = read_time(arguments.start), None if arguments.stop is None else read_time(arguments.stop)
     given = {"keep": read_keep(arguments.keep), "keep_pedal": arguments.keep_pedal}
     piece = read_music(arguments.file, "to vary")
-    work = partial(vary, piece.notes, arguments.strength, *passage, **given)
+    start, stop = read_moment(arguments.start, piece), arguments.stop and read_moment(arguments.stop, piece)
+    work = partial(vary, piece.notes, arguments.strength, start, stop, **given)
     return write_takes(arguments, [arguments.file], work, "varying", meter=piece.meter)

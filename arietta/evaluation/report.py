@@ -34,7 +34,6 @@ from .statistics import (
     main_signature,
     measure,
     measure_in_beats,
-    shift_meter,
 )
 from .structure import SCALES, recurrence_at
 
@@ -168,7 +167,7 @@ def report_on(
     windows = sample_windows(notes)
     figures = [profile.figures] if len(windows) == 1 else []  # a short piece is its own window
     for window in windows if len(windows) > 1 else []:
-        window_meter = None if meter is None else shift_meter(meter, -window.begin)
+        window_meter = None if meter is None else meter.shifted(-window.begin)
         window_score = None if engine is None else score_piece(window.notes, engine, style=style)
         figures.append(_profile(window.notes, window_meter, window_score).figures)
     shared = None

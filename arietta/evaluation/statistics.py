@@ -10,7 +10,6 @@ few notes cannot say is left out, so nothing is ever nan.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -251,13 +250,3 @@ def main_signature(notes: Notes, meter: Meter) -> str:
     part = np.maximum(np.searchsorted(begins, notes.onset, side="right") - 1, 0)
     signature = meter.signatures[int(np.bincount(part).argmax())] if len(part) else meter.signatures[0]
     return f"{signature.beats}/{signature.unit}"
-
-
-def shift_meter(meter: Meter, seconds: float) -> Meter:
-    """Return the same metre for notes that begin `seconds` later (earlier when negative)."""
-    return replace(
-        meter,
-        signatures=tuple(replace(change, seconds=change.seconds + seconds) for change in meter.signatures),
-        tempos=tuple(replace(change, seconds=change.seconds + seconds) for change in meter.tempos),
-        keys=tuple(replace(change, seconds=change.seconds + seconds) for change in meter.keys),
-    )

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RequestError, quote, require
+from ..music.meter import Meter
 from ..music.midi import midi_bytes, read_midi
 from ..music.notes import Notes
 from ..music.reading import read_piece
@@ -42,6 +43,11 @@ def as_notes(source: Any) -> Notes:
             f"{', '.join(_TO_MIDI)}, not {quote(source)}"
         )
     return read_midi(_TO_MIDI[library](source), name=f"the object of {library}")
+
+
+def find_given_meter(source: Any) -> Meter | None:
+    """Return the metre of the file that a path names; None where it has none, and for anything but a path."""
+    return read_piece(source).meter if isinstance(source, str | Path) else None
 
 
 def convert(notes: Notes, library: str) -> Any:

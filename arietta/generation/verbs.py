@@ -35,11 +35,12 @@ from ..music.keys import find_key
 from ..music.notes import Notes, join, select, shift, transpose, trim
 from ..render.score.hands import split_hands
 from .batch import generate_all
-from .conversion import as_notes
+from .conversion import as_notes, find_given_meter
 from .given import find_outer_line
 from .parts import draw_phrases
 from .passage import CONTEXT, Edit
 from .request import Request, Take, draw_seed, likeliest_first
+from .scores.bars import seconds_of_bars
 from .scores.performance import Performance
 from .wishes import read_wishes
 
@@ -67,11 +68,19 @@ def extend(
     *,
     notes: int | None = None,
     seconds: float | None = None,
+    bars: int | None = None,
     n: int = 1,
     **asked: Any,
 ) -> list[Take]:
-    """Go on from `at`, where the piece is cut, or from its end, by `notes` or `seconds`."""
+    """Go on from `at`, where the piece is cut, or from its end, by `notes`, `seconds` or `bars`.
+
+    Bars are those of the file that `music` names; what is written ends on a bar line.
+    """
     prompt = cut_at(_read(music, asked), at)
+    if bars is not None:
+        if notes is not None or seconds is not None:
+            raise RequestError("say how much to write: a number of notes, of seconds or of bars, and one of them alone")
+        seconds = seconds_of_bars(bars, prompt, find_given_meter(music), at=at)
     engine, seed, progress, settings = _settings(n, **asked)
     request = Request(notes, seconds, prompt=prompt, seed=seed, **settings)
     requests = [replace(request, seed=seed + number) for number in range(n)]

@@ -85,23 +85,33 @@ class Meter:
         change = np.maximum(np.searchsorted(positions, targets, side="right") - 1, 0)
         return np.asarray(starts[change] + (targets - positions[change]) * rates[change])
 
+    def bar_lines(self, until: float) -> Floats:
+        """Return when bars begin (s), in order, to the first bar line that is not before `until` or later.
+
+        Bar 1 is the first; a pickup is not counted.
+        """
+        bars = lay_out_bars(self, int(np.ceil(self.quarters(until) * LATTICE - SAME)))
+        starts = [bar.start for bar in bars if not bar.is_pickup]
+        return self.seconds(np.array([*starts, bars[-1].start + bars[-1].length]) / LATTICE)
+
+    def bar_line_after(self, second: float, count: int) -> float:
+        """Return when the bar line comes that is `count` bars after the first one not before `second`."""
+        longest = max(mark.quarters for mark in self.signatures) * max(tempo.quarter for tempo in self.tempos)
+        lines = self.bar_lines(second + (count + 1) * longest)
+        return float(lines[np.searchsorted(lines, second - SAME) + count])
+
     def shifted(self, seconds: float) -> Meter:
-        """Return the metre so much later, or earlier: then it begins with the first bar line that is not before 0."""
-        moved = Meter(
+        """Return the same metre for notes that begin `seconds` later (earlier when negative)."""
+        return Meter(
             _later(self.signatures, seconds), _later(self.tempos, seconds), _later(self.keys, seconds), self.is_exact
         )
-        if moved.tempos[0].seconds >= 0:
-            return moved
-        zero = int(np.ceil(moved.quarters(0.0) * LATTICE - SAME))
-        bars = lay_out_bars(moved, zero)
-        bar_line = next((bar.start for bar in bars if bar.start >= zero), bars[-1].start + bars[-1].length)
-        begin = float(moved.seconds(bar_line / LATTICE))
-        return Meter(
-            _cut_before(moved.signatures, begin),
-            _cut_before(moved.tempos, begin),
-            _cut_before(moved.keys, begin),
-            self.is_exact,
-        )
+
+    def from_zero(self) -> Meter:
+        """Return the metre as it is, or, where it begins before 0 s, from the first bar line on that does not."""
+        if self.tempos[0].seconds >= 0:
+            return self
+        begin = float(next(second for second in self.bar_lines(0.0) if second >= -SAME))
+        return Meter(_from(self.signatures, begin), _from(self.tempos, begin), _from(self.keys, begin), self.is_exact)
 
     def _map(self) -> tuple[Floats, Floats, Floats]:
         """Where tempos begin (s), their quarter notes (s), and their beginnings as positions."""
@@ -118,7 +128,7 @@ def _later(marks: tuple[AnyMark, ...], seconds: float) -> tuple[AnyMark, ...]:
     return tuple(replace(mark, seconds=mark.seconds + seconds) for mark in marks)
 
 
-def _cut_before(marks: tuple[AnyMark, ...], seconds: float) -> tuple[AnyMark, ...]:
+def _from(marks: tuple[AnyMark, ...], seconds: float) -> tuple[AnyMark, ...]:
     """Return the marks that hold from so many seconds on, the first of them from there."""
     count = sum(mark.seconds <= seconds + SAME for mark in marks)
     return (*(replace(mark, seconds=seconds) for mark in marks[:count][-1:]), *marks[count:])

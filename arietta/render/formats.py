@@ -32,12 +32,12 @@ def save_music(
 ) -> None:
     """Write a piece atomically as the ending of `path` says.
 
-    `texts` and `grid` (`midi.midi_bytes`) go into a MIDI file, `title` into this, scores and pictures;
-    `prompt_seconds` are shaded in a picture.
-    Raises RequestError or MidiError for another ending, and where the file cannot be made.
+    `texts` and `grid` (`midi.midi_bytes`) go into a MIDI file, `title` into this, scores and pictures. Where `grid` is
+    a metre, scores and pictures have its bars too. `prompt_seconds` are shaded in a picture. Raises RequestError or
+    MidiError for another ending, and where the file cannot be made.
     """
     require(path, (str, PathLike), "a file is named by its path, such as piece.mid")
-    kind = Path(path).suffix.lower()
+    kind, meter = Path(path).suffix.lower(), grid if isinstance(grid, Meter) else None
     if kind in MIDI:
         write_midi(path, notes, title=title, texts=texts, grid=grid)
     elif kind in SOUNDS:
@@ -47,10 +47,10 @@ def save_music(
     elif kind in SCORES:
         from .score import write_score
 
-        write_score(path, notes, title=title)
+        write_score(path, notes, title=title, meter=meter)
     elif kind in PICTURES:
         from .roll import write_roll
 
-        write_roll(path, notes, title=title, prompt_seconds=prompt_seconds)
+        write_roll(path, notes, title=title, prompt_seconds=prompt_seconds, meter=meter)
     else:
         raise RequestError(f"{path}: a piece is saved as {', '.join(ENDINGS)}, by the ending of its name")

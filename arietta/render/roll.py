@@ -3,13 +3,14 @@
     write_roll("piece.png", notes, title="Arietta", prompt_seconds=12.5)
 
 A roll is laid out once, as boxes, lines and text (`canvas`), so both forms look alike. Long pieces run over several
-systems, as in a score. Same notes, same bytes. The notation of times and pitches for people stands here too.
+systems, as in a score. Same notes, same bytes. Where the music has a metre the axis counts bars, else seconds. The
+notation of times and pitches for people stands here too.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +19,7 @@ import numpy as np
 
 from ..errors import RequestError
 from ..files import write_file
+from ..music.meter import Meter
 from ..music.notes import Notes
 from .canvas import Box, Drawing, Line, Shape, Text, drawing_png, drawing_svg
 
@@ -30,6 +32,8 @@ MOST_SYSTEMS = 12  # longer pieces are drawn narrower instead
 LONGEST_SINGLE, LONGEST_SYSTEM = 45.0, 35.0  # seconds of a lone system, and of one among several where they are few
 FEWEST_PITCHES = 29  # a melody of few notes is not blown up beyond two octaves and a bit
 TICK_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800)
+BAR_STEPS = (1, 2, 4, 8, 16, 32, 64, 128)  # from one bar with a number to the next
+NUMBER_SPACING = 28.0  # at least, between two numbers of bars
 LABEL_SPACING = 52.0  # at least, between two labels of the time axis
 BLACK_KEYS = (1, 3, 6, 8, 10)
 
@@ -42,27 +46,34 @@ KEY_EDGE, EBONY = "#b9b4ac", "#3a363f"
 
 
 def roll_svg(
-    notes: Notes, *, title: str = "", prompt_seconds: float = 0.0, marked: Collection[int] = frozenset()
+    notes: Notes,
+    *,
+    title: str = "",
+    prompt_seconds: float = 0.0,
+    marked: Collection[int] = frozenset(),
+    meter: Meter | None = None,
 ) -> str:
     """Draw a piano roll as an SVG document; what begins before `prompt_seconds` is shaded as the prompt.
 
-    Notes whose index is in `marked` stand in a blue frame.
+    Notes whose index is in `marked` stand in a blue frame. The axis counts the bars of `meter`, seconds without one.
     """
-    return drawing_svg(roll_drawing(notes, title=title, prompt_seconds=prompt_seconds, marked=marked))
+    return drawing_svg(roll_drawing(notes, title=title, prompt_seconds=prompt_seconds, marked=marked, meter=meter))
 
 
-def roll_png(notes: Notes, *, title: str = "", prompt_seconds: float = 0.0) -> bytes:
+def roll_png(notes: Notes, *, title: str = "", prompt_seconds: float = 0.0, meter: Meter | None = None) -> bytes:
     """Draw the same piano roll as a PNG, 2,400 pixels wide."""
-    return drawing_png(roll_drawing(notes, title=title, prompt_seconds=prompt_seconds))
+    return drawing_png(roll_drawing(notes, title=title, prompt_seconds=prompt_seconds, meter=meter))
 
 
-def write_roll(path: str | Path, notes: Notes, *, title: str = "", prompt_seconds: float = 0.0) -> None:
+def write_roll(
+    path: str | Path, notes: Notes, *, title: str = "", prompt_seconds: float = 0.0, meter: Meter | None = None
+) -> None:
     """Write a piano roll, atomically, as the ending of `path` says; RequestError unless .png or .svg."""
     path = Path(path)
     if path.suffix.lower() == ".svg":
-        content = roll_svg(notes, title=title, prompt_seconds=prompt_seconds).encode()
+        content = roll_svg(notes, title=title, prompt_seconds=prompt_seconds, meter=meter).encode()
     elif path.suffix.lower() == ".png":
-        content = roll_png(notes, title=title, prompt_seconds=prompt_seconds)
+        content = roll_png(notes, title=title, prompt_seconds=prompt_seconds, meter=meter)
     else:
         raise RequestError(f"{path}: a piano roll ends in .png or .svg")
     write_file(path, content, RequestError)
@@ -114,15 +125,22 @@ def velocity_colours() -> tuple[str, ...]:
 
 
 def roll_drawing(
-    notes: Notes, *, title: str = "", prompt_seconds: float = 0.0, marked: Collection[int] = frozenset()
+    notes: Notes,
+    *,
+    title: str = "",
+    prompt_seconds: float = 0.0,
+    marked: Collection[int] = frozenset(),
+    meter: Meter | None = None,
 ) -> Drawing:
     """Lay out a piano roll: heading, legend, and one system below the other."""
     scale = _Scale.of(notes)
+    bar_lines = None if meter is None else meter.bar_lines(notes.seconds).tolist()
     shapes: list[Shape] = [*_heading(notes, title)]
     for index in range(scale.systems):
         system = _System(scale, index)
         shapes += system.background(prompt_seconds)
-        shapes += system.time_axis()
+        shapes += system.time_axis() if bar_lines is None else system.bar_axis(bar_lines)
+        shapes += system.octave_lines()
         shapes += system.prompt_edge(prompt_seconds)
         shapes += system.keyboard()
         shapes += system.pedal(notes)
@@ -221,7 +239,7 @@ class _System:
         yield Box(LEFT, self.pedal_top, self.right - LEFT, PEDAL_HEIGHT, PEDAL_ROW)
 
     def time_axis(self) -> Iterator[Shape]:
-        """Labelled ticks, fine lines between them so that neither crowd, and a line below every C."""
+        """Labelled ticks, and fine lines between them so that neither crowd."""
         scale, bottom = self.scale, self.pedal_top + PEDAL_HEIGHT
         labelled = next((step for step in TICK_SECONDS if step * scale.per_second >= LABEL_SPACING), 3600)
         divisors = (step for step in TICK_SECONDS if labelled % step == 0)
@@ -234,9 +252,25 @@ class _System:
                 yield Text(x, bottom + 14, text, 10, anchor="middle")
             elif tick % fine == 0:
                 yield Line(x, self.top, x, self.bottom, SECOND_LINE)
+
+    def bar_axis(self, bar_lines: Sequence[float]) -> Iterator[Shape]:
+        """A line where each bar begins, and as many of their numbers as have room."""
+        bottom = self.pedal_top + PEDAL_HEIGHT
+        width = self.scale.per_second * (bar_lines[-1] - bar_lines[0]) / max(len(bar_lines) - 1, 1)
+        step = next((step for step in BAR_STEPS if step * width >= NUMBER_SPACING), BAR_STEPS[-1])
+        for index, second in enumerate(bar_lines):
+            if self.start <= second < min(self.stop, self.scale.end):
+                x, is_labelled = self.x(second), index % step == 0
+                end = bottom + 3 if is_labelled else self.bottom
+                yield Line(x, self.top, x, end, LABELLED_LINE if is_labelled else SECOND_LINE)
+                if is_labelled:
+                    yield Text(x, bottom + 14, str(index + 1), 10, anchor="middle")
+
+    def octave_lines(self) -> Iterator[Shape]:
+        """A line below every C."""
         for pitch in self.pitches:
             if pitch % 12 == 0:
-                y = self.y(pitch) + scale.key
+                y = self.y(pitch) + self.scale.key
                 yield Line(LEFT, y, self.right, y, OCTAVE_LINE)
 
     def prompt_edge(self, prompt_seconds: float) -> Iterator[Shape]:

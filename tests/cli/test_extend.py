@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from arietta.cli import main
+from arietta.errors import RequestError
+from arietta.generation.verbs import extend
 from arietta.model.engine import OnnxEngine
 from arietta.music.meter import KeySignature, Meter, Tempo, TimeSignature
 from arietta.music.midi import midi_bytes, read_meter, read_midi
@@ -78,3 +80,46 @@ def test_given_music_is_moved_to_the_key_first(
     assert '"transposed": -2' in (tmp_path / "b.mid").read_bytes().decode("latin-1")
     assert main(words) == 2
     assert "say which" in capsys.readouterr().err
+
+
+def test_bars_are_a_length_and_a_moment_where_the_music_has_a_metre(
+    tmp_path: Path, filling_engine: OnnxEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    meter = Meter((TimeSignature(0.0, 3, 4),), (Tempo(0.0, 0.5),))
+    onset = 0.5 * np.arange(24)
+    given = Notes.of(onset, np.full(24, 0.4), 60 + np.arange(24) % 12, np.full(24, 64))
+    (tmp_path / "a.mid").write_bytes(midi_bytes(given, grid=meter))
+    words = ["extend", str(tmp_path / "a.mid"), "--model", str(filling_engine.bundle.path), "--seed", "1"]
+    for asked, end in ((["--bars", "4"], 18.0), (["--at", "bar", "5", "--bars", "2"], 9.0)):
+        assert main([*words, *asked, "-o", str(tmp_path / "b.mid")]) == 0
+        notes = read_midi(tmp_path / "b.mid")
+        assert notes.seconds == pytest.approx(end, abs=0.06)  # the last key may be up 50 ms before
+        kept = read_meter(tmp_path / "b.mid")
+        assert kept is not None and kept.signatures == meter.signatures
+    (take,) = extend(tmp_path / "a.mid", bars=4, seed=1, model=filling_engine)
+    assert take.notes.seconds == pytest.approx(18.0, abs=0.06)
+    regenerated = ["regenerate", *words[1:], "--from", "bar", "3", "--to", "bar 5", "-o", str(tmp_path / "b.mid")]
+    assert main(regenerated) == 0
+    stays = (onset < 3.0) | (onset >= 6.0)
+    assert set(onset[stays].round(2)) <= set(read_midi(tmp_path / "b.mid").onset.round(2))
+    (tmp_path / "plain.mid").write_bytes(midi_bytes(given))
+    for asked, sentence in (
+        (["--bars", "4", "--notes", "3"], "not allowed with argument"),
+        (["--bars", "0"], "bars must lie in 1-2000, not 0"),
+        (["--at", "bar", "99"], "bar 99: the music has bars 1 to 8"),
+    ):
+        assert exit_code([*words, *asked]) == 2
+        assert sentence in capsys.readouterr().err
+    words[1] = str(tmp_path / "plain.mid")
+    for asked, sentence in ((["--bars", "4"], "that has a metre"), (["--at", "bar 2"], "has no bars that are known")):
+        assert main([*words, *asked]) == 2
+        assert sentence in capsys.readouterr().err
+    with pytest.raises(RequestError, match="one of them alone"):
+        extend(tmp_path / "a.mid", bars=4, notes=3, model=filling_engine)
+
+
+def exit_code(words: list[str]) -> object:
+    try:
+        return main(words)
+    except SystemExit as ended:
+        return ended.code

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from arietta.cli import main
+from arietta.music.meter import Meter, Tempo, TimeSignature
 from arietta.music.midi import midi_bytes, read_meter, read_midi
 from arietta.music.notes import Notes
 from arietta.names import is_shown
@@ -203,3 +204,25 @@ def test_midi_of_itself_is_refused_and_so_are_absurd_grids(piece: Path, capsys: 
         with pytest.raises(SystemExit) as ended:
             said(capsys, piece, "-o", piece.with_name("b.mid"), "--grid", grid)
         assert ended.value.code == 2 and sentence in capsys.readouterr().err
+
+
+def test_a_metre_is_corrected_by_hand_and_the_file_keeps_it(
+    tmp_path: Path, waltz: Notes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    meter = Meter((TimeSignature(0.0, 3, 4),), (Tempo(0.0, 0.5),))
+    (tmp_path / "a.mid").write_bytes(midi_bytes(waltz, grid=meter))
+    words = ["render", str(tmp_path / "a.mid"), "-o", str(tmp_path / "b.mid")]
+    assert main([*words, "--beats", "double", "--downbeat", "1"]) == 0
+    kept = read_meter(tmp_path / "b.mid")
+    assert kept is not None and kept.tempos[0].quarter == pytest.approx(0.25)
+    assert kept.bar_lines(2.0)[:2].tolist() == pytest.approx([0.25, 1.0])
+    assert np.abs(read_midi(tmp_path / "b.mid").onset - waltz.onset).max() <= 0.001
+    assert main([*words, "--downbeat=-1"]) == 0
+    kept = read_meter(tmp_path / "b.mid")
+    assert kept is not None and kept.bar_lines(2.0)[0] == pytest.approx(1.0)
+    # Without a metre it is the found one that is corrected.
+    (tmp_path / "a.mid").write_bytes(midi_bytes(waltz))
+    assert main([*words, "--beats", "half"]) == 0 and read_meter(tmp_path / "b.mid") is not None
+    (tmp_path / "a.mid").write_bytes(midi_bytes(Notes.of()))
+    assert main([*words, "--beats", "half"]) == 2
+    assert "no notes whose beats" in capsys.readouterr().err

@@ -15,7 +15,6 @@ from arietta.evaluation.statistics import (
     first_20_minutes,
     main_signature,
     measure_in_beats,
-    shift_meter,
     written_length_classes,
 )
 from arietta.music.meter import Meter, Tempo, TimeSignature
@@ -45,7 +44,7 @@ def test_the_example_measures_what_it_does_by_hand() -> None:
 @given(st.floats(0.3, 3), st.floats(0, 50))
 def test_pace_and_beginning_change_the_tempo_alone(factor: float, seconds: float) -> None:
     slower = Meter(BARS.signatures, tuple(Tempo(one.seconds * factor, one.quarter * factor) for one in BARS.tempos))
-    found = measure_in_beats(shift(stretch(WRITTEN, factor), seconds), shift_meter(slower, seconds))
+    found = measure_in_beats(shift(stretch(WRITTEN, factor), seconds), slower.shifted(seconds))
     usual = measure_in_beats(WRITTEN, BARS)
     assert found.pop("tempo") * factor == pytest.approx(usual.pop("tempo"))
     for name, value in usual.items():

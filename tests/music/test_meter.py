@@ -202,14 +202,14 @@ def test_beats_are_dotted_where_bars_are_of_three_eighths(signature: tuple[int, 
 
 
 def test_a_metre_is_moved_with_its_music() -> None:
-    later = METER.shifted(2.5)
+    later = METER.shifted(2.5).from_zero()
     assert [mark.seconds for mark in later.signatures] == [2.5, 3.0, 12.0] and later.keys[1].seconds == 12.0
     assert later.quarters([2.5, 9.0, 11.0]).tolist() == METER.quarters([0.0, 6.5, 8.5]).tolist()
 
 
 @pytest.mark.parametrize(("seconds", "begin"), [(-0.5, 0.0), (-0.6, 1.4), (-2.0, 0.0), (-6.6, 2.9), (-9.5, 0.0)])
 def test_a_metre_that_is_moved_to_before_0_begins_with_a_bar(seconds: float, begin: float) -> None:
-    earlier = METER.shifted(seconds)
+    earlier = METER.shifted(seconds).from_zero()
     assert earlier.tempos[0].seconds == pytest.approx(begin)
     first = earlier.signatures[0]
     assert (first.seconds, first.beats) == (pytest.approx(begin), 2 if seconds < -6 else 3)
@@ -219,3 +219,8 @@ def test_a_metre_that_is_moved_to_before_0_begins_with_a_bar(seconds: float, beg
     middle = 20.0
     place = METER.quarters(middle - seconds) - METER.quarters(begin - seconds)
     assert earlier.quarters(middle) == pytest.approx(place)
+
+
+def test_bars_are_counted_after_the_pickup() -> None:
+    assert METER.bar_lines(9.0).tolist() == [0.5, 2.0, 3.5, 5.0, 6.5, 9.5, 11.5]
+    assert METER.bar_lines(14.0).tolist() == [0.5, 2.0, 3.5, 5.0, 6.5, 9.5, 11.5, 13.5, 15.5]

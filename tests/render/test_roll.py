@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from arietta.errors import RequestError
+from arietta.music.meter import Meter, Tempo, TimeSignature
 from arietta.music.notes import Notes
 from arietta.render.canvas import PNG_SCALE, Box, Drawing, Line, Text
 from arietta.render.roll import (
@@ -142,6 +143,17 @@ def test_a_note_held_over_the_end_of_a_system_goes_on_in_the_next() -> None:
 def test_the_axes_name_octaves_and_seconds() -> None:
     texts = labels(roll_drawing(Notes.of([0.0, 1.0], [5, 5], [24, 108], [64, 64])))
     assert {"C1", "C4", "C8", "0 s", "5 s"} <= set(texts)
+
+
+def test_with_a_metre_the_axis_counts_bars_and_no_seconds() -> None:
+    meter = Meter((TimeSignature(0.0, 1, 4), TimeSignature(0.5, 3, 4)), (Tempo(0.0, 0.5),))
+    drawing = roll_drawing(Notes.of([0.0, 8.5], [0.5, 1.5], [60, 72], [64, 64]), meter=meter)
+    assert [text for text in labels(drawing) if text.isdigit()][-7:] == ["1", "2", "3", "4", "5", "6", "7"]
+    assert not [text for text in labels(drawing) if text.endswith(" s")]
+    # Numbers of many bars keep their distance.
+    waltz = Meter((TimeSignature(0.0, 3, 4),), (Tempo(0.0, 0.2),))
+    numbers = [text for text in labels(roll_drawing(long_piece(100.0, 50), meter=waltz)) if text.isdigit()]
+    assert {"1", "5", "161"} <= set(numbers) and "2" not in numbers
 
 
 def test_times_beyond_one_system_are_minutes_and_seconds() -> None:

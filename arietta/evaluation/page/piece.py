@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...music.meter import Meter
 from ...music.notes import Notes
 from ...originality.search import Passage
 from ...render.roll import format_onset, format_time, pitch_name
@@ -44,11 +45,12 @@ ABOUT_REAL = (
 
 @dataclass(frozen=True)
 class TitledReport:
-    """A piece with its report, and what to call it."""
+    """A piece with its report, what to call it, and its metre where it has one."""
 
     title: str
     notes: Notes
     report: Report
+    meter: Meter | None = None
 
 
 def report_html(judged: Sequence[TitledReport]) -> str:
@@ -76,7 +78,8 @@ def piece_parts(piece: TitledReport, *, most: int = MOST_NOTES, heading: str = "
         return
     yield tag("dl", *(joined(tag("dt", name.capitalize()), tag("dd", words)) for name, words in sentences.items()))
     yield tag(heading, "Hear and see it", class_="part")
-    yield roll_player(piece.notes, [surprise.note for surprise in report.surprises], most=most, name=piece.title)
+    surprising = [surprise.note for surprise in report.surprises]
+    yield roll_player(piece.notes, surprising, most=most, name=piece.title, meter=piece.meter)
     framed = "Framed notes are those that the model expected least. " if report.surprises else ""
     legend = "Darker notes are louder (brighter ones, on a dark page); thin lines are every C, the strongest middle C; "
     yield tag("p", f"{framed}{legend}the line at the bottom is the sustain pedal.", class_="small")

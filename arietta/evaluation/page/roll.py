@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from ...music.notes import Note, Notes, first, fold_pedal
+from ...music.meter import Meter
+from ...music.notes import Note, Notes, Seconds, first, fold_pedal
 from ...render.roll import BLACK_KEYS, format_time
 from .html import Markup, joined, tag
 
@@ -25,17 +26,22 @@ PEDAL_ROWS = 3
 LEAST_ROWS = 30
 
 
-def roll_player(notes: Notes, marked: Sequence[Note] = (), *, most: int = MOST_NOTES, name: str) -> Markup:
-    """Draw the first `most` notes, frame those of `marked`, and give them to the page's player; "" of no notes."""
+def roll_player(
+    notes: Notes, marked: Sequence[Note] = (), *, most: int = MOST_NOTES, name: str, meter: Meter | None = None
+) -> Markup:
+    """Draw the first `most` notes, frame those of `marked`, and give them to the page's player; "" of no notes.
+
+    With a metre each bar begins with a line, and each system with the number of its first bar.
+    """
     drawn = first(notes, most)
     if not len(drawn):
         return Markup()
     end = drawn.seconds
     # A short piece is one system; a long one has longer systems, so that the page does not grow without end.
     seconds = max(math.ceil(end), 1) if end <= LONE_SECONDS else max(SECONDS, math.ceil(end / MOST_SYSTEMS))
-    frame = _Frame(drawn, seconds)
+    frame = _Frame(drawn, seconds, np.zeros(0) if meter is None else meter.bar_lines(end))
     systems = [
-        tag("div", tag("span", format_time(start), class_="at"), frame.system(drawn, marked, start), class_="system")
+        tag("div", tag("span", frame.label(start), class_="at"), frame.system(drawn, marked, start), class_="system")
         for start in range(0, max(math.ceil(end), 1), seconds)
     ]
     cut = len(notes) - len(drawn)
@@ -75,11 +81,12 @@ def _numbers(notes: Notes) -> str:
 class _Frame:
     """Where pitches and times lie in every system of a piece."""
 
-    def __init__(self, notes: Notes, seconds: int) -> None:
+    def __init__(self, notes: Notes, seconds: int, bar_lines: Seconds) -> None:
         low, high = int(notes.pitch.min()) - 1, int(notes.pitch.max()) + 1
         missing = max(LEAST_ROWS - (high - low + 1), 0)
         self.low, self.high = low - missing // 2, high + (missing + 1) // 2
         self.seconds, self.width = seconds, seconds * HUNDREDTHS
+        self._bar_lines = bar_lines
         self.lanes = self._lines("lane", (pitch for pitch in self._pitches() if pitch % 12 in BLACK_KEYS))
         self.octaves = self._lines("octave", (pitch for pitch in self._pitches() if pitch % 12 == 0 and pitch != 60))
         self.middle = self._lines("middle", (pitch for pitch in self._pitches() if pitch == 60))
@@ -87,7 +94,8 @@ class _Frame:
     def system(self, notes: Notes, marked: Sequence[Note], start: int) -> Markup:
         height = self.high - self.low + 1 + PEDAL_ROWS
         frames = [self._mark(note, start) for note in marked if start <= note.onset < start + self.seconds]
-        drawn = joined(self.lanes, self.octaves, self.middle, *self._notes(notes, start), *frames)
+        lines = (self.lanes, self.octaves, self.middle, self._bars(start))
+        drawn = joined(*lines, *self._notes(notes, start), *frames)
         return tag(
             "svg",
             tag("g", drawn, self._pedal(notes, start), transform="translate(0 .5)"),
@@ -95,6 +103,17 @@ class _Frame:
             preserveAspectRatio="none",
             aria_hidden="true",
         )
+
+    def label(self, start: int) -> str:
+        """When a system begins, and which bar is the first that begins in it."""
+        bar = int(np.searchsorted(self._bar_lines, start))
+        is_there = bar < len(self._bar_lines) and self._bar_lines[bar] < start + self.seconds
+        return f"{format_time(start)}, bar {bar + 1}" if is_there else format_time(start)
+
+    def _bars(self, start: int) -> Markup:
+        inside = self._bar_lines[(self._bar_lines >= start) & (self._bar_lines < start + self.seconds)]
+        left, height = np.rint((inside - start) * HUNDREDTHS).astype(int).tolist(), self.high - self.low + 1
+        return tag("path", class_="bar", d="".join(f"M{x} 0v{height}" for x in left)) if left else Markup()
 
     def _pitches(self) -> range:
         return range(self.low, self.high + 1)

@@ -1,1 +1,1 @@
-"""Written scores, played with touch."""
+"""Written time: scores played with touch, and lengths in bars."""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from arietta.evaluation.page.roll import MOST_SYSTEMS, roll_player
+from arietta.music.meter import Meter, Tempo, TimeSignature
 from arietta.music.notes import Note, Notes, fold_pedal
 from tests.support.tunes import tune
 
@@ -86,3 +87,13 @@ def test_the_piano_needs_its_first_key_and_its_last() -> None:
 def test_a_name_stays_text() -> None:
     page = roll_player(tune(1, 5), name='"><script>alert(1)</script>')
     assert page.count("<script") == 1
+
+
+def test_with_a_metre_bars_have_lines_and_systems_the_number_of_their_first_bar() -> None:
+    meter = Meter((TimeSignature(0.5, 3, 4),), (Tempo(0.5, 0.5),))
+    notes = Notes.of([0.5, 30.0], [1.0, 10.0], [60, 60], [64, 64])
+    page = roll_player(notes, name="waltz", meter=meter)
+    lines = [re.findall(r"M(\d+) 0v\d+", path) for path in re.findall(r'class="bar" d="([^"]+)"', page)]
+    assert lines[0][:3] == ["50", "200", "350"] and lines[1][0] == "0"
+    assert re.findall(r'class="at">([^<]+)<', page) == ["0:00, bar 1", "0:20, bar 14"]
+    assert "bar" not in re.findall(r'class="at">([^<]+)<', roll_player(notes, name="none"))[0]
