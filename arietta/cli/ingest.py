@@ -6,6 +6,7 @@ examples:
   arietta ingest my-midi --out mine --composer "Clara Schumann" --licence "CC0 1.0"
   arietta ingest maestro-v3.0.0 --shard 3/16 --out part-3    the third of sixteen parts, for as many machines
   arietta ingest --merge part-* --out corpus                 all the parts together: the same bytes as read on one
+  arietta ingest s3://music/midis --cluster auto --out corpus     read by the machines of a Ray cluster: the same bytes
 
 Every file gets a line in CORPUS/manifest.jsonl: kept, with composer, title, work and side of the split, or rejected
 with the reason. Duplicates are dropped, and no work stands on two sides. Run again, it reads only what changed.
@@ -44,6 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parts = parser.add_mutually_exclusive_group()
     parts.add_argument("--shard", default="", metavar="K/N", help="read every N-th file, from the K-th on, into a part")
     parts.add_argument("--merge", nargs="+", default=[], metavar="PART", help="merge all parts of a corpus")
+    parts.add_argument(
+        "--cluster", default="", metavar="ADDRESS",
+        help="read on a Ray cluster: auto (that of this machine), HOST:PORT, or local, which starts one here; folders "
+        "may then be addresses of object stores",
+    )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -60,6 +66,10 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.shard:
             shard = Shard.parse(arguments.shard)
             count = read_part(arguments.folders, arguments.out, config, shard, progress)
+        elif arguments.cluster:
+            from ..cluster.ingest import ingest_on_cluster
+
+            report = ingest_on_cluster(arguments.folders, arguments.out, config, arguments.cluster, progress)
         elif arguments.merge:
             report = merge_parts(arguments.merge, arguments.out, progress)
         else:

@@ -53,6 +53,7 @@ class IngestConfig:
     names: tuple[str, ...] = ()
 
 
+Labelling = Callable[[SourceFile, str], Label]  # of a file, by its SHA-256 too
 _UNASSIGNED = Assignment()
 
 
@@ -87,23 +88,30 @@ def ingest(
         return decide_corpus(files, labels, config, unfinished, writer)
 
 
-def find_labelled(
-    folders: Sequence[str | Path], config: IngestConfig
-) -> tuple[list[SourceFile], Callable[[SourceFile, str], Label]]:
+def find_labelled(folders: Sequence[str | Path], config: IngestConfig) -> tuple[list[SourceFile], Labelling]:
     """List the MIDI files in `folders`, and return what labels one of them, by its SHA-256 too.
 
     Raises CorpusError where a folder cannot be read or has none, or where there are not as many names as folders.
     """
+    names = folder_names(folders, config)
+    tables = {name: read_maestro_table(Path(folder)) for name, folder in zip(names, folders, strict=True)}
+    return find_files(folders, names), labelling(tables, config)
+
+
+def folder_names(folders: Sequence[str | Path], config: IngestConfig) -> tuple[str, ...]:
+    """Return what the manifest calls the folders; raises CorpusError unless each has a name of its own."""
     names = config.names or tuple(str(folder) for folder in folders)
     if len(names) != len(folders) or len(set(names)) != len(names):
         raise CorpusError(
             f"{len(folders)} folders and {len(set(names))} different names; give each folder its own name"
         )
-    tables = {name: read_maestro_table(Path(folder)) for name, folder in zip(names, folders, strict=True)}
+    return names
+
+
+def labelling(tables: Mapping[str, Mapping[str, Label]], config: IngestConfig) -> Labelling:
+    """Return what labels a file, given the tables in each folder, by its name, and what the user says of all files."""
     overrides = {"composer": config.composer, "source": config.source, "licence": config.licence}
-    return find_files(folders, names), lambda source, sha256: label_file(
-        source.file, sha256, tables[source.folder], overrides
-    )
+    return lambda source, sha256: label_file(source.file, sha256, tables[source.folder], overrides)
 
 
 def decide_corpus(

@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from typing import Any
 from ..errors import CorpusError
 from ..untrusted import parse_object
 from .columns import ColumnWriter
-from .ingest import IngestConfig, decide_corpus, find_labelled
+from .ingest import IngestConfig, Labelling, decide_corpus, find_labelled
 from .labels import Label
 from .reader import (
     MOMENTS,
@@ -60,6 +60,10 @@ class Shard:
             raise CorpusError(f"{text!r} names no part; write NUMBER/COUNT, as in 3/16")
         return cls(int(match[1]), int(match[2]))
 
+    def share(self, sources: Sequence[SourceFile]) -> Sequence[SourceFile]:
+        """Return the files that this part is of."""
+        return sources[self.number - 1 :: self.count]
+
 
 @dataclass(frozen=True)
 class _Part:
@@ -85,23 +89,46 @@ def read_part(
     """
     out = Path(out)
     sources, label = find_labelled(folders, config)
-    chosen = sources[shard.number - 1 :: shard.count]
+    workers = config.workers or os.cpu_count() or 1
+
+    def read(folder: Path) -> list[ReadFile]:
+        with StoreWriter(folder) as writer:
+            return read_files(shard.share(sources), out, folder, writer, workers, progress)
+
+    return write_part(out, shard, agree(sources, config), label, read)
+
+
+def agree(sources: Sequence[SourceFile], config: IngestConfig) -> dict[str, Any]:
+    """Say what all parts of a corpus must have alike: the reader, the options and the files."""
     listed = "\n".join(f"{source.folder}\t{source.file}\t{source.size}" for source in sources)
-    header = {
-        "shard": [shard.number, shard.count],
-        "agreed": {
-            "reader": READER_VERSION,
-            "options": {name: option for name, option in asdict(config).items() if name != "workers"},
-            "files": len(sources),
-            "listing": hashlib.sha256(os.fsencode(listed)).hexdigest(),
-        },
+    return {
+        "reader": READER_VERSION,
+        "options": {name: option for name, option in asdict(config).items() if name != "workers"},
+        "files": len(sources),
+        "listing": hashlib.sha256(os.fsencode(listed)).hexdigest(),
     }
-    with replace_corpus(out, LISTING) as unfinished, StoreWriter(unfinished) as writer:
-        files = read_files(chosen, out, unfinished, writer, config.workers or os.cpu_count() or 1, progress)
+
+
+def write_part(
+    out: Path, shard: Shard, agreed: Mapping[str, Any], label: Labelling, read: Callable[[Path], list[ReadFile]]
+) -> int:
+    """Make the part `out`, whose columns `read` puts into the folder that it is given; return how many files it has."""
+    with replace_corpus(out, LISTING) as unfinished:
+        files = read(unfinished)
+        header = {"shard": [shard.number, shard.count], "agreed": agreed}
         lines = [asdict(file) | {"label": asdict(label(file.source, file.sha256))} for file in files]
         text = "".join(json.dumps(line) + "\n" for line in [header, *lines])
         (unfinished / LISTING).write_text(text, encoding="ascii")
-    return len(chosen)
+    return len(files)
+
+
+def is_part(path: Path, shard: Shard, agreed: Mapping[str, Any]) -> bool:
+    """Tell whether a part is there already, whole, and of these files."""
+    try:
+        part = _open_part(path)
+    except CorpusError:
+        return False
+    return part.shard == shard and part.agreed == json.loads(json.dumps(agreed))
 
 
 def merge_parts(

@@ -36,9 +36,11 @@ ROOMS = {
     "train": "base music codecs render model originality generation evaluation corpus",
     "serve": "base music codecs render model originality generation evaluation",
     "client": "base music codecs render model originality generation evaluation",
-    "cli": "base music codecs render corpus model originality generation evaluation train serve client",
+    "cluster": "base music codecs render corpus model originality generation evaluation train serve",
+    "cli": "base music codecs render corpus model originality generation evaluation train serve client cluster",
     "__init__": "base music codecs render model originality generation evaluation client",
-    "__main__": "base music codecs render corpus model originality generation evaluation train serve client cli",
+    "__main__": "base music codecs render corpus model originality generation evaluation train serve client cluster "
+    "cli",
 }
 # Packages from elsewhere -> the rooms, or the modules, that may import them.
 HOMES = {
@@ -61,6 +63,8 @@ HOMES = {
     "prometheus_client": "serve.jobs.metrics",
     "filelock": "serve.jobs.history",
     "psutil": "serve.jobs.upload serve.connections",
+    "ray": "cluster.connection",
+    "fsspec": "cluster.stores",
 }
 DISTRIBUTIONS = {
     "PIL": "pillow",
@@ -82,6 +86,8 @@ EXTRAS = (
     "verovio",
     "filelock",
     "psutil",
+    "ray",
+    "fsspec",
 )
 
 
@@ -207,7 +213,9 @@ def test_every_import_from_elsewhere_is_declared_and_every_runtime_dependency_is
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     base = {declared(line) for line in project["dependencies"]}
     extras = {
-        declared(line) for extra in ("serve", "score", "train") for line in project["optional-dependencies"][extra]
+        declared(line)
+        for extra in ("serve", "score", "train", "cluster")
+        for line in project["optional-dependencies"][extra]
     }
     used = {DISTRIBUTIONS.get(name, name) for module in modules() for name in foreign(module)}
     assert used <= base | extras, f"not declared: {sorted(used - base - extras)}"
