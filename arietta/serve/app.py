@@ -33,7 +33,8 @@ EXPOSED_HEADERS = ("Content-Disposition", "ETag", "Location", "Retry-After", "X-
 
 def create_app(service: Service, access: Access | None = None) -> FastAPI:
     """Return the app; it opens and closes the service."""
-    access, queues = access or Access(), WorkQueues.of(service.limits)
+    access = access or Access()
+    queues = WorkQueues.of(service.limits, lambda: service.scheduler.is_stopping)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from .jobs.limits import Limits
-from .jobs.scheduler import FullError
+from .jobs.scheduler import FullError, StoppingError
 
 NICENESS = 10  # of the threads: composing keeps its processor
 Result = TypeVar("Result")
@@ -28,8 +28,17 @@ Result = TypeVar("Result")
 class WorkQueue:
     """Runs work of one kind in the order that the module describes; used in one event loop only."""
 
-    def __init__(self, name: str, *, threads: int, capacity: int, most_per_client: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        threads: int,
+        capacity: int,
+        most_per_client: int,
+        is_stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._name, self._capacity, self._most_per_client = name, capacity, most_per_client
+        self._is_stopping = is_stopping
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=_give_way)
         self._free = threads
         self._admitted: Counter[str] = Counter()
@@ -62,9 +71,15 @@ class WorkQueue:
                 self._served.pop(client, None)
 
     async def run(self, client: str, work: Callable[[], Result]) -> Result:
-        """Return what `work` returns; raises FullError where too much is under way."""
+        """Return what `work` returns; raises FullError where too much is under way, StoppingError before it begins."""
+
+        def begin() -> Result:
+            if self._is_stopping():
+                raise StoppingError("the server is stopping")
+            return work()
+
         with self.admitted(client):
-            return await self.turn(client, work)
+            return await self.turn(client, begin)
 
     async def turn(self, client: str, work: Callable[[], Result]) -> Result:
         """Return what `work` returns, for a client who is admitted."""
@@ -108,13 +123,13 @@ class WorkQueues:
     listeners: WorkQueue  # no work, but counted alike
 
     @classmethod
-    def of(cls, limits: Limits) -> WorkQueues:
-        """Return empty queues."""
-        most = limits.work_per_client
+    def of(cls, limits: Limits, is_stopping: Callable[[], bool] = lambda: False) -> WorkQueues:
+        """Return empty queues, in which nothing more begins once the server is stopping."""
+        about: dict[str, Any] = {"most_per_client": limits.work_per_client, "is_stopping": is_stopping}
         return cls(
-            uploads=WorkQueue("uploads", threads=2, capacity=limits.uploads, most_per_client=most),
-            pictures=WorkQueue("files", threads=1, capacity=limits.files, most_per_client=most),
-            sounds=WorkQueue("sounds", threads=1, capacity=limits.files, most_per_client=most),
+            uploads=WorkQueue("uploads", threads=2, capacity=limits.uploads, **about),
+            pictures=WorkQueue("files", threads=1, capacity=limits.files, **about),
+            sounds=WorkQueue("sounds", threads=1, capacity=limits.files, **about),
             listeners=WorkQueue(
                 "streams", threads=1, capacity=limits.listeners, most_per_client=limits.listeners_per_client
             ),

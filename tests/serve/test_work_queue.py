@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from arietta.serve.jobs.limits import Limits
-from arietta.serve.jobs.scheduler import FullError
+from arietta.serve.jobs.scheduler import FullError, StoppingError
 from arietta.serve.work_queue import WorkQueue, WorkQueues
 
 PATIENCE = 30.0
@@ -115,5 +115,24 @@ def test_a_server_has_a_queue_for_each_kind_of_work_and_closing_gives_up_what_wa
         queues.close()
         with pytest.raises(RuntimeError):
             await queues.sounds.run("", lambda: 5)
+
+    run(scene)
+
+
+def test_what_waits_when_the_server_is_told_to_stop_is_refused_when_its_turn_comes() -> None:
+    async def scene() -> None:
+        stopping = threading.Event()
+        queues = WorkQueues.of(Limits(), stopping.is_set)
+        gates = [threading.Event() for _ in range(2)]
+        begun = [asyncio.ensure_future(queues.uploads.run("", lambda gate=gate: gate.wait(PATIENCE))) for gate in gates]
+        late = asyncio.ensure_future(queues.uploads.run("", lambda: True))
+        await asyncio.sleep(0.01)
+        stopping.set()
+        for gate in gates:
+            gate.set()
+        assert await asyncio.gather(*begun) == [True, True]
+        with pytest.raises(StoppingError, match="the server is stopping"):
+            await late
+        queues.close()
 
     run(scene)
