@@ -1,8 +1,9 @@
 """Continuous batching: one thread steps every running job, those of one model together in one batch.
 
 Jobs join and leave between steps. What a job becomes does not depend on the others in its batch (`generation.batch`).
-Prompts are prefilled in a thread of their own before their jobs get a slot, so that a long prompt never holds up the
-others. A client's single short piece beside another's many is stepped apart from those, and has half of the time.
+Prompts are prefilled in a thread of their own before their jobs get a slot, and clients take turns there, so that long
+prompts never hold up the others. A client's single short piece beside another's many is stepped apart from those, and
+has half of the time.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 from ...errors import AriettaError
 from ...generation.batch import Batch
@@ -57,7 +59,7 @@ class Scheduler:
         self._running: dict[Generation, Job] = {}
         self._batches: dict[tuple[str, bool], Batch] = {}  # by their models' names, and whether they are stepped apart
         self._spent = {True: 0.0, False: 0.0}  # seconds, while there are both kinds
-        self._prefill_pool = ThreadPoolExecutor(1, thread_name_prefix="prefill")
+        self._prefills = _Prefills()
         self._prefilled: Future[object] | None = None  # ahead of a piece that may be asked for
         self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
         self._is_closing = False
@@ -87,7 +89,7 @@ class Scheduler:
         self._wake()
         if self._thread.is_alive():
             self._thread.join()
-        self._prefill_pool.shutdown(cancel_futures=True)
+        self._prefills.close()
 
     def submit(self, jobs: Sequence[Job], *, is_resumed: bool = False) -> None:
         """Queue jobs, all or none; raises FullError beyond the limits, which do not bind resumed ones."""
@@ -97,7 +99,7 @@ class Scheduler:
             for job in jobs:
                 attempt = job.attempt
                 if len(attempt.generation.prompt_tokens):
-                    attempt.prefill = self._prefill_pool.submit(start, attempt.generation, job.engine)
+                    attempt.prefill = self._prefills.submit(job.client, partial(start, attempt.generation, job.engine))
                     attempt.prefill.add_done_callback(lambda _: self._wake())
                 self._waiting.append(job)
             self._changed.notify()
@@ -107,7 +109,7 @@ class Scheduler:
         with self._changed:
             is_idle = not any(self.counts) and (self._prefilled is None or self._prefilled.done())
             if is_idle and not self.is_stopping and len(generation.prompt_tokens):
-                self._prefilled = self._prefill_pool.submit(start, generation, engine)
+                self._prefilled = self._prefills.submit("", partial(start, generation, engine))
 
     def check_room(self, client: str, count: int) -> None:
         """Raise FullError where a client may not queue so many more jobs, StoppingError where nobody may."""
@@ -160,6 +162,8 @@ class Scheduler:
             dropped = [job for job in self._waiting if job.is_cancelled]
             self._waiting = deque(job for job in self._waiting if not job.is_cancelled)
         for job in dropped:
+            if job.attempt.prefill is not None:
+                job.attempt.prefill.cancel()  # of no effect where it has begun
             self._end(job, State.CANCELLED)
 
     def _fill_slots(self) -> None:
@@ -265,7 +269,9 @@ class Scheduler:
             # Its slot is free until the next part is prefilled, in the thread in which that keeps nobody waiting.
             self._running.pop(attempt.generation)
             with self._changed:
-                attempt.prefill = self._prefill_pool.submit(_start_next, attempt.generation, job.engine)
+                attempt.prefill = self._prefills.submit(
+                    job.client, partial(_start_next, attempt.generation, job.engine)
+                )
                 attempt.prefill.add_done_callback(lambda _: self._wake())
                 self._waiting.appendleft(job)
 
@@ -273,6 +279,44 @@ class Scheduler:
         self._running.pop(job.attempt.generation, None)
         job.end(state)
         self._on_end(job)
+
+
+class _Prefills:
+    """Prefills one prompt after the other in a thread of its own, of the client who has waited longest for a turn."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="prefill")
+        self._lock = threading.Lock()
+        self._waiting: list[tuple[str, Callable[[], object], Future[object]]] = []
+        self._turns, self._served = 0, dict[str, int]()  # how many there were, and the last one of each who waits
+
+    def submit(self, client: str, work: Callable[[], object]) -> Future[object]:
+        """Queue a client's work; the future says when it is done."""
+        future: Future[object] = Future()
+        with self._lock:
+            self._waiting.append((client, work, future))
+        self._pool.submit(self._run_next)
+        return future
+
+    def _run_next(self) -> None:
+        with self._lock:
+            # `min` takes the first of equals, which has waited longest.
+            turn = min(self._waiting, key=lambda waiting: self._served.get(waiting[0], 0))
+            self._waiting.remove(turn)
+            client, work, future = turn
+            self._turns += 1
+            clients = {waiting[0] for waiting in self._waiting}
+            self._served = {name: last for name, last in self._served.items() if name in clients}
+            self._served[client] = self._turns
+        if future.set_running_or_notify_cancel():
+            try:
+                future.set_result(work())
+            except Exception as error:  # noqa: BLE001 - whoever waits for the future raises it
+                future.set_exception(error)
+
+    def close(self) -> None:
+        """Give up what waits, when what runs has ended."""
+        self._pool.shutdown(cancel_futures=True)
 
 
 def _start_next(generation: Generation, engine: Engine) -> None:

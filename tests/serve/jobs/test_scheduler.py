@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from arietta.generation.batch import Batch
-from arietta.generation.loop import Generation, generate
+from arietta.generation.loop import Generation, generate, start
 from arietta.generation.original import Attempts, Originality
 from arietta.generation.request import Request
 from arietta.model.cache import slot_bytes
@@ -186,6 +186,29 @@ def test_a_prompt_in_a_style_is_heard_in_it_and_in_none_before_its_piece_is_seat
         wait(guided)
     assert guided.state == "done" and len(hearers) == 2
     assert not any(name.startswith("scheduler") for name in hearers)
+
+
+def test_clients_take_turns_in_having_their_prompts_heard_and_who_leaves_is_not_heard(
+    tiny_engine: OnnxEngine, waltz: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, heard = threading.Event(), list[int | None]()
+
+    def start_and_tell(generation: Generation, engine: Any) -> None:
+        assert gate.wait(PATIENCE)
+        heard.append(generation.request.seed)
+        start(generation, engine)
+
+    monkeypatch.setattr("arietta.serve.jobs.scheduler.start", start_and_tell)
+    many = [job(tiny_engine, "much", notes=3, seed=seed, prompt=first(waltz, 7)) for seed in range(4)]
+    one = job(tiny_engine, "little", notes=3, seed=9, prompt=first(waltz, 5))
+    with staged() as scheduler:
+        scheduler.submit(many)
+        scheduler.submit([one])
+        scheduler.cancel(many[1])
+        wait(many[1])
+        gate.set()
+        wait(*many, one)
+    assert heard == [0, 9, 2, 3] and many[1].state == "cancelled"
 
 
 def test_a_prompt_that_cannot_be_heard_fails_alone(
