@@ -4,8 +4,8 @@ A piece is written when it is asked for and once more when it is over, each time
 nothing is written while it is composed. What a kill leaves waiting is composed again from its seed, which gives the
 same bytes: each token is one pass through the network either way, so replaying stored tokens would cost the same.
 
-A spare file is given up where the disk is full, so that a server starts there and pieces can be deleted. A row that
-cannot be read is left out, and costs nothing but itself.
+A spare file is given up where the disk is full, so that pieces can be deleted there; without one a server starts all
+the same, and can only be read until there is room. A row that cannot be read is left out, and costs nothing but itself.
 """
 
 from __future__ import annotations
@@ -151,10 +151,15 @@ class History:
         try:
             self._set_up()
         except sqlite3.Error as error:
-            if not self._give_up_reserve(error):
+            if not _is_without_room(error):
                 raise
+            has_room = self._give_up_reserve(error)
             self._base.close()
             self._base = sqlite3.connect(self._file, timeout=LOCK_SECONDS, check_same_thread=False)
+            if not has_room:
+                # The log's index then lies in memory: what is stored can be read, and written when there is room.
+                self._base.execute("PRAGMA locking_mode = EXCLUSIVE")
+                self._has_failed = True
             self._set_up()
         (verdict,) = self._base.execute("PRAGMA quick_check(1)").fetchone()  # a second for a gigabyte
         if verdict != "ok":
@@ -162,7 +167,9 @@ class History:
 
     def _set_up(self) -> None:
         self._base.text_factory = partial(str, encoding="utf-8", errors="replace")  # a damaged text costs itself alone
-        self._base.execute("PRAGMA auto_vacuum = FULL")  # pieces that are trimmed make the file smaller
+        (is_full,) = self._base.execute("PRAGMA auto_vacuum").fetchone()
+        if not is_full:  # to say it again is a write, for which there may be no room
+            self._base.execute("PRAGMA auto_vacuum = FULL")  # pieces that are trimmed make the file smaller
         self._base.execute("PRAGMA journal_mode = WAL")
         # With WAL, less would lose the last pieces when the power fails.
         self._base.execute("PRAGMA synchronous = FULL")

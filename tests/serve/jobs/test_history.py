@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import sys
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -202,6 +203,30 @@ def test_wherever_the_disk_becomes_full_what_was_stored_stays_and_the_rest_can_b
     history.close()
     history = History(tmp_path)
     assert sorted(piece.id for piece in history.page(20)) == [*stored, "z"]
+    history.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no limit of files")
+def test_on_a_full_disk_without_a_spare_file_it_opens_and_can_be_read(tmp_path: Path) -> None:
+    import resource
+
+    history = History(tmp_path)
+    history.add([record("a")], [[]])
+    history.close()
+    (tmp_path / "reserve").unlink()
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, unlimited[1]))
+    try:
+        history = History(tmp_path)
+        pieces = [piece.id for piece in history.page(9)]
+        with pytest.raises(sqlite3.OperationalError) as raised:
+            history.check_writable()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert pieces == ["a"] and "disk" in str(raised.value)
+    history.check_writable()  # there is room again
+    history.delete("a")
+    assert history.page(9) == [] and (tmp_path / "reserve").exists()
     history.close()
 
 
