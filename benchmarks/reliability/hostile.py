@@ -1,11 +1,13 @@
 """A server while one client does its worst, is killed or has a full disk: what others wait, what is lost, its memory.
 
-    python -m benchmarks.reliability.hostile [--model piano] [--seconds 20] [--only silent listeners ...]
+    python -m benchmarks.reliability.hostile [--model piano] [--seconds 20] [--only silent listeners ...] [--code DIR]
 
 Starts `arietta serve` for each scenario, and once without any ("idle"). The bad client comes from 127.0.0.1; the
 other, from 127.0.0.2, asks for 20 notes and for /healthz again and again. A JSON line for each: how often the bad
 client tried, how many of the other's requests failed, the other's waits (median, 99th percentile, longest), and the
-most memory that the server took. `kills` and `full disk` say instead how many pieces were lost (losses.py).
+most memory that the server took. `kills` and `full disk` say instead how many pieces were lost (losses.py), `cost of
+listeners` how fast a piece is composed, in notes per second, alone and with a thousand who listen. With --code the
+server is that of another checkout, to compare with, and the names of the lines begin with `before/`.
 """
 
 from __future__ import annotations
@@ -13,12 +15,16 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import os
+import selectors
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -34,6 +40,7 @@ from benchmarks.speed.serve import serving
 
 OTHER = "127.0.0.2"  # where the other client comes from
 JSON = {"Content-Type": "application/json"}
+FOR_ROOT = "small disk"  # measured only where it is asked for
 PAUSE = 0.05  # between two requests of the other client
 
 
@@ -146,17 +153,39 @@ def many_pieces(scene: Scene) -> None:
 
 
 def listeners(scene: Scene) -> None:
-    """A thousand listeners to one long piece, from eight addresses."""
-    address = scene.compose({"notes": 10_000}, wait=0)
-    with ExitStack() as opened:
-        for number in range(1_000):
-            scene.tried += 1
-            source = f"127.0.1.{1 + number % 8}"
-            with suppress(OSError):
-                connection = socket.create_connection((scene.host, scene.port), 10, source_address=(source, 0))
-                opened.enter_context(connection)
-                connection.sendall(f"GET {address}/events HTTP/1.1\r\nHost: {scene.host}\r\n\r\n".encode())
+    """A thousand listeners to one long piece."""
+    with listening(scene, scene.compose({"notes": 10_000}, wait=0)):
         scene.is_over.wait()
+
+
+@contextmanager
+def listening(scene: Scene, address: str, count: int = 1_000) -> Iterator[None]:
+    """Let so many listen to a piece, from eight addresses, and read what they are sent."""
+    with ExitStack() as opened:
+        streams, has_left = opened.enter_context(selectors.DefaultSelector()), threading.Event()
+        for number in range(count):
+            scene.tried += 1
+            with suppress(OSError):
+                source = f"127.0.1.{1 + number % 8}", 0
+                stream = opened.enter_context(socket.create_connection((scene.host, scene.port), 10, source))
+                stream.sendall(f"GET {address}/events HTTP/1.1\r\nHost: {scene.host}\r\n\r\n".encode())
+                streams.register(stream, selectors.EVENT_READ)
+        reader = threading.Thread(target=_read_all, args=(streams, has_left))
+        reader.start()
+        yield
+        has_left.set()
+        reader.join()
+
+
+def _read_all(streams: selectors.BaseSelector, has_left: threading.Event) -> None:
+    while streams.get_map() and not has_left.is_set():
+        for key, _ in streams.select(0.1):
+            stream = cast(socket.socket, key.fileobj)
+            data = b""
+            with suppress(OSError):
+                data = stream.recv(2**16)
+            if not data:
+                streams.unregister(stream)
 
 
 SCENARIOS: dict[str, Callable[[Scene], None]] = {
@@ -194,6 +223,28 @@ def measure(name: str, attack: Callable[[Scene], None], model: str, seconds: flo
     return {"name": f"hostile/{name}", "tried": scene.tried, "failed": failed, **figures, "MB": round(memory)}
 
 
+def cost_of_listeners(model: str, seconds: float, count: int = 1_000) -> dict[str, object]:
+    """Compose a long piece alone and with listeners; return its notes per second of both, each the median of three."""
+    with serving(model, 1, most_per_client=Limits.most_per_client) as (address, _):
+        parts = urlsplit(address)
+        scene = Scene(parts.hostname or "", parts.port or 0)
+        speeds: dict[str, list[float]] = {"alone": [], "listened_to": []}
+        for _ in range(3):
+            piece = scene.compose({"notes": 10_000}, wait=0)
+            for name, found in speeds.items():
+                with listening(scene, piece, count) if name == "listened_to" else nullcontext():
+                    begun, before = time.monotonic(), _done(scene, piece)
+                    time.sleep(seconds / 6)
+                    found.append((_done(scene, piece) - before) / (time.monotonic() - begun))
+            scene.ask("DELETE", piece)
+    medians = {name: round(float(np.median(found)), 1) for name, found in speeds.items()}
+    return {"name": "hostile/cost of listeners", "tried": scene.tried, **medians}
+
+
+def _done(scene: Scene, piece: str) -> float:
+    return float(json.loads(scene.ask("GET", piece, source=OTHER)[1])["progress"]["done"])
+
+
 def _sum_up(waits: list[float]) -> Iterator[tuple[str, float]]:
     for label, share in (("p50", 0.5), ("p99", 0.99), ("longest", 1.0)):
         yield label, float(f"{np.quantile(waits, share):.3g}")
@@ -202,16 +253,21 @@ def _sum_up(waits: list[float]) -> Iterator[tuple[str, float]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=DEFAULT_MODEL)
-    names = [*SCENARIOS, *LOSSES]
+    others = {**LOSSES, "cost of listeners": cost_of_listeners}
+    names = [*SCENARIOS, *others]
     parser.add_argument("--seconds", type=float, default=20.0, help="of each scenario (%(default)s)")
-    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME")
+    parser.add_argument("--only", nargs="+", choices=names, metavar="NAME")
+    parser.add_argument("--code", type=Path, metavar="DIR", help="serve the code of that checkout")
     arguments = parser.parse_args()
-    for name in arguments.only:
-        if name in LOSSES:
-            line = LOSSES[name](arguments.model, arguments.seconds)
+    if arguments.code:  # servers load the code of the folder that they are started in; this process has its own
+        os.chdir(arguments.code)
+    for name in arguments.only or [name for name in names if name != FOR_ROOT]:
+        if name in others:
+            line = others[name](arguments.model, arguments.seconds)
         else:
             line = measure(name, SCENARIOS[name], arguments.model, arguments.seconds)
-        print(json.dumps(line | {"commit": commit()}), flush=True)
+        about = {"name": f"before/{line['name']}"} if arguments.code else {"commit": commit()}
+        print(json.dumps(line | about), flush=True)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 `kills` starts a server, lets three clients ask for pieces, kills it (SIGKILL) at a moment that differs each time, and
 so on until the time is over. `full_disk` lets the log of a running server's history grow by n pages and no further
-(RLIMIT_FSIZE, Linux only), asks for pieces, gives the room back, and goes on with another n. Both then look at every
-piece that the server took on: one that does not become done is lost, and one whose file is not what the library
-composes of its seed has other bytes.
+(RLIMIT_FSIZE, Linux only), asks for pieces, gives the room back, and goes on with another n; `small_disk` does so by
+filling a small file system (by root only, so it is not run by default). All then look at every piece that the server
+took on: one that does not become done is lost, and one whose file is not what the library composes of its seed has
+other bytes.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,7 @@ LENGTHS = (3, 12, 40, 90)  # notes of the pieces asked for
 PAGE = 4_096  # bytes of a page of SQLite
 COMPOSED_ANEW = 60  # pieces at most that are compared with what the library composes
 PATIENCE = 120.0  # seconds in which all that is left must become done
+Full = Callable[[psutil.Process, Path, int], AbstractContextManager[None]]
 
 
 @contextmanager
@@ -124,26 +126,67 @@ def _ask_on(asked: _Asked, client: Client, process: subprocess.Popen[str]) -> No
         time.sleep(0.1)
 
 
-def full_disk(model: str, seconds: float) -> dict[str, object]:
+@contextmanager
+def _limit_log(server: psutil.Process, data: Path, pages: int) -> Iterator[None]:
+    """Let the log of a server's history grow by so many pages and no further."""
+    size = (data / "history.sqlite-wal").stat().st_size + pages * PAGE
+    server.rlimit(psutil.RLIMIT_FSIZE, (size, psutil.RLIM_INFINITY))
+    yield
+    server.rlimit(psutil.RLIMIT_FSIZE, (psutil.RLIM_INFINITY, psutil.RLIM_INFINITY))
+
+
+@contextmanager
+def _fill_disk(server: psutil.Process, data: Path, pages: int) -> Iterator[None]:
+    """Fill the file system of a server's data but for so many pages."""
+    filler = data / "filler"
+    with filler.open("wb", buffering=0) as file:
+        with suppress(OSError):
+            while file.write(bytes(PAGE)):
+                pass
+        file.truncate(max(file.tell() - pages * PAGE, 0))
+    yield
+    filler.unlink()
+
+
+def _fill_again(model: str, seconds: float, data: Path, full: Full) -> dict[str, object]:
     """Let a server write n pages and no more, for n from 0 to 24; return how often and what was lost."""
     asked, count = _Asked(), 0
-    with tempfile.TemporaryDirectory() as folder, _server(Path(folder), model) as (client, process):
-        server, wal = psutil.Process(process.pid), Path(folder) / "history.sqlite-wal"
+    with _server(data, model) as (client, process):
+        server = psutil.Process(process.pid)
         asked.ask(client)
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            server.rlimit(psutil.RLIMIT_FSIZE, (wal.stat().st_size + count % 25 * PAGE, psutil.RLIM_INFINITY))
-            for _ in range(3):
-                with suppress(AriettaError):
-                    asked.ask(client)
-            time.sleep(0.5)
-            server.rlimit(psutil.RLIMIT_FSIZE, (psutil.RLIM_INFINITY, psutil.RLIM_INFINITY))
+            with full(server, data, count % 25):
+                for _ in range(3):
+                    with suppress(AriettaError):
+                        asked.ask(client)
+                time.sleep(0.5)
             with suppress(AriettaError):
                 asked.ask(client)
             count += 1
         found = asked.check(client, model)
         memory = round(server.memory_info().rss / 2**20)
-        return {"name": "losses/full disk", "tried": count, "refused": asked.refused, **found, "MB": memory}
+        return {"tried": count, "refused": asked.refused, **found, "MB": memory}
 
 
-LOSSES: dict[str, Callable[[str, float], dict[str, object]]] = {"kills": kills, "full disk": full_disk}
+def full_disk(model: str, seconds: float) -> dict[str, object]:
+    """Limit what the log of the history may grow to, again and again; return what was lost."""
+    with tempfile.TemporaryDirectory() as folder:
+        return {"name": "losses/full disk", **_fill_again(model, seconds, Path(folder), _limit_log)}
+
+
+def small_disk(model: str, seconds: float) -> dict[str, object]:
+    """Fill a file system of 16 MB in memory again and again; return what was lost. For root on Linux alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", folder], check=True)
+        try:
+            return {"name": "losses/small disk", **_fill_again(model, seconds, Path(folder), _fill_disk)}
+        finally:
+            subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+LOSSES: dict[str, Callable[[str, float], dict[str, object]]] = {
+    "kills": kills,
+    "full disk": full_disk,
+    "small disk": small_disk,
+}
