@@ -233,8 +233,9 @@ def cost_of_listeners(model: str, seconds: float, count: int = 1_000) -> dict[st
             piece = scene.compose({"notes": 10_000}, wait=0)
             for name, found in speeds.items():
                 with listening(scene, piece, count) if name == "listened_to" else nullcontext():
+                    time.sleep(seconds / 12)  # first each is sent what there is already
                     begun, before = time.monotonic(), _done(scene, piece)
-                    time.sleep(seconds / 6)
+                    time.sleep(seconds / 12)
                     found.append((_done(scene, piece) - before) / (time.monotonic() - begun))
             scene.ask("DELETE", piece)
     medians = {name: round(float(np.median(found)), 1) for name, found in speeds.items()}

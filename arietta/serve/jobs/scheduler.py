@@ -29,6 +29,7 @@ from .notifier import Notifier
 
 # Seconds between two looks at `is_stopping` where there is nothing to step: a signal handler sets it and wakes nobody.
 POLL = 0.1
+FILL_SECONDS = 0.05  # in which jobs may join; the running ones are stepped before more do
 log = logging.getLogger(__name__)
 
 
@@ -167,8 +168,12 @@ class Scheduler:
             self._end(job, State.CANCELLED)
 
     def _fill_slots(self) -> None:
-        """Let the jobs that can start join their batches, in the order in which they came, while a slot is free."""
-        while (job := self._pop_next()) is not None:
+        """Let the jobs that can start join their batches while a slot is free, for a moment only.
+
+        The first step of many that joined together takes a second, in which nobody else's piece would go on.
+        """
+        begun = time.monotonic()
+        while time.monotonic() - begun < FILL_SECONDS and (job := self._pop_next()) is not None:
             generation = job.attempt.generation
             if job.attempt.prefill is not None and (error := job.attempt.prefill.exception()) is not None:
                 log.error("what %s was given could not be taken in", generation.bundle.name, exc_info=error)

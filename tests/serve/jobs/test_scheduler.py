@@ -188,6 +188,28 @@ def test_a_prompt_in_a_style_is_heard_in_it_and_in_none_before_its_piece_is_seat
     assert not any(name.startswith("scheduler") for name in hearers)
 
 
+def test_pieces_go_on_while_many_join(tiny_engine: OnnxEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    add, step, doings = Batch.add, Batch.step, list[str]()
+
+    def add_slowly(batch: Batch, generation: Generation) -> None:
+        doings.append("add")
+        time.sleep(0.03)
+        add(batch, generation)
+
+    def step_and_tell(batch: Batch) -> Any:
+        doings.append("step")
+        return step(batch)
+
+    monkeypatch.setattr(Batch, "add", add_slowly)
+    monkeypatch.setattr(Batch, "step", step_and_tell)
+    jobs = [job(tiny_engine, notes=8, seed=seed) for seed in range(8)]
+    with staged() as scheduler:
+        scheduler.submit(jobs)
+        wait(*jobs)
+    assert doings.count("add") == 8
+    assert "add add add" not in " ".join(doings)
+
+
 def test_clients_take_turns_in_having_their_prompts_heard_and_who_leaves_is_not_heard(
     tiny_engine: OnnxEngine, waltz: Notes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
