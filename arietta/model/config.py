@@ -36,6 +36,9 @@ class Condition:
     thresholds: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        is_sound = all(isinstance(value, str) for value in self.values)
+        if not is_sound or not all(isinstance(threshold, int | float) for threshold in self.thresholds):
+            raise ConfigError(f"condition {self.name!r} has other values than names, or thresholds that are no numbers")
         least = max(len(self.values) + 1, len(self.thresholds) + 2 if self.thresholds else 1)
         if self.size < least:
             raise ConfigError(f"condition {self.name!r} has {self.size} ids, and its values need {least}")

@@ -158,7 +158,8 @@ class OnnxEngine:
         bound.inputs.write(cache.last, noise, masks)
         bound.inputs.write_sampling(sampling, list(guides) or [Guide(slot) for slot in range(len(cache))])
         bound.inputs.positions.write(cache.filled, cache.position)
-        self.step.run_with_iobinding(bound.binding)
+        with self._refusing():
+            self.step.run_with_iobinding(bound.binding)
         tokens: Rows = bound.inputs.tokens.copy()
         self._advance(cache, tokens, 1)
         return tokens
@@ -221,8 +222,9 @@ class OnnxEngine:
         }
         nll = np.empty((1, *tokens.shape), dtype=np.float32)
         binding = self._feed.io_binding()
-        _bind(binding, cache, arrays | positions.arrays, {"nll": nll})
-        self._feed.run_with_iobinding(binding)
+        with self._refusing():
+            _bind(binding, cache, arrays | positions.arrays, {"nll": nll})
+            self._feed.run_with_iobinding(binding)
         self._advance(cache, targets[:, -1], len(tokens))
         piece_nll: Floats = nll[0]
         return piece_nll
@@ -232,9 +234,19 @@ class OnnxEngine:
         inputs = StepInputs(self.bundle.model, len(cache), self.bundle.sampled_fields)
         binding = self.step.io_binding()
         outputs: dict[str, NDArray[Any]] = {"rows": inputs.tokens, "nll": cache.nll, "logits": cache.logits[:, None]}
-        _bind(binding, cache, inputs.arrays, outputs)
+        with self._refusing():
+            _bind(binding, cache, inputs.arrays, outputs)
         cache.bound = BoundStep(binding, inputs)
         return cache.bound
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        """Say in a sentence that a graph does not take what is bound to it, or fails on it."""
+        try:
+            yield
+        except Exception as error:  # ONNX Runtime raises its own unrelated classes here too
+            reason, remedy = " ".join(str(error).split())[:200], "fetch or export the model again, or free some memory"
+            raise BundleError(f"{self.bundle.path}: ONNX Runtime cannot run it ({reason}); {remedy}") from error
 
     def _advance(self, cache: Cache, tokens: Rows, count: int) -> None:
         cache.last[:, : tokens.shape[1]] = tokens
@@ -276,7 +288,7 @@ def _session(bundle: Bundle, name: str, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what fails is raised, and printed once
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(os.fspath(bundle.path / name), options, providers=["CPUExecutionProvider"])

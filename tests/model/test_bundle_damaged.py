@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from arietta.errors import AriettaError, BundleError
@@ -21,13 +22,14 @@ DESCRIPTIONS: dict[str, Any] = {
     "not text": b"\xff\xfe",
     "not a number": '{"format": NaN}',
 }
+UNNAMED = {"name": "composer", "size": 2, "values": [1], "thresholds": []}
 SETTINGS: dict[str, Any] = {
     "layers": [10**9, 0, -1, "2", 1.5, None, [2], True],
     "width": [10**9, "x", 33],
     "heads": [10**6, 0, None],
     "context": [10**12, 3, "w"],
     "field_sizes": [[], [1], "abc", 5, [10**9] * 4],
-    "conditions": [5, [5], [{"name": "composer"}], [{"name": 5, "size": "x", "values": 1, "thresholds": 2}]],
+    "conditions": [5, [5], [{"name": "composer"}], [{"name": 5, "size": "x", "values": 1, "thresholds": 2}], [UNNAMED]],
     "kind": [5, [], "gpt"],
     "positions": [[], {}],
 }
@@ -66,6 +68,23 @@ def test_a_pipe_in_a_models_folder_is_not_waited_for(copied: Path) -> None:
     os.mkfifo(copied / "card.json")
     with pytest.raises(BundleError, match="not a file but a folder, a pipe or a device"):
         load_bundle(copied)
+
+
+def test_a_graph_that_fails_while_it_runs_is_a_sentence(copied: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    engine = load_engine(load_bundle(copied))
+    no_tokens = np.full((1, 4), 10**6)
+    with pytest.raises(BundleError, match=r"copy: ONNX Runtime cannot run it \(.*fetch or export the model again"):
+        engine.prefill(no_tokens, engine.start([engine.bundle.model.condition_ids()]))
+    assert capfd.readouterr().err == ""
+
+
+def test_a_graph_with_other_inputs_than_described_is_a_sentence(copied: Path) -> None:
+    description = json.loads((copied / "model.json").read_text())
+    description["model"]["layers"] += 1
+    (copied / "model.json").write_text(json.dumps(description))
+    engine = load_engine(load_bundle(copied))
+    with pytest.raises(BundleError, match="copy: ONNX Runtime cannot run it"):
+        engine.score(np.zeros((2, len(engine.bundle.model.field_sizes)), dtype=np.int64))
 
 
 def test_a_damaged_golden_piece_is_a_sentence(copied: Path) -> None:

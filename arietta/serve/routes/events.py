@@ -31,7 +31,7 @@ from .schemas import PieceId, PieceView, ProgressView
 
 KEEP_ALIVE = 15.0  # seconds without an event after which a comment line keeps proxies from closing the stream
 COLLECT_SECONDS = 0.1  # between two packets, so that one carries the notes of several steps
-MOST_PACKETS = 500  # a second, to all listeners: with very many of them packets are rarer
+MOST_PACKETS = 300  # a second, to all listeners: with very many of them packets are rarer
 DESCRIPTION = """Each event as it comes; a finished piece's at once.
 
 - `note`: `[onset, duration, pitch, velocity]`, times in seconds from the piece's beginning, a prompt's notes first
