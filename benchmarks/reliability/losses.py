@@ -76,6 +76,12 @@ class _Asked:
             raise
         self.pieces[piece["id"]] = request
 
+    def try_to_ask(self, client: Client, times: int = 1) -> None:
+        """Ask so many times, whether it is refused or not."""
+        for _ in range(times):
+            with suppress(AriettaError):
+                self.ask(client)
+
     def check(self, client: Client, model: str) -> dict[str, object]:
         """Count, when all are over, those that are not done, and those with other bytes than the library composes."""
         lost, deadline = 0, time.monotonic() + PATIENCE
@@ -121,8 +127,7 @@ def kills(model: str, seconds: float) -> dict[str, object]:
 def _ask_on(asked: _Asked, client: Client, process: subprocess.Popen[str]) -> None:
     """Ask for pieces until the server is gone."""
     while process.poll() is None:
-        with suppress(AriettaError):
-            asked.ask(client)
+        asked.try_to_ask(client)
         time.sleep(0.1)
 
 
@@ -157,12 +162,9 @@ def _fill_again(model: str, seconds: float, data: Path, full: Full) -> dict[str,
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             with full(server, data, count % 25):
-                for _ in range(3):
-                    with suppress(AriettaError):
-                        asked.ask(client)
+                asked.try_to_ask(client, times=3)
                 time.sleep(0.5)
-            with suppress(AriettaError):
-                asked.ask(client)
+            asked.try_to_ask(client)
             count += 1
         found = asked.check(client, model)
         memory = round(server.memory_info().rss / 2**20)
