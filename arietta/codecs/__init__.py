@@ -28,5 +28,7 @@ def load_codec(description: Mapping[str, Any]) -> Codec:
     described = {codec.name: codec for codec in READABLE if codec.describe() == dict(description)}
     if name not in described:
         known = " or ".join(str(codec.describe()) for codec in READABLE if codec.name == name)
-        raise CodecError(f"the {name} codec of this version is {known}, the one described is {dict(description)}")
+        raise CodecError(
+            f"the {name} codec of this version is {known}, the one described is {dict(description)}; export it anew"
+        )
     return described[name]

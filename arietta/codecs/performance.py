@@ -128,7 +128,7 @@ class PerformanceDecoder:
         self._notes_left, self._last_onset = notes_left, self._step
 
     def hold(self, pitch: int, until: float) -> None:
-        raise CodecError("the performance codec does not continue a prompt")
+        raise CodecError("the performance codec does not continue a prompt; the note codec does")
 
     def avoid(self, pitch: int) -> None:
         self._avoided = pitch - LOWEST_PITCH

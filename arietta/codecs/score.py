@@ -124,7 +124,7 @@ class ScoreDecoder:
 
     def plan(self, *, notes_left: int | None = None, until: float | None = None) -> None:
         """Raise CodecError: a score has its own length."""
-        raise CodecError("the length of a performance is that of its score")
+        raise CodecError("the length of a performance is that of its score: ask for none")
 
     def announce_end(self, notes_left: int) -> None:
         """Do nothing: the end of a score is known from the beginning."""
@@ -185,7 +185,7 @@ class ScoreDecoder:
         note = self._find(symbol, at) if symbol < KEY_COUNT and not self.is_ended else None
         is_missing = symbol < KEY_COUNT and note is None
         if self.is_ended or is_missing or symbol > REST or at > self._written.latest[self._pending[0]]:
-            raise CodecError(f"token {(time, symbol, duration, velocity)}: a score is played as it is written")
+            raise CodecError(f"token {(time, symbol, duration, velocity)}: a score is played as written, each note once")
         events = self._decoder.push(token)
         if note is not None:
             self._pending.remove(note)

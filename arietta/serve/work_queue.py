@@ -75,7 +75,7 @@ class WorkQueue:
 
         def begin() -> Result:
             if self._is_stopping():
-                raise StoppingError("the server is stopping")
+                raise StoppingError
             return work()
 
         with self.admitted(client):

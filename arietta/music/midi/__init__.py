@@ -75,9 +75,8 @@ def read_midi(source: str | Path | bytes, *, name: str | None = None, tracks: Se
     The tracks of a format 2 file follow one another. Raises MidiError, naming the file and the reason, when it
     cannot be opened, is no MIDI file, is broken, has no time in seconds, or lasts more than a day.
     """
-    data, name = _load(source, name)
+    file, name = _parse(source, name)
     with _named(name):
-        file = parse(data)
         parts = [_perform(*part, file.ticks_per_beat) for part in _parts(file, tracks)]
         return parts[0][0] if file.format != 2 else _concatenate(parts)
 
@@ -89,9 +88,8 @@ def read_midi_remarks(
 
     Raises MidiError as `read_midi` does.
     """
-    data, name = _load(source, name)
+    file, name = _parse(source, name)
     with _named(name):
-        file = parse(data)
         parts = _parts(file, tracks)
     drum_count, programs = 0, [np.zeros(0, dtype=np.uint8)]
     for part, chosen in parts:
@@ -125,9 +123,8 @@ def read_midi_bytes(path: str | Path, name: str | None = None) -> bytes:
 
 def read_texts(source: str | Path | bytes, *, name: str | None = None) -> list[str]:
     """Read the text events of a file, in its order; raises MidiError as `read_midi` does."""
-    data, name = _load(source, name)
-    with _named(name):
-        metas = [event for track in parse(data).tracks for event in track.metas]
+    file, _ = _parse(source, name)
+    metas = [event for track in file.tracks for event in track.metas]
     return [payload.decode("utf-8", errors="replace") for _, kind, payload in metas if kind == TEXT]
 
 
@@ -138,9 +135,8 @@ def read_meter(source: str | Path | bytes, *, name: str | None = None) -> Meter 
     beat is shorter than `SHORTEST_BEAT`, and where its notes ignore what it sets (`meter.follows_meter`). Raises
     MidiError as `read_midi` does.
     """
-    data, name = _load(source, name)
+    file, name = _parse(source, name)
     with _named(name):
-        file = parse(data)
         tempos = _tempo_changes(file.tracks)
         seconds = _tempo_map(file.tracks, file.ticks_per_beat).seconds
     signatures = {tick: (payload[0], 2 ** payload[1]) for tick, payload in _metas(file, TIME_SIGNATURE) if payload[1:]}
@@ -225,28 +221,31 @@ def _notes(count: int) -> str:
     return f"{count:,} note" if count == 1 else f"{count:,} notes"
 
 
-def _load(source: str | Path | bytes, name: str | None) -> tuple[bytes, str]:
+def _parse(source: str | Path | bytes, name: str | None) -> tuple[File, str]:
+    """Return what a file holds, and what messages call it; raises MidiError where it is no MIDI file, or damaged."""
     if isinstance(source, bytes):
         data, name = source, name or "the MIDI data"
     else:
         data, name = read_midi_bytes(source, name), name or str(source)
-    with _named(name):
+    try:
         if not data:
             raise MidiError("the file is empty (0 bytes)")
         if not is_midi(data):
             raise MidiError(f"not a MIDI file: it begins with {data[:4].decode('latin-1')!r} where 'MThd' must stand")
         if len(data) > LARGEST_FILE:
             raise MidiError(f"larger than {LARGEST_FILE >> 20} MB, which no piano piece needs")
-    return data, name
+        return parse(data), name
+    except MidiError as error:
+        raise MidiError(f"{name}: {error}{REMEDY}") from error
 
 
 @contextmanager
 def _named(name: str) -> Iterator[None]:
-    """Name the file in what refuses it, and say what helps where the refusal does not."""
+    """Name the file in what refuses it."""
     try:
         yield
     except MidiError as error:
-        raise MidiError(f"{name}: {error}{'' if ';' in str(error) else REMEDY}") from error
+        raise MidiError(f"{name}: {error}") from error
 
 
 def _parts(file: File, tracks: Sequence[int] | None) -> list[tuple[Sequence[Track], Sequence[int] | None]]:

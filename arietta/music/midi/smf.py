@@ -169,13 +169,13 @@ def _header(name: bytes, length: int, header: bytes) -> tuple[int, int, int]:
         raise MidiError(f"its header has {len(header)} bytes where 6 must stand")
     kind, track_count, division = (int.from_bytes(header[offset : offset + 2], "big") for offset in (0, 2, 4))
     if kind > 2:
-        raise MidiError(f"its format is {kind}; there are formats 0, 1 and 2")
+        raise MidiError(f"its format is {kind}, where 0, 1 or 2 must stand")
     if division & 0x8000:
-        raise MidiError(f"its time is in SMPTE frames (division {division:#06x}); export it with ticks per beat")
+        raise MidiError(f"its time is in SMPTE frames (division {division:#06x}), where ticks per beat must stand")
     if division == 0:
         raise MidiError("its division is 0 ticks per beat (common: 96 to 960), so its notes have no times")
     if track_count > MOST_TRACKS:
-        raise MidiError(f"it has {track_count} tracks; at most {MOST_TRACKS} are read")
+        raise MidiError(f"it has {track_count} tracks, more than the {MOST_TRACKS} that are read")
     return kind, track_count, division
 
 
@@ -290,7 +290,7 @@ def _columns(body: bytes, starts: Integers, delta_length: NDArray[np.uint8]) -> 
     is_wrong = is_channel & ((first >= 0x80) | has_two & (second >= 0x80))
     if is_wrong.any():
         offset = int(data_offset[is_wrong][0])
-        raise MidiError(f"byte {offset}: data bytes {padded[offset]}, {padded[offset + 1]}; they must lie in 0-127")
+        raise MidiError(f"byte {offset}: data bytes {padded[offset]}, {padded[offset + 1]}, which must lie in 0-127")
     metas, ports = [], [(0, 0)]
     for event in np.flatnonzero(status == _META).tolist():
         kind_offset = int(data_offset[event])

@@ -40,6 +40,9 @@ class FullError(AriettaError):
 class StoppingError(AriettaError):
     """The server is stopping, so nothing new begins."""
 
+    def __init__(self) -> None:
+        super().__init__("the server is stopping; ask again when it has started")
+
 
 class Scheduler:
     """The waiting and the running jobs. `on_end(job)` is called in the scheduler's thread for each that has ended."""
@@ -115,7 +118,7 @@ class Scheduler:
     def check_room(self, client: str, count: int) -> None:
         """Raise FullError where a client may not queue so many more jobs, StoppingError where nobody may."""
         if self.is_stopping:
-            raise StoppingError("the server is stopping")
+            raise StoppingError
         with self._changed:
             free_slots = max(self._limits.seats - len(self._running), 0)
             if len(self._waiting) + count > self._limits.places + free_slots:

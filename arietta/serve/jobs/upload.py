@@ -34,7 +34,7 @@ def read_upload(data: bytes, *, most_notes: int) -> Notes:
     if code == 2:  # the reader's own refusal; any other code is a process that was ended
         raise RequestError(complaint.decode(errors="replace").strip())
     if code != 0:
-        raise RequestError("the file takes too much memory to read")
+        raise RequestError("the file takes too much memory to read; send a shorter piece")
     return Notes.from_events(unpack(events))
 
 
@@ -51,7 +51,9 @@ def _run_watched(call: list[str], data: bytes) -> tuple[int, bytes, bytes]:
         try:
             answer, complaint = process.communicate(data, timeout=MOST_SECONDS)
         except subprocess.TimeoutExpired as error:
-            raise RequestError(f"the file takes longer than {MOST_SECONDS} seconds to read") from error
+            raise RequestError(
+                f"the file takes longer than {MOST_SECONDS} seconds to read; send a shorter piece"
+            ) from error
         finally:
             process.kill()
     return process.returncode, answer, complaint

@@ -113,7 +113,7 @@ async def get_health(service: AppService) -> Health:
 async def get_readiness(service: AppService) -> Ready:
     """Check that the scheduler runs, and that the history can be read and written."""
     if not service.scheduler.is_running:
-        raise StoppingError("the server is stopping")
+        raise StoppingError
     await run_in_threadpool(service.page, 1)
     await run_in_threadpool(service.history.check_writable)
     return Ready(status="ready")

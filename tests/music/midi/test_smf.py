@@ -214,7 +214,7 @@ BROKEN = {
     "long length": (midi(chunk(b"MTrk", b"\0\xff\x01\x81\x81\x81\x81\x01abc")), "length of more than 4 bytes"),
     "cut length": (midi(chunk(b"MTrk", b"\0\xff\x01\x81")), "cut off"),
     "undefined status": (midi(chunk(b"MTrk", b"\0\xf4\x01")), "0xf4"),
-    "first data byte over 127": (midi(track((0, b"\x90\x80\x40"))), "data bytes 128, 64; they must lie in 0-127"),
+    "first data byte over 127": (midi(track((0, b"\x90\x80\x40"))), "data bytes 128, 64, which must lie in 0-127"),
     "second data byte over 127": (midi(track((0, b"\x90\x3c\xc8"))), "data bytes 60, 200"),
     "program over 127": (midi(track((0, b"\xc0\x80"))), "data bytes 128"),
     "no status": (midi(track((0, b"\x3c\x40"))), "a data byte where a status byte"),

@@ -136,7 +136,7 @@ class Revisions:
         query = "SELECT music, marks FROM revisions WHERE piece = ? AND number = ?"
         rows = self._history.read(query, (key, _storable(number)))
         if not rows:
-            raise RequestError(f"the piece {key} has no revision {str(number)[:20]}")
+            raise RequestError(f"the piece {key} has no revision {str(number)[:20]}; its revisions are listed with it")
         marks = json.loads(rows[0][1])
         return Version(to_notes(unpack(rows[0][0])), locks=marks["locks"], composed=marks["composed"], is_changed=True)
 
@@ -204,7 +204,7 @@ class Revisions:
     def _check_number(base: sqlite3.Connection, key: str, number: int) -> None:
         query = "SELECT 1 FROM revisions WHERE piece = ? AND number = ?"
         if number and base.execute(query, (key, _storable(number))).fetchone() is None:
-            raise RequestError(f"the piece {key} has no revision {str(number)[:20]}")
+            raise RequestError(f"the piece {key} has no revision {str(number)[:20]}; its revisions are listed with it")
 
 
 def _storable(number: int) -> int:
