@@ -22,8 +22,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import RequestError
 from ..names import escape_name
+from .output import read_integer, within
 from .progress import progress_bar
 from .table import table
 
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from ..music.notes import Notes
     from .progress import Progress
 
-NOTES, PIECES, LEAST_NOTES = 300, 100, 16
+NOTES, LEAST_NOTES, MOST_NOTES = 300, 16, 100_000
+PIECES, LEAST_PIECES, MOST_PIECES = 100, 8, 100_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,12 +46,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="more real music, to compare with SET_B (default: SET_B's halves)",
     )
     parser.add_argument(
-        "--notes", type=int, default=NOTES, metavar="N", help="notes in each window (default %(default)s)"
+        "--notes",
+        type=within(read_integer, LEAST_NOTES, MOST_NOTES),
+        default=NOTES,
+        metavar="N",
+        help="notes in each window (default %(default)s)",
     )
     parser.add_argument(
         "--pieces",
         dest="most",
-        type=int,
+        type=within(read_integer, LEAST_PIECES, MOST_PIECES),
         default=PIECES,
         metavar="N",
         help="at most so many pieces of each set (default %(default)s)",
@@ -59,15 +64,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from ..evaluation.comparison import FEWEST, compare_sets
+    from ..evaluation.comparison import compare_sets
     from ..evaluation.words import distance_sentence
     from ..files import write_file
 
-    if arguments.notes < LEAST_NOTES or arguments.most < 2 * FEWEST:
-        raise RequestError(
-            f"--notes must be {LEAST_NOTES} or more, and --pieces {2 * FEWEST} or more, not {arguments.notes} "
-            f"and {arguments.most}"
-        )
     pieces, reference = (_measure(name, arguments) for name in (arguments.pieces, arguments.reference))
     if arguments.real is not None:
         real = compare_sets(_measure(arguments.real, arguments), reference)

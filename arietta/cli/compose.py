@@ -309,6 +309,7 @@ def _compose(
         print(escape_name(line))
     if best is not None:
         ranking = composer.rank(takes, best)
+        takes = [ranked.take for ranked in ranking]
         paths = {ranked.take.request.seed: save(ranked.take) for ranked in ranking if ranked.is_chosen}
         print(f"{_ranking_table(ranking)}\n")
     _report(takes, paths, endings, seconds)
@@ -332,9 +333,8 @@ def _ranking_table(ranking: Sequence[Ranked[Take] | Ranked[ServedTake]]) -> str:
 def _report(takes: Sequence[Take | ServedTake], paths: dict[int, Path], endings: Sequence[str], seconds: float) -> None:
     speed = sum(take.note_count for take in takes) / seconds
     company = f"beside {len(takes) - 1} more " if len(takes) > 1 else ""
-    for take in takes:
-        if take.request.seed not in paths:
-            continue
+    saved = [take for take in takes if take.request.seed in paths]
+    for take in saved:
         before = f" after {take.prompt_notes} of the prompt" if take.prompt_notes else ""
         print(f"Composed {take.note_count} notes{before}, {take.notes.seconds:.1f} s of music,")
         style = "" if take.request.style in (ANY, NO_STYLE) else f" in the style of {take.request.style}"
@@ -347,5 +347,4 @@ def _report(takes: Sequence[Take | ServedTake], paths: dict[int, Path], endings:
             from ..evaluation.words import guard_sentence  # late, as above
 
             print(guard_sentence(take.interventions))
-    first = min(paths)
-    print_how_to_hear(paths[first])
+    print_how_to_hear(paths[saved[0].request.seed])

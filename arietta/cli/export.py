@@ -17,6 +17,7 @@ from ..model.bundle import BITS, INDEX, load_bundle
 from ..names import escape_name
 from ..program import command, install_command
 from ..train.config import read_toml
+from .output import read_integer
 from .training_run import show_log
 
 CARD_WORDS = ("title", "summary", "data", "licence", "licence_url", "allows", "split", "limits", "sampling")
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--bits",
-        type=int,
+        type=read_integer,
         choices=BITS,
         default=4,
         help="bits per weight: 4 for the feed-forward layers and 8 for the others, 8, or 32; more where music becomes "

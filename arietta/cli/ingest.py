@@ -21,6 +21,7 @@ from typing import Any
 
 from ..errors import CorpusError
 from ..names import escape_name
+from .output import read_integer
 from .progress import progress_bar
 
 
@@ -34,10 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how the files came about: played on an instrument, transcribed from audio, or written by hand (default)",
     )  # fmt: skip
     parser.add_argument(
-        "--fewest-notes", type=int, default=10, metavar="N", help="reject shorter files (default %(default)s)"
+        "--fewest-notes", type=read_integer, default=10, metavar="N", help="reject shorter files (default %(default)s)"
     )
     parser.add_argument("--partial", action="store_true", help="go on without broken files, however many they are")
-    parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes (default one per core)")
+    parser.add_argument("--workers", type=read_integer, default=0, metavar="N", help="processes (default one per core)")
     parser.add_argument(
         "--name", action="append", default=[], metavar="NAME",
         help="what the manifest calls a folder, wherever it lies; one for each, in their order (default: as given)",

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from ..errors import RequestError
 from ..model.bundle import DEFAULT_MODEL
 from ..names import escape_name
-from .output import read_path
+from .output import read_integer, read_path
 from .progress import progress_bar
 from .table import facts, table
 
@@ -60,9 +60,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--report", type=Path, metavar="FILE", help="write everything on a page, with a roll that plays (.html)"
     )
-    parser.add_argument("--pieces", type=int, metavar="N", help="judge a model instead, by its takes with seeds 1 to N")
     parser.add_argument(
-        "--notes", type=int, default=NOTES, metavar="N", help="notes in each take (default %(default)s)"
+        "--pieces", type=read_integer, metavar="N", help="judge a model instead, by its takes with seeds 1 to N"
+    )
+    parser.add_argument(
+        "--notes", type=read_integer, default=NOTES, metavar="N", help="notes in each take (default %(default)s)"
     )
     parser.add_argument(
         "--against", metavar="SET", help="with --pieces: compare the takes with a folder, or CORPUS:SPLIT"

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from ..errors import RequestError
 from ..model.bundle import DEFAULT_MODEL
 from ..names import escape_name
-from .output import read_path
+from .output import read_number, read_path, within
 from .progress import progress_bar
 from .table import WIDTH, table
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ..originality.search import Overlap, Passage
 
 MOST_LISTED = 20
+LEAST_MEGABYTES, MOST_MEGABYTES = 1, 100_000  # of an index
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--at-most",
         default=150.0,
-        type=float,
+        type=within(read_number, LEAST_MEGABYTES, MOST_MEGABYTES),
         metavar="MB",
         help="the most that the index may take on disk (default %(default)g)",
     )

@@ -25,6 +25,7 @@ from ..files import user_data_folder
 from ..model.bundle import list_bundles
 from ..names import escape_name, fold_name
 from ..program import install_command
+from .output import read_integer
 
 if TYPE_CHECKING:
     from ..serve.jobs.limits import Limits
@@ -60,7 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--host", default="127.0.0.1", help="the address to listen on (default %(default)s: this machine only)"
     )
-    parser.add_argument("--port", type=int, default=8000, help="the port; 0 takes a free one (default %(default)s)")
+    parser.add_argument(
+        "--port", type=read_integer, default=8000, help="the port; 0 takes a free one (default %(default)s)"
+    )
     parser.add_argument(
         "--model",
         nargs="+",
@@ -77,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--threads",
-        type=int,
+        type=read_integer,
         metavar="N",
         help="threads that a model composes on (default: measured when it is loaded; its notes are the same on any)",
     )
@@ -109,7 +112,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="believe what a proxy at that address says of its clients' addresses, in X-Forwarded-For",
     )
     for flag, default, text in LIMITS:
-        parser.add_argument(flag, type=int, default=default, metavar="N", help=f"{text} (default %(default)s)")
+        parser.add_argument(flag, type=read_integer, default=default, metavar="N", help=f"{text} (default %(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -155,10 +158,14 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def missing_packages() -> list[str]:
+    """Return the packages that serving needs and that are not installed."""
+    return [package for module, package in EXTRA.items() if find_spec(module) is None]
+
+
 def _check(arguments: argparse.Namespace) -> Limits:
     """Refuse what cannot be served before anything heavy is loaded; return the limits."""
-    missing = [package for module, package in EXTRA.items() if find_spec(module) is None]
-    if missing:
+    if missing := missing_packages():
         raise AriettaError(f"serving needs {', '.join(missing)} too: {install_command('serve')}")
     if not 0 <= arguments.port <= LARGEST_PORT:
         raise RequestError(f"--port must lie in 0-{LARGEST_PORT}, not {arguments.port}")

@@ -15,10 +15,12 @@ from ..errors import ConfigError
 from ..names import escape_name
 from ..program import install_command
 from ..train.config import parse_override
+from .output import read_integer, read_number
 
 if TYPE_CHECKING:
     from ..train.loop import TrainingOutcome, TrainingProgress
 
+MOST_THREADS = 1024
 QUIET_SECONDS = 30  # between lines where stderr is a file
 
 
@@ -28,9 +30,11 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, required=True, help="the run's folder; a run that is there already is continued"
     )
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--steps", type=int, help="updates in all (default: train.steps of the settings)")
-    length.add_argument("--minutes", type=float, help="end by the clock instead, the rate run down by then")
-    parser.add_argument("--seed", type=int, help="the seed of everything drawn (default: train.seed of the settings)")
+    length.add_argument("--steps", type=read_integer, help="updates in all (default: train.steps of the settings)")
+    length.add_argument("--minutes", type=read_number, help="end by the clock instead, the rate run down by then")
+    parser.add_argument(
+        "--seed", type=read_integer, help="the seed of everything drawn (default: train.seed of the settings)"
+    )
     parser.add_argument(
         "--set",
         metavar="NAME=VALUE",
@@ -38,7 +42,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="any setting, as train.rate=0.001; may be repeated",
     )
-    parser.add_argument("--threads", type=int, default=0, help="threads on the CPU (default 0: all)")
+    parser.add_argument("--threads", type=read_integer, default=0, help="threads on the CPU (default 0: all)")
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to train (default auto)"
     )
@@ -46,8 +50,8 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 def read_overrides(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the settings that the command line gives, by dotted name; raises ConfigError where one is impossible."""
-    if arguments.threads < 0:
-        raise ConfigError(f"--threads must be 0 or more, not {arguments.threads}")
+    if not 0 <= arguments.threads <= MOST_THREADS:
+        raise ConfigError(f"--threads must lie in 0-{MOST_THREADS}, not {arguments.threads}")
     overrides = dict(parse_override(text) for text in arguments.set)
     for name in ("steps", "minutes", "seed"):
         if getattr(arguments, name) is not None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import CorpusError
+from ..errors import CorpusError, require
 from .columns import ColumnReader
 from .duplicates import find_repeats, measure_shares
 from .labels import Label, label_file, read_maestro_table
@@ -34,6 +34,7 @@ from .works import Assignment, assign_splits
 
 REPORT = "report.json"
 LARGEST_WORKS = 20
+MOST_WORKERS = 256
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,13 @@ class IngestConfig:
     largest_failure_share: float = 0.25
     workers: int = 0
     names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, least, most in (("fewest_notes", 1, 1_000_000), ("workers", 0, MOST_WORKERS)):
+            number = getattr(self, name)
+            require(number, int, f"{name} is a whole number", CorpusError)
+            if not least <= number <= most:
+                raise CorpusError(f"--{name.replace('_', '-')} must lie in {least}-{most}, not {number}")
 
 
 Labelling = Callable[[SourceFile, str], Label]  # of a file, by its SHA-256 too

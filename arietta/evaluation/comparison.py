@@ -93,7 +93,9 @@ def check_window_count(name: str, window_count: int, note_count: int) -> None:
     """Raise RequestError where a set has fewer windows than its two halves need to be compared."""
     if window_count < 2 * FEWEST:
         available = f"{window_count} pieces of {note_count} notes or more"
-        raise RequestError(f"{name}: has {available}, and {2 * FEWEST} are needed; --notes takes shorter windows")
+        raise RequestError(
+            f"{name}: has {available}, and {2 * FEWEST} are needed: add pieces, or take shorter windows by --notes"
+        )
 
 
 def compare_sets(pieces: MeasuredSet, reference: MeasuredSet) -> SetComparison:

@@ -23,6 +23,7 @@ from ..names import nearest_names
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 OPTIMISERS = ("muon", "adamw")
+MOST = 2**32 - 1  # of any number: the largest seed
 C = TypeVar("C")
 
 
@@ -286,6 +287,8 @@ def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
 def _check_at_least(name: str, value: float, least: float) -> None:
     if not value >= least:  # so that nan fails too
         raise ConfigError(f"{name} must be at least {least}, not {value}")
+    if value > MOST:
+        raise ConfigError(f"{name} must be at most {MOST}, not {value}")
 
 
 def _check_share(name: str, value: float) -> None:

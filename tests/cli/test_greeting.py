@@ -54,3 +54,13 @@ def test_a_command_that_fails_ends_it_with_its_code(monkeypatch: pytest.MonkeyPa
 
 def test_every_choice_is_a_verb() -> None:
     assert all(words[0] in VERBS for words, _ in CHOICES)
+
+
+def test_what_the_studio_still_needs_is_said_before_it_is_chosen(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main([]) == 0
+    assert "not installed" not in capsys.readouterr().out
+    monkeypatch.setattr("arietta.cli.serve.find_spec", lambda name: None)
+    assert main([]) == 0
+    assert "3 needs packages that are not installed yet: " in capsys.readouterr().out

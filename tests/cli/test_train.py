@@ -156,7 +156,7 @@ def test_a_split_can_be_scored_instead(corpus: Path, tmp_path: Path, capsys: pyt
         (["--set", "train.steps"], "write NAME=VALUE"),
         (["--set", "train.rate=fast"], "train.rate must be a number, not 'fast'"),
         (["--steps", "0"], "train.steps must be at least 1, not 0"),
-        (["--threads", "-1"], "--threads must be 0 or more"),
+        (["--threads", "-1"], "--threads must lie in 0-1024, not -1"),
         (["--evaluate", "test"], "no such checkpoint"),
         (["--set", "model.heads=5"], "heads (5) must divide width (16)"),
     ],

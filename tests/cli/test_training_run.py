@@ -37,9 +37,10 @@ def test_minutes_end_a_run_instead_of_steps(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().err == "step 12  loss 5.0000  100 tokens/s  1:05 left\n"
 
 
-def test_threads_below_0_are_refused() -> None:
-    with pytest.raises(ConfigError, match="--threads must be 0 or more, not -1"):
-        read_overrides(parsed("--threads", "-1"))
+@pytest.mark.parametrize("threads", ["-1", "99999999999999999999"])
+def test_an_impossible_number_of_threads_is_refused(threads: str) -> None:
+    with pytest.raises(ConfigError, match=f"--threads must lie in 0-1024, not {threads}"):
+        read_overrides(parsed("--threads", threads))
 
 
 def test_progress_in_a_file_is_a_line_now_and_then_and_the_last(capsys: pytest.CaptureFixture[str]) -> None:
