@@ -193,8 +193,8 @@ def _engine(model: str | None) -> OnnxEngine:
 
 
 def __dir__() -> list[str]:
-    """List the public names, those too that are not loaded yet: what completion and `help` show."""
-    return sorted({*globals(), *__all__})
+    """List the public names alone, those too that are not loaded yet: what completion and `help` show."""
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
 
 
 def __getattr__(name: str) -> Any:

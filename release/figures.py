@@ -23,7 +23,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 FIGURES = ROOT / "docs" / "figures.jsonl"
 TABLES = ROOT / "docs" / "figures.toml"
-DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "figures.md", ROOT / "docs" / "method.md")
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "figures.md", ROOT / "docs" / "method.md", ROOT / "docs" / "index.md")
 MARK = re.compile(r"(<!-- table: (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 Figures = Mapping[str, Mapping[str, Any]]
 

@@ -22,8 +22,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import RequestError
 from ..names import escape_name
-from .output import read_integer, within
+from .output import read_integer
 from .progress import progress_bar
 from .table import table
 
@@ -32,8 +33,7 @@ if TYPE_CHECKING:
     from ..music.notes import Notes
     from .progress import Progress
 
-NOTES, LEAST_NOTES, MOST_NOTES = 300, 16, 100_000
-PIECES, LEAST_PIECES, MOST_PIECES = 100, 8, 100_000
+NOTES, PIECES, LEAST_NOTES, LEAST_PIECES, MOST = 300, 100, 16, 8, 100_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--notes",
-        type=within(read_integer, LEAST_NOTES, MOST_NOTES),
+        type=read_integer,
         default=NOTES,
         metavar="N",
         help="notes in each window (default %(default)s)",
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pieces",
         dest="most",
-        type=within(read_integer, LEAST_PIECES, MOST_PIECES),
+        type=read_integer,
         default=PIECES,
         metavar="N",
         help="at most so many pieces of each set (default %(default)s)",
@@ -68,6 +68,9 @@ def run(arguments: argparse.Namespace) -> None:
     from ..evaluation.words import distance_sentence
     from ..files import write_file
 
+    for flag, number, least in (("notes", arguments.notes, LEAST_NOTES), ("pieces", arguments.most, LEAST_PIECES)):
+        if not least <= number <= MOST:
+            raise RequestError(f"--{flag} must lie in {least}-{MOST}, not {number}")
     pieces, reference = (_measure(name, arguments) for name in (arguments.pieces, arguments.reference))
     if arguments.real is not None:
         real = compare_sets(_measure(arguments.real, arguments), reference)

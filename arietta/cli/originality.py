@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from ..errors import RequestError
 from ..model.bundle import DEFAULT_MODEL
 from ..names import escape_name
-from .output import read_number, read_path, within
+from .output import read_number, read_path
 from .progress import progress_bar
 from .table import WIDTH, table
 
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--at-most",
         default=150.0,
-        type=within(read_number, LEAST_MEGABYTES, MOST_MEGABYTES),
+        type=read_number,
         metavar="MB",
         help="the most that the index may take on disk (default %(default)g)",
     )
@@ -89,6 +89,8 @@ def _build(arguments: argparse.Namespace) -> None:
     from ..originality.index import IndexedPiece, extend_description
 
     splits, corpora = (names.split(",") if names else [] for names in (arguments.split, arguments.corpora))
+    if not LEAST_MEGABYTES <= arguments.at_most <= MOST_MEGABYTES:
+        raise RequestError(f"--at-most must lie in {LEAST_MEGABYTES}-{MOST_MEGABYTES}, not {arguments.at_most:g}")
     size = round(arguments.at_most * 1e6)
     store = open_store(arguments.build).select(corpora)
     names = ("index", "file", "corpus", "composer", "title", "work")

@@ -71,18 +71,6 @@ def read_number(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from error
 
 
-def within(read: Callable[[str], float], least: float, most: float) -> Callable[[str], float]:
-    """Return what reads a number as `read` does, and lets argparse refuse one that lies outside these bounds."""
-
-    def read_within(text: str) -> float:
-        number = read(text)
-        if not least <= number <= most:  # nan lies nowhere
-            raise argparse.ArgumentTypeError(f"must lie in {least:.10g}-{most:.10g}, not {text}")
-        return number
-
-    return read_within
-
-
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add the flag that chooses a model."""
     models = ", ".join(list_bundles())

@@ -185,9 +185,7 @@ class ScoreDecoder:
         note = self._find(symbol, at) if symbol < KEY_COUNT and not self.is_ended else None
         is_missing = symbol < KEY_COUNT and note is None
         if self.is_ended or is_missing or symbol > REST or at > self._written.latest[self._pending[0]]:
-            raise CodecError(
-                f"token {(time, symbol, duration, velocity)}: a score is played as written, each note once"
-            )
+            raise CodecError(f"token {(time, symbol, duration, velocity)}: a score is played as it is written")
         events = self._decoder.push(token)
         if note is not None:
             self._pending.remove(note)

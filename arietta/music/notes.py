@@ -158,7 +158,8 @@ class Notes:
             for name, column in (("pitch", self.pitch), ("velocity", self.velocity))
             if len(column)
         ]
-        return f"Notes({len(self)} notes, {len(self.pedal)} pedals, {self.seconds:.2f} s{''.join(spans)})"
+        counts = f"{_count(len(self), 'note')}, {_count(len(self.pedal), 'pedal')}"
+        return f"Notes({counts}, {self.seconds:.2f} s{''.join(spans)})"
 
     @property
     def release(self) -> Seconds:
@@ -294,6 +295,10 @@ def next_strike(notes: Notes) -> Seconds:
     result = np.empty(len(notes))
     result[order] = following[np.cumsum(is_new) - 1]
     return result
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _as_seconds(values: ArrayLike, name: str) -> Seconds:

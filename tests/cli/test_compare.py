@@ -70,8 +70,8 @@ def test_the_same_sets_give_the_same_report(corpus: Path, capsys: pytest.Capture
         (["nowhere", "CORPUS"], "nowhere"),
         (["CORPUS:elsewhere", "CORPUS"], "own/test, own/train, own/validation"),
         (["CORPUS:test", "CORPUS:train", "--notes", "100"], "0 pieces of 100 notes or more"),
-        (["FOLDER", "CORPUS", "--notes", "5"], "--notes must be 16 or more"),
-        (["FOLDER", "CORPUS", "--pieces", "2"], "--pieces 8 or more"),
+        (["FOLDER", "CORPUS", "--notes", "5"], "--notes must lie in 16-100000, not 5"),
+        (["FOLDER", "CORPUS", "--pieces", "2"], "--pieces must lie in 8-100000, not 2"),
     ],
 )
 def test_sets_that_are_none_are_refused_in_a_sentence(

@@ -151,7 +151,7 @@ def test_without_an_index_the_models_own_is_asked_which_says_what_it_finds(
         (["--build", "CORPUS", "--out", "CORPUS"], "no index of passages"),
         (["--build", "CORPUS", "--out", "x", "--split", "nowhere"], "train"),
         (["--build", "CORPUS", "--out", "x", "--corpora", "elsewhere"], "no pieces of corpus 'elsewhere'"),
-        (["--build", "CORPUS", "--out", "x", "--at-most", "0.1"], "1 MB at least"),
+        (["--build", "CORPUS", "--out", "x", "--at-most", "0.1"], "--at-most must lie in 1-100000"),
         (["FILE", "--index", "CORPUS"], "no index of passages here"),
         (["FILE", "--index", "INDEX", "--roll", "x.svg"], "--corpus"),
         (["FILE", "--index", "INDEX", "--roll", "x.png", "--corpus", "CORPUS"], ".svg"),

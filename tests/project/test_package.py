@@ -141,6 +141,7 @@ def test_completion_and_help_show_every_public_name_before_anything_is_used() ->
     code = (
         "import arietta, io, pydoc\n"
         "shown = dir(arietta)\n"
+        "assert {name for name in shown if not name.startswith('_')} == set(arietta.__all__), shown\n"
         "page = pydoc.plain(pydoc.render_doc(arietta))\n"
         "for name in arietta.__all__:\n"
         "    assert name in shown, name\n"

@@ -140,9 +140,7 @@ class Service:
         generation = self.check(order)
         model = generation.bundle.name
         if order.original and self.models.index(model) is None:
-            raise RequestError(
-                f"{model} has no index of its training music here, which tells what is original; leave original out"
-            )
+            raise RequestError(f"{model} has no index of its training music here: leave original out")
         return Job(
             key=key or secrets.token_hex(8),
             generation=generation,
@@ -158,9 +156,7 @@ class Service:
         job = self._jobs.get(key)
         record = self.history.find(key)
         if record is None:
-            raise UnknownPieceError(
-                f"there is no piece {key[:40]!r} here, or no longer; GET /v1/pieces lists those there are"
-            )
+            raise UnknownPieceError(f"there is no piece {key[:40]!r} here, or no longer; GET /v1/pieces lists all")
         return _current(record, job)
 
     def page(self, limit: int, *, before: int | None = None, only_favourites: bool = False) -> list[Record]:

@@ -180,7 +180,7 @@ def test_a_piece_that_is_over_is_deleted(server: httpx.Client) -> None:
     piece = composed(server, notes=5)
     assert server.delete(piece["links"]["self"]).status_code == 204
     sentence = problem(server.get(piece["links"]["self"]), 404)
-    assert sentence == f"there is no piece '{piece['id']}' here, or no longer; GET /v1/pieces lists those there are"
+    assert sentence == f"there is no piece '{piece['id']}' here, or no longer; GET /v1/pieces lists all"
     problem(server.delete(piece["links"]["self"]), 404)
 
 

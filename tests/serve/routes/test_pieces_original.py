@@ -48,10 +48,7 @@ def test_several_may_be_asked_for_in_a_form(client: httpx.Client) -> None:
 
 def test_a_model_without_an_index_cannot_tell(server: httpx.Client) -> None:
     answer = server.post("/v1/pieces", json={"notes": 5, "original": True})
-    assert (
-        problem(answer, 422)
-        == "tiny has no index of its training music here, which tells what is original; leave original out"
-    )
+    assert problem(answer, 422) == "tiny has no index of its training music here: leave original out"
     assert "originality" not in composed(server, notes=5)["figures"]
 
 
