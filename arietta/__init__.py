@@ -156,6 +156,7 @@ def compose(
         require(sampling, Sampling, "sampling is a Sampling, as in Sampling(temperature=0.9)")
     if progress is not None:
         require(progress, Callable, "progress is a function of how much is done, and of how much")
+    require(transpose, bool, "transpose is True or False")
     require(original, bool, "original is True or False")
     given, semitones = None if prompt is None else as_notes(prompt), None
     if transpose:

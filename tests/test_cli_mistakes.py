@@ -61,6 +61,7 @@ OTHERS = [
     ("accompany tune.mid --keep 1-2", "no note is kept", "choose others"),
     ("accompany tune.mid --style zzz", "'zzz'", STYLES),
     ("vary tune.mid --strength 9", "strength", "0-1"),
+    ("vary tune.mid --strenght 0.4", "--strenght", "did you mean --strength?"),
     ("vary tune.mid --style zzz", "'zzz'", STYLES),
     ("play", "pieces/", "arietta play piece.mid"),
     ("serve --port 99999999", "--port", "0-65535"),
@@ -159,6 +160,13 @@ def test_a_mistake_is_named_with_what_helps(
 ) -> None:
     said = sentence(capsys, words)
     assert offence in said and helps in said
+
+
+def test_a_mistyped_verb_is_guessed(capsys: pytest.CaptureFixture[str]) -> None:
+    for word, guess in (("vray", "; did you mean vary?\n"), ("zzz", ")\n")):
+        with pytest.raises(SystemExit):
+            main([word, "tune.mid"])
+        assert capsys.readouterr().err.endswith(guess)
 
 
 def test_the_mistakes_are_made_with_every_verb() -> None:

@@ -10,12 +10,13 @@ import argparse
 import importlib
 import io
 import os
+import re
 import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 from ..errors import AriettaError, explain
 from ..names import escape_name
@@ -119,7 +120,23 @@ def _run(words: list[str]) -> int:
     return _module(arguments.verb).run(arguments) or 0
 
 
-class VerbParser(argparse.ArgumentParser):
+class GuessingParser(argparse.ArgumentParser):
+    """A parser that says what a mistyped verb, choice or flag may have meant; `flags` are those that there are."""
+
+    flags: Sequence[str] = ()
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse what was typed, and name what there is that is spelled nearly so."""
+        import difflib
+
+        word, names = message.partition("unrecognized arguments: ")[2].partition(" ")[0], self.flags
+        if choice := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message, re.DOTALL):
+            word, names = choice[1], re.findall(r"[\w-]+", choice[2])
+        meant = difflib.get_close_matches(word.partition("=")[0], names, n=1)
+        super().error(f"{message}; did you mean {meant[0]}?" if meant else message)
+
+
+class VerbParser(GuessingParser):
     """A parser whose help begins with what the verb does and its examples; the usage is at the end."""
 
     def format_help(self) -> str:
@@ -129,7 +146,7 @@ class VerbParser(argparse.ArgumentParser):
 
 def make_parser(words: Sequence[str]) -> argparse.ArgumentParser:
     """Return the parser of the command; of the verbs only the one that `words` begin with has its arguments."""
-    parser = argparse.ArgumentParser(prog="arietta", description="Compose expressive piano music as MIDI.")
+    parser = GuessingParser(prog="arietta", description="Compose expressive piano music as MIDI.")
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     verbs = parser.add_subparsers(
         dest="verb",
@@ -144,6 +161,7 @@ def make_parser(words: Sequence[str]) -> argparse.ArgumentParser:
             verb.description = module.__doc__ or verb.description
             verb.formatter_class = argparse.RawDescriptionHelpFormatter
             module.add_arguments(verb)
+            parser.flags = re.findall(r"--[\w-]+", verb.format_help())
     return parser
 
 

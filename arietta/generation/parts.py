@@ -51,7 +51,7 @@ def draw_phrases(notes: Notes, start: float, stop: float, share: float, rng: np.
     onsets = notes.onset[(notes.onset >= start) & (notes.onset < stop)]
     if not len(onsets):
         raise RequestError(f"no note begins in {start:g}-{stop:g} s, so there is nothing to vary")
-    edges = [*onsets[::PHRASE][: max(len(onsets) // PHRASE, 1)].tolist(), stop]
+    edges = [start, *onsets[PHRASE::PHRASE][: max(len(onsets) // PHRASE - 1, 0)].tolist(), stop]
     _check_density(edges, len(onsets))
     draws = rng.random(len(edges) - 1)
     is_new = (draws < share) | ((draws == draws.min()) & (share > 0))

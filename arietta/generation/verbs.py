@@ -4,11 +4,11 @@
     take.notes      # the whole piece, in which take.is_new marks what was composed
 
 No verb changes a note that it was not asked to, and a seed fixes what it gives. Music is anything that `as_notes`
-reads, times are seconds, `model` is a model's name or folder, or an engine. All take `n`, `seed`, `model`, `progress`
-and wishes: `style`, `density`, `loudness` and `key` as `generation.wishes` reads them, and `guidance` for all of these.
-With `transpose` the music is first moved into that `key`; `take.request.transposed` says by how many semitones.
-Of several takes the likeliest comes first: `take.nats` has the model's mean nats per token, in plain order, of the
-passage and of the 64 tokens after it.
+reads, times are seconds or texts such as "0:12.5", `model` is a model's name or folder, or an engine. All take `n`,
+`seed`, `model`, `progress` and wishes: `style`, `density`, `loudness` and `key` as `generation.wishes` reads them, and
+`guidance` for all of these. With `transpose` the music is first moved into that `key`; `take.request.transposed` says
+by how many semitones. Of several takes the likeliest comes first: `take.nats` has the model's mean nats per token, in
+plain order, of the passage and of the 64 tokens after it.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ from .passage import CONTEXT, Edit
 from .request import Request, Take, draw_seed, likeliest_first
 from .scores.bars import seconds_of_bars
 from .scores.performance import Performance
-from .wishes import read_wishes
+from .wishes import read_time, read_wishes
 
+Time = float | str
 Progress = Callable[[float, float], None]
 Keep = str | tuple[int, int] | Sequence[int] | None
 HANDS_AROUND = 10.0  # seconds on each side of a passage from which it is seen which hand plays what
@@ -52,7 +53,7 @@ NATS_AFTER = 64  # tokens after a passage by whose likelihood takes are ranked
 
 
 def regenerate(
-    music: Any, start: float, stop: float, *, keep: Keep = None, n: int = 1, keep_pedal: bool = False, **asked: Any
+    music: Any, start: Time, stop: Time, *, keep: Keep = None, n: int = 1, keep_pedal: bool = False, **asked: Any
 ) -> list[Take]:
     """Write anew what begins at `start` <= t < `stop`, but for the notes to `keep`.
 
@@ -64,10 +65,10 @@ def regenerate(
 
 def extend(
     music: Any,
-    at: float | None = None,
+    at: Time | None = None,
     *,
     notes: int | None = None,
-    seconds: float | None = None,
+    seconds: Time | None = None,
     bars: int | None = None,
     n: int = 1,
     **asked: Any,
@@ -76,6 +77,7 @@ def extend(
 
     Bars are those of the file that `music` names; what is written ends on a bar line.
     """
+    at, seconds = (None if time is None else read_time(time) for time in (at, seconds))
     prompt = cut_at(_read(music, asked), at)
     if bars is not None:
         if notes is not None or seconds is not None:
@@ -87,12 +89,12 @@ def extend(
     return likeliest_first(generate_all(requests, engine, progress=progress))
 
 
-def lead_in(music: Any, seconds: float, *, n: int = 1, **asked: Any) -> list[Take]:
+def lead_in(music: Any, seconds: Time, *, n: int = 1, **asked: Any) -> list[Take]:
     """Write `seconds` of music that lead into a piece."""
     return _write(lead_in_edit(_read(music, asked), seconds), n, **asked)
 
 
-def connect(first: Any, second: Any, seconds: float, *, n: int = 1, **asked: Any) -> list[Take]:
+def connect(first: Any, second: Any, seconds: Time, *, n: int = 1, **asked: Any) -> list[Take]:
     """Write the `seconds` between the last release of one piece and the beginning of another; neither is transposed."""
     if asked.get("transpose"):
         raise RequestError("connect leaves both pieces as they are: transpose them before")
@@ -108,8 +110,8 @@ def accompany(music: Any, *, keep: Keep = "all", n: int = 1, keep_pedal: bool = 
 def vary(
     music: Any,
     strength: float,
-    start: float = 0.0,
-    stop: float | None = None,
+    start: Time = 0.0,
+    stop: Time | None = None,
     *,
     keep: Keep = None,
     keep_pedal: bool = False,
@@ -142,7 +144,7 @@ def perform(score: Any, *, n: int = 1, **asked: Any) -> list[Take]:
     return likeliest_first(generate_all(requests, engine, progress=progress))
 
 
-def passage_edit(notes: Notes, start: float, stop: float, *, keep: Keep = None, keep_pedal: bool = False) -> Edit:
+def passage_edit(notes: Notes, start: Time, stop: Time, *, keep: Keep = None, keep_pedal: bool = False) -> Edit:
     """Return the edit of `regenerate`, and raise what it raises."""
     start, stop = _checked_passage(notes, start, stop)
     edit = Edit(notes, start, stop, find_kept(notes, start, stop, keep), keep_pedal)
@@ -153,14 +155,16 @@ def passage_edit(notes: Notes, start: float, stop: float, *, keep: Keep = None, 
     return edit
 
 
-def lead_in_edit(notes: Notes, seconds: float) -> Edit:
+def lead_in_edit(notes: Notes, seconds: Time) -> Edit:
     """Return the edit of `lead_in`, in the piece that begins so much later."""
-    return Edit(shift(trim(notes), _checked(seconds)), 0.0, seconds)
+    seconds = _checked(seconds)
+    return Edit(shift(trim(notes), seconds), 0.0, seconds)
 
 
-def connection_edit(before: Notes, after: Notes, seconds: float) -> Edit:
+def connection_edit(before: Notes, after: Notes, seconds: Time) -> Edit:
     """Return the edit of `connect`, in the two pieces side by side."""
-    joined = join(before, trim(after), _checked(seconds))
+    seconds = _checked(seconds)
+    joined = join(before, trim(after), seconds)
     return Edit(joined, before.seconds, before.seconds + seconds)
 
 
@@ -177,7 +181,7 @@ def variation_edit(
     notes: Notes,
     strength: float,
     seed: int,
-    span: tuple[float, float | None] = (0.0, None),
+    span: tuple[Time, Time | None] = (0.0, None),
     *,
     keep: Keep = None,
     keep_pedal: bool = False,
@@ -197,11 +201,11 @@ def variation_edit(
     return Edit(notes, start, stop, is_kept, keep_pedal, parts=parts)
 
 
-def cut_at(notes: Notes, second: float | None) -> Notes:
+def cut_at(notes: Notes, second: Time | None) -> Notes:
     """Return what of a piece begins before a second, its keys released by then; all of it for None."""
     if second is None:
         return notes
-    require(second, NUMBER, "a piece is cut at a number of seconds")
+    second = read_time(second)
     cut = notes.between(0.0, second)
     if not len(cut):
         raise RequestError(f"no note begins before {second:g} s, where the piece is cut: choose a later moment")
@@ -311,17 +315,16 @@ def _read(music: Any, asked: dict[str, Any]) -> Notes:
     return notes
 
 
-def _checked(seconds: float) -> float:
-    require(seconds, NUMBER, "seconds lie in 1-60")
+def _checked(seconds: Time) -> float:
+    seconds = read_time(seconds)
     if not 1 <= seconds <= 60:
         raise RequestError(f"seconds lie in 1-60, not {seconds:g}")
     return seconds
 
 
-def _checked_passage(notes: Notes, start: float, stop: float) -> tuple[float, float]:
+def _checked_passage(notes: Notes, start: Time, stop: Time) -> tuple[float, float]:
     """The beginning and the end of a passage, within the piece; raises RequestError where it has none of it."""
-    for second in (start, stop):
-        require(second, NUMBER, "a passage begins and ends at numbers of seconds")
+    start, stop = read_time(start), read_time(stop)
     if start >= stop:
         raise RequestError(f"a passage ends after it begins: not at {stop:g} s where it begins at {start:g} s")
     if not 0 <= start < notes.seconds:

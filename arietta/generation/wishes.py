@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from ..errors import RequestError
+from ..errors import NUMBER, RequestError, require
 from ..model.conditions import KEYS, MEASURED
 from ..model.config import ConditionIds, ModelConfig
 
@@ -27,8 +27,12 @@ MOST_STEPS = 1000
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)")
 
 
-def read_time(text: str) -> float:
-    """Read seconds, m:ss or h:mm:ss, with decimals; raises RequestError for anything else."""
+def read_time(text: Any) -> float:
+    """Read seconds, a number or a text, m:ss or h:mm:ss, with decimals; raises RequestError for anything else."""
+    if not isinstance(text, str):
+        require(text, NUMBER, 'a time is a number of seconds, or a text such as "0:12.5"')
+        seconds: float = text
+        return seconds
     match = _TIME.fullmatch(text.strip())
     if match is None:
         raise RequestError(f"{text[:40]!r} is no time: give seconds or minutes, as 12.5 or 0:12.5")

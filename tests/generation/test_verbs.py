@@ -232,3 +232,20 @@ def test_music_moves_the_longer_way_where_the_keyboard_ends_and_else_is_refused(
         transpose_to_key(line(list(range(60, 72))), "D minor")
     with pytest.raises(RequestError, match="to one key"):
         transpose_to_key(line(SCALE_IN_C), "D major@0:00,C major@0:10")
+
+
+def test_times_may_be_typed_as_minutes(filling_engine: OnnxEngine) -> None:
+    asked: dict[str, Any] = {"seed": 3, "model": filling_engine}
+    typed, counted = regenerate(piece(), "0:03", "0:06", **asked), regenerate(piece(), 3, 6.0, **asked)
+    assert typed[0].notes == counted[0].notes and typed[0].request.edit.start == 3  # type: ignore[union-attr]
+    assert extend(piece(), "0:05", seconds="0:02", **asked)[0].notes == extend(piece(), 5, seconds=2, **asked)[0].notes
+    assert lead_in(piece(), "0:04", **asked)[0].notes == lead_in(piece(), 4, **asked)[0].notes
+    for wrong in ("3 s", None, True):
+        with pytest.raises(RequestError, match="time"):
+            regenerate(piece(), wrong, 6.0, **asked)  # type: ignore[arg-type]
+
+
+def test_a_piece_of_one_late_note_is_varied(filling_engine: OnnxEngine) -> None:
+    music = Notes.of([0.49], [0.01], [60], [64])
+    (take,) = vary(music, 1.0, seed=1, model=filling_engine)
+    assert (take.notes.onset < 0.5).all()

@@ -22,7 +22,8 @@ from ...music.midi import read_midi, read_midi_remarks
 from ...music.notes import Notes, first
 from .event_log import events_of, pack, unpack
 
-MOST_SECONDS = 10  # the largest of 11,330 piano files, of 0.8 MB, takes a quarter of a second
+MOST_SECONDS = 10  # of processor time; the largest of 11,330 piano files, of 0.8 MB, takes a quarter of a second
+MOST_WAIT = 120  # seconds by the clock: on a busy machine the processor is elsewhere most of the time
 MOST_MEMORY = 2**29  # bytes resident
 WATCH_SECONDS = 0.02  # between two looks at what the process takes
 
@@ -31,9 +32,9 @@ def read_upload(data: bytes, *, most_notes: int) -> Notes:
     """Read the first notes of a MIDI file; raises RequestError where it is none, or takes too much to read."""
     # Isolated (-P): a module of that name in the folder in which the server was started is not ours.
     code, events, complaint = _run_watched([sys.executable, "-P", "-m", __name__, str(most_notes)], data)
-    if code == 2:  # the reader's own refusal; any other code is a process that was ended
+    if code == 2:  # the reader's own refusal
         raise RequestError(complaint.decode(errors="replace").strip())
-    if code != 0:
+    if code != 0:  # the system ended it
         raise RequestError("the file takes too much memory to read; send a shorter piece")
     return Notes.from_events(unpack(events))
 
@@ -41,30 +42,37 @@ def read_upload(data: bytes, *, most_notes: int) -> Notes:
 def _run_watched(call: list[str], data: bytes) -> tuple[int, bytes, bytes]:
     """Run a process on `data` and end it where it takes too much: its exit code, output and complaints.
 
-    Raises RequestError where it takes too long. The limits that systems set themselves differ, and macOS has none.
+    Raises RequestError where it does. The limits that systems set themselves differ, and macOS has none.
     """
     pipe = subprocess.PIPE
     path = os.pathsep.join(filter(None, [str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH")]))
     environment = os.environ | {"PYTHONPATH": path}
     with subprocess.Popen(call, stdin=pipe, stdout=pipe, stderr=pipe, env=environment) as process:
-        threading.Thread(target=_watch_memory, args=(process,), daemon=True).start()
+        excesses: list[str] = []
+        threading.Thread(target=_watch, args=(process, excesses), daemon=True).start()
         try:
-            answer, complaint = process.communicate(data, timeout=MOST_SECONDS)
+            answer, complaint = process.communicate(data, timeout=MOST_WAIT)
         except subprocess.TimeoutExpired as error:
             raise RequestError(
-                f"the file takes longer than {MOST_SECONDS} seconds to read; send a shorter piece"
+                f"the file takes longer than {MOST_WAIT} seconds to read; send a shorter piece"
             ) from error
         finally:
             process.kill()
+    if excesses:
+        raise RequestError(excesses[0])
     return process.returncode, answer, complaint
 
 
-def _watch_memory(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process as soon as it takes more memory than allowed; return when it has ended."""
+def _watch(process: subprocess.Popen[bytes], excesses: list[str]) -> None:
+    """Kill a process as soon as it takes more than allowed, and say of what; return when it has ended."""
     with contextlib.suppress(psutil.Error):  # it ended between two lines
         watched = psutil.Process(process.pid)
         while process.poll() is None:
             if watched.memory_info().rss > MOST_MEMORY:
+                excesses.append("the file takes too much memory to read; send a shorter piece")
+            if sum(watched.cpu_times()[:2]) > MOST_SECONDS:
+                excesses.append(f"the file takes longer than {MOST_SECONDS} seconds to read; send a shorter piece")
+            if excesses:
                 process.kill()
             time.sleep(WATCH_SECONDS)
 

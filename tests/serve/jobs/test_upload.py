@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import psutil
@@ -36,9 +37,17 @@ def test_a_file_of_drums_alone_is_refused_with_that_reason() -> None:
 
 
 def test_a_file_that_takes_too_long_is_refused(waltz: Notes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upload, "MOST_SECONDS", 0.01)
-    with pytest.raises(RequestError, match=r"longer than 0\.01 seconds to read"):
-        upload.read_upload(midi_bytes(waltz), most_notes=5)
+    for limit in ("MOST_SECONDS", "MOST_WAIT"):
+        with monkeypatch.context() as patch:
+            patch.setattr(upload, limit, 0.01)
+            with pytest.raises(RequestError, match=r"longer than 0\.01 seconds to read"):
+                upload.read_upload(midi_bytes(waltz), most_notes=5)
+
+
+def test_a_good_file_may_wait_for_a_busy_machine(waltz: Notes, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = [sys.executable, "-c", "import time; time.sleep(1.5)"]
+    monkeypatch.setattr(upload, "MOST_SECONDS", 1)
+    assert upload._run_watched(reader, midi_bytes(waltz)) == (0, b"", b"")
 
 
 def test_the_reader_gets_no_more_memory_than_allowed(waltz: Notes, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,7 +98,7 @@ def stored_edit(asked: Mapping[str, Any], notes: Notes) -> Edit | None:
     is_kept = np.zeros(len(notes), dtype=np.bool_)
     is_kept[list(asked[KEPT])] = True
     parts = tuple(starmap(Part, asked[PARTS])) if PARTS in asked else None
-    options = {name: passage[name] for name in _FIELDS}
+    options = {name: passage[name] for name in _FIELDS if name in passage}  # earlier versions knew fewer
     return Edit(notes, passage["from"], passage["to"], is_kept, **options, parts=parts)
 
 

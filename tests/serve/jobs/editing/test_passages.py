@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from arietta.errors import RequestError
 from arietta.generation.loop import Generation, generate
 from arietta.generation.request import Request
 from arietta.generation.verbs import perform, regenerate, vary
+from arietta.generation.wishes import read_wishes
 from arietta.model.engine import OnnxEngine
+from arietta.music.midi import midi_bytes
 from arietta.music.notes import Notes
 from arietta.serve.jobs.editing.passages import KEPT, PARTS, Wanted, describe_passage, stored_edit
 from arietta.serve.jobs.job import State
@@ -53,6 +56,21 @@ def test_what_is_stored_of_a_passage_is_the_passage(wanted: Wanted) -> None:
     assert again is not None and again.describe() == edit.describe()
     assert np.array_equal(again.is_replaced, edit.is_replaced)
     assert stored_edit({"notes": 3}, scale()) is None
+
+
+@pytest.mark.parametrize("asked_then", ["parts alone", "neither parts nor the newer values"])
+def test_what_an_earlier_version_stored_gives_the_same_bytes(asked_then: str, filling_engine: OnnxEngine) -> None:
+    edit = Wanted("regenerate", 5.0, 9.0, keep=[21, 22]).edit(scale(), 3)
+    request = Request(edit=edit, seed=3, wishes=read_wishes(density=6))
+    asked = json.loads(json.dumps(request.resolve(filling_engine.bundle).describe() | describe_passage(edit)))
+    for name in () if asked_then == "parts alone" else ("transposed", "ending", "stopped_at", PARTS):
+        asked.pop(name, None)
+    asked["passage"] |= {"density": asked.pop("density")}  # where wishes once stood
+    if asked_then != "parts alone":
+        del asked["passage"]["context"], asked["passage"]["keep_pedal"]
+    again = Request.from_description(asked, scale(), stored_edit(asked, scale()))
+    takes = [generate(each, filling_engine) for each in (request, again)]
+    assert midi_bytes(takes[0].notes, texts=takes[0].texts()) == midi_bytes(takes[1].notes, texts=takes[1].texts())
 
 
 def test_a_passage_is_that_of_the_library_also_from_a_server_that_goes_on(filling: Models, tmp_path: Path) -> None:
