@@ -141,8 +141,7 @@ def compose(
     are wishes; they change with time as "40@0:00,90@0:30" or [[0, 40], [30, 90]]. `transpose` first moves the prompt
     into `key`, and the take's request says by how many semitones. Without `ending` the music stops as if it went on.
     `original` composes again, with a later seed, what shares more with the model's training music than works of people
-    do. `progress` is called with how much is composed, and of how much (`progress_bar`). Models stay
-    loaded between calls. Raises RequestError, MidiError or BundleError.
+    do. `progress` is called with how much is composed, and of how much. Raises RequestError, MidiError or BundleError.
     """
     from .errors import require
     from .generation.conversion import as_notes
@@ -182,8 +181,7 @@ def compose(
         return generate(request, engine, progress=progress)
     from .generation.original import generate_original, require_index
 
-    ((take, _),) = generate_original([request], engine, require_index(engine.bundle), progress=progress)
-    return take
+    return next(generate_original([request], engine, require_index(engine.bundle), progress=progress))[0]
 
 
 @lru_cache(maxsize=4)

@@ -1,9 +1,12 @@
-"""A guard that keeps a take within what real music does: no endless silence, no absurd speed, no collapse to staccato.
+"""Guards on the course of a take: within what real music does, and in a passage as dense as what that replaces.
 
-Its limits are what all but one in a thousand stretches of 64 notes of MAESTRO's and GiantMIDI-Piano's validation pieces
-keep, whichever of the two allows more (`python -m benchmarks.quality.takes limits`). It acts only where a take goes
-beyond them: until then the take is what it is without the guard. It works on tokens of NoteCodec; loops have a guard of
-their own (`music.loops`).
+The limits on silence, speed and staccato are what all but one in a thousand stretches of 64 notes of MAESTRO's and
+GiantMIDI-Piano's validation pieces keep, whichever of the two allows more (`python -m benchmarks.quality.takes
+limits`). They act only where a take goes beyond them: until then the take is what it is without the guard. All work on
+tokens of NoteCodec; loops have a guard of their own (`music.loops`).
+
+A passage leans all the while: around kept notes models write too much, as a note that is drawn too early is one more,
+and one that is drawn too late gives way (`python -m benchmarks.quality.editing vary`).
 """
 
 from __future__ import annotations
@@ -11,10 +14,11 @@ from __future__ import annotations
 from collections import Counter, deque
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..codecs.codec import Masks
 from ..codecs.grid import DURATION_STEPS, KEY_COUNT, REST, SHORT_WAITS, STEPS_PER_SECOND, TIME_COUNT, TIME_STEPS
-from ..music.notes import Notes
+from ..music.notes import Notes, Seconds
 
 STRETCH = 64  # notes
 LONGEST_GAP = 15.3  # seconds between two onsets
@@ -23,6 +27,12 @@ LONGEST_GAP = 15.3  # seconds between two onsets
 LONGEST_GAP_AFTER_PROMPT = 4.0
 FASTEST = 62.0  # notes per second over a stretch
 SHORTEST_MEDIAN = 0.03  # seconds: median of a stretch's key-down lengths
+FEWEST_REPLACED = 12  # notes: of fewer nothing is known of how dense a passage shall be
+LEAN = 8.0  # of the logits of waits, by the logarithm of how many notes there are over how many there were
+MOST_LEAN, LEAST_LEAN = 6.0, -2.0  # too sparse is leant against less: music may pause
+EARLY_NOTES = 4  # added to both counts, so that the first few notes lean little
+# The longer the wait, the more, up to a second; those within a chord lean hardly.
+_WAIT_WEIGHT = np.log1p(np.minimum(TIME_STEPS, STEPS_PER_SECOND) / (STEPS_PER_SECOND / 10)).astype(np.float32)
 _LEAST_STEPS = int(np.ceil(STRETCH / FASTEST * STEPS_PER_SECOND))
 _LEAST_DURATION = int(np.searchsorted(DURATION_STEPS, SHORTEST_MEDIAN * STEPS_PER_SECOND))
 
@@ -98,6 +108,22 @@ class CourseGuard:
         """Count a silence once, however many tokens it takes."""
         self.interventions["silence"] += not self._is_silence_counted
         self._is_silence_counted = True
+
+
+class DensityGuard:
+    """Keeps a passage as dense as what it replaces, moment by moment: `replaced` are the onsets of that (s)."""
+
+    def __init__(self, replaced: Seconds) -> None:
+        self._replaced = np.sort(replaced)
+
+    def lean(self, second: float, note_count: int) -> NDArray[np.float32]:
+        """Return what to add to the logits of waits, float32 [TIME_COUNT], where so many new notes are written."""
+        if len(self._replaced) < FEWEST_REPLACED:
+            return np.zeros(TIME_COUNT, dtype=np.float32)
+        replaced_count = int(np.searchsorted(self._replaced, second, side="right"))
+        excess = np.log((note_count + EARLY_NOTES) / (replaced_count + EARLY_NOTES))
+        lean: NDArray[np.float32] = _WAIT_WEIGHT * np.float32(np.clip(LEAN * excess, LEAST_LEAN, MOST_LEAN))
+        return lean
 
 
 def _steps(seconds: float) -> int:

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codecs.codec import Decoder, Masks
-from ..codecs.grid import LONGEST_CODA, SHORTEST_CODA
+from ..codecs.grid import LONGEST_CODA, SHORTEST_CODA, TIME_COUNT
 from ..codecs.note import NoteCodec
 from ..errors import RequestError, require
 from ..model.bundle import Bundle, condition_of
@@ -36,7 +36,7 @@ from ..model.engine import Engine
 from ..model.sampling import Guide, gumbel
 from ..music.loops import LoopGuard
 from ..music.notes import Note, Notes, Pedal, trim
-from .guard import CourseGuard
+from .guard import CourseGuard, DensityGuard
 from .passage import OpenPassage, filling_codec
 from .prompt import Seam, join_prompt, push_prompt
 from .request import MAX_NOTES, Request, Take
@@ -50,6 +50,9 @@ MIN_NOTES_FOR_PACE = 16  # composed before the pace of a piece of so many second
 
 class Generation:
     """A request in progress, token by token."""
+
+    opened: OpenPassage | None = None  # the part of a passage that is being written
+    density_guard: DensityGuard | None = None  # of that part
 
     def __init__(self, request: Request, bundle: Bundle, *, is_guarded: bool = True) -> None:
         """Check the request against the model and take in its prompt; raises RequestError before any work.
@@ -69,6 +72,8 @@ class Generation:
         # A score repeats what it repeats.
         is_free = not isinstance(request.edit, Performance)
         self.loop_guard = LoopGuard() if is_guarded and is_free else None
+        # Who wishes for a density has that, not the one of what is replaced.
+        self._keeps_density = is_guarded and is_free and "density" not in request.wishes
         self.interventions: Counter[str] = Counter()  # of the guards, by what they are against
         self.events: list[Note | Pedal] = []
         self._nll = 0.0
@@ -79,7 +84,6 @@ class Generation:
         self._is_coda_announced = False
         self._is_stopping = self._is_stopped = False
         self._schedule = WishSchedule(request.wishes, bundle.model, self._style)
-        self.opened: OpenPassage | None = None
         self._parts = () if self.request.edit is None else self.request.edit.written
         self._open_count = 0  # of the parts
         if self.request.edit is not None and not self._parts:
@@ -108,7 +112,11 @@ class Generation:
         self._sum_nll()
         self.opened = edit.open(self._open_count, self.events, self.bundle)
         self.decoder = self.opened.decoder
+        part, replaced = self._parts[self._open_count], edit.music.onset[edit.is_replaced]
         self._open_count += 1
+        self.density_guard = (
+            DensityGuard(replaced[(replaced >= part.start) & (replaced < part.end)]) if self._keeps_density else None
+        )
         self._take_in(Seam(self.opened.layout.tokens, self.opened.shift))
 
     def _take_in(self, seam: Seam) -> None:
@@ -159,8 +167,14 @@ class Generation:
         return min(done, seconds), seconds
 
     def noise(self) -> NDArray[np.float32]:
-        """Gumbel noise for the next token, float32 [sum V]."""
-        return next(self._noise)
+        """Gumbel noise for the next token, float32 [sum V]; of a passage, leaning to the density that it shall have."""
+        noise = next(self._noise)
+        if self.density_guard is not None:
+            # Added to the noise, it is added to what is drawn from, and the likelihood stays the model's own.
+            noise[:TIME_COUNT] += self.density_guard.lean(
+                self.decoder.clock + self._seam.shift, self.decoder.note_count
+            )
+        return noise
 
     def _draw_noise(self) -> Iterator[NDArray[np.float32]]:
         while True:

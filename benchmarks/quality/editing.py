@@ -1,20 +1,22 @@
 """Whether the verbs do what they are asked: wishes, variations, accompaniments, and how long one waits for them.
 
     python -m benchmarks.quality.editing wishes --corpus corpus --model piano --takes 6 --guidance 4
-    python -m benchmarks.quality.editing vary --corpus corpus --model piano --takes 4
+    python -m benchmarks.quality.editing vary --corpus corpus --model piano --takes 24 --on takes
     python -m benchmarks.quality.editing accompany --corpus corpus --model piano --takes 8
     python -m benchmarks.quality.editing speed --corpus corpus --model piano
 
 wishes: takes of 64 notes at five levels of density and of loudness: Spearman's correlation of asked and measured, and
 how many lie within one of the model's levels; and how many takes in a key drawn by chance are in it.
 
-vary: how like the piece its variations are, at strengths from 0.25 to 1: the share of its notes that are in them, and
-the correlation of their pitch-class transitions.
+vary: how like the piece its variations are, at strengths from 0.2 to 1: the share of its notes that are in them, and
+the correlation of their pitch-class transitions; and how many notes they have over the piece's, the geometric
+mean and the most. The pieces are 120 notes from somewhere in test pieces, or with `--on takes` whole takes.
 
 accompany: of 120 notes of a test piece the top line is kept. Dissonant intervals (1, 2, 6, 10, 11 semitones and their
 octaves) of new notes with kept ones that sound, beside the composer's own, and beside notes written for another line.
 
-speed: seconds to the first new note of a passage over those of prefilling its tokens, and of 8 takes over one.
+speed: seconds to the first new note of a passage over those of prefilling its tokens, and of 8 takes over one, both
+from the beginning; all are of the processor, as composing takes one core, and so hold on a busy machine too.
 
 One JSON line a case.
 """
@@ -31,7 +33,7 @@ from arietta.evaluation.statistics import measure
 from arietta.generation.loop import Generation, start, step
 from arietta.generation.passage import Edit
 from arietta.generation.request import Request
-from arietta.generation.verbs import accompany, find_kept, vary
+from arietta.generation.verbs import accompany, find_kept, variation_edit
 from arietta.generation.wishes import read_wishes
 from arietta.model.bundle import DEFAULT_MODEL, load_bundle
 from arietta.model.conditions import KEYS
@@ -44,6 +46,7 @@ from benchmarks.shared.samples import compose_all, side, somewhere, tell
 
 LEVELS = {"density": (4.0, 6.0, 8.9, 12.0, 18.0), "loudness": (55.0, 62.0, 69.0, 76.0, 88.0)}
 NOTES = 64  # of a take with a wish
+NOTES_OF_A_PIECE = 120
 DISSONANT = (1, 2, 6, 10, 11)
 
 
@@ -52,7 +55,7 @@ def main() -> None:
     parser.add_argument("what", choices=("wishes", "vary", "accompany", "speed"))
     parser.add_argument("--corpus", required=True)
     parser.add_argument("--model", default=DEFAULT_MODEL)
-    parser.add_argument("--on", default="giantmidi", choices=("maestro", "giantmidi"))
+    parser.add_argument("--on", default="giantmidi", choices=("maestro", "giantmidi", "takes"), help="(%(default)s)")
     parser.add_argument("--takes", type=int, default=8, help="takes of each level, or pieces")
     parser.add_argument("--guidance", type=float, help="of wishes (the model's own)")
     arguments = parser.parse_args()
@@ -62,11 +65,17 @@ def main() -> None:
     elif arguments.what == "speed":
         print_speed(draw_passages(store, arguments.on, arguments.takes), engine)
     else:
-        musics = draw_music(store, arguments.on, arguments.takes)
-        (print_varied if arguments.what == "vary" else print_accompanied)(musics, engine)
+        if arguments.on == "takes":
+            requests = [Request(NOTES_OF_A_PIECE, seed=seed) for seed in range(arguments.takes)]
+            musics = [take.notes for take in compose_all(requests, engine)]
+        else:
+            musics = draw_music(store, arguments.on, arguments.takes)
+        (print_varied if arguments.what == "vary" else print_accompanied)(
+            f"{engine.bundle.name}, {arguments.on}", musics, engine
+        )
 
 
-def draw_music(store: Store, corpus: str, count: int, notes: int = 120) -> list[Notes]:
+def draw_music(store: Store, corpus: str, count: int, notes: int = NOTES_OF_A_PIECE) -> list[Notes]:
     """So many notes from somewhere in each of so many test pieces."""
     pieces = side(store, corpus, "test", notes)[:: max(len(side(store, corpus, "test", notes)) // count, 1)][:count]
     return [trim(music) for music in somewhere(store, pieces, notes)]
@@ -107,16 +116,23 @@ def spearman(first: object, second: object) -> float:
     return float(np.corrcoef(ranks)[0, 1])
 
 
-def print_varied(musics: list[Notes], engine: OnnxEngine) -> None:
-    """Tell how much of a piece is left at each strength."""
-    shares, steps = [], []
-    strengths = (0.25, 0.5, 0.75, 1.0)
+def print_varied(name: str, musics: list[Notes], engine: OnnxEngine) -> None:
+    """Tell how much of a piece is left at each strength, and how many notes there are for its own."""
+    shares, steps, notes_over, most = [], [], [], []
+    strengths = (0.2, 0.4, 0.6, 0.8, 1.0)
     for strength in strengths:
-        takes = [vary(music, strength, seed=seed, model=engine)[0].notes for seed, music in enumerate(musics)]
-        pairs = list(zip(musics, takes, strict=True))
+        requests = [Request(edit=variation_edit(music, strength, seed), seed=seed) for seed, music in enumerate(musics)]
+        pairs = [
+            (music, take.notes)
+            for music, take in zip(musics, compose_all(requests, engine, task="varying"), strict=True)
+        ]
+        ratios = np.array([len(take) / len(music) for music, take in pairs])
+        notes_over.append(float(np.exp(np.log(ratios).mean())))
+        most.append(float(ratios.max()))
         shares.append(float(np.mean([common(music, take) for music, take in pairs])))
         steps.append(float(np.mean([likeness(music, take) for music, take in pairs])))
-    tell(f"editing/vary/{engine.bundle.name}", pieces=len(musics), strength=strengths, notes=shares, transitions=steps)
+    told: dict[str, object] = {"pieces": len(musics), "strength": strengths, "notes": shares, "transitions": steps}
+    tell(f"editing/vary/{name}", **told, notes_over=notes_over, most_over=most)
 
 
 def common(first: Notes, second: Notes) -> float:
@@ -134,7 +150,7 @@ def likeness(first: Notes, second: Notes) -> float:
     return float(np.corrcoef(steps)[0, 1])
 
 
-def print_accompanied(musics: list[Notes], engine: OnnxEngine) -> None:
+def print_accompanied(name: str, musics: list[Notes], engine: OnnxEngine) -> None:
     """Tell how dissonant what is written is with the line that it goes with."""
     lines = [find_kept(music, 0.0, np.inf, "top") for music in musics]
     own = [dissonance(select(m, line), select(m, ~line)) for m, line in zip(musics, lines, strict=True)]
@@ -147,7 +163,7 @@ def print_accompanied(musics: list[Notes], engine: OnnxEngine) -> None:
     unheard = [dissonance(top, notes) for top, notes in zip(tops, written[1:] + written[:1], strict=True)]
     told = {"composer": own, "written": new, "unheard": unheard}
     means = {name: float(np.sum(pairs, axis=0)[0] / np.sum(pairs, axis=0)[1]) for name, pairs in told.items()}
-    tell(f"editing/accompany/{engine.bundle.name}", pieces=len(musics), **means)
+    tell(f"editing/accompany/{name}", pieces=len(musics), **means)
 
 
 def dissonance(line: Notes, notes: Notes) -> tuple[int, int]:
@@ -166,19 +182,21 @@ def print_speed(edits: list[Edit], engine: OnnxEngine) -> None:
     for seed, edit in enumerate(edits):
         generation = Generation(Request(edit=edit, seed=seed), engine.bundle)
         ids, tokens = generation.condition, generation.prompt_tokens
-        begun = time.perf_counter()
+        begun = time.process_time()
         engine.prefill(tokens, engine.start([ids]), generation.conditions(ids))
-        prefill.append(time.perf_counter() - begun)
-        begun = time.perf_counter()
+        prefill.append(time.process_time() - begun)
+        begun = time.process_time()
         cache, slots = start(generation, engine)
         while not generation.note_count and not generation.is_done:
             step(slots, cache, engine)
-        first.append(time.perf_counter() - begun)
+        first.append(time.process_time() - begun)
         seconds = []
         for count in (1, 8):
-            begun = time.perf_counter()
-            compose_all([Request(edit=edit, seed=seed + k) for k in range(count)], engine)
-            seconds.append(time.perf_counter() - begun)
+            fresh = load_engine(engine.bundle)  # which has not prefilled the passage yet
+            compose_all([Request(8)], fresh)
+            begun = time.process_time()
+            compose_all([Request(edit=edit, seed=seed + k) for k in range(count)], fresh)
+            seconds.append(time.process_time() - begun)
         ratios.append(seconds[1] / seconds[0])
     told: dict[str, object] = {"passages": len(edits), "first_note_s": float(np.median(first))}
     told["first_note_over_prefill"] = float(np.median(np.divide(first, prefill)))

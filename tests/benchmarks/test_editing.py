@@ -39,5 +39,6 @@ def test_speed_and_variations_are_printed(filling_engine: OnnxEngine, capsys: py
     print_speed([Edit(scale(), 4.0, 5.0)], filling_engine)
     line = json.loads(capsys.readouterr().out)
     assert line["first_note_over_prefill"] > 0 and line["eight_takes_over_one"] > 0
-    print_varied([scale()], filling_engine)
-    assert len(json.loads(capsys.readouterr().out)["notes"]) == 4
+    print_varied("scales", [scale()], filling_engine)
+    line = json.loads(capsys.readouterr().out)
+    assert line["name"] == "editing/vary/scales" and len(line["notes"]) == len(line["notes_over"]) == 5

@@ -9,11 +9,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from arietta.codecs.grid import KEY_COUNT, LONGEST_WAIT, REST
+from arietta.codecs.grid import KEY_COUNT, LONGEST_WAIT, REST, SHORT_WAITS
 from arietta.generation.batch import generate_all
-from arietta.generation.guard import FASTEST, LONGEST_GAP, LONGEST_GAP_AFTER_PROMPT, SHORTEST_MEDIAN, STRETCH
+from arietta.generation.guard import (
+    FASTEST,
+    LONGEST_GAP,
+    LONGEST_GAP_AFTER_PROMPT,
+    MOST_LEAN,
+    SHORTEST_MEDIAN,
+    STRETCH,
+    DensityGuard,
+)
 from arietta.generation.loop import Generation, generate
+from arietta.generation.passage import Edit
 from arietta.generation.request import Request, Take
+from arietta.generation.wishes import read_wishes
 from arietta.model.bundle import load_bundle
 from arietta.model.engine import OnnxEngine
 from arietta.music.notes import Notes
@@ -118,3 +128,24 @@ def test_without_an_ending_no_coda_is_announced(tiny_bundle: Path) -> None:
     assert len(open_ended.notes) == 80
     assert open_ended.describe()["ending"] is False and "ending" not in closing.describe()
     assert Request.from_description(open_ended.describe()) == open_ended.request
+
+
+def test_a_passage_leans_to_the_density_of_what_it_replaces() -> None:
+    guard = DensityGuard(np.arange(40) / 4)
+    assert not guard.lean(5.0, 21).any()  # as many notes as there were
+    for count, sign in ((30, 1), (12, -1)):
+        lean = guard.lean(5.0, count)
+        assert lean[0] == 0 and (np.diff(lean)[:SHORT_WAITS] * sign > 0).all()  # the longer the wait, the more
+        assert np.ptp(lean[SHORT_WAITS:]) == 0  # but a second is long
+    assert np.allclose(guard.lean(5.0, 200), guard.lean(5.0, 400)) and guard.lean(5.0, 400).max() < 3 * MOST_LEAN
+    assert not DensityGuard(np.arange(5.0)).lean(2.0, 50).any()  # of so few nothing is known
+
+
+def test_what_replaces_a_passage_has_about_as_many_notes(filling_engine: OnnxEngine) -> None:
+    onset = np.arange(160) * 0.2
+    music = Notes.of(onset, np.full(160, 0.2), 40 + np.arange(160) * 7 % 40, np.full(160, 64))
+    edit = Edit(music, 4.0, 28.0, music.pitch > 65)
+    counts = [next(generate_all([Request(edit=edit, seed=seed)], filling_engine)).note_count for seed in range(4)]
+    assert np.mean(counts) == pytest.approx(edit.is_replaced.sum(), rel=0.3)
+    wished = Generation(Request(edit=edit, seed=0, wishes=read_wishes(density=2)), filling_engine.bundle)
+    assert wished.density_guard is None
