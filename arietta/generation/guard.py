@@ -1,4 +1,4 @@
-"""Guards on the course of a take: within what real music does, and in a passage as dense as what that replaces.
+"""Guards on the course of a take: within what real music does, and as dense as is wished or as what is replaced.
 
 The limits on silence, speed and staccato are what all but one in a thousand stretches of 64 notes of MAESTRO's and
 GiantMIDI-Piano's validation pieces keep, whichever of the two allows more (`python -m benchmarks.quality.takes
@@ -6,19 +6,33 @@ limits`). They act only where a take goes beyond them: until then the take is wh
 tokens of NoteCodec; loops have a guard of their own (`music.loops`).
 
 A passage leans all the while: around kept notes models write too much, as a note that is drawn too early is one more,
-and one that is drawn too late gives way (`python -m benchmarks.quality.editing vary`).
+and one that is drawn too late gives way (`python -m benchmarks.quality.editing vary`). So does music whose density is
+wished for: by the condition alone models play four notes a second as two, and eighteen as twenty-five
+(`python -m benchmarks.quality.editing wishes`).
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, deque
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..codecs.codec import Masks
-from ..codecs.grid import DURATION_STEPS, KEY_COUNT, REST, SHORT_WAITS, STEPS_PER_SECOND, TIME_COUNT, TIME_STEPS
-from ..music.notes import Notes, Seconds
+from ..codecs.grid import (
+    DURATION_STEPS,
+    KEY_COUNT,
+    REST,
+    SHORT_WAITS,
+    STEPS_PER_SECOND,
+    TIME_COUNT,
+    TIME_STEPS,
+    VELOCITY_CENTRES,
+)
+from ..music.notes import Note, Notes, Seconds
+from .wishes import Steps
 
 STRETCH = 64  # notes
 LONGEST_GAP = 15.3  # seconds between two onsets
@@ -29,10 +43,14 @@ FASTEST = 62.0  # notes per second over a stretch
 SHORTEST_MEDIAN = 0.03  # seconds: median of a stretch's key-down lengths
 FEWEST_REPLACED = 12  # notes: of fewer nothing is known of how dense a passage shall be
 LEAN = 8.0  # of the logits of waits, by the logarithm of how many notes there are over how many there were
-MOST_LEAN, LEAST_LEAN = 6.0, -2.0  # too sparse is leant against less: music may pause
+MOST_LEAN = 6.0
+LEAST_LEAN = -2.0  # a passage that is too sparse is leant against less: music may pause
+LOUDNESS_LEAN, MOST_LOUDNESS = 0.03, 0.2  # of the logit of a velocity by the next, for each that the mean is too high
+REMEMBERED = 128  # notes, whose mean shall be what is wished for: phrases may swell within it
 EARLY_NOTES = 4  # added to both counts, so that the first few notes lean little
 # The longer the wait, the more, up to a second; those within a chord lean hardly.
 _WAIT_WEIGHT = np.log1p(np.minimum(TIME_STEPS, STEPS_PER_SECOND) / (STEPS_PER_SECOND / 10)).astype(np.float32)
+_LOUDER = (VELOCITY_CENTRES - VELOCITY_CENTRES.mean()).astype(np.float32)
 _LEAST_STEPS = int(np.ceil(STRETCH / FASTEST * STEPS_PER_SECOND))
 _LEAST_DURATION = int(np.searchsorted(DURATION_STEPS, SHORTEST_MEDIAN * STEPS_PER_SECOND))
 
@@ -111,18 +129,58 @@ class CourseGuard:
 
 
 class DensityGuard:
-    """Keeps a passage as dense as what it replaces, moment by moment: `replaced` are the onsets of that (s)."""
+    """Keeps music as dense as it shall be: `expected` tells how many new notes there shall be by a second."""
 
-    def __init__(self, replaced: Seconds) -> None:
-        self._replaced = np.sort(replaced)
+    def __init__(self, expected: Callable[[float], float], *, least: float = -MOST_LEAN) -> None:
+        """`least` is how much it leans at most against too few notes."""
+        self._expected, self._least = expected, least
+
+    @classmethod
+    def replacing(cls, replaced: Seconds) -> DensityGuard | None:
+        """As dense as the notes of these onsets (s), moment by moment; None for too few to tell."""
+        if len(replaced) < FEWEST_REPLACED:
+            return None
+        onsets = np.sort(replaced)
+        return cls(lambda second: float(np.searchsorted(onsets, second, side="right")), least=LEAST_LEAN)
+
+    @classmethod
+    def wished(cls, steps: Steps, begin: float) -> DensityGuard:
+        """As dense as is wished for, in notes per second from step to step, from the second `begin` on."""
+        edges, rates = np.array([(second, float(rate)) for second, rate in steps]).T
+        counts = np.concatenate([[0.0], np.cumsum(rates[:-1] * np.diff(edges))])
+
+        def count(second: float) -> float:
+            step = max(int(np.searchsorted(edges, second, side="right")) - 1, 0)
+            return float(counts[step] + rates[step] * (second - edges[step]))
+
+        return cls(lambda second: max(count(second) - count(begin), 0.0))
 
     def lean(self, second: float, note_count: int) -> NDArray[np.float32]:
         """Return what to add to the logits of waits, float32 [TIME_COUNT], where so many new notes are written."""
-        if len(self._replaced) < FEWEST_REPLACED:
-            return np.zeros(TIME_COUNT, dtype=np.float32)
-        replaced_count = int(np.searchsorted(self._replaced, second, side="right"))
-        excess = np.log((note_count + EARLY_NOTES) / (replaced_count + EARLY_NOTES))
-        lean: NDArray[np.float32] = _WAIT_WEIGHT * np.float32(np.clip(LEAN * excess, LEAST_LEAN, MOST_LEAN))
+        excess = np.log((note_count + EARLY_NOTES) / (self._expected(second) + EARLY_NOTES))
+        lean: NDArray[np.float32] = _WAIT_WEIGHT * np.float32(np.clip(LEAN * excess, self._least, MOST_LEAN))
+        return lean
+
+
+class LoudnessGuard:
+    """Keeps the mean velocity of what is composed at what is wished for, (second, velocity) from step to step."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._seconds = [second for second, _ in steps]
+        self._velocities = [float(velocity) for _, velocity in steps]
+        self._excess = self._count = 0.0  # of the notes so far, of which older ones count less
+
+    def push(self, note: Note) -> None:
+        """Take a note that was composed, at its second of the piece."""
+        wish = self._velocities[max(bisect_right(self._seconds, note.onset) - 1, 0)]
+        kept = 1 - 1 / REMEMBERED
+        self._excess = self._excess * kept + note.velocity - wish
+        self._count = self._count * kept + 1
+
+    def lean(self) -> NDArray[np.float32]:
+        """Return what to add to the logits of velocities, float32 [VELOCITY_COUNT]."""
+        mean = self._excess / (self._count + EARLY_NOTES)
+        lean: NDArray[np.float32] = _LOUDER * np.float32(np.clip(-LOUDNESS_LEAN * mean, -MOST_LOUDNESS, MOST_LOUDNESS))
         return lean
 
 

@@ -16,17 +16,19 @@ from arietta.generation.guard import (
     LONGEST_GAP,
     LONGEST_GAP_AFTER_PROMPT,
     MOST_LEAN,
+    REMEMBERED,
     SHORTEST_MEDIAN,
     STRETCH,
     DensityGuard,
+    LoudnessGuard,
 )
 from arietta.generation.loop import Generation, generate
 from arietta.generation.passage import Edit
 from arietta.generation.request import Request, Take
 from arietta.generation.wishes import read_wishes
 from arietta.model.bundle import load_bundle
-from arietta.model.engine import OnnxEngine
-from arietta.music.notes import Notes
+from arietta.model.engine import OnnxEngine, shared_engine
+from arietta.music.notes import Note, Notes
 from tests.support.bundles import engine_of
 from tests.support.engines import Wilful, Wish, assert_closed
 
@@ -131,14 +133,22 @@ def test_without_an_ending_no_coda_is_announced(tiny_bundle: Path) -> None:
 
 
 def test_a_passage_leans_to_the_density_of_what_it_replaces() -> None:
-    guard = DensityGuard(np.arange(40) / 4)
+    guard = DensityGuard.replacing(np.arange(40) / 4)
+    assert guard is not None
     assert not guard.lean(5.0, 21).any()  # as many notes as there were
     for count, sign in ((30, 1), (12, -1)):
         lean = guard.lean(5.0, count)
         assert lean[0] == 0 and (np.diff(lean)[:SHORT_WAITS] * sign > 0).all()  # the longer the wait, the more
         assert np.ptp(lean[SHORT_WAITS:]) == 0  # but a second is long
     assert np.allclose(guard.lean(5.0, 200), guard.lean(5.0, 400)) and guard.lean(5.0, 400).max() < 3 * MOST_LEAN
-    assert not DensityGuard(np.arange(5.0)).lean(2.0, 50).any()  # of so few nothing is known
+    assert DensityGuard.replacing(np.arange(5.0)) is None  # of so few nothing is known
+
+
+def test_a_wished_density_is_counted_from_step_to_step() -> None:
+    guard = DensityGuard.wished(((0.0, 2.0), (10.0, 6.0), (20.0, 1.0)), 5.0)
+    for second, count in ((5.0, 0), (7.5, 5), (10.0, 10), (15.0, 40), (20.0, 70), (30.0, 80)):
+        assert not guard.lean(second, count).any()
+        assert guard.lean(second, count + 9).max() > 0
 
 
 def test_what_replaces_a_passage_has_about_as_many_notes(filling_engine: OnnxEngine) -> None:
@@ -147,5 +157,22 @@ def test_what_replaces_a_passage_has_about_as_many_notes(filling_engine: OnnxEng
     edit = Edit(music, 4.0, 28.0, music.pitch > 65)
     counts = [next(generate_all([Request(edit=edit, seed=seed)], filling_engine)).note_count for seed in range(4)]
     assert np.mean(counts) == pytest.approx(edit.is_replaced.sum(), rel=0.3)
-    wished = Generation(Request(edit=edit, seed=0, wishes=read_wishes(density=2)), filling_engine.bundle)
-    assert wished.density_guard is None
+    wished = [Request(edit=edit, seed=seed, wishes=read_wishes(density=8)) for seed in range(4)]
+    counts = [next(generate_all([request], filling_engine)).note_count for request in wished]
+    assert np.mean(counts) == pytest.approx(8 * 24, rel=0.3)
+
+
+def test_loudness_leans_to_what_is_wished_for_at_that_second() -> None:
+    guard = LoudnessGuard(((0.0, 40.0), (10.0, 90.0)))
+    assert not guard.lean().any()
+    for second, velocity, sign in ((1.0, 60, -1), (2.0, 10, 1), (12.0, 70, 1), (13.0, 127, -1)):
+        for _ in range(2 * REMEMBERED):
+            guard.push(Note(second, 0.1, 60, velocity))
+        assert (np.diff(guard.lean()) * sign > 0).all()  # towards louder, or softer, the more the louder
+
+
+@pytest.mark.parametrize(("wish", "low", "high"), [(40, 34, 47), (95, 87, 102)])
+def test_a_take_is_as_loud_as_is_wished_for(wish: float, low: float, high: float) -> None:
+    requests = [Request(notes=120, seed=seed, wishes=read_wishes(loudness=wish)) for seed in range(2)]
+    means = [take.notes.velocity.mean() for take in generate_all(requests, shared_engine("piano"))]
+    assert low < np.mean(means) < high
