@@ -7,8 +7,8 @@ tokens of NoteCodec; loops have a guard of their own (`music.loops`).
 
 A passage leans all the while: around kept notes models write too much, as a note that is drawn too early is one more,
 and one that is drawn too late gives way (`python -m benchmarks.quality.editing vary`). So does music whose density is
-wished for: by the condition alone models play four notes a second as two, and eighteen as twenty-five
-(`python -m benchmarks.quality.editing wishes`).
+wished for, by density, loudness or key: by the condition alone models play four notes a second as two, and eighteen as
+twenty-five (`python -m benchmarks.quality.editing wishes`).
 """
 
 from __future__ import annotations
@@ -30,9 +30,12 @@ from ..codecs.grid import (
     TIME_COUNT,
     TIME_STEPS,
     VELOCITY_CENTRES,
+    VELOCITY_COUNT,
 )
-from ..music.notes import Note, Notes, Seconds
-from .wishes import Steps
+from ..model.conditions import KEYS
+from ..music.keys import key_profile
+from ..music.notes import LOWEST_PITCH, Note, Notes, Seconds
+from .wishes import Steps, Wishes
 
 STRETCH = 64  # notes
 LONGEST_GAP = 15.3  # seconds between two onsets
@@ -46,6 +49,7 @@ LEAN = 8.0  # of the logits of waits, by the logarithm of how many notes there a
 MOST_LEAN = 6.0
 LEAST_LEAN = -2.0  # a passage that is too sparse is leant against less: music may pause
 LOUDNESS_LEAN, MOST_LOUDNESS = 0.03, 0.2  # of the logit of a velocity by the next, for each that the mean is too high
+KEY_LEAN = 1.0  # of the logit of a note, by the logarithm of how much its key's profile has of it
 REMEMBERED = 128  # notes, whose mean shall be what is wished for: phrases may swell within it
 EARLY_NOTES = 4  # added to both counts, so that the first few notes lean little
 # The longer the wait, the more, up to a second; those within a chord lean hardly.
@@ -182,6 +186,53 @@ class LoudnessGuard:
         mean = self._excess / (self._count + EARLY_NOTES)
         lean: NDArray[np.float32] = _LOUDER * np.float32(np.clip(-LOUDNESS_LEAN * mean, -MOST_LOUDNESS, MOST_LOUDNESS))
         return lean
+
+
+class KeyGuard:
+    """Draws notes towards the keys that are wished for, (second, key) from step to step, by their profiles."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._seconds = [second for second, _ in steps]
+        profiles = [np.log(key_profile(KEYS.index(str(key)))) for _, key in steps]
+        pitch_class = (np.arange(KEY_COUNT) + LOWEST_PITCH) % 12
+        self._leans = [(KEY_LEAN * (profile - profile.mean())[pitch_class]).astype(np.float32) for profile in profiles]
+
+    def lean(self, second: float) -> NDArray[np.float32]:
+        """Return what to add to the logits of piano keys at a second of the piece, float32 [KEY_COUNT]."""
+        lean: NDArray[np.float32] = self._leans[max(bisect_right(self._seconds, second) - 1, 0)]
+        return lean
+
+
+class Leans:
+    """What a piece of NoteCodec leans towards while it is composed: wishes, and the density of what it replaces.
+
+    Added to the noise, a lean is added to what is drawn from, and the likelihood stays the model's own.
+    """
+
+    def __init__(self, wishes: Wishes) -> None:
+        self._wishes = wishes
+        self._density: DensityGuard | None = None
+        self._loudness = LoudnessGuard(wishes["loudness"]) if "loudness" in wishes else None
+        self._key = KeyGuard(wishes["key"]) if "key" in wishes else None
+
+    def begin(self, second: float, replaced: Seconds) -> None:
+        """Count notes from a second of the piece on, in which those with the onsets `replaced` are written anew."""
+        wish = self._wishes.get("density")
+        self._density = DensityGuard.wished(wish, second) if wish else DensityGuard.replacing(replaced)
+
+    def push(self, note: Note) -> None:
+        """Take a note that was composed."""
+        if self._loudness is not None:
+            self._loudness.push(note)
+
+    def add(self, noise: NDArray[np.float32], second: float, note_count: int) -> None:
+        """Lean the noise of the next token, float32 [sum V], where so many notes are written since `begin`."""
+        if self._density is not None:
+            noise[:TIME_COUNT] += self._density.lean(second, note_count)
+        if self._key is not None:
+            noise[TIME_COUNT : TIME_COUNT + KEY_COUNT] += self._key.lean(second)
+        if self._loudness is not None:
+            noise[-VELOCITY_COUNT:] += self._loudness.lean()
 
 
 def _steps(seconds: float) -> int:

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codecs.codec import Decoder, Masks
-from ..codecs.grid import LONGEST_CODA, SHORTEST_CODA, TIME_COUNT, VELOCITY_COUNT
+from ..codecs.grid import LONGEST_CODA, SHORTEST_CODA
 from ..codecs.note import NoteCodec
 from ..errors import RequestError, require
 from ..model.bundle import Bundle, condition_of
@@ -35,8 +35,8 @@ from ..model.config import ConditionIds
 from ..model.engine import Engine
 from ..model.sampling import Guide, gumbel
 from ..music.loops import LoopGuard
-from ..music.notes import Note, Notes, Pedal, Seconds, trim
-from .guard import CourseGuard, DensityGuard, LoudnessGuard
+from ..music.notes import Note, Notes, Pedal, trim
+from .guard import CourseGuard, Leans
 from .passage import OpenPassage, filling_codec
 from .prompt import Seam, join_prompt, push_prompt
 from .request import MAX_NOTES, Request, Take
@@ -52,9 +52,8 @@ class Generation:
     """A request in progress, token by token."""
 
     opened: OpenPassage | None = None  # the part of a passage that is being written
-    density_guard: DensityGuard | None = None
     course_guard: CourseGuard | None = None
-    loudness_guard: LoudnessGuard | None = None
+    _is_coda_announced = False
 
     def __init__(self, request: Request, bundle: Bundle, *, is_guarded: bool = True) -> None:
         """Check the request against the model and take in its prompt; raises RequestError before any work.
@@ -71,8 +70,10 @@ class Generation:
         self.is_guided = is_wished and self.request.sampling.guidance != 1
         self.rng = np.random.default_rng(request.seed)
         self.decoder: Decoder = self.codec.decoder()
-        self._is_guarded = is_guarded and not isinstance(request.edit, Performance)  # a score is what it is
-        self._begin_guards()
+        # A score repeats what it repeats, and is as dense as it is.
+        is_free = is_guarded and not isinstance(request.edit, Performance)
+        self.loop_guard = LoopGuard() if is_free else None
+        self.leans = Leans(request.wishes) if is_free and isinstance(self.codec, NoteCodec) else None
         self.interventions: Counter[str] = Counter()  # of the guards, by what they are against
         self.events: list[Note | Pedal] = []
         self._nll = 0.0
@@ -80,7 +81,6 @@ class Generation:
         self._noise_width = sum(self.codec.field_sizes)
         self._noise = self._draw_noise()
         self._coda_at = int(self.rng.integers(SHORTEST_CODA, LONGEST_CODA + 1))
-        self._is_coda_announced = False
         self._is_stopping = self._is_stopped = False
         self._schedule = WishSchedule(request.wishes, bundle.model, self._style)
         self._parts = () if self.request.edit is None else self.request.edit.written
@@ -91,7 +91,8 @@ class Generation:
             self.open_next()
         else:
             self._take_in(push_prompt(request.prompt, self.codec, self.decoder))
-            self._keep_density(self._start_clock + self._seam.shift, np.zeros(0))
+            if self.leans is not None:
+                self.leans.begin(self._start_clock, np.zeros(0))
         # Models of earlier formats compose what they composed, and a passage has the course of what is around it.
         is_watched = bundle.format > 3 and isinstance(self.codec, NoteCodec) and request.edit is None
         if is_guarded and is_watched:
@@ -100,13 +101,6 @@ class Generation:
         if request.edit is None:
             until = None if request.seconds is None else self._start_clock + request.seconds
             self.decoder.plan(notes_left=request.notes, until=until)
-
-    def _begin_guards(self) -> None:
-        """Begin those guards that keep watch over the whole piece from its first note on."""
-        self.loop_guard = LoopGuard() if self._is_guarded else None
-        self._leans = self._is_guarded and isinstance(self.codec, NoteCodec)
-        if self._leans and "loudness" in self.request.wishes:
-            self.loudness_guard = LoudnessGuard(self.request.wishes["loudness"])
 
     def open_next(self) -> None:
         """Open the next part of a passage, in the piece as it is by now; `start` prefills what is given of it.
@@ -121,13 +115,8 @@ class Generation:
         part, replaced = self._parts[self._open_count], edit.music.onset[edit.is_replaced]
         self._open_count += 1
         self._take_in(Seam(self.opened.layout.tokens, self.opened.shift))
-        self._keep_density(part.start, replaced[(replaced >= part.start) & (replaced < part.end)])
-
-    def _keep_density(self, begin: float, replaced: Seconds) -> None:
-        """Lean to the density that is wished for from `begin` on (s of the piece), else to that of what is replaced."""
-        if self._leans:
-            wish = self.request.wishes.get("density")
-            self.density_guard = DensityGuard.wished(wish, begin) if wish else DensityGuard.replacing(replaced)
+        if self.leans is not None:
+            self.leans.begin(part.start, replaced[(replaced >= part.start) & (replaced < part.end)])
 
     def _take_in(self, seam: Seam) -> None:
         """Go on from given music, which the decoder has taken."""
@@ -177,14 +166,11 @@ class Generation:
         return min(done, seconds), seconds
 
     def noise(self) -> NDArray[np.float32]:
-        """Gumbel noise for the next token, float32 [sum V], leaning to how dense and loud the music shall be."""
+        """Gumbel noise for the next token, float32 [sum V], leaning to what the music shall be."""
         noise = next(self._noise)
-        if self.density_guard is not None:
-            # Added to the noise, it is added to what is drawn from, and the likelihood stays the model's own.
+        if self.leans is not None:
             written = self.note_count if self.opened is None else self.decoder.note_count
-            noise[:TIME_COUNT] += self.density_guard.lean(self.decoder.clock + self._seam.shift, written)
-        if self.loudness_guard is not None:
-            noise[-VELOCITY_COUNT:] += self.loudness_guard.lean()
+            self.leans.add(noise, self.decoder.clock + self._seam.shift, written)
         return noise
 
     def _draw_noise(self) -> Iterator[NDArray[np.float32]]:
@@ -239,9 +225,9 @@ class Generation:
         if len(self._unsummed_nll) == TOKENS_SUMMED:
             self._sum_nll()
         for note in (event for event in events if isinstance(event, Note)):
-            for guard in (self.loop_guard, self.loudness_guard):
-                if guard is not None:
-                    guard.push(note)
+            for listener in (self.loop_guard, self.leans):
+                if listener is not None:
+                    listener.push(note)
         # With a note and at no other token: so the number of notes alone says where it stopped.
         if self.note_count > earlier_count and (self._is_stopping or self.note_count == self.request.stopped_at):
             self._is_stopped = True

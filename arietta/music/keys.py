@@ -36,6 +36,11 @@ def pitch_classes(pitch: ArrayLike, weight: ArrayLike | None = None) -> NDArray[
     return np.asarray(counts / total if total > 0 else np.zeros(12))
 
 
+def key_profile(number: int) -> NDArray[np.float64]:
+    """Return how well pitch classes fit a key, float64 [12]: 0-11 are C major to B major, 12-23 the minor keys."""
+    return np.roll((MAJOR, MINOR)[number // 12], number % 12)
+
+
 def find_key(pitch: ArrayLike, weight: ArrayLike | None = None) -> Key | None:
     """Find the key that pitches fit best (Krumhansl 1990, "Cognitive Foundations of Musical Pitch", chapter 4).
 
@@ -45,7 +50,7 @@ def find_key(pitch: ArrayLike, weight: ArrayLike | None = None) -> Key | None:
     classes = pitch_classes(pitch, weight)
     if np.ptp(classes) < 1e-12:
         return None
-    profiles = np.array([np.roll(profile, tonic) for profile in (MAJOR, MINOR) for tonic in range(12)])
+    profiles = np.array([key_profile(number) for number in range(24)])
     centred = profiles - profiles.mean(axis=1, keepdims=True)
     centred_classes = classes - classes.mean()
     fits = centred @ centred_classes / np.sqrt((centred**2).sum(axis=1) * (centred_classes**2).sum())

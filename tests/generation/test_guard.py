@@ -20,6 +20,7 @@ from arietta.generation.guard import (
     SHORTEST_MEDIAN,
     STRETCH,
     DensityGuard,
+    KeyGuard,
     LoudnessGuard,
 )
 from arietta.generation.loop import Generation, generate
@@ -28,7 +29,7 @@ from arietta.generation.request import Request, Take
 from arietta.generation.wishes import read_wishes
 from arietta.model.bundle import load_bundle
 from arietta.model.engine import OnnxEngine, shared_engine
-from arietta.music.notes import Note, Notes
+from arietta.music.notes import LOWEST_PITCH, Note, Notes
 from tests.support.bundles import engine_of
 from tests.support.engines import Wilful, Wish, assert_closed
 
@@ -176,3 +177,11 @@ def test_a_take_is_as_loud_as_is_wished_for(wish: float, low: float, high: float
     requests = [Request(notes=120, seed=seed, wishes=read_wishes(loudness=wish)) for seed in range(2)]
     means = [take.notes.velocity.mean() for take in generate_all(requests, shared_engine("piano"))]
     assert low < np.mean(means) < high
+
+
+def test_notes_of_a_wished_key_are_likelier_from_its_second_on() -> None:
+    guard = KeyGuard(((0.0, "C major"), (10.0, "F sharp minor")))
+    for second, tonic in ((1.0, 60), (11.0, 66)):
+        lean = guard.lean(second)
+        assert lean[tonic - LOWEST_PITCH] == lean.max()
+        assert lean[tonic - LOWEST_PITCH] == lean[tonic - 12 - LOWEST_PITCH] > lean[tonic + 1 - LOWEST_PITCH]
