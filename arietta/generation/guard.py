@@ -6,8 +6,8 @@ limits`). They act only where a take goes beyond them: until then the take is wh
 tokens of NoteCodec; loops have a guard of their own (`music.loops`).
 
 A passage leans all the while: around kept notes models write too much, as a note that is drawn too early is one more,
-and one that is drawn too late gives way (`python -m benchmarks.quality.editing vary`). So does music with a wish for its
-density, loudness or key: by the condition alone models play four notes a second as two, and eighteen as
+and one that is drawn too late gives way (`python -m benchmarks.quality.editing vary`). So does music with a wish for
+its density, loudness or key: by the condition alone models play four notes a second as two, and eighteen as
 twenty-five (`python -m benchmarks.quality.editing wishes`).
 """
 

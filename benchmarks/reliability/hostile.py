@@ -21,6 +21,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,6 +153,18 @@ def many_pieces(scene: Scene) -> None:
         scene.ask("POST", "/v1/pieces", body)
 
 
+def load(scene: Scene) -> None:
+    """No harm meant: 64 clients, each from an address of its own, ask for 300 notes again and again."""
+
+    def send(number: int) -> None:
+        while not scene.is_over.is_set():
+            scene.tried += 1
+            scene.ask("GET", "/midi/300", source=f"127.0.2.{1 + number}", seconds=600.0)
+
+    with ThreadPoolExecutor(64) as clients:
+        list(clients.map(send, range(64)))
+
+
 def listeners(scene: Scene) -> None:
     """A thousand listeners to one long piece."""
     with listening(scene, scene.compose({"notes": 10_000}, wait=0)):
@@ -196,6 +209,7 @@ SCENARIOS: dict[str, Callable[[Scene], None]] = {
     "slow readers of sound": slow_sounds,
     "many pieces": many_pieces,
     "listeners": listeners,
+    "load": load,
 }
 
 

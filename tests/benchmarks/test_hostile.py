@@ -9,7 +9,7 @@ import pytest
 from benchmarks.reliability.hostile import SCENARIOS, cost_of_listeners, measure
 
 
-@pytest.mark.parametrize("name", ["idle", "silent connections", "wrong bodies"])
+@pytest.mark.parametrize("name", ["idle", "silent connections", "wrong bodies", "load"])
 def test_another_client_is_answered_while_one_does_its_worst(tiny_lstm: Path, name: str) -> None:
     line = measure(name, SCENARIOS[name], str(tiny_lstm), 0.3)
     assert line["name"] == f"hostile/{name}" and line["failed"] == 0
