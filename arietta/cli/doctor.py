@@ -27,6 +27,7 @@ VERBS = {
     "serve": "serve",
     "train": "train, finetune, export",
     "score": "render --to pdf",
+    "cluster": "ingest --cluster",
 }
 NOTES = 20
 

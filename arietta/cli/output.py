@@ -80,7 +80,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 def add_wishes(parser: argparse.ArgumentParser) -> None:
     """Add the flags for density, loudness and key."""
     parser.add_argument("--density", metavar="N", help="notes per second, or over time as 4@0:00,9@0:30")
-    parser.add_argument("--loudness", metavar="V", help="mean velocity or pp to ff, or over time as pp@0:00,f@0:30")
+    parser.add_argument("--loudness", metavar="V", help="mean velocity or pppp to ffff, or over time as pp@0:00,f@0:30")
     parser.add_argument("--key", metavar="KEY", help='such as "C minor" or "E flat major"')
 
 
@@ -193,7 +193,10 @@ def read_moment(text: str, piece: ReadPiece) -> float:
     if bar is None:
         return read_time(text)
     if piece.meter is None:
-        raise RequestError(f"{text}: the music has no bars that are known; give a time, as 12.5 or 0:12.5")
+        raise RequestError(
+            f"{text}: the music has no bars that are known; give a time, as 12.5 or 0:12.5, or first find its bars: "
+            "arietta render FILE -o bars.mid --downbeat 0"
+        )
     lines = piece.meter.bar_lines(piece.notes.seconds)
     if not 1 <= int(bar[1]) <= len(lines):
         raise RequestError(f"{text}: the music has bars 1 to {len(lines) - 1}")

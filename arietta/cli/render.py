@@ -7,6 +7,7 @@ examples:
   arietta render takes/*.mid --to wav -o sounds/     many files into one folder
   arietta render minuet.mxl --to mid                 a written score as MIDI, with its bars, tempos and keys
   arietta render take.mid -o bars.mid --downbeat 1   found beats as its metre, with bars that begin a beat later
+  arietta render take.mid -o bars.mid --downbeat 0   found beats and bars as its metre, as they are
   arietta render piece.mid -o at-90.mid --grid 90    the same seconds under a tempo of 90, for a project at 90
 
 docs/use/files.md says what each is good for, and what a score of a performance can and cannot be.
@@ -56,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--downbeat",
         metavar="N",
         type=read_integer,
-        help="and begin bars N beats later, or earlier, as in --downbeat=-1",
+        help="and begin bars N beats later, or earlier, as in --downbeat=-1; 0 keeps those that are found",
     )
     parser.add_argument("--title", help="the title of scores and pictures (default: the file's name)")
 
@@ -80,7 +81,7 @@ def _render(source: Path, targets: list[Path], arguments: argparse.Namespace) ->
     piece = read_piece(source)
     if piece.remarks:
         print(escape_name(f"{source}: {' '.join(piece.remarks)}"), file=sys.stderr)
-    if arguments.beats or arguments.downbeat:
+    if arguments.beats is not None or arguments.downbeat is not None:
         piece = piece._replace(meter=_corrected(piece, arguments))
     title = escape_name(arguments.title or source.stem)
     for path in targets:

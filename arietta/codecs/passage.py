@@ -33,6 +33,7 @@ from .grid import (
 from .note_decoder import LONGEST_IDLENESS, NEVER, NoteDecoder
 
 ENDLESS = 1 << 40  # steps: later than anything
+SHORTEST_REPEAT = 8  # steps between two strikes of a key, of which the second is given
 
 
 @dataclass(frozen=True)
@@ -171,13 +172,14 @@ class PassageDecoder:
         """Return the token, its key released in time, or what is due where the token would pass that."""
         due = self._due()
         time, symbol, duration, velocity = token
-        if self._is_committed or not self._is_before(due, time, symbol):
+        at = self._decoder.step + int(TIME_STEPS[time])
+        room = self._next_strike(symbol, at) - at if symbol < KEY_COUNT else ENDLESS
+        # A note just before a given one of its key is that one, drawn early: two would stutter.
+        if self._is_committed or room < SHORTEST_REPEAT or not self._is_before(due, time, symbol):
             self._is_committed = True
             return self._row_toward(due)
         if symbol >= KEY_COUNT:
             return token
-        at = self._decoder.step + int(TIME_STEPS[time])
-        room = self._next_strike(symbol, at) - at
         if self._frame.end is None:
             room = min(room, self._frame.stop - at)
         return time, symbol, min(duration, int(np.searchsorted(DURATION_STEPS, room, side="right")) - 1), velocity

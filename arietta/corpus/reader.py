@@ -130,7 +130,8 @@ def _find_in(folder: str, name: str) -> list[SourceFile]:
     root = Path(folder)
     if not root.is_dir():
         fault = "is a file, not a folder" if root.exists() else "there is no such folder"
-        raise CorpusError(f"{folder}: {fault}; name folders with MIDI files")
+        remedy = "a store is read with --cluster" if "://" in folder else "name folders with MIDI files"
+        raise CorpusError(f"{folder}: {fault}; {remedy}")
     paths = []
     for parent, _, names in os.walk(root, onerror=_refuse, followlinks=False):
         paths += [Path(parent, name) for name in names if Path(name).suffix.lower() in SUFFIXES and name[0] != "."]

@@ -129,7 +129,7 @@ def _read_value(name: str, value: Any) -> float | str:
     except ValueError:
         number = math.nan
     if isinstance(value, bool) or not low <= number <= high:
-        marks = ", or a mark from pp to ff" if name == "loudness" else ""
+        marks = ", or a mark from pppp to ffff" if name == "loudness" else ""
         raise RequestError(f"{name} lies in {low:g}-{high:g}{marks}, not {text[:40]!r}")
     return number
 
@@ -140,6 +140,8 @@ def _read_key(text: str) -> str:
     if match is None:
         raise RequestError(f"{text[:40]!r} is no key, such as C minor, E flat major or F# minor")
     letter, sign, mode = match.groups()
+    if mode is None and text[0].islower():
+        raise RequestError(f"{text[:40]!r} may mean {text.upper()[0]}{text[1:]} major or minor: say which")
     step = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}[letter]
     tonic = (step + {None: 0, "b": -1, "♭": -1, "flat": -1}.get(sign, 1)) % 12
     is_minor = mode in ("minor", "min", "m")

@@ -24,7 +24,8 @@ def seconds_of_bars(bars: int, prompt: Notes, meter: Meter | None, *, at: float 
         raise RequestError(f"bars must lie in 1-{MOST_BARS}, not {bars}")
     if meter is None:
         raise RequestError(
-            "bars need music that has a metre: give a MIDI file that sets one or a score, or ask for notes or seconds"
+            "bars need music that has a metre: give a score or a MIDI file that sets one, as `arietta render FILE "
+            "-o bars.mid --downbeat 0` does with the bars that it finds, or ask for notes or seconds"
         )
     last_onset = float(prompt.onset.max())
     return meter.bar_line_after(last_onset + AFTER if at is None else at, bars) - last_onset

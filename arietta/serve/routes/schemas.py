@@ -185,7 +185,7 @@ class PieceRequest(SamplingFields):
         None, description="Notes per second wished for; or pairs of a second of the piece and what holds from then on."
     )
     loudness: Annotated[Any, WithJsonSchema(WISH | {"examples": [70, "mf", [[0, "pp"], [30, "f"]]]})] = Field(
-        None, description="Mean velocity wished for, or a mark from pp to ff; or pairs, as of density."
+        None, description="Mean velocity wished for, or a mark from pppp to ffff; or pairs, as of density."
     )
     key: Annotated[Any, WithJsonSchema(WISH | {"examples": ["C minor"]})] = Field(
         None, description="A key wished for; or pairs, as of density."
