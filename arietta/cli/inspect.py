@@ -14,6 +14,7 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,10 +109,24 @@ def _show_piece(path: Path, tracks: list[int] | None, roll: Path | None) -> None
         print(histogram({_times(*span): count for span, count in step_counts(notes).items()}))
     if request:
         print("\ncomposed by Arietta")
-        print(outline(request))
+        print(outline(_as_typed(request)))
     if roll:
         _draw(roll, notes, escape_name(path.stem), request)
         print(f"\npiano roll in {escape_name(roll)}")
+
+
+def _as_typed(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a request with what is wished for from second to second as one types it: 34@0,72@15."""
+    from ..generation.wishes import read_wishes
+    from ..model.conditions import MEASURED
+
+    typed = dict(request)
+    for name in MEASURED:
+        if isinstance(request.get(name), list):
+            with suppress(RequestError):  # a stranger's file may say anything
+                steps = read_wishes(**{name: request[name]})[name]
+                typed[name] = ",".join(f"{wish if name == 'key' else f'{wish:g}'}@{second:g}" for second, wish in steps)
+    return typed
 
 
 def _piece_facts(piece: PieceSummary) -> dict[str, str]:

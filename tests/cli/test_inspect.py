@@ -261,3 +261,15 @@ def test_flags_for_pieces_are_refused_elsewhere(
     flag: tuple[str, str], corpus: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "are for a MIDI file" in refused(capsys, corpus, *flag)
+
+
+@pytest.mark.parametrize(
+    ("loudness", "shown"), [([[0, 34], [7.5, 100]], "34@0,100@7.5"), ([[0], "x", {}], "x"), ([["a", "b"]], "a")]
+)
+def test_what_was_wished_for_is_shown_as_it_is_typed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], loudness: list[object], shown: str
+) -> None:
+    texts = ["arietta " + json.dumps({"notes": 1, "loudness": loudness})]
+    write_midi(tmp_path / "a.mid", Notes.of([0.0], [1.0], [60], [64]), texts=texts)
+    assert main(["inspect", str(tmp_path / "a.mid")]) == 0
+    assert shown in capsys.readouterr().out
