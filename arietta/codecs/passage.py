@@ -151,8 +151,7 @@ class PassageDecoder:
             earliest[KEY_COUNT : REST + 1] = NEVER
         np.maximum(earliest[:REST], until_window, out=earliest[:REST])
         longest = min(decoder.waits_below, SHORT_WAITS)
-        if decoder.last == REST and (due.symbol == END or due.step - decoder.step >= decoder.waits_below):
-            # Neither the end nor another rest may follow a rest: a note must come, and inside the window.
+        if self._must_strike(due):
             earliest[KEY_COUNT : REST + 1] = NEVER
             longest = min(longest, frame.stop - decoder.step)
         earliest[:REST][earliest[:REST] >= longest] = NEVER
@@ -175,7 +174,8 @@ class PassageDecoder:
         at = self._decoder.step + int(TIME_STEPS[time])
         room = self._next_strike(symbol, at) - at if symbol < KEY_COUNT else ENDLESS
         # A note just before a given one of its key is that one, drawn early: two would stutter.
-        if self._is_committed or room < SHORTEST_REPEAT or not self._is_before(due, time, symbol):
+        is_double = room < SHORTEST_REPEAT and not self._must_strike(due)
+        if self._is_committed or is_double or not self._is_before(due, time, symbol):
             self._is_committed = True
             return self._row_toward(due)
         if symbol >= KEY_COUNT:
@@ -183,6 +183,11 @@ class PassageDecoder:
         if self._frame.end is None:
             room = min(room, self._frame.stop - at)
         return time, symbol, min(duration, int(np.searchsorted(DURATION_STEPS, room, side="right")) - 1), velocity
+
+    def _must_strike(self, due: Due) -> bool:
+        """Whether a note must come, inside the window: after a rest, neither the end nor another rest may."""
+        decoder = self._decoder
+        return decoder.last == REST and (due.symbol == END or due.step - decoder.step >= decoder.waits_below)
 
     def _is_before(self, due: Due, time: int, symbol: int) -> bool:
         """Whether a new token lies in the window and comes before what is due."""
