@@ -38,7 +38,7 @@ def test_what_is_no_time_is_refused(text: str) -> None:
         ("density", [[2, 4], [12.5, 9]], ((0, 4), (12.5, 9))),
         ("key", "c minor", ((0, "C minor"),)),
         ("key", "Db", ((0, "D flat major"),)),
-        ("key", "C# minor@0:00,a@0:20", ((0, "D flat minor"), (20, "A major"))),
+        ("key", "C# minor@0:00,A@0:20", ((0, "D flat minor"), (20, "A major"))),
         ("key", "bb min", ((0, "B flat minor"),)),
     ],
 )
