@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ..music.notes import Notes
     from .progress import Progress
 
-NOTES, PIECES, LEAST_NOTES, LEAST_PIECES, MOST = 300, 100, 16, 8, 100_000
+NOTES, PIECES, LEAST_NOTES, MOST = 300, 100, 16, 100_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,11 +64,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from ..evaluation.comparison import compare_sets
+    from ..evaluation.comparison import FEWEST, compare_sets
     from ..evaluation.words import distance_sentence
     from ..files import write_file
 
-    for flag, number, least in (("notes", arguments.notes, LEAST_NOTES), ("pieces", arguments.most, LEAST_PIECES)):
+    for flag, number, least in (("notes", arguments.notes, LEAST_NOTES), ("pieces", arguments.most, 2 * FEWEST)):
         if not least <= number <= MOST:
             raise RequestError(f"--{flag} must lie in {least}-{MOST}, not {number}")
     pieces, reference = (_measure(name, arguments) for name in (arguments.pieces, arguments.reference))

@@ -132,7 +132,10 @@ def _read_share(sources: Sequence[SourceFile]) -> _Share:
         copies, columns = Path(scratch, "copies"), Path(scratch, "columns")
         copies.mkdir()
         columns.mkdir()
-        here = [copy_file(source, copies) if is_store(source.path) else _seen(source) for source in sources]
+        here = [
+            copy_file(source, copies / f"{number}.mid") if is_store(source.path) else _seen(source)
+            for number, source in enumerate(sources)
+        ]
         with StoreWriter(columns) as writer:
             read = read_files(here, columns, columns, writer, 1, lambda done, total: None)
         files = [replace(file, source=source) for file, source in zip(read, sources, strict=True)]

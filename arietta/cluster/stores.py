@@ -56,9 +56,8 @@ def fetch_tables(address: str, folder: Path) -> dict[str, Label]:
     return read_maestro_table(folder)
 
 
-def copy_file(source: SourceFile, folder: Path) -> SourceFile:
-    """Copy a store's file into `folder`, no more of it than the reader would read; return it with its new path."""
-    copy = folder / f"{len(list(folder.iterdir()))}.mid"
+def copy_file(source: SourceFile, copy: Path) -> SourceFile:
+    """Copy a store's file, no more of it than the reader would read; return it with the path of the copy."""
     with _store_errors(source.path):
         store, path = _open(source.path)
         copy.write_bytes(store.cat_file(path, start=0, end=LARGEST_FILE + 1))

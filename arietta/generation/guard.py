@@ -13,7 +13,6 @@ twenty-five (`python -m benchmarks.quality.editing wishes`).
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Callable
 
@@ -35,7 +34,7 @@ from ..codecs.grid import (
 from ..model.conditions import KEYS
 from ..music.keys import key_profile
 from ..music.notes import LOWEST_PITCH, Note, Notes, Seconds
-from .wishes import Steps, Wishes
+from .wishes import Steps, Wishes, step_at
 
 STRETCH = 64  # notes
 LONGEST_GAP = 15.3  # seconds between two onsets
@@ -150,12 +149,13 @@ class DensityGuard:
     @classmethod
     def wished(cls, steps: Steps, begin: float) -> DensityGuard:
         """As dense as is wished for, in notes per second from step to step, from the second `begin` on."""
-        edges, rates = np.array([(second, float(rate)) for second, rate in steps]).T
-        counts = np.concatenate([[0.0], np.cumsum(rates[:-1] * np.diff(edges))])
+        edges = [second for second, _ in steps]
+        rates = [float(rate) for _, rate in steps]
+        counts: list[float] = [0.0, *np.cumsum(np.diff(edges) * rates[:-1]).tolist()]
 
         def count(second: float) -> float:
-            step = max(int(np.searchsorted(edges, second, side="right")) - 1, 0)
-            return float(counts[step] + rates[step] * (second - edges[step]))
+            step = step_at(edges, second)
+            return counts[step] + rates[step] * (second - edges[step])
 
         return cls(lambda second: max(count(second) - count(begin), 0.0))
 
@@ -176,7 +176,7 @@ class LoudnessGuard:
 
     def push(self, note: Note) -> None:
         """Take a note that was composed, at its second of the piece."""
-        wish = self._velocities[max(bisect_right(self._seconds, note.onset) - 1, 0)]
+        wish = self._velocities[step_at(self._seconds, note.onset)]
         kept = 1 - 1 / REMEMBERED
         self._excess = self._excess * kept + note.velocity - wish
         self._count = self._count * kept + 1
@@ -199,7 +199,7 @@ class KeyGuard:
 
     def lean(self, second: float) -> NDArray[np.float32]:
         """Return what to add to the logits of piano keys at a second of the piece, float32 [KEY_COUNT]."""
-        lean: NDArray[np.float32] = self._leans[max(bisect_right(self._seconds, second) - 1, 0)]
+        lean: NDArray[np.float32] = self._leans[step_at(self._seconds, second)]
         return lean
 
 

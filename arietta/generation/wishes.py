@@ -54,6 +54,11 @@ def describe_wishes(wishes: Wishes) -> dict[str, Any]:
     return {name: steps[0][1] if len(steps) == 1 else [list(step) for step in steps] for name, steps in wishes.items()}
 
 
+def step_at(seconds: Sequence[float], second: float) -> int:
+    """Return the index of the step that holds at a second, of those that begin at `seconds`, the first at 0."""
+    return max(bisect_right(seconds, second) - 1, 0)
+
+
 class WishSchedule:
     """The condition ids of a piece with what is wished for among them, from second to second.
 
@@ -88,7 +93,7 @@ class WishSchedule:
 
     def at(self, second: float) -> ConditionIds:
         """Return the condition ids at a second of the piece; before its beginning, those with which it begins."""
-        return self._ids[self._seconds[bisect_right(self._seconds, max(second, 0.0)) - 1]]
+        return self._ids[self._seconds[step_at(self._seconds, second)]]
 
 
 def _read_steps(name: str, wish: Any) -> Steps:

@@ -39,7 +39,7 @@ def test_no_more_of_a_file_is_fetched_than_the_reader_reads(tmp_path: Path) -> N
         file.truncate(LARGEST_FILE + 1000)
     (source,) = list_store(tmp_path.as_uri(), "music")
     (tmp_path / "copies").mkdir()
-    assert Path(copy_file(source, tmp_path / "copies").path).stat().st_size == LARGEST_FILE + 1
+    assert Path(copy_file(source, tmp_path / "copies" / "0.mid").path).stat().st_size == LARGEST_FILE + 1
 
 
 @pytest.mark.parametrize(
