@@ -7,10 +7,11 @@ their notes come from the caller; nothing here knows how a corpus is stored.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,18 +32,21 @@ from .index import (
     PITCH_BITS,
     POSTINGS,
     VERSION,
+    VERSION_WITH_SHARDS,
     IndexedPiece,
     PassageIndex,
     bucket_of,
     extend_description,
     open_index,
     posting_counts,
+    shard_file,
     write_index_description,
 )
 from .recall import measure_recall
 
 FEWEST_BITS, MOST_BITS = 10, 24  # of a bucket: different n-grams seldom share one, except among millions of notes
-MOST_NOTES = 1 << (32 - PITCH_BITS)
+NOTE_BITS = 32 - PITCH_BITS  # of a posting
+MOST_NOTES = 1 << NOTE_BITS  # in a shard
 DEFAULT_BYTES, THINNED_BYTES, LEAST_BYTES = 150_000_000, 50_000_000, 1_000_000  # below THINNED_BYTES it is thinned
 FREQUENT, FREQUENT_IN_THINNED = 128, 16  # of the n-grams of MAESTRO and GiantMIDI 15 and 45 % occur oftener
 ONSET_STEP, ONSET_STEP_IN_THINNED = 64, 256  # notes
@@ -69,28 +73,39 @@ def build_index(
     """Write an index of `pieces` into `folder`, in place of an older one; `read(i)` returns the notes of `pieces[i]`.
 
     The pieces' `start`, `notes`, `first` and `last` are filled in. Takes no more than `at_most` bytes of disk, and
-    twice as much memory. Raises CorpusError where `folder` is something else, there is nothing to index, or no room.
+    twice as much memory; more than 2^26 notes are cut into shards. Raises CorpusError where `folder` is something
+    else, there is nothing to index, or no room.
     """
     _check(folder, pieces, at_most)
     is_thinned = at_most < THINNED_BYTES
     step = ONSET_STEP_IN_THINNED if is_thinned else ONSET_STEP
     report = progress or (lambda done, total: None)
-    counts, onsets, located = _count(pieces, read, step, lambda done: report(done, 2 * len(pieces)))
-    bits = len(counts).bit_length() - 1
+    shards = _cut(pieces)
+    counts, onsets, located = _count(pieces, read, (shards, step), lambda done: report(done, 2 * len(pieces)))
+    bits = counts.shape[1].bit_length() - 1
     rows = [list(asdict(piece).values()) for piece in located]
     description_bytes = (
         len(json.dumps(rows, ensure_ascii=False).encode(errors="backslashreplace"))
         + 4 * len(onsets)
         + ROOM_FOR_BASELINE
     )
-    counts_stored = _fit(counts, FREQUENT_IN_THINNED if is_thinned else FREQUENT, at_most - description_bytes)
-    postings = _fill(counts_stored, bits, located, read, lambda done: report(len(pieces) + done, 2 * len(pieces)))
-    blocks = np.concatenate([[0], np.cumsum(posting_counts(counts_stored).reshape(-1, BLOCK).sum(axis=1))])
-    columns: dict[str, NDArray[Any]]
-    columns = {COUNTS: counts_stored, BLOCKS: blocks.astype(np.uint32), POSTINGS: postings, ONSETS: onsets}
-    lengths = [len(column) for column in columns.values()]
-    description = {"version": VERSION, "corpus": corpus, "bits": bits, "step": step, "lengths": lengths}
-    _write(folder, description | {"baseline": {}, "pieces": rows}, columns)
+    counts = _fit(counts, FREQUENT_IN_THINNED if is_thinned else FREQUENT, at_most - description_bytes)
+    lengths = []
+    with _writing(folder) as unfinished:
+        for number, shard in enumerate(shards):
+            postings = _fill(
+                counts[number], located, (shard, bits), read, lambda done: report(len(pieces) + done, 2 * len(pieces))
+            )
+            blocks = np.concatenate([[0], np.cumsum(posting_counts(counts[number]).reshape(-1, BLOCK).sum(axis=1))])
+            columns = {COUNTS: counts[number], BLOCKS: blocks.astype(np.uint32), POSTINGS: postings}
+            for name, column in columns.items():
+                np.save(unfinished / shard_file(name, number), column)
+                lengths.append(len(column))
+        np.save(unfinished / ONSETS, onsets)
+        starts = [located[shard.start].start for shard in shards]
+        version = {"version": VERSION} if len(shards) == 1 else {"version": VERSION_WITH_SHARDS, "shards": starts}
+        description = version | {"corpus": corpus, "bits": bits, "step": step, "lengths": [*lengths, len(onsets)]}
+        write_index_description(unfinished, description | {"baseline": {}, "pieces": rows})
     return open_index(folder)
 
 
@@ -119,55 +134,87 @@ def _check(folder: Path, pieces: Sequence[IndexedPiece], at_most: int) -> None:
         raise CorpusError(f"{folder}: is there already and is no index of passages; choose another --out")
     if not sum(piece.notes for piece in pieces):
         raise CorpusError("there is not a note to index: choose other splits")
-    if sum(piece.notes for piece in pieces) > MOST_NOTES:
-        raise CorpusError(f"an index holds {MOST_NOTES:,} notes at most: choose fewer splits or corpora")
+    for piece in pieces:
+        if piece.notes > MOST_NOTES:
+            raise CorpusError(
+                f"{piece.file}: a piece of an index has {MOST_NOTES:,} notes at most, not {piece.notes:,}"
+            )
     if at_most < LEAST_BYTES:
         raise CorpusError(f"an index needs {LEAST_BYTES / 1e6:g} MB at least, not {at_most / 1e6:g}")
 
 
-def _count(
-    pieces: Sequence[IndexedPiece], read: Callable[[int], Notes], step: int, report: Callable[[int], None]
-) -> tuple[NDArray[np.int32], NDArray[np.float32], list[IndexedPiece]]:
-    """Read the corpus: n-grams per bucket, the onset of every `step`th note, and the pieces with their note numbers."""
-    bits = sum(piece.notes for piece in pieces).bit_length() + 1
-    bits = min(max(bits, FEWEST_BITS), MOST_BITS)
-    counts = np.zeros(1 << bits, dtype=np.int32)
-    onsets, located, start = [np.empty(0, dtype=np.float32)], list[IndexedPiece](), 0
+def _cut(pieces: Sequence[IndexedPiece]) -> list[range]:
+    """Cut the pieces into shards whose notes a posting can number."""
+    cuts, room = [0], MOST_NOTES
     for number, piece in enumerate(pieces):
-        notes = read(number)
-        np.add.at(counts, bucket_of(ngrams(notes)[0], bits), 1)
-        ends = (notes.onset if len(notes) else np.zeros(1))[[0, -1]]
-        onsets.append(notes.onset[-start % step :: step].astype(np.float32))
-        first, last = (round(float(end), 2) for end in ends)
-        located.append(replace(piece, start=start, notes=len(notes), first=first, last=last))
-        start += len(notes)
-        report(number + 1)
+        if piece.notes > room:
+            cuts.append(number)
+            room = MOST_NOTES
+        room -= piece.notes
+    return [range(*ends) for ends in pairwise([*cuts, len(pieces)])]
+
+
+def _count(
+    pieces: Sequence[IndexedPiece],
+    read: Callable[[int], Notes],
+    form: tuple[Sequence[range], int],
+    report: Callable[[int], None],
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], list[IndexedPiece]]:
+    """Read the corpus: n-grams per bucket of each shard, the onset of every `step`th note, pieces with note numbers.
+
+    The counts, [shards, buckets], end at LEFT_OUT. `form` is the shards and `step`.
+    """
+    shards, step = form
+    total = sum(piece.notes for piece in pieces)
+    most_bits = MOST_BITS + max((total - 1).bit_length() - NOTE_BITS, 0)
+    bits = min(max(total.bit_length() + 1, FEWEST_BITS), most_bits)
+    counts = np.zeros((len(shards), 1 << bits), dtype=np.uint8)
+    onsets, located, start = [np.empty(0, dtype=np.float32)], list[IndexedPiece](), 0
+    for row, shard in zip(counts, shards, strict=True):
+        shard_counts = np.zeros(1 << bits, dtype=np.int32)
+        for number in shard:
+            notes = read(number)
+            np.add.at(shard_counts, bucket_of(ngrams(notes)[0], bits), 1)
+            ends = (notes.onset if len(notes) else np.zeros(1))[[0, -1]]
+            onsets.append(notes.onset[-start % step :: step].astype(np.float32))
+            first, last = (round(float(end), 2) for end in ends)
+            located.append(replace(pieces[number], start=start, notes=len(notes), first=first, last=last))
+            start += len(notes)
+            report(number + 1)
+        row[:] = np.minimum(shard_counts, LEFT_OUT)
     return counts, np.concatenate(onsets), located
 
 
-def _fit(counts: NDArray[np.int32], frequent: int, room: int) -> NDArray[np.uint8]:
-    """Return the posting counts of the first buckets that fit into `room` bytes, frequent n-grams left out."""
-    stored = np.where(counts <= frequent, counts, LEFT_OUT).astype(np.uint8)
-    # A posting takes 4 bytes, a bucket's count one, and every block of buckets another 4.
-    sizes = posting_counts(stored).reshape(-1, BLOCK).sum(axis=1) * 4 + BLOCK + 4
-    blocks = int(np.searchsorted(np.cumsum(sizes), room, side="right"))
+def _fit(counts: NDArray[np.uint8], frequent: int, room: int) -> NDArray[np.uint8]:
+    """Return the posting counts of the first buckets that fit into `room` bytes, frequent n-grams left out.
+
+    [shards, buckets] -> [shards, fewer buckets]: how frequent an n-gram is counts over all shards.
+    """
+    stored = np.where(counts.sum(axis=0, dtype=np.int32) <= frequent, counts, np.uint8(LEFT_OUT))
+    # A posting takes 4 bytes, a bucket's count one, and every block of buckets another 4; the last two in each shard.
+    postings = sum(posting_counts(row).reshape(-1, BLOCK).sum(axis=1) for row in stored)
+    blocks = int(np.searchsorted(np.cumsum(postings * 4 + len(stored) * (BLOCK + 4)), room, side="right"))
     if not blocks:
         raise CorpusError("no index of so many pieces is so small: raise --at-most")
-    return stored[: blocks * BLOCK]
+    return stored[:, : blocks * BLOCK]
 
 
 def _fill(
     counts: NDArray[np.uint8],
-    bits: int,
     pieces: Sequence[IndexedPiece],
+    form: tuple[range, int],
     read: Callable[[int], Notes],
     report: Callable[[int], None],
 ) -> NDArray[np.uint32]:
-    """Read the corpus again and write the postings of every bucket; within a bucket, note numbers rise."""
+    """Read a shard again and write the postings of every bucket; within a bucket, note numbers rise.
+
+    `form` is the shard and the bits of a bucket.
+    """
+    shard, bits = form
     free = np.cumsum(posting_counts(counts))
     postings = np.empty(int(free[-1]), dtype=np.uint32)
     free -= posting_counts(counts)  # now the first free row of each bucket
-    for number, piece in enumerate(pieces):
+    for number in shard:
         notes = read(number)
         hashes, starts = ngrams(notes)
         buckets = bucket_of(hashes, bits)
@@ -178,18 +225,19 @@ def _fill(
         used, first, new_counts = np.unique(buckets, return_index=True, return_counts=True)
         rank = np.arange(len(buckets)) - np.repeat(first, new_counts)  # among the piece's n-grams of one bucket
         pitch = notes.pitch[order_by_chord(notes)][starts].astype(np.int64) % (1 << PITCH_BITS)
-        postings[free[buckets] + rank] = ((piece.start + starts) << PITCH_BITS) + pitch
+        start = pieces[number].start - pieces[shard.start].start
+        postings[free[buckets] + rank] = ((start + starts) << PITCH_BITS) + pitch
         free[used] += new_counts
         report(number + 1)
     return postings
 
 
-def _write(folder: Path, description: Mapping[str, Any], columns: Mapping[str, NDArray[Any]]) -> None:
+@contextmanager
+def _writing(folder: Path) -> Iterator[Path]:
+    """Give the folder in which an index is built, as `atomic_folder` does; a full disk is a CorpusError."""
     try:
         with atomic_folder(folder) as unfinished:
-            for name, column in columns.items():
-                np.save(unfinished / name, column)
-            write_index_description(unfinished, description)
+            yield unfinished
     except OSError as error:
         why = error.strerror or str(error)
         raise CorpusError(f"{folder}: cannot be written ({why}); free some room or choose another --out") from error

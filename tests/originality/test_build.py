@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from arietta.errors import CorpusError
+from arietta.music.ngrams import ngrams
 from arietta.music.notes import Notes
 from arietta.originality import build
 from arietta.originality.build import build_index
@@ -48,10 +49,28 @@ def test_what_cannot_be_indexed_is_refused(tunes: list[Notes], at_most: int, sen
     assert not list(tmp_path.iterdir())
 
 
-def test_more_notes_than_places_can_number_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "MOST_NOTES", 100)
-    with pytest.raises(CorpusError, match="100 notes at most"):
+def test_a_piece_of_more_notes_than_postings_can_number_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "MOST_NOTES", 350)
+    with pytest.raises(CorpusError, match=r"2\.mid: .* 350 notes at most, not 380"):
         indexed(tmp_path / "index")
+
+
+def test_frequent_ngrams_are_counted_over_all_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tunes = [tune(0, 60)] * (build.FREQUENT + 1)
+    monkeypatch.setattr(build, "MOST_NOTES", 60 * build.FREQUENT // 3)
+    index = indexed(tmp_path / "index", tunes)
+    assert len(index.description["shards"]) == 4
+    assert (index.look_up(ngrams(tunes[0])[0])[0] == -1).all()
+    index = indexed(tmp_path / "index", tunes[1:])
+    assert (index.look_up(ngrams(tunes[0])[0])[0] == build.FREQUENT).all()
+
+
+def test_a_shard_takes_as_many_notes_as_postings_can_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths = [len(notes) for notes in TUNES]
+    monkeypatch.setattr(build, "MOST_NOTES", sum(lengths[:5]))
+    assert indexed(tmp_path / "index").description["shards"] == [0, sum(lengths[:5])]
 
 
 def test_a_thinned_index_gets_the_longest_recording_of_each_work() -> None:

@@ -15,9 +15,18 @@ from arietta.fetch import MissingError
 from arietta.model.bundle import DEFAULT_MODEL, INDEX, load_bundle
 from arietta.music.chords import order_by_chord
 from arietta.music.ngrams import ngrams
-from arietta.music.notes import Notes
+from arietta.music.notes import Notes, excerpt, join
 from arietta.originality import build
-from arietta.originality.index import DESCRIPTION, POSTINGS, extend_description, fetch_index, find_index, open_index
+from arietta.originality.index import (
+    DESCRIPTION,
+    POSTINGS,
+    PassageIndex,
+    extend_description,
+    fetch_index,
+    find_index,
+    open_index,
+)
+from arietta.originality.search import find_passages
 from tests.support.indexes import TUNES, indexed
 from tests.support.tunes import tune
 
@@ -88,6 +97,38 @@ def test_the_same_corpus_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_what_is_described_later_stays(tmp_path: Path) -> None:
     extend_description(indexed(tmp_path / "index"), {"recall": {"exact": 1.0}})
     assert open_index(tmp_path / "index").description["recall"] == {"exact": 1.0}
+
+
+def in_shards(folder: Path, monkeypatch: pytest.MonkeyPatch, tunes: list[Notes] = TUNES) -> PassageIndex:
+    monkeypatch.setattr(build, "MOST_NOTES", max(sum(map(len, tunes)) // 3, *map(len, tunes)))
+    return indexed(folder, tunes)
+
+
+def test_four_shards_answer_as_one_index_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tunes = [*TUNES, join(TUNES[0], TUNES[5], gap=1.0), Notes.of(), TUNES[3]]
+    whole, cut = indexed(tmp_path / "whole", tunes), in_shards(tmp_path / "cut", monkeypatch, tunes)
+    assert "shards" not in whole.description and len(cut.description["shards"]) == 4
+    assert cut.pieces == whole.pieces
+    for seed in range(200):
+        query = excerpt(tunes[seed % 9], seed, seed + 60) if seed % 2 else tune(seed, 100)
+        hashes = ngrams(query)[0]
+        for column, same in zip(cut.look_up(hashes), whole.look_up(hashes), strict=True):
+            assert np.array_equal(column, same)
+        found, expected = find_passages(query, cut), find_passages(query, whole)
+        assert found.passages == expected.passages
+        assert np.array_equal(found.is_covered, expected.is_covered)
+        assert expected.passages or seed % 2 == 0
+
+
+def test_a_shard_that_is_not_whole_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = in_shards(tmp_path / "index", monkeypatch).path
+    postings = np.load(folder / "places-2.npy")
+    np.save(folder / "places-2.npy", postings[:-1])
+    with pytest.raises(CorpusError, match="do not belong together"):
+        open_index(folder)
+    (folder / "places-2.npy").unlink()
+    with pytest.raises(CorpusError, match="no index"):
+        open_index(folder)
 
 
 def test_pieces_without_notes_take_their_place(tmp_path: Path) -> None:
@@ -162,6 +203,12 @@ def test_a_fetched_index_is_that_of_the_server(tmp_path: Path) -> None:
     fetched = fetch_index(str(index.path), tmp_path / "fetched", copy_file)
     assert fetched is not None and fetched.path == tmp_path / "fetched"
     assert fetched.description == index.description
+
+
+def test_all_shards_are_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = in_shards(tmp_path / "web", monkeypatch).path
+    assert fetch_index(str(folder), tmp_path / "fetched", copy_file) is not None
+    assert {file.name for file in (tmp_path / "fetched").iterdir()} == {file.name for file in folder.iterdir()}
 
 
 def test_where_the_server_has_no_index_no_folder_is_left(tmp_path: Path) -> None:
