@@ -17,14 +17,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import RequestError
 from ..names import escape_name
-from .output import read_integer
+from .output import add_cluster, open_map, read_integer
 from .progress import progress_bar
 from .table import table
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from .progress import Progress
 
 NOTES, PIECES, LEAST_NOTES, MOST = 300, 100, 16, 100_000
+WINDOWS_PER_TASK = 32
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="at most so many pieces of each set (default %(default)s)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all figures to this file")
+    add_cluster(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -71,9 +74,11 @@ def run(arguments: argparse.Namespace) -> None:
     for flag, number, least in (("notes", arguments.notes, LEAST_NOTES), ("pieces", arguments.most, 2 * FEWEST)):
         if not least <= number <= MOST:
             raise RequestError(f"--{flag} must lie in {least}-{MOST}, not {number}")
-    pieces, reference = (_measure(name, arguments) for name in (arguments.pieces, arguments.reference))
-    if arguments.real is not None:
-        real = compare_sets(_measure(arguments.real, arguments), reference)
+    names = [arguments.pieces, arguments.reference, *([arguments.real] if arguments.real is not None else [])]
+    with open_map(arguments.cluster) as map_calls:
+        pieces, reference, *more = [_measure(name, arguments, map_calls) for name in names]
+    if more:
+        real = compare_sets(more[0], reference)
         real_title = f"{arguments.real} against {arguments.reference}"
     else:
         real = compare_sets(reference.every_second(0), reference.every_second(1))
@@ -94,16 +99,17 @@ def run(arguments: argparse.Namespace) -> None:
         write_file(arguments.json, json.dumps(values, indent=2, allow_nan=False).encode())
 
 
-def _measure(name: str, arguments: argparse.Namespace) -> MeasuredSet:
+def _measure(name: str, arguments: argparse.Namespace, map_calls: Callable[..., Iterator[MeasuredSet]]) -> MeasuredSet:
     """Measure a window of each piece of a set; raises RequestError where too few pieces are long enough."""
     from ..corpus.windows import read_windows
-    from ..evaluation.comparison import check_window_count, measure_set
+    from ..evaluation.comparison import check_window_count, join_sets, measure_set
     from ..evaluation.words import unread_sentence
 
     unread: list[Path] = []
     with progress_bar(f"measuring {name}", "piece") as progress:
-        windows = read_windows(name, arguments.notes, arguments.most, unread)
-        measured = measure_set(_counted(windows, progress, arguments.most))
+        windows = _counted(read_windows(name, arguments.notes, arguments.most, unread), progress, arguments.most)
+        shares = iter(lambda: list(islice(windows, WINDOWS_PER_TASK)), [])
+        measured = join_sets(map_calls(measure_set, shares))
     if unread:
         print(escape_name(unread_sentence(name, unread)), file=sys.stderr)
     check_window_count(name, len(measured.statistics), arguments.notes)

@@ -3,7 +3,8 @@
 examples:
   arietta judge piece.mid                                 under the default model
   arietta judge piece.mid --style chopin --roll piece.svg its most surprising notes framed on a piano roll
-  arietta judge takes/*.mid --index index                 and what they share with an indexed corpus
+  arietta judge takes/ --index index                      all takes in a folder, and what they share with a corpus
+  arietta judge takes/ --json --cluster auto              the same on the machines of a Ray cluster
   arietta judge piece.mid --report piece.html             a page of it all beside real music, with a roll that plays
   arietta judge piece.mid --structure structure.svg       each moment against each other, as a picture
   arietta judge --model piano --pieces 200 --report piano.html
@@ -17,31 +18,33 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import RequestError
 from ..model.bundle import DEFAULT_MODEL
 from ..names import escape_name
-from .output import read_integer, read_path
+from .output import add_cluster, open_map, read_integer, read_path
 from .progress import progress_bar
 from .table import facts, table
 
 if TYPE_CHECKING:
+    from ..evaluation.page.piece import TitledReport
     from ..evaluation.report import Report
     from ..model.engine import OnnxEngine
-    from ..music.meter import Meter
     from ..music.notes import Notes
     from ..originality.index import PassageIndex
 
 NOTHING, NOTES = "none", 300
 PIECES = 100  # of a set that takes are held against
+FILES_PER_TASK = 16  # of a cluster, so that loading the model is a small part
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("paths", metavar="FILE", nargs="*", type=read_path, help="MIDI files")
+    parser.add_argument("paths", metavar="FILE", nargs="*", type=read_path, help="MIDI files, or folders of them")
     parser.add_argument(
         "--model",
         default=DEFAULT_MODEL,
@@ -70,6 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--against", metavar="SET", help="with --pieces: compare the takes with a folder, or CORPUS:SPLIT"
     )
     parser.add_argument("--json", action="store_true", help="print all as JSON, one line per file")
+    add_cluster(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -82,37 +86,82 @@ def run(arguments: argparse.Namespace) -> None:
         raise RequestError("name the MIDI files to judge, or with --pieces how many takes of a model")
     if arguments.against is not None and arguments.pieces is None:
         raise RequestError("--against goes with --pieces; `arietta compare` sets files against a folder or a corpus")
-    if arguments.paths:
+    if arguments.cluster and (arguments.pieces or arguments.roll or arguments.structure or arguments.report):
+        raise RequestError("--cluster prints what it finds of files: --roll, --structure, --report, --pieces stay here")
+    arguments.paths = [file for path in arguments.paths for file in _files_of(path)]
+    if arguments.cluster:
+        _judge_on_cluster(arguments)
+    elif arguments.paths:
         _judge_files(arguments)
     else:
         _judge_model(arguments)
 
 
+def _files_of(path: Path) -> list[Path]:
+    """List the MIDI files of a folder; anything else is a file."""
+    if not path.is_dir():
+        return [path]
+    from ..corpus.reader import find_files
+
+    return [path / source.file for source in find_files([path])]
+
+
 def _judge_files(arguments: argparse.Namespace) -> None:
-    from ..evaluation.page.piece import TitledReport, report_html
-    from ..evaluation.report import report_on
-    from ..evaluation.words import report_json
+    from ..evaluation.page.piece import report_html
     from ..files import write_file
-    from ..music.midi import read_meter, read_midi, read_midi_bytes
 
     engine = _engine(arguments.model)
     index = _index(arguments.index, engine)
     judged = []
     for path in arguments.paths:
-        data = read_midi_bytes(path)  # once: it may be a pipe
-        notes = read_midi(data, name=str(path))
-        meter = read_meter(data)
-        report = report_on(notes, engine=engine, style=arguments.style, index=index, meter=meter)
-        if arguments.json:
-            print(json.dumps({"file": str(path)} | report_json(report), allow_nan=False))
-        else:
-            print(escape_name(path))
-            print("\n".join(_lines(report)))
-        _draw(arguments, notes, report, meter)
+        piece = _judge(path, arguments.style, engine, index)
+        print(_text(path, piece.report, as_json=arguments.json))
+        _draw(arguments, piece)
         if arguments.report is not None:
-            judged.append(TitledReport(escape_name(path.stem), notes, report, meter))
+            judged.append(piece)
     if judged:
         write_file(arguments.report, report_html(judged).encode())
+
+
+def _judge_on_cluster(arguments: argparse.Namespace) -> None:
+    # A machine of the cluster has another working directory.
+    if Path(arguments.model).is_dir():
+        arguments.model = str(Path(arguments.model).absolute())
+    arguments.index = arguments.index and arguments.index.absolute()
+    paths = arguments.paths
+    shares = [paths[first : first + FILES_PER_TASK] for first in range(0, len(paths), FILES_PER_TASK)]
+    with open_map(arguments.cluster) as map_calls, progress_bar("judging", "file") as progress:
+        judge = partial(_judge_share, Path.cwd(), vars(arguments))
+        for number, texts in enumerate(map_calls(judge, shares), 1):
+            print("\n".join(texts))
+            progress(min(number * FILES_PER_TASK, len(paths)), len(paths))
+
+
+def _judge_share(folder: Path, options: Mapping[str, Any], paths: Sequence[Path]) -> list[str]:
+    """Judge files, named from `folder` on, where a task of a cluster runs."""
+    engine = _engine(options["model"])
+    index = _index(options["index"], engine)
+    judged = [(path, _judge(folder / path, options["style"], engine, index)) for path in paths]
+    return [_text(path, piece.report, as_json=options["json"]) for path, piece in judged]
+
+
+def _judge(path: Path, style: str, engine: OnnxEngine | None, index: PassageIndex | None) -> TitledReport:
+    from ..evaluation.page.piece import TitledReport
+    from ..evaluation.report import report_on
+    from ..music.midi import read_meter, read_midi, read_midi_bytes
+
+    data = read_midi_bytes(path)  # once: it may be a pipe
+    notes, meter = read_midi(data, name=str(path)), read_meter(data)
+    report = report_on(notes, engine=engine, style=style, index=index, meter=meter)
+    return TitledReport(escape_name(path.stem), notes, report, meter)
+
+
+def _text(path: Path, report: Report, *, as_json: bool) -> str:
+    from ..evaluation.words import report_json
+
+    if as_json:
+        return json.dumps({"file": str(path)} | report_json(report), allow_nan=False)
+    return "\n".join([escape_name(path), *_lines(report)])
 
 
 def _judge_model(arguments: argparse.Namespace) -> None:
@@ -193,16 +242,16 @@ def _lines(report: Report) -> Iterator[str]:
     yield "\n" + table(["measure", "value"], rows)
 
 
-def _draw(arguments: argparse.Namespace, notes: Notes, report: Report, meter: Meter | None) -> None:
+def _draw(arguments: argparse.Namespace, piece: TitledReport) -> None:
     from ..evaluation.page.plots import structure_svg
     from ..files import write_file
     from ..render.roll import roll_svg
 
-    title = escape_name(arguments.paths[0].stem)
+    report, title = piece.report, piece.title
     if arguments.roll is not None:
         # The notes that were scored lie on the codec's grid, and surprises are counted among them.
-        drawn = notes if report.scored is None else report.scored.notes_in_file
+        drawn = piece.notes if report.scored is None else report.scored.notes_in_file
         surprising = {surprise.index for surprise in report.surprises}
-        write_file(arguments.roll, roll_svg(drawn, title=title, marked=surprising, meter=meter).encode())
+        write_file(arguments.roll, roll_svg(drawn, title=title, marked=surprising, meter=piece.meter).encode())
     if arguments.structure is not None:
-        write_file(arguments.structure, structure_svg(notes, title=title).encode())
+        write_file(arguments.structure, structure_svg(piece.notes, title=title).encode())

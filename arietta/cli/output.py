@@ -1,4 +1,4 @@
-"""What verbs that compose share: numbers, times and files read from the command line, and takes written to files."""
+"""What verbs share: numbers, times and files read from the command line, takes written to files, and where it runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
@@ -69,6 +69,25 @@ def read_number(text: str) -> float:
         return float(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from error
+
+
+def add_cluster(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that names a cluster for what `open_map` maps."""
+    parser.add_argument(
+        "--cluster", default="", metavar="ADDRESS", help="measure on a Ray cluster: auto, HOST:PORT or local"
+    )
+
+
+@contextmanager
+def open_map(address: str) -> Iterator[Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]]:
+    """Give the built-in `map`, or, with the address of a cluster, one that calls there; results keep their order."""
+    if not address:
+        yield map
+        return
+    from ..cluster.tasks import cluster_map
+
+    with cluster_map(address) as map_calls:
+        yield map_calls
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:

@@ -11,31 +11,27 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
 from ..corpus.ingest import IngestConfig, Labelling, folder_names, labelling
 from ..corpus.labels import read_maestro_table
 from ..corpus.parts import Shard, agree, is_part, merge_parts, write_part
 from ..corpus.reader import Progress, ReadFile, SourceFile, find_files, read_files
-from ..corpus.store import READER_VERSION, StoreWriter
-from ..errors import AriettaError, CorpusError
-from .connection import open_cluster
+from ..corpus.store import StoreWriter
+from ..errors import CorpusError
 from .stores import copy_file, fetch_tables, is_store, list_store
+from .tasks import cluster_map
 
 FILES_PER_SHARE = 256  # some 25 MB of columns, for a second of work
-AHEAD = 2  # tasks for each processor of the cluster: so many shares at most wait in its memory
-RETRIES = 5
 
 
 @dataclass(frozen=True)
 class _Share:
-    """What a task sends back: what read it, the columns by file name, and what was read of each MIDI file."""
+    """What a task sends back: the columns by file name, and what was read of each MIDI file."""
 
-    version: tuple[str, int]
     columns: Mapping[str, bytes]
     files: list[ReadFile]
 
@@ -68,10 +64,10 @@ def ingest_on_cluster(
     progress(done, len(sources))
     parts.mkdir(parents=True, exist_ok=True)
     if missing:
-        with open_cluster(address) as ray:
-            tasks = {folder: shard.share(sources) for folder, shard in missing.items()}
-            for folder, share in _read_shares(ray, tasks, parts):
-                done += write_part(folder, missing[folder], agreed, label, share.unpack)
+        with cluster_map(address) as map_calls:
+            shares = map_calls(_read_share, (shard.share(sources) for shard in missing.values()))
+            for (folder, shard), share in zip(missing.items(), shares, strict=True):
+                done += write_part(folder, shard, agreed, label, share.unpack)
                 progress(done, len(sources))
     report = merge_parts(list(shards), out)
     shutil.rmtree(parts)
@@ -92,40 +88,6 @@ def _find_labelled(folders: Sequence[str], config: IngestConfig) -> tuple[list[S
     return sources, labelling(tables, config)
 
 
-def _read_shares(ray: Any, tasks: Mapping[Path, Sequence[SourceFile]], parts: Path) -> Iterator[tuple[Path, _Share]]:
-    """Have shares read by the cluster and give each as it comes, few at a time in memory."""
-    read = ray.remote(max_retries=RETRIES)(_read_share)
-    waiting, running = list(tasks.items())[::-1], dict[Any, Path]()
-    while waiting or running:
-        while waiting and len(running) < AHEAD * max(int(ray.cluster_resources().get("CPU", 1)), 1):
-            folder, sources = waiting.pop()
-            running[read.remote(sources)] = folder
-        (ready,), _ = ray.wait(list(running), num_returns=1)
-        try:
-            share = ray.get(ready)
-        except ray.exceptions.RayTaskError as error:
-            if isinstance(error.cause, AriettaError):
-                raise error.cause from None
-            raise CorpusError(
-                f"a machine of the cluster cannot read ({_last_line(error)}); install the same Arietta on all"
-            ) from error
-        except ray.exceptions.RayError as error:
-            raise CorpusError(
-                f"the cluster lost a share of the files {RETRIES} times ({_last_line(error)}); what was read is in "
-                f"{parts}, and the same command goes on from it"
-            ) from error
-        if share.version != (__version__, READER_VERSION):
-            raise CorpusError(
-                f"a machine of the cluster has Arietta {share.version[0]} with reader {share.version[1]}, this one "
-                f"{__version__} with {READER_VERSION}; install the same on all"
-            )
-        yield running.pop(ready), share
-
-
-def _last_line(error: Exception) -> str:
-    return str(error).strip().rpartition("\n")[2]
-
-
 def _read_share(sources: Sequence[SourceFile]) -> _Share:
     """Read files on a machine of the cluster, those of stores by a copy."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -140,7 +102,7 @@ def _read_share(sources: Sequence[SourceFile]) -> _Share:
             read = read_files(here, columns, columns, writer, 1, lambda done, total: None)
         files = [replace(file, source=source) for file, source in zip(read, sources, strict=True)]
         content = {path.name: path.read_bytes() for path in columns.glob("*.npy")}
-    return _Share((__version__, READER_VERSION), content, files)
+    return _Share(content, files)
 
 
 def _seen(source: SourceFile) -> SourceFile:

@@ -89,6 +89,16 @@ def measure_set(windows: Iterable[Notes]) -> MeasuredSet:
     return MeasuredSet(statistics, np.array(known) if known and len(known) == len(embeddings) else None)
 
 
+def join_sets(parts: Iterable[MeasuredSet]) -> MeasuredSet:
+    """Join parts of a set that were measured apart, in their order."""
+    parts = list(parts)
+    embeddings = [part.embeddings for part in parts if part.embeddings is not None]
+    return MeasuredSet(
+        [figures for part in parts for figures in part.statistics],
+        np.concatenate(embeddings) if embeddings and len(embeddings) == len(parts) else None,
+    )
+
+
 def check_window_count(name: str, window_count: int, note_count: int) -> None:
     """Raise RequestError where a set has fewer windows than its two halves need to be compared."""
     if window_count < 2 * FEWEST:

@@ -116,6 +116,13 @@ def test_odd_pieces_get_a_report(
     json.loads(capsys.readouterr().out)
 
 
+def test_a_folder_stands_for_the_files_in_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = [write(tmp_path / "takes" / name, tune(1, 80)) for name in ("a.mid", "below/b.mid")]
+    assert judge(tmp_path / "takes", "--model", "none", "--json") == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [json.loads(line)["file"] for line in said] == [str(path) for path in paths]
+
+
 def test_drums_alone_are_no_piano_piece(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     drums = tmp_path / "drums.mid"
     drums.write_bytes(midi(track((0, on(36, channel=9)), (480, off(36, channel=9)))))
@@ -138,6 +145,7 @@ def test_a_day_of_two_hundred_thousand_notes_gets_a_report(tmp_path: Path, capsy
         (["a.mid", "--structure", "x.png"], ".svg"),
         (["a.mid", "--index", "nowhere"], "no index of passages"),
         (["a.mid"], "a.mid"),
+        (["a.mid", "--cluster", "auto", "--roll", "x.svg"], "--roll, --structure, --report, --pieces stay here"),
     ],
 )
 def test_what_cannot_be_judged_is_refused_in_a_sentence(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,19 +41,6 @@ def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = IngestConfig(workers=1, names=("midi", "maestro"))
     ingest([folder / "midi", folder / "maestro"], folder / "corpus", config)
     return folder
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    """Two machines of one processor each, simulated; without `node_ip_address`, with which Ray waits for ever."""
-    pytest.importorskip("ray", reason="needs Ray: pip install '.[cluster]'")
-    from ray.cluster_utils import Cluster
-
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    yield cluster
-    cluster.shutdown()
 
 
 @pytest.fixture

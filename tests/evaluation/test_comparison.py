@@ -17,6 +17,7 @@ from arietta.evaluation.comparison import (
     density,
     distances,
     divergence,
+    join_sets,
     mean_overlap,
     measure_set,
     overlapped_area,
@@ -155,3 +156,13 @@ def test_a_set_needs_windows_for_two_halves() -> None:
     check_window_count("set", 2 * FEWEST, 300)
     with pytest.raises(RequestError, match="set: has 7 pieces of 300 notes or more, and 8 are needed"):
         check_window_count("set", 7, 300)
+
+
+def test_a_set_measured_in_parts_is_the_set() -> None:
+    tunes = [tune(seed, 120) for seed in range(5)]
+    whole, joined = measure_set(tunes), join_sets([measure_set(tunes[:3]), measure_set(tunes[3:])])
+    assert joined.statistics == whole.statistics
+    assert joined.embeddings is not None and np.array_equal(joined.embeddings, whole.embeddings)
+    short = join_sets([measure_set(tunes), measure_set([tune(1, 5)])])
+    assert len(short.statistics) == 6 and short.embeddings is None
+    assert join_sets([]).embeddings is None
