@@ -2,6 +2,9 @@
 
     python -m benchmarks.quality.ablations --corpus corpus --runs runs/ablations | tee -a docs/figures.jsonl
     python -m benchmarks.quality.ablations --corpus corpus --runs runs/ablations --only "relative, seed 1" --steps 20000
+    python -m benchmarks.quality.ablations --corpus corpus --runs runs/rates --only "event/" --steps 500 --rates 0.01 0.02
+
+The learning rates of `RATES` were chosen by the last line, which scores MAESTRO's validation split.
 
 Magenta's protocol (Oore et al. 2018; Huang et al. 2018): pitches 21-108, 10 ms, 32 velocities, the pedal folded into
 durations, transposed by up to 3 semitones and stretched by up to 5 % in training; whole pieces cut into consecutive
@@ -21,7 +24,7 @@ import math
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,24 +87,35 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, required=True, help="folder of the runs, made or gone on with")
     parser.add_argument("--only", action="append", default=[], help="cases whose names hold this text")
     parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--rate", type=float, help="of every case (default: that of `ALIKE`)")
+    parser.add_argument(
+        "--rates", type=float, nargs="+", help="try each case at each of these, and score the validation split"
+    )
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     arguments = parser.parse_args()
     store = open_store(arguments.corpus).select(["maestro"])
     cases = [case for case in CASES if not arguments.only or any(text in case.name for text in arguments.only)]
-    if not arguments.only or any(text in "event/unigram event/bigram" for text in arguments.only):
+    if not arguments.rates and (not arguments.only or any(text in "event/unigram event/bigram" for text in arguments.only)):
         count_tokens(store)
-    rate = {"train.rate": arguments.rate} if arguments.rate else {}
+    tried = [
+        replace(case, name=f"{case.name}, rate {rate:g}", settings=case.settings | {"train.rate": rate})
+        for case in cases
+        for rate in arguments.rates or []
+    ]
     with use_hardware(arguments.device, threads=arguments.threads) as hardware:
-        for case in cases:
+        for case in tried or cases:
             print(f"\n{case.name}", file=sys.stderr)
             part = fold(store, arguments.runs / "folded") if case.is_folded else store
-            measure(replace(case, settings=case.settings | rate), part, arguments.runs, arguments.steps, hardware)
+            figures = measure(
+                case, part, arguments.runs, arguments.steps, hardware, split="validation" if tried else "test"
+            )
+            print_figures(case.name, figures, group="ablation-rate" if tried else "ablation")
 
 
-def measure(case: Case, store: Store, runs: Path, steps: int, hardware: Hardware) -> None:
-    """Train a case, or go on with it, and print how it scores the test split."""
+def measure(
+    case: Case, store: Store, runs: Path, steps: int, hardware: Hardware, *, split: Literal["validation", "test"]
+) -> dict[str, Any]:
+    """Train a case, or go on with it, and return how it scores a split."""
     overrides = ALIKE | case.settings | {"train.seed": case.seed, "train.steps": steps}
     settings = load_config(RunSettings, None, overrides)
     folder = runs / case.name.replace("/", "-").replace(", ", "-").replace(" ", "-")
@@ -109,12 +123,12 @@ def measure(case: Case, store: Store, runs: Path, steps: int, hardware: Hardware
     if outcome.reason == "interrupted":
         raise SystemExit(130)
     trained = load_trained(folder / BEST)
-    windows = cut_token_windows(trained.codec, trained.config, store, split="test", length=LENGTH)
+    windows = cut_token_windows(trained.codec, trained.config, store, split=split, length=LENGTH)
     scores = score(trained.model, windows, hardware, batch=2)
     extra = wider_durations(windows) if case.is_folded else np.zeros(len(windows))
     parameters = json.loads((folder / RUN).read_text())["parameters"]
     effort = {"parameters": parameters, "updates": outcome.step, "rows_trained": outcome.rows}
-    print_figures(case.name, summed(scores, windows, extra) | effort)
+    return summed(scores, windows, extra) | effort
 
 
 def summed(scores: Scores, windows: TokenWindows, extra: NDArray[np.float64]) -> dict[str, Any]:
