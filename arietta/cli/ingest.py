@@ -88,7 +88,10 @@ def _summary(report: Mapping[str, Any], out: str) -> Iterator[str]:
         yield f"  {side}: {sums['files']} files, {sums['notes']:,} notes, {sums['hours']} h"
     for kind, count in report["rejected"].items():
         file, reason = report["examples"][kind]
-        details = "" if reason == kind else f" ({reason.removeprefix(kind + ': ')})"
-        yield f"  rejected {count}: {kind}, for example {file}{details}"
+        if count == 1:
+            yield f"  rejected 1: {file} ({reason})"
+        else:
+            details = "" if reason == kind else f" ({reason.removeprefix(kind + ': ')})"
+            yield f"  rejected {count}: {kind}, for example {file}{details}"
     for work in report["largest works"][:1]:
         yield f"  largest work: {work['files']} files ({work['share']:.1%}), {work['work']}"

@@ -11,7 +11,6 @@ examples:
 from __future__ import annotations
 
 import argparse
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -92,11 +91,12 @@ def _tracks(text: str) -> list[int]:
 
 
 def _show_piece(path: Path, tracks: list[int] | None, roll: Path | None) -> None:
+    from ..generation.request import read_request_text
     from ..music.midi import read_midi, read_midi_bytes, read_midi_remarks, read_texts
 
     data = read_midi_bytes(path)
     notes = read_midi(data, name=str(path), tracks=tracks)
-    request = _request(read_texts(data))
+    request = read_request_text(read_texts(data))
     remarks = read_midi_remarks(data, tracks=tracks)
     print(escape_name(path))
     values = _piece_facts(summarise_piece(notes)) if len(notes) else {"notes": "none"}
@@ -161,18 +161,6 @@ def _times(low: float, high: float) -> str:
 
 def _time(seconds: float) -> str:
     return f"{seconds:g} s" if seconds >= 1 else f"{1000 * seconds:g} ms"
-
-
-def _request(texts: list[str]) -> dict[str, Any]:
-    """Find the request that Arietta wrote into the file; what is not one is passed over."""
-    for text in texts:
-        if text.startswith("arietta {"):
-            try:
-                values = json.loads(text.removeprefix("arietta "))
-            except ValueError:
-                continue
-            return dict(values)
-    return {}
 
 
 def _draw(roll: Path, notes: Notes, title: str, request: Mapping[str, Any]) -> None:

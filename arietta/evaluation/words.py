@@ -5,12 +5,15 @@ This is the only home of such sentences; what is measured is measured elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..generation.guard import LONGEST_GAP
 from ..generation.original import Originality, Rejected
+from ..generation.wishes import Wishes
+from ..music.keys import find_key
+from ..music.notes import Notes
 from ..music.summary import SHORT, Touch
 from ..originality.baseline import Percentiles
 from ..originality.index import PassageIndex
@@ -33,6 +36,12 @@ PLAIN = {
     "repetition": "{:.0%} of its figures repeated",
 }
 NOTHING_TO_JUDGE = "It has no notes for a piano: there is nothing to judge."
+# What is measured of a passage that lasts so many seconds, by the name of the wish for it.
+_MEASURED_AS: Mapping[str, Callable[[Notes, float], str]] = {
+    "density": lambda notes, seconds: f"{len(notes) / seconds:.1f} notes a second" if seconds > 0 else "none",
+    "loudness": lambda notes, seconds: f"velocity {notes.velocity.mean():.0f}" if len(notes) else "none",
+    "key": lambda notes, seconds: key.name if (key := find_key(notes.pitch, notes.duration)) else "none",
+}
 EXPECTED = 0.9  # share of real windows that lie between their own 5th and 95th percentile
 FURTHEST = 3  # figures that are named of those in which a model's takes differ most
 STACCATO = 0.8  # share of short notes from which a piece is said to be nothing else
@@ -88,6 +97,18 @@ def plain_words(report: Report) -> dict[str, str]:
     if likely:
         sentences["sounds like"] = f"{', '.join(likely)}, of {len(known_composers())} known composers"
     return sentences
+
+
+def wish_words(notes: Notes, wishes: Wishes) -> str:
+    """Say what each wish came to, from the second on from which it held, with what was asked for in brackets."""
+    said = []
+    for name, steps in wishes.items():
+        ends = [second for second, _ in steps[1:]] + [notes.seconds]
+        for (begin, wish), end in zip(steps, ends, strict=True):
+            moment = f" from {format_time(begin)} on" if len(steps) > 1 else ""
+            asked = wish if isinstance(wish, str) else f"{wish:g}"
+            said.append(f"{name}{moment} {_MEASURED_AS[name](notes.between(begin, end), end - begin)} ({asked})")
+    return "; ".join(said)
 
 
 def model_words(report: ModelReport) -> dict[str, str]:

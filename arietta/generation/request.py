@@ -12,6 +12,7 @@ import json
 import re
 import secrets
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import NoneType
@@ -26,6 +27,7 @@ from ..model.sampling import MODEL_DEFAULTS, Sampling
 from ..music.meter import Meter
 from ..music.notes import Notes
 from ..names import fold_name, same_name
+from ..untrusted import parse_object
 from .parts import split_passage
 from .passage import Edit
 from .scores.performance import Performance
@@ -35,6 +37,7 @@ DEFAULT_NOTES = 300  # where neither notes nor seconds are asked for: a minute o
 MAX_NOTES = 100_000
 MAX_SECONDS = 6 * 3600.0
 MAX_PROMPT_NOTES = 10_000
+_MARK = "arietta "  # before the description, in a text of a MIDI file
 WISH_GUIDANCE = 4.0  # at 2.5 wishes are heard less (python -m benchmarks.quality.editing wishes)
 
 
@@ -231,7 +234,16 @@ class Take:
 
 def midi_texts(description: Mapping[str, Any]) -> list[str]:
     """Return the text events of the MIDI file of a take with this description."""
-    return ["arietta " + json.dumps(description, sort_keys=True)]
+    return [_MARK + json.dumps(description, sort_keys=True)]
+
+
+def read_request_text(texts: Iterable[str]) -> dict[str, Any]:
+    """Find the description that `midi_texts` wrote among a file's texts; what is none is passed over."""
+    for text in texts:
+        if text.startswith(_MARK):
+            with suppress(ValueError):
+                return parse_object(text.removeprefix(_MARK))
+    return {}
 
 
 def draw_seed() -> int:

@@ -2,9 +2,9 @@
 
     python -m benchmarks.quality.ablations --corpus corpus --runs runs/ablations | tee -a docs/figures.jsonl
     python -m benchmarks.quality.ablations --corpus corpus --runs runs/ablations --only "relative, seed 1" --steps 20000
-    python -m benchmarks.quality.ablations --corpus corpus --runs runs/rates --only "event/" --steps 500 --rates 0.01 0.02
+    python -m benchmarks.quality.ablations --corpus corpus --runs runs/rates --only event --steps 200 --rates 0.01 0.02
 
-The learning rates of `RATES` were chosen by the last line, which scores MAESTRO's validation split.
+The learning rates of `RATES` were chosen by the last line, which scores windows of MAESTRO's validation split.
 
 Magenta's protocol (Oore et al. 2018; Huang et al. 2018): pitches 21-108, 10 ms, 32 velocities, the pedal folded into
 durations, transposed by up to 3 semitones and stretched by up to 5 % in training; whole pieces cut into consecutive
@@ -24,7 +24,7 @@ import math
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,7 @@ from arietta.train.validation import Scores, TokenWindows, cut_token_windows, sc
 from benchmarks.shared.report import commit, interval_by_piece
 
 LENGTH = 2048
+RATE_WINDOWS = 96  # of the validation split, by which a learning rate is chosen
 ALIKE: dict[str, Any] = {
     "model.width": 128, "model.layers": 3, "model.heads": 2, "model.kv_heads": 2, "model.context": LENGTH,
     "model.dropout": 0.0, "data.length": LENGTH, "data.corpora": ["maestro"],
@@ -95,7 +96,9 @@ def main() -> None:
     arguments = parser.parse_args()
     store = open_store(arguments.corpus).select(["maestro"])
     cases = [case for case in CASES if not arguments.only or any(text in case.name for text in arguments.only)]
-    if not arguments.rates and (not arguments.only or any(text in "event/unigram event/bigram" for text in arguments.only)):
+    if not arguments.rates and (
+        not arguments.only or any(text in "event/unigram event/bigram" for text in arguments.only)
+    ):
         count_tokens(store)
     tried = [
         replace(case, name=f"{case.name}, rate {rate:g}", settings=case.settings | {"train.rate": rate})
@@ -106,16 +109,15 @@ def main() -> None:
         for case in tried or cases:
             print(f"\n{case.name}", file=sys.stderr)
             part = fold(store, arguments.runs / "folded") if case.is_folded else store
-            figures = measure(
-                case, part, arguments.runs, arguments.steps, hardware, split="validation" if tried else "test"
-            )
+            side = ("validation", RATE_WINDOWS) if tried else ("test", None)
+            figures = measure(case, part, arguments.runs, arguments.steps, hardware, *side)
             print_figures(case.name, figures, group="ablation-rate" if tried else "ablation")
 
 
 def measure(
-    case: Case, store: Store, runs: Path, steps: int, hardware: Hardware, *, split: Literal["validation", "test"]
+    case: Case, store: Store, runs: Path, steps: int, hardware: Hardware, split: str, max_windows: int | None
 ) -> dict[str, Any]:
-    """Train a case, or go on with it, and return how it scores a split."""
+    """Train a case, or go on with it, and return how it scores a split, or so many windows of it."""
     overrides = ALIKE | case.settings | {"train.seed": case.seed, "train.steps": steps}
     settings = load_config(RunSettings, None, overrides)
     folder = runs / case.name.replace("/", "-").replace(", ", "-").replace(" ", "-")
@@ -123,7 +125,9 @@ def measure(
     if outcome.reason == "interrupted":
         raise SystemExit(130)
     trained = load_trained(folder / BEST)
-    windows = cut_token_windows(trained.codec, trained.config, store, split=split, length=LENGTH)
+    windows = cut_token_windows(
+        trained.codec, trained.config, store, split=split, length=LENGTH, max_windows=max_windows
+    )
     scores = score(trained.model, windows, hardware, batch=2)
     extra = wider_durations(windows) if case.is_folded else np.zeros(len(windows))
     parameters = json.loads((folder / RUN).read_text())["parameters"]

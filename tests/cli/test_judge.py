@@ -12,6 +12,7 @@ import pytest
 
 from arietta.cli import main
 from arietta.model.bundle import INDEX
+from arietta.music.midi import write_midi
 from arietta.music.notes import Notes, excerpt
 from arietta.render.roll import MARK_INK
 from tests.support.indexes import TUNES, indexed
@@ -155,3 +156,14 @@ def test_what_cannot_be_judged_is_refused_in_a_sentence(
     assert judge(*words, "--model", "none") == 2
     said = capsys.readouterr().err
     assert sentence in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("text", ['arietta {"density": 3, "key": "C major"}', 'arietta {"density": "many"}'])
+def test_the_wishes_of_a_take_are_held_against_it(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "take.mid"
+    write_midi(path, Notes.of(np.arange(30) * 0.5, [0.4] * 30, [60, 64, 67] * 10, [64] * 30), texts=[text])
+    assert judge(path, "--model", "none") == 0
+    said = capsys.readouterr().out
+    assert ("wishes      density 2.0 notes a second (3); key C major (C major)" in said) is ("C major" in text)

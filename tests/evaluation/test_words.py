@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from arietta.evaluation.comparison import SetDistance
@@ -21,8 +22,10 @@ from arietta.evaluation.words import (
     report_json,
     retry_sentences,
     unread_sentence,
+    wish_words,
 )
 from arietta.generation.original import Originality, Rejected
+from arietta.generation.wishes import read_wishes
 from arietta.music.notes import Notes
 from arietta.originality.baseline import Percentiles
 from arietta.originality.index import PassageIndex, extend_description
@@ -119,3 +122,16 @@ def test_json_has_the_touch_in_figures_and_in_the_same_words() -> None:
     assert touch.pop("sentence") == plain_words(report)["touch"]
     assert touch == {"short": 0.9, "wait": pytest.approx(25.25), "wait_onset": pytest.approx(4.75)}
     assert report_json(report_on(Notes.of([0], [1], [60], [60])))["touch"] is None
+
+
+def test_each_wish_is_told_beside_what_came_of_it() -> None:
+    notes = Notes.of(np.arange(30) * 0.5, [0.4] * 30, [60, 64, 67] * 10, [40] * 15 + [90] * 15)
+    wishes = read_wishes(density=3, loudness=[[0, 34], [7.5, 100]], key="A minor")
+    assert wish_words(notes, wishes) == (
+        "density 2.0 notes a second (3); loudness from 0:00 on velocity 40 (34); "
+        "loudness from 0:07 on velocity 90 (100); key C major (A minor)"
+    )
+    assert wish_words(Notes.of(), read_wishes(loudness="pp", key="C major", density=[[0, 3], [9, 4]])) == (
+        "loudness none (34); key none (C major); density from 0:00 on 0.0 notes a second (3); "
+        "density from 0:09 on none (4)"
+    )

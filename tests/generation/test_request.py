@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arietta.generation.request import MAX_NOTES, MAX_SECONDS, Request
+from arietta.generation.request import MAX_NOTES, MAX_SECONDS, Request, midi_texts, read_request_text
 from arietta.model.sampling import Sampling
 from arietta.music.notes import Notes
 from tests.support.strategies import SEEDS
@@ -45,3 +46,9 @@ def test_a_request_is_read_back_from_its_description(
 def test_a_description_names_a_prompt_by_its_length_alone() -> None:
     assert Request(notes=5, prompt=PROMPT).describe()["prompt_notes"] == 2
     assert "prompt_notes" not in Request(notes=5).describe()
+
+
+@pytest.mark.parametrize("text", ["arietta [1, 2]", "arietta " + "[" * 10_000, "arietta {", "arietta NaN", "Etude"])
+def test_a_text_of_a_stranger_is_no_description(text: str) -> None:
+    assert read_request_text([text]) == {}
+    assert read_request_text([text, *midi_texts({"notes": 3})]) == {"notes": 3}
