@@ -95,7 +95,11 @@ def main() -> None:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     arguments = parser.parse_args()
     store = open_store(arguments.corpus).select(["maestro"])
-    cases = [case for case in CASES if not arguments.only or any(text in case.name for text in arguments.only)]
+    cases = [
+        replace(case, settings=case.settings | {"train.steps": arguments.steps})
+        for case in CASES
+        if not arguments.only or any(text in case.name for text in arguments.only)
+    ]
     if not arguments.rates and (
         not arguments.only or any(text in "event/unigram event/bigram" for text in arguments.only)
     ):
@@ -110,15 +114,15 @@ def main() -> None:
             print(f"\n{case.name}", file=sys.stderr)
             part = fold(store, arguments.runs / "folded") if case.is_folded else store
             side = ("validation", RATE_WINDOWS) if tried else ("test", None)
-            figures = measure(case, part, arguments.runs, arguments.steps, hardware, *side)
+            figures = measure(case, part, arguments.runs, hardware, *side)
             print_figures(case.name, figures, group="ablation-rate" if tried else "ablation")
 
 
 def measure(
-    case: Case, store: Store, runs: Path, steps: int, hardware: Hardware, split: str, max_windows: int | None
+    case: Case, store: Store, runs: Path, hardware: Hardware, split: str, max_windows: int | None
 ) -> dict[str, Any]:
     """Train a case, or go on with it, and return how it scores a split, or so many windows of it."""
-    overrides = ALIKE | case.settings | {"train.seed": case.seed, "train.steps": steps}
+    overrides = ALIKE | case.settings | {"train.seed": case.seed}
     settings = load_config(RunSettings, None, overrides)
     folder = runs / case.name.replace("/", "-").replace(", ", "-").replace(" ", "-")
     outcome = train(plan_run(settings, store), folder, hardware, report=progress_line())
