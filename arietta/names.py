@@ -14,8 +14,9 @@ from collections.abc import Sequence
 
 def fold_name(name: str) -> str:
     """Return the name in lower case, without accents, with single spaces."""
-    decomposed = unicodedata.normalize("NFKD", name)
-    return " ".join("".join(c for c in decomposed if not unicodedata.combining(c)).casefold().split())
+    if not name.isascii():
+        name = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    return " ".join(name.casefold().split())
 
 
 def same_name(first: str, second: str) -> bool:

@@ -9,6 +9,7 @@ the stack of Python's parser. Each of these is a ValueError or an OSError here, 
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import stat
 import tokenize
@@ -28,17 +29,19 @@ MOST_DEPTH = 100  # of lists and objects within one another; ours have four
 
 def read_within(path: Path, most_bytes: int) -> bytes:
     """Return the content of a regular file; raises OSError where it is none, or has more bytes than that."""
-    # Looked at first: a pipe is waited for when it is opened already.
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "not a file but a folder, a pipe or a device", str(path))
-    if status.st_size > most_bytes:
-        raise OSError(errno.EFBIG, f"larger than {most_bytes >> 20} MB", str(path))
+    size = _size_within(path, most_bytes)
     with path.open("rb") as file:
-        content = file.read(status.st_size + 1)  # memory for as many bytes as are asked for is taken at once
-    if len(content) > status.st_size:
+        content = file.read(size + 1)  # memory for as many bytes as are asked for is taken at once
+    if len(content) > size:
         raise OSError(errno.EIO, "was written to while it was read", str(path))
     return content
+
+
+def digest_within(path: Path, most_bytes: int) -> str:
+    """Return the SHA-256 of a regular file, read a part at a time; raises OSError as `read_within` does."""
+    _size_within(path, most_bytes)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -71,6 +74,16 @@ def parse_object(text: str | bytes) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError(f"a {type(content).__name__}, where an object is needed")
     return content
+
+
+def _size_within(path: Path, most_bytes: int) -> int:
+    """Look at a file before it is opened, which would wait for a pipe already; return its size in bytes."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "not a file but a folder, a pipe or a device", str(path))
+    if status.st_size > most_bytes:
+        raise OSError(errno.EFBIG, f"larger than {most_bytes >> 20} MB", str(path))
+    return status.st_size
 
 
 def _refuse_constant(name: str) -> float:

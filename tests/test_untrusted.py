@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
 import pytest
 
-from arietta.untrusted import MOST_DEPTH, parse_json, parse_object, read_within
+from arietta.untrusted import MOST_DEPTH, digest_within, parse_json, parse_object, read_within
 
 
 def test_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"abc")
     assert read_within(path, 3) == b"abc"
+    assert digest_within(path, 3) == hashlib.sha256(b"abc").hexdigest()
     with pytest.raises(OSError, match="larger than 0 MB"):
         read_within(path, 2)
     with path.open("wb") as file:
@@ -29,6 +31,8 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     for path in (tmp_path / "pipe", tmp_path / "link", tmp_path, Path("/dev/zero")):
         with pytest.raises(OSError, match="not a file but a folder, a pipe or a device"):
             read_within(path, 10)
+        with pytest.raises(OSError, match="not a file but a folder, a pipe or a device"):
+            digest_within(path, 10)
 
 
 DEEP = ("[" * 1_000_000, "[" * 200 + "]" * 200, '{"a":' * 200 + "1" + "}" * 200)

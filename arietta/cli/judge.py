@@ -148,11 +148,12 @@ def _judge_share(folder: Path, options: Mapping[str, Any], paths: Sequence[Path]
 def _judge(path: Path, style: str, engine: OnnxEngine | None, index: PassageIndex | None) -> TitledReport:
     from ..evaluation.page.piece import TitledReport
     from ..evaluation.report import report_on
-    from ..music.midi import read_meter, read_midi, read_midi_bytes
+    from ..generation.request import read_request_text
+    from ..music.midi import read_meter, read_midi, read_midi_bytes, read_texts
 
     data = read_midi_bytes(path)  # once: it may be a pipe
-    notes, meter = read_midi(data, name=str(path)), read_meter(data)
-    report = report_on(notes, engine=engine, style=style, index=index, meter=meter)
+    notes, meter, request = read_midi(data, name=str(path)), read_meter(data), read_request_text(read_texts(data))
+    report = report_on(notes, engine=engine, style=style, index=index, meter=meter, request=request)
     return TitledReport(escape_name(path.stem), notes, report, meter)
 
 

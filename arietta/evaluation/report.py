@@ -9,12 +9,15 @@ a report are made in `words`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from ..errors import RequestError
+from ..generation.wishes import read_wishes
+from ..model.conditions import MEASURED
 from ..model.engine import Engine
 from ..music.keys import find_key, pitch_classes
 from ..music.loops import find_loops
@@ -92,6 +95,16 @@ class Shared:
 
 
 @dataclass(frozen=True)
+class MetWish:
+    """What was asked for from a second on, and what was found until the next wish of this name or the end."""
+
+    name: str
+    second: float
+    asked: float | str
+    found: float | str | None
+
+
+@dataclass(frozen=True)
 class Report:
     """What is known of a piece; `loops` are the seconds at which a pattern came for the eighth time in a row.
 
@@ -109,6 +122,7 @@ class Report:
     surprises: tuple[Surprise, ...] = ()
     shared: Shared | None = None
     touch: Touch | None = None
+    wishes: tuple[MetWish, ...] = ()
 
     @property
     def figures(self) -> dict[str, float]:
@@ -138,6 +152,7 @@ class Report:
             "coming_back": dict(profile.recurrence),
             "loops": self.loops,
             "touch": self.touch and asdict(self.touch),
+            "wishes": [asdict(wish) for wish in self.wishes],
             "model": self.model,
             "bundle": self.bundle,
             "nats_per_note": profile.nats_per_note,
@@ -156,9 +171,11 @@ def report_on(
     style: str = "any",
     index: PassageIndex | None = None,
     meter: Meter | None = None,
+    request: Mapping[str, Any] | None = None,
 ) -> Report:
-    """Measure all that can be measured of a piece; `meter` is the one its file has written, where there is one.
+    """Measure all that can be measured of a piece.
 
+    `meter` and `request` are the metre and the description of a take that its file has written, where there are any.
     Raises RequestError where the engine's model does not know `style`.
     """
     beginning = first(notes, MOST_SCORED)
@@ -187,6 +204,7 @@ def report_on(
         surprises=tuple(find_surprises(scored, engine.bundle.codec)) if engine and scored else (),
         shared=shared,
         touch=summarise_touch(notes),
+        wishes=tuple(_met_wishes(notes, request or {})),
     )
 
 
@@ -216,6 +234,28 @@ def _measure_beats(notes: Notes, written: Meter | None) -> Beats | None:
     meter = written or find_beat_meter(measured)
     statistics = {} if meter is None else measure_in_beats(measured, meter)
     return Beats(written is not None, main_signature(measured, meter), statistics) if meter and statistics else None
+
+
+def _met_wishes(notes: Notes, request: Mapping[str, Any]) -> Iterator[MetWish]:
+    """Find what became of the wishes in a description; a stranger's file may say anything, which is then no wish."""
+    try:
+        wishes = read_wishes(**{name: request.get(name) for name in MEASURED})
+    except RequestError:
+        return
+    for name, steps in wishes.items():
+        for (begin, asked), (end, _) in zip(steps, (*steps[1:], (notes.seconds, None)), strict=True):
+            passage = notes.between(begin, end)
+            yield MetWish(name, begin, asked, _found(name, passage, end - begin) if len(passage) else None)
+
+
+def _found(name: str, passage: Notes, seconds: float) -> float | str | None:
+    """Measure in a passage with notes, of so many seconds, what there are wishes for."""
+    if name == "density":
+        return len(passage) / seconds
+    if name == "loudness":
+        return float(passage.velocity.mean())
+    key = find_key(passage.pitch, passage.duration)
+    return key and key.name
 
 
 def _to_json(statistics: Statistics) -> dict[str, Any]:

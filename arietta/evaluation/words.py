@@ -5,15 +5,12 @@ This is the only home of such sentences; what is measured is measured elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..generation.guard import LONGEST_GAP
 from ..generation.original import Originality, Rejected
-from ..generation.wishes import Wishes
-from ..music.keys import find_key
-from ..music.notes import Notes
 from ..music.summary import SHORT, Touch
 from ..originality.baseline import Percentiles
 from ..originality.index import PassageIndex
@@ -23,7 +20,7 @@ from .embedding import WINDOW, known_composers
 from .frechet import ENOUGH
 from .model_report import ModelReport
 from .reference import NATS
-from .report import Report, Shared
+from .report import MetWish, Report, Shared
 from .statistics import BEAT_DEFINITIONS, BEAT_SOURCES, DEFINITIONS, SOURCES
 
 PLAIN = {
@@ -36,12 +33,7 @@ PLAIN = {
     "repetition": "{:.0%} of its figures repeated",
 }
 NOTHING_TO_JUDGE = "It has no notes for a piano: there is nothing to judge."
-# What is measured of a passage that lasts so many seconds, by the name of the wish for it.
-_MEASURED_AS: Mapping[str, Callable[[Notes, float], str]] = {
-    "density": lambda notes, seconds: f"{len(notes) / seconds:.1f} notes a second" if seconds > 0 else "none",
-    "loudness": lambda notes, seconds: f"velocity {notes.velocity.mean():.0f}" if len(notes) else "none",
-    "key": lambda notes, seconds: key.name if (key := find_key(notes.pitch, notes.duration)) else "none",
-}
+_FOUND: Mapping[str, str] = {"density": "{:.1f} notes a second", "loudness": "velocity {:.0f}", "key": "{}"}
 EXPECTED = 0.9  # share of real windows that lie between their own 5th and 95th percentile
 FURTHEST = 3  # figures that are named of those in which a model's takes differ most
 STACCATO = 0.8  # share of short notes from which a piece is said to be nothing else
@@ -90,6 +82,8 @@ def plain_words(report: Report) -> dict[str, str]:
         sentences["comes back"] = f"{scales} (1: every moment has its like elsewhere)"
     if report.touch:
         sentences["touch"] = _touch(report.touch)
+    if report.wishes:
+        sentences["wishes"] = _wishes(report.wishes)
     sentences["loops"] = _loops(report.loops)
     if report.shared is not None:
         sentences["shared"] = _shared(report.shared)
@@ -97,18 +91,6 @@ def plain_words(report: Report) -> dict[str, str]:
     if likely:
         sentences["sounds like"] = f"{', '.join(likely)}, of {len(known_composers())} known composers"
     return sentences
-
-
-def wish_words(notes: Notes, wishes: Wishes) -> str:
-    """Say what each wish came to, from the second on from which it held, with what was asked for in brackets."""
-    said = []
-    for name, steps in wishes.items():
-        ends = [second for second, _ in steps[1:]] + [notes.seconds]
-        for (begin, wish), end in zip(steps, ends, strict=True):
-            moment = f" from {format_time(begin)} on" if len(steps) > 1 else ""
-            asked = wish if isinstance(wish, str) else f"{wish:g}"
-            said.append(f"{name}{moment} {_MEASURED_AS[name](notes.between(begin, end), end - begin)} ({asked})")
-    return "; ".join(said)
 
 
 def model_words(report: ModelReport) -> dict[str, str]:
@@ -245,6 +227,16 @@ def name_of(figure: str) -> str:
 def number(value: float) -> str:
     """Write a number with four significant digits."""
     return f"{value:.4g}"
+
+
+def _wishes(wishes: Sequence[MetWish]) -> str:
+    """Say what each wish came to, with what was asked for in brackets."""
+    said = []
+    for wish in wishes:
+        found = "no notes" if wish.found is None else _FOUND[wish.name].format(wish.found)
+        asked = wish.asked if isinstance(wish.asked, str) else f"{wish.asked:g}"
+        said.append(f"{wish.name} from {format_time(wish.second)} on: {found} ({asked} was wished for)")
+    return "; ".join(said)
 
 
 def _likelihood(report: Report, nats_per_note: float) -> str:

@@ -19,7 +19,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,7 @@ from ..codecs.codec import Codec, Tokens
 from ..errors import AriettaError, BundleError, RequestError, explain, require
 from ..files import atomic_folder, user_data_folder
 from ..names import match_names, nearest_names, same_name
-from ..untrusted import BROKEN_ARRAY, MOST_JSON, parse_object, read_within
+from ..untrusted import BROKEN_ARRAY, MOST_JSON, digest_within, parse_object, read_within
 from .composers import offered_composers
 from .config import ANY, NO_STYLE, ConditionIds, ModelConfig
 from .registry import models_that_know
@@ -160,7 +160,10 @@ def find_bundle(name_or_path: str | Path) -> Path:
 def load_bundle(name_or_path: str | Path) -> Bundle:
     """Read and check a model's folder; raises BundleError where a file is missing, altered or of another format."""
     path = find_bundle(name_or_path)
-    text, card = _read(path / DESCRIPTION, MOST_JSON), _read(path / CARD, MOST_JSON)
+    with _named(path / DESCRIPTION) as file:
+        text = read_within(file, MOST_JSON)
+    with _named(path / CARD) as file:
+        card = read_within(file, MOST_JSON)
     try:
         return _parse(path, text, parse_object(card))
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:  # JSON of any other shape
@@ -180,7 +183,9 @@ def _parse(path: Path, text: bytes, card: Mapping[str, Any]) -> Bundle:
             f"{FORMAT}; export the model again, or install a newer version"
         )
     for name in FILES:
-        if hashlib.sha256(_read(path / name)).hexdigest() != description["files"][name]:
+        with _named(path / name) as file:
+            digest = digest_within(file, LARGEST_FILE)
+        if digest != description["files"][name]:
             raise BundleError(f"{path / name}: altered since it was exported; fetch or export the model again")
     model, codec = ModelConfig.from_description(description["model"]), load_codec(description["codec"])
     if model.field_sizes != codec.field_sizes:
@@ -202,9 +207,11 @@ def _parse(path: Path, text: bytes, card: Mapping[str, Any]) -> Bundle:
     return bundle
 
 
-def _read(path: Path, most_bytes: int = LARGEST_FILE) -> bytes:
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[Path]:
+    """Let a file of a bundle be read; raises BundleError where it is missing or cannot be."""
     try:
-        return read_within(path, most_bytes)
+        yield path
     except FileNotFoundError as error:
         raise BundleError(f"{path}: missing, so the model is incomplete; fetch or export it again") from error
     except OSError as error:

@@ -166,4 +166,4 @@ def test_the_wishes_of_a_take_are_held_against_it(
     write_midi(path, Notes.of(np.arange(30) * 0.5, [0.4] * 30, [60, 64, 67] * 10, [64] * 30), texts=[text])
     assert judge(path, "--model", "none") == 0
     said = capsys.readouterr().out
-    assert ("wishes      density 2.0 notes a second (3); key C major (C major)" in said) is ("C major" in text)
+    assert ("density from 0:00 on: 2.0 notes a second (3 was wished for)" in said) is ("C major" in text)

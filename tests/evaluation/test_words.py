@@ -22,10 +22,8 @@ from arietta.evaluation.words import (
     report_json,
     retry_sentences,
     unread_sentence,
-    wish_words,
 )
 from arietta.generation.original import Originality, Rejected
-from arietta.generation.wishes import read_wishes
 from arietta.music.notes import Notes
 from arietta.originality.baseline import Percentiles
 from arietta.originality.index import PassageIndex, extend_description
@@ -125,13 +123,13 @@ def test_json_has_the_touch_in_figures_and_in_the_same_words() -> None:
 
 
 def test_each_wish_is_told_beside_what_came_of_it() -> None:
-    notes = Notes.of(np.arange(30) * 0.5, [0.4] * 30, [60, 64, 67] * 10, [40] * 15 + [90] * 15)
-    wishes = read_wishes(density=3, loudness=[[0, 34], [7.5, 100]], key="A minor")
-    assert wish_words(notes, wishes) == (
-        "density 2.0 notes a second (3); loudness from 0:00 on velocity 40 (34); "
-        "loudness from 0:07 on velocity 90 (100); key C major (A minor)"
+    notes = Notes.of(np.arange(30) * 0.5, [0.5] * 30, [60, 64, 67] * 10, [40] * 15 + [90] * 15)
+    request = {"density": 3, "loudness": [[0, 34], [7.5, 100], [60, 20]], "key": "A minor"}
+    assert plain_words(report_on(notes, request=request))["wishes"] == (
+        "density from 0:00 on: 2.0 notes a second (3 was wished for); "
+        "loudness from 0:00 on: velocity 40 (34 was wished for); "
+        "loudness from 0:07 on: velocity 90 (100 was wished for); "
+        "loudness from 1:00 on: no notes (20 was wished for); "
+        "key from 0:00 on: C major (A minor was wished for)"
     )
-    assert wish_words(Notes.of(), read_wishes(loudness="pp", key="C major", density=[[0, 3], [9, 4]])) == (
-        "loudness none (34); key none (C major); density from 0:00 on 0.0 notes a second (3); "
-        "density from 0:09 on none (4)"
-    )
+    assert "wishes" not in plain_words(report_on(notes))

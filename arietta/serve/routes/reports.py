@@ -51,6 +51,7 @@ class ReportView(BaseModel):
     coming_back: Figures = Field(description="How like each window is to its like elsewhere, by seconds a window.")
     loops: list[float] = Field(description="When a pattern has come eight times in a row.")
     touch: dict[str, Any] | None = Field(description="The share of short notes and the longest wait, with a sentence.")
+    wishes: list[dict[str, Any]] = Field(description="What was asked for from a second on, and what was found there.")
     model: str | None
     bundle: str | None
     nats_per_note: float | None = Field(description="Under the model; less is more as it expected.")
@@ -119,9 +120,9 @@ async def _report(
         notes = service.notes(record.id)
         models, model = service.models, record.asked.get("model")
         if model in models.names:
-            report = report_on(notes, engine=models.engine(model), index=models.index(model))
+            report = report_on(notes, engine=models.engine(model), index=models.index(model), request=record.asked)
         else:
-            report = report_on(notes)
+            report = report_on(notes, request=record.asked)
         return write(notes, report)
 
     return await queue.run(client_of(http.scope), judge_and_write)
