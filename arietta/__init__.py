@@ -115,6 +115,7 @@ def compose(
     notes: int | None = None,
     *,
     seconds: float | None = None,
+    bars: int | None = None,
     style: str | None = None,
     prompt: Notes | Take | str | Path | None = None,
     model: str | Path | None = None,
@@ -132,8 +133,9 @@ def compose(
     original: bool = False,
     progress: Callable[[float, float], None] | None = None,
 ) -> Take:
-    """Compose `notes` notes (300 if no length is given) or `seconds` of music, after `prompt` if there is one.
+    """Compose `notes` notes (300 if no length is given), `seconds` or `bars` of music, after `prompt` if there is one.
 
+    Bars are those of the prompt's metre, which its file sets; the take keeps them, and ends on a bar line.
     `prompt` is music or where it stands: Notes, a take, a MIDI file, an object of another library (`as_notes`). `style`
     is a composer the model knows; `model` a model's name or folder; without `seed` one is drawn and stands in the
     take's request. `temperature`, `top_p`, `min_p` and `guidance` go before those of `sampling`; what neither says is
@@ -144,9 +146,10 @@ def compose(
     do. `progress` is called with how much is composed, and of how much. Raises RequestError, MidiError or BundleError.
     """
     from .errors import require
-    from .generation.conversion import as_notes
+    from .generation.conversion import take_in
     from .generation.loop import generate
     from .generation.request import DEFAULT_NOTES, Request, draw_seed
+    from .generation.scores.bars import choose_length
     from .generation.wishes import read_wishes
     from .model.config import ANY
     from .model.sampling import MODEL_DEFAULTS, Sampling
@@ -155,16 +158,12 @@ def compose(
         require(sampling, Sampling, "sampling is a Sampling, as in Sampling(temperature=0.9)")
     if progress is not None:
         require(progress, Callable, "progress is a function of how much is done, and of how much")
-    require(transpose, bool, "transpose is True or False")
     require(original, bool, "original is True or False")
-    given, semitones = None if prompt is None else as_notes(prompt), None
-    if transpose:
-        from .generation.verbs import transpose_to_key
-
-        given, semitones = transpose_to_key(given, key)
+    given, meter, semitones = take_in(prompt, key, transpose=transpose)
+    notes, seconds = choose_length(notes, seconds, bars, given=(given, meter), usual=DEFAULT_NOTES)
     settings: dict[str, Any] = {"temperature": temperature, "top_p": top_p, "min_p": min_p, "guidance": guidance}
     request = Request(
-        notes=DEFAULT_NOTES if notes is None and seconds is None else notes,
+        notes=notes,
         seconds=seconds,
         style=ANY if style is None else style,
         prompt=given,
@@ -175,6 +174,7 @@ def compose(
         ),
         wishes=read_wishes(density=density, loudness=loudness, key=key),
         transposed=semitones,
+        meter=meter,
     )
     engine = _engine(None if model is None else str(model))
     if not original:

@@ -24,6 +24,5 @@ def run(arguments: argparse.Namespace) -> int:
     from ..generation.verbs import accompany, read_keep
 
     given = {"keep": read_keep(arguments.keep), "keep_pedal": arguments.keep_pedal}
-    piece = read_music(arguments.file, "to accompany")
-    work = partial(accompany, piece.notes, **given)
-    return write_takes(arguments, [arguments.file], work, "accompanying", meter=piece.meter)
+    work = partial(accompany, read_music(arguments.file, "to accompany"), **given)
+    return write_takes(arguments, [arguments.file], work, "accompanying")

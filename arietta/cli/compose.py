@@ -35,9 +35,7 @@ from .output import (
     add_wishes,
     check_count,
     check_transpose,
-    find_grid,
     find_output,
-    moved_meter,
     print_how_to_hear,
     print_transposed,
     printed_beside,
@@ -119,13 +117,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise RequestError(f"--best must lie in {most}, not {arguments.best}")
     if Path(arguments.out) == STANDARD and (arguments.roll or arguments.sound):
         raise RequestError("-o - is one file: --roll and --sound need a folder, or a name")
-    requests, meter = _requests(arguments)
-    grid = find_grid(arguments.grid, meter)
+    requests = _requests(arguments)
     with printed_beside(Path(arguments.out)):
         if arguments.server:
-            _compose(arguments, requests, RemoteComposer(arguments), grid)
+            _compose(arguments, requests, RemoteComposer(arguments))
         else:
-            _compose(arguments, requests, LocalComposer(arguments, requests[0]), grid)
+            _compose(arguments, requests, LocalComposer(arguments, requests[0]))
         print(f"Next:    {command('compose', '--style', 'chopin', '--notes', '600')}")
         print(f"         {command('compose', '--help')}")
     return 0
@@ -229,26 +226,21 @@ def _index(arguments: argparse.Namespace, bundle: Bundle) -> PassageIndex | None
     return require_index(bundle) if arguments.original else find_index(bundle.index_folder)
 
 
-def _requests(arguments: argparse.Namespace) -> tuple[list[Request], Meter | None]:
-    """The requests, and the metre of the music that they go on from."""
+def _requests(arguments: argparse.Namespace) -> list[Request]:
     from ..generation.request import DEFAULT_NOTES, Request, draw_seed
-    from ..generation.scores.bars import seconds_of_bars
+    from ..generation.scores.bars import choose_length
     from ..generation.wishes import read_wishes
 
     check_count(arguments.count)
     sampling = Sampling.read(arguments.temperature, arguments.top_p, arguments.min_p, arguments.guidance)
     seed = draw_seed() if arguments.seed is None else arguments.seed
     prompt, meter, semitones = _prompt(arguments)
-    notes, seconds = arguments.notes, arguments.seconds
-    if arguments.bars is not None:
-        if prompt is None:
-            raise RequestError("--bars are those of the music to go on from: name it with --prompt FILE")
-        seconds = seconds_of_bars(arguments.bars, prompt, meter)
-    elif notes is None and seconds is None:
-        notes = DEFAULT_NOTES
+    notes, seconds = choose_length(
+        arguments.notes, arguments.seconds, arguments.bars, given=(prompt, meter), usual=DEFAULT_NOTES
+    )
     print_transposed(semitones)
     wishes = read_wishes(density=arguments.density, loudness=arguments.loudness, key=arguments.key)
-    requests = [
+    return [
         Request(
             notes,
             seconds,
@@ -259,10 +251,10 @@ def _requests(arguments: argparse.Namespace) -> tuple[list[Request], Meter | Non
             ending=not arguments.no_ending,
             wishes=wishes,
             transposed=semitones,
+            meter=meter,
         )
         for take in range(arguments.count)
     ]
-    return requests, meter
 
 
 def _prompt(arguments: argparse.Namespace) -> tuple[Notes | None, Meter | None, int | None]:
@@ -273,21 +265,19 @@ def _prompt(arguments: argparse.Namespace) -> tuple[Notes | None, Meter | None, 
         if arguments.prompt_notes is not None:
             raise RequestError("--prompt-notes says how much of --prompt FILE to take: name the file")
         return None, None, None
-    from ..generation.verbs import transpose_to_key
+    from ..generation.conversion import take_in
     from ..music.notes import first
 
     if arguments.prompt_notes is not None and arguments.prompt_notes < 1:
         raise RequestError(f"--prompt-notes must be 1 or more, not {arguments.prompt_notes}")
     check_transpose(arguments)
-    notes, meter, _ = read_music(arguments.prompt, "to go on from")
-    notes = notes if arguments.prompt_notes is None else first(notes, arguments.prompt_notes)
-    notes, semitones = transpose_to_key(notes, arguments.key) if arguments.transpose else (notes, None)
-    return notes, meter and moved_meter(meter, semitones), semitones
+    piece = read_music(arguments.prompt, "to go on from")
+    if arguments.prompt_notes is not None:
+        piece = piece._replace(notes=first(piece.notes, arguments.prompt_notes))
+    return take_in(piece, arguments.key, transpose=arguments.transpose)
 
 
-def _compose(
-    arguments: argparse.Namespace, requests: list[Request], composer: Composer[T], grid: Meter | float | None
-) -> None:
+def _compose(arguments: argparse.Namespace, requests: list[Request], composer: Composer[T]) -> None:
     """Compose all requests, save each take as it is done, or in the end the best of them, and report what is saved."""
     from .progress import progress_bar
 
@@ -296,7 +286,7 @@ def _compose(
     endings = [ending for ending, is_wanted in ((".png", arguments.roll), (".ogg", arguments.sound)) if is_wanted]
     prompts = [] if arguments.prompt is None else [arguments.prompt]
     out = find_output(Path(arguments.out), best or len(requests), prompts)
-    save = partial(save_take, out=out, endings=endings, grid=grid)
+    save = partial(save_take, out=out, endings=endings, grid=arguments.grid)
     began, takes, paths = time.perf_counter(), list[T](), dict[int, Path]()
     with progress_bar("composing", "note" if requests[0].notes else "s") as progress:
         for take in composer.compose(requests, progress):

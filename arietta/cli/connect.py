@@ -26,5 +26,5 @@ def run(arguments: argparse.Namespace) -> int:
     from ..generation.verbs import connect
 
     first, second = (read_music(file, "to connect") for file in (arguments.file, arguments.second))
-    work = partial(connect, first.notes, second.notes, arguments.seconds)
-    return write_takes(arguments, [arguments.file, arguments.second], work, "connecting", meter=first.meter)
+    work = partial(connect, first, second, arguments.seconds)
+    return write_takes(arguments, [arguments.file, arguments.second], work, "connecting")

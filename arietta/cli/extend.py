@@ -11,8 +11,7 @@ from __future__ import annotations
 import argparse
 from functools import partial
 
-from ..errors import RequestError
-from .output import add_takes, read_integer, read_moment, read_music, read_number, read_path, write_takes
+from .output import add_takes, read_integer, read_music, read_number, read_path, write_takes
 
 NOTES = 200  # where neither notes nor seconds are asked for
 
@@ -28,17 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ..generation.scores.bars import seconds_of_bars
-    from ..generation.verbs import cut_at, extend
+    from ..generation.verbs import extend
 
-    notes, seconds = arguments.notes, arguments.seconds
-    piece = read_music(arguments.file, "to go on from")
-    at = None if arguments.at is None else read_moment(arguments.at, piece)
-    if at is not None and at > piece.notes.seconds:
-        raise RequestError(f"--at lies in {arguments.file}, which has {piece.notes.seconds:g} s, not at {at:g} s")
-    if arguments.bars is not None:
-        seconds = seconds_of_bars(arguments.bars, cut_at(piece.notes, at), piece.meter, at=at)
-    elif notes is None and seconds is None:
-        notes = NOTES
-    work = partial(extend, piece.notes, at, notes=notes, seconds=seconds)
-    return write_takes(arguments, [arguments.file], work, "composing", meter=piece.meter)
+    length = {name: getattr(arguments, name) for name in ("notes", "seconds", "bars")}
+    if all(value is None for value in length.values()):
+        length["notes"] = NOTES
+    work = partial(extend, read_music(arguments.file, "to go on from"), arguments.at, **length)
+    return write_takes(arguments, [arguments.file], work, "composing")

@@ -22,9 +22,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ..generation.verbs import lead_in
-    from ..music.notes import beginning
 
-    piece = read_music(arguments.file, "to lead into")
-    meter = piece.meter and piece.meter.shifted(arguments.seconds - beginning(piece.notes)).from_zero()
-    work = partial(lead_in, piece.notes, arguments.seconds)
-    return write_takes(arguments, [arguments.file], work, "writing", meter=meter)
+    work = partial(lead_in, read_music(arguments.file, "to lead into"), arguments.seconds)
+    return write_takes(arguments, [arguments.file], work, "writing")

@@ -10,7 +10,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,6 @@ from ..program import command
 if TYPE_CHECKING:
     from ..client.take import ServedTake
     from ..generation.request import Take
-    from ..music.meter import Meter
     from ..music.reading import ReadPiece
 
 MAX_TAKES = 100
@@ -148,11 +146,6 @@ def add_grid(parser: argparse.ArgumentParser, default: str) -> None:
     )
 
 
-def find_grid(grid: float | None, meter: Meter | None) -> Meter | float | None:
-    """Return what a MIDI file is laid under: what --grid says, else the metre that its music has, if any."""
-    return meter if grid is None else grid or None
-
-
 def _read_grid(text: str) -> float:
     """Read what follows --grid: beats a minute; 0 for none."""
     from ..music.midi.tempo_map import constant_tempo_map
@@ -180,11 +173,6 @@ def check_transpose(arguments: argparse.Namespace) -> None:
         raise RequestError('--transpose moves the given music to a key: say which, as --key "D minor"')
 
 
-def moved_meter(meter: Meter, semitones: int | None) -> Meter:
-    """Return the metre of music that was moved by so many semitones: its keys are no longer those that it names."""
-    return replace(meter, keys=()) if semitones else meter
-
-
 def print_transposed(semitones: int | None) -> None:
     """Say on stderr by how much given music was moved, if it was."""
     if semitones is not None:
@@ -202,24 +190,6 @@ def read_music(path: Path, purpose: str) -> ReadPiece:
     if remarks:
         print(escape_name(f"{path}: {remarks}"), file=sys.stderr)
     return piece
-
-
-def read_moment(text: str, piece: ReadPiece) -> float:
-    """Read a time of a piece: seconds, minutes, or bar 9, where that begins; raises RequestError where it has none."""
-    from ..generation.wishes import read_time
-
-    bar = re.fullmatch(r"bar *(\d+)", text.strip())
-    if bar is None:
-        return read_time(text)
-    if piece.meter is None:
-        raise RequestError(
-            f"{text}: the music has no bars that are known; give a time, as 12.5 or 0:12.5, or first find its bars: "
-            "arietta render FILE -o bars.mid --downbeat 0"
-        )
-    lines = piece.meter.bar_lines(piece.notes.seconds)
-    if not 1 <= int(bar[1]) <= len(lines):
-        raise RequestError(f"{text}: the music has bars 1 to {len(lines) - 1}")
-    return max(float(lines[int(bar[1]) - 1]), 0.0)
 
 
 def check_count(count: int) -> None:
@@ -253,9 +223,7 @@ def find_output(out: Path, count: int, sources: Sequence[Path] = ()) -> Path:
     return out
 
 
-def save_take(
-    take: Take | ServedTake, out: Path, *, endings: Sequence[str] = (), grid: Meter | float | None = None
-) -> Path:
+def save_take(take: Take | ServedTake, out: Path, *, endings: Sequence[str] = (), grid: float | None = None) -> Path:
     """Save a take as a file's ending says, in a folder as MIDI, and beside it as kinds that end in `endings`."""
     if out == STANDARD:
         with standard_output(".mid") as path:
@@ -269,17 +237,9 @@ def save_take(
 
 
 def write_takes(
-    arguments: argparse.Namespace,
-    sources: Sequence[Path],
-    work: Callable[..., list[Take]],
-    task: str,
-    *,
-    meter: Meter | None = None,
+    arguments: argparse.Namespace, sources: Sequence[Path], work: Callable[..., list[Take]], task: str
 ) -> int:
-    """Let `work` write takes with what `add_takes` reads, save them, and say what each is.
-
-    `meter` is that of the given music: MIDI files keep it, without its keys where the music is transposed.
-    """
+    """Let `work` write takes with what `add_takes` reads, save them, and say what each is."""
     from .progress import progress_bar
 
     check_count(arguments.count)
@@ -291,8 +251,7 @@ def write_takes(
         takes = work(n=arguments.count, progress=progress, **asked)
     taken = time.perf_counter() - began
     print_transposed(takes[0].request.transposed)
-    grid = find_grid(arguments.grid, meter and moved_meter(meter, takes[0].request.transposed))
-    paths = [save_take(take, out, grid=grid) for take in takes]
+    paths = [save_take(take, out, grid=arguments.grid) for take in takes]
     with printed_beside(out):
         for take, path in zip(takes, paths, strict=True):
             nats = f"{take.nats[2]:.2f} nats per token" if take.nats else f"{take.nll:.2f} nats per note"

@@ -21,6 +21,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ..generation.verbs import perform
 
-    piece = read_music(arguments.file, "to play")
-    work = partial(perform, piece.notes)
-    return write_takes(arguments, [arguments.file], work, "performing", meter=piece.meter)
+    work = partial(perform, read_music(arguments.file, "to play"))
+    return write_takes(arguments, [arguments.file], work, "performing")

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 from functools import partial
 
-from .output import KEEP, add_takes, read_moment, read_music, read_path, write_takes
+from .output import KEEP, add_takes, read_music, read_path, write_takes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +32,5 @@ def run(arguments: argparse.Namespace) -> int:
 
     given = {"keep": read_keep(arguments.keep), "keep_pedal": arguments.keep_pedal}
     piece = read_music(arguments.file, "to write anew")
-    start, stop = (read_moment(text, piece) for text in (arguments.start, arguments.stop))
-    work = partial(regenerate, piece.notes, start, stop, **given)
-    return write_takes(arguments, [arguments.file], work, "writing", meter=piece.meter)
+    work = partial(regenerate, piece, arguments.start, arguments.stop, **given)
+    return write_takes(arguments, [arguments.file], work, "writing")

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from ..errors import RequestError
 from ..files import name_with
 from ..names import escape_name
-from .output import STANDARD, add_grid, find_grid, printed_beside, read_integer, read_path, standard_output
+from .output import STANDARD, add_grid, printed_beside, read_integer, read_path, standard_output
 
 if TYPE_CHECKING:
     from ..music.meter import Meter
@@ -88,7 +88,7 @@ def _render(source: Path, targets: list[Path], arguments: argparse.Namespace) ->
         if path.suffix.lower() == ".mid":
             if path.exists() and path.samefile(source):
                 raise RequestError(f"{path}: is the file that is read, and would be lost: give -o another name")
-            write_midi(path, piece.notes, title=title, grid=find_grid(arguments.grid, piece.meter))
+            write_midi(path, piece.notes, title=title, grid=piece.meter if arguments.grid is None else arguments.grid)
             print(escape_name(path))
             continue
         remarks = _write(path, piece.notes, piece.meter, title)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 from functools import partial
 
-from .output import KEEP, add_takes, read_moment, read_music, read_number, read_path, write_takes
+from .output import KEEP, add_takes, read_music, read_number, read_path, write_takes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +38,5 @@ def run(arguments: argparse.Namespace) -> int:
 
     given = {"keep": read_keep(arguments.keep), "keep_pedal": arguments.keep_pedal}
     piece = read_music(arguments.file, "to vary")
-    start, stop = read_moment(arguments.start, piece), arguments.stop and read_moment(arguments.stop, piece)
-    work = partial(vary, piece.notes, arguments.strength, start, stop, **given)
-    return write_takes(arguments, [arguments.file], work, "varying", meter=piece.meter)
+    work = partial(vary, piece, arguments.strength, arguments.start, arguments.stop, **given)
+    return write_takes(arguments, [arguments.file], work, "varying")

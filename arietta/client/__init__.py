@@ -10,7 +10,6 @@ Raises RequestError with the server's own sentence where it refuses, and where n
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -24,6 +23,7 @@ import numpy as np
 from ..errors import RequestError
 from ..model.sampling import MODEL_DEFAULTS, Sampling
 from ..music.notes import Note, Notes, Pedal, select
+from .music import received_meter, received_notes, sent_given, sent_keep, sent_music
 from .take import ServedTake
 from .transport import Transport
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from ..generation.request import Request
+    from ..generation.scores.bars import Time
     from ..generation.verbs import Keep
 
 Progress = Callable[[float, float], None]
@@ -43,6 +44,7 @@ class ComposeOptions(TypedDict, total=False):
     """Options of a piece beside its number of notes, as `arietta.compose` has them."""
 
     seconds: float
+    bars: int
     style: str
     prompt: Any  # what `as_notes` reads
     model: str
@@ -67,24 +69,27 @@ class Client:
         self, notes: int | None = None, *, progress: Progress | None = None, **options: Unpack[ComposeOptions]
     ) -> ServedTake:
         """Compose `notes` notes (300 if no length is given) and wait for them; an interrupt cancels the piece."""
-        from ..generation.conversion import as_notes
+        from ..generation.conversion import take_in
         from ..generation.request import DEFAULT_NOTES, Request, draw_seed
-        from ..generation.verbs import transpose_to_key
+        from ..generation.scores.bars import choose_length
         from ..generation.wishes import read_wishes
         from ..model.config import ANY
 
-        prompt, semitones = None if options.get("prompt") is None else as_notes(options["prompt"]), None
-        if options.get("transpose"):
-            prompt, semitones = transpose_to_key(prompt, options.get("key"))
+        prompt, meter, semitones = take_in(
+            options.get("prompt"), options.get("key"), transpose=options.get("transpose", False)
+        )
+        asked = notes, options.get("seconds"), options.get("bars")
+        notes, seconds = choose_length(*asked, given=(prompt, meter), usual=DEFAULT_NOTES)
         request = Request(
-            notes=DEFAULT_NOTES if notes is None and "seconds" not in options else notes,
-            seconds=options.get("seconds"),
+            notes=notes,
+            seconds=seconds,
             style=options.get("style", ANY),
             prompt=prompt,
             seed=options["seed"] if "seed" in options else draw_seed(),
             sampling=options.get("sampling", MODEL_DEFAULTS),
             wishes=read_wishes(**{name: options.get(name) for name in ("density", "loudness", "key")}),
             transposed=semitones,
+            meter=meter,
         )
         original = options.get("original", False)
         (take,) = self.compose_all([request], model=options.get("model"), original=original, progress=progress)
@@ -112,14 +117,15 @@ class Client:
                         pass
                     take = self.take(key)
                     # A fetched request's prompt lacks its pedal, and how it was moved: the caller's own has all of it.
-                    own = replace(take.request, prompt=request.prompt, transposed=request.transposed)
+                    given = {name: getattr(request, name) for name in ("prompt", "transposed", "meter")}
+                    own = replace(take.request, **given)
                     yield replace(take, request=own)
             except (KeyboardInterrupt, GeneratorExit):
                 self._cancel(keys)
                 raise
 
     def regenerate(
-        self, music: Any, start: float, stop: float, *, keep: Keep = None, keep_pedal: bool = False, **options: Any
+        self, music: Any, start: Time, stop: Time, *, keep: Keep = None, keep_pedal: bool = False, **options: Any
     ) -> list[ServedTake]:
         """Let the server write a passage anew, as `arietta.regenerate` does.
 
@@ -127,20 +133,21 @@ class Client:
         `style`, `density`, `loudness`, `key`, `transpose`, `guidance`, `seed`, `model` and `progress`, and return the
         likeliest take first.
         """
-        asked = {"from": start, "to": stop, "keep": _sent_keep(keep), "keep_pedal": keep_pedal or None}
+        asked = {"from": start, "to": stop, "keep": sent_keep(keep), "keep_pedal": keep_pedal or None}
         return self._write("regenerate", music, asked, **options)
 
     def extend(
         self,
         music: Any,
-        at: float | None = None,
+        at: Time | None = None,
         *,
         notes: int | None = None,
         seconds: float | None = None,
+        bars: int | None = None,
         **options: Any,
     ) -> list[ServedTake]:
         """Let the server go on from a piece, as `arietta.extend` does."""
-        return self._write("extend", music, {"at": at, "notes": notes, "seconds": seconds}, **options)
+        return self._write("extend", music, {"at": at, "notes": notes, "seconds": seconds, "bars": bars}, **options)
 
     def lead_in(self, music: Any, seconds: float, **options: Any) -> list[ServedTake]:
         """Let the server write what leads into a piece, as `arietta.lead_in` does."""
@@ -148,28 +155,28 @@ class Client:
 
     def connect(self, first: Any, second: Any, seconds: float, **options: Any) -> list[ServedTake]:
         """Let the server write what leads from one piece to another, as `arietta.connect` does."""
-        return self._write("connect", first, {"second": _given(second), "seconds": seconds}, **options)
+        return self._write("connect", first, {"second": sent_given(second), "seconds": seconds}, **options)
 
     def accompany(
         self, music: Any, *, keep: Keep = "all", keep_pedal: bool = False, **options: Any
     ) -> list[ServedTake]:
         """Let the server write what goes with the notes to keep, as `arietta.accompany` does."""
-        asked = {"keep": _sent_keep(keep), "keep_pedal": keep_pedal or None}
+        asked = {"keep": sent_keep(keep), "keep_pedal": keep_pedal or None}
         return self._write("accompany", music, asked, **options)
 
     def vary(
         self,
         music: Any,
         strength: float,
-        start: float | None = None,
-        stop: float | None = None,
+        start: Time | None = None,
+        stop: Time | None = None,
         *,
         keep: Keep = None,
         keep_pedal: bool = False,
         **options: Any,
     ) -> list[ServedTake]:
         """Let the server write phrases anew under their top line, as `arietta.vary` does."""
-        asked = {"strength": strength, "from": start, "to": stop, "keep": _sent_keep(keep)}
+        asked = {"strength": strength, "from": start, "to": stop, "keep": sent_keep(keep)}
         return self._write("vary", music, asked | {"keep_pedal": keep_pedal or None}, **options)
 
     def perform(self, score: Any, **options: Any) -> list[ServedTake]:
@@ -189,7 +196,7 @@ class Client:
         """Ask for what a verb writes, wait for all takes and return them, the likeliest first."""
         from ..generation.request import likeliest_first
 
-        fields = {"verb": verb, "given": _given(music), "count": n, **asked, **options}
+        fields = {"verb": verb, "given": sent_given(music), "count": n, **asked, **options}
         body = {name: value for name, value in fields.items() if value is not None}
         keys = [piece["id"] for piece in self._transport.json("POST", "/v1/pieces", body)["pieces"]]
         try:
@@ -226,7 +233,7 @@ class Client:
         fields = {name: described[name] for name in described if name not in ("prompt_notes", "transposed")}
         fields |= {"count": count, "model": model, "name": name, "original": original or None, "best": best}
         if request.prompt is not None:
-            fields["prompt"] = _music(request.prompt)
+            fields["prompt"] = sent_music(request.prompt, request.meter)
         body = {name: value for name, value in fields.items() if value is not None}
         pieces: list[Any] = self._transport.json("POST", "/v1/pieces", body)["pieces"]
         return pieces
@@ -266,7 +273,7 @@ class Client:
         if "style" not in piece["request"]:
             raise RequestError(f"the piece {key} was uploaded, not composed: client.notes has its music")
         originality, description = piece["figures"].get("originality"), piece["request"]
-        notes, prompt_notes = _notes_of(music), music["prompt_notes"]
+        notes, prompt_notes = received_notes(music), music["prompt_notes"]
         # The prompt's notes come first.
         prompt = Notes.from_events([Note(*row) for row in music["notes"][:prompt_notes]]) if prompt_notes else None
         is_new, edit = np.arange(len(notes)) >= prompt_notes, None
@@ -284,7 +291,7 @@ class Client:
             notes=notes,
             prompt_notes=prompt_notes,
             file=self._transport.call("GET", f"/v1/pieces/{quote(key)}.mid"),
-            request=Request.from_description(description, prompt, edit),
+            request=Request.from_description(description, prompt, edit, received_meter(music)),
             model=description["model"],
             bundle=description["bundle"],
             nll=piece["figures"]["nll_per_note"],
@@ -297,7 +304,7 @@ class Client:
 
     def notes(self, key: str) -> Notes:
         """Fetch the notes and the pedal of a finished piece, composed or uploaded, as it is now."""
-        return _notes_of(self._transport.json("GET", f"/v1/pieces/{quote(key)}.json"))
+        return received_notes(self._transport.json("GET", f"/v1/pieces/{quote(key)}.json"))
 
     def pieces(self, *, only_favourites: bool = False) -> Iterator[Any]:
         """Yield the server's descriptions of its pieces, the newest first."""
@@ -344,7 +351,7 @@ class Client:
 
         `version` is that of the tree that the change was made from: if it has changed since, the server refuses.
         """
-        body = {**_music(notes), "parent": parent, "cause": cause, "name": name}
+        body = {**sent_music(notes), "parent": parent, "cause": cause, "name": name}
         path = f"/v1/pieces/{quote(key)}/revisions"
         return json.loads(self._transport.call("POST", path, body, {"If-Match": f'"{version}"'}))
 
@@ -357,30 +364,6 @@ class Client:
         """Fetch the descriptions of the server's models, the default first."""
         models: list[Any] = self._transport.json("GET", "/v1/models")["models"]
         return models
-
-
-def _notes_of(music: Mapping[str, Any]) -> Notes:
-    """Read notes and pedal as the server gives them."""
-    return Notes.from_events([*(Note(*row) for row in music["notes"]), *(Pedal(*row) for row in music["pedal"])])
-
-
-def _music(notes: Notes) -> dict[str, Any]:
-    """Write notes and pedal as the server takes them."""
-    columns = (notes.onset.tolist(), notes.duration.tolist(), notes.pitch.tolist(), notes.velocity.tolist())
-    return {"notes": list(zip(*columns, strict=True)), "pedal": notes.pedal.tolist()}
-
-
-def _given(music: Any) -> dict[str, Any]:
-    """Write music for a verb: a stored piece by its id, anything else as notes and pedal."""
-    from ..generation.conversion import as_notes
-
-    is_id = isinstance(music, str) and re.fullmatch("[0-9a-f]{16}", music) is not None
-    return {"piece": music} if is_id else _music(as_notes(music))
-
-
-def _sent_keep(keep: Keep) -> Any:
-    """Write notes to keep as the server takes them: a range of pitches is a text."""
-    return f"{keep[0]}-{keep[1]}" if isinstance(keep, tuple) else keep
 
 
 def _progress_of_all(progress: Progress | None, index: int, count: int) -> Progress | None:

@@ -60,6 +60,11 @@ class ServedTake:
         """Time of the prompt's last onset; 0 without a prompt."""
         return float(self.notes.onset[: self.prompt_notes].max(initial=0.0))
 
+    @property
+    def meter(self) -> Meter | None:
+        """The bars that the piece has, None where they are not known."""
+        return self.request.meter
+
     def save(self, path: str | Path, *, grid: Meter | float | None = None) -> None:
         """Write the server's MIDI file, or what `Take.save` writes by another ending, or with a `grid`.
 
@@ -71,5 +76,5 @@ class ServedTake:
         if Path(path).suffix.lower() in MIDI and grid is None:
             write_file(path, self.file, MidiError)
             return
-        texts = read_texts(self.file, name=str(path))
+        texts, grid = read_texts(self.file, name=str(path)), self.meter if grid is None else grid
         save_music(path, self.notes, title=self.title, texts=texts, prompt_seconds=self.prompt_seconds, grid=grid)

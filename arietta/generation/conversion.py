@@ -1,4 +1,4 @@
-"""Music from whatever holds it, and for the libraries that others work with, where these are installed.
+"""Music from whatever holds it, moved to a key where that is asked for, and for the libraries that others work with.
 
     as_notes("theme.mid"), as_notes(take), as_notes(pretty_midi.PrettyMIDI("theme.mid"))
     convert(take.notes, "music21")
@@ -9,18 +9,23 @@ millisecond, and what MIDI cannot say is not carried over.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from ..errors import RequestError, quote, require
+from ..model.conditions import CLEAR, KEYS
+from ..music.keys import find_key
 from ..music.meter import Meter
-from ..music.midi import midi_bytes, read_midi
-from ..music.notes import Notes
-from ..music.reading import read_piece
+from ..music.midi import midi_bytes, read_meter, read_midi
+from ..music.notes import Notes, transpose
+from ..music.reading import ReadPiece, read_piece
+from .wishes import read_wishes
 
 
 def as_notes(source: Any) -> Notes:
@@ -28,26 +33,68 @@ def as_notes(source: Any) -> Notes:
 
     Raises RequestError for anything else, MidiError or ScoreError where a file cannot be read.
     """
-    if isinstance(source, Notes):
+    return as_piece(source).notes
+
+
+def as_piece(source: Any) -> ReadPiece:
+    """Return the notes of a piece, as `as_notes` does, with the metre that came with them: a file's, or a take's."""
+    if isinstance(source, ReadPiece):
         return source
     if isinstance(source, str | Path):
-        return read_piece(source).notes
+        return read_piece(source)
     if isinstance(source, bytes):
-        return read_midi(source)
-    if isinstance(notes := getattr(source, "notes", None), Notes):
-        return notes
+        return ReadPiece(read_midi(source), read_meter(source), ())
+    notes = source if isinstance(source, Notes) else getattr(source, "notes", None)
+    if isinstance(notes, Notes):
+        meter = getattr(source, "meter", None)
+        return ReadPiece(notes, meter if isinstance(meter, Meter) else None, ())
     library = type(source).__module__.partition(".")[0]
     if library not in _TO_MIDI:
         raise RequestError(
             "music is Notes, a take, the path of a MIDI file, or an object of "
             f"{', '.join(_TO_MIDI)}, not {quote(source)}"
         )
-    return read_midi(_TO_MIDI[library](source), name=f"the object of {library}")
+    data, name = _TO_MIDI[library](source), f"the object of {library}"
+    return ReadPiece(read_midi(data, name=name), read_meter(data, name=name), ())
 
 
-def find_given_meter(source: Any) -> Meter | None:
-    """Return the metre of the file that a path names; None where it has none, and for anything but a path."""
-    return read_piece(source).meter if isinstance(source, str | Path) else None
+def transpose_to_key(music: Any, key: Any) -> tuple[Notes, int]:
+    """Return music in `key`, moved by the smallest interval on the 88 keys that takes it there, and the semitones.
+
+    Raises RequestError without music or key, where the music has no clear key or one of the other mode, and where it
+    would leave the 88 keys.
+    """
+    if music is None:
+        raise RequestError("to transpose is to move given music: give a prompt, or a piece to work on")
+    if key is None:
+        raise RequestError('to transpose is to move given music into a key: say which, such as "D minor"')
+    notes, ((_, wished), *others) = as_notes(music), read_wishes(key=key)["key"]
+    if others:
+        raise RequestError("music is moved to one key: not to several over time")
+    is_minor, tonic = divmod(KEYS.index(str(wished)), 12)
+    found = find_key(notes.pitch, notes.duration)
+    if found is None or found.clarity <= CLEAR:
+        raise RequestError(f"the music has no clear key, so it cannot be moved to {wished}")
+    if found.is_minor != bool(is_minor):
+        raise RequestError(f"the music is in {found.name}: moving it gives no {wished}, only another of its mode")
+    up = (tonic - found.tonic) % 12
+    for semitones in sorted((up, up - 12), key=abs):
+        with contextlib.suppress(ValueError):
+            return transpose(notes, semitones), semitones
+    raise RequestError(f"the music, in {found.name}, has no room on the 88 keys to be moved to {wished}")
+
+
+def take_in(music: Any, key: Any = None, *, transpose: bool = False) -> tuple[Notes | None, Meter | None, int | None]:
+    """Return the notes of given music, its metre, and by how many semitones it was moved into `key`; None for none.
+
+    Moved music is no longer in the keys that its metre names. Raises RequestError as `transpose_to_key` does.
+    """
+    require(transpose, bool, "transpose is True or False")
+    notes, meter, _ = (None, None, ()) if music is None else as_piece(music)
+    if not transpose:
+        return notes, meter, None
+    notes, semitones = transpose_to_key(notes, key)
+    return notes, replace(meter, keys=()) if meter and semitones else meter, semitones
 
 
 def convert(notes: Notes, library: str) -> Any:

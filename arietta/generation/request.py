@@ -49,7 +49,8 @@ class Request:
     `stopped_at` composing stops after so many notes of it, as a musician stopped it once. With `ending` the model is
     told when the end is near, so that it closes; without, the music stops as if it went on. `wishes` are as
     `read_wishes` gives them, for a model that knows them. `transposed` says by how many semitones the given music was
-    moved before. Raises RequestError where a value is impossible; what depends on the model is checked by `Generation`.
+    moved before, and `meter` which bars it has: those of the take. Raises RequestError where a value is impossible;
+    what depends on the model is checked by `Generation`.
     """
 
     notes: int | None = None
@@ -63,6 +64,7 @@ class Request:
     ending: bool = True
     wishes: Wishes = field(default_factory=dict, hash=False)
     transposed: int | None = None
+    meter: Meter | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         lengths = self.notes, self.seconds, self.edit
@@ -74,6 +76,7 @@ class Request:
         require(self.prompt, (Notes, NoneType), "a prompt is Notes, as read_midi returns them")
         require(self.edit, (Edit, NoneType), "edit is an Edit")
         require(self.ending, bool, "ending is True or False")
+        require(self.meter, (Meter, NoneType), "meter is a Meter, as read_meter returns it")
         if isinstance(self.edit, Performance) and "density" in self.wishes:
             raise RequestError("a score has the notes that it has: no density can be wished for")
         if self.notes is not None and not (_is_number(self.notes, int) and 1 <= self.notes <= MAX_NOTES):
@@ -104,9 +107,13 @@ class Request:
 
     @classmethod
     def from_description(
-        cls, description: Mapping[str, Any], prompt: Notes | None = None, edit: Edit | None = None
+        cls,
+        description: Mapping[str, Any],
+        prompt: Notes | None = None,
+        edit: Edit | None = None,
+        meter: Meter | None = None,
     ) -> Request:
-        """Read back what `describe` returned, alone or among other values, but for given music: `prompt` or `edit`."""
+        """Read back what `describe` returned, alone or among other values, but for given music and its metre."""
         # Pieces of earlier versions have the wishes among what is told of the passage.
         wishes = {**description.get("passage", {}), **description}
         return cls(
@@ -121,6 +128,7 @@ class Request:
             edit=edit,
             wishes=read_wishes(**{name: wishes[name] for name in MEASURED if name in wishes}),
             transposed=description.get("transposed"),
+            meter=meter,
         )
 
     def resolve(self, bundle: Bundle) -> Request:
@@ -135,9 +143,12 @@ class Request:
             style = defaults.draw_composer(self.seed) or style
         guidance = defaults.guidance.get(composer_of(style, bundle))
         usual = replace(defaults.sampling, **({} if guidance is None else {"guidance": guidance}))
+        is_played = isinstance(self.edit, Performance)
+        if is_played:
+            usual = replace(defaults.in_performances(usual, bundle.sampled_fields), guidance=1.0)
         if self.wishes:
             usual = replace(usual, guidance=max(WISH_GUIDANCE, usual.guidance or 1.0))
-        if self.edit is not None:
+        if self.edit is not None and not is_played:
             usual = defaults.in_passages(usual, bundle.sampled_fields)
         edit = None if self.edit is None else split_passage(self.edit, bundle.model.context)
         sampling = self.sampling.resolve(usual, bundle.sampled_fields)
@@ -192,6 +203,11 @@ class Take:
         """Time of the prompt's last onset; 0 without a prompt."""
         return float(self.request.prompt.onset.max()) if self.request.prompt is not None else 0.0
 
+    @property
+    def meter(self) -> Meter | None:
+        """The bars that the piece has from the music that was given, None where they are not known."""
+        return self.request.meter
+
     def describe(self) -> dict[str, Any]:
         """Return what made this take, as JSON values: the request, the model and its fingerprint."""
         return {"model": self.model, "bundle": self.bundle} | self.request.describe()
@@ -213,12 +229,12 @@ class Take:
     def save(self, path: str | Path, *, grid: Meter | float | None = None) -> None:
         """Write the piece as the ending of `path` says: MIDI that carries its request, sound, a score or a picture.
 
-        `grid` lays a MIDI file under a metre, or a tempo in beats a minute; the seconds stay what they are. Raises
-        MidiError or RequestError where that fails.
+        `grid` lays a MIDI file under a metre, or a tempo in beats a minute, 0 for none; without it the bars of `meter`
+        are kept. The seconds stay what they are. Raises MidiError or RequestError where that fails.
         """
         from ..render.formats import save_music
 
-        texts = self.texts()
+        texts, grid = self.texts(), self.meter if grid is None else grid
         save_music(path, self.notes, title=self.title, texts=texts, prompt_seconds=self.prompt_seconds, grid=grid)
 
     def play(self) -> None:

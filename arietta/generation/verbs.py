@@ -4,7 +4,8 @@
     take.notes      # the whole piece, in which take.is_new marks what was composed
 
 No verb changes a note that it was not asked to, and a seed fixes what it gives. Music is anything that `as_notes`
-reads, times are seconds or texts such as "0:12.5", `model` is a model's name or folder, or an engine. All take `n`,
+reads, times are seconds, texts such as "0:12.5", or "bar 9" where the music has a metre, which takes then keep;
+`model` is a model's name or folder, or an engine. All take `n`,
 `seed`, `model`, `progress` and wishes: `style`, `density`, `loudness` and `key` as `generation.wishes` reads them, and
 `guidance` for all of these. With `transpose` the music is first moved into that `key`; `take.request.transposed` says
 by how many semitones. Of several takes the likeliest comes first: `take.nats` has the model's mean nats per token, in
@@ -13,7 +14,6 @@ plain order, of the passage and of the 64 tokens after it.
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -27,24 +27,22 @@ from ..codecs.codec import Booleans
 from ..codecs.grid import STEPS_PER_SECOND, TIME_STEPS
 from ..errors import NUMBER, RequestError, require
 from ..model.bundle import Bundle, condition_of
-from ..model.conditions import CLEAR, KEYS
 from ..model.config import ANY
 from ..model.engine import Engine, shared_engine
 from ..model.sampling import Sampling
-from ..music.keys import find_key
-from ..music.notes import Notes, join, select, shift, transpose, trim
+from ..music.meter import Meter
+from ..music.notes import Notes, beginning, join, select, shift, trim
 from ..render.score.hands import split_hands
 from .batch import generate_all
-from .conversion import as_notes, find_given_meter
+from .conversion import as_piece, take_in
 from .given import find_outer_line
 from .parts import draw_phrases
 from .passage import CONTEXT, Edit
 from .request import Request, Take, draw_seed, likeliest_first
-from .scores.bars import seconds_of_bars
+from .scores.bars import Time, choose_length, read_moment
 from .scores.performance import Performance
 from .wishes import read_time, read_wishes
 
-Time = float | str
 Progress = Callable[[float, float], None]
 Keep = str | tuple[int, int] | Sequence[int] | None
 HANDS_AROUND = 10.0  # seconds on each side of a passage from which it is seen which hand plays what
@@ -60,7 +58,9 @@ def regenerate(
     `keep`: "left" or "right" hand, "top", "bottom", "all", a range of pitches, (48, 60) or "48-60", or a list of
     indices of notes. Raises RequestError for a passage outside the piece, and for all of it: that is composing.
     """
-    return _write(passage_edit(_read(music, asked), start, stop, keep=keep, keep_pedal=keep_pedal), n, **asked)
+    notes = _read(music, asked)
+    start, stop = (read_moment(time, notes.seconds, asked["meter"]) for time in (start, stop))
+    return _write(passage_edit(notes, start, stop, keep=keep, keep_pedal=keep_pedal), n, **asked)
 
 
 def extend(
@@ -75,14 +75,12 @@ def extend(
 ) -> list[Take]:
     """Go on from `at`, where the piece is cut, or from its end, by `notes`, `seconds` or `bars`.
 
-    Bars are those of the file that `music` names; what is written ends on a bar line.
+    Bars are those of the metre that `music` has; what is written ends on a bar line.
     """
-    at, seconds = (None if time is None else read_time(time) for time in (at, seconds))
-    prompt = cut_at(_read(music, asked), at)
-    if bars is not None:
-        if notes is not None or seconds is not None:
-            raise RequestError("say how much to write: a number of notes, of seconds or of bars, and one of them alone")
-        seconds = seconds_of_bars(bars, prompt, find_given_meter(music), at=at)
+    whole = _read(music, asked)
+    at = None if at is None else read_moment(at, whole.seconds, asked["meter"])
+    prompt, seconds = cut_at(whole, at), None if seconds is None else read_time(seconds)
+    notes, seconds = choose_length(notes, seconds, bars, given=(prompt, asked["meter"]), at=at)
     engine, seed, progress, settings = _settings(n, **asked)
     request = Request(notes, seconds, prompt=prompt, seed=seed, **settings)
     requests = [replace(request, seed=seed + number) for number in range(n)]
@@ -91,14 +89,16 @@ def extend(
 
 def lead_in(music: Any, seconds: Time, *, n: int = 1, **asked: Any) -> list[Take]:
     """Write `seconds` of music that lead into a piece."""
-    return _write(lead_in_edit(_read(music, asked), seconds), n, **asked)
+    notes = _read(music, asked)
+    asked["meter"] = lead_in_meter(notes, asked["meter"], seconds)
+    return _write(lead_in_edit(notes, seconds), n, **asked)
 
 
 def connect(first: Any, second: Any, seconds: Time, *, n: int = 1, **asked: Any) -> list[Take]:
     """Write the `seconds` between the last release of one piece and the beginning of another; neither is transposed."""
     if asked.get("transpose"):
         raise RequestError("connect leaves both pieces as they are: transpose them before")
-    return _write(connection_edit(_read(first, asked), _read(second, asked), seconds), n, **asked)
+    return _write(connection_edit(_read(first, asked), _read(second, {}), seconds), n, **asked)
 
 
 def accompany(music: Any, *, keep: Keep = "all", n: int = 1, keep_pedal: bool = False, **asked: Any) -> list[Take]:
@@ -123,6 +123,8 @@ def vary(
     only what begins between them is varied.
     """
     notes = _read(music, asked)
+    start = read_moment(start, notes.seconds, asked["meter"])
+    stop = notes.seconds if stop is None else read_moment(stop, notes.seconds, asked["meter"])
 
     def edit(seed: int) -> Edit:
         return variation_edit(notes, strength, seed, (start, stop), keep=keep, keep_pedal=keep_pedal)
@@ -144,7 +146,7 @@ def perform(score: Any, *, n: int = 1, **asked: Any) -> list[Take]:
     return likeliest_first(generate_all(requests, engine, progress=progress))
 
 
-def passage_edit(notes: Notes, start: Time, stop: Time, *, keep: Keep = None, keep_pedal: bool = False) -> Edit:
+def passage_edit(notes: Notes, start: float, stop: float, *, keep: Keep = None, keep_pedal: bool = False) -> Edit:
     """Return the edit of `regenerate`, and raise what it raises."""
     start, stop = _checked_passage(notes, start, stop)
     edit = Edit(notes, start, stop, find_kept(notes, start, stop, keep), keep_pedal)
@@ -159,6 +161,11 @@ def lead_in_edit(notes: Notes, seconds: Time) -> Edit:
     """Return the edit of `lead_in`, in the piece that begins so much later."""
     seconds = _checked(seconds)
     return Edit(shift(trim(notes), seconds), 0.0, seconds)
+
+
+def lead_in_meter(notes: Notes, meter: Meter | None, seconds: Time) -> Meter | None:
+    """Return the metre of a piece, where `lead_in` moves its notes."""
+    return meter and meter.shifted(_checked(seconds) - beginning(notes)).from_zero()
 
 
 def connection_edit(before: Notes, after: Notes, seconds: Time) -> Edit:
@@ -181,7 +188,7 @@ def variation_edit(
     notes: Notes,
     strength: float,
     seed: int,
-    span: tuple[Time, Time | None] = (0.0, None),
+    span: tuple[float, float | None] = (0.0, None),
     *,
     keep: Keep = None,
     keep_pedal: bool = False,
@@ -201,42 +208,17 @@ def variation_edit(
     return Edit(notes, start, stop, is_kept, keep_pedal, parts=parts)
 
 
-def cut_at(notes: Notes, second: Time | None) -> Notes:
+def cut_at(notes: Notes, second: float | None) -> Notes:
     """Return what of a piece begins before a second, its keys released by then; all of it for None."""
     if second is None:
         return notes
-    second = read_time(second)
+    if second > notes.seconds:
+        raise RequestError(f"the music has {notes.seconds:g} s: it cannot be cut at {second:g} s, to go on from there")
     cut = notes.between(0.0, second)
     if not len(cut):
         raise RequestError(f"no note begins before {second:g} s, where the piece is cut: choose a later moment")
     duration = np.where(cut.release <= second, cut.duration, second - cut.onset)
     return Notes.of(cut.onset, duration, cut.pitch, cut.velocity, cut.pedal)
-
-
-def transpose_to_key(music: Any, key: Any) -> tuple[Notes, int]:
-    """Return music in `key`, moved by the smallest interval on the 88 keys that takes it there, and the semitones.
-
-    Raises RequestError without music or key, where the music has no clear key or one of the other mode, and where it
-    would leave the 88 keys.
-    """
-    if music is None:
-        raise RequestError("to transpose is to move given music: give a prompt, or a piece to work on")
-    if key is None:
-        raise RequestError('to transpose is to move given music into a key: say which, such as "D minor"')
-    notes, ((_, wished), *others) = _read(music, {}), read_wishes(key=key)["key"]
-    if others:
-        raise RequestError("music is moved to one key: not to several over time")
-    is_minor, tonic = divmod(KEYS.index(str(wished)), 12)
-    found = find_key(notes.pitch, notes.duration)
-    if found is None or found.clarity <= CLEAR:
-        raise RequestError(f"the music has no clear key, so it cannot be moved to {wished}")
-    if found.is_minor != bool(is_minor):
-        raise RequestError(f"the music is in {found.name}: moving it gives no {wished}, only another of its mode")
-    up = (tonic - found.tonic) % 12
-    for semitones in sorted((up, up - 12), key=abs):
-        with contextlib.suppress(ValueError):
-            return transpose(notes, semitones), semitones
-    raise RequestError(f"the music, in {found.name}, has no room on the 88 keys to be moved to {wished}")
 
 
 def score_passage(take: Take, engine: Engine) -> Take:
@@ -303,15 +285,14 @@ def find_kept(notes: Notes, start: float, stop: float, keep: Keep) -> Booleans:
 def _read(music: Any, asked: dict[str, Any]) -> Notes:
     """The notes of some music, in the key that is `asked` for where it shall be transposed; refuses empty music.
 
-    The interval then stands in `asked` in place of `transpose`.
+    The interval then stands in `asked` in place of `transpose`, and beside it the metre that the music has.
     """
-    notes = as_notes(music)
-    if not len(notes):
+    given = as_piece(music)
+    if not len(given.notes):
         raise RequestError("the music that was given has no notes: give music that has some")
-    is_moved = asked.pop("transpose", False)
-    require(is_moved, bool, "transpose is True or False")
-    if is_moved:
-        notes, asked["transposed"] = transpose_to_key(notes, asked.get("key"))
+    transpose = asked.pop("transpose", False)
+    notes, asked["meter"], asked["transposed"] = take_in(given, asked.get("key"), transpose=transpose)
+    assert notes is not None
     return notes
 
 
@@ -322,9 +303,10 @@ def _checked(seconds: Time) -> float:
     return seconds
 
 
-def _checked_passage(notes: Notes, start: Time, stop: Time) -> tuple[float, float]:
+def _checked_passage(notes: Notes, start: float, stop: float) -> tuple[float, float]:
     """The beginning and the end of a passage, within the piece; raises RequestError where it has none of it."""
-    start, stop = read_time(start), read_time(stop)
+    for second in (start, stop):
+        require(second, NUMBER, 'a time is a number of seconds, or a text such as "0:12.5"')
     if start >= stop:
         raise RequestError(f"a passage ends after it begins: not at {stop:g} s where it begins at {start:g} s")
     if not 0 <= start < notes.seconds:
@@ -343,7 +325,7 @@ def _settings(
     **wishes: Any,
 ) -> tuple[Engine, int, Progress | None, dict[str, Any]]:
     """The engine, the seed and the listener that a verb was asked to use, and the rest of its requests."""
-    transposed = wishes.pop("transposed", None)
+    transposed, meter = wishes.pop("transposed", None), wishes.pop("meter", None)
     if unknown := set(wishes) - {"density", "loudness", "key"}:
         raise TypeError(f"no verb has an argument {sorted(unknown)[0]!r}")
     require(getattr(model, "bundle", model), (str, Path, NoneType, Bundle), "model is a name, a folder or an engine")
@@ -357,6 +339,7 @@ def _settings(
         "sampling": Sampling(guidance=guidance),
         "wishes": read_wishes(**wishes),
         "transposed": transposed,
+        "meter": meter,
     }
     seed = draw_seed() if seed is None else seed
     for name, number in (("n", n), ("seed", seed)):

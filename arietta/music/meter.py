@@ -7,8 +7,11 @@ metre comes from a MIDI file that carries one (`midi.read_meter`) or is found in
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from itertools import pairwise
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,9 +19,12 @@ from numpy.typing import ArrayLike, NDArray
 FOLLOWED = 0.4  # 0.77-1 in 16 sequenced files, at most 0.15 in 160 performances under a nominal tempo
 WRITTEN = 0.7  # 0.98-1 in those sequenced files, 0.3 by chance
 LATTICE = 24  # positions in a quarter note: thirty-second notes and sextuplets
+MOST_MARKS = 50_000  # of a kind that a description may have: beats of a day of music
+SHORTEST_BAR, LONGEST_QUARTER = 0.02, 16.7  # seconds, of a description; the second is the most that MIDI files hold
 SAME = 1e-3  # seconds, or positions: what floats lose of a moment
 THIRTY_SECOND = LATTICE // 8  # the shortest note value that is written
 
+UNITS = (1, 2, 4, 8, 16, 32)  # of a whole note, that a time signature may count
 Floats = NDArray[np.float64]
 
 
@@ -70,6 +76,40 @@ class Meter:
     tempos: tuple[Tempo, ...]
     keys: tuple[KeySignature, ...] = ()
     is_exact: bool = False
+
+    def describe(self) -> dict[str, Any]:
+        """Return the metre as JSON values, which `from_description` reads: rows of what each mark has."""
+        return {
+            "signatures": [[mark.seconds, mark.beats, mark.unit] for mark in self.signatures],
+            "tempos": [[tempo.seconds, tempo.quarter] for tempo in self.tempos],
+            "keys": [[key.seconds, key.sharps, key.is_minor] for key in self.keys],
+            "is_exact": self.is_exact,
+        }
+
+    @classmethod
+    def from_description(cls, values: Mapping[str, Any]) -> Meter:
+        """Read what `describe` returned, from a stranger too; raises ValueError with what is wrong of it."""
+        signatures = [TimeSignature(*row) for row in values["signatures"]]
+        tempos = [Tempo(*row) for row in values["tempos"]]
+        keys = [KeySignature(*row) for row in values.get("keys", ())]
+        for marks, fewest in ((signatures, 1), (tempos, 1), (keys, 0)):
+            times = [mark.seconds for mark in marks]
+            is_rising = all(before < after for before, after in pairwise(times))
+            if not fewest <= len(times) <= MOST_MARKS or not is_rising or not all(map(math.isfinite, times)):
+                raise ValueError(f"a metre has {fewest} to {MOST_MARKS} marks of a kind, in rising order of time")
+        shortest, longest = (choose(tempo.quarter for tempo in tempos) for choose in (min, max))
+        if not 0 < shortest <= longest <= LONGEST_QUARTER:
+            raise ValueError(f"quarter notes last up to {LONGEST_QUARTER} s, more than 0")
+        for mark in signatures:
+            if not (1 <= mark.beats <= 64 and mark.unit in UNITS):
+                raise ValueError(
+                    f"a time signature has 1 to 64 beats of 1, 2, 4, 8, 16 or 32, not {mark.beats}/{mark.unit}"
+                )
+            if mark.quarters * shortest < SHORTEST_BAR:
+                raise ValueError(f"bars last {SHORTEST_BAR} s or more")
+        if any(not -7 <= key.sharps <= 7 for key in keys):
+            raise ValueError("a key signature has -7 to 7 sharps")
+        return cls(tuple(signatures), tuple(tempos), tuple(keys), bool(values.get("is_exact", False)))
 
     def quarters(self, seconds: ArrayLike) -> Floats:
         """Turn times into positions, float64 like `seconds`."""

@@ -23,8 +23,9 @@ from .. import __version__
 from .access import Access
 from .jobs.service import Service
 from .routes import docs, events, files, midi, pieces, problems, reports, schemas, studio, system
-from .routes.editing import revisions, uploads
+from .routes.editing import meters, revisions, uploads
 from .routes.middleware import AccessMiddleware, RequestLogMiddleware
+from .routes.views import music
 from .work_queue import WorkQueues
 
 # Headers that scripts of other sites may read, beside the few that browsers always let them.
@@ -58,7 +59,7 @@ def create_app(service: Service, access: Access | None = None) -> FastAPI:
     # The order matters: /v1/pieces/{id}.mid would match /v1/pieces/{id} too, and the first that matches answers.
     routers = (system.router, files.files_router(), reports.router, events.router, pieces.router, midi.router)
     app.state.routes = list[BaseRoute]()
-    for router in (*routers, revisions.router, uploads.router, docs.router, studio.router):
+    for router in (*routers, meters.router, revisions.router, uploads.router, docs.router, studio.router):
         _answer_head(router)
         app.include_router(router)
         app.state.routes += router.routes
@@ -70,7 +71,7 @@ def create_app(service: Service, access: Access | None = None) -> FastAPI:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(access.origins),
-            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["*"],
             expose_headers=list(EXPOSED_HEADERS),
         )
@@ -97,6 +98,7 @@ def openapi_document(app: FastAPI, service: Service) -> dict[str, Any]:
         requests = (
             *(schemas.PieceRequest, schemas.PieceRequestForm, schemas.Change),
             *(revisions.RevisionRequest, revisions.HeadRequest, revisions.NameRequest),
+            *(meters.MeterCorrection, music.MeterFields),
         )
         answers = (problems.Problem, files.MusicView)
         models: list[Any] = [(model, "validation") for model in requests]

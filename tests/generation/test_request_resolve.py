@@ -12,6 +12,7 @@ from arietta.errors import BundleError, RequestError
 from arietta.generation.loop import generate
 from arietta.generation.passage import Edit
 from arietta.generation.request import Request
+from arietta.generation.scores.performance import Performance
 from arietta.generation.wishes import read_wishes
 from arietta.model.bundle import Bundle, load_bundle
 from arietta.model.engine import OnnxEngine, load_engine
@@ -67,6 +68,19 @@ def test_waits_have_a_temperature_of_their_own_in_passages_and_wishes_a_guidance
     wished = Request(notes=5, style="none", wishes=read_wishes(density=5))
     assert wished.resolve(bundle).sampling.guidance == 4.0
     assert replace(wished, sampling=Sampling(guidance=1.5)).resolve(bundle).sampling.guidance == 1.5
+
+
+def test_loudness_and_lengths_of_a_played_score_are_likely_ones_and_wishes_are_followed(
+    filling_engine: OnnxEngine,
+) -> None:
+    bundle = replace(filling_engine.bundle, card={"sampling": {**CARD, "passage_time": 1.08}})
+    score = Performance.of(Notes.of([0.0, 0.5], [0.5, 0.5], [60, 62], [64, 64]))
+    resolved = Request(edit=score, style="grieg").resolve(bundle)
+    assert resolved.sampling.temperature == {"time": 0.9, "symbol": 0.9, "duration": 0.2, "velocity": 0.2}
+    assert resolved.sampling.guidance == 1.0 and resolved.resolve(bundle) is resolved
+    assert Request(edit=score, wishes=read_wishes(loudness=50)).resolve(bundle).sampling.guidance == 4.0
+    asked = Request(edit=score, sampling=Sampling(temperature=1.0, guidance=2.0)).resolve(bundle).sampling
+    assert (asked.temperature, asked.guidance) == (1.0, 2.0)
 
 
 def test_what_is_resolved_stays_as_it_is(bundle: Bundle) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 import arietta
 from arietta.errors import RequestError
+from arietta.generation.conversion import transpose_to_key
 from arietta.generation.request import Take
 from arietta.generation.verbs import (
     accompany,
@@ -20,13 +22,15 @@ from arietta.generation.verbs import (
     find_kept,
     lead_in,
     regenerate,
-    transpose_to_key,
     vary,
 )
 from arietta.model.conditions import KEYS
 from arietta.model.engine import OnnxEngine
 from arietta.music.keys import find_key
+from arietta.music.meter import KeySignature, Meter, Tempo, TimeSignature
+from arietta.music.midi import read_meter
 from arietta.music.notes import Notes, transpose
+from arietta.music.reading import ReadPiece
 
 
 def piece(count: int = 90, step: float = 0.25) -> Notes:
@@ -243,6 +247,29 @@ def test_times_may_be_typed_as_minutes(filling_engine: OnnxEngine) -> None:
     for wrong in ("3 s", None, True):
         with pytest.raises(RequestError, match="time"):
             regenerate(piece(), wrong, 6.0, **asked)  # type: ignore[arg-type]
+
+
+def test_moments_and_lengths_may_be_bars_where_the_music_has_a_metre(
+    filling_engine: OnnxEngine, tmp_path: Path
+) -> None:
+    meter = Meter((TimeSignature(0.0, 3, 4),), (Tempo(0.0, 0.5),), (KeySignature(0.0, 2),))
+    waltz, asked = ReadPiece(piece(), meter, ()), {"seed": 3, "model": filling_engine}
+    (take,) = regenerate(waltz, "bar 3", "bar 4", **asked)
+    assert take.notes == regenerate(piece(), 3.0, 4.5, **asked)[0].notes and take.meter == meter
+    assert vary(waltz, 0.5, "bar 3", "bar 5", **asked)[0].notes == vary(piece(), 0.5, 3.0, 6.0, **asked)[0].notes
+    (longer,) = extend(take, "bar 5", bars=2, **asked)  # a take has the bars of what it was made from
+    assert longer.notes.seconds == pytest.approx(9.0, abs=0.06)
+    whole = arietta.compose(bars=1, prompt=waltz, model=str(filling_engine.bundle.path), seed=1)
+    assert whole.notes.seconds == pytest.approx(13.5, abs=0.06)
+    for name, grid in (("kept.mid", None), ("plain.mid", 0)):
+        whole.save(tmp_path / name, grid=grid)
+    kept = read_meter(tmp_path / "kept.mid")
+    assert kept is not None and kept.signatures == meter.signatures and read_meter(tmp_path / "plain.mid") is None
+    assert lead_in(waltz, 4, **asked)[0].meter == meter.shifted(4 - 0.0013).from_zero()
+    with pytest.raises(RequestError, match="bar 10: the music has bars 1 to 8"):
+        regenerate(waltz, "bar 8", "bar 10", **asked)
+    with pytest.raises(RequestError, match="no bars that are known"):
+        regenerate(piece(), "bar 3", "bar 4", **asked)
 
 
 def test_a_piece_of_one_late_note_is_varied(filling_engine: OnnxEngine) -> None:

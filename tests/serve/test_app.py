@@ -25,6 +25,7 @@ FILES = ("mid", "wav", "ogg", "musicxml", "svg", "json", "html")
 
 PATHS = {
     "/v1/pieces/{id}/stop",
+    "/v1/pieces/{id}/meter",
     "/v1/pieces/{id}/revisions",
     "/v1/pieces/{id}/revisions/{number}",
     "/v1/prompts",

@@ -29,7 +29,7 @@ from ...files import write_file
 from .event_log import Event, pack, unpack
 from .job import State
 
-FORMAT = 2  # a file of format 1 has no revisions, and gets the tables for them
+FORMAT = 3  # files of format 1 have no revisions, and those of 1 and 2 no metres; they get the tables for them
 RESERVE_BYTES = 4 * 2**20  # more than what is written to delete a piece, or to start
 LOCK_SECONDS = 5.0  # that another program may hold the file for
 NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
@@ -67,6 +67,8 @@ CREATE TABLE IF NOT EXISTS revisions (
     PRIMARY KEY (piece, number)
 );
 CREATE TABLE IF NOT EXISTS heads (piece TEXT PRIMARY KEY, head INTEGER NOT NULL, version INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS meters (piece TEXT PRIMARY KEY, meter TEXT NOT NULL);
+CREATE TRIGGER IF NOT EXISTS forget_meter AFTER DELETE ON pieces BEGIN DELETE FROM meters WHERE piece = OLD.id; END;
 """
 _COLUMNS = "number, id, name, state, created, is_favourite, asked, title, texts, outcome"
 # A piece that has its title as its name, because nobody gave it another, is renamed with it.

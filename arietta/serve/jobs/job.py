@@ -147,3 +147,17 @@ class Job:
         rate = self.attempt.event_log.note_count / composing if composing else None
         seconds = {"waited": waited, "first_note": first_note, "composing": composing, "notes_per_second": rate}
         return {name: None if number is None else round(number, 4) for name, number in seconds.items()}
+
+
+def figures_of(take: Take, originality: Originality | None) -> dict[str, Any]:
+    """Return what is stored of a finished take beside its notes, as JSON values."""
+    figures: dict[str, Any] = {
+        "notes": take.note_count,
+        "seconds": round(take.notes.seconds, 3),
+        "nll_per_note": round(take.nll, 4),
+    }
+    if take.nats is not None:
+        figures["nats_per_token"] = dict(zip(("passage", "after", "both"), take.nats, strict=True))
+    if take.interventions:
+        figures["interventions"] = dict(take.interventions)
+    return figures if originality is None else figures | {"originality": originality.describe()}

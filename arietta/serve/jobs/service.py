@@ -16,20 +16,21 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from ...errors import AriettaError, RequestError
 from ...generation.loop import Generation
-from ...generation.original import Attempts, Originality, measure_originality
-from ...generation.request import Request, Take, midi_texts
+from ...generation.original import Attempts, measure_originality
+from ...generation.request import Request, midi_texts
 from ...music.notes import Notes
+from ...music.reading import ReadPiece
+from .editing.meters import Meters
 from .editing.passages import describe_passage, scored_passage, stored_edit
 from .editing.revisions import Revisions, Version
 from .event_log import events_of, to_notes
 from .history import History, JobOutcome, Record
-from .job import Job, State
+from .job import Job, State, figures_of
 from .limits import Limits
 from .metrics import Metrics
 from .models import Models
@@ -80,7 +81,7 @@ class Service:
         self, models: Models, history: History, limits: Limits, *, is_stopping: Callable[[], bool] = lambda: False
     ) -> None:
         self.models, self.history, self.limits = models, history, limits
-        self.revisions = Revisions(history, limits)
+        self.revisions, self.meters = Revisions(history, limits), Meters(history)
         self.notifier, self.metrics = Notifier(), Metrics()
         self.scheduler = Scheduler(limits, self.notifier, self.metrics, on_end=self._on_end, is_stopping=is_stopping)
         self.metrics.watch(lambda: self.scheduler.counts)
@@ -115,6 +116,9 @@ class Service:
         records = [_record(order, job, jobs[0].key) for order, job in zip(orders, jobs, strict=True)]
         prompts = [order.request.edit.music if order.request.edit else order.request.prompt for order in orders]
         # Stored before they are queued: a job must not end before there is a record of it.
+        self.meters.store(
+            {job.key: meter for order, job in zip(orders, jobs, strict=True) if (meter := order.request.meter)}
+        )
         self.history.add(records, [[] if prompt is None else events_of(prompt) for prompt in prompts])
         self._jobs |= {job.key: job for job in jobs}
         try:
@@ -213,25 +217,28 @@ class Service:
         Raises as `finished` does, and RequestError where there is no such revision.
         """
         record, number = self.finished(key), self.revisions.tree(key).head if number is None else number
+        meter = self.meters.find(key)
         if number:
-            return self.revisions.music(key, number)
+            return replace(self.revisions.music(key, number), meter=meter)
         events = self.history.events(key)
         edit = stored_edit(record.asked, to_notes(self.history.prompt(key)))
         if edit is None:
-            return Version(to_notes(events), prompt_notes=record.asked.get("prompt_notes", 0))
+            return Version(to_notes(events), prompt_notes=record.asked.get("prompt_notes", 0), meter=meter)
         notes, is_new = edit.join(events)
-        return Version(notes, composed=np.flatnonzero(is_new).tolist())
+        return Version(notes, composed=np.flatnonzero(is_new).tolist(), meter=meter)
 
     def notes(self, key: str) -> Notes:
         """Return the notes of a finished piece as it is now; raises as `finished` does."""
         return self.music(key).notes
 
-    def add_upload(self, notes: Notes, name: str) -> Record:
+    def add_upload(self, piece: ReadPiece, name: str) -> Record:
         """Store music from elsewhere as a finished piece; raises StorageFullError where there is no room."""
+        notes = piece.notes
         self.revisions.check_room()
         asked = {"verb": UPLOAD, "notes": len(notes), "prompt_notes": len(notes)}
         figures = {"notes": len(notes), "seconds": round(notes.seconds, 3)}
         record = Record(secrets.token_hex(8), name, State.DONE, time.time(), asked, title=name, texts=())
+        self.meters.store({record.id: piece.meter})
         self.history.add([record], [()], [(JobOutcome(figures=figures, done=len(notes)), events_of(notes))])
         self.history.trim(self.limits.keep_pieces, self.limits.keep_bytes)
         return self.find(record.id)
@@ -302,7 +309,7 @@ class Service:
         problem = problem_json(500, SERVER_FAILURE) if job.refusal is None else problem_json(422, job.refusal)
         outcome = JobOutcome(
             timing=job.timing(),
-            figures=None if take is None else _figures(scored_passage(take, job.engine), attempt.originality),
+            figures=None if take is None else figures_of(scored_passage(take, job.engine), attempt.originality),
             problem=problem if job.state is State.FAILED else None,
             done=round(attempt.progress[0], 3),
         )
@@ -339,7 +346,7 @@ class Service:
             prompt = self.history.prompt(record.id)
             given = Notes.from_events(prompt) if prompt else None
             edit = None if given is None else stored_edit(asked, given)
-            request = Request.from_description(asked, given, edit)
+            request = Request.from_description(asked, given, edit, self.meters.find(record.id))
             order = Order(request, bundle.name, original=ORIGINAL in asked)
             job = self._job(order, "", key=record.id)
         except (AriettaError, LookupError, TypeError, ValueError) as error:  # a damaged row has anything, or nothing
@@ -385,16 +392,3 @@ def _record(order: Order, job: Job, first_key: str) -> Record:
         title=title,
         texts=midi_texts(description),
     )
-
-
-def _figures(take: Take, originality: Originality | None) -> dict[str, Any]:
-    figures: dict[str, Any] = {
-        "notes": take.note_count,
-        "seconds": round(take.notes.seconds, 3),
-        "nll_per_note": round(take.nll, 4),
-    }
-    if take.nats is not None:
-        figures["nats_per_token"] = dict(zip(("passage", "after", "both"), take.nats, strict=True))
-    if take.interventions:
-        figures["interventions"] = dict(take.interventions)
-    return figures if originality is None else figures | {"originality": originality.describe()}

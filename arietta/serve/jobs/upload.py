@@ -2,12 +2,14 @@
 
     python -m arietta.serve.jobs.upload MOST_NOTES <file >events
 
-The process writes the packed events of the file's first notes, or a sentence and exits with 2.
+The process writes the metre of the file on a line, as JSON, and the packed events of its first notes; or a sentence,
+and exits with 2.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -18,8 +20,10 @@ from pathlib import Path
 import psutil
 
 from ...errors import MidiError, RequestError
-from ...music.midi import read_midi, read_midi_remarks
+from ...music.meter import Meter
+from ...music.midi import read_meter, read_midi, read_midi_remarks
 from ...music.notes import Notes, first
+from ...music.reading import ReadPiece
 from .event_log import events_of, pack, unpack
 
 MOST_SECONDS = 10  # of processor time; the largest of 11,330 piano files, of 0.8 MB, takes a quarter of a second
@@ -28,15 +32,24 @@ MOST_MEMORY = 2**29  # bytes resident
 WATCH_SECONDS = 0.02  # between two looks at what the process takes
 
 
-def read_upload(data: bytes, *, most_notes: int) -> Notes:
-    """Read the first notes of a MIDI file; raises RequestError where it is none, or takes too much to read."""
+def read_upload(data: bytes, *, most_notes: int) -> ReadPiece:
+    """Read the first notes of a MIDI file, and its metre, if any.
+
+    Raises RequestError where it is none, or takes too much to read.
+    """
     # Isolated (-P): a module of that name in the folder in which the server was started is not ours.
-    code, events, complaint = _run_watched([sys.executable, "-P", "-m", __name__, str(most_notes)], data)
+    code, answer, complaint = _run_watched([sys.executable, "-P", "-m", __name__, str(most_notes)], data)
     if code == 2:  # the reader's own refusal
         raise RequestError(complaint.decode(errors="replace").strip())
     if code != 0:  # the system ended it
         raise RequestError("the file takes too much memory to read; send a shorter piece")
-    return Notes.from_events(unpack(events))
+    meter, _, events = answer.partition(b"\n")
+    try:
+        described = json.loads(meter)
+        bars = None if described is None else Meter.from_description(described)
+    except ValueError:  # a file may set a metre that no piece has: its notes are read all the same
+        bars = None
+    return ReadPiece(Notes.from_events(unpack(events)), bars, ())
 
 
 def _run_watched(call: list[str], data: bytes) -> tuple[int, bytes, bytes]:
@@ -82,12 +95,14 @@ def read_standard_input() -> int:
     try:
         file = sys.stdin.buffer.read()
         notes = first(read_midi(file, name="the file"), int(sys.argv[1]))
+        meter = read_meter(file, name="the file")
         if not len(notes) and (remarks := read_midi_remarks(file)):
             raise MidiError(f"the file has no notes for a piano. {' '.join(remarks)}".rstrip("."))
     except MidiError as error:
         sys.stderr.write(str(error))
         return 2
-    sys.stdout.buffer.write(pack(events_of(notes)))
+    described = None if meter is None else meter.describe()
+    sys.stdout.buffer.write(json.dumps(described).encode() + b"\n" + pack(events_of(notes)))
     return 0
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -33,12 +34,14 @@ from ..work_queue import WorkQueue, WorkQueues
 from .middleware import client_of
 from .problems import problem_responses
 from .requests import AppService
-from .schemas import Music, PieceId
+from .schemas import PieceId
 from .views.figures import is_none
+from .views.music import MeasuredMusic, MeterFields
 
 PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"  # an SVG opened as a page runs no script
 GRID = Field(
-    description="Lay the file under a tempo of so many beats a minute, as a project at that tempo wants it.",
+    description="Lay the file under a tempo of so many beats a minute, as a project at that tempo wants it; without it "
+    "a piece that has a metre keeps its bars.",
     ge=SLOWEST_GRID,
     le=FASTEST_GRID,
     examples=[90],
@@ -47,12 +50,13 @@ Grid = Annotated[float | None, GRID]
 SOUND_BLOCK = 44_100  # frames that are rendered before another client's turn: a second, at most a tenth of work
 
 
-class MusicView(Music):
+class MusicView(MeasuredMusic):
     """A finished piece: `notes` begin with the prompt's `prompt_notes`, untouched.
 
     Of a revision, `composed` and `locks` are indices of the notes that a model wrote, and that none may change.
     """
 
+    meter: MeterFields | None = Field(None, exclude_if=is_none)
     prompt_notes: int
     composed: list[int] | None = Field(None, exclude_if=is_none)
     locks: list[int] | None = Field(None, exclude_if=is_none)
@@ -65,6 +69,7 @@ class MusicView(Music):
         return cls(
             notes=list(zip(*columns, strict=True)),
             pedal=notes.pedal.tolist(),
+            meter=None if version.meter is None else MeterFields.model_validate(version.meter.describe()),
             prompt_notes=version.prompt_notes,
             composed=None if version.composed is None else list(version.composed),
             locks=None if version.locks is None else list(version.locks),
@@ -116,7 +121,9 @@ def _writer(
         case "mid":
             # The request of a piece that was changed gives another piece: its file does not carry it.
             texts = () if version.is_changed else record.texts
-            return lambda: midi_bytes(notes, title=record.title, texts=texts, grid=grid)
+            return lambda: midi_bytes(
+                notes, title=record.title, texts=texts, grid=version.meter if grid is None else grid
+            )
         case "wav" | "ogg":
             from ...render.audio import audio_parts
             from ...render.piano import tone_seconds
@@ -132,12 +139,13 @@ def _writer(
         case "musicxml":
             from ...render.score import score_musicxml
 
-            return lambda: score_musicxml(notes, title=record.name).encode()
+            return lambda: score_musicxml(notes, title=record.name, meter=version.meter).encode()
         case "svg":
             from ...render.roll import roll_svg
 
             prompt_seconds = float(np.max(notes.onset[: version.prompt_notes], initial=0.0))
-            return lambda: roll_svg(notes, title=record.name, prompt_seconds=prompt_seconds).encode()
+            draw = partial(roll_svg, title=record.name, prompt_seconds=prompt_seconds, meter=version.meter)
+            return lambda: draw(notes).encode()
     return lambda: MusicView.of(version).model_dump_json().encode()
 
 

@@ -82,7 +82,7 @@ async def ask_for_pieces(
     """Queue the pieces that a client asks for, and wait for them as long as it wishes."""
     if wait > service.limits.most_wait:
         raise RequestError(f"wait must lie in 0-{service.limits.most_wait:g}, not {wait:g}")
-    orders = await read_orders(http, service.limits, service.notes)
+    orders = await read_orders(http, service.limits, service.music)
     records = await run_in_threadpool(service.submit, orders, client_of(http.scope))
     jobs = [job for record in records if (job := service.job(record.id)) is not None]
     await wait_for(service, jobs, wait)
@@ -115,7 +115,7 @@ async def prepare_prompt(http: HttpRequest, service: AppService) -> None:
         service.scheduler.prefill(generation, service.models.engine(generation.bundle.name))
 
     with contextlib.suppress(AriettaError):
-        order, *_ = await read_orders(http, service.limits, service.notes)
+        order, *_ = await read_orders(http, service.limits, service.music)
         await run_in_threadpool(prefill, order)
 
 

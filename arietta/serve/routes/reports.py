@@ -117,12 +117,15 @@ async def _report(
     service: Service = http.app.state.service
 
     def judge_and_write() -> bytes:
-        notes = service.notes(record.id)
+        version = service.music(record.id)
+        notes, meter = version.notes, version.meter
         models, model = service.models, record.asked.get("model")
         if model in models.names:
-            report = report_on(notes, engine=models.engine(model), index=models.index(model), request=record.asked)
+            report = report_on(
+                notes, engine=models.engine(model), index=models.index(model), meter=meter, request=record.asked
+            )
         else:
-            report = report_on(notes, request=record.asked)
+            report = report_on(notes, meter=meter, request=record.asked)
         return write(notes, report)
 
     return await queue.run(client_of(http.scope), judge_and_write)

@@ -6,7 +6,7 @@ Pieces come as JSON, or as a form with a MIDI file; both are checked and made in
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, TypeVar
@@ -19,10 +19,15 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from ...errors import RequestError
+from ...generation.conversion import as_piece, take_in
 from ...generation.request import DEFAULT_NOTES, Request, draw_seed
-from ...generation.verbs import cut_at, transpose_to_key
+from ...generation.scores.bars import choose_length, read_moment
+from ...generation.verbs import cut_at, lead_in_meter
+from ...music.meter import Meter
 from ...music.notes import Notes, first
+from ...music.reading import ReadPiece
 from ..jobs.editing.passages import Wanted
+from ..jobs.editing.revisions import Version
 from ..jobs.limits import Limits
 from ..jobs.scheduler import FullError
 from ..jobs.service import Order, Service
@@ -30,16 +35,17 @@ from ..jobs.upload import read_upload
 from ..work_queue import WorkQueues
 from .middleware import client_of
 from .problems import validation_detail
-from .schemas import Given, PieceRequest, PieceRequestForm, Sent
+from .schemas import PieceRequest, PieceRequestForm
+from .views.music import Given, Sent, piece_of
 
 JSON, FORM = "application/json", "multipart/form-data"
-MOST_FIELDS = 32  # a form has some 28 at most; the parser refuses more before it reads them
+MOST_FIELDS = 36  # a form has some 31 at most; the parser refuses more before it reads them
 # Of JSON: as many rows as fit into a body of 2 MB where times have six digits, and five values for each.
 MOST_LISTS, MOST_VALUES = 50_000, 250_000
 # What each verb takes beside music that is given, and what pieces without a verb take of these.
 VERB_FIELDS = {
     "regenerate": ("begin", "end", "keep", "keep_pedal", "transpose"),
-    "extend": ("at", "notes", "seconds", "ending", "stopped_at", "transpose"),
+    "extend": ("at", "notes", "seconds", "bars", "ending", "stopped_at", "transpose"),
     "connect": ("second", "seconds"),
     "lead_in": ("seconds", "transpose"),
     "accompany": ("keep", "keep_pedal", "transpose"),
@@ -47,9 +53,10 @@ VERB_FIELDS = {
     "perform": ("transpose",),
 }
 PLAIN_FIELDS = (
-    *("notes", "seconds", "ending", "stopped_at", "prompt", "prompt_notes", "continues", "transpose"),
+    *("notes", "seconds", "bars", "ending", "stopped_at", "prompt", "prompt_notes", "continues", "transpose"),
     *("best", "original"),
 )
+Stored = Callable[[str], Version]  # the music of a stored piece by its id
 AnySent = TypeVar("AnySent", bound=Sent)
 
 
@@ -62,8 +69,8 @@ async def service_of(http: HttpRequest) -> Service:
 AppService = Annotated[Service, Depends(service_of)]
 
 
-async def read_orders(http: HttpRequest, limits: Limits, stored_notes: Callable[[str], Notes]) -> list[Order]:
-    """Read what a client asks for; `stored_notes` returns the notes of a stored piece by its id.
+async def read_orders(http: HttpRequest, limits: Limits, stored: Stored) -> list[Order]:
+    """Read what a client asks for; `stored` returns the notes and the metre of a stored piece by its id.
 
     Raises RequestError with a sentence where a value is impossible, HTTPException where the body is neither kind,
     FullError where too many files are being read.
@@ -81,23 +88,23 @@ async def read_orders(http: HttpRequest, limits: Limits, stored_notes: Callable[
     _check_limits(asked, limits)
     _check_fields(asked)
 
-    def read() -> tuple[Notes | None, int | None]:
-        given = _read_prompt(asked, file, limits, stored_notes)
-        return transpose_to_key(given, asked.key) if asked.transpose and asked.verb is None else (given, None)
+    def read() -> tuple[Notes | None, Meter | None, int | None]:
+        given = _read_prompt(asked, file, limits, stored)
+        return take_in(given, asked.key, transpose=asked.transpose and asked.verb is None)
 
     # Files wait for their reader without a thread of those that all endpoints share.
-    prompt, semitones = await (
+    prompt, meter, semitones = await (
         run_in_threadpool(read) if file is None else queues.uploads.run(client_of(http.scope), read)
     )
     seed = draw_seed() if asked.seed is None else asked.seed
-    notes = DEFAULT_NOTES if asked.notes is None and asked.seconds is None else asked.notes
     if asked.verb is not None:
-        return await run_in_threadpool(_passage_orders, asked, limits, stored_notes, seed)
+        return await run_in_threadpool(_passage_orders, asked, limits, stored, seed)
+    notes, seconds = _length(asked, (prompt, meter), limits)
     return [
         Order(
             request=Request(
                 notes,
-                asked.seconds,
+                seconds,
                 asked.style,
                 prompt,
                 seed + index,
@@ -106,6 +113,7 @@ async def read_orders(http: HttpRequest, limits: Limits, stored_notes: Callable[
                 ending=asked.ending,
                 wishes=asked.wishes,
                 transposed=semitones,
+                meter=meter,
             ),
             model=asked.model,
             name=asked.name,
@@ -117,13 +125,24 @@ async def read_orders(http: HttpRequest, limits: Limits, stored_notes: Callable[
     ]
 
 
-def _passage_orders(
-    asked: PieceRequest, limits: Limits, stored_notes: Callable[[str], Notes], seed: int
-) -> list[Order]:
+def _length(
+    asked: PieceRequest, given: tuple[Notes | None, Meter | None], limits: Limits, *, at: float | None = None
+) -> tuple[int | None, float | None]:
+    """Return how many notes or seconds to write; raises RequestError for bars that are none, or too many."""
+    notes, seconds = choose_length(asked.notes, asked.seconds, asked.bars, given=given, at=at, usual=DEFAULT_NOTES)
+    if asked.bars is not None and (seconds or 0.0) > limits.most_seconds:
+        raise RequestError(
+            f"{asked.bars} bars take {seconds:.0f} s here; {limits.most_seconds:g} s at most are written"
+        )
+    return notes, seconds
+
+
+def _passage_orders(asked: PieceRequest, limits: Limits, stored: Stored, seed: int) -> list[Order]:
     """Return orders of what a verb writes; raises RequestError where it is impossible."""
-    read = partial(_given_notes, limits=limits, stored_notes=stored_notes)
-    notes = read(asked.given, f"{asked.verb} needs music in given")
-    notes, semitones = transpose_to_key(notes, asked.key) if asked.transpose else (notes, None)
+    read = partial(_given_piece, limits=limits, stored=stored)
+    given = read(asked.given, f"{asked.verb} needs music in given")
+    notes, meter, semitones = take_in(given, asked.key, transpose=asked.transpose)
+    assert notes is not None
     base = Request(
         notes=DEFAULT_NOTES,
         style=asked.style,
@@ -131,44 +150,52 @@ def _passage_orders(
         sampling=asked.sampling,
         wishes=asked.wishes,
         transposed=semitones,
+        meter=meter,
     )
     if asked.verb == "extend":
-        prompt = cut_at(notes, asked.at)
+        at = None if asked.at is None else read_moment(asked.at, notes.seconds, meter)
+        prompt = cut_at(notes, at)
         if len(prompt) > limits.most_prompt_notes:
             raise RequestError(f"extend goes on from {len(prompt)} notes; {limits.most_prompt_notes} at most are taken")
-        count = base.notes if asked.notes is None and asked.seconds is None else asked.notes
-        base = replace(base, notes=count, seconds=asked.seconds, prompt=prompt, ending=asked.ending)
+        count, seconds = _length(asked, (prompt, meter), limits, at=at)
+        base = replace(base, notes=count, seconds=seconds, prompt=prompt, ending=asked.ending)
         requests = [
             replace(base, seed=number, stopped_at=asked.stopped_at) for number in range(seed, seed + asked.count)
         ]
     else:
-        second = read(asked.second, "connect needs music in second") if asked.verb == "connect" else None
+        second = read(asked.second, "connect needs music in second").notes if asked.verb == "connect" else None
+        begin = read_moment(asked.begin or 0.0, notes.seconds, meter)
+        end = None if asked.end is None else read_moment(asked.end, notes.seconds, meter)
         wanted = Wanted(
-            *(asked.verb or "", asked.begin or 0.0, asked.end, asked.keep, asked.keep_pedal, asked.strength),
+            *(asked.verb or "", begin, end, asked.keep, asked.keep_pedal, asked.strength),
             seconds=asked.seconds,
             second=second,
         )
+        if asked.verb == "lead_in" and asked.seconds is not None:
+            base = replace(base, meter=lead_in_meter(notes, meter, asked.seconds))
         requests = [
             replace(base, notes=None, seed=number, edit=wanted.edit(notes, number))
             for number in range(seed, seed + asked.count)
         ]
-    given = asked.given.piece if asked.given else None
+    source = asked.given.piece if asked.given else None
     return [
-        Order(request=request, model=asked.model, name=asked.name, verb=asked.verb, given=given) for request in requests
+        Order(request=request, model=asked.model, name=asked.name, verb=asked.verb, given=source)
+        for request in requests
     ]
 
 
-def _given_notes(given: Given | None, need: str, *, limits: Limits, stored_notes: Callable[[str], Notes]) -> Notes:
+def _given_piece(given: Given | None, need: str, *, limits: Limits, stored: Stored) -> ReadPiece:
     """Read music that a verb works on; raises RequestError with `need` where there is none."""
     if given is None or (given.piece is None) == (not given.notes):
         raise RequestError(f"{need}: the id of a piece, or notes")
-    notes = stored_notes(given.piece) if given.piece is not None else notes_of(given.notes, given.pedal, "given")
+    piece = as_piece(stored(given.piece)) if given.piece is not None else piece_of(given, "given")
+    notes = piece.notes
     most = limits.most_notes + limits.most_prompt_notes
     if not 1 <= len(notes) <= most:
         raise RequestError(f"the given music has {len(notes)} notes; 1 to {most} are taken")
     if notes.seconds > (most_seconds := limits.most_seconds + limits.most_prompt_seconds):
         raise RequestError(f"the given music lasts {notes.seconds:.7g} s; {most_seconds:g} at most are taken")
-    return notes
+    return piece
 
 
 def _check_fields(asked: PieceRequest) -> None:
@@ -180,15 +207,6 @@ def _check_fields(asked: PieceRequest) -> None:
         if getattr(asked, name) not in (None, field.default):
             shown = field.alias or name
             raise RequestError(f"{asked.verb or 'composing a piece'} takes no {shown}: leave it out")
-
-
-def notes_of(rows: Sequence[Any], pedal: Sequence[Any], name: str) -> Notes:
-    """Read rows of notes; raises RequestError where they are none."""
-    onset, duration, pitch, velocity = zip(*rows, strict=True) if rows else ((), (), (), ())
-    try:
-        return Notes.of(onset, duration, pitch, velocity, pedal)
-    except (ValueError, OverflowError) as error:
-        raise RequestError(f"{name}: {error}") from error
 
 
 def body_of(kind: type[Sent]) -> dict[str, Any]:
@@ -258,28 +276,26 @@ def _check_limits(asked: PieceRequest, limits: Limits) -> None:
         raise RequestError(f"prompt_notes must be 1 or more, not {asked.prompt_notes}")
 
 
-def _read_prompt(
-    asked: PieceRequest, file: bytes | None, limits: Limits, stored_notes: Callable[[str], Notes]
-) -> Notes | None:
+def _read_prompt(asked: PieceRequest, file: bytes | None, limits: Limits, stored: Stored) -> ReadPiece | None:
     """Return the music to continue; raises RequestError where it is too long, or empty."""
     if sum(source is not None for source in (asked.prompt, asked.continues, file)) > 1:
         raise RequestError("give a prompt or the id of a piece to go on from, not both")
     if asked.continues is not None:
-        notes = stored_notes(asked.continues)
+        piece = as_piece(stored(asked.continues))
     elif file is not None:
         # One note more than is allowed, so that a file that is too long is seen to be.
-        notes = read_upload(file, most_notes=asked.prompt_notes or limits.most_prompt_notes + 1)
+        piece = read_upload(file, most_notes=asked.prompt_notes or limits.most_prompt_notes + 1)
     elif asked.prompt is not None:
-        notes = notes_of(asked.prompt.notes, asked.prompt.pedal, "prompt")
+        piece = piece_of(asked.prompt, "prompt")
     elif asked.prompt_notes is not None:
         raise RequestError("prompt_notes says how much to take of a prompt: give one, or a piece to go on from")
     else:
         return None
-    notes = notes if asked.prompt_notes is None else first(notes, asked.prompt_notes)
+    notes = piece.notes if asked.prompt_notes is None else first(piece.notes, asked.prompt_notes)
     if not 1 <= len(notes) <= limits.most_prompt_notes:
         count = len(notes) if len(notes) <= limits.most_prompt_notes else f"more than {limits.most_prompt_notes}"
         raise RequestError(f"the prompt has {count} notes; 1 to {limits.most_prompt_notes} are taken: see prompt_notes")
     if notes.seconds > limits.most_prompt_seconds:
         most = limits.most_prompt_seconds
         raise RequestError(f"the prompt lasts {notes.seconds:.7g} s; {most:g} at most are taken")
-    return notes
+    return piece._replace(notes=notes)

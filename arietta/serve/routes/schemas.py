@@ -6,14 +6,12 @@ refuse what lies outside, in their own words and everywhere alike.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, FailFast, Field, StrictBool, WithJsonSchema, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, Field, StrictBool, WithJsonSchema
 
 from ...generation.wishes import read_wishes
 from ...model.bundle import DEFAULT_MODEL
@@ -24,15 +22,17 @@ from ..jobs.history import Record
 from ..jobs.job import Job, State
 from .problems import Problem
 from .views.figures import Figures, is_none
+from .views.music import ID, Given, MeasuredMusic, Sent
 
 FILES = ("mid", "wav", "ogg", "musicxml", "svg", "json", "html")
 LONGEST_NAME = 200
-LONE_SURROGATES = re.compile("[\ud800-\udfff]")
-MOST_PARAMETERS = 40  # of an object that a client sends; a request for pieces has some 20
 SEED = {"type": "integer", "minimum": 0, "maximum": 2**32 - 1, "examples": [7]}
 MODEL = {"type": "string", "examples": [DEFAULT_MODEL]}
 NOTES = {"type": "integer", "minimum": 1, "examples": [300]}
 SECONDS = {"type": "number", "minimum": 1, "examples": [60]}
+BARS = {"type": "integer", "minimum": 1, "examples": [16]}
+MOMENT = {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}], "examples": [4, "0:04", "bar 9"]}
+Moment = Annotated[float | Annotated[str, Field(max_length=LONGEST_NAME)] | None, WithJsonSchema(MOMENT)]
 BEST = {"type": "integer", "minimum": 1, "maximum": 8, "examples": [1]}
 TEMPERATURE, TOP_P, MIN_P = (
     {"anyOf": [number, {"type": "object", "additionalProperties": number}], "examples": [example]}
@@ -48,32 +48,9 @@ WISH = {
     + [{"type": "array", "items": {"type": "array", "minItems": 2, "maxItems": 2}}],
     "examples": [6, [[0, 4], [30, 9]]],
 }
-ID = {"type": "string", "pattern": "^[0-9a-f]{16}$", "examples": ["0123456789abcdef"]}
 NAME = {"type": "string", "maxLength": LONGEST_NAME, "examples": ["Evening"]}
 Unit = Literal["notes", "seconds"]
 PieceId = Annotated[str, Path(alias="id", description="The piece's id.", examples=["0123456789abcdef"])]
-NoteRow = Annotated[
-    tuple[float, float, int, int], Field(description="Onset and duration in seconds, pitch, velocity, as in MIDI.")
-]
-PressRow = Annotated[tuple[float, float], Field(description="When the sustain pedal went down and up, in seconds.")]
-
-
-class Sent(BaseModel):
-    """An object that a client sends."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def check_object(cls, content: Any) -> Any:
-        """Refuse very many parameters, before an error is made of each that is unknown, and texts that are none."""
-        if not isinstance(content, dict):
-            return content
-        if len(content) > MOST_PARAMETERS:
-            raise PydanticCustomError("size", "an object has at most {most} parameters", {"most": MOST_PARAMETERS})
-        if any(isinstance(text, str) and LONE_SURROGATES.search(text) for text in content.values()):
-            raise PydanticCustomError("text", "a text may not hold lone surrogates")  # which no encoding can write
-        return content
 
 
 class SamplingFields(Sent):
@@ -112,28 +89,15 @@ class SamplingFields(Sent):
         return Sampling.read(self.temperature, self.top_p, self.min_p, self.guidance)
 
 
-class Music(Sent):
-    """Notes and pedal, in seconds from the beginning."""
-
-    # The first wrong row ends the reading: an error for each of 700,000 would take 10 s and 3 GB.
-    notes: Annotated[list[NoteRow], FailFast()] = Field(examples=[[[0.0, 0.5, 60, 70], [0.5, 0.5, 64, 60]]])
-    pedal: Annotated[list[PressRow], FailFast()] = Field(default=[], examples=[[[0.0, 0.9]]])
-
-
-class Given(Sent):
-    """Music that a verb works on: a stored piece by its id, or notes and pedal."""
-
-    piece: Annotated[str | None, WithJsonSchema(ID)] = None
-    notes: Annotated[list[NoteRow], FailFast()] = Field(default=[])
-    pedal: Annotated[list[PressRow], FailFast()] = Field(default=[])
-
-
 class PieceRequest(SamplingFields):
-    """Pieces to compose, of 300 notes each unless `notes` or `seconds` says otherwise."""
+    """Pieces to compose, of 300 notes each unless `notes`, `seconds` or `bars` says otherwise."""
 
     notes: Annotated[int | None, WithJsonSchema(NOTES)] = Field(None, description="How many notes, exactly.")
     seconds: Annotated[float | None, WithJsonSchema(SECONDS)] = Field(
         None, description="Or how many seconds of music, within 2 %."
+    )
+    bars: Annotated[int | None, WithJsonSchema(BARS)] = Field(
+        None, description="Or how many bars of the metre that the music to go on from has, to a bar line."
     )
     count: int = Field(
         1,
@@ -156,7 +120,7 @@ class PieceRequest(SamplingFields):
     name: Annotated[str | None, Field(max_length=LONGEST_NAME), WithJsonSchema(NAME)] = Field(
         None, description="What to call it; without one, it is named after its request."
     )
-    prompt: Music | None = Field(None, description="Notes to go on from; they begin the piece, untouched.")
+    prompt: MeasuredMusic | None = Field(None, description="Notes to go on from; they begin the piece, untouched.")
     prompt_notes: Annotated[int | None, WithJsonSchema(NOTES)] = Field(
         None, description="Take only the first so many notes of what to go on from."
     )
@@ -168,9 +132,13 @@ class PieceRequest(SamplingFields):
     )
     given: Given | None = Field(None, description="The music that a verb works on.")
     second: Given | None = Field(None, description="The music that `connect` leads to, `seconds` after what is given.")
-    at: float | None = Field(None, description="Where `extend` cuts the music and goes on; the end without.", ge=0)
-    begin: float | None = Field(None, alias="from", description="Where the passage begins, in seconds.", examples=[4])
-    end: float | None = Field(None, alias="to", description="Before where it ends; the end without one.", examples=[8])
+    at: Moment = Field(None, description="Where `extend` cuts the music and goes on; the end without.")
+    begin: Moment = Field(
+        None,
+        alias="from",
+        description="Where the passage begins: seconds, a text such as 0:04, or `bar 9` where the music has a metre.",
+    )
+    end: Moment = Field(None, alias="to", description="Before where it ends; the end without one.", examples=["bar 13"])
     keep: str | Annotated[list[int], Field(max_length=20_000)] | None = Field(
         None,
         description="Notes of the passage that stay: left, right, top, bottom, all, pitches as 48-60, or a list of "

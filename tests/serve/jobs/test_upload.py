@@ -10,15 +10,26 @@ import pytest
 
 import arietta.serve.jobs.upload as upload
 from arietta.errors import RequestError
-from arietta.music.midi import midi_bytes, read_midi
+from arietta.music.meter import Meter, Tempo, TimeSignature
+from arietta.music.midi import midi_bytes, read_meter, read_midi
 from arietta.music.notes import Notes, first
 from tests.support.midi_bytes import midi, on, track
 
 
 def test_a_file_gives_its_first_notes_as_the_library_reads_them(waltz: Notes) -> None:
     file = midi_bytes(waltz)
-    assert upload.read_upload(file, most_notes=5) == first(read_midi(file), 5)
-    assert upload.read_upload(file, most_notes=10_000) == first(read_midi(file), 10_000)
+    assert upload.read_upload(file, most_notes=5) == (first(read_midi(file), 5), None, ())
+    assert upload.read_upload(file, most_notes=10_000).notes == first(read_midi(file), 10_000)
+
+
+def test_the_metre_of_a_file_comes_with_its_notes_unless_it_is_none_that_a_piece_has(
+    waltz: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meter = Meter((TimeSignature(0.0, 3, 4),), (Tempo(0.0, 0.5),))
+    file = midi_bytes(waltz, grid=meter)
+    assert upload.read_upload(file, most_notes=5).meter == read_meter(file)
+    monkeypatch.setattr("arietta.music.meter.MOST_MARKS", 0)
+    assert upload.read_upload(file, most_notes=5).meter is None
 
 
 @pytest.mark.parametrize(
@@ -70,4 +81,4 @@ def test_the_reader_takes_no_module_from_the_folder_in_which_the_server_was_star
     for name in ("numpy", "resource", "zlib", "arietta"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('taken')\n")
     monkeypatch.chdir(tmp_path)
-    assert len(upload.read_upload(midi_bytes(waltz), most_notes=5)) == 5
+    assert len(upload.read_upload(midi_bytes(waltz), most_notes=5).notes) == 5

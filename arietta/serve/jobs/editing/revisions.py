@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ....errors import AriettaError, RequestError
+from ....music.meter import Meter
 from ....music.notes import Notes
 from ..event_log import events_of, pack, to_notes, unpack
 from ..history import History
@@ -72,7 +73,7 @@ class Version:
     """The music of a piece at a revision; its first `prompt_notes` notes were given.
 
     `locks` and `composed` are as in `Draft`; None where nobody has locked a note, and where all others were composed. A
-    revision `is_changed`: no request gives it again.
+    revision `is_changed`: no request gives it again. `meter` is that of the piece, in all of its versions.
     """
 
     notes: Notes
@@ -80,6 +81,7 @@ class Version:
     locks: Sequence[int] | None = None
     composed: Sequence[int] | None = None
     is_changed: bool = False
+    meter: Meter | None = None
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,9 @@ from ...jobs.history import Record
 from ...jobs.service import UPLOAD, Service
 from ..files import MusicView
 from ..problems import problem_responses
-from ..requests import AppService, body_of, notes_of, read_json
-from ..schemas import LONGEST_NAME, Music, PieceId, RevisionView, Sent, iso_time
+from ..requests import AppService, body_of, read_json
+from ..schemas import LONGEST_NAME, PieceId, RevisionView, iso_time
+from ..views.music import Music, Sent, notes_of
 
 IF_MATCH = Header(alias="If-Match", description="The ETag of the revisions that the change was made from.")
 ETAG = {"ETag": {"description": "The version of the tree of revisions.", "schema": {"type": "string"}}}

@@ -25,7 +25,7 @@ router = APIRouter(tags=["pieces"])
     "/v1/uploads",
     status_code=201,
     summary="Upload a MIDI file as a finished piece",
-    description="It can then be listened to, changed, and gone on from by its id.",
+    description="It can then be listened to, changed, and gone on from by its id; a metre that it sets is kept.",
     openapi_extra={
         "requestBody": {"content": {BYTES: {"schema": {"type": "string", "format": "binary"}}}, "required": True}
     },
@@ -47,13 +47,14 @@ async def add_upload(
     await refuse_upload(http)
     data, most = await http.body(), service.limits.most_prompt_notes
     client = client_of(http.scope)
-    notes = await http.app.state.queues.uploads.run(client, lambda: read_upload(data, most_notes=most + 1))
+    piece = await http.app.state.queues.uploads.run(client, lambda: read_upload(data, most_notes=most + 1))
+    notes = piece.notes
     if not 1 <= len(notes) <= most:
         count = len(notes) if len(notes) <= most else f"more than {most}"
         raise RequestError(f"{name} has {count} notes; 1 to {most} are taken")
     if notes.seconds > service.limits.most_prompt_seconds:
         longest = service.limits.most_prompt_seconds
         raise RequestError(f"{name} lasts {notes.seconds:.7g} s; {longest:g} at most are taken")
-    record = await run_in_threadpool(service.add_upload, notes, name.strip() or "upload")
+    record = await run_in_threadpool(service.add_upload, piece, name.strip() or "upload")
     answer.headers["Location"] = f"/v1/pieces/{record.id}"
     return await run_in_threadpool(piece_view, service, record)

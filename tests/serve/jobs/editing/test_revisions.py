@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from arietta.errors import RequestError
 from arietta.generation.request import Request
 from arietta.music.notes import Notes, first, shift
+from arietta.music.reading import ReadPiece
 from arietta.serve.jobs.editing.revisions import ConflictError, Draft, Revisions, StorageFullError
 from arietta.serve.jobs.history import FORMAT, History
 from arietta.serve.jobs.limits import Limits
@@ -125,7 +126,7 @@ def test_where_revised_pieces_fill_what_may_be_kept_new_work_is_refused(
         with pytest.raises(StorageFullError, match="fill what this server may keep"):
             {
                 "add": lambda: service.revisions.add(record.id, Draft(waltz, 1, "edit"), 1),
-                "upload": lambda: service.add_upload(waltz, "waltz"),
+                "upload": lambda: service.add_upload(ReadPiece(waltz, None, ()), "waltz"),
                 "compose": lambda: finish(service, Request(notes=2)),
             }[change]()
 
@@ -150,7 +151,7 @@ def test_a_history_of_the_first_format_opens_with_its_pieces(models: Models, tmp
 
 def test_an_upload_is_a_finished_piece_of_its_notes(models: Models, tmp_path: Path, waltz: Notes) -> None:
     with opened(models, tmp_path) as service:
-        record = service.add_upload(waltz, "waltz")
+        record = service.add_upload(ReadPiece(waltz, None, ()), "waltz")
         assert service.finished(record.id) == record
         assert service.notes(record.id) == waltz
         assert service.music(record.id).prompt_notes == len(waltz)

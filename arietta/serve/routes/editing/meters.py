@@ -1,0 +1,122 @@
+"""The endpoints of a piece's metre: read it, correct it, set it, and take it away.
+
+A metre counts in seconds and changes no note, so it is no revision: all versions of a piece have the same bars.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter
+from fastapi import Request as HttpRequest
+from pydantic import Field
+from starlette.concurrency import run_in_threadpool
+
+from ....errors import RequestError
+from ....music.beats import find_meter
+from ....music.correction import double_beats, halve_beats, move_downbeat
+from ....music.meter import Meter
+from ...jobs.service import Service
+from ..problems import problem_responses
+from ..requests import AppService, body_of, read_json
+from ..schemas import PieceId
+from ..views.music import MeterFields, Sent
+
+MOST_BEATS = 64  # that a downbeat is moved by at once: the longest bar
+REFUSALS = problem_responses(
+    _404="There is no such piece.", _409="The piece is not done.", _422="A value is impossible."
+)
+router = APIRouter(tags=["pieces"])
+
+
+class MeterCorrection(Sent):
+    """What is wrong with the bars of a piece, or with those that are found in it where it has none."""
+
+    beats: Literal["double", "half"] | None = Field(None, description="Count twice or half as many beats.")
+    downbeat: int = Field(
+        0, ge=-MOST_BEATS, le=MOST_BEATS, description="And begin bars so many beats later, or earlier.", examples=[1]
+    )
+
+
+class MeterView(MeterFields):
+    """A metre, and when its bars begin, in seconds, to the first bar line that is not before the end of the piece."""
+
+    bar_lines: list[float] = Field(examples=[[0.0, 1.5, 3.0]])
+
+
+@router.get(
+    "/v1/pieces/{id}/meter",
+    summary="Read the metre of a finished piece, null where it has none",
+    responses=REFUSALS,
+    name="meter",
+)
+async def read_piece_meter(key: PieceId, service: AppService) -> MeterView | None:
+    """Return the metre of a piece."""
+    return await run_in_threadpool(_view, service, key)
+
+
+@router.post(
+    "/v1/pieces/{id}/meter",
+    summary="Correct the bars of a finished piece, found where it has none; its files and verbs have them from then on",
+    openapi_extra=body_of(MeterCorrection),
+    responses=REFUSALS,
+    name="correct_meter",
+)
+async def correct_meter(http: HttpRequest, key: PieceId, service: AppService) -> MeterView | None:
+    """Correct a metre and store it."""
+    asked = await read_json(http, MeterCorrection)
+
+    def correct() -> MeterView | None:
+        version = service.music(key)
+        if not len(version.notes):
+            raise RequestError("there are no notes whose beats could be found")
+        meter = version.meter or find_meter(version.notes)
+        if asked.beats is not None:
+            meter = double_beats(meter) if asked.beats == "double" else halve_beats(meter)
+        return _store(service, key, move_downbeat(meter, asked.downbeat))
+
+    return await run_in_threadpool(correct)
+
+
+@router.put(
+    "/v1/pieces/{id}/meter",
+    summary="Give a finished piece this metre",
+    openapi_extra=body_of(MeterFields),
+    responses=REFUSALS,
+    name="set_meter",
+)
+async def set_meter(http: HttpRequest, key: PieceId, service: AppService) -> MeterView | None:
+    """Store a metre."""
+    asked = await read_json(http, MeterFields)
+
+    def store() -> MeterView | None:
+        service.finished(key)
+        return _store(service, key, asked.meter)
+
+    return await run_in_threadpool(store)
+
+
+@router.delete(
+    "/v1/pieces/{id}/meter", status_code=204, summary="Take the metre away", responses=REFUSALS, name="forget_meter"
+)
+async def forget_meter(key: PieceId, service: AppService) -> None:
+    """Store that a piece has no metre."""
+    await run_in_threadpool(service.finished, key)
+    await run_in_threadpool(service.meters.store, {key: None})
+
+
+def _store(service: Service, key: str, meter: Meter) -> MeterView | None:
+    """Store a metre that could be read back, and show it; raises RequestError for one that no piece can have."""
+    try:
+        service.meters.store({key: Meter.from_description(meter.describe())})
+    except ValueError as error:
+        raise RequestError(f"the bars cannot be corrected so: {error}") from error
+    return _view(service, key)
+
+
+def _view(service: Service, key: str) -> MeterView | None:
+    version = service.music(key)
+    if version.meter is None:
+        return None
+    lines = version.meter.bar_lines(version.notes.seconds)
+    return MeterView(**version.meter.describe(), bar_lines=lines.tolist())
