@@ -184,8 +184,8 @@ class SamplingDefaults:
         return list(self.shares)[min(int(np.searchsorted(edges, drawn, side="right")), len(edges) - 1)]
 
 
-# Of a score's loudness and lengths, whose notes leave no choice: what is likeliest follows a pianist best. Chosen, with a
-# guidance of 1, on the validation side of benchmarks/quality/performing.py: correlation 0.38, at 0.98 and 2.5 0.24.
+# Of a score's loudness and lengths, whose notes leave no choice: what is likeliest follows a pianist best. Chosen, with
+# a guidance of 1, on the validation side of benchmarks/quality/performing.py: correlation 0.38, at 0.98 and 2.5 0.24.
 PERFORMED, TOUCH = 0.2, ("duration", "velocity")
 MODEL_DEFAULTS = Sampling()  # all as the model's card has it
 COMPOSER_STREAM = 1  # seeds the draw of a composer apart from the noise, which the seed alone begins
