@@ -161,7 +161,8 @@ def test_a_set_needs_windows_for_two_halves() -> None:
 def test_a_set_measured_in_parts_is_the_set() -> None:
     tunes = [tune(seed, 120) for seed in range(5)]
     whole, joined = measure_set(tunes), join_sets([measure_set(tunes[:3]), measure_set(tunes[3:])])
-    assert joined.statistics == whole.statistics
+    assert [list(figures) for figures in joined.statistics] == [list(figures) for figures in whole.statistics]
+    assert compare(joined.statistics, whole.statistics) == compare(whole.statistics, whole.statistics)
     assert joined.embeddings is not None and np.array_equal(joined.embeddings, whole.embeddings)
     short = join_sets([measure_set(tunes), measure_set([tune(1, 5)])])
     assert len(short.statistics) == 6 and short.embeddings is None
