@@ -159,7 +159,7 @@ def test_a_set_needs_windows_for_two_halves() -> None:
 
 
 def test_a_set_measured_in_parts_is_the_set() -> None:
-    tunes = [tune(seed, 120) for seed in range(5)]
+    tunes = [tune(seed, 300) for seed in range(5)]
     whole, joined = measure_set(tunes), join_sets([measure_set(tunes[:3]), measure_set(tunes[3:])])
     assert [list(figures) for figures in joined.statistics] == [list(figures) for figures in whole.statistics]
     assert compare(joined.statistics, whole.statistics) == compare(whole.statistics, whole.statistics)
