@@ -9,6 +9,7 @@ examples:
   arietta train configs/concert.toml --corpus corpus --out runs/concert --from runs/piano/best.pt
   torchrun --nproc-per-node 2 -m arietta train configs/piano.toml --corpus corpus --out runs/piano \\
       --set train.accumulate=2
+  arietta train configs/piano.toml --corpus corpus --out runs/piano --cluster auto --workers 4 --set train.accumulate=12
 
 The same command goes on where a run was stopped or killed: checkpoints are written every few minutes and when you
 press Ctrl-C. More --steps extend a run that has finished. With --minutes the clock ends it, the learning rate run down
@@ -21,11 +22,16 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..corpus.store import open_store
 from ..program import command
 from ..train.config import RunSettings, load_config
+from .output import read_integer
 from .training_run import add_run_arguments, print_outcome, progress_line, read_overrides, require_train_extra, show_log
+
+if TYPE_CHECKING:
+    from ..train.loop import TrainingOutcome
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--from", dest="pretrained", metavar="MODEL", help="begin with the weights of a model or a best.pt"
     )
     parser.add_argument("--evaluate", metavar="SPLIT", help="score best.pt on train, validation or test; no training")
+    parser.add_argument(
+        "--cluster", default="", metavar="ADDRESS", help="train on a Ray cluster: auto, HOST:PORT or local"
+    )
+    parser.add_argument("--workers", type=read_integer, default=1, metavar="N", help="processes there (default 1)")
     add_run_arguments(parser)
 
 
@@ -50,6 +60,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     show_log()
     settings = load_config(RunSettings, arguments.config, read_overrides(arguments))
+    if arguments.cluster and not arguments.evaluate:
+        outcome = _train_on_cluster(arguments, settings)
+        print_outcome(arguments.out, outcome, next_command=command("export", arguments.out))
+        return 130 if outcome.reason == "interrupted" else 0
     store = open_store(arguments.corpus)
     with use_hardware(arguments.device, settings.train.precision, threads=arguments.threads) as hardware:
         if arguments.evaluate:
@@ -64,3 +78,12 @@ def run(arguments: argparse.Namespace) -> int:
         if hardware.is_first:
             print_outcome(arguments.out, outcome, next_command=command("export", arguments.out))
     return 130 if outcome.reason == "interrupted" else 0
+
+
+def _train_on_cluster(arguments: argparse.Namespace, settings: RunSettings) -> TrainingOutcome:
+    from ..cluster.training import ClusterRun, train_on_cluster
+
+    run = ClusterRun(
+        settings, arguments.corpus, arguments.out, arguments.pretrained, arguments.device, arguments.threads
+    )
+    return train_on_cluster(run, arguments.cluster, workers=arguments.workers, report=progress_line())

@@ -52,6 +52,18 @@ def open_cluster(address: str) -> Iterator[Any]:
         ray.shutdown()
 
 
+def machine_address() -> str:
+    """Return the address by which a cluster's machines know the one that this runs on."""
+    import ray
+
+    return str(ray.util.get_node_ip_address())
+
+
+def last_line(error: Exception) -> str:
+    """Return the last line of an error of Ray's, which says what is above a trace of it."""
+    return str(error).strip().rpartition("\n")[2]
+
+
 def _check_answer(address: str) -> None:
     """See that somebody listens at HOST:PORT: Ray itself waits for minutes, and then ends the process."""
     place = urlsplit(address if "://" in address else f"//{address}")

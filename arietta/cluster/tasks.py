@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from .. import __version__
 from ..corpus.store import READER_VERSION
 from ..errors import AriettaError
-from .connection import open_cluster
+from .connection import last_line, open_cluster
 
 AHEAD = 2  # calls for each processor of the cluster: so many results at most wait in its memory
 RETRIES = 5
@@ -55,11 +55,11 @@ def _result(ray: Any, call: Any) -> Any:
         if isinstance(error.cause, AriettaError):
             raise error.cause from None
         raise AriettaError(
-            f"a machine of the cluster cannot do its part ({_last_line(error)}); install the same Arietta on all"
+            f"a machine of the cluster cannot do its part ({last_line(error)}); install the same Arietta on all"
         ) from error
     except ray.exceptions.RayError as error:
         raise AriettaError(
-            f"the cluster lost a part of the work {RETRIES} times ({_last_line(error)}); see that its machines stay "
+            f"the cluster lost a part of the work {RETRIES} times ({last_line(error)}); see that its machines stay "
             "up, and give the same command again"
         ) from error
     if version != (__version__, READER_VERSION):
@@ -73,7 +73,3 @@ def _result(ray: Any, call: Any) -> Any:
 def _call(function: Callable[[Item], Result], item: Item) -> tuple[tuple[str, int], Result]:
     """Call on a machine of the cluster; the result comes with the versions of what made it."""
     return (__version__, READER_VERSION), function(item)
-
-
-def _last_line(error: Exception) -> str:
-    return str(error).strip().rpartition("\n")[2]

@@ -82,19 +82,21 @@ def train(
     *,
     report: Callable[[TrainingProgress], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
+    is_asked_to_stop: Callable[[], bool] | None = None,
 ) -> TrainingOutcome:
     """Train to the plan's end, from `folder`'s last checkpoint where it has one of the same run.
 
-    `clock` gives seconds; all that pass from the first update on count, validation too. Raises ConfigError where the
+    `clock` gives seconds; all that pass from the first update on count, validation too. `is_asked_to_stop` stands in
+    for SIGTERM and Ctrl-C, of which only a main thread hears. Raises ConfigError where the
     folder holds another run, or the loss is no longer finite.
     """
     # Whoever calls this keeps his own random numbers: the trainer seeds torch's global generator.
     devices = [hardware.device] if hardware.is_cuda else []
-    with torch.random.fork_rng(devices), stop_requests() as is_asked_to_stop:
+    with torch.random.fork_rng(devices), stop_requests() as has_signal:
         run = Run(plan, folder, hardware, report, clock)
         try:
             run.begin()
-            return run.loop(is_asked_to_stop)
+            return run.loop(is_asked_to_stop or has_signal)
         finally:
             run.trainer.close()
 
@@ -149,6 +151,8 @@ class Run:
                 length=self.plan.settings.data.length,
                 max_windows=self.settings.validation_windows,
             )
+        if self.hardware.sum_number(trainer.step) != self.hardware.world * trainer.step:
+            raise ConfigError(f"{self.folder}: not every process sees the checkpoint; put it where all machines do")
         self._first_step, self._first_seconds, self._snapshots_until = trainer.step, trainer.seconds, trainer.progress
         self._logged_rows, self._logged_seconds = trainer.rows, trainer.seconds
         if self.hardware.is_first:

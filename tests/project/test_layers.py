@@ -240,6 +240,8 @@ def test_loading_the_verbs_brings_no_heavy_package() -> None:
 
 
 def test_the_runtime_loads_where_no_extra_is_installed() -> None:
-    names = [name for name in modules() if room(name) not in ("train", "serve") and name != "arietta.__main__"]
+    names = [
+        name for name in modules() if room(name) not in ("train", "serve", "cluster") and name != "arietta.__main__"
+    ]
     block = f"import sys\nfor name in {EXTRAS}: sys.modules[name] = None\n"
     python(block + "\n".join(f"import {name}" for name in names))
