@@ -364,3 +364,17 @@ def test_outside_the_main_thread_nothing_can_ask_to_stop() -> None:
     thread.start()
     thread.join()
     assert heard == [False]
+
+
+def test_processes_that_do_not_see_one_checkpoint_are_refused(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_of(store, tmp_path)
+    monkeypatch.setattr(Hardware, "sum_number", lambda hardware, number: number + 1)
+    with pytest.raises(ConfigError, match="not every process sees the checkpoint"):
+        run_of(store, tmp_path)
+
+
+def test_a_run_may_be_asked_to_stop_by_other_than_signals(store: Store, tmp_path: Path) -> None:
+    outcome = train(plan_run(SETTINGS, store), tmp_path, LAPTOP, is_asked_to_stop=lambda: True)
+    assert (outcome.reason, outcome.step) == ("interrupted", 1)
