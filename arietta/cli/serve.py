@@ -52,6 +52,7 @@ LIMITS = (
     ("--cache-megabytes", 512, "memory for the caches of these pieces, which wait where theirs does not fit"),
     ("--places", 64, "pieces that may wait in the queue besides"),
     ("--most-per-client", 64, "pieces that one client may have under way"),
+    ("--file-seconds", 120, "give up a score, picture or report that takes longer to make, by the clock"),
     ("--keep-pieces", 10_000, "store this many of the newest pieces, and all favourites"),
     ("--keep-megabytes", 1_024, "and of the former only as many as fit into this many megabytes"),
 )
@@ -117,6 +118,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     limits = _check(arguments)
+    # What its processes load comes from where it is installed, never from the folder in which it is started.
+    os.environ["PYTHONSAFEPATH"] = "1"
     import uvicorn
 
     from ..serve.access import Access
@@ -177,7 +180,8 @@ def _check(arguments: argparse.Namespace) -> Limits:
 
     names = [flag.removeprefix("--").replace("-", "_") for flag, _, _ in LIMITS]
     chosen = {name: getattr(arguments, name) for name in names}
-    return Limits(**chosen | {"most_seconds": float(arguments.most_seconds)})
+    seconds = {"most_seconds": float(arguments.most_seconds), "file_seconds": float(arguments.file_seconds)}
+    return Limits(**chosen | seconds)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -27,6 +27,7 @@ from .routes.editing import meters, revisions, uploads
 from .routes.middleware import AccessMiddleware, RequestLogMiddleware
 from .routes.views import music
 from .work_queue import WorkQueues
+from .workshop import Workshop
 
 # Headers that scripts of other sites may read, beside the few that browsers always let them.
 EXPOSED_HEADERS = ("Content-Disposition", "ETag", "Location", "Retry-After", "X-Request-ID")
@@ -36,6 +37,7 @@ def create_app(service: Service, access: Access | None = None) -> FastAPI:
     """Return the app; it opens and closes the service."""
     access = access or Access()
     queues = WorkQueues.of(service.limits, lambda: service.scheduler.is_stopping)
+    workshop = Workshop(service.limits.file_seconds)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -43,6 +45,7 @@ def create_app(service: Service, access: Access | None = None) -> FastAPI:
         service.open()
         yield
         queues.close()
+        workshop.close()
         service.close()
 
     app = FastAPI(
@@ -55,7 +58,7 @@ def create_app(service: Service, access: Access | None = None) -> FastAPI:
         docs_url=None,  # FastAPI's own page loads its scripts from elsewhere
         redoc_url=None,
     )
-    app.state.service, app.state.queues = service, queues
+    app.state.service, app.state.queues, app.state.workshop = service, queues, workshop
     # The order matters: /v1/pieces/{id}.mid would match /v1/pieces/{id} too, and the first that matches answers.
     routers = (system.router, files.files_router(), reports.router, events.router, pieces.router, midi.router)
     app.state.routes = list[BaseRoute]()

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 from .jobs.limits import Limits
 from .jobs.scheduler import FullError, StoppingError
+from .workshop import PROCESSES
 
 NICENESS = 10  # of the threads: composing keeps its processor
 Result = TypeVar("Result")
@@ -35,15 +36,19 @@ class WorkQueue:
         threads: int,
         capacity: int,
         most_per_client: int,
+        most_at_once: int | None = None,
         is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
+        """Make an empty queue; of its threads one client gets `most_at_once`, all of them where that is None."""
         self._name, self._capacity, self._most_per_client = name, capacity, most_per_client
+        self._most_at_once = most_at_once or threads
         self._is_stopping = is_stopping
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=_give_way)
         self._free = threads
         self._admitted: Counter[str] = Counter()
         self._turns, self._served = 0, dict[str, int]()  # how many turns there were, and the last one of each client
         self._waiting: dict[asyncio.Future[None], str] = {}
+        self._working: Counter[str] = Counter()  # threads that each client has
 
     @property
     def count(self) -> int:
@@ -93,14 +98,21 @@ class WorkQueue:
         finally:
             if self._waiting.pop(turn, None) is None:  # it has had its turn
                 self._free += 1
+                self._working[client] -= 1
+                self._working += Counter()  # drops those who have none
             self._start_next()
 
     def _start_next(self) -> None:
-        while self._free and self._waiting:
+        while self._free:
+            ready = [turn for turn, client in self._waiting.items() if self._working[client] < self._most_at_once]
+            if not ready:
+                return
             # Of those who wait, whoever was served longest ago: `min` takes the first, which has waited longest.
-            turn = min(self._waiting, key=lambda waiting: self._served.get(self._waiting[waiting], 0))
+            turn = min(ready, key=lambda waiting: self._served.get(self._waiting[waiting], 0))
+            client = self._waiting.pop(turn)
             self._turns += 1
-            self._served[self._waiting.pop(turn)] = self._turns
+            self._served[client] = self._turns
+            self._working[client] += 1
             self._free -= 1
             if not turn.done():
                 turn.set_result(None)
@@ -112,9 +124,9 @@ class WorkQueue:
 
 @dataclass(frozen=True)
 class WorkQueues:
-    """The queues of a server: files of prompts are read, pictures and scores made one after the other, sounds in turns.
+    """The queues of a server: files of prompts are read, pictures, scores and reports made, sounds rendered in turns.
 
-    A long sound keeps nobody from a picture.
+    A long sound keeps nobody from a picture, and a client's dear score no other client from theirs.
     """
 
     uploads: WorkQueue
@@ -128,7 +140,8 @@ class WorkQueues:
         about: dict[str, Any] = {"most_per_client": limits.work_per_client, "is_stopping": is_stopping}
         return cls(
             uploads=WorkQueue("uploads", threads=2, capacity=limits.uploads, **about),
-            pictures=WorkQueue("files", threads=1, capacity=limits.files, **about),
+            # Threads that wait for the processes of a `Workshop`.
+            pictures=WorkQueue("files", threads=PROCESSES, most_at_once=1, capacity=limits.files, **about),
             sounds=WorkQueue("sounds", threads=1, capacity=limits.files, **about),
             listeners=WorkQueue(
                 "streams", threads=1, capacity=limits.listeners, most_per_client=limits.listeners_per_client

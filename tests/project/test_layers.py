@@ -62,7 +62,7 @@ HOMES = {
     "uvicorn": "cli.serve serve.connections",
     "prometheus_client": "serve.jobs.metrics",
     "filelock": "serve.jobs.history",
-    "psutil": "serve.jobs.upload serve.connections",
+    "psutil": "serve.jobs.upload serve.connections serve.workshop",
     "ray": "cluster.connection",
     "fsspec": "cluster.stores",
 }

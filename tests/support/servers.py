@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -88,12 +88,16 @@ def serving(
     access: Access | None = None,
     is_stopping: Callable[[], bool] = lambda: False,
     connections: ConnectionLimits | None = None,
+    proxies: Sequence[str] = (),
 ) -> Iterator[httpx.Client]:
     """Serve over real HTTP on a free port, in a thread; the client's `service` is what is behind its `app`."""
     service = Service(models, History(data), limits or Limits(), is_stopping=is_stopping)
     app = create_app(service, access)
     protocol = limited_connection(connections or ConnectionLimits())
-    server = uvicorn.Server(uvicorn.Config(app, http=protocol, log_config=None))
+    config = uvicorn.Config(
+        app, http=protocol, log_config=None, proxy_headers=bool(proxies), forwarded_allow_ips=list(proxies)
+    )
+    server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()

@@ -32,6 +32,8 @@ class Limits:
     uploads: int = 16  # files of prompts that may be read or wait for it
     files: int = 16  # sounds, and other slow files, that may be made or wait for it
     work_per_client: int = 8  # of either that one client may have
+    file_seconds: float = 120.0  # by the clock, for a score, picture or report; one of 10,000 notes takes up to 40
+    sound_seconds: float = 600.0  # of rendering; an hour takes up to 300
     listeners: int = 1_000  # streams of events
     listeners_per_client: int = 256
     seats: int = 32
@@ -53,6 +55,7 @@ class Limits:
             "cache_megabytes": 10**6,
             "places": 10_000,
             "most_per_client": 10_000,
+            "file_seconds": 86_400,
             "keep_pieces": 10**9,
             "keep_megabytes": 10**9,
         }

@@ -1,12 +1,13 @@
 """A finished piece as files: MIDI, sound, score, piano roll, notes.
 
-Each is made when it is asked for, and not stored. MIDI and JSON take milliseconds; pictures and scores are made one
-after the other, sounds bit by bit as their clients take them, in threads beside the scheduler's.
+Each is made when it is asked for, and not stored. MIDI and JSON take milliseconds; pictures and scores are made in a
+`Workshop`, sounds bit by bit as their clients take them, in a thread beside the scheduler's.
 """
 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -31,6 +32,7 @@ from ..jobs.editing.revisions import Version
 from ..jobs.history import Record
 from ..jobs.limits import Limits
 from ..work_queue import WorkQueue, WorkQueues
+from ..workshop import UnmadeError, Workshop, roll_file, score_file, too_long
 from .middleware import client_of
 from .problems import problem_responses
 from .requests import AppService
@@ -137,15 +139,10 @@ def _writer(
             parts = audio_parts(notes, ending, block=SOUND_BLOCK)
             return lambda: next(parts, None)
         case "musicxml":
-            from ...render.score import score_musicxml
-
-            return lambda: score_musicxml(notes, title=record.name, meter=version.meter).encode()
+            return partial(score_file, notes, record.name, version.meter)
         case "svg":
-            from ...render.roll import roll_svg
-
             prompt_seconds = float(np.max(notes.onset[: version.prompt_notes], initial=0.0))
-            draw = partial(roll_svg, title=record.name, prompt_seconds=prompt_seconds, meter=version.meter)
-            return lambda: draw(notes).encode()
+            return partial(roll_file, notes, record.name, prompt_seconds, version.meter)
     return lambda: MusicView.of(version).model_dump_json().encode()
 
 
@@ -158,17 +155,50 @@ async def queues_of(http: HttpRequest) -> WorkQueues:
 AppQueues = Annotated[WorkQueues, Depends(queues_of)]
 
 
+async def make_file(http: HttpRequest, work: Callable[[], bytes | None]) -> bytes:
+    """Return what `work` makes in the app's workshop, when it is its client's turn; raises as that does."""
+    workshop: Workshop = http.app.state.workshop
+    queues: WorkQueues = http.app.state.queues
+    return await queues.pictures.run(client_of(http.scope), lambda: workshop.make(work))
+
+
 class SoundStream(StreamingResponse):
-    """A sound file that is rendered as fast as its client takes it, and counts in the queue until it is sent."""
+    """A sound file that is rendered as fast as its client takes it, and counts in the queue until it is sent.
 
-    def __init__(self, write: Callable[[], bytes | None], queue: WorkQueue, client: str, **about: Any) -> None:
+    Each part is bounded, so that looking at the clock between two of them ends what takes too long.
+    """
+
+    def __init__(
+        self, write: Callable[[], bytes | None], queue: WorkQueue, client: str, seconds: float, **about: Any
+    ) -> None:
         self._write, self._queue, self._client = write, queue, client
-        super().__init__(self._parts(), **about)
+        self._seconds, self._worked = seconds, 0.0
+        self._parts = self._rendered()
+        self._first = b""
+        super().__init__(self._content(), **about)
 
-    async def _parts(self) -> AsyncIterator[bytes]:
-        while (part := await self._queue.turn(self._client, self._write)) is not None:
+    async def _rendered(self) -> AsyncIterator[bytes]:
+        while (part := await self._queue.turn(self._client, self._write_part)) is not None:
             if part:
                 yield part
+
+    def _write_part(self) -> bytes | None:
+        if self._worked > self._seconds:
+            raise UnmadeError(too_long(self._seconds))
+        begun = time.monotonic()
+        part = self._write()
+        self._worked += time.monotonic() - begun
+        return part
+
+    async def _content(self) -> AsyncIterator[bytes]:
+        yield self._first
+        async for part in self._parts:
+            yield part
+
+    async def stream_response(self, send: Send) -> None:
+        """Send the sound, which begins when its first part is there: until then it may be refused."""
+        self._first = await anext(self._parts, b"")
+        await super().stream_response(send)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the file; raises FullError, before anything is sent, where too many sounds are under way."""
@@ -185,6 +215,7 @@ def files_router() -> APIRouter:
         _422="The piece is too long for this.",
         _429="Too many files are being made.",
         _501="This server cannot make such files.",
+        _503="It takes too long to make.",
     )
     for kind in FILE_KINDS:
         schema = {"type": "string", "format": "binary"}
@@ -223,8 +254,9 @@ def _file_endpoint(kind: FileKind) -> Callable[..., Any]:
             return head_response(headers, kind.media_type)
         client = client_of(http.scope)
         if kind.ending in ("wav", "ogg"):
-            return SoundStream(write, queues.sounds, client, headers=headers, media_type=kind.media_type)
-        content = await (queues.pictures.run(client, write) if kind.is_slow else run_in_threadpool(write))
+            seconds, about = service.limits.sound_seconds, {"headers": headers, "media_type": kind.media_type}
+            return SoundStream(write, queues.sounds, client, seconds, **about)
+        content = await (make_file(http, write) if kind.is_slow else run_in_threadpool(write))
         return Response(content, headers=headers, media_type=kind.media_type)
 
     if kind.ending == "mid":

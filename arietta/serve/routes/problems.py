@@ -23,6 +23,7 @@ from ..jobs.editing.revisions import ConflictError, StorageFullError
 from ..jobs.problem import problem_json
 from ..jobs.scheduler import FullError, StoppingError
 from ..jobs.service import UnfinishedError, UnknownPieceError
+from ..workshop import UnmadeError
 
 MEDIA_TYPE = "application/problem+json"
 LONGEST_VALUE = 40  # characters of a value that are repeated to its sender
@@ -37,6 +38,7 @@ STATUSES: Mapping[type[AriettaError], int] = {
     FullError: 429,
     StoppingError: 503,
     StorageFullError: 507,
+    UnmadeError: 503,
     HistoryError: 500,  # the stored notes of a piece are damaged
 }
 # What is expected, by the beginning of the names of pydantic's errors. The first that fits counts, so longer names

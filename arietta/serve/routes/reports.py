@@ -1,12 +1,12 @@
 """A finished piece's report: what it is like, as a page and as JSON.
 
-Reports are made when they are asked for, one after the other, as slow files are (`files`).
+Reports are made when they are asked for, as slow files are (`files`).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter
@@ -16,15 +16,10 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from ...evaluation.page.html import content_policy
-from ...evaluation.page.piece import TitledReport, report_html
-from ...evaluation.report import Report, report_on
-from ...evaluation.words import report_json
-from ...music.notes import Notes
 from ..jobs.history import Record
 from ..jobs.service import Service
-from ..work_queue import WorkQueue
-from .files import AppQueues, disposition, head_response
-from .middleware import client_of
+from ..workshop import report_document, report_page
+from .files import disposition, head_response, make_file
 from .problems import problem_responses
 from .requests import AppService
 from .schemas import PieceId
@@ -33,7 +28,10 @@ PAGE_POLICY = (
     f"{content_policy()}; frame-ancestors 'none'; sandbox allow-scripts"  # its script runs, but in an origin of its own
 )
 REFUSALS = problem_responses(
-    _404="There is no such piece.", _409="The piece is not done.", _429="Too many files and reports are being made."
+    _404="There is no such piece.",
+    _409="The piece is not done.",
+    _429="Too many files and reports are being made.",
+    _503="It takes too long to make.",
 )
 Figures = dict[str, float]
 router = APIRouter(tags=["files"])  # to be included before `pieces`, whose path would match the page's
@@ -73,18 +71,15 @@ class ReportView(BaseModel):
     },
     name="get_html",
 )
-async def get_page(http: HttpRequest, key: PieceId, service: AppService, queues: AppQueues) -> Response:
+async def get_page(http: HttpRequest, key: PieceId, service: AppService) -> Response:
     """Write the report as a page."""
     record = await run_in_threadpool(service.finished, key)  # refuses before it waits in the queue
-
-    def write(notes: Notes, report: Report) -> bytes:
-        return report_html([TitledReport(record.name, notes, report)]).encode()
 
     headers = {"Content-Disposition": disposition(f"{record.name}.html", "inline"), "Cache-Control": "no-store"}
     headers["Content-Security-Policy"] = PAGE_POLICY
     if http.method == "HEAD":
         return head_response(headers, "text/html")
-    page = await _report(http, queues.pictures, record, write)
+    page = await _make_report(http, record, report_page, record.name)
     return Response(page, headers=headers, media_type="text/html")
 
 
@@ -96,36 +91,22 @@ async def get_page(http: HttpRequest, key: PieceId, service: AppService, queues:
     responses=REFUSALS,
     name="report",
 )
-async def get_report(http: HttpRequest, key: PieceId, service: AppService, queues: AppQueues) -> Response:
+async def get_report(http: HttpRequest, key: PieceId, service: AppService) -> Response:
     """Write the report as JSON."""
     record = await run_in_threadpool(service.finished, key)
-
-    def write(_: Notes, report: Report) -> bytes:
-        return json.dumps(report_json(report), allow_nan=False).encode()
 
     headers = {"Cache-Control": "no-store"}
     if http.method == "HEAD":
         return head_response(headers, "application/json")
-    content = await _report(http, queues.pictures, record, write)
+    content = await _make_report(http, record, report_document)
     return Response(content, headers=headers, media_type="application/json")
 
 
-async def _report(
-    http: HttpRequest, queue: WorkQueue, record: Record, write: Callable[[Notes, Report], bytes]
-) -> bytes:
-    """Judge a piece by the model that composed it, or without one where that is no longer here; write the report."""
+async def _make_report(http: HttpRequest, record: Record, write: Callable[..., bytes], *titles: str) -> bytes:
+    """Write the report on a piece by the model that composed it, or by none where that is no longer here."""
     service: Service = http.app.state.service
-
-    def judge_and_write() -> bytes:
-        version = service.music(record.id)
-        notes, meter = version.notes, version.meter
-        models, model = service.models, record.asked.get("model")
-        if model in models.names:
-            report = report_on(
-                notes, engine=models.engine(model), index=models.index(model), meter=meter, request=record.asked
-            )
-        else:
-            report = report_on(notes, meter=meter, request=record.asked)
-        return write(notes, report)
-
-    return await queue.run(client_of(http.scope), judge_and_write)
+    version = await run_in_threadpool(service.music, record.id)
+    name = record.asked.get("model")
+    model = service.models.bundle(name).path if name in service.models.names else None
+    about = {"model": model, "meter": version.meter, "request": dict(record.asked)}
+    return await make_file(http, partial(write, version.notes, *titles, **about))

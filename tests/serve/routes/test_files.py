@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 import xml.etree.ElementTree as ET
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from arietta.music.midi import read_midi, read_texts
 from arietta.serve.jobs.limits import Limits
 from arietta.serve.jobs.models import Models
 from arietta.serve.routes.files import disposition
+from tests.support.endless import never_ending
 from tests.support.servers import composed, problem, serving, until
 
 STARTS = {"mid": b"MThd", "wav": b"RIFF", "ogg": b"OggS", "musicxml": b"<?xml", "svg": b"<svg", "json": b'{"notes":'}
@@ -141,6 +143,43 @@ def test_sounds_and_files_under_way_are_counted_for_each_client(models: Models, 
             assert refusal.headers["retry-after"]
 
 
+def test_a_file_that_never_ends_is_ended_at_its_deadline_and_the_next_one_is_made(
+    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(models, tmp_path, Limits(file_seconds=2.0)) as client, ThreadPoolExecutor(1) as others:
+        links = composed(client, notes=5)["links"]
+        assert client.get(links["musicxml"]).status_code == 200  # which starts a process
+        with monkeypatch.context() as patch:
+            patch.setattr("arietta.serve.routes.files.score_file", never_ending)
+            endless = others.submit(client.get, links["musicxml"])
+            until(lambda: client.app.state.queues.pictures.count)
+            assert client.get("/healthz").status_code == 200 and not endless.done()
+            refusal = endless.result()
+        assert "takes longer than 2 seconds to make" in problem(refusal, 503) and refusal.headers["retry-after"]
+        assert client.get(links["musicxml"]).content.startswith(b"<?xml")
+
+
+def test_beside_a_clients_file_that_never_ends_anothers_is_made(
+    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("arietta.serve.routes.files.score_file", never_ending)
+    with serving(models, tmp_path, proxies=("127.0.0.1",)) as client, ThreadPoolExecutor(3) as others:
+        links = composed(client, notes=5)["links"]
+        endless = [others.submit(client.get, links["musicxml"]) for _ in range(3)]
+        until(lambda: client.app.state.queues.pictures.count == 3)
+        assert client.get(links["svg"], headers={"X-Forwarded-For": "192.0.2.1"}).status_code == 200
+        assert not any(answer.done() for answer in endless)
+        client.app.state.workshop.close()
+        assert all("is stopping" in problem(answer.result(), 503) for answer in endless)
+
+
+def test_a_sound_that_takes_too_long_is_refused_before_it_begins(models: Models, tmp_path: Path) -> None:
+    with serving(models, tmp_path, Limits(sound_seconds=0.0)) as client:
+        piece = composed(client, notes=25)
+        assert "takes longer than 0 seconds to make" in problem(client.get(piece["links"]["wav"]), 503)
+        until(lambda: client.app.state.queues.sounds.count == 0)
+
+
 def test_names_of_files_are_plain_and_exact() -> None:
     assert disposition("a-1.mid") == 'attachment; filename="a-1.mid"'
     assert disposition("Été/x.mid") == "attachment; filename=\"-t-x.mid\"; filename*=UTF-8''%C3%89t%C3%A9-x.mid"
@@ -174,7 +213,7 @@ def test_head_has_the_headers_of_get_and_makes_no_file(
         expected = client.get(path).raise_for_status().headers
         monkeypatch.setattr("arietta.serve.routes.files.midi_bytes", make)
         monkeypatch.setattr("arietta.serve.work_queue.WorkQueue.turn", make)
-        monkeypatch.setattr("arietta.serve.routes.reports.report_on", make)
+        monkeypatch.setattr("arietta.serve.workshop.Workshop.make", make)
         answer = client.head(path)
         assert (answer.status_code, answer.content) == (200, b"")
         for name in ("content-type", "content-disposition", "cache-control", "content-security-policy"):

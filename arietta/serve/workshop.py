@@ -1,0 +1,187 @@
+"""Files and reports that may take long are made in processes of their own, which end when a file's time is over.
+
+    workshop = Workshop(seconds=120)
+    file = workshop.make(partial(score_file, notes, "Nocturne"))  # waits; raises UnmadeError after two minutes
+
+A thread cannot be ended, and holds back all others of its process while it works; so whatever a piece may cost, other
+clients' files, notes and answers go on. The processes start with the first file, and one that was ended is replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from functools import lru_cache
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from ..errors import AriettaError
+from ..evaluation.page.piece import TitledReport, report_html
+from ..evaluation.report import Report, report_on
+from ..evaluation.words import report_json
+from ..model.bundle import load_bundle
+from ..model.engine import Engine, load_engine
+from ..music.meter import Meter
+from ..music.notes import Notes
+from ..originality.index import PassageIndex, find_index
+from .jobs.scheduler import StoppingError
+
+PROCESSES = 2  # so that a client, who has one at most, keeps nobody else waiting
+START_SECONDS = 60  # by the clock, for a process to be there; a second on an idle machine
+NICENESS = 10  # composing keeps its processor
+
+
+class UnmadeError(AriettaError):
+    """A file was begun and not made: it took too long, or the system ended what made it."""
+
+
+class Workshop:
+    """Makes one file in each of its processes at a time; threads may share it."""
+
+    def __init__(self, seconds: float) -> None:
+        """Give every file so many seconds by the clock."""
+        self._seconds, self._is_closed = seconds, False
+        self._makers = [_Maker() for _ in range(PROCESSES)]
+        self._idle: queue.LifoQueue[_Maker] = queue.LifoQueue()  # so that one process does, where one is enough
+        for maker in self._makers:
+            self._idle.put(maker)
+
+    def make(self, work: Callable[[], bytes | None]) -> bytes:
+        """Return what `work` returns, which can be pickled; raises UnmadeError, StoppingError, or what it raises."""
+        maker = self._idle.get()
+        try:
+            if self._is_closed:
+                raise StoppingError
+            return maker.make(work, self._seconds)
+        except UnmadeError as error:
+            raise (StoppingError if self._is_closed else error) from error
+        finally:
+            self._idle.put(maker)
+
+    def close(self) -> None:
+        """End the processes, and the files that they make."""
+        self._is_closed = True
+        for maker in self._makers:
+            maker.end()
+
+
+class _Maker:
+    """A process that makes files, started with the first and again after it was ended."""
+
+    def __init__(self) -> None:
+        self._process: SpawnProcess | None = None
+        self._pipe: Connection
+
+    def make(self, work: Callable[[], bytes | None], seconds: float) -> bytes:
+        """Return what `work` returns; raises UnmadeError where that takes too long, or the process ends."""
+        try:
+            if self._process is None or not self._process.is_alive():
+                self._start()
+            self._pipe.send(work)
+            if not self._pipe.poll(seconds):
+                raise UnmadeError(too_long(seconds))
+            made = self._pipe.recv()
+        except (OSError, EOFError) as error:
+            self.end()
+            raise UnmadeError("the system ended what made the file, perhaps for want of memory") from error
+        except UnmadeError:
+            self.end()
+            raise
+        if isinstance(made, Exception):
+            raise made
+        return bytes(made)
+
+    def _start(self) -> None:
+        # No copy of the server's process: that has threads, and a model in memory.
+        spawn = multiprocessing.get_context("spawn")
+        self._pipe, theirs = spawn.Pipe()
+        self._process = spawn.Process(target=_make_files, args=(theirs,), name="files", daemon=True)
+        self._process.start()
+        theirs.close()  # the process's end is then the only one, and closes with it
+        if not self._pipe.poll(START_SECONDS):
+            raise UnmadeError(f"what makes files did not start within {START_SECONDS} seconds")
+        self._pipe.recv()
+
+    def end(self) -> None:
+        """End the process, whatever it does; of no effect where there is none."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+
+
+def _make_files(pipe: Connection) -> None:
+    """Be such a process: make what comes through the pipe, until the server is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this
+    # Composing goes first.
+    psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else NICENESS)
+    threading.Thread(target=_end_with_server, daemon=True).start()
+    pipe.send(b"")  # what it takes to start is nobody's time
+    while True:
+        work: Callable[[], bytes | None] = pipe.recv()
+        try:
+            pipe.send(work())
+        except Exception as error:  # noqa: BLE001 - whoever waits for the file raises it
+            pipe.send(error)
+
+
+def _end_with_server() -> None:
+    server = multiprocessing.parent_process()
+    assert server is not None
+    server.join()
+    os._exit(1)
+
+
+def too_long(seconds: float) -> str:
+    """Say that a file takes longer than so many seconds."""
+    return (
+        f"the file takes longer than {seconds:g} seconds to make; a shorter piece, or a server with less to do, helps"
+    )
+
+
+def score_file(notes: Notes, title: str, meter: Meter | None = None) -> bytes:
+    """Write a piece as MusicXML."""
+    from ..render.score import score_musicxml
+
+    return score_musicxml(notes, title=title, meter=meter).encode()
+
+
+def roll_file(notes: Notes, title: str, prompt_seconds: float, meter: Meter | None = None) -> bytes:
+    """Draw a piano roll in SVG."""
+    from ..render.roll import roll_svg
+
+    return roll_svg(notes, title=title, prompt_seconds=prompt_seconds, meter=meter).encode()
+
+
+def report_page(notes: Notes, title: str, **about: Any) -> bytes:
+    """Write the report on a piece as a page; the rest is as in `report_document`."""
+    return report_html([TitledReport(title, notes, _report(notes, **about))]).encode()
+
+
+def report_document(notes: Notes, **about: Any) -> bytes:
+    """Write the report on a piece as JSON.
+
+    `model` is the folder of the one that judges it, or None; `meter` and `request` are as in `report_on`.
+    """
+    return json.dumps(report_json(_report(notes, **about)), allow_nan=False).encode()
+
+
+def _report(notes: Notes, *, model: Path | None, **about: Any) -> Report:
+    engine, index = (None, None) if model is None else _judge(model)
+    return report_on(notes, engine=engine, index=index, **about)
+
+
+@lru_cache(maxsize=1)
+def _judge(model: Path) -> tuple[Engine, PassageIndex | None]:
+    """Load what judges pieces by a model; a process keeps the last one."""
+    bundle = load_bundle(model)
+    return load_engine(bundle), find_index(bundle.index_folder)

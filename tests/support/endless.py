@@ -1,0 +1,29 @@
+"""Work for the processes of a workshop, which find it by its name: what never ends, ends its process, refuses."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from arietta.errors import RequestError
+
+
+def never_ending(*_: object) -> bytes:
+    """Work for longer than any test has patience."""
+    time.sleep(600)
+    return b""
+
+
+def ending_its_process() -> bytes:
+    """End at once, as a process does that the system ends."""
+    os._exit(9)
+
+
+def pid() -> bytes:
+    """Return the number of the process that works."""
+    return str(os.getpid()).encode()
+
+
+def refusing() -> bytes:
+    """Refuse to work."""
+    raise RequestError("impossible")
