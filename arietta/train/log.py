@@ -24,10 +24,20 @@ def append_metrics(folder: Path, line: Mapping[str, Any]) -> None:
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """Read every complete line of the log, oldest first; a line that a kill cut short is left out."""
+    """Read the log, oldest first; a line that a kill cut short, or that was damaged, is left out."""
     path = folder / METRICS
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    return [figures for line in lines if (figures := _read_line(line))]
+
+
+def _read_line(line: bytes) -> dict[str, Any]:
+    """Return the figures of a line, none where it cannot be read."""
+    try:
+        figures = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    is_whole = isinstance(figures, dict) and isinstance(figures.get("step"), int) and "kind" in figures
+    return figures if is_whole else {}
 
 
 def cut_metrics(folder: Path, step: int) -> None:

@@ -20,6 +20,17 @@ def test_metrics_are_read_back_without_a_line_that_was_cut(tmp_path: Path) -> No
     assert (tmp_path / "metrics.jsonl").read_text().endswith("}\n")
 
 
+@pytest.mark.parametrize(
+    "damage", [b"", b"garbage", b"\xff\xfe", b'{"kind": "x"}', b'{"step": "1", "kind": "x"}', b"[" * 100_000, b"5"]
+)
+def test_a_damaged_line_costs_that_line(tmp_path: Path, damage: bytes) -> None:
+    append_metrics(tmp_path, {"kind": "training", "step": 1})
+    with (tmp_path / "metrics.jsonl").open("ab") as file:
+        file.write(damage + b"\n")
+    append_metrics(tmp_path, {"kind": "training", "step": 2})
+    assert [line["step"] for line in read_metrics(tmp_path)] == [1, 2]
+
+
 def test_a_folder_without_metrics_has_none(tmp_path: Path) -> None:
     assert read_metrics(tmp_path) == []
 
