@@ -116,6 +116,8 @@ def compose(
     *,
     seconds: float | None = None,
     bars: int | None = None,
+    bpm: float | None = None,
+    metre: str | None = None,
     style: str | None = None,
     prompt: Notes | Take | str | Path | None = None,
     model: str | Path | None = None,
@@ -135,7 +137,9 @@ def compose(
 ) -> Take:
     """Compose `notes` notes (300 if no length is given), `seconds` or `bars` of music, after `prompt` if there is one.
 
-    Bars are those of the prompt's metre, which its file sets; the take keeps them, and ends on a bar line.
+    Bars are those of the prompt's metre, which its file sets; the take keeps them, and ends on a bar line. With `bpm`
+    and `metre`, such as 90 and "3/4", the best fitting of eight takes is stretched to that tempo: `take.fit` says how
+    well it fits, and its bars are written where they are sure.
     `prompt` is music or where it stands: Notes, a take, a MIDI file, an object of another library (`as_notes`). `style`
     is a composer the model knows; `model` a model's name or folder; without `seed` one is drawn and stands in the
     take's request. `temperature`, `top_p`, `min_p` and `guidance` go before those of `sampling`; what neither says is
@@ -150,6 +154,7 @@ def compose(
     from .generation.loop import generate
     from .generation.request import DEFAULT_NOTES, Request, draw_seed
     from .generation.scores.bars import choose_length
+    from .generation.scores.pulse import Pulse
     from .generation.wishes import read_wishes
     from .model.config import ANY
     from .model.sampling import MODEL_DEFAULTS, Sampling
@@ -160,6 +165,9 @@ def compose(
         require(progress, Callable, "progress is a function of how much is done, and of how much")
     require(original, bool, "original is True or False")
     given, meter, semitones = take_in(prompt, key, transpose=transpose)
+    pulse = Pulse.read(bpm, metre, bars)
+    if pulse is not None:
+        notes, seconds, bars = *pulse.length(notes, seconds, original=original), None
     notes, seconds = choose_length(notes, seconds, bars, given=(given, meter), usual=DEFAULT_NOTES)
     settings: dict[str, Any] = {"temperature": temperature, "top_p": top_p, "min_p": min_p, "guidance": guidance}
     request = Request(
@@ -175,8 +183,13 @@ def compose(
         wishes=read_wishes(density=density, loudness=loudness, key=key),
         transposed=semitones,
         meter=meter,
+        pulse=pulse,
     )
     engine = _engine(None if model is None else str(model))
+    if pulse is not None:
+        from .generation.scores.in_time import generate_in_time
+
+        return next(generate_in_time([request], engine, progress=progress))
     if not original:
         return generate(request, engine, progress=progress)
     from .generation.original import generate_original, require_index

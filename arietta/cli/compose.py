@@ -7,6 +7,7 @@ examples:
   arietta compose --prompt theme.mid --prompt-notes 40 --count 4 -o takes/
                                                       four ways to go on from a theme's first 40 notes
   arietta compose --count 8 --best 2 -o takes/        eight takes, of which the two nearest to real music are kept
+  arietta compose --bars 16 --bpm 90 --metre 3/4      in a tempo and a metre: the best fitting of eight takes
   arietta compose --original                          composed again while it shares too much with what exists
   arietta compose --server http://127.0.0.1:8000      the same, composed by a server (arietta serve)
 """
@@ -17,6 +18,7 @@ import argparse
 import os
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from ..client.take import ServedTake
     from ..evaluation.ranking import Ranked
     from ..generation.request import Request, Take
+    from ..generation.scores.pulse import Fit
     from ..model.bundle import Bundle
     from ..music.meter import Meter
     from ..music.notes import Notes
@@ -70,7 +73,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--notes", metavar="N", type=read_integer, help="compose exactly N notes (default 300)")
     length.add_argument("--seconds", metavar="S", type=read_number, help="or S seconds of music, within 2 %%")
-    length.add_argument("--bars", metavar="N", type=read_integer, help="or N bars of the prompt's metre, to a bar line")
+    length.add_argument(
+        "--bars", metavar="N", type=read_integer, help="or N bars of the prompt's metre, or of --metre, to a bar line"
+    )
+    parser.add_argument("--bpm", metavar="N", type=read_number, help="in this tempo: beats a minute, 40-200")
+    parser.add_argument("--metre", metavar="3/4", help="and in this metre: the best fitting of eight takes, stretched")
     add_model(parser)
     parser.add_argument("--server", metavar="URL", help="let a server compose, with its models ($ARIETTA_API_KEY)")
     parser.add_argument(
@@ -149,7 +156,9 @@ class LocalComposer:
         from ..model.engine import load_engine
 
         bundle = load_bundle(arguments.model or DEFAULT_MODEL)
-        Generation(request, bundle)  # refuses a request that the model cannot meet before its graphs are loaded
+        Generation(
+            replace(request, pulse=None), bundle
+        )  # refuses a request that the model cannot meet before its graphs are loaded
         self._engine = load_engine(bundle)
         self._index = _index(arguments, bundle)
         self._is_original = arguments.original
@@ -157,6 +166,11 @@ class LocalComposer:
 
     def compose(self, requests: list[Request], progress: Progress) -> Iterator[Take]:
         """Yield the takes as they are done; with --original `messages` gathers what was composed again."""
+        if requests[0].pulse is not None:
+            from ..generation.scores.in_time import generate_in_time
+
+            yield from generate_in_time(requests, self._engine, progress=progress)
+            return
         if not self._is_original:
             from ..generation.batch import generate_all
 
@@ -185,6 +199,8 @@ class RemoteComposer:
     """Lets a server compose, and ranks here what it composed."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
+        if arguments.bpm is not None:
+            raise RequestError("--bpm and --metre are chosen for on this machine: leave --server out")
         if arguments.index is not None:
             raise RequestError("--index is a folder of this machine: a server looks in the index of its own model")
         from ..client import Client
@@ -229,15 +245,18 @@ def _index(arguments: argparse.Namespace, bundle: Bundle) -> PassageIndex | None
 def _requests(arguments: argparse.Namespace) -> list[Request]:
     from ..generation.request import DEFAULT_NOTES, Request, draw_seed
     from ..generation.scores.bars import choose_length
+    from ..generation.scores.pulse import Pulse
     from ..generation.wishes import read_wishes
 
     check_count(arguments.count)
     sampling = Sampling.read(arguments.temperature, arguments.top_p, arguments.min_p, arguments.guidance)
     seed = draw_seed() if arguments.seed is None else arguments.seed
     prompt, meter, semitones = _prompt(arguments)
-    notes, seconds = choose_length(
-        arguments.notes, arguments.seconds, arguments.bars, given=(prompt, meter), usual=DEFAULT_NOTES
-    )
+    notes, seconds, bars = arguments.notes, arguments.seconds, arguments.bars
+    pulse = Pulse.read(arguments.bpm, arguments.metre, bars)
+    if pulse is not None:
+        notes, seconds, bars = *pulse.length(notes, seconds, original=arguments.original), None
+    notes, seconds = choose_length(notes, seconds, bars, given=(prompt, meter), usual=DEFAULT_NOTES)
     print_transposed(semitones)
     wishes = read_wishes(density=arguments.density, loudness=arguments.loudness, key=arguments.key)
     return [
@@ -252,6 +271,7 @@ def _requests(arguments: argparse.Namespace) -> list[Request]:
             wishes=wishes,
             transposed=semitones,
             meter=meter,
+            pulse=pulse,
         )
         for take in range(arguments.count)
     ]
@@ -321,6 +341,8 @@ def _ranking_table(ranking: Sequence[Ranked[Take] | Ranked[ServedTake]]) -> str:
 
 
 def _report(takes: Sequence[Take | ServedTake], paths: dict[int, Path], endings: Sequence[str], seconds: float) -> None:
+    from ..generation.scores.pulse import Fit
+
     speed = sum(take.note_count for take in takes) / seconds
     company = f"beside {len(takes) - 1} more " if len(takes) > 1 else ""
     saved = [take for take in takes if take.request.seed in paths]
@@ -333,8 +355,19 @@ def _report(takes: Sequence[Take | ServedTake], paths: dict[int, Path], endings:
         path = paths[take.request.seed]
         for file in (path, *(path.with_suffix(ending) for ending in endings)):
             print(f"  {escape_name(file)}")
+        if isinstance(fit := getattr(take, "fit", None), Fit):
+            print(_fit_sentence(take.request, fit))
         if take.interventions:
             from ..evaluation.words import guard_sentence  # late, as above
 
             print(guard_sentence(take.interventions))
     print_how_to_hear(paths[saved[0].request.seed])
+
+
+def _fit_sentence(request: Request, fit: Fit) -> str:
+    """Say how well a take fits the tempo and the metre that were asked for."""
+    pulse = request.pulse
+    assert pulse is not None
+    bars = "its bars are written" if fit.has_bars else "too unsure for bars to be written: other seeds may be surer"
+    asked = f"{pulse.bpm:g} beats a minute in {pulse.beats}/{pulse.unit}"
+    return f"Fit to {asked}: {fit.sureness:.2f} of 1, stretched by {fit.factor:.2f}; {bars}."

@@ -42,6 +42,7 @@ OPENING_NOTES = 8
 # Made once, as every token asks for it: the least wait before each key by what came last in its moment, whose rank is
 # -1 to 89, as notes of one moment rise in pitch.
 LEAST_WAITS = (np.arange(KEY_COUNT) < np.arange(-2, KEY_COUNT + 1)[:, None]).astype(np.int64)
+SHORTEST_LAST = 10  # steps before the end of a planned piece in which nothing is struck any more
 LATEST_GAP = 5  # steps of silence that a piece of so many seconds may have before its end, and at most 1 % of it
 
 
@@ -161,12 +162,15 @@ class NoteDecoder:
         return self._notes_left is not None or self._until is not None
 
     def fit(self, token: Sequence[int]) -> Sequence[int]:
-        """Amend a composed token so that a piece planned until a moment ends there: keys are released by then."""
+        """Amend a composed token so that a piece planned until a moment ends there: keys are released by then.
+
+        A note that would sound for less than `SHORTEST_LAST` is not struck: with it begins the close.
+        """
         time, symbol, duration, velocity = token
         if self._until is None or self._is_late or symbol in (START, CODA):
             return token
         left = self._until - self.step - int(TIME_STEPS[time])
-        if left <= 0:
+        if left <= 0 or (symbol < KEY_COUNT and left < SHORTEST_LAST):
             self._is_late = True
             return (*self._closing_row(), 0, 0)
         fitting = int(np.searchsorted(DURATION_STEPS, left, side="right")) - 1

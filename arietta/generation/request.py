@@ -31,6 +31,7 @@ from ..untrusted import parse_object
 from .parts import split_passage
 from .passage import Edit
 from .scores.performance import Performance
+from .scores.pulse import Fit, Pulse
 from .wishes import Wishes, describe_wishes, read_wishes
 
 DEFAULT_NOTES = 300  # where neither notes nor seconds are asked for: a minute or two of music
@@ -49,8 +50,9 @@ class Request:
     `stopped_at` composing stops after so many notes of it, as a musician stopped it once. With `ending` the model is
     told when the end is near, so that it closes; without, the music stops as if it went on. `wishes` are as
     `read_wishes` gives them, for a model that knows them. `transposed` says by how many semitones the given music was
-    moved before, and `meter` which bars it has: those of the take. Raises RequestError where a value is impossible;
-    what depends on the model is checked by `Generation`.
+    moved before, and `meter` which bars it has: those of the take. With a `pulse` the best of several takes is kept
+    (`scores.in_time`). Raises RequestError where a value is impossible; what depends on the model is checked by
+    `Generation`.
     """
 
     notes: int | None = None
@@ -65,6 +67,7 @@ class Request:
     wishes: Wishes = field(default_factory=dict, hash=False)
     transposed: int | None = None
     meter: Meter | None = field(default=None, repr=False)
+    pulse: Pulse | None = None
 
     def __post_init__(self) -> None:
         lengths = self.notes, self.seconds, self.edit
@@ -91,6 +94,12 @@ class Request:
             most = self.notes or MAX_NOTES
             if not (_is_number(self.stopped_at, int) and 1 <= self.stopped_at <= most):
                 raise RequestError(f"stopped_at must lie in 1-{most}, not {self.stopped_at}")
+        self._check_given()
+
+    def _check_given(self) -> None:
+        require(self.pulse, (Pulse, NoneType), "pulse is a Pulse, as in Pulse.read(90, '3/4')")
+        if self.pulse is not None and (self.prompt is not None or self.edit is not None):
+            raise RequestError("a tempo and a metre are for music composed from the beginning: given music has its own")
         if self.prompt is not None and not 1 <= len(self.prompt) <= MAX_PROMPT_NOTES:
             span = f"1 to {MAX_PROMPT_NOTES}"
             raise RequestError(f"the prompt has {len(self.prompt)} notes; give {span} (--prompt-notes takes its first)")
@@ -102,6 +111,8 @@ class Request:
         values |= {"transposed": self.transposed, **describe_wishes(self.wishes)}
         if self.edit is not None:
             values[self.edit.KIND] = self.edit.describe()
+        if self.pulse is not None:
+            values |= self.pulse.describe()
         prompt = {"prompt_notes": len(self.prompt)} if self.prompt is not None else {}
         return {name: value for name, value in values.items() if value is not None} | self.sampling.describe() | prompt
 
@@ -129,15 +140,18 @@ class Request:
             wishes=read_wishes(**{name: wishes[name] for name in MEASURED if name in wishes}),
             transposed=description.get("transposed"),
             meter=meter,
+            pulse=Pulse.read(description.get("bpm"), description.get("metre"), description.get("bars")),
         )
 
     def resolve(self, bundle: Bundle) -> Request:
         """Return what a model makes of the request: a composer, all of the sampling, the parts of a long passage.
 
         A composer is drawn where no style is asked for and no given music sets one. What is resolved stays as it is.
-        Raises RequestError where the model does not know the style, or cannot sample as asked, and for a passage that
-        is too dense.
+        Raises RequestError where the model does not know the style, or cannot sample as asked, for a passage that is
+        too dense, and for a pulse, which no single take has.
         """
+        if self.pulse is not None:
+            raise RequestError("music in a tempo and a metre is chosen among takes: compose it with generate_in_time")
         style, defaults = self.style, bundle.sampling_defaults
         if same_name(style, ANY) and self.prompt is None and self.edit is None:
             style = defaults.draw_composer(self.seed) or style
@@ -165,6 +179,8 @@ class Request:
             length = f"{self.stopped_at:04d}-{'' if self.notes is not None else 'notes-'}of-{length}"
         if self.edit is not None:
             length = self.edit.title
+        elif self.pulse is not None and self.pulse.bars is not None:
+            length = f"{self.pulse.bars:04d}-bars"
         style = re.findall(r"\w+", fold_name(self.style))  # a style may hold a slash, as arrangements do
         return "-".join([model, *style, length, "seed", str(self.seed)])
 
@@ -177,7 +193,7 @@ class Take:
     a passage they are its layout, and `is_new` bool [N] says which notes were composed. `nll` is the mean over the
     composed notes under the model, in nats per note; `nats`, where they were measured, are means per token over the
     passage, over what follows it, and over both. `interventions` says how often the guards of composing stepped in, by
-    what they are against: loop, silence, speed, staccato.
+    what they are against: loop, silence, speed, staccato. `fit` tells how well music fits the pulse asked for.
     """
 
     notes: Notes
@@ -192,6 +208,7 @@ class Take:
     is_new: Booleans
     nats: tuple[float, float, float] | None = None
     interventions: Mapping[str, int] = field(default_factory=dict)
+    fit: Fit | None = None
 
     @property
     def note_count(self) -> int:

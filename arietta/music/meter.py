@@ -42,6 +42,11 @@ class TimeSignature:
         return 4 * self.beats / self.unit
 
     @property
+    def beat_count(self) -> int:
+        """How many beats a bar is felt in: two in 6/8."""
+        return self.beats // 3 if self.is_compound else self.beats
+
+    @property
     def is_compound(self) -> bool:
         """Whether beats are dotted, as 6/8 is felt."""
         return self.beats % 3 == 0 and self.unit >= 8

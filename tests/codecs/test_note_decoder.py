@@ -133,6 +133,7 @@ def test_a_plan_until_a_moment_ends_there(prompt, rng, seconds):
         events += decoder.push(token)
     composed = Notes.from_events(events)
     assert composed.seconds <= until + 0.03
+    assert composed.onset.max(initial=0.0) <= until - 0.1 + 0.006  # nothing is struck just before the end, to be cut
     assert max(composed.seconds, CODEC.quantise(prompt).release.max(initial=0.0)) >= until - 0.07
 
 

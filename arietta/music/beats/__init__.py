@@ -6,10 +6,13 @@ pianist's does. What accents an onset follows Dixon 2001, "Automatic extraction 
 performances": loudness, depth, length, and the time until the next. Bars are where accents and changes of harmony
 repeat (autocorrelation over beats), 4/4 where nothing does.
 
-    find_meter(notes)   the beats and bars as a Meter
+    find_meter(notes)               the beats and bars as a Meter
+    find_meter_near(notes, pulse)   those of a tempo and a metre that are known, with how well they fit
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +42,8 @@ PERIOD_COST = 1.0  # of other periods, per squared octave from the usual one
 BEAT_COST = 1.0  # in mean accents: a beat that meets less than this is a loss, so that beats do not fill silence
 PERIOD_POWER = 0.7  # a beat counts by this power of its period: 0 would favour fast beats, 1 slow ones
 
+FARTHEST, NO_BEAT = 1.25, -1e3  # times a period that is given, either way; what a beat farther from it is worth
+FIT_BIAS, FIT_STEADY, FIT_CONTRAST, LEAST_UNSTEADY = -6.12, -0.85, 4.79, 0.003  # as `find_meter_near` says
 FEWEST_ONSETS = 8  # in fewer no beats are sought
 BAR_CONTRAST = 0.08  # of the beats' correlation: bars that repeat no better are taken for four beats
 TERNARY_SHARE = 0.6  # of the onsets inside beats that lie on thirds where beats are dotted
@@ -54,22 +59,50 @@ def find_meter(notes: Notes) -> Meter:
     beats = _extend_to_all_notes(beats, notes)
     is_ternary = _is_ternary(notes.onset, beats)
     size, downbeat = (2, _downbeat(_accents(notes, beats), 2)) if is_ternary else _choose_bar(_accents(notes, beats))
-    length = np.append(np.diff(beats), beats[-1] - beats[-2]) / (1.5 if is_ternary else 1.0)
-    parts, unit = (3, 8) if is_ternary else (1, 4)
-    signatures = [TimeSignature(float(beats[downbeat]), size * parts, unit)]
+    return _lay_out(beats, downbeat, TimeSignature(0.0, 3 * size, 8) if is_ternary else TimeSignature(0.0, size, 4))
+
+
+def find_meter_near(notes: Notes, signature: TimeSignature, period: float) -> tuple[Meter, float] | None:
+    """Find the beats of about `period` seconds, and bars of that signature: the metre, and how well music fits it.
+
+    The fit, 0 to 1, is how likely the bars are right: a logistic regression over how steady the beats are and how far
+    the downbeat stands out, on 1,428 minutes of performances (ASAP's on MAESTRO's training and validation side) whose
+    median tempo and metre were given. Above 0.6 lay 21 of them, of which 82 % were right (downbeats F >= 0.7), and four
+    of 258 on its test side, all right. None where there are too few beats for two bars.
+    """
+    size = signature.beat_count
+    beats = find_beats(notes, period)
+    if len(beats) < 2 * size + 1:
+        return None
+    beats = _extend_to_all_notes(beats, notes)
+    accents = _accents(notes, beats)
+    downbeat = _downbeat(accents, size)
+    unsteadiness = float(np.abs(np.diff(np.log(np.diff(beats)))).mean())
+    contrast = float((accents[downbeat::size].mean() - accents.mean()) / (accents.std() + 1e-9))
+    odds = FIT_BIAS + FIT_STEADY * np.log(unsteadiness + LEAST_UNSTEADY) + FIT_CONTRAST * contrast
+    return _lay_out(beats, downbeat, signature), float(1 / (1 + np.exp(-odds)))
+
+
+def _lay_out(beats: Seconds, downbeat: int, signature: TimeSignature) -> Meter:
+    """Lay a tempo under every beat, and bars from the beat `downbeat` on, after a pickup if that is not the first."""
+    parts, unit = signature.beats // signature.beat_count, signature.unit
+    length = np.append(np.diff(beats), beats[-1] - beats[-2]) / (4 * parts / unit)
+    signatures = [replace(signature, seconds=float(beats[downbeat]))]
     if downbeat:
         signatures.insert(0, TimeSignature(float(beats[0]), downbeat * parts, unit))
     return Meter(tuple(signatures), tuple(map(Tempo, beats.tolist(), length.tolist())))
 
 
-def find_beats(notes: Notes) -> Seconds:
-    """Find the beats, float64 [B] s, rising; none in fewer than eight onsets."""
+def find_beats(notes: Notes, period: float | None = None) -> Seconds:
+    """Find the beats, float64 [B] s, rising, about `period` seconds apart if given; none in fewer than 8 onsets."""
     if len(np.unique(notes.onset)) < FEWEST_ONSETS:
         return np.zeros(0)
     salience = onset_salience(notes)
     weight = (PERIODS / FRAMES) ** PERIOD_POWER
     change = TEMPO_CHANGE_COST * np.log(PERIODS[:, None] / PERIODS[None, :]) ** 2
-    worth = -PERIOD_COST * np.log2(PERIODS / FRAMES / USUAL_PERIOD) ** 2 - BEAT_COST
+    worth = -PERIOD_COST * np.log2(PERIODS / FRAMES / (period or USUAL_PERIOD)) ** 2 - BEAT_COST
+    if period is not None:
+        worth = np.where(np.abs(np.log(PERIODS / FRAMES / period)) <= np.log(FARTHEST), worth, NO_BEAT)
     # best[LONGEST_PERIOD + frame, period]: the most that a chain with a beat there gains, the last step being `period`;
     # the rows before are chains that have not begun.
     best = np.zeros((LONGEST_PERIOD + len(salience), len(PERIODS)), dtype=np.float32)

@@ -1,0 +1,145 @@
+"""Music in a tempo and a metre: the take of eight whose beats and bars fit them best, stretched to the tempo.
+
+    pulse = Pulse.read(90, "3/4")
+    take = generate_in_pulse(Request(notes=300, pulse=pulse, seed=7), engine)
+    take.fit, take.meter
+
+A model keeps no tempo by itself, so that what it composes is chosen and not steered: beats are looked for near the
+tempo, and bars of the metre over them. All of a take is stretched by one factor, so that its median beat is the one
+asked for; its rubato stays. Where bars are too unsure the take has none, and no metre is claimed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ...codecs.grid import STEPS_PER_SECOND
+from ...codecs.note_decoder import SHORTEST_LAST
+from ...errors import NUMBER, RequestError, require
+from ...music.beats import FARTHEST, find_meter_near
+from ...music.meter import UNITS, Meter, TimeSignature
+from ...music.notes import Notes, stretch, trim
+from .bars import MOST_SECONDS, check_bars
+
+TAKES = 8
+SURE = 0.6  # of the fit: bars of takes below it are not written; `find_meter_near` says how many are right
+SLOWEST, FASTEST = 40.0, 200.0  # beats a minute that are found
+MOST_BEATS = 16
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How well a take fits what was asked: `sureness` of its bars, 0 to 1, and the `factor` it was stretched by."""
+
+    sureness: float
+    factor: float
+
+    @property
+    def has_bars(self) -> bool:
+        """Whether bars are sure enough to be written."""
+        return self.sureness >= SURE
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """So many beats a minute, dotted ones in 6/8, and bars of `beats` of `unit`; `bars` where that is the length."""
+
+    bpm: float
+    beats: int
+    unit: int
+    bars: int | None = None
+
+    @classmethod
+    def read(cls, bpm: Any, metre: Any, bars: int | None = None) -> Pulse | None:
+        """Read beats a minute and a metre such as "3/4"; None for neither. Raises RequestError where they are none."""
+        if bpm is None and metre is None:
+            return None
+        if bpm is None or metre is None:
+            raise RequestError("bpm and metre go together: say both, as bpm 90 and metre 3/4")
+        require(bpm, NUMBER, "bpm is a number of beats a minute")
+        if not SLOWEST <= bpm <= FASTEST:
+            raise RequestError(f"bpm must lie in {SLOWEST:.0f}-{FASTEST:.0f} beats a minute, not {bpm:g}")
+        match = re.fullmatch(r"(\d{1,3})/(\d{1,3})", metre.strip()) if isinstance(metre, str) else None
+        if match is None:
+            raise RequestError(f"a metre is beats and a unit, such as 3/4, not {str(metre)[:40]!r}")
+        beats, unit = int(match[1]), int(match[2])
+        if not 1 <= beats <= MOST_BEATS or unit not in UNITS:
+            raise RequestError(f"a metre has 1 to {MOST_BEATS} beats of 1, 2, 4, 8, 16 or 32, not {beats}/{unit}")
+        if bars is not None:
+            check_bars(bars)
+        return cls(float(bpm), beats, unit, bars)
+
+    @property
+    def signature(self) -> TimeSignature:
+        """The metre as a time signature."""
+        return TimeSignature(0.0, self.beats, self.unit)
+
+    @property
+    def bar_seconds(self) -> float:
+        """Length of a bar."""
+        return self.signature.beat_count * 60 / self.bpm
+
+    def length(
+        self, notes: int | None = None, seconds: float | None = None, *, original: bool = False
+    ) -> tuple[int | None, float | None]:
+        """Return how many notes or seconds to compose: of bars enough where they are shortened most, after a pickup.
+
+        Raises RequestError for seconds, which are stretched, for two lengths, and where music shall be original.
+        """
+        if original:
+            raise RequestError("original composes again until it is: leave it out, or bpm and metre")
+        if seconds is not None:
+            raise RequestError("music is stretched to its bpm: ask for notes or bars, not for seconds")
+        if self.bars is None:
+            return notes, None
+        if notes is not None:
+            raise RequestError("say how much to write: a number of notes or of bars, and one of them alone")
+        composed = (self.bars + 1) * self.bar_seconds * FARTHEST
+        if composed > MOST_SECONDS:
+            raise RequestError(f"{self.bars} bars at {self.bpm:g} are too long; {MOST_SECONDS:.0f} s can be written")
+        return None, composed
+
+    def describe(self) -> dict[str, Any]:
+        """Return what is asked for as JSON values."""
+        return {"bpm": self.bpm, "metre": f"{self.beats}/{self.unit}", "bars": self.bars}
+
+    def fit(self, notes: Notes) -> tuple[Notes, Meter | None, Fit]:
+        """Stretch music to the tempo and cut it to the bars asked for; its metre too, None where that is not sure."""
+        notes, period = trim(notes), 60 / self.bpm
+        found = find_meter_near(notes, self.signature, period)
+        if found is None:
+            return self._cut(notes, self.bars and self.bars * self.bar_seconds), None, Fit(0.0, 1.0)
+        meter, sureness = found
+        factor = self._factor(meter, period)
+        fit, stretched = Fit(sureness, factor), stretch(notes, factor)
+        meter = _stretched(meter, factor)
+        if not fit.has_bars:
+            return self._cut(stretched, self.bars and self.bars * self.bar_seconds), None, fit
+        if self.bars is None:
+            return stretched, meter, fit
+        lines = meter.bar_lines(stretched.seconds)
+        return self._cut(stretched, float(lines[min(self.bars, len(lines) - 1)])), meter, fit
+
+    def _factor(self, meter: Meter, period: float) -> float:
+        quarters = self.signature.quarters / self.signature.beat_count
+        median = float(np.median([tempo.quarter for tempo in meter.tempos])) * quarters
+        return round(float(np.clip(period / median, 1 / FARTHEST, FARTHEST)), 4)
+
+    @staticmethod
+    def _cut(notes: Notes, second: float | None) -> Notes:
+        if second is None:
+            return notes
+        cut = notes.between(0.0, second - SHORTEST_LAST / STEPS_PER_SECOND) if second < notes.seconds else notes
+        return Notes.of(cut.onset, np.minimum(cut.release, second) - cut.onset, cut.pitch, cut.velocity, cut.pedal)
+
+
+def _stretched(meter: Meter, factor: float) -> Meter:
+    """Return a metre for notes that are so many times as long."""
+    return Meter(
+        tuple(replace(mark, seconds=mark.seconds * factor) for mark in meter.signatures),
+        tuple(replace(mark, seconds=mark.seconds * factor, quarter=mark.quarter * factor) for mark in meter.tempos),
+    )
