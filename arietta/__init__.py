@@ -151,7 +151,6 @@ def compose(
     """
     from .errors import require
     from .generation.conversion import take_in
-    from .generation.loop import generate
     from .generation.request import DEFAULT_NOTES, Request, draw_seed
     from .generation.scores.bars import choose_length
     from .generation.scores.pulse import Pulse
@@ -185,16 +184,24 @@ def compose(
         meter=meter,
         pulse=pulse,
     )
-    engine = _engine(None if model is None else str(model))
-    if pulse is not None:
+    return _generate(request, _engine(None if model is None else str(model)), progress, original=original)
+
+
+def _generate(
+    request: Request, engine: OnnxEngine, progress: Callable[[float, float], None] | None, *, original: bool
+) -> Take:
+    """Compose a request: once, or until it is original, or as the best of several that fit its pulse."""
+    if request.pulse is not None:
         from .generation.scores.in_time import generate_in_time
 
         return next(generate_in_time([request], engine, progress=progress))
-    if not original:
-        return generate(request, engine, progress=progress)
-    from .generation.original import generate_original, require_index
+    if original:
+        from .generation.original import generate_original, require_index
 
-    return next(generate_original([request], engine, require_index(engine.bundle), progress=progress))[0]
+        return next(generate_original([request], engine, require_index(engine.bundle), progress=progress))[0]
+    from .generation.loop import generate
+
+    return generate(request, engine, progress=progress)
 
 
 @lru_cache(maxsize=4)
