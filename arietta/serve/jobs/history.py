@@ -4,8 +4,8 @@ A piece is written when it is asked for and once more when it is over, each time
 nothing is written while it is composed. What a kill leaves waiting is composed again from its seed, which gives the
 same bytes: each token is one pass through the network either way, so replaying stored tokens would cost the same.
 
-A spare file is given up where the disk is full, so that pieces can be deleted there; without one a server starts all
-the same, and can only be read until there is room. A row that cannot be read is left out, and costs nothing but itself.
+A spare file is given up where the disk is full, so that pieces can be deleted there; without one, or in a folder that
+may not be written to, a server can only be read. A row that cannot be read is left out, and costs nothing but itself.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import sqlite3
 import threading
 import zlib
@@ -127,14 +128,16 @@ class History:
     def __init__(self, folder: Path) -> None:
         """Open the folder, which is made if there is none; raises HistoryError where that is impossible."""
         self._lock = threading.Lock()  # one connection for all threads, so one statement at a time
-        self._file, self._reserve, self._has_failed = folder / "history.sqlite", folder / "reserve", False
+        self._file, self._reserve = folder / "history.sqlite", folder / "reserve"
+        self._has_failed = self.is_read_only = self._file.exists() and not os.access(folder, os.W_OK)
         # What was opened is closed again where a later step fails: the folder can then be opened by others.
         with contextlib.ExitStack() as opened:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 # The system unlocks the file however the process ends.
-                opened.enter_context(FileLock(folder / "lock", blocking=False, thread_local=False))
-                self._base = sqlite3.connect(self._file, timeout=LOCK_SECONDS, check_same_thread=False)
+                if not self.is_read_only:
+                    opened.enter_context(FileLock(folder / "lock", blocking=False, thread_local=False))
+                self._base = self._connect()
                 opened.callback(lambda: self._base.close())  # noqa: PLW0108 - it may be another by then
                 self._prepare()
             except Timeout as error:
@@ -148,6 +151,12 @@ class History:
             self._opened = opened.pop_all()
         self._keep_reserve()
 
+    def _connect(self) -> sqlite3.Connection:
+        # Without a log SQLite would want to begin one, unless it is told that nothing ever changes.
+        mode = "ro" if Path(f"{self._file}-wal").exists() else "ro&immutable=1"
+        address = f"{self._file.absolute().as_uri()}?mode={mode if self.is_read_only else 'rwc'}"
+        return sqlite3.connect(address, uri=True, timeout=LOCK_SECONDS, check_same_thread=False)
+
     def _prepare(self) -> None:
         """Set how the database is written, make the table if there is none, and check the file."""
         try:
@@ -157,7 +166,7 @@ class History:
                 raise
             has_room = self._give_up_reserve(error)
             self._base.close()
-            self._base = sqlite3.connect(self._file, timeout=LOCK_SECONDS, check_same_thread=False)
+            self._base = self._connect()
             if not has_room:
                 # The log's index then lies in memory: what is stored can be read, and written when there is room.
                 self._base.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -204,7 +213,7 @@ class History:
 
     def _give_up_reserve(self, error: sqlite3.Error) -> bool:
         """Make room on a full disk; return whether there was something to give up."""
-        if not _is_without_room(error) or not self._reserve.exists():
+        if self.is_read_only or not _is_without_room(error) or not self._reserve.exists():
             return False
         with contextlib.suppress(OSError):
             self._reserve.unlink()
@@ -212,6 +221,8 @@ class History:
 
     def _keep_reserve(self) -> None:
         """Write the spare file again where there is room for it."""
+        if self.is_read_only:
+            return log.warning("%s: may not be written to: its pieces can be read, and none kept", self._file.parent)
         try:
             if not self._reserve.exists():
                 write_file(self._reserve, bytes(RESERVE_BYTES))
@@ -308,8 +319,7 @@ class History:
 
     def find(self, key: str) -> Record | None:
         """Return the piece of that id, None if there is none."""
-        rows = self.read(f"SELECT {_COLUMNS} FROM pieces WHERE id = ?", (key,))
-        return next(iter(_records(rows)), None)
+        return next(iter(_records(self.read(f"SELECT {_COLUMNS} FROM pieces WHERE id = ?", (key,)))), None)
 
     def page(self, limit: int, *, before: int | None = None, only_favourites: bool = False) -> list[Record]:
         """Return the newest pieces, the newest first, with numbers below `before` if it is given."""

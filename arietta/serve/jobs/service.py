@@ -92,7 +92,7 @@ class Service:
     def open(self) -> None:
         """Start, and resume the jobs that an earlier server left unfinished."""
         self._storing.start()
-        for record in self.history.waiting():
+        for record in self.history.waiting() if not self.history.is_read_only else ():
             self._resume(record)
         self.scheduler.open()
 

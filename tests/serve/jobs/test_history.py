@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sqlite3
 import sys
 import zlib
@@ -228,6 +229,27 @@ def test_on_a_full_disk_without_a_spare_file_it_opens_and_can_be_read(tmp_path: 
     history.delete("a")
     assert history.page(9) == [] and (tmp_path / "reserve").exists()
     history.close()
+
+
+@pytest.mark.parametrize("was_killed", [False, True])
+def test_a_folder_that_may_not_be_written_to_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, was_killed: bool
+) -> None:
+    earlier = History(tmp_path / "a")
+    earlier.add([record("a")], [[]], [(JobOutcome(), TOLD)])
+    if was_killed:  # and left its log
+        shutil.copytree(tmp_path / "a", tmp_path / "b")
+    earlier.close()
+    folder = tmp_path / ("b" if was_killed else "a")
+    monkeypatch.setattr("os.access", lambda *_: False)
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".sqlite-shm"}
+    history = History(folder)
+    assert history.is_read_only and [piece.id for piece in history.page(9)] == ["a"] and history.events("a") == TOLD
+    for change in (history.check_writable, lambda: history.add([record("b")], [[]]), lambda: history.delete("a")):
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            change()
+    history.close()
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".sqlite-shm"} == before
 
 
 def test_on_a_full_disk_a_piece_can_be_deleted_to_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,6 +61,27 @@ def test_a_server_that_could_not_store_is_not_ready_until_it_can(models: Models,
         assert client.get("/readyz").status_code == 200
 
 
+def test_a_server_whose_folder_may_not_be_written_to_is_read_and_not_ready(
+    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(models, tmp_path) as client:
+        done = composed(client, notes=5)
+        kept = client.get(done["links"]["mid"]).content
+        (left,) = ask(client, notes=LONG)
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with serving(models, tmp_path) as client:
+        pieces = client.get("/v1/pieces").json()["pieces"]
+        assert [piece["id"] for piece in pieces] == [left["id"], done["id"]]
+        assert pieces[0]["state"] == "waiting" and client.get(done["links"]["mid"]).content == kept
+        assert "event: end" in client.get(done["links"]["events"]).text
+        sentence = "the server cannot keep pieces just now (attempt to write a readonly database)"
+        assert sentence in problem(client.get("/readyz"), 503)
+        assert sentence in problem(client.post("/v1/pieces", json={"notes": 3}), 503)
+        assert sentence in problem(client.delete(done["links"]["self"]), 503)
+        assert client.get("/midi/3").status_code == 200  # which is not kept
+        assert client.get("/healthz").json()["pieces"] == 0
+
+
 def test_the_models_say_what_they_are_and_can(server: httpx.Client) -> None:
     models = server.get("/v1/models").json()["models"]
     assert [(model["name"], model["is_default"], model["can_continue"]) for model in models] == [
