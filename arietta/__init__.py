@@ -119,7 +119,7 @@ def compose(
     bpm: float | None = None,
     metre: str | None = None,
     style: str | None = None,
-    prompt: Notes | Take | str | Path | None = None,
+    prompt: Any = None,
     model: str | Path | None = None,
     seed: int | None = None,
     temperature: Setting = None,

@@ -7,6 +7,7 @@ line prints it after `arietta:` and exits with code 2, the server answers it wit
 from __future__ import annotations
 
 import errno
+import numbers
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -71,6 +72,23 @@ def require(value: object, kind: Any, claim: str, error: type[Exception] = Reque
     """Raise `error` unless a value is of a type, or one of several: "`claim`, not 'hot'". True is no number."""
     if not isinstance(value, kind) or (isinstance(value, bool) and kind in (int, float, NUMBER)):
         raise error(f"{claim}, not {quote(value)}")
+
+
+def whole_number(value: Any, name: str) -> int:
+    """Return a whole number, of numpy's too, as Python's own; raises RequestError for anything else, True as well."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise RequestError(f"{name} must be a whole number, not {quote(value)}")
+    return int(value)
+
+
+def real_number(value: Any, name: str) -> float:
+    """Return a number, of numpy's too, as Python's own; raises RequestError for anything else, True as well."""
+    if not isinstance(value, bool):
+        if isinstance(value, int | float):
+            return value
+        if isinstance(value, numbers.Real):
+            return float(value)
+    raise RequestError(f"{name} must be a number, not {quote(value)}")
 
 
 def explain(error: Exception) -> str:

@@ -20,14 +20,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import RequestError
+from ..errors import AriettaError, RequestError
 from ..files import name_with
 from ..names import escape_name
 from .output import STANDARD, add_grid, printed_beside, read_integer, read_path, standard_output
 
 if TYPE_CHECKING:
     from ..music.meter import Meter
-    from ..music.notes import Notes
     from ..music.reading import ReadPiece
 
 KINDS = ("wav", "ogg", "flac", "mp3", "mid", "musicxml", "pdf", "svg", "png")
@@ -75,7 +74,6 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _render(source: Path, targets: list[Path], arguments: argparse.Namespace) -> None:
     """Read one file and write what shall be made of it."""
-    from ..music.midi import write_midi
     from ..music.reading import read_piece
 
     piece = read_piece(source)
@@ -83,16 +81,18 @@ def _render(source: Path, targets: list[Path], arguments: argparse.Namespace) ->
         print(escape_name(f"{source}: {' '.join(piece.remarks)}"), file=sys.stderr)
     if arguments.beats is not None or arguments.downbeat is not None:
         piece = piece._replace(meter=_corrected(piece, arguments))
-    title = escape_name(arguments.title or source.stem)
+    title, faults = escape_name(arguments.title or source.stem), list[AriettaError]()
     for path in targets:
-        if path.suffix.lower() == ".mid":
-            if path.exists() and path.samefile(source):
-                raise RequestError(f"{path}: is the file that is read, and would be lost: give -o another name")
-            write_midi(path, piece.notes, title=title, grid=piece.meter if arguments.grid is None else arguments.grid)
-            print(escape_name(path))
-            continue
-        remarks = _write(path, piece.notes, piece.meter, title)
-        print(escape_name(f"{path}  {'; '.join(remarks)}" if remarks else path))
+        if path.suffix.lower() == ".mid" and path.exists() and path.samefile(source):
+            raise RequestError(f"{path}: is the file that is read, and would be lost: give -o another name")
+        try:
+            remarks = _write(path, piece, title, arguments.grid)
+        except AriettaError as error:  # a package may be missing that the other kinds do without
+            faults.append(error)
+        else:
+            print(escape_name(f"{path}  {'; '.join(remarks)}" if remarks else path))
+    if faults:
+        raise faults[0] if len(faults) == 1 else RequestError("; ".join(map(str, faults)))
 
 
 def _corrected(piece: ReadPiece, arguments: argparse.Namespace) -> Meter:
@@ -140,11 +140,12 @@ def _plan(files: list[Path], kinds: tuple[str, ...], out: Path | None) -> list[t
     return [(source, [(out or source.parent) / name_with(source.stem, kind) for kind in kinds]) for source in files]
 
 
-def _write(path: Path, notes: Notes, meter: Meter | None, title: str) -> list[str]:
+def _write(path: Path, piece: ReadPiece, title: str, grid: float | None) -> list[str]:
     """Write one file and return what is to be said of it, of a score alone.
 
     The packages for sound, pictures and scores are loaded only where they are needed.
     """
+    notes, meter = piece.notes, piece.meter
     kind = path.suffix.lower()
     if kind in SCORES:
         from ..render.score import write_score
@@ -156,7 +157,11 @@ def _write(path: Path, notes: Notes, meter: Meter | None, title: str) -> list[st
         if unwritten.too_fast:
             remarks.append(f"notes faster than thirty-seconds, whose rhythm is not exact: {unwritten.too_fast}")
         return remarks
-    if kind in (".svg", ".png"):
+    if kind == ".mid":
+        from ..music.midi import write_midi
+
+        write_midi(path, notes, title=title, grid=meter if grid is None else grid)
+    elif kind in (".svg", ".png"):
         from ..render.roll import write_roll
 
         write_roll(path, notes, title=title, meter=meter)

@@ -75,6 +75,9 @@ class Client:
         from ..generation.wishes import read_wishes
         from ..model.config import ANY
 
+        if unknown := sorted(set(options) - set(ComposeOptions.__annotations__)):
+            known = ", ".join(ComposeOptions.__annotations__)
+            raise TypeError(f"compose has no argument {unknown[0]!r}, only {known}")
         prompt, meter, semitones = take_in(
             options.get("prompt"), options.get("key"), transpose=options.get("transpose", False)
         )

@@ -35,8 +35,8 @@ class ServedTake:
     model: str
     bundle: str
     nll: float
-    seconds_taken: float
-    is_new: Booleans
+    seconds_taken: float = field(compare=False)
+    is_new: Booleans = field(compare=False)  # the rest tells takes apart, and an array has no truth of its own
     nats: tuple[float, float, float] | None = None
     originality: Originality | None = None
     interventions: Mapping[str, int] = field(default_factory=dict)

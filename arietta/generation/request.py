@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from types import NoneType
 from typing import Any, Protocol, TypeVar
 
 from ..codecs.codec import Booleans, Tokens
-from ..errors import RequestError, require
+from ..errors import RequestError, real_number, require, whole_number
 from ..model.bundle import Bundle, composer_of
 from ..model.conditions import MEASURED
 from ..model.config import ANY
@@ -82,18 +82,12 @@ class Request:
         require(self.meter, (Meter, NoneType), "meter is a Meter, as read_meter returns it")
         if isinstance(self.edit, Performance) and "density" in self.wishes:
             raise RequestError("a score has the notes that it has: no density can be wished for")
-        if self.notes is not None and not (_is_number(self.notes, int) and 1 <= self.notes <= MAX_NOTES):
-            raise RequestError(f"notes must lie in 1-{MAX_NOTES}, not {self.notes!r}")
-        if self.seconds is not None and not (_is_number(self.seconds, int, float) and 1 <= self.seconds <= MAX_SECONDS):
-            raise RequestError(f"seconds must lie in 1-{MAX_SECONDS:.0f}, not {self.seconds!r}")
-        if not (_is_number(self.seed, int) and 0 <= self.seed < 2**32):
-            raise RequestError(f"seed must lie in 0-{2**32 - 1}, not {self.seed!r}")
+        self._check_number("notes", whole_number, 1, MAX_NOTES)
+        self._check_number("seconds", real_number, 1, int(MAX_SECONDS))
+        self._check_number("seed", whole_number, 0, 2**32 - 1)
+        self._check_number("stopped_at", whole_number, 1, self.notes or MAX_NOTES)
         if not isinstance(self.style, str):
             raise RequestError(f"a style is the name of a composer, not {self.style!r}")
-        if self.stopped_at is not None:
-            most = self.notes or MAX_NOTES
-            if not (_is_number(self.stopped_at, int) and 1 <= self.stopped_at <= most):
-                raise RequestError(f"stopped_at must lie in 1-{most}, not {self.stopped_at}")
         self._check_given()
 
     def _check_given(self) -> None:
@@ -103,6 +97,15 @@ class Request:
         if self.prompt is not None and not 1 <= len(self.prompt) <= MAX_PROMPT_NOTES:
             span = f"1 to {MAX_PROMPT_NOTES}"
             raise RequestError(f"the prompt has {len(self.prompt)} notes; give {span} (--prompt-notes takes its first)")
+
+    def _check_number(self, name: str, read: Callable[[Any, str], float], least: int, most: int) -> None:
+        """Keep a number that was given as Python's own; raises RequestError where it is none, or out of bounds."""
+        if getattr(self, name) is None and name != "seed":
+            return
+        number = read(getattr(self, name), name)
+        if not least <= number <= most:
+            raise RequestError(f"{name} must lie in {least}-{most}, not {number!r}")
+        object.__setattr__(self, name, number)
 
     def describe(self) -> dict[str, Any]:
         """Return what to ask for to get the same piece again, as JSON values; given music is named by its length."""
@@ -197,15 +200,15 @@ class Take:
     """
 
     notes: Notes
-    tokens: Tokens
+    tokens: Tokens = field(compare=False)  # the rest tells takes apart, and arrays have no truth of their own
     prompt_token_count: int
     prompt_notes: int
     request: Request
     model: str
     bundle: str
     nll: float
-    seconds_taken: float
-    is_new: Booleans
+    seconds_taken: float = field(compare=False)
+    is_new: Booleans = field(compare=False)
     nats: tuple[float, float, float] | None = None
     interventions: Mapping[str, int] = field(default_factory=dict)
     fit: Fit | None = None
@@ -282,11 +285,6 @@ def read_request_text(texts: Iterable[str]) -> dict[str, Any]:
 def draw_seed() -> int:
     """A seed for a request that names none: six digits, easy to write down."""
     return secrets.randbelow(1_000_000)
-
-
-def _is_number(value: Any, *types: type) -> bool:
-    """Whether a value has one of the types; bool is a subclass of int, but no number to ask for."""
-    return isinstance(value, types) and not isinstance(value, bool)
 
 
 class Likely(Protocol):

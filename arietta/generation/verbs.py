@@ -25,7 +25,7 @@ import numpy as np
 
 from ..codecs.codec import Booleans
 from ..codecs.grid import STEPS_PER_SECOND, TIME_STEPS
-from ..errors import NUMBER, RequestError, require
+from ..errors import NUMBER, RequestError, require, whole_number
 from ..model.bundle import Bundle, condition_of
 from ..model.config import ANY
 from ..model.engine import Engine, shared_engine
@@ -342,8 +342,7 @@ def _settings(
         "meter": meter,
     }
     seed = draw_seed() if seed is None else seed
-    for name, number in (("n", n), ("seed", seed)):
-        require(number, int, f"{name} is a whole number")
+    n, seed = whole_number(n, "n"), whole_number(seed, "seed")
     if n < 1:
         raise RequestError(f"n is how many takes to write, 1 or more, not {n}")
     return engine, seed, progress, settings

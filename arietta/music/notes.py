@@ -6,7 +6,7 @@ pedal as (down, up) intervals. Seconds are the only clock; ticks and tempo live 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, overload
 
@@ -95,12 +95,13 @@ class Notes:
     def __getitem__(self, index: int) -> Note: ...
 
     @overload
-    def __getitem__(self, index: slice) -> Notes: ...
+    def __getitem__(self, index: slice | NDArray[np.bool_]) -> Notes: ...
 
-    def __getitem__(self, index: int | slice) -> Note | Notes:
+    def __getitem__(self, index: int | slice | NDArray[np.bool_]) -> Note | Notes:
         """Return a note, or for a slice its notes with the pedal from the first of them to the next note after them.
 
-        Times stay as they are. Raises IndexError for a note that is not there, TypeError for any other index.
+        A mask bool [N], such as a take's `is_new`, keeps all of the pedal. Times stay as they are. Raises IndexError
+        for a note that is not there, TypeError for any other index.
         """
         if isinstance(index, slice):
             chosen = np.arange(len(self))[index]
@@ -110,12 +111,18 @@ class Notes:
             pedal = clip_pedal(self.pedal, float(start), float(end))
             return select(self, chosen, pedal if len(chosen) or not len(self) else pedal[:0])
         if isinstance(index, bool) or not isinstance(index, int | np.integer):
-            raise TypeError(f"notes have whole numbers and slices as indices, not {index!r}")
+            if isinstance(index, np.ndarray) and index.dtype == np.bool_ and index.shape == self.onset.shape:
+                return select(self, index)
+            raise TypeError(f"notes have whole numbers, slices and masks of all notes as indices, not {quote(index)}")
         if not -len(self) <= index < len(self):
             raise IndexError(f"there is no note {index}: there are {len(self)}")
         return Note(
             float(self.onset[index]), float(self.duration[index]), int(self.pitch[index]), int(self.velocity[index])
         )
+
+    def __iter__(self) -> Iterator[Note]:
+        """Give the notes in their order."""
+        return (self[index] for index in range(len(self)))
 
     def between(self, start: float, end: float) -> Notes:
         """Return what begins in [start, end) seconds, at its own time; a pedal held across an edge is cut there."""

@@ -110,9 +110,10 @@ def test_a_missing_package_is_told_in_a_sentence(
 
     sampled_piano._sample.cache_clear()
     monkeypatch.setitem(sys.modules, package, None)
-    code, _, err = said(capsys, piece, "--to", kind)
+    code, out, err = said(capsys, piece, "--to", f"{kind},svg,mid", "-o", piece.parent / "made")
+    assert [Path(line).suffix for line in out.splitlines()] == [".svg", ".mid"], "what can be made is made"
     assert code == 2 and f"needs the package {package}: " in err and "pip install" in err and len(err.splitlines()) == 1
-    assert not piece.with_suffix(f".{kind}").exists()
+    assert not (piece.parent / "made" / piece.name).with_suffix(f".{kind}").exists()
 
 
 def test_what_cannot_be_asked_is_told_before_any_work(

@@ -110,3 +110,8 @@ def test_a_take_is_saved_under_a_tempo_with_its_request(client: Client, tmp_path
 def test_a_take_that_cannot_be_written_names_the_path(client: Client, tmp_path: Path) -> None:
     with pytest.raises(MidiError, match=r"nowhere/a\.mid: cannot be written"):
         client.compose(2).save(tmp_path / "nowhere" / "a.mid")
+
+
+def test_an_argument_that_there_is_not_is_refused_before_anything_is_asked(client: Client) -> None:
+    with pytest.raises(TypeError, match="compose has no argument 'styl', only seconds, bars, style"):
+        client.compose(10, styl="grieg")  # type: ignore[call-arg]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arietta.generation.request import MAX_NOTES, MAX_SECONDS, Request, midi_texts, read_request_text
+from arietta.errors import RequestError
+from arietta.generation.request import MAX_NOTES, MAX_SECONDS, Request, Take, midi_texts, read_request_text
 from arietta.model.sampling import Sampling
 from arietta.music.notes import Notes
 from tests.support.strategies import SEEDS
@@ -52,3 +55,17 @@ def test_a_description_names_a_prompt_by_its_length_alone() -> None:
 def test_a_text_of_a_stranger_is_no_description(text: str) -> None:
     assert read_request_text([text]) == {}
     assert read_request_text([text, *midi_texts({"notes": 3})]) == {"notes": 3}
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    asked = Request(notes=np.int64(10), seed=np.uint32(3))  # type: ignore[arg-type]
+    assert asked == Request(notes=10, seed=3) and type(asked.notes) is int
+    assert Request(seconds=np.float32(2.5)) == Request(seconds=2.5)
+    with pytest.raises(RequestError, match="notes must be a whole number, not True"):
+        Request(notes=True)
+
+
+def test_takes_are_compared_by_what_they_are() -> None:
+    take = Take(PROMPT, np.zeros((2, 4), np.uint16), 0, 0, Request(notes=2), "m", "b", 1.0, 0.5, np.ones(2, np.bool_))
+    assert replace(take, seconds_taken=9.0, is_new=take.is_new.copy()) == take
+    assert replace(take, nll=2.0) != take and replace(take, notes=PROMPT[:1]) != take

@@ -300,9 +300,15 @@ def test_what_is_cut_in_two_is_whole_when_played_together(notes: Notes, cut: int
     assert together.pedal.tolist() == (notes | notes).pedal.tolist(), "presses that touch are one in both"
 
 
-@pytest.mark.parametrize("index", ["1", 1.0, None, [0, 1], (0, 1)])
+def test_a_mask_keeps_its_notes_and_all_of_the_pedal() -> None:
+    chosen = PIECE[np.array([True, False, False, True])]
+    assert rows(chosen) == [rows(PIECE)[0], rows(PIECE)[3]]
+    assert np.array_equal(chosen.pedal, PIECE.pedal)
+
+
+@pytest.mark.parametrize("index", ["1", 1.0, None, [0, 1], (0, 1), np.ones(3, np.bool_), np.zeros(4, np.int64)])
 def test_what_is_no_index_is_refused_with_a_sentence(index: object) -> None:
-    with pytest.raises(TypeError, match="notes have whole numbers and slices as indices, not"):
+    with pytest.raises(TypeError, match="notes have whole numbers, slices and masks of all notes as indices, not"):
         PIECE[index]  # type: ignore[call-overload]
 
 
