@@ -113,6 +113,9 @@ def test_a_key_is_sent(models: Models, tmp_path: Path) -> None:
     with serving(models, tmp_path, access=Access(key="clé")) as server:
         address = str(server.base_url)
         assert Client(address, api_key="clé").compose(3).note_count == 3
+        for wrong, fault in ((None, "asks for its key"), ("key", "that key is wrong")):
+            with pytest.raises(RequestError, match=f"{fault}.*ARIETTA_API_KEY"):
+                Client(address, api_key=wrong).compose(3)
         with pytest.raises(RequestError, match="this server asks for its key"):
             Client(address).models()
 

@@ -22,7 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--notes", metavar="N", type=read_integer, help=f"write exactly N notes (default {NOTES})")
     length.add_argument("--seconds", metavar="S", type=read_number, help="or S seconds, within 2 %%")
-    length.add_argument("--bars", metavar="N", type=read_integer, help="or N bars of the file, to a bar line")
+    length.add_argument(
+        "--bars",
+        metavar="N",
+        type=read_integer,
+        help="or N bars of the file, to a bar line; the playing inside is free",
+    )
     add_takes(parser)
 
 

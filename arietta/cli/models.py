@@ -21,6 +21,10 @@ from ..names import escape_name
 from ..program import command
 from .table import facts, table
 
+PIECES = (
+    "We claim no right in what you compose. Whether the licence of a model reaches its pieces is settled nowhere: to "
+    "be on the safe side, keep to it for them too, with a credit that names the model and what it learned from."
+)
 OWN = "a model of yours"
 ITEMS = "docs/use/models/items.jsonl.xz"
 
@@ -80,7 +84,8 @@ def _show_model(name: str) -> None:
     card = load_bundle(name).card
     print(escape_name(f"{name}: {card.get('summary', OWN)}") + "\n")
     licence = f"{card.get('licence', 'not said')} {card.get('licence_url', '')}".rstrip()
-    answers = {"licence": licence, "may I use it": card.get("allows", ""), "learned from": card.get("data", "")}
+    answers = {"licence": licence, "may I use it": card.get("allows", ""), "your pieces": PIECES}
+    answers["learned from"] = card.get("data", "")
     if card.get("items"):
         answers["every item"] = f"{items_sentence(card['items'])}: {ITEMS} of the checkout has source, licence, SHA-256"
     answers |= {"split": card.get("split", ""), "limits": " ".join(card.get("limits", ()))}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -64,6 +65,8 @@ class Transport:
         kind = {} if data is None else {"Content-Type": "audio/midi" if data is body else "application/json"}
         connection.request(method, self._parts.path.rstrip("/") + path, data, {**headers, **kind, **self._headers})
         answer = connection.getresponse()
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            raise RequestError(f"{_sentence(answer)}; give it as api_key=, on the command line as ARIETTA_API_KEY")
         if answer.status >= 400:
             raise RequestError(_sentence(answer))
         return answer

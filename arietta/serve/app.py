@@ -67,7 +67,7 @@ def create_app(service: Service, access: Access | None = None) -> FastAPI:
         app.include_router(router)
         app.state.routes += router.routes
     studio.mount_studio(app)
-    app.openapi = lambda: openapi_document(app, service)  # type: ignore[method-assign]  # FastAPI's own way
+    app.openapi = lambda: openapi_document(app, service, has_key=access.key is not None)  # type: ignore[method-assign]  # FastAPI's own way
     # The last to be added is the first that a request meets: what is refused is logged too.
     app.add_middleware(AccessMiddleware, limits=service.limits, access=access)
     if access.origins:
@@ -82,6 +82,13 @@ def create_app(service: Service, access: Access | None = None) -> FastAPI:
     return app
 
 
+# How the key of a server is sent, in OpenAPI's words.
+KEYS = {
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "bearer": {"type": "http", "scheme": "bearer"},
+}
+
+
 def _answer_head(router: APIRouter) -> None:
     """Let every endpoint for GET answer HEAD too; those that work for long have one that does not."""
     routes = [(route, route.methods or set()) for route in router.routes if isinstance(route, APIRoute)]
@@ -92,7 +99,7 @@ def _answer_head(router: APIRouter) -> None:
             router.add_api_route(route.path, route.endpoint, methods=["HEAD"], **about)
 
 
-def openapi_document(app: FastAPI, service: Service) -> dict[str, Any]:
+def openapi_document(app: FastAPI, service: Service, *, has_key: bool = False) -> dict[str, Any]:
     """Return the OpenAPI document, with what FastAPI cannot read from types; it is made at the first call."""
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
@@ -109,6 +116,9 @@ def openapi_document(app: FastAPI, service: Service) -> dict[str, Any]:
         _, definitions = models_json_schema(models, ref_template=template)
         document.setdefault("components", {}).setdefault("schemas", {}).update(definitions["$defs"])
         _describe_server(document, service)
+        if has_key:
+            document["components"]["securitySchemes"] = KEYS
+            document["security"] = [{name: []} for name in KEYS]
         # FastAPI describes errors of its own wherever there is a parameter; here every refusal is a problem.
         refusal = problems.problem_responses(_422="A parameter is impossible.")[422]
         for operation in (operation for item in document["paths"].values() for operation in item.values()):

@@ -147,7 +147,8 @@ class AccessMiddleware:
             finally:
                 self._guesses -= Counter([client])  # drops those without one, for addresses are many
         challenge = {"WWW-Authenticate": 'Basic realm="Arietta: the key is the password", charset="UTF-8"'}
-        return problem_response(401, "this server asks for its key: Authorization: Bearer KEY, or X-API-Key", challenge)
+        fault = "that key is wrong" if given else "this server asks for its key"
+        return problem_response(401, f"{fault}: Authorization: Bearer KEY, or X-API-Key", challenge)
 
 
 def client_of(scope: Scope) -> str:

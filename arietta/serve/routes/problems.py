@@ -125,6 +125,8 @@ def _error_sentence(error: Mapping[str, Any]) -> str:
     name, kind = name.lstrip(".") or "the body", str(error["type"])
     if kind == "extra_forbidden":
         return f"there is no parameter {_shortened(name)}; /docs lists those there are"
+    if kind == "string_pattern_mismatch":
+        return f"{name} must match {error['ctx']['pattern']}, which {_shortened(error.get('input'))} does not"
     expected = next((text for start, text in EXPECTED.items() if kind.startswith(start)), None)
     given = _shortened(error.get("input"))
     return f"{name} must be {expected}, not {given}" if expected else f"{name}: {error['msg']}, given was {given}"

@@ -259,3 +259,9 @@ def test_what_all_clients_send_at_once_is_limited(models: Models, tmp_path: Path
 def test_a_refusal_does_not_repeat_a_megabyte(server: httpx.Client, asked: dict[str, str]) -> None:
     answer = server.post("/v1/pieces", json=asked)
     assert "must be a text of at most 200 characters" in problem(answer, 422) and len(answer.content) < 2_000
+
+
+def test_the_document_says_how_the_key_is_sent(locked: httpx.Client, server: httpx.Client) -> None:
+    document = locked.get("/openapi.json", headers={"X-API-Key": KEY.encode()}).json()
+    assert {way for ways in document["security"] for way in ways} == set(document["components"]["securitySchemes"])
+    assert "security" not in server.get("/openapi.json").json()

@@ -284,3 +284,8 @@ def test_retention_drops_the_oldest_but_no_favourite(models: Models, tmp_path: P
         others = [composed(client, notes=2, seed=seed) for seed in range(2, 6)]
         left = [piece["id"] for piece in client.get("/v1/pieces").json()["pieces"]]
         assert left == [others[3]["id"], others[2]["id"], loved["id"]]
+
+
+def test_a_parameter_of_a_wrong_form_is_told_its_form(server: httpx.Client) -> None:
+    detail = problem(server.get("/v1/pieces", params={"order": "x"}), 422)
+    assert detail == "order must match ^[0-9a-f]{16}$, which 'x' does not"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, HTTPException, Query, Response
 from fastapi import Request as HttpRequest
 from starlette.concurrency import run_in_threadpool
 
@@ -33,6 +33,7 @@ router = APIRouter(tags=["pieces"])
         201: {"description": "The piece, which is done."},
         **problem_responses(
             _413="The file is too large.",
+            _415="It comes in a form, which has other bytes around it.",
             _422="It is no MIDI file, or has too few or too many notes.",
             _429="Too many files are being read.",
             _507="The server has no room for more.",
@@ -45,6 +46,8 @@ async def add_upload(
 ) -> PieceView:
     """Read the file and store its notes."""
     await refuse_upload(http)
+    if (kind := http.headers.get("content-type", "")).startswith("multipart/"):
+        raise HTTPException(415, f"send the file itself, as curl --data-binary @theme.mid does, not {kind[:19]}")
     data, most = await http.body(), service.limits.most_prompt_notes
     client = client_of(http.scope)
     piece = await http.app.state.queues.uploads.run(client, lambda: read_upload(data, most_notes=most + 1))

@@ -38,3 +38,8 @@ def test_what_is_no_music_is_refused_and_not_stored(server: httpx.Client, data: 
     before = server.get("/v1/pieces").json()["pieces"]
     assert sentence in problem(upload(server, data), 422)
     assert server.get("/v1/pieces").json()["pieces"] == before
+
+
+def test_a_form_is_refused_with_what_would_be_right(server: httpx.Client) -> None:
+    answer = server.post("/v1/uploads", files={"file": ("theme.mid", midi_bytes(Notes.of([0.0], [1.0], [60], [64])))})
+    assert "curl --data-binary @theme.mid" in problem(answer, 415)
