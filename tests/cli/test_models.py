@@ -32,7 +32,7 @@ def test_models_that_are_here_and_that_can_be_fetched_are_listed(
     (concert,) = [line for line in lines if line.startswith("  concert ") and "to be fetched" in line]
     assert known_models()["concert"].licence in concert
     assert any("a model of yours" in line for line in lines)
-    assert "download NAME`, once somebody publishes them: --url or $ARIETTA_MODELS_URL says where." in lines[-1]
+    assert "download NAME`, once somebody publishes them: --url or $ARIETTA_MODELS_URL says where." in " ".join(lines)
 
 
 def test_the_address_of_a_mirror_is_named(
@@ -67,7 +67,7 @@ def test_a_model_says_whether_it_may_be_used_and_what_it_learned_from(
     assert lines[0] == "mine: a model of waltzes"
     asked = [line.split("  ")[1] for line in lines[2:] if not line.startswith("   ")]
     assert asked == ["licence", "may I use it", "your pieces", "every item"]
-    assert "9 of waltzes (train): docs/use/models/items.jsonl.xz" in lines[-1]
+    assert "9 of waltzes (train): docs/use/models/items.jsonl.xz" in " ".join(lines)
 
 
 def test_a_model_that_is_not_here_is_known_by_its_licence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
