@@ -5,6 +5,7 @@ examples:
   arietta serve --port 9000 --most-notes 2000         another port, shorter pieces
   arietta serve --model runs/mine concert             your own model first, which makes it the default
   arietta serve --data pieces/ --keep-pieces 500      keep pieces there, the newest 500 and all favourites
+  arietta serve --workers 8 --seats 64                eight processes compose; nothing is lost with one that dies
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from ..serve.jobs.models import Models
 
 LARGEST_PORT = 65_535
+MOST_WORKERS = 256
 GRACE_SECONDS = 10  # for answers on their way when the server stops; pieces end at once
 # What the extra `serve` installs: name of the module -> of the package.
 EXTRA = {
@@ -86,6 +88,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="threads that a model composes on (default: measured when it is loaded; its notes are the same on any)",
     )
     parser.add_argument(
+        "--workers",
+        type=read_integer,
+        default=0,
+        metavar="N",
+        help="processes that compose, one for each core it may have (default 0: this process composes by itself)",
+    )
+    parser.add_argument(
         "--api-key", metavar="KEY", help=f"ask every client for this key; ${KEY_VARIABLE} keeps it out of process lists"
     )
     parser.add_argument(
@@ -125,6 +134,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ..serve.access import Access
     from ..serve.app import create_app
     from ..serve.connections import ConnectionLimits, limited_connection
+    from ..serve.jobs.composing.workers import Workers
     from ..serve.jobs.history import History
     from ..serve.jobs.models import Models
     from ..serve.jobs.service import Service
@@ -135,7 +145,8 @@ def run(arguments: argparse.Namespace) -> int:
         models = Models(arguments.model, threads=arguments.threads)
         history = History(arguments.data or user_data_folder())
         # When the server is told to stop, running pieces stay as they are until it starts again.
-        service = Service(models, history, limits, is_stopping=lambda: server.should_exit)
+        composer = Workers(models, arguments.workers, threads=arguments.threads or 1) if arguments.workers else None
+        service = Service(models, history, limits, is_stopping=lambda: server.should_exit, composer=composer)
         access = Access(
             key=arguments.api_key or os.environ.get(KEY_VARIABLE) or None,
             origins=tuple(arguments.allow_origin),
@@ -174,6 +185,8 @@ def _check(arguments: argparse.Namespace) -> Limits:
         raise RequestError(f"--port must lie in 0-{LARGEST_PORT}, not {arguments.port}")
     if arguments.threads is not None and not 1 <= arguments.threads <= 64:
         raise RequestError(f"--threads must lie in 1-64, not {arguments.threads}")
+    if not 0 <= arguments.workers <= MOST_WORKERS:
+        raise RequestError(f"--workers must lie in 0-{MOST_WORKERS}, not {arguments.workers}")
     if any("://" not in origin or origin.endswith("/") for origin in arguments.allow_origin):
         raise RequestError("--allow-origin takes addresses without a path, as https://music.example.org")
     from ..serve.jobs.limits import Limits

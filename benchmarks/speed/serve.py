@@ -1,6 +1,7 @@
 """A server under load: seconds to the first note and to the last, notes per second, and whether its memory is flat.
 
     python -m benchmarks.speed.serve [--model concert] [--notes 300] [--clients 1 4 16 64] [--repeats 3] [--minutes 1]
+    python -m benchmarks.speed.serve --workers 2
 
 Starts `arietta serve` in a process of its own on a free port, with a data folder that goes afterwards. Each client
 asks for a piece and listens to its events over HTTP; all of a round ask at once, and a round is over when the last
@@ -50,19 +51,24 @@ def main() -> None:
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 16, 64])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--workers", type=int, default=0, help="processes that compose (%(default)s: the server itself)"
+    )
     parser.add_argument("--minutes", type=float, default=1.0, help="of steady load for the memory (%(default)s)")
     arguments = parser.parse_args()
-    with serving(arguments.model, arguments.threads) as (address, pid):
-        measure(address, arguments.notes, arguments.clients, arguments.repeats, arguments.threads)
-        measure_memory(address, pid, arguments.notes, arguments.minutes, arguments.threads)
+    with serving(arguments.model, arguments.threads, workers=arguments.workers) as (address, pid):
+        kind = f"serve/{arguments.workers} workers" if arguments.workers else "serve"
+        measure(address, arguments.notes, arguments.clients, arguments.repeats, arguments.threads, kind)
+        if arguments.minutes:
+            measure_memory(address, pid, arguments.notes, arguments.minutes, arguments.threads)
 
 
 @contextmanager
-def serving(model: str, threads: int, *, most_per_client: int = 1_000) -> Iterator[tuple[str, int]]:
+def serving(model: str, threads: int, *, most_per_client: int = 1_000, workers: int = 0) -> Iterator[tuple[str, int]]:
     """Start a server: its address and its process id; clients of a benchmark often have one address."""
     with tempfile.TemporaryDirectory() as data, open(Path(data) / "log", "w") as log:
         options = ("--port", "0", "--data", data, "--model", model, "--threads", str(threads))
-        limits = ("--most-per-client", str(most_per_client))
+        limits = ("--most-per-client", str(most_per_client), "--workers", str(workers))
         call = [sys.executable, "-m", "arietta", "serve", *options, *limits]
         with subprocess.Popen(call, stdout=log, stderr=subprocess.STDOUT) as process:
             try:
@@ -80,7 +86,7 @@ def _address(log: Path, process: subprocess.Popen[bytes]) -> str:
     raise SystemExit(log.read_text())
 
 
-def measure(address: str, notes: int, clients: Sequence[int], repeats: int, threads: int) -> None:
+def measure(address: str, notes: int, clients: Sequence[int], repeats: int, threads: int, kind: str = "serve") -> None:
     """Print the figures of each number of clients, and the gain over one client after the other."""
     client, rates = Client(address), {}
     _listen(client, notes, 0)  # the first piece lays out the graph's memory
@@ -89,14 +95,14 @@ def measure(address: str, notes: int, clients: Sequence[int], repeats: int, thre
         waits = [wait for each_round in rounds for wait in each_round]
         rates[count] = notes * count / np.array([max(wait.last for wait in each_round) for each_round in rounds])
         first, last = [wait.first for wait in waits], [wait.last for wait in waits]
-        report(f"serve/{count} clients, first note", first, "s", threads=threads)
-        report(f"serve/{count} clients, first note, p99", [float(np.quantile(first, 0.99))], "s", threads=threads)
-        report(f"serve/{count} clients, last of {notes} notes", last, "s", threads=threads)
-        report(f"serve/{count} clients, last note, p99", [float(np.quantile(last, 0.99))], "s", threads=threads)
-        report(f"serve/{count} clients", rates[count], "notes/s", threads=threads)
+        report(f"{kind}/{count} clients, first note", first, "s", threads=threads)
+        report(f"{kind}/{count} clients, first note, p99", [float(np.quantile(first, 0.99))], "s", threads=threads)
+        report(f"{kind}/{count} clients, last of {notes} notes", last, "s", threads=threads)
+        report(f"{kind}/{count} clients, last note, p99", [float(np.quantile(last, 0.99))], "s", threads=threads)
+        report(f"{kind}/{count} clients", rates[count], "notes/s", threads=threads)
     if clients[0] == 1:
         for count in clients[1:]:
-            name = f"serve/{count} clients at once against one after the other"
+            name = f"{kind}/{count} clients at once against one after the other"
             report(name, rates[count] / rates[1], "times", threads=threads)
 
 

@@ -152,6 +152,7 @@ def test_a_port_in_use_is_a_sentence_and_code_2(tiny_bundle: Path, capsys: pytes
         (["--seats", "0"], "--seats must lie in 1-256, not 0"),
         (["--keep-pieces", "0"], "--keep-pieces must lie in 1-1000000000, not 0"),
         (["--keep-megabytes", "0"], "--keep-megabytes must lie in 1-1000000000, not 0"),
+        (["--workers", "257"], "--workers must lie in 0-256, not 257"),
         (["--threads", "0"], "--threads must lie in 1-64, not 0"),
         (["--allow-origin", "music.example.org"], "--allow-origin takes addresses without a path"),
         (["--allow-origin", "https://music.example.org/"], "--allow-origin takes addresses without a path"),

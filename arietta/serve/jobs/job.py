@@ -102,6 +102,11 @@ class Job:
         return attempt.event_log.events if attempt.is_accepted else ()
 
     @property
+    def standing(self) -> State:
+        """Where a job that is not over stands: a second attempt that waits is composing too."""
+        return State.WAITING if self.started is None else State.COMPOSING
+
+    @property
     def can_start(self) -> bool:
         """Whether the prompt, if there is one, is prefilled."""
         prefill = self.attempt.prefill

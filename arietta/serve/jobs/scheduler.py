@@ -1,9 +1,7 @@
-"""Continuous batching: one thread steps every running job, those of one model together in one batch.
+"""Who is composed, and in which order: one thread lets waiting jobs run and logs what running jobs complete.
 
-Jobs join and leave between steps. What a job becomes does not depend on the others in its batch (`generation.batch`).
-Prompts are prefilled in a thread of their own before their jobs get a slot, and clients take turns there, so that long
-prompts never hold up the others. A client's single short piece beside another's many is stepped apart from those, and
-has half of the time.
+Jobs join and leave between steps of the composer, which is `Batches` of this process or `Workers` in others. What a job
+becomes does not depend on the others beside it (`generation.batch`).
 """
 
 from __future__ import annotations
@@ -13,19 +11,16 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 
 from ...errors import AriettaError
-from ...generation.batch import Batch
-from ...generation.loop import Generation, start
+from ...generation.loop import Generation
 from ...model.cache import slot_bytes
 from ...model.engine import Engine
-from .event_log import Event
+from .composing.batches import Batches, step_of
+from .composing.composer import JobComposer, Step
 from .job import Job, State
 from .limits import Limits
 from .metrics import Metrics
-from .notifier import Notifier
 
 # Seconds between two looks at `is_stopping` where there is nothing to step: a signal handler sets it and wakes nobody.
 POLL = 0.1
@@ -45,26 +40,27 @@ class StoppingError(AriettaError):
 
 
 class Scheduler:
-    """The waiting and the running jobs. `on_end(job)` is called in the scheduler's thread for each that has ended."""
+    """The waiting and the running jobs.
+
+    In the scheduler's thread `on_end(job)` is called for each that has ended, and `notify` when something changed.
+    """
 
     def __init__(
         self,
         limits: Limits,
-        notifier: Notifier,
+        notify: Callable[[], None],
         metrics: Metrics,
         *,
         on_end: Callable[[Job], None],
         is_stopping: Callable[[], bool] = lambda: False,
+        composer: JobComposer | None = None,
     ) -> None:
-        self._limits, self._notifier, self._metrics = limits, notifier, metrics
+        self._limits, self._notify, self._metrics = limits, notify, metrics
         self._on_end, self._is_server_stopping = on_end, is_stopping
+        self._composer = composer or Batches()
         self._changed = threading.Condition()
         self._waiting: deque[Job] = deque()
-        self._running: dict[Generation, Job] = {}
-        self._batches: dict[tuple[str, bool], Batch] = {}  # by their models' names, and whether they are stepped apart
-        self._spent = {True: 0.0, False: 0.0}  # seconds, while there are both kinds
-        self._prefills = _Prefills()
-        self._prefilled: Future[object] | None = None  # ahead of a piece that may be asked for
+        self._running: dict[Job, None] = {}  # in their order
         self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
         self._is_closing = False
 
@@ -93,7 +89,7 @@ class Scheduler:
         self._wake()
         if self._thread.is_alive():
             self._thread.join()
-        self._prefills.close()
+        self._composer.close()
 
     def submit(self, jobs: Sequence[Job], *, is_resumed: bool = False) -> None:
         """Queue jobs, all or none; raises FullError beyond the limits, which do not bind resumed ones."""
@@ -101,19 +97,15 @@ class Scheduler:
             if not is_resumed:
                 self.check_room(jobs[0].client, len(jobs))
             for job in jobs:
-                attempt = job.attempt
-                if len(attempt.generation.prompt_tokens):
-                    attempt.prefill = self._prefills.submit(job.client, partial(start, attempt.generation, job.engine))
-                    attempt.prefill.add_done_callback(lambda _: self._wake())
+                self._composer.prepare(job, self._wake)
                 self._waiting.append(job)
             self._changed.notify()
 
     def prefill(self, generation: Generation, engine: Engine) -> None:
         """Prefill what a piece would begin with, so that it begins at once; nothing where there is other work."""
         with self._changed:
-            is_idle = not any(self.counts) and (self._prefilled is None or self._prefilled.done())
-            if is_idle and not self.is_stopping and len(generation.prompt_tokens):
-                self._prefilled = self._prefills.submit("", partial(start, generation, engine))
+            if not any(self.counts) and not self.is_stopping:
+                self._composer.prefill(generation, engine)
 
     def check_room(self, client: str, count: int) -> None:
         """Raise FullError where a client may not queue so many more jobs, StoppingError where nobody may."""
@@ -124,7 +116,7 @@ class Scheduler:
             if len(self._waiting) + count > self._limits.places + free_slots:
                 raise FullError(f"the server has {sum(self.counts)} pieces to compose; try again in a few seconds")
             # `list`, because the scheduler's thread changes the dictionary without the lock.
-            unfinished = sum(job.client == client for job in (*self._waiting, *list(self._running.values())))
+            unfinished = sum(job.client == client for job in (*self._waiting, *list(self._running)))
             if unfinished + count > self._limits.most_per_client:
                 raise FullError(f"you have {unfinished} pieces under way; wait for some of them to end")
 
@@ -156,11 +148,11 @@ class Scheduler:
                 with self._changed:
                     # A prompt may have been prefilled since the slots were filled: then there is no time to sleep.
                     self._changed.wait(0.0 if any(job.can_start for job in self._waiting) else POLL)
-        self._notifier.notify()  # for those who wait for what will not come now
+        self._notify()  # for those who wait for what will not come now
 
     def _drop_cancelled(self) -> None:
-        for job in [job for job in self._running.values() if job.is_cancelled]:
-            self._batches[_batch_key(job)].remove(job.attempt.generation)
+        for job in [job for job in list(self._running) if job.is_cancelled]:
+            self._composer.remove(job)
             self._end(job, State.CANCELLED)
         with self._changed:
             dropped = [job for job in self._waiting if job.is_cancelled]
@@ -183,18 +175,15 @@ class Scheduler:
                 job.refusal = str(error) if isinstance(error, AriettaError) else None
                 self._end(job, State.FAILED)
                 continue
-            counts = Counter(other.client for other in self._running.values())
+            counts = Counter(other.client for other in list(self._running))
             job.is_apart = not counts[job.client] and not self._is_long(job) and max(counts.values(), default=0) > 1
-            self._running[generation] = job
+            self._running[job] = None
             job.start()
             if generation.is_done:  # a variation that changes nothing
-                self._record(job, ())
+                self._record(step_of(job, ()))
                 continue
-            key = _batch_key(job)
-            if key not in self._batches:
-                self._batches[key] = Batch(job.engine)
             try:
-                self._batches[key].add(generation)
+                self._composer.add(job)
             except Exception:
                 log.exception("a prompt could not be prefilled by %s", generation.bundle.name)
                 self._end(job, State.FAILED)
@@ -206,7 +195,7 @@ class Scheduler:
         another's single one waiting.
         """
         with self._changed:
-            running = list(self._running.values())
+            running = list(self._running)
             counts = Counter(job.client for job in running)
             has_long_slot = sum(map(self._is_long, running)) < self._limits.long_slots
             free_bytes = self._limits.cache_bytes - sum(map(_cache_bytes, running))
@@ -231,109 +220,44 @@ class Scheduler:
         return self._limits.is_long(request.notes or job.passage_notes, request.seconds)
 
     def _step(self) -> None:
-        """Decode one token of every running job, or, where some are stepped apart, of those that had less time."""
-        for job in self._running.values():
+        """Let the running jobs go on for a moment, and log what they completed."""
+        for job in self._running:
             if job.is_stopping:
-                job.attempt.generation.stop()
-        kinds = {job.is_apart for job in self._running.values()}
-        if len(kinds) < 2:
-            self._spent = {True: 0.0, False: 0.0}
-        else:
-            kinds = {self._spent[True] <= self._spent[False]}
-        for key, batch in list(self._batches.items()):
-            name, is_apart = key
-            if is_apart not in kinds:
-                continue
-            begun = time.monotonic()
-            try:
-                for generation, events in batch.step():
-                    self._record(self._running[generation], events)
-            except Exception:
-                # The cache of the batch is in an unknown state: its jobs fail, and the next ones get a fresh batch.
-                log.exception("composing with %s failed", name)
-                del self._batches[key]
-                for job in [job for job in self._running.values() if _batch_key(job) == key]:
-                    self._end(job, State.FAILED)
-            self._spent[is_apart] += time.monotonic() - begun
-        self._notifier.notify()
+                self._composer.stop(job)
+        for step in self._composer.step():
+            self._record(step)
+        self._notify()
 
-    def _record(self, job: Job, events: Sequence[Event]) -> None:
+    def _record(self, step: Step) -> None:
         """Log what a step completed, and end the job with it if that was all."""
-        attempt = job.attempt
+        job, attempt = step.job, step.job.attempt
+        if step.is_failed:
+            job.refusal = step.refusal
+            self._end(job, State.FAILED)
+            return
         earlier_count = attempt.event_log.note_count
-        attempt.event_log.add(events)
-        attempt.progress = attempt.generation.progress
+        attempt.event_log.add(step.events)
+        attempt.progress = step.progress
         note_count = attempt.event_log.note_count
         self._metrics.notes.inc(note_count - earlier_count)
         if note_count and job.first_note is None:
             job.first_note = time.monotonic()
             self._metrics.first_note.observe(job.first_note - job.submitted)
-        if attempt.generation.is_done:
+        if step.take is not None:
             attempt.event_log.close()
-            assert job.started is not None
-            attempt.take = attempt.generation.take(time.monotonic() - job.started)
+            attempt.take = step.take
             self._end(job, State.DONE)
-        elif attempt.generation.has_next:
+        elif step.has_next:
             # Its slot is free until the next part is prefilled, in the thread in which that keeps nobody waiting.
-            self._running.pop(attempt.generation)
+            self._running.pop(job)
             with self._changed:
-                attempt.prefill = self._prefills.submit(
-                    job.client, partial(_start_next, attempt.generation, job.engine)
-                )
-                attempt.prefill.add_done_callback(lambda _: self._wake())
+                self._composer.prepare(job, self._wake)
                 self._waiting.appendleft(job)
 
     def _end(self, job: Job, state: State) -> None:
-        self._running.pop(job.attempt.generation, None)
+        self._running.pop(job, None)
         job.end(state)
         self._on_end(job)
-
-
-class _Prefills:
-    """Prefills one prompt after the other in a thread of its own, of the client who has waited longest for a turn."""
-
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="prefill")
-        self._lock = threading.Lock()
-        self._waiting: list[tuple[str, Callable[[], object], Future[object]]] = []
-        self._turns, self._served = 0, dict[str, int]()  # how many there were, and the last one of each who waits
-
-    def submit(self, client: str, work: Callable[[], object]) -> Future[object]:
-        """Queue a client's work; the future says when it is done."""
-        future: Future[object] = Future()
-        with self._lock:
-            self._waiting.append((client, work, future))
-        self._pool.submit(self._run_next)
-        return future
-
-    def _run_next(self) -> None:
-        with self._lock:
-            # `min` takes the first of equals, which has waited longest.
-            turn = min(self._waiting, key=lambda waiting: self._served.get(waiting[0], 0))
-            self._waiting.remove(turn)
-            client, work, future = turn
-            self._turns += 1
-            clients = {waiting[0] for waiting in self._waiting}
-            self._served = {name: last for name, last in self._served.items() if name in clients}
-            self._served[client] = self._turns
-        if future.set_running_or_notify_cancel():
-            try:
-                future.set_result(work())
-            except Exception as error:  # noqa: BLE001 - whoever waits for the future raises it
-                future.set_exception(error)
-
-    def close(self) -> None:
-        """Give up what waits, when what runs has ended."""
-        self._pool.shutdown(cancel_futures=True)
-
-
-def _start_next(generation: Generation, engine: Engine) -> None:
-    generation.open_next()
-    start(generation, engine)
-
-
-def _batch_key(job: Job) -> tuple[str, bool]:
-    return job.attempt.generation.bundle.name, job.is_apart
 
 
 def _cache_bytes(job: Job) -> int:

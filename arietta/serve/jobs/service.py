@@ -25,6 +25,7 @@ from ...generation.original import Attempts, measure_originality
 from ...generation.request import Request, midi_texts
 from ...music.notes import Notes
 from ...music.reading import ReadPiece
+from .composing.composer import JobComposer
 from .editing.meters import Meters
 from .editing.passages import describe_passage, scored_passage, stored_edit
 from .editing.revisions import Revisions, Version
@@ -58,7 +59,6 @@ class Order:
     """A request for a piece and what shall become of it.
 
     Where it is for a passage, `verb` says how that is written, and `given` is the id of the stored piece that it is of.
-
     `model` is the default one if None, and `name` the piece's title. `continues` is the id of the stored piece that the
     prompt comes from. With `original` the piece is composed again while it overlaps the training music more than human
     works overlap each other. Of all pieces ordered together, `best` are marked as the best.
@@ -78,12 +78,20 @@ class Service:
     """The models, the jobs and the history of a server; `open` it before use."""
 
     def __init__(
-        self, models: Models, history: History, limits: Limits, *, is_stopping: Callable[[], bool] = lambda: False
+        self,
+        models: Models,
+        history: History,
+        limits: Limits,
+        *,
+        is_stopping: Callable[[], bool] = lambda: False,
+        composer: JobComposer | None = None,
     ) -> None:
         self.models, self.history, self.limits = models, history, limits
         self.revisions, self.meters = Revisions(history, limits), Meters(history)
         self.notifier, self.metrics = Notifier(), Metrics()
-        self.scheduler = Scheduler(limits, self.notifier, self.metrics, on_end=self._on_end, is_stopping=is_stopping)
+        self.scheduler = Scheduler(
+            limits, self.notifier.notify, self.metrics, on_end=self._on_end, is_stopping=is_stopping, composer=composer
+        )
         self.metrics.watch(lambda: self.scheduler.counts)
         self._jobs: dict[str, Job] = {}  # those to be stored, until they are
         self._ended: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
@@ -349,7 +357,7 @@ class Service:
             request = Request.from_description(asked, given, edit, self.meters.find(record.id))
             order = Order(request, bundle.name, original=ORIGINAL in asked)
             job = self._job(order, "", key=record.id)
-        except (AriettaError, LookupError, TypeError, ValueError) as error:  # a damaged row has anything, or nothing
+        except (AriettaError, AttributeError, LookupError, TypeError, ValueError) as error:  # a row may be damaged
             reason = f"the server stopped before the piece was done, and cannot go on: {error}"
             try:
                 self.history.end(record.id, State.INTERRUPTED, JobOutcome(problem=problem_json(409, reason)))
@@ -365,8 +373,7 @@ def _current(record: Record, job: Job | None) -> Record:
     """Add to a record what only memory knows of a piece under way."""
     if job is None or record.state is not State.WAITING:
         return record
-    state = State.WAITING if job.started is None else State.COMPOSING
-    return replace(record, state=state, outcome=JobOutcome(timing=job.timing()))
+    return replace(record, state=job.standing, outcome=JobOutcome(timing=job.timing()))
 
 
 def _record(order: Order, job: Job, first_key: str) -> Record:
@@ -376,8 +383,7 @@ def _record(order: Order, job: Job, first_key: str) -> Record:
     asked = description | ({} if order.continues is None else {"continues": order.continues})
     if order.verb is not None or request.edit is not None:
         asked |= {"verb": order.verb, "given": order.given, ORDER: first_key}
-    if request.edit is not None:
-        asked |= describe_passage(request.edit)
+        asked |= {} if request.edit is None else describe_passage(request.edit)
     if order.original:
         asked[ORIGINAL] = True
     if order.best is not None:

@@ -40,7 +40,7 @@ def staged(limits: Limits | None = None, is_stopping: Callable[[], bool] = lambd
     def end(job: Job) -> None:
         job.is_over = True
 
-    scheduler = Scheduler(limits or Limits(), Notifier(), Metrics(), on_end=end, is_stopping=is_stopping)
+    scheduler = Scheduler(limits or Limits(), Notifier().notify, Metrics(), on_end=end, is_stopping=is_stopping)
     scheduler.open()
     yield scheduler
     scheduler.close()
@@ -220,7 +220,7 @@ def test_clients_take_turns_in_having_their_prompts_heard_and_who_leaves_is_not_
         heard.append(generation.request.seed)
         start(generation, engine)
 
-    monkeypatch.setattr("arietta.serve.jobs.scheduler.start", start_and_tell)
+    monkeypatch.setattr("arietta.serve.jobs.composing.batches.start", start_and_tell)
     many = [job(tiny_engine, "much", notes=3, seed=seed, prompt=first(waltz, 7)) for seed in range(4)]
     one = job(tiny_engine, "little", notes=3, seed=9, prompt=first(waltz, 5))
     with staged() as scheduler:

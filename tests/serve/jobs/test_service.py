@@ -138,7 +138,7 @@ def test_a_piece_whose_weights_have_changed_is_interrupted_with_a_problem(
 def test_a_failure_is_stored_as_a_problem_that_gives_nothing_away(
     models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("arietta.serve.jobs.scheduler.Batch.step", lambda self: 1 / 0)
+    monkeypatch.setattr("arietta.serve.jobs.composing.batches.Batch.step", lambda self: 1 / 0)
     with opened(models, tmp_path) as service:
         (record,) = finish(service, Request(notes=5))
     assert (record.state, record.outcome.problem) == (State.FAILED, problem_json(500, SERVER_FAILURE))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from arietta.generation.loop import generate
@@ -21,7 +22,7 @@ from arietta.music.midi import midi_bytes
 from arietta.music.notes import Notes, first
 from arietta.serve.jobs.models import Models
 from tests.serve.routes.test_pieces import as_json
-from tests.support.servers import PATIENCE, ask, composed, events, look, problem, served, serving, until
+from tests.support.servers import PATIENCE, Server, ask, composed, events, look, problem, served, serving, until
 
 KILLS = 20
 LENGTHS = (3, 12, 40, 90, 400)
@@ -174,3 +175,39 @@ def test_a_damaged_row_costs_itself_and_not_the_list(models: Models, tmp_path: P
             assert [piece["id"] for piece in pieces] == [sound["id"]]
             problem(client.get(damaged["links"]["self"]), 404)
         assert client.get("/readyz").status_code == 200
+
+
+@pytest.mark.posix
+def test_a_worker_killed_under_load_loses_nothing_and_its_streams_go_on(tiny_bundle: Path, tmp_path: Path) -> None:
+    words = ("--model", str(tiny_bundle), "--workers", "2")
+    with (
+        served(tmp_path, *words) as server,
+        httpx.Client(base_url=server.address, timeout=PATIENCE) as client,
+        ThreadPoolExecutor(6) as callers,
+    ):
+        pieces = [ask(client, notes=500, seed=seed)[0] for seed in range(6)]
+        streams = [callers.submit(lambda link=piece["links"]["events"]: client.get(link).text) for piece in pieces]
+        until(lambda: all(look(client, piece)["progress"]["done"] > 20 for piece in pieces))
+        workers = workers_of(server)
+        workers[0].kill()
+        listened = [music_of(stream.result(PATIENCE)) for stream in streams]
+        engine = load_engine(load_bundle(tiny_bundle))
+        for piece, music in zip(pieces, listened, strict=True):
+            assert music == music_of(client.get(piece["links"]["events"]).text)
+            take = generate(Request(notes=500, seed=piece["request"]["seed"]), engine)
+            file = midi_bytes(take.notes, title=take.title, texts=take.texts())
+            assert client.get(piece["links"]["mid"]).content == file
+        workers += workers_of(server)
+        server.kill()
+        until(lambda: not any(worker.is_running() for worker in workers))
+
+
+def music_of(text: str) -> list[Any]:
+    """The numbered events of a stream: a live one has others between, which say how far the piece is."""
+    return [event for event in events(text) if event[0] is not None]
+
+
+def workers_of(server: Server) -> list[psutil.Process]:
+    """The processes that compose for a server: multiprocessing has a helper of its own beside them."""
+    children = psutil.Process(server.process.pid).children()
+    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]

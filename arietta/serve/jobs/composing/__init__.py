@@ -1,0 +1,1 @@
+"""Where the pieces of running jobs are composed: in this process (batches), or in others (workers)."""
