@@ -15,6 +15,7 @@ import errno
 import os
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,6 +32,7 @@ from .output import read_integer
 if TYPE_CHECKING:
     from ..serve.jobs.limits import Limits
     from ..serve.jobs.models import Models
+    from ..serve.jobs.service import Service
 
 LARGEST_PORT = 65_535
 MOST_WORKERS = 256
@@ -134,19 +136,12 @@ def run(arguments: argparse.Namespace) -> int:
     from ..serve.access import Access
     from ..serve.app import create_app
     from ..serve.connections import ConnectionLimits, limited_connection
-    from ..serve.jobs.composing.workers import Workers
-    from ..serve.jobs.history import History
-    from ..serve.jobs.models import Models
-    from ..serve.jobs.service import Service
     from ..serve.log import write_log
 
     # The port is opened first, so that a port that is taken is refused before models are loaded.
     with _listen(arguments.host, arguments.port) as listener:
-        models = Models(arguments.model, threads=arguments.threads)
-        history = History(arguments.data or user_data_folder())
         # When the server is told to stop, running pieces stay as they are until it starts again.
-        composer = Workers(models, arguments.workers, threads=arguments.threads or 1) if arguments.workers else None
-        service = Service(models, history, limits, is_stopping=lambda: server.should_exit, composer=composer)
+        service = _make_service(arguments, limits, lambda: server.should_exit)
         access = Access(
             key=arguments.api_key or os.environ.get(KEY_VARIABLE) or None,
             origins=tuple(arguments.allow_origin),
@@ -164,12 +159,24 @@ def run(arguments: argparse.Namespace) -> int:
             log_config=None,
         )
         server: uvicorn.Server = uvicorn.Server(config)
-        _greet(listener, models)
+        _greet(listener, service.models)
         write_log(sys.stdout)
         with suppress(KeyboardInterrupt):  # uvicorn stops in good order, then raises the signal again
             server.run(sockets=[listener])
     print("Stopped.")
     return 0
+
+
+def _make_service(arguments: argparse.Namespace, limits: Limits, is_stopping: Callable[[], bool]) -> Service:
+    from ..serve.jobs.composing.workers import Workers
+    from ..serve.jobs.history import History
+    from ..serve.jobs.models import Models
+    from ..serve.jobs.service import Service
+
+    models = Models(arguments.model, threads=arguments.threads)
+    history = History(arguments.data or user_data_folder())
+    composer = Workers(models, arguments.workers, threads=arguments.threads or 1) if arguments.workers else None
+    return Service(models, history, limits, is_stopping=is_stopping, composer=composer)
 
 
 def missing_packages() -> list[str]:
