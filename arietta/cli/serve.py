@@ -90,11 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="threads that a model composes on (default: measured when it is loaded; its notes are the same on any)",
     )
     parser.add_argument(
-        "--workers",
-        type=read_integer,
-        default=0,
-        metavar="N",
-        help="processes that compose, one for each core it may have (default 0: this process composes by itself)",
+        "--workers", type=read_integer, default=0, metavar="N", help="processes that compose (0: itself)"
     )
     parser.add_argument(
         "--api-key", metavar="KEY", help=f"ask every client for this key; ${KEY_VARIABLE} keeps it out of process lists"
