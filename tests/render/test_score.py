@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -246,3 +247,11 @@ def test_a_steady_performance_gets_the_bars_it_was_played_in() -> None:
     score = read_score(score_musicxml(notes))
     assert set(score.lengths[1:-1]) == {3}
     assert {note.start % 1 for note in score.notes} == {0}
+
+
+@pytest.mark.parametrize(("over", "bars"), [(0.004, 2), (0.15, 2), (0.7, 3)])
+def test_a_performance_that_ends_on_a_bar_line_opens_no_bar_after_it(over: float, bars: int) -> None:
+    meter = replace(meter_of(3), is_exact=False)
+    notes = Notes.of(np.arange(6) * 0.5, [0.5] * 5 + [0.5 + over], [60, 64, 67, 72, 67, 64], [64] * 6)
+    assert len(read_score(score_musicxml(notes, meter=meter)).lengths) == bars
+    assert len(read_score(score_musicxml(notes, meter=meter_of(3))).lengths) == (2 if over < 0.01 else 3)

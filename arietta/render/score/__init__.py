@@ -74,6 +74,7 @@ def _transcribe(notes: Notes, title: str, meter: Meter | None) -> tuple[str, Unw
     last = max(meter.quarters(notes.release).max(initial=0.0), float(meter.quarters(meter.signatures[-1].seconds)))
     bars = lay_out_bars(meter, int(last * LATTICE) + 4 * LATTICE + 4 * most_strikes)
     start, end = quantise_notes(notes, meter, bars, is_right)
+    end = end if meter.is_exact else _end_on_a_bar_line(notes, meter, (start, end), bars)
     bars = [bar for bar in bars if bar is bars[0] or bar.start < end.max(initial=0)]
     keys = _find_keys(notes, meter, bars)
     names = _spell_by_key(notes, start, bars, keys)
@@ -89,6 +90,16 @@ def _transcribe(notes: Notes, title: str, meter: Meter | None) -> tuple[str, Unw
     ]
     unwritten = Unwritten(all_count - len(notes), int(find_too_fast(notes, meter, start, is_right).sum()))
     return score_xml(measures, (upper_heads, lower_heads), title), unwritten
+
+
+def _end_on_a_bar_line(
+    notes: Notes, meter: Meter, spans: tuple[Positions, Positions], bars: Sequence[Bar]
+) -> Positions:
+    """Return the ends of quantised `spans`, cut at the line of a bar that only late releases open, by an eighth."""
+    start, end = spans
+    last = max((bar.start for bar in bars if bar.start < end.max(initial=0)), default=0)
+    is_opened = start.max(initial=0) < last and meter.quarters(notes.release).max() <= last / LATTICE + 0.5
+    return np.minimum(end, last) if is_opened else end
 
 
 def _find_keys(notes: Notes, meter: Meter, bars: Sequence[Bar]) -> list[Key]:
