@@ -25,6 +25,7 @@ from .table import facts, histogram, outline, table
 
 if TYPE_CHECKING:
     from ..model.bundle import Bundle
+    from ..music.meter import Meter
     from ..music.notes import Notes
 
 MOST_COMPOSERS, MOST_WORKS = 20, 10
@@ -92,7 +93,7 @@ def _tracks(text: str) -> list[int]:
 
 def _show_piece(path: Path, tracks: list[int] | None, roll: Path | None) -> None:
     from ..generation.request import read_request_text
-    from ..music.midi import read_midi, read_midi_bytes, read_midi_remarks, read_texts
+    from ..music.midi import read_meter, read_midi, read_midi_bytes, read_midi_remarks, read_texts
 
     data = read_midi_bytes(path)
     notes = read_midi(data, name=str(path), tracks=tracks)
@@ -100,6 +101,8 @@ def _show_piece(path: Path, tracks: list[int] | None, roll: Path | None) -> None
     remarks = read_midi_remarks(data, tracks=tracks)
     print(escape_name(path))
     values = _piece_facts(summarise_piece(notes)) if len(notes) else {"notes": "none"}
+    if (meter := read_meter(data)) and len(notes):
+        values["bars"] = _bars(meter, notes)
     print(facts(values | ({"as read": " ".join(remarks)} if remarks else {})))
     if len(notes):
         print("\nnotes by pitch (C4 is middle C)")
@@ -113,6 +116,16 @@ def _show_piece(path: Path, tracks: list[int] | None, roll: Path | None) -> None
     if roll:
         _draw(roll, notes, escape_name(path.stem), request)
         print(f"\npiano roll in {escape_name(roll)}")
+
+
+def _bars(meter: Meter, notes: Notes) -> str:
+    """Say which bars a file has: how many, of which metre at first, and how fast on average."""
+    first, *others = meter.signatures
+    begin, end = meter.tempos[0].seconds, notes.seconds
+    more = f", then {len(others)} other time signature{'s' if len(others) > 1 else ''}" if others else ""
+    tempo = 60 * float(meter.quarters(end)) / (end - begin) if end > begin else 60 / meter.tempos[0].quarter
+    count = len(meter.bar_lines(float(notes.onset.max()))) - 1
+    return f"{max(count, 1):,} in {first.beats}/{first.unit}{more}; {tempo:.0f} quarter notes a minute on average"
 
 
 def _as_typed(request: Mapping[str, Any]) -> dict[str, Any]:

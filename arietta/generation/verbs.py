@@ -327,7 +327,8 @@ def _settings(
     """The engine, the seed and the listener that a verb was asked to use, and the rest of its requests."""
     transposed, meter = wishes.pop("transposed", None), wishes.pop("meter", None)
     if unknown := set(wishes) - {"density", "loudness", "key"}:
-        raise TypeError(f"no verb has an argument {sorted(unknown)[0]!r}")
+        known = "style, guidance, seed, model, progress, density, loudness, key and transpose"
+        raise TypeError(f"verbs have no argument {sorted(unknown)[0]!r}; all have {known}")
     require(getattr(model, "bundle", model), (str, Path, NoneType, Bundle), "model is a name, a folder or an engine")
     engine = (
         shared_engine(None if model is None else str(model))

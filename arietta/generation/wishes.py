@@ -143,7 +143,7 @@ def _read_key(text: str) -> str:
     """Return a key by the name that models know it by: of C sharp, D flat; of Db, D flat."""
     match = re.fullmatch(r"([a-g])[ -]?(b|♭|flat|#|♯|sharp)?[ -]?(major|minor|maj|min|m)?", text.lower())
     if match is None:
-        raise RequestError(f"{text[:40]!r} is no key, such as C minor, E flat major or F# minor")
+        raise RequestError(f"{text[:40]!r} is no key; keys have English names: C minor, E flat major, B flat, F# minor")
     letter, sign, mode = match.groups()
     if mode is None and text[0].islower():
         raise RequestError(f"{text[:40]!r} may mean {text.upper()[0]}{text[1:]} major or minor: say which")

@@ -15,6 +15,7 @@ from arietta.codecs.note import NoteCodec
 from arietta.corpus.store import StoreWriter
 from arietta.model import bundle
 from arietta.model.config import ModelConfig, style_conditions
+from arietta.music.meter import Meter, Tempo, TimeSignature
 from arietta.music.midi import write_midi
 from arietta.music.notes import Notes
 from arietta.render.roll import roll_svg
@@ -273,3 +274,13 @@ def test_what_was_wished_for_is_shown_as_it_is_typed(
     write_midi(tmp_path / "a.mid", Notes.of([0.0], [1.0], [60], [64]), texts=texts)
     assert main(["inspect", str(tmp_path / "a.mid")]) == 0
     assert shown in capsys.readouterr().out
+
+
+def test_the_bars_of_a_file_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    meter = Meter((TimeSignature(0, 3, 4), TimeSignature(4.0, 2, 4)), (Tempo(0, 2 / 3),))
+    notes = Notes.of([0.5 * n for n in range(12)], [0.4] * 12, [60] * 12, [64] * 12)
+    write_midi(tmp_path / "waltz.mid", notes, grid=meter)
+    told = value(shown(capsys, tmp_path / "waltz.mid"), "bars")
+    assert told == "4 in 3/4, then 1 other time signature; 90 quarter notes a minute on average"
+    write_midi(tmp_path / "free.mid", notes)
+    assert "bars" not in shown(capsys, tmp_path / "free.mid")
