@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 LARGEST_PORT = 65_535
 MOST_WORKERS = 256
+SWITCH_SECONDS = 0.001  # Python's own is five times as long; see `listeners` of benchmarks.reliability.hostile
 GRACE_SECONDS = 10  # for answers on their way when the server stops; pieces end at once
 # What the extra `serve` installs: name of the module -> of the package.
 EXTRA = {
@@ -127,6 +128,8 @@ def run(arguments: argparse.Namespace) -> int:
     limits = _check(arguments)
     # What its processes load comes from where it is installed, never from the folder in which it is started.
     os.environ["PYTHONSAFEPATH"] = "1"
+    # Composing takes Python's lock back several times a step, and waits so long for each while many are answered.
+    sys.setswitchinterval(SWITCH_SECONDS)
     import uvicorn
 
     from ..serve.access import Access

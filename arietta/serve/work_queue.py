@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 from .jobs.limits import Limits
 from .jobs.scheduler import FullError, StoppingError
+from .turns import Turns
 from .workshop import PROCESSES
 
 NICENESS = 10  # of the threads: composing keeps its processor
@@ -46,8 +47,7 @@ class WorkQueue:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=_give_way)
         self._free = threads
         self._admitted: Counter[str] = Counter()
-        self._turns, self._served = 0, dict[str, int]()  # how many turns there were, and the last one of each client
-        self._waiting: dict[asyncio.Future[None], str] = {}
+        self._waiting = Turns[asyncio.Future[None]]()
         self._working: Counter[str] = Counter()  # threads that each client has
 
     @property
@@ -73,7 +73,6 @@ class WorkQueue:
             self._admitted[client] -= 1
             if not self._admitted[client]:  # addresses are many
                 del self._admitted[client]
-                self._served.pop(client, None)
 
     async def run(self, client: str, work: Callable[[], Result]) -> Result:
         """Return what `work` returns; raises FullError where too much is under way, StoppingError before it begins."""
@@ -90,13 +89,13 @@ class WorkQueue:
         """Return what `work` returns, for a client who is admitted."""
         loop = asyncio.get_running_loop()
         turn = loop.create_future()
-        self._waiting[turn] = client
+        self._waiting.add(client, turn)
         self._start_next()
         try:
             await turn
             return await loop.run_in_executor(self._pool, work)
         finally:
-            if self._waiting.pop(turn, None) is None:  # it has had its turn
+            if not self._waiting.discard(client, turn):  # it has had its turn
                 self._free += 1
                 self._working[client] -= 1
                 self._working += Counter()  # drops those who have none
@@ -104,14 +103,10 @@ class WorkQueue:
 
     def _start_next(self) -> None:
         while self._free:
-            ready = [turn for turn, client in self._waiting.items() if self._working[client] < self._most_at_once]
-            if not ready:
+            next_turn = self._waiting.pop(lambda client: self._working[client] < self._most_at_once)
+            if next_turn is None:
                 return
-            # Of those who wait, whoever was served longest ago: `min` takes the first, which has waited longest.
-            turn = min(ready, key=lambda waiting: self._served.get(self._waiting[waiting], 0))
-            client = self._waiting.pop(turn)
-            self._turns += 1
-            self._served[client] = self._turns
+            client, turn = next_turn
             self._working[client] += 1
             self._free -= 1
             if not turn.done():

@@ -28,6 +28,7 @@ from ..access import Access
 from ..jobs.limits import Limits
 from ..jobs.metrics import Metrics
 from ..jobs.problem import SERVER_FAILURE
+from ..turns import Turns
 from .problems import RETRY_SECONDS, problem_response
 
 CLIENT_LEFT = 499  # in the log, as nginx has it: nobody is there to be answered
@@ -36,6 +37,7 @@ MOST_GUESSES, GUESS_SECONDS = 4, 1.0  # wrong keys of a client at once, and how 
 CONTENT_POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 # How much, and how long, a refused client may go on sending: it reads its answer only when it has sent all.
 LINGER_BYTES, LINGER_SECONDS = 64 << 20, 5.0
+AT_ONCE = 4  # requests that enter each time that the event loop comes round; each takes a millisecond or two
 requests_log = logging.getLogger("arietta.requests")
 
 
@@ -88,6 +90,37 @@ class RequestLogMiddleware:
             requests_log.info(json.dumps(line))
 
 
+class _Entrance:
+    """Lets requests in a few at a time, clients in turn: a thousand at once keep nobody else's waiting.
+
+    Otherwise all of them would go on whenever the event loop comes round, and each such round would take a second.
+    """
+
+    def __init__(self) -> None:
+        self._waiting = Turns[asyncio.Future[None]]()
+        self._is_coming = False
+
+    async def enter(self, client: str) -> None:
+        """Wait for a client's turn."""
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.add(client, turn)
+        self._come_round()
+        await turn
+
+    def _come_round(self) -> None:
+        if self._waiting and not self._is_coming:
+            self._is_coming = True
+            asyncio.get_running_loop().call_soon(self._let_in)
+
+    def _let_in(self) -> None:
+        self._is_coming = False
+        for _ in range(AT_ONCE):
+            next_turn = self._waiting.pop()
+            if next_turn is not None and not next_turn[1].done():  # a client may have left meanwhile
+                next_turn[1].set_result(None)
+        self._come_round()
+
+
 class AccessMiddleware:
     """Refuses requests under another name, without the key, of other sites' pages, with too large or slow a body.
 
@@ -98,6 +131,7 @@ class AccessMiddleware:
         self._app, self._limits, self._access = app, limits, access
         self._guesses: Counter[str] = Counter()  # of wrong keys that are being answered, by client
         self._bodies: set[_Body] = set()  # of the requests that are being answered
+        self._entrance = _Entrance()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -109,6 +143,7 @@ class AccessMiddleware:
             await _drain(receive)
             await refusal(scope, receive, send)
             return
+        await self._entrance.enter(client_of(scope))
         body = _Body(receive, self._limits, others=self._bodies)
         self._bodies.add(body)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import socket
 import time
@@ -12,10 +13,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from arietta.serve.access import Access
 from arietta.serve.jobs.limits import Limits
 from arietta.serve.jobs.models import Models
+from arietta.serve.routes.middleware import AccessMiddleware
 from tests.support.servers import problem, serving, until
 
 KEY = "clé de sol"
@@ -265,3 +268,26 @@ def test_the_document_says_how_the_key_is_sent(locked: httpx.Client, server: htt
     document = locked.get("/openapi.json", headers={"X-API-Key": KEY.encode()}).json()
     assert {way for ways in document["security"] for way in ways} == set(document["components"]["securitySchemes"])
     assert "security" not in server.get("/openapi.json").json()
+
+
+def test_of_very_many_requests_at_once_a_few_enter_at_a_time_and_clients_in_turn() -> None:
+    entered: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        entered.append(scope["client"][0])
+
+    async def scene() -> None:
+        middleware = AccessMiddleware(app, Limits(), Access())
+
+        def request(client: str) -> asyncio.Task[None]:
+            scope = {"type": "http", "path": "/", "method": "GET", "headers": [], "client": (client, 1)}
+            return asyncio.ensure_future(middleware(scope, None, None))  # type: ignore[arg-type]
+
+        requests = [request("many") for _ in range(1_000)]
+        requests.append(request("one"))
+        await asyncio.sleep(0)
+        requests[1].cancel()  # this client has left while it waited
+        await asyncio.gather(*requests, return_exceptions=True)
+
+    asyncio.run(scene())
+    assert entered.count("many") == 999 and entered.index("one") <= 4

@@ -17,6 +17,7 @@ from functools import partial
 from ....generation.batch import Batch
 from ....generation.loop import Generation, start
 from ....model.engine import Engine
+from ...turns import Turns
 from ..event_log import Event
 from ..job import Job
 from .composer import Step
@@ -111,32 +112,26 @@ def step_of(job: Job, events: Sequence[Event]) -> Step:
 
 
 class _Prefills:
-    """Prefills one prompt after the other in a thread of its own, of the client who has waited longest for a turn."""
+    """Prefills one prompt after the other in a thread of its own, clients in turn."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="prefill")
         self._lock = threading.Lock()
-        self._waiting: list[tuple[str, Callable[[], object], Future[object]]] = []
-        self._turns, self._served = 0, dict[str, int]()  # how many there were, and the last one of each who waits
+        self._waiting = Turns[tuple[Callable[[], object], Future[object]]]()
 
     def submit(self, client: str, work: Callable[[], object]) -> Future[object]:
         """Queue a client's work; the future says when it is done."""
         future: Future[object] = Future()
         with self._lock:
-            self._waiting.append((client, work, future))
+            self._waiting.add(client, (work, future))
         self._pool.submit(self._run_next)
         return future
 
     def _run_next(self) -> None:
         with self._lock:
-            # `min` takes the first of equals, which has waited longest.
-            turn = min(self._waiting, key=lambda waiting: self._served.get(waiting[0], 0))
-            self._waiting.remove(turn)
-            client, work, future = turn
-            self._turns += 1
-            clients = {waiting[0] for waiting in self._waiting}
-            self._served = {name: last for name, last in self._served.items() if name in clients}
-            self._served[client] = self._turns
+            turn = self._waiting.pop()
+        assert turn is not None  # one is run for each that was added
+        work, future = turn[1]
         if future.set_running_or_notify_cancel():
             try:
                 future.set_result(work())
