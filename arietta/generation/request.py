@@ -30,7 +30,7 @@ from ..names import fold_name, same_name
 from ..untrusted import parse_object
 from .parts import split_passage
 from .passage import Edit
-from .scores.performance import Performance
+from .scores.performance import Performance, has_touch
 from .scores.pulse import Fit, Pulse
 from .wishes import Wishes, describe_wishes, read_wishes
 
@@ -160,7 +160,7 @@ class Request:
             style = defaults.draw_composer(self.seed) or style
         guidance = defaults.guidance.get(composer_of(style, bundle))
         usual = replace(defaults.sampling, **({} if guidance is None else {"guidance": guidance}))
-        is_played = isinstance(self.edit, Performance)
+        is_played = isinstance(self.edit, Performance) and has_touch(bundle)
         if is_played:
             usual = replace(defaults.in_performances(usual, bundle.sampled_fields), guidance=1.0)
         if self.wishes:
