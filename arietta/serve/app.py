@@ -25,7 +25,7 @@ from .jobs.service import Service
 from .routes import docs, events, files, midi, pieces, problems, reports, schemas, studio, system
 from .routes.editing import meters, revisions, uploads
 from .routes.middleware import AccessMiddleware, RequestLogMiddleware
-from .routes.views import music
+from .routes.views import music, score
 from .work_queue import WorkQueues
 from .workshop import Workshop
 
@@ -62,7 +62,7 @@ def create_app(service: Service, access: Access | None = None) -> FastAPI:
     # The order matters: /v1/pieces/{id}.mid would match /v1/pieces/{id} too, and the first that matches answers.
     routers = (system.router, files.files_router(), reports.router, events.router, pieces.router, midi.router)
     app.state.routes = list[BaseRoute]()
-    for router in (*routers, meters.router, revisions.router, uploads.router, docs.router, studio.router):
+    for router in (*routers, meters.router, score.router, revisions.router, uploads.router, docs.router, studio.router):
         _answer_head(router)
         app.include_router(router)
         app.state.routes += router.routes

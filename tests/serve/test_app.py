@@ -27,6 +27,7 @@ PATHS = {
     "/v1/pieces/{id}/stop",
     "/v1/pieces/{id}/meter",
     "/v1/pieces/{id}/revisions",
+    "/v1/pieces/{id}/score",
     "/v1/pieces/{id}/revisions/{number}",
     "/v1/prompts",
     "/v1/uploads",

@@ -72,6 +72,19 @@ export const preparePrompt = (wanted) => request("/v1/prompts", jsonBody("POST",
 /** Store a MIDI file as a piece that is done. */
 export const uploadFile = (file, name) => json(`/v1/uploads?${new URLSearchParams({ name })}`, { method: "POST", body: file, headers: { "Content-Type": "audio/midi" } });
 
+const meterOf = (id) => `/v1/pieces/${encodeURIComponent(id)}/meter`;
+
+/** The metre of a piece with its bar lines, or null. */
+export const readMeter = (id) => json(meterOf(id));
+
+/** Correct the bars of a piece, or those found in it: {beats: "double" or "half", downbeat: beats later}. */
+export const correctMeter = (id, correction) => json(meterOf(id), jsonBody("POST", correction));
+
+export const forgetMeter = (id) => request(meterOf(id), { method: "DELETE" });
+
+/** The score of a piece: {pages, moments}. */
+export const readScore = (id) => json(`/v1/pieces/${encodeURIComponent(id)}/score`);
+
 const revisionsOf = (id) => `/v1/pieces/${encodeURIComponent(id)}/revisions`;
 
 function matching(version, options) {

@@ -22,7 +22,9 @@ import { startTheme } from "./page/theme.js";
 import { Curve } from "./passage/curve.js";
 import { PassagePanel } from "./passage/panel.js";
 import { PassageTakes } from "./passage/takes.js";
+import { Bars } from "./score/bars.js";
 import { RollView } from "./score/roll_view.js";
+import { ScoreView } from "./score/score_view.js";
 import { Transport } from "./score/transport.js";
 import { AudioOutput } from "./sound/output.js";
 import { Player } from "./sound/player.js";
@@ -54,11 +56,23 @@ const passagePanel = new PassagePanel(editor, passageTakes, {
   settings: () => ({ ...form.passageSettings(), ...curve.wishes(), style: session.current.piece.request.style ?? "any" }),
   position: () => player.position,
 });
+const scoreView = new ScoreView(
+  { toggle: byId("score-toggle"), panel: byId("score"), page: byId("score-page"), text: byId("score-text") },
+  { save: () => editor.save(), onSeek: (time) => player.seek(time) },
+);
+const barButtons = Object.fromEntries(["find", "double", "half", "earlier", "later", "forget"].map((name) => [name, byId(`bars-${name}`)]));
+const bars = new Bars(barButtons, byId("bars-text"), (lines, isNews) => { rollView.barLines = lines; if (isNews) scoreView.refresh(); });
+let savedHead = null; // the version of the piece that the score was made of
+editor.addEventListener("change", () => {
+  const head = editor.tree?.head ?? null;
+  if (head !== savedHead) scoreView.refresh();
+  savedHead = head;
+});
 new Versions(editor);
 startCommands(editor);
 const session = new Session(player, {
   onChoose: () => { passageTakes.leave(); transport.forgetLoop(); rollView.follow(); goOnFrom(null); },
-  onShow: () => { form.allowContinuing(Boolean(session.current?.isDone)); editor.open(session.current); },
+  onShow: () => { const key = session.current?.isDone ? session.current.id : null; bars.open(key); scoreView.open(key); form.allowContinuing(Boolean(session.current?.isDone)); editor.open(session.current); },
 });
 const form = new RequestForm(byId("request"), { onCompose: () => composeAction.run(), onBeginning: beginWith });
 const phrasePanel = new PhrasePanel(output, () => player.pause());
@@ -103,8 +117,9 @@ async function listenFrom(time) {
 /** Choose a stretch of time with the notes in it; Loop then plays it. */
 function chooseTime(range) {
   if (editor.isComparing) return;
-  editor.chooseTime(range);
-  if (range) transport.proposeLoop(range);
+  const snapped = bars.snap(range);
+  editor.chooseTime(snapped);
+  if (snapped) transport.proposeLoop(snapped);
 }
 
 function drawFrame(now) {
@@ -113,6 +128,7 @@ function drawFrame(now) {
   transport.show(position, now);
   session.draw(now);
   rollView.draw(position);
+  scoreView.draw(position);
   curve.draw();
 }
 

@@ -11,18 +11,35 @@ export function drawPaper(pen, roll, colours) {
   pen.fillRect(0, 0, width, height);
   pen.fillStyle = colours.lane;
   for (const pitch of pitches.filter(isBlack)) pen.fillRect(gutter, roll.yOf(pitch), width, row);
-  const step = [0.5, 1, 2, 5, 10, 30, 60, 120, 300].find((seconds) => seconds * roll.scale >= 56) ?? 600;
   pen.font = `11px ${colours.font}`;
   pen.textBaseline = "middle";
-  for (let time = Math.ceil(roll.left / step) * step; roll.xOf(time) < width; time += step) {
+  for (const { time, text } of roll.barLines ? barMarks(roll, width) : timeMarks(roll, width)) {
     const x = Math.round(roll.xOf(time));
+    if (x < gutter) continue;
     pen.fillStyle = colours.line;
     pen.fillRect(x, ruler, 1, height - ruler - pedal);
     pen.fillStyle = colours.soft;
-    pen.fillText(rulerTime(time, step), x + 4, ruler / 2 + 1);
+    pen.fillText(text, x + 4, ruler / 2 + 1);
   }
   pen.fillStyle = colours.line;
   pen.fillRect(gutter, ruler - 1, width, 1);
+}
+
+/** Numbered lines of the ruler, in seconds. */
+function* timeMarks(roll, width) {
+  const step = [0.5, 1, 2, 5, 10, 30, 60, 120, 300].find((seconds) => seconds * roll.scale >= 56) ?? 600;
+  for (let time = Math.ceil(roll.left / step) * step; roll.xOf(time) < width; time += step) yield { time, text: rulerTime(time, step) };
+}
+
+/** Lines of the ruler where bars begin; where they are near to each other, some have neither line nor number. */
+export function* barMarks(roll, width) {
+  const lines = roll.barLines;
+  const length = (lines.at(-1) - lines[0]) / Math.max(1, lines.length - 1);
+  const lined = [1, 2, 4, 8, 16, 32, 64, 128].find((bars) => bars * length * roll.scale >= 8) ?? 256;
+  const numbered = [1, 2, 4, 8, 16, 32, 64, 128].find((bars) => bars * length * roll.scale >= 40) ?? 256;
+  for (let i = 0; i < lines.length && roll.xOf(lines[i]) < width; i += lined) {
+    if (lines[i] >= roll.left) yield { time: lines[i], text: i % numbered ? "" : String(i + 1) };
+  }
 }
 
 /** Frame the selected notes and those under the hand, as they will be; a bar at the beginning of each that is locked. */

@@ -32,6 +32,7 @@ export class Roll {
   selected = new Set(); // notes that are framed
   ghosts = []; // notes as they will be when the pointer lets go
   lasso = null; // {left, top, right, bottom} in pixels
+  barLines = null; // seconds at which bars begin, where they are known
   marks = []; // pedal presses and passages that are framed: {start, end}
   colourBy = "loudness"; // or "hands"
   rowZoom = 1; // how much taller rows are than where all pitches are shown

@@ -76,6 +76,12 @@ export class RollView {
     this.#redraw();
   }
 
+  /** When bars begin, which the ruler counts; null for seconds. */
+  set barLines(lines) {
+    this.#roll.barLines = lines;
+    this.#redraw();
+  }
+
   set loop(loop) {
     this.#roll.loop = loop;
     this.#redraw();

@@ -1,0 +1,95 @@
+"""Bars in the studio, found and corrected, and a score that follows the music."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from arietta.music.meter import Meter, Tempo, TimeSignature
+from arietta.music.midi import midi_bytes
+from arietta.music.notes import Notes
+from tests.support.browser import Studio, Visit, wait_until
+
+METER = Meter((TimeSignature(0.0, 3, 4),), (Tempo(0.0, 0.5),))
+
+
+def upload(studio: Studio, grid: Meter | None) -> dict[str, Any]:
+    onset = 0.5 * np.arange(48)
+    notes = Notes.of(onset, np.full(48, 0.4), 60 + np.arange(48) % 12, np.full(48, 64))
+    piece: dict[str, Any] = studio.server.post("/v1/uploads?name=waltz", content=midi_bytes(notes, grid=grid)).json()
+    return piece
+
+
+def test_bars_are_shown_corrected_and_kept_and_selections_keep_to_them(studio: Studio) -> None:
+    piece = upload(studio, METER)
+    visit = studio.visit()
+    page = visit.open(piece["links"]["page"])
+    visit.wait_for_text("#bars-text", "16 bars")
+    assert page.is_hidden("#bars-find")
+    box = page.locator("#roll").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 200, box["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 400, box["y"] + 12, steps=4)
+    page.mouse.up()
+    # Bars begin every 1.5 s, and each has three notes.
+    wait_until(lambda: (page.text_content("#selection-text") or "").startswith("6 notes selected, 0:01 to 0:04"))
+    page.click("#bars-half")
+    visit.wait_for_text("#bars-text", "8 bars")
+    page.click("#bars-later")
+    wait_until(lambda: studio.server.get(f"{piece['links']['self']}/meter").json()["signatures"][-1][0] == 1.0)
+    page.reload()
+    visit.wait_for_text("#bars-text", "bars")
+    page.click("#bars-forget")
+    visit.wait_for_text("#bars-text", "bars unknown")
+    assert studio.server.get(f"{piece['links']['self']}/meter").json() is None
+    page.click("#bars-find")
+    wait_until(lambda: studio.server.get(f"{piece['links']['self']}/meter").json() is not None)
+    visit.check()
+
+
+def test_the_score_follows_the_music_and_a_click_on_a_note_goes_there(studio: Studio) -> None:
+    pytest.importorskip("verovio")
+    piece = upload(studio, METER)
+    visit = studio.visit()
+    page = visit.open(piece["links"]["page"])
+    visit.wait_for_text("#bars-text", "16 bars")
+    page.click("#score-toggle")
+    visit.wait_for_text("#score-text", "Page 1 of")
+    page.fill("#position", "10.1")
+    wait_until(lambda: page.locator("#score .sounding").count() == 1)
+    moments = studio.server.get(f"{piece['links']['self']}/score").json()["moments"]
+    now = max((moment for moment in moments if moment["seconds"] <= 10.1), key=lambda moment: moment["seconds"])
+    assert page.locator("#score .sounding").get_attribute("id") == now["ids"][0]
+    page.locator(f"#score-page [id='{moments[2]['ids'][0]}'] use").first.dispatch_event("click")
+    wait_until(lambda: page.text_content("#time") == "0:01")
+    page.click("#score-toggle")
+    assert page.is_hidden("#score")
+    visit.check()
+
+
+def test_a_server_that_cannot_engrave_says_so(studio: Studio) -> None:
+    piece = upload(studio, None)
+    visit = studio.visit()
+    visit.expected_error = "status of 501"
+    page = visit.open(piece["links"]["page"])
+    page.route("**/score", lambda route: route.fulfill(status=501, body='{"detail": "this server cannot engrave"}'))
+    visit.wait_for_text("#bars-text", "bars unknown")
+    page.click("#score-toggle")
+    visit.wait_for_text("#score-text", "this server cannot engrave")
+
+
+def test_the_ruler_counts_bars_and_leaves_out_numbers_where_they_are_near(modules: Visit) -> None:
+    marks = modules.run(
+        """async () => {
+          const { barMarks } = await import("/static/score/paper.js");
+          const barLines = [0, 2, 4, 6, 8, 10, 12, 14, 16];
+          const roll = (scale, left) => ({ barLines, scale, left, xOf: (time) => (time - left) * scale });
+          const marks = [[...barMarks(roll(50, 3), 260)], [...barMarks(roll(10, 0), 1000)]];
+          return marks.map((all) => all.map(({ time, text }) => [time, text]));
+        }"""
+    )
+    assert marks[0] == [[4, "3"], [6, "4"], [8, "5"]]
+    assert [text for _, text in marks[1]] == ["1", "", "3", "", "5", "", "7", "", "9"]
