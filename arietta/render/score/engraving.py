@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -53,14 +53,26 @@ def engrave(text: str) -> bytes:
     Raises RequestError where verovio is not installed, or cannot read the score.
     """
     try:
+        toolkit = lay_out_score(text, PAGE)
+    except ImportError as error:
+        raise RequestError(str(error)) from error
+    return pdf([_operators(toolkit.renderToSVG(page + 1)) for page in range(toolkit.getPageCount())])
+
+
+def lay_out_score(text: str, options: Mapping[str, Any]) -> Any:
+    """Let verovio lay out MusicXML, and return its toolkit, which renders pages.
+
+    Raises ImportError, with what to install, where verovio is missing, and RequestError where it cannot read the score.
+    """
+    try:
         import verovio
     except ImportError as error:
-        raise RequestError(f"an engraved score needs the package verovio: {install_command('score')}") from error
+        raise ImportError(f"an engraved score needs the package verovio: {install_command('score')}") from error
     toolkit: Any = verovio.toolkit()
-    toolkit.setOptions(PAGE)
+    toolkit.setOptions(dict(options))
     if not toolkit.loadData(text):
         raise RequestError("verovio cannot read the score")
-    return pdf([_operators(toolkit.renderToSVG(page + 1)) for page in range(toolkit.getPageCount())])
+    return toolkit
 
 
 def pdf(contents: Sequence[str]) -> bytes:

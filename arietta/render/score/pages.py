@@ -18,10 +18,10 @@ from ...errors import RequestError
 from ...music.beats import find_meter
 from ...music.meter import LATTICE, Meter, lay_out_bars
 from ...music.notes import Notes
-from ...program import install_command
 from . import score_musicxml
+from .engraving import lay_out_score
 
-PAGE = {
+FOLLOWED_PAGE = {
     "pageWidth": 2100,
     "pageHeight": 1400,
     "scale": 40,
@@ -60,17 +60,10 @@ def score_pages(notes: Notes, *, title: str = "", meter: Meter | None = None) ->
     Raises ImportError where verovio is not installed, and RequestError for a piece without notes, or one that verovio
     cannot read.
     """
-    try:
-        import verovio
-    except ImportError as error:
-        raise ImportError(f"scores need the package verovio: {install_command('score')}") from error
     if not len(notes):
         raise RequestError("there are no notes to be engraved")
     meter = meter or find_meter(notes)
-    toolkit: Any = verovio.toolkit()
-    toolkit.setOptions(PAGE)
-    if not toolkit.loadData(score_musicxml(notes, title=title, meter=meter)):
-        raise RequestError("verovio cannot read the score")
+    toolkit = lay_out_score(score_musicxml(notes, title=title, meter=meter), FOLLOWED_PAGE)
     svgs = [toolkit.renderToSVG(page + 1) for page in range(toolkit.getPageCount())]
     pages = tuple(_STYLE_OF_ONE.sub("", _STYLE.sub("", svg)) for svg in svgs)
     page_of = {name: number for number, page in enumerate(pages) for name in _ID.findall(page)}

@@ -47,7 +47,7 @@ def test_without_verovio_and_without_notes_a_sentence_says_so(monkeypatch: pytes
 
     with monkeypatch.context() as patch:
         patch.setattr(builtins, "__import__", refuse)
-        with pytest.raises(ImportError, match="scores need the package verovio"):
+        with pytest.raises(ImportError, match="needs the package verovio"):
             score_pages(waltz())
     pytest.importorskip("verovio")
     with pytest.raises(RequestError, match="no notes to be engraved"):
