@@ -1,6 +1,7 @@
 # Nothing is installed twice: a stamp in .venv records each set of packages until pyproject.toml changes.
 #
 #   NOTES=500                 how many notes `make run` composes
+#   CLUSTER_TESTS=""          all tests of `make cluster`, which by itself tries the most telling ones
 #   MAESTRO=/path/to/maestro  the corpus with which `make bench` measures ingest too
 #   PYTHON=/path/to/python    the Python that .venv is made with, 3.11 or newer
 #   PIP_FLAGS="..."           passed to pip: on a machine without a GPU, --extra-index-url with
@@ -9,19 +10,20 @@
 VENV := .venv
 BIN := $(VENV)/bin
 NOTES ?= 300
+CLUSTER_TESTS ?= (lost and not stores) or loses or judged
 MAESTRO ?=
 PYTHON ?=
 PIP_FLAGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test coverage check fix bench guard dist site clean
+.PHONY: help run serve test cluster coverage check fix bench guard dist site clean
 .DELETE_ON_ERROR:
 
 help: ## list these targets and variables
 	@echo "Arietta composes expressive piano music as MIDI."
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@awk '/^#   / { print substr($$0, 2) } /^VENV/ { exit }' Makefile
 
@@ -33,6 +35,9 @@ serve: $(VENV)/.with-serve ## serve the studio and the HTTP interface on this ma
 
 test: $(VENV)/.with-test ## install what the tests need (torch too) and run them all, a file on each core
 	@$(BIN)/python -m pytest -n logical --dist loadfile
+
+cluster: $(VENV)-cluster/.made ## try work on many machines, with Ray in an environment beside .venv, in a minute or two
+	@$(VENV)-cluster/bin/python -m pytest -q tests/cluster -k "$(CLUSTER_TESTS)"
 
 coverage: $(VENV)/.with-coverage ## measure what the tests run, in half an hour; fail below 98 % of lines, 94 % of branches
 	@$(BIN)/python -m coverage erase
@@ -66,7 +71,7 @@ site: $(VENV)/.with-docs ## build the documents as a site into site/, warnings a
 	@$(BIN)/python -m mkdocs build --strict --quiet
 
 clean: ## remove .venv and the files of tools; pieces, corpora and runs stay
-	@rm -rf $(VENV) .coverage* coverage.json build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(VENV)-cluster .coverage* coverage.json build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find arietta tests benchmarks release -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp for each set of extras.
@@ -90,6 +95,15 @@ $(VENV)/.with-bench: SIZE := about 1.2 GB, with torch for the CPU
 $(VENV)/.with-%: pyproject.toml | $(VENV)/.made
 	@echo "Installing into $(VENV): $* ($(SIZE))"
 	@$(BIN)/python -m pip install --quiet $(PIP_FLAGS) --editable '.$(EXTRAS)'
+	@touch $@
+
+# Ray beside what the tests need: it sees the packages of .venv, and adds its own 250 MB to none of them.
+$(VENV)-cluster/.made: pyproject.toml $(VENV)/.with-test
+	@echo "Installing into $(VENV)-cluster: Ray (about 250 MB)"
+	@$(BIN)/python -m venv $(VENV)-cluster
+	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	  >"$$($(VENV)-cluster/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/arietta.pth"
+	@$(VENV)-cluster/bin/python -m pip install --quiet $(PIP_FLAGS) --editable '.[cluster]'
 	@touch $@
 
 $(VENV)/.made:
