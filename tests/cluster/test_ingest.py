@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import threading
 from collections.abc import Sequence
@@ -98,6 +99,27 @@ def test_a_run_that_was_ended_goes_on_from_what_was_read(music: Path, cluster: A
     assert [path.name for path in tmp_path.iterdir()] == ["corpus.parts"]
     ingest_on_cluster(folders, tmp_path / "corpus", CONFIG, cluster.address, lambda count, total: seen.append(count))
     assert seen[0] >= 10
+    assert_same_corpus(tmp_path / "corpus", music / "corpus")
+
+
+@pytest.mark.usefixtures("small_shares")
+def test_a_store_that_vanishes_half_way_is_told_and_the_run_goes_on_when_it_is_back(
+    music: Path, cluster: Any, tmp_path: Path
+) -> None:
+    from arietta.cluster.ingest import ingest_on_cluster
+
+    shutil.copytree(music / "midi", tmp_path / "midi")
+    names = [(tmp_path / "midi").as_uri(), (music / "maestro").as_uri()]
+
+    def progress(count: int, total: int) -> None:
+        if count >= 10 and (tmp_path / "midi").exists():
+            (tmp_path / "midi").rename(tmp_path / "away")
+
+    with pytest.raises(CorpusError, match="the store does not give it"):
+        ingest_on_cluster(names, tmp_path / "corpus", CONFIG, cluster.address, progress)
+    assert not (tmp_path / "corpus").exists()
+    (tmp_path / "away").rename(tmp_path / "midi")
+    ingest_on_cluster(names, tmp_path / "corpus", CONFIG, cluster.address)
     assert_same_corpus(tmp_path / "corpus", music / "corpus")
 
 

@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("fsspec", reason="needs fsspec: pip install '.[cluster]'")
 
+from arietta.cluster import stores
 from arietta.cluster.stores import copy_file, fetch_tables, is_store, list_store
 from arietta.corpus.labels import read_maestro_table
 from arietta.corpus.reader import find_files
@@ -58,3 +59,26 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "fsspec.core", None)
     with pytest.raises(CorpusError, match=r"needs fsspec: .*pip install"):
         list_store("s3://bucket/folder", "music")
+
+
+@pytest.mark.parametrize(
+    "error", [PermissionError("Forbidden"), OSError("Unable to locate credentials"), TimeoutError()], ids=repr
+)
+def test_a_store_that_does_not_let_one_in_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    class Closed:
+        def find(self, root: str, *, detail: bool) -> dict[str, object]:
+            raise error
+
+        def cat_file(self, path: str, *, start: int, end: int) -> bytes:
+            raise error
+
+    source = list_store(write(tmp_path / "a.mid", tune(1)).parent.as_uri(), "music")[0]
+    monkeypatch.setattr(stores, "_open", lambda address: (Closed(), "bucket"))
+    reason = str(error) or "TimeoutError"
+    for work in (lambda: list_store("s3://bucket", "music"), lambda: copy_file(source, tmp_path / "copy.mid")):
+        with pytest.raises(
+            CorpusError, match=rf"does not give it \({reason}\); see its name, and that this machine may"
+        ):
+            work()
