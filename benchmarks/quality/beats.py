@@ -16,6 +16,9 @@ ASAP's annotations alone, `metadata.csv` names the file of each, and notes count
 of the row, or from the beginning of the file where there is none. So does `--maestro`, for the performances of one side
 of MAESTRO's split; the mean then has its 95 % interval, from 10,000 resamplings of the pieces.
 
+With `--maestro` the bar lines of the metre that is found are held against the annotated downbeats in the same way;
+"bars right" is the share of performances where that F is 0.7 or more.
+
 F is the F-measure of beats within 70 ms (Davies, Degara and Plumbley 2009, "Evaluation methods for musical audio beat
 tracking algorithms"). "At any level" takes the best of the known beats, twice or three times as many, or every second
 or third of them: a finder may tap eighths where a score counts quarters.
@@ -32,13 +35,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from arietta.music.beats import find_beats
+from arietta.music.beats import find_beats, find_meter
 from arietta.music.meter import LATTICE, Meter, lay_out_bars
 from arietta.music.midi import read_meter, read_midi
 from arietta.music.notes import Notes, crop
 from benchmarks.shared.report import commit, seconds
 
 TOLERANCE = 0.07  # seconds (Davies, Degara and Plumbley 2009)
+BARS_RIGHT = 0.7  # F of downbeats from which a musician would say that the bars are right
 SCORE = "midi_score.mid"  # beside performances in the ASAP data set
 Times = NDArray[np.float64]
 
@@ -51,16 +55,19 @@ def main() -> int:
     parser.add_argument("--split", default="test", help="a side of MAESTRO's split (default: %(default)s)")
     options = parser.parse_args()
     if options.maestro:
-        pieces = maestro_performances(options.paths[0], options.maestro, options.split)
-        figures = [compare(*piece, options.first) for piece in pieces]
+        figures = [
+            compare(name, notes, known, options.first) | compare_bars(notes, downbeats)
+            for name, notes, known, downbeats in annotated_performances(
+                options.paths[0], options.maestro, options.split
+            )
+        ]
     else:
         figures = [figure for path in _files(options.paths) if (figure := measure(path, options.first))]
     for figure in figures:
         print(json.dumps(figure), flush=True)
     if figures:
-        means = {
-            name: round(float(np.mean([figure[name] for figure in figures])), 3) for name in ("F", "F at any level")
-        }
+        names = ("F", "F at any level", *(("downbeats F", "bars right") if options.maestro else ()))
+        means = {name: round(float(np.mean([figure[name] for figure in figures])), 3) for name in names}
         scores = np.array([figure["F"] for figure in figures], dtype=np.float64)
         drawn = np.random.default_rng(0).choice(scores, (10_000, len(scores))).mean(axis=1)
         interval = [round(float(bound), 3) for bound in np.percentile(drawn, [2.5, 97.5])]
@@ -89,6 +96,12 @@ def measure(path: Path, most: int | None = None) -> dict[str, float | str] | Non
 
 def maestro_performances(asap: Path, maestro: Path, split: str) -> Iterator[tuple[str, Notes, Times]]:
     """Give the name, notes and known beats of ASAP's performances that are files of a side of MAESTRO's split."""
+    for name, notes, known, _ in annotated_performances(asap, maestro, split):
+        yield name, notes, known
+
+
+def annotated_performances(asap: Path, maestro: Path, split: str) -> Iterator[tuple[str, Notes, Times, Times]]:
+    """Give the name, notes, known beats and known downbeats of ASAP's performances of a side of MAESTRO's split."""
     with next(maestro.glob("maestro-*.csv")).open(encoding="utf-8") as lines:
         sides = {row["midi_filename"]: row["split"] for row in csv.DictReader(lines)}
     with (asap / "metadata.csv").open(encoding="utf-8") as lines:
@@ -101,8 +114,16 @@ def maestro_performances(asap: Path, maestro: Path, split: str) -> Iterator[tupl
         start = max(float(row["start"] or 0.5) - 0.5, 0.0)
         notes = crop(notes, start, float(row["end"]) if row["end"] else notes.seconds + 1)
         lines_of_beats = (asap / row["performance_annotations"]).read_text().splitlines()
-        known = np.array([float(line.split()[0]) for line in lines_of_beats if line.strip()])
-        yield row["midi_performance"].removesuffix(".mid"), notes, known
+        marks = [line.split() for line in lines_of_beats if line.strip()]
+        known = np.array([float(mark[0]) for mark in marks])
+        downbeats = np.array([float(mark[0]) for mark in marks if mark[-1].startswith("db")])
+        yield row["midi_performance"].removesuffix(".mid"), notes, known, downbeats
+
+
+def compare_bars(notes: Notes, known: Times) -> dict[str, float | str]:
+    """Hold the bar lines of the metre that is found against known downbeats; bars are right from F = 0.7 on."""
+    score = f_measure(find_meter(notes).bar_lines(float(notes.onset.max())), known)
+    return {"downbeats F": round(score, 3), "bars right": float(score >= BARS_RIGHT)}
 
 
 def compare(name: str, notes: Notes, known: Times, most: int | None = None) -> dict[str, float | str]:

@@ -128,3 +128,13 @@ def test_performances_of_a_side_of_maestro_count_from_half_a_second_before_their
     assert name == "x/Player01M"
     assert notes.onset.tolist() == pytest.approx([0.5, 1.0])
     assert known.tolist() == BEATS.tolist()
+    [(*_, downbeats)] = bench.annotated_performances(data, maestro, "test")
+    assert downbeats.tolist() == BEATS[::2].tolist()
+
+
+def test_bars_are_right_where_most_downbeats_are(bench: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    beats = 0.5 * np.arange(48)
+    waltz = Notes.of(beats, np.full(48, 0.4), np.full(48, 60), np.full(48, 64))
+    monkeypatch.setattr(bench, "find_meter", lambda _: Meter((TimeSignature(0.0, 3, 4),), (Tempo(0.0, 0.5),)))
+    assert bench.compare_bars(waltz, beats[::3])["bars right"] == 1
+    assert bench.compare_bars(waltz, beats[1::3])["bars right"] == 0
