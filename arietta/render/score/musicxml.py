@@ -15,12 +15,13 @@ from ...music.meter import LATTICE, Bar
 from ...names import printable
 from .accidentals import Head, find_accidentals
 from .beams import find_beams
+from .clefs import Clef
 from .marks import Mark
 from .spelling import octave, step_and_alter
 from .voices import Value
 
 VOICES_PER_STAFF = 4  # voices are numbered through the part: 1-4 on the upper staff, 5-8 on the lower
-CLEFS = ((1, "G", 2), (2, "F", 4))  # staff, sign, line
+LINES = {"G": 2, "F": 4}  # of a staff, that clefs name
 HEADING = """<?xml version="1.0" encoding="UTF-8" standalone="no"?>
 <!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 Partwise//EN" "http://www.musicxml.org/dtds/partwise.dtd">
 <score-partwise version="4.0">"""
@@ -30,13 +31,14 @@ Voices = Sequence[Sequence[Value]]
 
 @dataclass(frozen=True)
 class Measure:
-    """One bar: the voices of the upper and lower staff, its key's sharps, and its marks."""
+    """One bar: the voices of the upper and lower staff, its key's sharps, its marks, and the clefs of both."""
 
     bar: Bar
     staves: tuple[Voices, Voices]
     sharps: int
     is_minor: bool = False
     marks: tuple[Mark, ...] = ()
+    clefs: tuple[Clef, Clef] = ("G", "F")
 
 
 def score_xml(measures: Iterable[Measure], heads: tuple[Sequence[Head], Sequence[Head]], title: str = "") -> str:
@@ -47,32 +49,34 @@ def score_xml(measures: Iterable[Measure], heads: tuple[Sequence[Head], Sequence
     lines.append("<identification><encoding><software>Arietta</software></encoding></identification>")
     lines.append('<part-list><score-part id="P1"><part-name>Piano</part-name></score-part></part-list>')
     lines.append('<part id="P1">')
-    key: tuple[int, bool] | None = None
+    before: Measure | None = None
     number = 0
     for measure in measures:
         implicit = ' implicit="yes"' if measure.bar.is_pickup else ""
         number += not measure.bar.is_pickup
         lines.append(f'<measure number="{number}"{implicit}>')
-        lines += _attributes(measure, key)
+        lines += _attributes(measure, before)
         lines += _staves(measure, heads)
         lines += _directions(measure)
         lines.append("</measure>")
-        key = measure.sharps, measure.is_minor
+        before = measure
     return "\n".join([*lines, "</part>", "</score-partwise>", ""])
 
 
-def _attributes(measure: Measure, key: tuple[int, bool] | None) -> Iterator[str]:
-    """Write what changes with this measure: the key after `key`, the time signature; all of it in the first."""
-    inside = f"<divisions>{LATTICE}</divisions>" if key is None else ""
-    if key != (measure.sharps, measure.is_minor):
+def _attributes(measure: Measure, before: Measure | None) -> Iterator[str]:
+    """Write what changes with this measure: key, time signature, clefs; all of it in the first."""
+    inside = f"<divisions>{LATTICE}</divisions>" if before is None else ""
+    if before is None or (before.sharps, before.is_minor) != (measure.sharps, measure.is_minor):
         mode = "minor" if measure.is_minor else "major"
         inside += f"<key><fifths>{measure.sharps}</fifths><mode>{mode}</mode></key>"
     if measure.bar.signature:
         beats, unit = measure.bar.signature
         inside += f"<time><beats>{beats}</beats><beat-type>{unit}</beat-type></time>"
-    if key is None:
-        clefs = (f'<clef number="{n}"><sign>{sign}</sign><line>{line}</line></clef>' for n, sign, line in CLEFS)
-        inside += "<staves>2</staves>" + "".join(clefs)
+    if before is None:
+        inside += "<staves>2</staves>"
+    for staff, sign in enumerate(measure.clefs):
+        if before is None or before.clefs[staff] != sign:
+            inside += f'<clef number="{staff + 1}"><sign>{sign}</sign><line>{LINES[sign]}</line></clef>'
     if inside:
         yield f"<attributes>{inside}</attributes>"
 
