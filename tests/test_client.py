@@ -16,6 +16,7 @@ from arietta.client import Client, ServedTake
 from arietta.errors import RequestError
 from arietta.generation.request import Request
 from arietta.model.sampling import Sampling
+from arietta.music.meter import Meter, Tempo, TimeSignature
 from arietta.music.midi import midi_bytes, read_midi, write_midi
 from arietta.music.notes import Notes, first
 from arietta.serve.access import Access
@@ -54,6 +55,23 @@ def test_seconds_a_model_and_a_prompts_file_may_be_asked_for(client: Client, tmp
     take = client.compose(seconds=6, prompt=tmp_path / "theme.mid", model="tiny-lstm", seed=1)
     assert take.model == "tiny-lstm" and take.prompt_notes == 12
     assert take.request.seconds == 6 and take.request.notes is None
+
+
+def test_bars_of_a_file_are_a_length_and_the_take_keeps_them(
+    client: Client, tiny_bundle: Path, tmp_path: Path, waltz: Notes
+) -> None:
+    meter = Meter((TimeSignature(0.0, 3, 4),), (Tempo(0.0, 0.5),))
+    write_midi(tmp_path / "theme.mid", waltz, grid=meter)
+    asked = {"bars": 2, "prompt": tmp_path / "theme.mid", "seed": 1}
+    take, local = client.compose(**asked), arietta.compose(**asked, model=tiny_bundle)
+    assert take.notes == local.notes and take.meter == local.meter is not None
+    take.save(tmp_path / "there.mid")
+    local.save(tmp_path / "here.mid")
+    assert (tmp_path / "there.mid").read_bytes() == (tmp_path / "here.mid").read_bytes()
+    with pytest.raises(RequestError, match="bar 99: the music has bars 1 to 3"):
+        client.extend(tmp_path / "theme.mid", "bar 99")
+    with pytest.raises(RequestError, match="no bars that are known"):
+        client.extend(waltz, "bar 2")
 
 
 def test_events_come_as_notes_and_pedals_and_end_with_the_piece(client: Client) -> None:
