@@ -9,7 +9,7 @@ The endpoints are described for their users at /docs: what each parameter does, 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -42,11 +42,12 @@ def create_app(service: Service, access: Access | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         service.notifier.bind()
-        service.open()
-        yield
-        queues.close()
-        workshop.close()
-        service.close()
+        with ExitStack() as closing:  # each is closed whatever becomes of the others, the last first
+            closing.callback(service.close)
+            closing.callback(workshop.close)
+            closing.callback(queues.close)
+            service.open()
+            yield
 
     app = FastAPI(
         title="Arietta",

@@ -60,11 +60,11 @@ class Workshop:
         """Return what `work` returns, which can be pickled; raises UnmadeError, StoppingError, or what it raises."""
         maker = self._idle.get()
         try:
-            if self._is_closed:
-                raise StoppingError
             return maker.make(work, self._seconds)
         except UnmadeError as error:
-            raise (StoppingError if self._is_closed else error) from error
+            if self._is_closed:
+                raise StoppingError from error
+            raise
         finally:
             self._idle.put(maker)
 
@@ -72,15 +72,16 @@ class Workshop:
         """End the processes, and the files that they make."""
         self._is_closed = True
         for maker in self._makers:
-            maker.end()
+            maker.close()
 
 
 class _Maker:
-    """A process that makes files, started with the first and again after it was ended."""
+    """A process that makes files, started with the first and again after it was ended; `close` may come at any time."""
 
     def __init__(self) -> None:
         self._process: SpawnProcess | None = None
         self._pipe: Connection
+        self._starting, self._is_closed = threading.Lock(), False
 
     def make(self, work: Callable[[], bytes | None], seconds: float) -> bytes:
         """Return what `work` returns; raises UnmadeError where that takes too long, or the process ends."""
@@ -92,10 +93,10 @@ class _Maker:
                 raise UnmadeError(too_long(seconds))
             made = self._pipe.recv()
         except (OSError, EOFError) as error:
-            self.end()
+            self._end()
             raise UnmadeError("the system ended what made the file, perhaps for want of memory") from error
         except UnmadeError:
-            self.end()
+            self._end()
             raise
         if isinstance(made, Exception):
             raise made
@@ -104,19 +105,29 @@ class _Maker:
     def _start(self) -> None:
         # No copy of the server's process: that has threads, and a model in memory.
         spawn = multiprocessing.get_context("spawn")
-        self._pipe, theirs = spawn.Pipe()
-        self._process = spawn.Process(target=_make_files, args=(theirs,), name="files", daemon=True)
-        self._process.start()
+        with self._starting:
+            if self._is_closed:
+                raise StoppingError
+            self._pipe, theirs = spawn.Pipe()
+            process = spawn.Process(target=_make_files, args=(theirs,), name="files", daemon=True)
+            process.start()
+            self._process = process  # not before: what did not start cannot be ended
         theirs.close()  # the process's end is then the only one, and closes with it
         if not self._pipe.poll(START_SECONDS):
             raise UnmadeError(f"what makes files did not start within {START_SECONDS} seconds")
         self._pipe.recv()
 
-    def end(self) -> None:
+    def _end(self) -> None:
         """End the process, whatever it does; of no effect where there is none."""
         if self._process is not None:
             self._process.kill()
             self._process.join()
+
+    def close(self) -> None:
+        """End the process for good."""
+        with self._starting:  # a process that is being started is ended when it has been
+            self._is_closed = True
+        self._end()
 
 
 def _make_files(pipe: Connection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,8 +14,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from arietta.serve.app import create_app
+from arietta.serve.jobs.history import History
 from arietta.serve.jobs.limits import Limits
 from arietta.serve.jobs.models import Models
+from arietta.serve.jobs.service import Service
+from arietta.serve.workshop import Workshop
 from tests.support.servers import PATIENCE, composed, serving
 
 CALM = list(HealthCheck)  # the machine may be slow, and requests are made, not found
@@ -166,3 +171,23 @@ def test_head_is_answered_as_get_wherever_get_is_without_a_body(server: httpx.Cl
         got, head = server.get(path), server.head(path)
         assert (head.status_code, head.content) == (got.status_code, b""), path
         assert head.headers.get("content-type") == got.headers.get("content-type"), path
+
+
+def test_the_service_is_closed_whatever_becomes_of_the_rest(
+    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise RuntimeError("broken")
+
+    service = Service(models, History(tmp_path), Limits())
+    app = create_app(service)
+    monkeypatch.setattr(Workshop, "close", fail)
+
+    async def scene() -> None:
+        async with app.router.lifespan_context(app):
+            assert service.scheduler.is_running
+
+    with pytest.raises(RuntimeError, match="broken"):
+        asyncio.run(scene())
+    assert not service.scheduler.is_running
+    History(tmp_path).close()  # nobody holds it any more

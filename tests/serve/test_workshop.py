@@ -6,10 +6,12 @@ import json
 import multiprocessing
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import httpx
@@ -96,6 +98,41 @@ def test_beside_what_never_ends_others_are_made_and_closing_ends_it() -> None:
         assert workshop.make(pid) and not endless.done()
         workshop.close()
         assert isinstance(endless.exception(), StoppingError)
+
+
+def test_a_process_that_cannot_be_started_is_told_and_closing_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: SpawnProcess) -> None:
+        raise OSError("no memory")
+
+    workshop = Workshop(SECONDS)
+    with monkeypatch.context() as patch:
+        patch.setattr(SpawnProcess, "start", fail)
+        with pytest.raises(UnmadeError, match="the system ended what made the file"):
+            workshop.make(pid)
+    workshop.close()
+    with pytest.raises(StoppingError):
+        workshop.make(pid)
+
+
+def test_a_process_that_is_being_started_when_the_workshop_closes_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    started, gate, start = threading.Event(), threading.Event(), SpawnProcess.start
+
+    def start_late(process: SpawnProcess) -> None:
+        started.set()
+        assert gate.wait(60.0)
+        start(process)
+
+    monkeypatch.setattr(SpawnProcess, "start", start_late)
+    workshop, begun = Workshop(600.0), time.monotonic()
+    with ThreadPoolExecutor(2) as others:
+        file = others.submit(workshop.make, never_ending)
+        assert started.wait(60.0)
+        closing = others.submit(workshop.close)
+        time.sleep(0.1)  # in which it comes as far as it can
+        gate.set()
+        closing.result(60.0)
+        assert isinstance(file.exception(60.0), StoppingError)
+    assert time.monotonic() - begun < 30.0
 
 
 def test_its_processes_load_nothing_from_the_folder_of_the_server_and_end_with_it(
