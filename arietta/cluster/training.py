@@ -103,14 +103,15 @@ def _attempt(
         calls = [
             actor.train.remote(run, rank=rank, world=len(ready), address=address) for rank, actor in enumerate(ready)
         ]
-        last: TrainingProgress | None = None
+        reported = -1
         while True:
-            ended, _ = ray.wait(calls, timeout=REPORT_SECONDS)
-            if ended and (len(ended) == len(calls) or _failed(ray, ended[0])):
+            ended, _ = ray.wait(calls, num_returns=len(calls), timeout=REPORT_SECONDS)
+            if len(ended) == len(calls) or any(_failed(ray, call) for call in ended):
                 return _outcome(ray, calls)
             progress = ray.get(ready[0].progress.remote())
-            if progress is not None and progress != last:
-                report(last := progress)
+            if progress is not None and progress.step != reported:
+                reported = progress.step
+                report(progress)
             if is_asked_to_stop():
                 ray.get(ready[0].stop.remote())  # the loop's own sum over the processes stops the others
     except ray.exceptions.RayActorError as error:

@@ -104,6 +104,16 @@ def test_a_run_that_loses_a_machine_has_the_losses_of_torchrun(
     assert losses(tmp_path / "out") == pytest.approx(expected, rel=1e-5)
 
 
+def test_workers_that_stay_end_together(cluster: Any, corpus: Path, expected: list[float], tmp_path: Path) -> None:
+    second = cluster.add_node(num_cpus=1)
+    run = ClusterRun(SETTINGS, corpus, tmp_path / "out", device="cpu")
+    outcome = train_on_cluster(run, cluster.address, workers=2)
+    assert (outcome.reason, outcome.step) == ("finished", 30)
+    assert json.loads((tmp_path / "out" / RUN).read_text())["processes"] == 2
+    assert losses(tmp_path / "out") == pytest.approx(expected, rel=1e-5)
+    cluster.remove_node(second, allow_graceful=False)
+
+
 @pytest.mark.posix
 def test_a_run_that_is_asked_to_stop_goes_on_later(
     cluster: Any, corpus: Path, expected: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
