@@ -7,7 +7,6 @@ metre comes from a MIDI file that carries one (`midi.read_meter`) or is found in
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -19,8 +18,9 @@ from numpy.typing import ArrayLike, NDArray
 FOLLOWED = 0.4  # 0.77-1 in 16 sequenced files, at most 0.15 in 160 performances under a nominal tempo
 WRITTEN = 0.7  # 0.98-1 in those sequenced files, 0.3 by chance
 LATTICE = 24  # positions in a quarter note: thirty-second notes and sextuplets
-MOST_MARKS = 50_000  # of a kind that a description may have: beats of a day of music
-SHORTEST_BAR, LONGEST_QUARTER = 0.02, 16.7  # seconds, of a description; the second is the most that MIDI files hold
+MOST_MARKS = 20_000  # of a kind that a description may have: beats of more than an hour
+LATEST = 86_400  # seconds, of a mark in a description: as many as a file may last
+SHORTEST_BAR, LONGEST_QUARTER = 0.1, 16.7  # seconds, of a description; the second is the most that MIDI files hold
 SAME = 1e-3  # seconds, or positions: what floats lose of a moment
 THIRTY_SECOND = LATTICE // 8  # the shortest note value that is written
 
@@ -100,8 +100,10 @@ class Meter:
         for marks, fewest in ((signatures, 1), (tempos, 1), (keys, 0)):
             times = [mark.seconds for mark in marks]
             is_rising = all(before < after for before, after in pairwise(times))
-            if not fewest <= len(times) <= MOST_MARKS or not is_rising or not all(map(math.isfinite, times)):
+            if not fewest <= len(times) <= MOST_MARKS or not is_rising:
                 raise ValueError(f"a metre has {fewest} to {MOST_MARKS} marks of a kind, in rising order of time")
+            if not all(abs(second) <= LATEST for second in times):
+                raise ValueError(f"the marks of a metre lie within {LATEST} s of the beginning")
         shortest, longest = (choose(tempo.quarter for tempo in tempos) for choose in (min, max))
         if not 0 < shortest <= longest <= LONGEST_QUARTER:
             raise ValueError(f"quarter notes last up to {LONGEST_QUARTER} s, more than 0")
@@ -141,9 +143,13 @@ class Meter:
 
     def bar_line_after(self, second: float, count: int) -> float:
         """Return when the bar line comes that is `count` bars after the first one not before `second`."""
-        longest = max(mark.quarters for mark in self.signatures) * max(tempo.quarter for tempo in self.tempos)
-        lines = self.bar_lines(second + (count + 1) * longest)
-        return float(lines[np.searchsorted(lines, second - SAME) + count])
+        until, span = second, self.signatures[-1].quarters * self.tempos[-1].quarter * (count + 1)
+        while True:  # by so many bars of the last kind, until there are as many: others before may be longer or shorter
+            lines = self.bar_lines(until)
+            number = int(np.searchsorted(lines, second - SAME)) + count
+            if number < len(lines):
+                return float(lines[number])
+            until, span = until + span, 2 * span
 
     def shifted(self, seconds: float) -> Meter:
         """Return the same metre for notes that begin `seconds` later (earlier when negative)."""
@@ -201,7 +207,8 @@ class Bar:
 def lay_out_bars(meter: Meter, end: int) -> list[Bar]:
     """Lay out the bars from the first signature until lattice position `end` is past, one at least.
 
-    A signature that changes within a bar ends it there, at the nearest thirty-second: shorter bars cannot be written.
+    After the end only what tells whether the first bar is a pickup is looked at: marks may lie a day later. A
+    signature that changes within a bar ends it there, at the nearest thirty-second: shorter bars cannot be written.
     A first bar that is alone in its signature and shorter than the next one is that one's pickup.
     """
     signatures = meter.signatures
@@ -209,10 +216,13 @@ def lay_out_bars(meter: Meter, end: int) -> list[Bar]:
     starts = (THIRTY_SECOND * np.rint(changes * LATTICE / THIRTY_SECOND)).astype(int).tolist()
     bars: list[Bar] = []
     for signature, start, stop in zip(signatures, starts, [*starts[1:], max(end, starts[-1] + 1)], strict=True):
+        is_after_first = len(bars) == 1 and bars[0].start + bars[0].length == start
+        if bars and start >= end and not is_after_first:
+            break
         length = round(signature.quarters * LATTICE)
         beat = 3 * length // signature.beats if signature.is_compound else LATTICE
         is_last = signature is signatures[-1]
-        for bar_start in range(start, stop, length):
+        for bar_start in range(start, min(stop, max(end, start + 1)), length):
             bar_length = length if is_last else min(length, stop - bar_start)
             written = (signature.beats, signature.unit) if bar_start == start else None
             bars.append(Bar(bar_start, bar_length, beat, written))

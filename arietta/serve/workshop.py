@@ -17,6 +17,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import lru_cache
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -171,6 +172,13 @@ def roll_file(notes: Notes, title: str, prompt_seconds: float, meter: Meter | No
     from ..render.roll import roll_svg
 
     return roll_svg(notes, title=title, prompt_seconds=prompt_seconds, meter=meter).encode()
+
+
+def score_document(notes: Notes, meter: Meter | None = None) -> bytes:
+    """Write a piece as JSON of score pages and their moments; raises ImportError where verovio is missing."""
+    from ..render.score.pages import score_pages
+
+    return json.dumps(asdict(score_pages(notes, meter=meter))).encode()
 
 
 def report_page(notes: Notes, title: str, **about: Any) -> bytes:

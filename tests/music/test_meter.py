@@ -222,5 +222,27 @@ def test_a_metre_that_is_moved_to_before_0_begins_with_a_bar(seconds: float, beg
 
 
 def test_bars_are_counted_after_the_pickup() -> None:
-    assert METER.bar_lines(9.0).tolist() == [0.5, 2.0, 3.5, 5.0, 6.5, 9.5, 11.5]
+    assert METER.bar_lines(9.0).tolist() == [0.5, 2.0, 3.5, 5.0, 6.5, 9.5]
     assert METER.bar_lines(14.0).tolist() == [0.5, 2.0, 3.5, 5.0, 6.5, 9.5, 11.5, 13.5, 15.5]
+
+
+def test_what_lies_after_the_end_lays_no_bars() -> None:
+    late = Meter((TimeSignature(0, 1, 4), TimeSignature(86_000.0, 4, 4)), (Tempo(0, 0.1),))
+    assert late.bar_lines(1.0).tolist() == pytest.approx([0.1 * n for n in range(11)])
+    assert late.bar_line_after(0.95, 3) == pytest.approx(1.3)
+
+
+def test_a_pickup_is_known_before_its_end() -> None:
+    meter = Meter((TimeSignature(0, 1, 4), TimeSignature(0.5, 3, 4)), (Tempo(0, 0.5),))
+    assert meter.bar_lines(0.0).tolist() == [0.5, 2.0] and lay_out_bars(meter, 0)[0].is_pickup
+
+
+def test_bars_after_a_change_are_found_far_on() -> None:
+    meter = Meter((TimeSignature(0, 64, 1), TimeSignature(2000.0, 1, 4)), (Tempo(0, 10.0), Tempo(2000.0, 0.1)))
+    assert meter.bar_line_after(1.0, 500) == pytest.approx(2000.0 + 499 * 0.1, abs=0.2)
+
+
+@pytest.mark.parametrize("second", [86_401.0, -86_401.0, float("nan"), float("inf")])
+def test_a_description_has_no_mark_of_another_day(second: float) -> None:
+    with pytest.raises(ValueError, match="within 86400 s of the beginning"):
+        Meter.from_description({"signatures": [[second, 4, 4]], "tempos": [[0, 0.5]]})

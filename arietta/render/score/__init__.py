@@ -72,7 +72,7 @@ def _transcribe(notes: Notes, title: str, meter: Meter | None) -> tuple[str, Unw
     is_right = split_hands(notes)
     # A quantised end may lie beyond the last release; strikes of one key at one position move on by 4.
     most_strikes = int(np.bincount(notes.pitch, minlength=1).max())
-    last = max(meter.quarters(notes.release).max(initial=0.0), float(meter.quarters(meter.signatures[-1].seconds)))
+    last = meter.quarters(notes.release).max(initial=0.0)
     bars = lay_out_bars(meter, int(last * LATTICE) + 4 * LATTICE + 4 * most_strikes)
     start, end = quantise_notes(notes, meter, bars, is_right)
     end = end if meter.is_exact else _end_on_a_bar_line(notes, meter, (start, end), bars)

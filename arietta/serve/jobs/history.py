@@ -76,16 +76,15 @@ _COLUMNS = "number, id, name, state, created, is_favourite, asked, title, texts,
 _SET_REQUEST = """
 UPDATE pieces SET name = CASE name WHEN title THEN ? ELSE name END, asked = ?, title = ?, texts = ? WHERE id = ?
 """
-# Of the pieces that are over, and neither favourites nor revised, the newest stay, as many as both limits allow; the
-# newest of all always stays.
+# Of the pieces that are over, neither favourites nor revised, the newest stay that both limits allow, one at least.
 _TRIM = """
 DELETE FROM pieces WHERE number IN (
     SELECT number FROM (
-        SELECT number, ROW_NUMBER() OVER newest AS rank, SUM(size) OVER newest AS bytes
-        FROM pieces WHERE state != 'waiting' AND NOT is_favourite AND id NOT IN (SELECT piece FROM heads)
+        SELECT number, ROW_NUMBER() OVER newest AS rank, SUM(size + ifnull(length(meter), 0)) OVER newest AS bytes
+        FROM pieces LEFT JOIN meters ON piece = id
+        WHERE state != 'waiting' AND NOT is_favourite AND id NOT IN (SELECT piece FROM heads)
         WINDOW newest AS (ORDER BY number DESC)
-    ) WHERE rank > 1 AND (rank > ? OR bytes > ?)
-)
+    ) WHERE rank > 1 AND (rank > ? OR bytes > ?))
 """
 
 
@@ -152,10 +151,11 @@ class History:
         self._keep_reserve()
 
     def _connect(self) -> sqlite3.Connection:
-        # Without a log SQLite would want to begin one, unless it is told that nothing ever changes.
-        mode = "ro" if Path(f"{self._file}-wal").exists() else "ro&immutable=1"
-        address = f"{self._file.absolute().as_uri()}?mode={mode if self.is_read_only else 'rwc'}"
-        return sqlite3.connect(address, uri=True, timeout=LOCK_SECONDS, check_same_thread=False)
+        address = str(self._file)
+        if self.is_read_only:  # without a log SQLite would begin one, unless it is told that nothing ever changes
+            still = "" if Path(f"{self._file}-wal").exists() else "&immutable=1"
+            address = f"{self._file.absolute().as_uri()}?mode=ro{still}"
+        return sqlite3.connect(address, uri=self.is_read_only, timeout=LOCK_SECONDS, check_same_thread=False)
 
     def _prepare(self) -> None:
         """Set how the database is written, make the table if there is none, and check the file."""
@@ -188,7 +188,7 @@ class History:
         if version > FORMAT:
             remedy = f"this version of Arietta reads up to {FORMAT}; install a newer one, or take another --data"
             raise HistoryError(f"{self._file}: format {version}, {remedy}")
-        if version < FORMAT:
+        if version < FORMAT and not self.is_read_only:
             self._base.executescript(f"{_TABLES} PRAGMA user_version = {FORMAT}")
         self._base.execute(f"SELECT {_COLUMNS}, size, prompt, told FROM pieces LIMIT 0")  # raises where one is missing
 

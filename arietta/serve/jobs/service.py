@@ -124,10 +124,10 @@ class Service:
         records = [_record(order, job, jobs[0].key) for order, job in zip(orders, jobs, strict=True)]
         prompts = [order.request.edit.music if order.request.edit else order.request.prompt for order in orders]
         # Stored before they are queued: a job must not end before there is a record of it.
+        self.history.add(records, [[] if prompt is None else events_of(prompt) for prompt in prompts])
         self.meters.store(
             {job.key: meter for order, job in zip(orders, jobs, strict=True) if (meter := order.request.meter)}
         )
-        self.history.add(records, [[] if prompt is None else events_of(prompt) for prompt in prompts])
         self._jobs |= {job.key: job for job in jobs}
         try:
             self.scheduler.submit(jobs)
@@ -246,8 +246,8 @@ class Service:
         asked = {"verb": UPLOAD, "notes": len(notes), "prompt_notes": len(notes)}
         figures = {"notes": len(notes), "seconds": round(notes.seconds, 3)}
         record = Record(secrets.token_hex(8), name, State.DONE, time.time(), asked, title=name, texts=())
-        self.meters.store({record.id: piece.meter})
         self.history.add([record], [()], [(JobOutcome(figures=figures, done=len(notes)), events_of(notes))])
+        self.meters.store({record.id: piece.meter})
         self.history.trim(self.limits.keep_pieces, self.limits.keep_bytes)
         return self.find(record.id)
 

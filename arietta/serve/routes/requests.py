@@ -99,7 +99,7 @@ async def read_orders(http: HttpRequest, limits: Limits, stored: Stored) -> list
     seed = draw_seed() if asked.seed is None else asked.seed
     if asked.verb is not None:
         return await run_in_threadpool(_passage_orders, asked, limits, stored, seed)
-    notes, seconds = _length(asked, (prompt, meter), limits)
+    notes, seconds = await run_in_threadpool(_length, asked, (prompt, meter), limits)  # a stranger's metre may be long
     return [
         Order(
             request=Request(

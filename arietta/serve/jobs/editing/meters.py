@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sqlite3
 from collections.abc import Mapping
 
 from ....music.meter import Meter
@@ -26,18 +27,24 @@ class Meters:
         self._history = history
 
     def store(self, meters: Mapping[str, Meter | None]) -> None:
-        """Give pieces, by their ids, the metres that they have from now on, None for none."""
+        """Give pieces, by their ids, the metres that they have from now on, None for none; unknown pieces have none."""
         if not meters:
             return
         with self._history.changing() as base:
             for key, meter in meters.items():
                 base.execute("DELETE FROM meters WHERE piece = ?", (key,))
                 if meter is not None:
-                    base.execute("INSERT INTO meters VALUES (?, ?)", (key, json.dumps(meter.describe())))
+                    described = json.dumps(meter.describe())  # of a piece that is gone meanwhile nobody would delete it
+                    base.execute("INSERT INTO meters SELECT id, ? FROM pieces WHERE id = ?", (described, key))
 
     def find(self, key: str) -> Meter | None:
         """Return the metre of a piece; None where it has none, or a damaged one, which costs nothing but itself."""
-        rows = self._history.read("SELECT meter FROM meters WHERE piece = ?", (key,))
+        try:
+            rows = self._history.read("SELECT meter FROM meters WHERE piece = ?", (key,))
+        except sqlite3.OperationalError:
+            if self._history.is_read_only:  # of a version without metres
+                return None
+            raise
         try:
             return Meter.from_description(json.loads(rows[0][0])) if rows else None
         except (ValueError, TypeError, KeyError, RecursionError) as error:

@@ -17,6 +17,8 @@ from ....music.beats import find_meter
 from ....music.correction import double_beats, halve_beats, move_downbeat
 from ....music.meter import Meter
 from ...jobs.service import Service
+from ..files import AppQueues
+from ..middleware import client_of
 from ..problems import problem_responses
 from ..requests import AppService, body_of, read_json
 from ..schemas import PieceId
@@ -62,7 +64,7 @@ async def read_piece_meter(key: PieceId, service: AppService) -> MeterView | Non
     responses=REFUSALS,
     name="correct_meter",
 )
-async def correct_meter(http: HttpRequest, key: PieceId, service: AppService) -> MeterView | None:
+async def correct_meter(http: HttpRequest, key: PieceId, service: AppService, queues: AppQueues) -> MeterView | None:
     """Correct a metre and store it."""
     asked = await read_json(http, MeterCorrection)
 
@@ -75,7 +77,7 @@ async def correct_meter(http: HttpRequest, key: PieceId, service: AppService) ->
             meter = double_beats(meter) if asked.beats == "double" else halve_beats(meter)
         return _store(service, key, move_downbeat(meter, asked.downbeat))
 
-    return await run_in_threadpool(correct)
+    return await queues.pictures.run(client_of(http.scope), correct)  # of an hour beats are found in two seconds
 
 
 @router.put(

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from functools import partial
+
+from fastapi import APIRouter, Response
 from fastapi import Request as HttpRequest
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from ....errors import RequestError
-from ...jobs.service import Service
-from ..files import AppQueues
-from ..middleware import client_of
+from ...workshop import score_document
+from ..files import head_response, make_file
 from ..problems import problem_responses
-from ..requests import AppService
+from ..requests import JSON, AppService
 from ..schemas import PieceId
 
 MOST_NOTES = 5000  # engraving more takes too long to be looked at
@@ -35,33 +36,32 @@ class ScoreView(BaseModel):
     moments: list[ScoreMoment]
 
 
+@router.head("/v1/pieces/{id}/score", include_in_schema=False)
 @router.get(
     "/v1/pieces/{id}/score",
     summary="Get the score of a finished piece as SVG pages, with the second at which each note sounds",
+    response_model=ScoreView,
     responses=problem_responses(
         _404="There is no such piece.",
         _409="The piece is not done.",
         _422="The piece has no notes, or too many.",
         _429="Too many files are being made.",
         _501="This server cannot engrave scores.",
+        _503="It takes too long to engrave.",
     ),
     name="score",
 )
-async def get_score(http: HttpRequest, key: PieceId, service: AppService, queues: AppQueues) -> ScoreView:
+async def get_score(http: HttpRequest, key: PieceId, service: AppService) -> Response:
     """Engrave a piece, in its metre or in the one found in its timing."""
     await run_in_threadpool(service.finished, key)  # refuses before it waits in the queue
-    return await queues.pictures.run(client_of(http.scope), lambda: _engrave(service, key))
-
-
-def _engrave(service: Service, key: str) -> ScoreView:
-    from ....render.score.pages import score_pages  # late: a server may lack verovio
-
-    version = service.music(key)
+    headers = {"Cache-Control": "no-store"}
+    if http.method == "HEAD":
+        return head_response(headers, JSON)
+    version = await run_in_threadpool(service.music, key)
     if len(version.notes) > MOST_NOTES:
         raise RequestError(f"a score to look at has {MOST_NOTES} notes at most, not {len(version.notes)}")
     try:
-        score = score_pages(version.notes, meter=version.meter)
+        content = await make_file(http, partial(score_document, version.notes, version.meter))
     except ImportError as error:
         raise HTTPException(501, f"this server cannot engrave scores: {error}") from error
-    moments = [ScoreMoment(**{**vars(moment), "ids": list(moment.ids)}) for moment in score.moments]
-    return ScoreView(pages=list(score.pages), moments=moments)
+    return Response(content, headers=headers, media_type=JSON)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import pytest
+
 from arietta.generation.request import Request
 from arietta.music.meter import Meter, Tempo, TimeSignature
 from arietta.music.notes import Notes
@@ -38,3 +40,26 @@ def test_a_damaged_metre_is_none(models: Models, tmp_path: Path, waltz: Notes) -
     base.close()
     with opened(models, tmp_path) as service:
         assert [service.music(key).meter for key in keys] == [None] * 3
+
+
+def test_a_metre_goes_to_no_piece_that_is_not_there(models: Models, tmp_path: Path) -> None:
+    with opened(models, tmp_path) as service:
+        service.meters.store({"0" * 16: METER})
+        assert service.history.read("SELECT count(*) FROM meters", ()) == [(0,)]
+
+
+def test_a_read_only_file_of_an_older_version_has_no_metres(
+    models: Models, tmp_path: Path, waltz: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(models, tmp_path) as service:
+        key = service.add_upload(ReadPiece(waltz, METER, ()), "waltz").id
+    with sqlite3.connect(tmp_path / "history.sqlite") as base:
+        base.executescript("DROP TRIGGER forget_meter; DROP TABLE meters; PRAGMA user_version = 2")
+    base.close()
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with opened(models, tmp_path) as service:
+        assert service.history.is_read_only
+        assert service.music(key).meter is None and service.music(key).notes == waltz
+    with sqlite3.connect(tmp_path / "history.sqlite") as base:
+        assert base.execute("PRAGMA user_version").fetchone() == (2,)
+    base.close()

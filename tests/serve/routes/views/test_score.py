@@ -7,9 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-import arietta.render.score.pages as pages
 import arietta.serve.routes.views.score as view
 from arietta.serve.jobs.models import Models
+from arietta.serve.workshop import Workshop
 from tests.support.servers import composed, problem, serving
 
 
@@ -25,10 +25,10 @@ def test_a_finished_piece_has_pages_and_a_moment_for_what_sounds(server: httpx.C
 
 
 def test_a_server_without_verovio_says_so(models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def lacking(*_: object, **__: object) -> None:
+    def lacking(*_: object) -> None:
         raise ImportError("scores need the package verovio: pip install it")
 
-    monkeypatch.setattr(pages, "score_pages", lacking)
+    monkeypatch.setattr(Workshop, "make", lacking)
     with serving(models, tmp_path) as client:
         piece = composed(client, notes=5, seed=1)
         assert "cannot engrave scores" in problem(client.get(f"{piece['links']['self']}/score"), 501)
