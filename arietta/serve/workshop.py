@@ -35,6 +35,7 @@ from ..model.engine import Engine, load_engine
 from ..music.meter import Meter
 from ..music.notes import Notes
 from ..originality.index import PassageIndex, find_index
+from ..processes import interrupts_ignored
 from .jobs.scheduler import StoppingError
 
 PROCESSES = 2  # so that a client, who has one at most, keeps nobody else waiting
@@ -111,7 +112,8 @@ class _Maker:
                 raise StoppingError
             self._pipe, theirs = spawn.Pipe()
             process = spawn.Process(target=_make_files, args=(theirs,), name="files", daemon=True)
-            process.start()
+            with interrupts_ignored():  # Ctrl-C is for the server
+                process.start()
             self._process = process  # not before: what did not start cannot be ended
         theirs.close()  # the process's end is then the only one, and closes with it
         if not self._pipe.poll(START_SECONDS):

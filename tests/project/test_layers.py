@@ -19,6 +19,7 @@ BASE = (
     "files",
     "fetch",
     "names",
+    "processes",
     "program",
     "untrusted",
 )  # modules of no room, with the standard library alone

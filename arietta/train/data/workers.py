@@ -12,15 +12,13 @@ from __future__ import annotations
 
 import itertools
 import os
-import signal
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from ...processes import interrupts_ignored
 from .batches import Crops, TokenBatch
 
 MOST_WORKERS = 14
@@ -59,7 +57,7 @@ class BatchStream(Iterator[TokenBatch]):
                 # Not forked: a fork of a process with threads may hang, and has the GPU's handles.
                 multiprocessing_context="spawn",
             )
-            with _interrupts_ignored():  # which new processes inherit
+            with interrupts_ignored():  # which new processes inherit
                 self._batches = iter(loader)
 
     def __next__(self) -> TokenBatch:
@@ -91,16 +89,3 @@ class _Source(IterableDataset[TokenBatch]):
         worker = cast(Any, get_worker_info())
         numbers = self._numbers.iterate(worker.id, worker.num_workers) if worker else self._numbers.iterate()
         return (self._crops.batch(number, self._size) for number in numbers)
-
-
-@contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """Ignore Ctrl-C for a moment, where that can be: Python lets the main thread alone set handlers."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
