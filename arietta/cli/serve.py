@@ -174,7 +174,9 @@ def _make_service(arguments: argparse.Namespace, limits: Limits, is_stopping: Ca
 
     models = Models(arguments.model, threads=arguments.threads)
     history = History(arguments.data or user_data_folder())
-    composer = Workers(models, arguments.workers, threads=arguments.threads or 1) if arguments.workers else None
+    composer = None
+    if arguments.workers:
+        composer = Workers(models, arguments.workers, threads=arguments.threads or 1, is_stopping=is_stopping)
     return Service(models, history, limits, is_stopping=is_stopping, composer=composer)
 
 

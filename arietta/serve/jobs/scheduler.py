@@ -24,6 +24,7 @@ from .metrics import Metrics
 
 # Seconds between two looks at `is_stopping` where there is nothing to step: a signal handler sets it and wakes nobody.
 POLL = 0.1
+CLOSE_SECONDS = 30.0  # in which a step must end when the server stops
 FILL_SECONDS = 0.05  # in which jobs may join; the running ones are stepped before more do
 log = logging.getLogger(__name__)
 
@@ -88,7 +89,9 @@ class Scheduler:
         self._is_closing = True
         self._wake()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(CLOSE_SECONDS)
+            if self._thread.is_alive():
+                log.error("a step did not end within %g seconds; its pieces stay as they are", CLOSE_SECONDS)
         self._composer.close()
 
     def submit(self, jobs: Sequence[Job], *, is_resumed: bool = False) -> None:
@@ -130,8 +133,8 @@ class Scheduler:
 
         One that waits is cancelled, and so is a passage: half of one would leave a hole in its piece.
         """
-        job.is_stopping = True
         job.is_cancelled = job.is_cancelled or job.started is None or job.attempt.generation.request.edit is not None
+        job.is_stopping = True  # last: a passage is not stopped before it is cancelled
         self._wake()
 
     def _wake(self) -> None:
@@ -145,6 +148,8 @@ class Scheduler:
             if self._running:
                 self._step()
             else:
+                for step in self._composer.step():  # of none, but its processes may have died
+                    self._record(step)
                 with self._changed:
                     # A prompt may have been prefilled since the slots were filled: then there is no time to sleep.
                     self._changed.wait(0.0 if any(job.can_start for job in self._waiting) else POLL)

@@ -22,6 +22,8 @@ from arietta.model.config import ConditionIds
 from arietta.model.engine import OnnxEngine
 from arietta.model.sampling import Sampling
 from arietta.music.notes import Notes, first
+from arietta.serve.jobs.composing.batches import Batches
+from arietta.serve.jobs.composing.composer import Step
 from arietta.serve.jobs.event_log import to_notes
 from arietta.serve.jobs.job import Job, State
 from arietta.serve.jobs.limits import Limits
@@ -362,3 +364,24 @@ def test_pieces_of_one_client_are_stepped_together(tiny_engine: OnnxEngine) -> N
         scheduler.submit(jobs)
         wait(*jobs)
     assert not any(piece.is_apart for piece in jobs)
+
+
+def test_closing_does_not_wait_for_a_step_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Hanging(Batches):
+        def step(self) -> Iterator[Step]:
+            stepping.set()
+            assert gate.wait(PATIENCE)
+            return iter(())
+
+        def close(self) -> None:
+            gate.set()
+            super().close()
+
+    stepping, gate = threading.Event(), threading.Event()
+    monkeypatch.setattr("arietta.serve.jobs.scheduler.CLOSE_SECONDS", 0.1)
+    scheduler = Scheduler(Limits(), lambda: None, Metrics(), on_end=lambda _: None, composer=Hanging())
+    scheduler.open()
+    assert stepping.wait(PATIENCE)
+    begun = time.monotonic()
+    scheduler.close()
+    assert gate.is_set() and time.monotonic() - begun < PATIENCE / 2

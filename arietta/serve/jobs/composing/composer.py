@@ -40,7 +40,7 @@ class JobComposer(Protocol):
         """Prefill what a piece may begin with, unless another is being prefilled."""
 
     def add(self, job: Job) -> None:
-        """Let a job run."""
+        """Let a job run; what it raises, the job fails of."""
 
     def remove(self, job: Job) -> None:
         """Let a running job go unfinished."""
@@ -49,7 +49,7 @@ class JobComposer(Protocol):
         """Let a running job end with its next note; more than once is as once."""
 
     def step(self) -> Iterator[Step]:
-        """Go on with the running jobs, for a moment, and give what they completed."""
+        """Go on with the running jobs, for a moment, and give what they completed; now and then without any, too."""
 
     def close(self) -> None:
         """Give up all work."""

@@ -8,14 +8,16 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
+from ....errors import BundleError
 from ....generation.loop import Generation
 from ....generation.request import Request, Take
 from ..event_log import Event
-from ..job import Job, State
+from ..job import Job
 from ..limits import Limits
 from ..metrics import Metrics
 from ..models import Models
@@ -29,11 +31,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Asked:
-    """A piece that a worker is to compose; later orders and answers name it by `number`."""
+    """A piece that a worker is to compose; later orders and answers name it by `number`.
+
+    `fingerprint` is that of the model's bundle: notes of other weights must not be joined to those that listeners have.
+    """
 
     number: int
     request: Request
     model: str
+    fingerprint: str
     client: str
 
 
@@ -51,9 +57,15 @@ class Stopped:
     number: int
 
 
+Order = Asked | Cancelled | Stopped
+
+
 @dataclass(frozen=True)
 class Answer:
-    """The events that a piece has gained, how far it is, and, where it is over, its take or that it failed."""
+    """The events that a piece has gained, how far it is, and, where it is over, its take or that it failed.
+
+    A piece that is over without a take has failed: nobody looks for the answer to one that was cancelled.
+    """
 
     number: int
     events: Sequence[Event]
@@ -72,6 +84,7 @@ def run_worker(connection: Connection, models: Sequence[str], threads: int | Non
 class _Worker:
     def __init__(self, connection: Connection, models: Models) -> None:
         self._connection, self._models = connection, models
+        self._sending = threading.Lock()
         self._jobs: dict[int, Job] = {}  # the scheduler's thread takes out what the main thread puts in
         self._sent: dict[int, int] = {}  # events of each
         self._scheduler = Scheduler(WIDE, self._send_news, Metrics(), on_end=self._send_end)
@@ -88,14 +101,28 @@ class _Worker:
             if isinstance(order, Asked):
                 self._begin(order)
             elif job := self._jobs.get(order.number):
-                (self._scheduler.cancel if isinstance(order, Cancelled) else self._scheduler.stop)(job)
+                if isinstance(order, Cancelled):
+                    self._scheduler.cancel(job)
+                else:  # for the server it runs, also where it waits here, so it has a note at least
+                    job.attempt.generation.stop()
 
     def _begin(self, asked: Asked) -> None:
-        engine = self._models.engine(asked.model)
-        job = Job(str(asked.number), Generation(asked.request, engine.bundle), engine, asked.client)
-        self._sent[asked.number] = 0  # first: the scheduler's thread looks for it when it sees the job
-        self._jobs[asked.number] = job
-        self._scheduler.submit([job])
+        """Compose a piece, or answer that it failed, whatever was the matter: the others go on."""
+        try:
+            engine = self._models.engine(asked.model)
+            if engine.bundle.fingerprint != asked.fingerprint:
+                raise BundleError(
+                    f"{engine.bundle.path} has other weights ({engine.bundle.fingerprint}) than the server began with "
+                    f"({asked.fingerprint}); start the server again"
+                )
+            job = Job(str(asked.number), Generation(asked.request, engine.bundle), engine, asked.client)
+            self._sent[asked.number] = 0  # first: the scheduler's thread looks for it when it sees the job
+            self._jobs[asked.number] = job
+            self._scheduler.submit([job])
+        except Exception:
+            log.exception("a piece by %s could not be begun", asked.model)
+            self._jobs.pop(asked.number, None)
+            self._send([Answer(asked.number, (), is_failed=True)])
 
     def _send_news(self) -> None:
         """Send what the last step has added, in the scheduler's thread."""
@@ -109,8 +136,8 @@ class _Worker:
 
     def _send_end(self, job: Job) -> None:
         number = int(job.key)
-        events, is_failed = self._news(number, job), job.state is State.FAILED
-        answer = Answer(number, events, job.attempt.progress, job.take, is_failed, job.refusal)
+        events = self._news(number, job)
+        answer = Answer(number, events, job.attempt.progress, job.take, job.take is None, job.refusal)
         del self._jobs[number], self._sent[number]
         self._send([answer])
 
@@ -120,7 +147,9 @@ class _Worker:
         return events
 
     def _send(self, answers: list[Answer]) -> None:
+        """Send answers, from either thread."""
         try:
-            self._connection.send(answers)
+            with self._sending:
+                self._connection.send(answers)
         except OSError:
             os._exit(0)
