@@ -9,6 +9,7 @@ a report are made in `words`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -242,10 +243,27 @@ def _met_wishes(notes: Notes, request: Mapping[str, Any]) -> Iterator[MetWish]:
         wishes = read_wishes(**{name: request.get(name) for name in MEASURED})
     except RequestError:
         return
+    first_second, last_second = _composed_span(notes, request)
     for name, steps in wishes.items():
-        for (begin, asked), (end, _) in zip(steps, (*steps[1:], (notes.seconds, None)), strict=True):
+        for (begin, asked), (end, _) in zip(steps, (*steps[1:], (math.inf, None)), strict=True):
+            if end <= first_second:
+                continue  # what was given is as it was
+            begin, end = max(begin, first_second), min(end, last_second)
             passage = notes.between(begin, end)
             yield MetWish(name, begin, asked, _found(name, passage, end - begin) if len(passage) else None)
+
+
+def _composed_span(notes: Notes, request: Mapping[str, Any]) -> tuple[float, float]:
+    """Return from when to when a piece was composed (s): what a description calls its passage, or after its prompt."""
+    begin, end = 0.0, notes.seconds
+    passage, prompt = request.get("passage"), request.get("prompt_notes")
+    if isinstance(passage, Mapping):
+        start, stop = passage.get("from"), passage.get("to")
+        if isinstance(start, int | float) and isinstance(stop, int | float) and 0 <= start < stop:
+            return min(start, end), min(stop, end)
+    if isinstance(prompt, int) and 0 < prompt < len(notes):
+        begin = float(notes.onset[prompt])
+    return begin, end
 
 
 def _found(name: str, passage: Notes, seconds: float) -> float | str | None:

@@ -87,10 +87,12 @@ def transpose_to_key(music: Any, key: Any) -> tuple[Notes, int]:
 def take_in(music: Any, key: Any = None, *, transpose: bool = False) -> tuple[Notes | None, Meter | None, int | None]:
     """Return the notes of given music, its metre, and by how many semitones it was moved into `key`; None for none.
 
-    Moved music is no longer in the keys that its metre names. Raises RequestError as `transpose_to_key` does.
+    The metre is no longer exact: what is played into its bars does not lie where it would be written. Moved music is no
+    longer in the keys that its metre names. Raises RequestError as `transpose_to_key` does.
     """
     require(transpose, bool, "transpose is True or False")
     notes, meter, _ = (None, None, ()) if music is None else as_piece(music)
+    meter = meter and replace(meter, is_exact=False)
     if not transpose:
         return notes, meter, None
     notes, semitones = transpose_to_key(notes, key)

@@ -287,6 +287,8 @@ def _read(music: Any, asked: dict[str, Any]) -> Notes:
 
     The interval then stands in `asked` in place of `transpose`, and beside it the metre that the music has.
     """
+    if given_names := {"meter", "transposed"} & set(asked):
+        raise _unknown(given_names)
     given = as_piece(music)
     if not len(given.notes):
         raise RequestError("the music that was given has no notes: give music that has some")
@@ -314,6 +316,11 @@ def _checked_passage(notes: Notes, start: float, stop: float) -> tuple[float, fl
     return start, min(stop, notes.seconds)
 
 
+def _unknown(names: set[str]) -> TypeError:
+    known = "style, guidance, seed, model, progress, density, loudness, key and transpose"
+    return TypeError(f"verbs have no argument {min(names)!r}; all have {known}")
+
+
 def _settings(
     n: int,
     *,
@@ -327,8 +334,7 @@ def _settings(
     """The engine, the seed and the listener that a verb was asked to use, and the rest of its requests."""
     transposed, meter = wishes.pop("transposed", None), wishes.pop("meter", None)
     if unknown := set(wishes) - {"density", "loudness", "key"}:
-        known = "style, guidance, seed, model, progress, density, loudness, key and transpose"
-        raise TypeError(f"verbs have no argument {sorted(unknown)[0]!r}; all have {known}")
+        raise _unknown(unknown)
     require(getattr(model, "bundle", model), (str, Path, NoneType, Bundle), "model is a name, a folder or an engine")
     engine = (
         shared_engine(None if model is None else str(model))

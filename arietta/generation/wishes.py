@@ -16,9 +16,10 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from ..errors import NUMBER, RequestError, require
+from ..errors import NUMBER, RequestError, quote, require
 from ..model.conditions import KEYS, MEASURED
 from ..model.config import ConditionIds, ModelConfig
+from ..music.meter import LATEST
 
 Steps = tuple[tuple[float, float | str], ...]  # (second, wish), the first at 0
 Wishes = Mapping[str, Steps]
@@ -117,8 +118,8 @@ def _read_steps(name: str, wish: Any) -> Steps:
 
 
 def _read_second(name: str, second: Any) -> float:
-    if isinstance(second, bool) or not isinstance(second, int | float) or not 0 <= second < math.inf:
-        raise RequestError(f"a step of {name} has a second of the piece, 0 or later, not {str(second)[:40]}")
+    if isinstance(second, bool) or not isinstance(second, int | float) or not 0 <= second <= LATEST:
+        raise RequestError(f"a step of {name} has a second of the piece, 0 to {LATEST}, not {quote(second)}")
     return float(second)
 
 

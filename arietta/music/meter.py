@@ -22,6 +22,7 @@ MOST_MARKS = 20_000  # of a kind that a description may have: beats of more than
 LATEST = 86_400  # seconds, of a mark in a description: as many as a file may last
 SHORTEST_BAR, LONGEST_QUARTER = 0.1, 16.7  # seconds, of a description; the second is the most that MIDI files hold
 SAME = 1e-3  # seconds, or positions: what floats lose of a moment
+SHORTEST_LEAD = 0.1  # seconds before the first beat that get a tempo of their own; less is counted to that beat
 THIRTY_SECOND = LATTICE // 8  # the shortest note value that is written
 
 UNITS = (1, 2, 4, 8, 16, 32)  # of a whole note, that a time signature may count
@@ -163,6 +164,29 @@ class Meter:
             return self
         begin = float(next(second for second in self.bar_lines(0.0) if second >= -SAME))
         return Meter(_from(self.signatures, begin), _from(self.tempos, begin), _from(self.keys, begin), self.is_exact)
+
+    def led_in(self) -> Meter:
+        """Return the metre from second 0 on: whole beats at a tempo of their own lengthen the pickup to the first."""
+        first, lead = self.tempos[0], self.tempos[0].seconds
+        if lead <= 0:
+            return self
+        if lead < SHORTEST_LEAD:
+            second, *later = self.tempos[1:] or [replace(first, seconds=lead + first.quarter)]
+            stretched = Tempo(0.0, first.quarter * second.seconds / (second.seconds - lead))
+            signatures = (replace(self.signatures[0], seconds=0.0), *self.signatures[1:])
+            return replace(self, tempos=(stretched, second, *later), signatures=signatures)
+        has_pickup = len(self.signatures) > 1 and self.signatures[0].quarters < self.signatures[1].quarters
+        full = self.signatures[has_pickup]
+        unit = 4 / full.unit  # of a quarter note
+        pickup = round(self.signatures[0].quarters / unit) if has_pickup else 0
+        per_beat = 3 if full.is_compound else 1
+        count = per_beat * max(round(lead / (first.quarter * unit * per_beat)), 1)
+        tempos = (Tempo(0.0, lead / (count * unit)), *self.tempos)
+        short = (count + pickup) % full.beats
+        bar_line = float(Meter((), tempos).seconds(short * unit))
+        lead_in = [TimeSignature(0.0, short, full.unit)] if short else []
+        signatures = (*lead_in, replace(full, seconds=bar_line), *self.signatures[1 + has_pickup :])
+        return replace(self, tempos=tempos, signatures=signatures)
 
     def _map(self) -> tuple[Floats, Floats, Floats]:
         """Where tempos begin (s), their quarter notes (s), and their beginnings as positions."""

@@ -47,6 +47,21 @@ def test_a_written_metre_is_taken_before_one_that_is_found() -> None:
     assert report.profile.beats.statistics["tempo"] == pytest.approx([120])
 
 
+def test_a_wish_is_measured_where_it_held_and_music_was_composed() -> None:
+    notes = Notes.of(np.arange(30) / 2, np.full(30, 0.5), np.full(30, 60), [40] * 10 + [80] * 20)
+    steps = {"density": [[0, 2], [7.5, 2], [60, 9]]}
+
+    def met(**request: Any) -> list[tuple[float, Any]]:
+        return [(wish.second, wish.found) for wish in report_on(notes, request=request).wishes]
+
+    assert met(**steps) == [(0, 2), (7.5, 2), (60, None)]
+    assert met(loudness=80) == [(0, pytest.approx(200 / 3))]
+    assert met(loudness=80, passage={"from": 5.0, "to": 8}) == [(5, 80)]
+    assert met(loudness=[[0, 40], [3, 80]], prompt_notes=10) == [(5, 80)]
+    for odd in ({"passage": {"from": "a", "to": None}}, {"passage": 3}, {"prompt_notes": 10**400}):
+        assert met(loudness=80, **odd)[0][0] == 0
+
+
 def test_surprises_are_told_at_the_files_own_time(tiny_engine: OnnxEngine) -> None:
     early, late = (report_on(shift(tune(2, 40), by), engine=tiny_engine).surprises for by in (0.0, 7.0))
     assert [one.note.onset + 7.0 for one in early] == pytest.approx([one.note.onset for one in late])

@@ -21,6 +21,7 @@ from arietta.generation.verbs import (
     extend,
     find_kept,
     lead_in,
+    perform,
     regenerate,
     vary,
 )
@@ -270,6 +271,18 @@ def test_moments_and_lengths_may_be_bars_where_the_music_has_a_metre(
         regenerate(waltz, "bar 8", "bar 10", **asked)
     with pytest.raises(RequestError, match="no bars that are known"):
         regenerate(piece(), "bar 3", "bar 4", **asked)
+
+
+def test_what_is_played_into_the_bars_of_a_score_is_not_written_where_it_lies(filling_engine: OnnxEngine) -> None:
+    meter = Meter((TimeSignature(0.0, 3, 4),), (Tempo(0.0, 0.5),), is_exact=True)
+    (take,) = perform(ReadPiece(piece(20), meter, ()), seed=3, model=filling_engine)
+    assert take.meter == Meter(meter.signatures, meter.tempos)
+
+
+@pytest.mark.parametrize("name", ["meter", "transposed"])
+def test_what_the_music_itself_says_is_no_argument(name: str) -> None:
+    with pytest.raises(TypeError, match=f"no argument '{name}'"):
+        regenerate(piece(), 3, 6, **{name: 2})
 
 
 def test_a_piece_of_one_late_note_is_varied(filling_engine: OnnxEngine) -> None:

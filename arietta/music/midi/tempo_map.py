@@ -10,12 +10,12 @@ lies between them is rounded to a tick of a millisecond or less.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from ...errors import NUMBER, MidiError, require
-from ..meter import Meter, Tempo, TimeSignature
+from ..meter import Meter
 from ..notes import Seconds
 from .smf import KEY_SIGNATURE, TEMPO, TIME_SIGNATURE, Integers, Message, Ticks, meta
 
@@ -24,7 +24,6 @@ LONGEST_TICK = 0.001  # seconds
 SLOWEST = 2**24 - 1  # microseconds a beat, the most that a tempo event holds (SMF 1.0)
 LARGEST_DIVISION = 2**15 - 1
 SLOWEST_GRID, FASTEST_GRID = 5, 990  # beats a minute that programs take
-SHORTEST_LEAD = 0.1  # seconds before the first beat that get a tempo of their own; less is counted to that beat
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def lay_tempo_map(meter: Meter) -> tuple[TempoMap, list[Message]]:
     What comes before the first beat is a bar of its own, or part of the pickup. Raises MidiError where a quarter note
     is longer than a MIDI file can say.
     """
-    meter = _begin_at_zero(meter)
+    meter = meter.led_in()
     begins = np.array([tempo.seconds for tempo in meter.tempos])
     lengths = np.array([tempo.quarter for tempo in meter.tempos])
     if lengths.max() * 1e6 > SLOWEST:
@@ -115,30 +114,3 @@ def _division(longest_quarter: float) -> int:
     """The least multiple of TICKS whose tick is no longer than LONGEST_TICK."""
     multiple = int(np.ceil(longest_quarter / LONGEST_TICK / TICKS - 1e-9))
     return TICKS * int(np.clip(multiple, 1, LARGEST_DIVISION // TICKS))
-
-
-def _begin_at_zero(meter: Meter) -> Meter:
-    """Lead in from second 0 to the first beat: whole beats at a tempo of their own, which lengthen the pickup."""
-    first, lead = meter.tempos[0], meter.tempos[0].seconds
-    if lead <= 0:
-        return meter
-    if lead < SHORTEST_LEAD:
-        second, *later = meter.tempos[1:] or [replace(first, seconds=lead + first.quarter)]
-        stretched = Tempo(0.0, first.quarter * second.seconds / (second.seconds - lead))
-        signatures = (replace(meter.signatures[0], seconds=0.0), *meter.signatures[1:])
-        return replace(meter, tempos=(stretched, second, *later), signatures=signatures)
-    has_pickup = len(meter.signatures) > 1 and meter.signatures[0].quarters < meter.signatures[1].quarters
-    full = meter.signatures[has_pickup]
-    unit = 4 / full.unit  # of a quarter note
-    pickup = round(meter.signatures[0].quarters / unit) if has_pickup else 0
-    per_beat = 3 if full.is_compound else 1
-    count = per_beat * max(round(lead / (first.quarter * unit * per_beat)), 1)
-    tempos = (Tempo(0.0, lead / (count * unit)), *meter.tempos)
-    short = (count + pickup) % full.beats
-    bar_line = float(Meter((), tempos).seconds(short * unit))
-    lead_in = [TimeSignature(0.0, short, full.unit)] if short else []
-    return replace(
-        meter,
-        tempos=tempos,
-        signatures=(*lead_in, replace(full, seconds=bar_line), *meter.signatures[1 + has_pickup :]),
-    )

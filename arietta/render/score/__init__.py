@@ -35,6 +35,7 @@ from .spelling import LOWEST, signature, spell
 from .voices import write_voices
 
 VOICES, VOICES_EXACT = 2, 4  # more voices only where the rhythm is sure: of a performance they would be guesses
+UPBEAT = 0.25  # quarter notes before the first beat of a metre: what begins still earlier has bars of its own
 Key = tuple[int, bool]  # sharps (flats when negative), is it minor
 
 
@@ -64,11 +65,17 @@ def write_score(path: str | Path, notes: Notes, *, title: str = "", meter: Meter
     return unwritten
 
 
+def choose_meter(notes: Notes, meter: Meter | None) -> Meter:
+    """Return the metre that a piece is written in, the one given or found: of music before its first beat, led in."""
+    meter = meter or find_meter(notes)
+    return meter.led_in() if meter.quarters(notes.onset).min(initial=0.0) < -UPBEAT else meter
+
+
 def _transcribe(notes: Notes, title: str, meter: Meter | None) -> tuple[str, Unwritten]:
     """Write a piece as MusicXML, step by step; also what of it could not be written."""
     all_count = len(notes)
     notes = select(notes, notes.pitch >= LOWEST)
-    meter = meter or find_meter(notes)
+    meter = choose_meter(notes, meter)
     is_right = split_hands(notes)
     # A quantised end may lie beyond the last release; strikes of one key at one position move on by 4.
     most_strikes = int(np.bincount(notes.pitch, minlength=1).max())

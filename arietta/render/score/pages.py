@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import RequestError
-from ...music.beats import find_meter
 from ...music.meter import LATTICE, Meter, lay_out_bars
 from ...music.notes import Notes
-from . import score_musicxml
+from . import choose_meter, score_musicxml
 from .engraving import lay_out_score
 
 FOLLOWED_PAGE = {
@@ -62,7 +61,7 @@ def score_pages(notes: Notes, *, title: str = "", meter: Meter | None = None) ->
     """
     if not len(notes):
         raise RequestError("there are no notes to be engraved")
-    meter = meter or find_meter(notes)
+    meter = choose_meter(notes, meter)
     toolkit = lay_out_score(score_musicxml(notes, title=title, meter=meter), FOLLOWED_PAGE)
     svgs = [toolkit.renderToSVG(page + 1) for page in range(toolkit.getPageCount())]
     pages = tuple(_STYLE_OF_ONE.sub("", _STYLE.sub("", svg)) for svg in svgs)

@@ -31,6 +31,15 @@ def test_moments_are_the_onsets_of_the_notes_in_seconds_of_the_piece() -> None:
     assert score == score_pages(waltz(), title="Waltz <1>", meter=METER)
 
 
+@pytest.mark.parametrize("is_exact", [True, False])
+def test_what_sounds_before_the_first_beat_has_bars_of_its_own(is_exact: bool) -> None:
+    pytest.importorskip("verovio")
+    meter = Meter((TimeSignature(6.0, 3, 4),), (Tempo(6.0, 0.5),), is_exact=is_exact)
+    notes = waltz(30)
+    score = score_pages(notes, meter=meter)
+    assert [moment.seconds for moment in score.moments] == pytest.approx(notes.onset.tolist(), abs=0.002)
+
+
 def test_pages_have_no_styles_that_a_strict_page_refuses_and_no_script() -> None:
     pytest.importorskip("verovio")
     (page, *_) = score_pages(waltz(), title="<script>alert(1)</script>").pages
