@@ -21,9 +21,8 @@ from typing import Any, TypeVar
 from .jobs.limits import Limits
 from .jobs.scheduler import FullError, StoppingError
 from .turns import Turns
-from .workshop import PROCESSES
+from .workshop import NICENESS, PROCESSES
 
-NICENESS = 10  # of the threads: composing keeps its processor
 Result = TypeVar("Result")
 
 

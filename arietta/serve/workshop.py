@@ -9,6 +9,7 @@ clients' files, notes and answers go on. The processes start with the first file
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -16,13 +17,16 @@ import queue
 import signal
 import sys
 import threading
+import time
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import lru_cache
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
@@ -40,7 +44,10 @@ from .jobs.scheduler import StoppingError
 
 PROCESSES = 2  # so that a client, who has one at most, keeps nobody else waiting
 START_SECONDS = 60  # by the clock, for a process to be there; a second on an idle machine
-NICENESS = 10  # composing keeps its processor
+NICENESS = 10  # of what is not composing, which keeps its processor
+MOST_MEMORY = 2**30  # bytes resident; a report by `piano` on 10,000 notes takes 0.3 GB
+WATCH_SECONDS = 0.05  # between two looks at what a process takes
+Made = TypeVar("Made")
 
 
 class UnmadeError(AriettaError):
@@ -58,8 +65,11 @@ class Workshop:
         for maker in self._makers:
             self._idle.put(maker)
 
-    def make(self, work: Callable[[], bytes | None]) -> bytes:
-        """Return what `work` returns, which can be pickled; raises UnmadeError, StoppingError, or what it raises."""
+    def make(self, work: Callable[[], Made]) -> Made:
+        """Return what `work` returns, which can be pickled; raises UnmadeError, StoppingError, or what it raises.
+
+        What it raises has a note of where in the process that was.
+        """
         maker = self._idle.get()
         try:
             return maker.make(work, self._seconds)
@@ -85,15 +95,14 @@ class _Maker:
         self._pipe: Connection
         self._starting, self._is_closed = threading.Lock(), False
 
-    def make(self, work: Callable[[], bytes | None], seconds: float) -> bytes:
-        """Return what `work` returns; raises UnmadeError where that takes too long, or the process ends."""
+    def make(self, work: Callable[[], Made], seconds: float) -> Made:
+        """Return what `work` returns; raises UnmadeError where that takes too much, or the process ends."""
         try:
             if self._process is None or not self._process.is_alive():
                 self._start()
             self._pipe.send(work)
-            if not self._pipe.poll(seconds):
-                raise UnmadeError(too_long(seconds))
-            made = self._pipe.recv()
+            self._watch(seconds)
+            made: Made | Exception = self._pipe.recv()
         except (OSError, EOFError) as error:
             self._end()
             raise UnmadeError("the system ended what made the file, perhaps for want of memory") from error
@@ -102,7 +111,18 @@ class _Maker:
             raise
         if isinstance(made, Exception):
             raise made
-        return bytes(made)
+        return made
+
+    def _watch(self, seconds: float) -> None:
+        """Wait until the process has made the file or ended; raises UnmadeError where it takes too much for that."""
+        assert self._process is not None
+        deadline = time.monotonic() + seconds
+        while not self._pipe.poll(WATCH_SECONDS):
+            if time.monotonic() > deadline:
+                raise UnmadeError(too_long(seconds))
+            with contextlib.suppress(psutil.Error):  # it ended between two lines
+                if psutil.Process(self._process.pid).memory_info().rss > MOST_MEMORY:
+                    raise UnmadeError("the file takes too much memory to make; a shorter piece helps")
 
     def _start(self) -> None:
         # No copy of the server's process: that has threads, and a model in memory.
@@ -141,11 +161,23 @@ def _make_files(pipe: Connection) -> None:
     threading.Thread(target=_end_with_server, daemon=True).start()
     pipe.send(b"")  # what it takes to start is nobody's time
     while True:
-        work: Callable[[], bytes | None] = pipe.recv()
+        work: Callable[[], object] = pipe.recv()
         try:
-            pipe.send(work())
+            made = work()
         except Exception as error:  # noqa: BLE001 - whoever waits for the file raises it
-            pipe.send(error)
+            made = _portable(error)
+        pipe.send(made)
+
+
+def _portable(error: Exception) -> Exception:
+    """Return an error that another process can raise, with a note of where it came from."""
+    trace = traceback.format_exc()
+    error.add_note(trace)
+    try:
+        ForkingPickler.loads(ForkingPickler.dumps(error))
+    except Exception:  # noqa: BLE001 - an error's arguments may be anything
+        return RuntimeError(trace)
+    return error
 
 
 def _end_with_server() -> None:
@@ -191,18 +223,26 @@ def report_page(notes: Notes, title: str, **about: Any) -> bytes:
 def report_document(notes: Notes, **about: Any) -> bytes:
     """Write the report on a piece as JSON.
 
-    `model` is the folder of the one that judges it, or None; `meter` and `request` are as in `report_on`.
+    `model` is the folder and the fingerprint of the one that judges it, or None; the others are as in `report_on`.
     """
     return json.dumps(report_json(_report(notes, **about)), allow_nan=False).encode()
 
 
-def _report(notes: Notes, *, model: Path | None, **about: Any) -> Report:
-    engine, index = (None, None) if model is None else _judge(model)
+def _report(notes: Notes, *, model: tuple[Path, str] | None, **about: Any) -> Report:
+    engine, index = (None, None) if model is None else _judge(*model)
     return report_on(notes, engine=engine, index=index, **about)
 
 
 @lru_cache(maxsize=1)
-def _judge(model: Path) -> tuple[Engine, PassageIndex | None]:
-    """Load what judges pieces by a model; a process keeps the last one."""
-    bundle = load_bundle(model)
+def _judge(folder: Path, fingerprint: str) -> tuple[Engine, PassageIndex | None]:
+    """Load what judges pieces by a model; a process keeps the last one.
+
+    Raises UnmadeError where the folder has other weights by now than the server composes with.
+    """
+    bundle = load_bundle(folder)
+    if bundle.fingerprint != fingerprint:
+        raise UnmadeError(
+            f"{bundle.name} has other weights ({bundle.fingerprint}) than the server began with ({fingerprint}); "
+            "start the server again"
+        )
     return load_engine(bundle), find_index(bundle.index_folder)

@@ -35,7 +35,7 @@ from arietta.serve.workshop import (
     roll_file,
     score_file,
 )
-from tests.support.endless import ending_its_process, never_ending, pid, refusing
+from tests.support.endless import ending_its_process, failing_unspeakably, never_ending, pid, refusing
 from tests.support.servers import Server, composed, until
 
 SECONDS = 2.0  # by which the workshop of these tests ends what takes longer
@@ -55,10 +55,11 @@ def test_what_it_makes_are_the_librarys_bytes(models: Models, waltz: Notes) -> N
     assert workshop.make(partial(roll_file, waltz, "A", 1.5)) == roll_svg(waltz, title="A", prompt_seconds=1.5).encode()
     for name in (None, models.default):
         engine, index = (models.engine(name), models.index(name)) if name else (None, None)
-        report, folder = report_on(waltz, engine=engine, index=index), models.bundle(name).path if name else None
-        assert json.loads(workshop.make(partial(report_document, waltz, model=folder))) == report_json(report)
+        report, bundle = report_on(waltz, engine=engine, index=index), models.bundle(name) if name else None
+        judge = None if bundle is None else (bundle.path, bundle.fingerprint)
+        assert json.loads(workshop.make(partial(report_document, waltz, model=judge))) == report_json(report)
         page = report_html([TitledReport("A", waltz, report)]).encode()
-        assert workshop.make(partial(report_page, waltz, "A", model=folder)) == page
+        assert workshop.make(partial(report_page, waltz, "A", model=judge)) == page
     workshop.close()
 
 
@@ -86,8 +87,26 @@ def test_a_process_that_the_system_ends_while_it_has_nothing_to_do_is_replaced(w
 
 
 def test_what_the_work_raises_is_raised(workshop: Workshop) -> None:
-    with pytest.raises(RequestError, match="impossible"):
+    with pytest.raises(RequestError, match="impossible") as raised:
         workshop.make(refusing)
+    assert "in refusing" in "".join(raised.value.__notes__)  # where it was raised
+    with pytest.raises(RuntimeError, match=r"in failing_unspeakably[^$]*UnspeakableError: 7"):
+        workshop.make(failing_unspeakably)
+    assert workshop.make(pid)
+
+
+def test_a_file_that_takes_too_much_memory_is_given_up(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("arietta.serve.workshop.MOST_MEMORY", 2**23)  # less than an interpreter takes
+    begun = time.monotonic()
+    with pytest.raises(UnmadeError, match="too much memory"):
+        workshop.make(never_ending)
+    assert time.monotonic() - begun < SECONDS
+
+
+def test_a_model_that_was_changed_meanwhile_judges_nothing(workshop: Workshop, models: Models, waltz: Notes) -> None:
+    model = (models.bundle().path, "of other weights")
+    with pytest.raises(UnmadeError, match=r"has other weights .* start the server again"):
+        workshop.make(partial(report_document, waltz, model=model))
 
 
 def test_beside_what_never_ends_others_are_made_and_closing_ends_it() -> None:

@@ -1,4 +1,4 @@
-"""Work for the processes of a workshop, which find it by its name: what never ends, ends its process, refuses."""
+"""Work for the processes of a workshop, found by its name: what never ends, ends its process, refuses, fails."""
 
 from __future__ import annotations
 
@@ -27,3 +27,15 @@ def pid() -> bytes:
 def refusing() -> bytes:
     """Refuse to work."""
     raise RequestError("impossible")
+
+
+class UnspeakableError(Exception):
+    """An error that cannot be sent to another process: it is made of two words, of which it keeps one."""
+
+    def __init__(self, number: int, _: object) -> None:
+        super().__init__(number)
+
+
+def failing_unspeakably() -> bytes:
+    """Fail with that error."""
+    raise UnspeakableError(7, None)

@@ -26,7 +26,7 @@ from ..work_queue import WorkQueue
 from .files import head_response
 from .middleware import client_of
 from .problems import problem_responses
-from .requests import AppService
+from .requests import AppService, queues_of
 from .schemas import PieceId, PieceView, ProgressView
 
 KEEP_ALIVE = 15.0  # seconds without an event after which a comment line keeps proxies from closing the stream
@@ -98,7 +98,7 @@ async def listen(
     http: HttpRequest, key: PieceId, service: AppService, last: Annotated[str | None, LAST] = None
 ) -> Response:
     """Stream the events of a piece."""
-    received, listeners = _event_number(last), http.app.state.queues.listeners
+    received, listeners = _event_number(last), (await queues_of(http)).listeners
     job = service.job(key)
     if job is None:
         record = await run_in_threadpool(service.find, key)

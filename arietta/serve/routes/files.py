@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import numpy as np
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from fastapi import Request as HttpRequest
 from fastapi.responses import Response, StreamingResponse
 from pydantic import Field
@@ -31,11 +31,11 @@ from ...names import is_shown
 from ..jobs.editing.revisions import Version
 from ..jobs.history import Record
 from ..jobs.limits import Limits
-from ..work_queue import WorkQueue, WorkQueues
-from ..workshop import UnmadeError, Workshop, roll_file, score_file, too_long
+from ..work_queue import WorkQueue
+from ..workshop import Made, UnmadeError, Workshop, roll_file, score_file, too_long
 from .middleware import client_of
 from .problems import problem_responses
-from .requests import AppService
+from .requests import AppQueues, AppService, queues_of
 from .schemas import PieceId
 from .views.figures import is_none
 from .views.music import MeasuredMusic, MeterFields
@@ -146,19 +146,10 @@ def _writer(
     return lambda: MusicView.of(version).model_dump_json().encode()
 
 
-async def queues_of(http: HttpRequest) -> WorkQueues:
-    """Return the queues of the app, which reports share with files."""
-    queues: WorkQueues = http.app.state.queues
-    return queues
-
-
-AppQueues = Annotated[WorkQueues, Depends(queues_of)]
-
-
-async def make_file(http: HttpRequest, work: Callable[[], bytes | None]) -> bytes:
+async def make_file(http: HttpRequest, work: Callable[[], Made]) -> Made:
     """Return what `work` makes in the app's workshop, when it is its client's turn; raises as that does."""
     workshop: Workshop = http.app.state.workshop
-    queues: WorkQueues = http.app.state.queues
+    queues = await queues_of(http)
     return await queues.pictures.run(client_of(http.scope), lambda: workshop.make(work))
 
 

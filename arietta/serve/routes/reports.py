@@ -107,6 +107,7 @@ async def _make_report(http: HttpRequest, record: Record, write: Callable[..., b
     service: Service = http.app.state.service
     version = await run_in_threadpool(service.music, record.id)
     name = record.asked.get("model")
-    model = service.models.bundle(name).path if name in service.models.names else None
+    bundle = service.models.bundle(name) if name in service.models.names else None
+    model = None if bundle is None else (bundle.path, bundle.fingerprint)
     about = {"model": model, "meter": version.meter, "request": dict(record.asked)}
     return await make_file(http, partial(write, version.notes, *titles, **about))

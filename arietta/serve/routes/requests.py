@@ -66,7 +66,14 @@ async def service_of(http: HttpRequest) -> Service:
     return service
 
 
+async def queues_of(http: HttpRequest) -> WorkQueues:
+    """Return the queues of the app, in which slow work waits for its client's turn."""
+    queues: WorkQueues = http.app.state.queues
+    return queues
+
+
 AppService = Annotated[Service, Depends(service_of)]
+AppQueues = Annotated[WorkQueues, Depends(queues_of)]
 
 
 async def read_orders(http: HttpRequest, limits: Limits, stored: Stored) -> list[Order]:
@@ -75,7 +82,7 @@ async def read_orders(http: HttpRequest, limits: Limits, stored: Stored) -> list
     Raises RequestError with a sentence where a value is impossible, HTTPException where the body is neither kind,
     FullError where too many files are being read.
     """
-    queues: WorkQueues = http.app.state.queues
+    queues = await queues_of(http)
     kind = http.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == FORM:
         # Before the form is taken apart, which costs more than all else of a refusal.
@@ -234,7 +241,7 @@ def _parse_json(body: bytes, kind: type[AnySent]) -> AnySent:
 async def refuse_upload(http: HttpRequest) -> None:
     """Raise FullError, once the body has come, where no file more of this client is read."""
     try:
-        http.app.state.queues.uploads.check(client_of(http.scope))
+        (await queues_of(http)).uploads.check(client_of(http.scope))
     except FullError:
         async for _ in http.stream():  # a client reads its answer only when it has sent all
             pass

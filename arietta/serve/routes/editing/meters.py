@@ -17,10 +17,9 @@ from ....music.beats import find_meter
 from ....music.correction import double_beats, halve_beats, move_downbeat
 from ....music.meter import Meter
 from ...jobs.service import Service
-from ..files import AppQueues
 from ..middleware import client_of
 from ..problems import problem_responses
-from ..requests import AppService, body_of, read_json
+from ..requests import AppQueues, AppService, body_of, read_json
 from ..schemas import PieceId
 from ..views.music import MeterFields, Sent
 

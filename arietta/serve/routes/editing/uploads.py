@@ -13,7 +13,7 @@ from ...jobs.upload import read_upload
 from ..middleware import client_of
 from ..pieces import piece_view
 from ..problems import problem_responses
-from ..requests import AppService, refuse_upload
+from ..requests import AppService, queues_of, refuse_upload
 from ..schemas import LONGEST_NAME, PieceView
 
 BYTES = "application/octet-stream"  # that of the file does as well: what it is, its content says
@@ -50,7 +50,8 @@ async def add_upload(
         raise HTTPException(415, f"send the file itself, as curl --data-binary @theme.mid does, not {kind[:19]}")
     data, most = await http.body(), service.limits.most_prompt_notes
     client = client_of(http.scope)
-    piece = await http.app.state.queues.uploads.run(client, lambda: read_upload(data, most_notes=most + 1))
+    uploads = (await queues_of(http)).uploads
+    piece = await uploads.run(client, lambda: read_upload(data, most_notes=most + 1))
     notes = piece.notes
     if not 1 <= len(notes) <= most:
         count = len(notes) if len(notes) <= most else f"more than {most}"
