@@ -50,6 +50,24 @@ def test_bars_are_shown_corrected_and_kept_and_selections_keep_to_them(studio: S
     visit.check()
 
 
+def test_a_pickup_is_selected_as_a_bar_and_what_a_piece_has_become_is_counted(studio: Studio) -> None:
+    pickup = Meter((TimeSignature(0.0, 2, 4), TimeSignature(1.0, 3, 4)), (Tempo(0.0, 0.5),))
+    visit = studio.visit()
+    page = visit.open(upload(studio, pickup)["links"]["page"])
+    visit.wait_for_text("#bars-text", "16 bars")
+    box = page.locator("#roll").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 80, box["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 120, box["y"] + 12, steps=4)
+    page.mouse.up()
+    visit.wait_for_text("#selection-text", "2 notes selected, 0:00 to 0:01")
+    page.click("#select-all")
+    page.click("#edit-duplicate")
+    visit.wait_for_text("#bars-text", "32 bars")
+    visit.check()
+
+
 def test_the_score_follows_the_music_and_a_click_on_a_note_goes_there(studio: Studio) -> None:
     pytest.importorskip("verovio")
     piece = upload(studio, METER)

@@ -62,11 +62,15 @@ const scoreView = new ScoreView(
 );
 const barButtons = Object.fromEntries(["find", "double", "half", "earlier", "later", "forget"].map((name) => [name, byId(`bars-${name}`)]));
 const bars = new Bars(barButtons, byId("bars-text"), (lines, isNews) => { rollView.barLines = lines; if (isNews) scoreView.refresh(); });
-let savedHead = null; // the version of the piece that the score was made of
+let shown = { key: null, head: null }; // the piece, and the version of it, that score and bars were made of
 editor.addEventListener("change", () => {
-  const head = editor.tree?.head ?? null;
-  if (head !== savedHead) scoreView.refresh();
-  savedHead = head;
+  if (!editor.tree?.revisions.length) return; // not loaded yet
+  const now = { key: session.current?.id, head: editor.tree.head };
+  if (now.key === shown.key && now.head !== shown.head) {
+    scoreView.refresh();
+    bars.refresh(() => editor.save());
+  }
+  shown = now;
 });
 new Versions(editor);
 startCommands(editor);

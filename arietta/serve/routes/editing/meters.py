@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 from fastapi import APIRouter
 from fastapi import Request as HttpRequest
 from pydantic import Field
@@ -119,5 +120,6 @@ def _view(service: Service, key: str) -> MeterView | None:
     version = service.music(key)
     if version.meter is None:
         return None
-    lines = version.meter.bar_lines(version.notes.seconds)
+    # Of a metre that begins before the piece does, bar 1 is entered at 0: there its notes are.
+    lines = np.maximum(version.meter.bar_lines(version.notes.seconds), 0.0)
     return MeterView(**version.meter.describe(), bar_lines=lines.tolist())

@@ -8,14 +8,20 @@ import { correctMeter, forgetMeter, readMeter } from "../api.js";
 import { translate } from "../page/i18n.js";
 import { announce, showError } from "../page/messages.js";
 
+const CALM = 1000; // milliseconds without a change before the bars are read anew
+
 export class Bars {
   #key = null;
   #lines = null;
   #buttons;
   #text;
   #onChange;
+  #timer = 0;
 
-  /** `buttons`: an element for each correction; `text` says how many bars there are; `onChange(lines)` hears of them. */
+  /**
+   * `buttons`: an element for each correction; `text` says how many bars there are; `onChange(lines, isNews)` hears of
+   * them, with whether it is a change that the musician made.
+   */
   constructor(buttons, text, onChange) {
     this.#buttons = buttons;
     this.#text = text;
@@ -31,24 +37,40 @@ export class Bars {
   async open(key) {
     if (key === this.#key) return;
     this.#key = key;
+    clearTimeout(this.#timer);
     this.#show(null, { isNews: false });
-    if (!key) return;
+    if (key) await this.#read();
+  }
+
+  /** The piece has changed, and may have become longer or shorter than its bars; `save` stores the change first. */
+  refresh(save) {
+    clearTimeout(this.#timer);
+    if (this.#lines) this.#timer = setTimeout(() => this.#read(save), CALM);
+  }
+
+  /**
+   * A stretch of time with its ends moved to the nearest bar lines; as it is where there are none. What comes before
+   * bar 1, a pickup, is as one bar.
+   */
+  snap(range) {
+    if (!range || !this.#lines || this.#lines.length < 2) return range;
+    const lines = this.#lines[0] > 0 ? [0, ...this.#lines] : this.#lines;
+    const nearest = (time) => lines.reduce((best, line) => (Math.abs(line - time) < Math.abs(best - time) ? line : best));
+    const [start, end] = [nearest(range.start), nearest(range.end)];
+    if (start < end) return { start, end };
+    const index = Math.max(0, lines.findLastIndex((line) => line <= range.start));
+    return { start: lines[index], end: lines[index + 1] ?? range.end };
+  }
+
+  async #read(save = async () => {}) {
+    const key = this.#key;
     try {
+      await save();
       const meter = await readMeter(key);
       if (key === this.#key && meter) this.#show(meter, { isNews: false });
     } catch (error) {
       if (key === this.#key) showError(error);
     }
-  }
-
-  /** A stretch of time with its ends moved to the nearest bar lines; as it is where there are none. */
-  snap(range) {
-    if (!range || !this.#lines || this.#lines.length < 2) return range;
-    const nearest = (time) => this.#lines.reduce((best, line) => (Math.abs(line - time) < Math.abs(best - time) ? line : best));
-    const [start, end] = [nearest(range.start), nearest(range.end)];
-    if (start < end) return { start, end };
-    const index = Math.max(0, this.#lines.findLastIndex((line) => line <= range.start));
-    return { start: this.#lines[index], end: this.#lines[index + 1] ?? range.end };
   }
 
   async #change(change) {

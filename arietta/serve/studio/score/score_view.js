@@ -70,6 +70,7 @@ export class ScoreView {
   }
 
   #forget() {
+    clearTimeout(this.#timer);
     this.#number++;
     this.#score = null;
     this.#shown = { moment: -1, page: -1 };

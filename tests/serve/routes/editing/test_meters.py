@@ -41,6 +41,12 @@ def test_an_upload_keeps_its_bars_and_its_files_have_them(server: httpx.Client) 
     assert beats["signature"] == "3/4" and beats["is_written"]
 
 
+def test_bar_lines_are_moments_of_the_piece(server: httpx.Client) -> None:
+    url = f"{uploaded(server)['links']['self']}/meter"
+    meter = server.put(url, json={"signatures": [[-0.1, 3, 4]], "tempos": [[-0.1, 0.5]]}).json()
+    assert meter["bar_lines"][:2] == pytest.approx([0.0, 1.4]) and meter["signatures"] == [[-0.1, 3, 4]]
+
+
 def test_music_is_asked_for_in_bars_and_keeps_them(server: httpx.Client) -> None:
     waltz = uploaded(server)
     longer = composed(server, bars=2, continues=waltz["id"], seed=1)
