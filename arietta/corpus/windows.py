@@ -30,6 +30,11 @@ def read_windows(name: str, note_count: int, most: int, unread: list[Path]) -> I
         store = open_store(folder)
         pieces = _part_of(store, name, part)
         read, piece_count = reader(store, pieces, note_count), len(pieces)
+    elif part and Path(folder).name and not Path(name).exists():
+        raise RequestError(
+            f"{name}: there is no corpus {folder}; FOLDER:{part} is a part of the corpus that `arietta ingest` wrote "
+            "into FOLDER"
+        )
     else:
         paths = [Path(file.path) for file in find_files([Path(name)])]
         read, piece_count = _file_reader(paths, unread), len(paths)

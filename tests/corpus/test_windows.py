@@ -60,3 +60,8 @@ def test_a_piece_that_is_too_short_is_not_read(tmp_path: Path) -> None:
     store = make_store(tmp_path / "corpus", pieces=[tune(1, 30), tune(2, 50)], splits=("train", "test"))
     read = reader(store, store.pieces, 40)
     assert read(0) is None and read(1) == store.notes(1)
+
+
+def test_a_corpus_that_is_not_there_is_told_apart_from_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=r"there is no corpus .*FOLDER:maestro/test is a part"):
+        list(read_windows(f"{tmp_path / 'corpus'}:maestro/test", 10, 3, []))

@@ -191,8 +191,8 @@ def pieces_of(store: Store, split: str) -> list[Piece]:
     if not pieces:
         splits = ", ".join(sorted({piece.split for piece in store.pieces})) or "no pieces at all"
         raise CorpusError(
-            f"{store.path}: no piece in the {split} split (the corpus has {splits}); more works fill all splits, and "
-            "`arietta finetune` holds some out of a few"
+            f"{store.path}: no piece in the {split} split (the corpus has {splits}); more works fill all splits "
+            "(what the shipped models learned from always trains), and `arietta finetune` holds some out of a few"
         )
     return pieces
 
