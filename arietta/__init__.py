@@ -139,7 +139,7 @@ def compose(
 
     Bars are those of the prompt's metre, which its file sets; the take keeps them, and ends on a bar line. With `bpm`
     and `metre`, such as 90 and "3/4", the best fitting of eight takes is stretched to that tempo: `take.fit` says how
-    well it fits, and its bars are written where they are sure.
+    well it fits, and its bars are written where they are sure. So many `bars` of it are cut without an ending.
     `prompt` is music or where it stands: Notes, a take, a MIDI file, an object of another library (`as_notes`). `style`
     is a composer the model knows; `model` a model's name or folder; without `seed` one is drawn and stands in the
     take's request. `temperature`, `top_p`, `min_p` and `guidance` go before those of `sampling`; what neither says is

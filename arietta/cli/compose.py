@@ -77,7 +77,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--bars", metavar="N", type=read_integer, help="or N bars of the prompt's metre, or of --metre, to a bar line"
     )
     parser.add_argument("--bpm", metavar="N", type=read_number, help="in this tempo: beats a minute, 40-200")
-    parser.add_argument("--metre", metavar="3/4", help="and in this metre: the best fitting of eight takes, stretched")
+    parser.add_argument(
+        "--metre",
+        metavar="3/4",
+        help="and in this metre: the best fitting of eight takes, stretched; bars are seldom sure enough to be written",
+    )
     add_model(parser)
     parser.add_argument("--server", metavar="URL", help="let a server compose, with its models ($ARIETTA_API_KEY)")
     parser.add_argument(
@@ -156,9 +160,8 @@ class LocalComposer:
         from ..model.engine import load_engine
 
         bundle = load_bundle(arguments.model or DEFAULT_MODEL)
-        Generation(
-            replace(request, pulse=None), bundle
-        )  # refuses a request that the model cannot meet before its graphs are loaded
+        # Refuses a request that the model cannot meet before its graphs are loaded.
+        Generation(replace(request, pulse=None), bundle)
         self._engine = load_engine(bundle)
         self._index = _index(arguments, bundle)
         self._is_original = arguments.original
@@ -370,4 +373,6 @@ def _fit_sentence(request: Request, fit: Fit) -> str:
     assert pulse is not None
     bars = "its bars are written" if fit.has_bars else "too unsure for bars to be written: other seeds may be surer"
     asked = f"{pulse.bpm:g} beats a minute in {pulse.beats}/{pulse.unit}"
+    if fit.bars is not None and fit.bars != pulse.bars:
+        bars = f"{bars}, of which there are {fit.bars}, not {pulse.bars}"
     return f"Fit to {asked}: {fit.sureness:.2f} of 1, stretched by {fit.factor:.2f}; {bars}."

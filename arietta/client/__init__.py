@@ -41,15 +41,18 @@ UNFINISHED = ("waiting", "composing")
 
 
 class ComposeOptions(TypedDict, total=False):
-    """Options of a piece beside its number of notes, as `arietta.compose` has them."""
+    """Options of a piece beside its number of notes, as `arietta.compose` has them; None is as what is not said.
 
-    seconds: float
-    bars: int
-    style: str
+    `bpm` and `metre` are not among them: no server chooses among takes.
+    """
+
+    seconds: float | None
+    bars: int | None
+    style: str | None
     prompt: Any  # what `as_notes` reads
-    model: str
-    seed: int
-    sampling: Sampling
+    model: str | None
+    seed: int | None
+    sampling: Sampling | None
     original: bool
     density: Any  # wishes, as `generation.wishes` reads them
     loudness: Any
@@ -81,15 +84,16 @@ class Client:
         prompt, meter, semitones = take_in(
             options.get("prompt"), options.get("key"), transpose=options.get("transpose", False)
         )
+        seed, style = options.get("seed"), options.get("style")
         asked = notes, options.get("seconds"), options.get("bars")
         notes, seconds = choose_length(*asked, given=(prompt, meter), usual=DEFAULT_NOTES)
         request = Request(
             notes=notes,
             seconds=seconds,
-            style=options.get("style", ANY),
+            style=ANY if style is None else style,
             prompt=prompt,
-            seed=options["seed"] if "seed" in options else draw_seed(),
-            sampling=options.get("sampling", MODEL_DEFAULTS),
+            seed=draw_seed() if seed is None else seed,
+            sampling=options.get("sampling") or MODEL_DEFAULTS,
             wishes=read_wishes(**{name: options.get(name) for name in ("density", "loudness", "key")}),
             transposed=semitones,
             meter=meter,
@@ -232,6 +236,8 @@ class Client:
         With `original` the server composes again what shares more with training music than works of people do. When
         all are done, the figures that `piece` returns mark the `best` of them as the nearest to real music.
         """
+        if request.pulse is not None:
+            raise RequestError("a tempo and a metre are chosen for here, not on a server: use generate_in_time")
         described = request.describe()
         fields = {name: described[name] for name in described if name not in ("prompt_notes", "transposed")}
         fields |= {"count": count, "model": model, "name": name, "original": original or None, "best": best}

@@ -9,6 +9,8 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import numpy as np
+
 from ..errors import RequestError, require
 from ..names import escape_name
 
@@ -61,7 +63,7 @@ class Transport:
     def _send(
         self, connection: http.client.HTTPConnection, method: str, path: str, body: Any, headers: Mapping[str, str]
     ) -> http.client.HTTPResponse:
-        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body, default=_plain).encode()
         kind = {} if data is None else {"Content-Type": "audio/midi" if data is body else "application/json"}
         connection.request(method, self._parts.path.rstrip("/") + path, data, {**headers, **kind, **self._headers})
         answer = connection.getresponse()
@@ -91,3 +93,10 @@ def _sentence(answer: http.client.HTTPResponse) -> str:
     except (ValueError, KeyError, TypeError):
         status = f"{answer.status} {escape_name(answer.reason)}"
         return f"the server answered {status}, as no server of this kind does; see that the address is right"
+
+
+def _plain(value: Any) -> Any:
+    """Return a number or an array of numpy as JSON has it; raises RequestError for what no request holds."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise RequestError(f"a {type(value).__name__} cannot be sent to a server")

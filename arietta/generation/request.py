@@ -30,13 +30,13 @@ from ..names import fold_name, same_name
 from ..untrusted import parse_object
 from .parts import split_passage
 from .passage import Edit
+from .scores.bars import MAX_SECONDS
 from .scores.performance import Performance, has_touch
 from .scores.pulse import Fit, Pulse
 from .wishes import Wishes, describe_wishes, read_wishes
 
 DEFAULT_NOTES = 300  # where neither notes nor seconds are asked for: a minute or two of music
 MAX_NOTES = 100_000
-MAX_SECONDS = 6 * 3600.0
 MAX_PROMPT_NOTES = 10_000
 _MARK = "arietta "  # before the description, in a text of a MIDI file
 WISH_GUIDANCE = 4.0  # at 2.5 wishes are heard less (python -m benchmarks.quality.editing wishes)
@@ -116,6 +116,8 @@ class Request:
             values[self.edit.KIND] = self.edit.describe()
         if self.pulse is not None:
             values |= self.pulse.describe()
+            if self.seconds == self.pulse.seconds_composed:
+                del values["seconds"]  # they follow from the bars
         prompt = {"prompt_notes": len(self.prompt)} if self.prompt is not None else {}
         return {name: value for name, value in values.items() if value is not None} | self.sampling.describe() | prompt
 
@@ -130,9 +132,10 @@ class Request:
         """Read back what `describe` returned, alone or among other values, but for given music and its metre."""
         # Pieces of earlier versions have the wishes among what is told of the passage.
         wishes = {**description.get("passage", {}), **description}
+        pulse = Pulse.read(description.get("bpm"), description.get("metre"), description.get("bars"))
         return cls(
             notes=description.get("notes"),
-            seconds=description.get("seconds"),
+            seconds=description.get("seconds", pulse and pulse.seconds_composed),
             style=description["style"],
             prompt=prompt if edit is None else None,
             seed=description["seed"],
@@ -143,7 +146,7 @@ class Request:
             wishes=read_wishes(**{name: wishes[name] for name in MEASURED if name in wishes}),
             transposed=description.get("transposed"),
             meter=meter,
-            pulse=Pulse.read(description.get("bpm"), description.get("metre"), description.get("bars")),
+            pulse=pulse,
         )
 
     def resolve(self, bundle: Bundle) -> Request:
@@ -182,8 +185,8 @@ class Request:
             length = f"{self.stopped_at:04d}-{'' if self.notes is not None else 'notes-'}of-{length}"
         if self.edit is not None:
             length = self.edit.title
-        elif self.pulse is not None and self.pulse.bars is not None:
-            length = f"{self.pulse.bars:04d}-bars"
+        elif self.pulse is not None:
+            length = self.pulse.title(length)
         style = re.findall(r"\w+", fold_name(self.style))  # a style may hold a slash, as arrangements do
         return "-".join([model, *style, length, "seed", str(self.seed)])
 

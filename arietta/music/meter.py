@@ -26,6 +26,7 @@ SHORTEST_LEAD = 0.1  # seconds before the first beat that get a tempo of their o
 THIRTY_SECOND = LATTICE // 8  # the shortest note value that is written
 
 UNITS = (1, 2, 4, 8, 16, 32)  # of a whole note, that a time signature may count
+UNITS_SAID = f"{', '.join(map(str, UNITS[:-1]))} or {UNITS[-1]}"
 Floats = NDArray[np.float64]
 
 
@@ -95,9 +96,7 @@ class Meter:
     @classmethod
     def from_description(cls, values: Mapping[str, Any]) -> Meter:
         """Read what `describe` returned, from a stranger too; raises ValueError with what is wrong of it."""
-        signatures = [TimeSignature(*row) for row in values["signatures"]]
-        tempos = [Tempo(*row) for row in values["tempos"]]
-        keys = [KeySignature(*row) for row in values.get("keys", ())]
+        signatures, tempos, keys = _read_marks(values)
         for marks, fewest in ((signatures, 1), (tempos, 1), (keys, 0)):
             times = [mark.seconds for mark in marks]
             is_rising = all(before < after for before, after in pairwise(times))
@@ -110,9 +109,7 @@ class Meter:
             raise ValueError(f"quarter notes last up to {LONGEST_QUARTER} s, more than 0")
         for mark in signatures:
             if not (1 <= mark.beats <= 64 and mark.unit in UNITS):
-                raise ValueError(
-                    f"a time signature has 1 to 64 beats of 1, 2, 4, 8, 16 or 32, not {mark.beats}/{mark.unit}"
-                )
+                raise ValueError(f"a time signature has 1 to 64 beats of {UNITS_SAID}, not {mark.beats}/{mark.unit}")
             if mark.quarters * shortest < SHORTEST_BAR:
                 raise ValueError(f"bars last {SHORTEST_BAR} s or more")
         if any(not -7 <= key.sharps <= 7 for key in keys):
@@ -158,6 +155,15 @@ class Meter:
             _later(self.signatures, seconds), _later(self.tempos, seconds), _later(self.keys, seconds), self.is_exact
         )
 
+    def stretched(self, factor: float) -> Meter:
+        """Return the same metre for notes that are so many times as long, as `notes.stretch` makes them."""
+        return replace(
+            self,
+            signatures=_stretched(self.signatures, factor),
+            tempos=tuple(replace(tempo, quarter=tempo.quarter * factor) for tempo in _stretched(self.tempos, factor)),
+            keys=_stretched(self.keys, factor),
+        )
+
     def from_zero(self) -> Meter:
         """Return the metre as it is, or, where it begins before 0 s, from the first bar line on that does not."""
         if self.tempos[0].seconds >= 0:
@@ -196,11 +202,32 @@ class Meter:
         return starts, rates, positions
 
 
+def _read_marks(values: Mapping[str, Any]) -> tuple[list[TimeSignature], list[Tempo], list[KeySignature]]:
+    """Read the rows of a description; raises ValueError where they are none, or hold what is no number."""
+    try:
+        signatures = [TimeSignature(*row) for row in values["signatures"]]
+        tempos = [Tempo(*row) for row in values["tempos"]]
+        keys = [KeySignature(*row) for row in values.get("keys", ())]
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"a metre has signatures, tempos and keys, each a list of rows: {error}") from error
+    counted = [number for mark in signatures for number in (mark.beats, mark.unit)] + [key.sharps for key in keys]
+    timed = [mark.seconds for mark in (*signatures, *tempos, *keys)] + [tempo.quarter for tempo in tempos]
+    if not all(isinstance(number, int) for number in counted) or not all(
+        isinstance(time, int | float) for time in timed
+    ):
+        raise ValueError("beats, units and sharps are whole numbers, and times are numbers of seconds")
+    return signatures, tempos, keys
+
+
 AnyMark = TypeVar("AnyMark", bound=TimeSignature | Tempo | KeySignature)
 
 
 def _later(marks: tuple[AnyMark, ...], seconds: float) -> tuple[AnyMark, ...]:
     return tuple(replace(mark, seconds=mark.seconds + seconds) for mark in marks)
+
+
+def _stretched(marks: tuple[AnyMark, ...], factor: float) -> tuple[AnyMark, ...]:
+    return tuple(replace(mark, seconds=mark.seconds * factor) for mark in marks)
 
 
 def _from(marks: tuple[AnyMark, ...], seconds: float) -> tuple[AnyMark, ...]:

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arietta.errors import RequestError
-from arietta.generation.request import MAX_NOTES, MAX_SECONDS, Request, Take, midi_texts, read_request_text
+from arietta.generation.request import MAX_NOTES, Request, Take, midi_texts, read_request_text
+from arietta.generation.scores.bars import MAX_SECONDS
 from arietta.model.sampling import Sampling
 from arietta.music.notes import Notes
 from tests.support.strategies import SEEDS

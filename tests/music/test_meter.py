@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,6 +63,36 @@ def test_a_tempo_counts_from_its_time_on() -> None:
     meter = Meter((TimeSignature(0, 4, 4),), (Tempo(0, 0.5), Tempo(2, 1.0)))
     assert meter.quarters([0, 1, 2, 3]).tolist() == [0, 2, 4, 5]
     assert meter.seconds([5, 1]).tolist() == [3, 0.5]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"signatures": 3},
+        {"signatures": [[0, 3]]},
+        {"signatures": [[0, 2.5, 4]]},
+        {"signatures": [[0, True, 4.0]]},
+        {"signatures": [["0", 3, 4]]},
+        {"signatures": [[float("nan"), 3, 4]]},
+        {"signatures": [[10**400, 3, 4]]},
+        {"signatures": [[0, 10**400, 4]]},
+        {"tempos": [[0, 10**400]]},
+        {"tempos": [[0, None]]},
+        {"keys": [[0, 1.5, True]]},
+        {"keys": None},
+    ],
+)
+def test_a_description_of_no_metre_is_refused_as_one(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"metre|signature|quarter|numbers|marks|bars"):
+        Meter.from_description({**METER.describe(), **wrong} if wrong else {})
+
+
+def test_a_stretched_metre_is_that_of_stretched_notes() -> None:
+    assert Meter.from_description(METER.describe()) == METER
+    twice = METER.stretched(2)
+    assert twice.bar_lines(40.0) == pytest.approx(2 * METER.bar_lines(20.0))
+    assert [key.seconds for key in twice.keys] == [0.0, 19.0] and twice.is_exact == METER.is_exact
 
 
 def test_a_bar_is_as_long_as_its_signature_says() -> None:

@@ -9,15 +9,16 @@ Python, the command, the service and its client all read them here.
 from __future__ import annotations
 
 import re
+from typing import Any
 
-from ...errors import RequestError, require
+from ...errors import RequestError, whole_number
 from ...music.meter import Meter
 from ...music.notes import Notes
 from ..wishes import read_time
 
 Time = float | str
 MOST_BARS = 2000
-MOST_SECONDS = 6 * 3600.0
+MAX_SECONDS = 6 * 3600.0
 AFTER = 0.002  # seconds: a bar line nearer than this is that of the onset itself
 HOW_TO_FIND = "arietta render FILE -o bars.mid --downbeat 0"
 _BAR = re.compile(r"bar *(\d{1,6})")
@@ -61,7 +62,7 @@ def choose_length(
         return (usual if notes is None and seconds is None else notes), seconds
     if notes is not None or seconds is not None:
         raise RequestError("say how much to write: a number of notes, of seconds or of bars, and one of them alone")
-    check_bars(bars)
+    bars = check_bars(bars)
     prompt, meter = given
     if prompt is None:
         raise RequestError("bars are those of music to go on from: give a prompt that has a metre")
@@ -72,13 +73,17 @@ def choose_length(
         )
     last_onset = float(prompt.onset.max(initial=0.0))
     length = meter.bar_line_after(last_onset + AFTER if at is None else at, bars) - last_onset
-    if not 1 <= length <= MOST_SECONDS:
-        raise RequestError(f"{bars} bars take {length:.3g} s here; 1 to {MOST_SECONDS:.0f} s can be written")
+    if not 1 <= length <= MAX_SECONDS:
+        raise RequestError(
+            f"{bars} {'bar takes' if bars == 1 else 'bars take'} {length:.1f} s here; 1 to {MAX_SECONDS:.0f} s can be "
+            "written"
+        )
     return None, length
 
 
-def check_bars(bars: int) -> None:
-    """Raise RequestError for a number of bars that is none, or too many."""
-    require(bars, int, "bars are a whole number")
+def check_bars(bars: Any) -> int:
+    """Return a number of bars as Python's own; raises RequestError for one that is none, or too many."""
+    bars = whole_number(bars, "bars")
     if not 1 <= bars <= MOST_BARS:
         raise RequestError(f"bars must lie in 1-{MOST_BARS}, not {bars}")
+    return bars

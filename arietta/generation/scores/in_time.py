@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ...errors import RequestError
 from ...model.engine import Engine
 from ..batch import generate_all
 from ..original import SEED_STRIDE
@@ -26,12 +27,17 @@ def generate_in_time(
 ) -> Iterator[Take]:
     """Yield the best take of each request, which has a pulse, in order; raises as `generate_all` does.
 
-    Its tokens are those that were composed, before it was stretched.
+    Its tokens are those that were composed, before it was stretched. What is asked for in bars is composed without an
+    ending: more is composed than is kept. Raises RequestError for a request without a pulse.
     """
-    for index, request in enumerate(requests):
-        pulse = request.pulse
-        assert pulse is not None
-        resolved = replace(request, pulse=None).resolve(engine.bundle)
+    pulses = [request.pulse for request in requests if request.pulse is not None]
+    if len(pulses) < len(requests):
+        raise RequestError("a request has no pulse: give it one, as Pulse.read(90, '3/4'), or compose it with generate")
+    plain_requests = [
+        replace(request, pulse=None, ending=request.ending and pulse.bars is None).resolve(engine.bundle)
+        for request, pulse in zip(requests, pulses, strict=True)
+    ]
+    for index, (request, pulse, resolved) in enumerate(zip(requests, pulses, plain_requests, strict=True)):
         plain = [replace(resolved, seed=(request.seed + SEED_STRIDE * number) % 2**32) for number in range(TAKES)]
         takes = list(generate_all(plain, engine, progress=_progress_of(progress, index, len(requests))))
         takes.sort(key=lambda take: plain.index(take.request))

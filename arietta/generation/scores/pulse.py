@@ -1,7 +1,7 @@
 """Music in a tempo and a metre: the take of eight whose beats and bars fit them best, stretched to the tempo.
 
     pulse = Pulse.read(90, "3/4")
-    take = generate_in_pulse(Request(notes=300, pulse=pulse, seed=7), engine)
+    take = next(generate_in_time([Request(notes=300, pulse=pulse, seed=7)], engine))
     take.fit, take.meter
 
 A model keeps no tempo by itself, so that what it composes is chosen and not steered: beats are looked for near the
@@ -19,13 +19,14 @@ import numpy as np
 
 from ...codecs.grid import STEPS_PER_SECOND
 from ...codecs.note_decoder import SHORTEST_LAST
-from ...errors import NUMBER, RequestError, require
+from ...errors import RequestError, real_number
 from ...music.beats import FARTHEST, find_meter_near
-from ...music.meter import UNITS, Meter, TimeSignature
+from ...music.meter import UNITS, UNITS_SAID, Meter, TimeSignature
 from ...music.notes import Notes, stretch, trim
-from .bars import MOST_SECONDS, check_bars
+from .bars import MAX_SECONDS, check_bars
 
 TAKES = 8
+MARGIN = 1.1  # times the seconds that bars take at their median beat: a take may slow down
 SURE = 0.6  # of the fit: bars of takes below it are not written; `find_meter_near` says how many are right
 SLOWEST, FASTEST = 40.0, 200.0  # beats a minute that are found
 MOST_BEATS = 16
@@ -33,10 +34,14 @@ MOST_BEATS = 16
 
 @dataclass(frozen=True)
 class Fit:
-    """How well a take fits what was asked: `sureness` of its bars, 0 to 1, and the `factor` it was stretched by."""
+    """How well a take fits what was asked: `sureness` of its bars, 0 to 1, and the `factor` it was stretched by.
+
+    `bars` are those that it has of so many asked for, None where they are not known or not asked for.
+    """
 
     sureness: float
     factor: float
+    bars: int | None = None
 
     @property
     def has_bars(self) -> bool:
@@ -60,7 +65,7 @@ class Pulse:
             return None
         if bpm is None or metre is None:
             raise RequestError("bpm and metre go together: say both, as bpm 90 and metre 3/4")
-        require(bpm, NUMBER, "bpm is a number of beats a minute")
+        bpm = real_number(bpm, "bpm")
         if not SLOWEST <= bpm <= FASTEST:
             raise RequestError(f"bpm must lie in {SLOWEST:.0f}-{FASTEST:.0f} beats a minute, not {bpm:g}")
         match = re.fullmatch(r"(\d{1,3})/(\d{1,3})", metre.strip()) if isinstance(metre, str) else None
@@ -68,10 +73,8 @@ class Pulse:
             raise RequestError(f"a metre is beats and a unit, such as 3/4, not {str(metre)[:40]!r}")
         beats, unit = int(match[1]), int(match[2])
         if not 1 <= beats <= MOST_BEATS or unit not in UNITS:
-            raise RequestError(f"a metre has 1 to {MOST_BEATS} beats of 1, 2, 4, 8, 16 or 32, not {beats}/{unit}")
-        if bars is not None:
-            check_bars(bars)
-        return cls(float(bpm), beats, unit, bars)
+            raise RequestError(f"a metre has 1 to {MOST_BEATS} beats of {UNITS_SAID}, not {beats}/{unit}")
+        return cls(float(bpm), beats, unit, None if bars is None else check_bars(bars))
 
     @property
     def signature(self) -> TimeSignature:
@@ -83,10 +86,15 @@ class Pulse:
         """Length of a bar."""
         return self.signature.beat_count * 60 / self.bpm
 
+    @property
+    def seconds_composed(self) -> float | None:
+        """Seconds to compose for so many bars: enough, after a pickup, where they are shortened most and slow down."""
+        return None if self.bars is None else MARGIN * (self.bars + 1) * self.bar_seconds * FARTHEST
+
     def length(
         self, notes: int | None = None, seconds: float | None = None, *, original: bool = False
     ) -> tuple[int | None, float | None]:
-        """Return how many notes or seconds to compose: of bars enough where they are shortened most, after a pickup.
+        """Return how many notes or seconds to compose.
 
         Raises RequestError for seconds, which are stretched, for two lengths, and where music shall be original.
         """
@@ -98,14 +106,20 @@ class Pulse:
             return notes, None
         if notes is not None:
             raise RequestError("say how much to write: a number of notes or of bars, and one of them alone")
-        composed = (self.bars + 1) * self.bar_seconds * FARTHEST
-        if composed > MOST_SECONDS:
-            raise RequestError(f"{self.bars} bars at {self.bpm:g} are too long; {MOST_SECONDS:.0f} s can be written")
+        composed = self.seconds_composed
+        assert composed is not None
+        if composed > MAX_SECONDS:
+            raise RequestError(f"{self.bars} bars at {self.bpm:g} are too long; {MAX_SECONDS:.0f} s can be written")
         return None, composed
 
     def describe(self) -> dict[str, Any]:
         """Return what is asked for as JSON values."""
         return {"bpm": self.bpm, "metre": f"{self.beats}/{self.unit}", "bars": self.bars}
+
+    def title(self, length: str) -> str:
+        """Return the part of a take's title that says how long it is, from that of its notes, and in what tempo."""
+        length = length if self.bars is None else f"{self.bars:04d}-bars"
+        return f"{length}-at-{self.bpm:g}-in-{self.beats}-{self.unit}"
 
     def fit(self, notes: Notes) -> tuple[Notes, Meter | None, Fit]:
         """Stretch music to the tempo and cut it to the bars asked for; its metre too, None where that is not sure."""
@@ -116,13 +130,14 @@ class Pulse:
         meter, sureness = found
         factor = self._factor(meter, period)
         fit, stretched = Fit(sureness, factor), stretch(notes, factor)
-        meter = _stretched(meter, factor)
+        meter = meter.stretched(factor)
         if not fit.has_bars:
             return self._cut(stretched, self.bars and self.bars * self.bar_seconds), None, fit
         if self.bars is None:
             return stretched, meter, fit
         lines = meter.bar_lines(stretched.seconds)
-        return self._cut(stretched, float(lines[min(self.bars, len(lines) - 1)])), meter, fit
+        count = min(self.bars, len(lines) - 1)
+        return self._cut(stretched, float(lines[count])), meter, replace(fit, bars=count)
 
     def _factor(self, meter: Meter, period: float) -> float:
         quarters = self.signature.quarters / self.signature.beat_count
@@ -135,11 +150,3 @@ class Pulse:
             return notes
         cut = notes.between(0.0, second - SHORTEST_LAST / STEPS_PER_SECOND) if second < notes.seconds else notes
         return Notes.of(cut.onset, np.minimum(cut.release, second) - cut.onset, cut.pitch, cut.velocity, cut.pedal)
-
-
-def _stretched(meter: Meter, factor: float) -> Meter:
-    """Return a metre for notes that are so many times as long."""
-    return Meter(
-        tuple(replace(mark, seconds=mark.seconds * factor) for mark in meter.signatures),
-        tuple(replace(mark, seconds=mark.seconds * factor, quarter=mark.quarter * factor) for mark in meter.tempos),
-    )

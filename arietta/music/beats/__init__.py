@@ -6,8 +6,8 @@ pianist's does. What accents an onset follows Dixon 2001, "Automatic extraction 
 performances": loudness, depth, length, and the time until the next. Bars are where accents and changes of harmony
 repeat (autocorrelation over beats), 4/4 where nothing does.
 
-    find_meter(notes)               the beats and bars as a Meter
-    find_meter_near(notes, pulse)   those of a tempo and a metre that are known, with how well they fit
+    find_meter(notes)                           the beats and bars as a Meter
+    find_meter_near(notes, signature, period)   those of a metre and a beat that are known, with how well they fit
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def find_meter_near(notes: Notes, signature: TimeSignature, period: float) -> tu
     The fit, 0 to 1, is how likely the bars are right: a logistic regression over how steady the beats are and how far
     the downbeat stands out, on 1,428 minutes of performances (ASAP's on MAESTRO's training and validation side) whose
     median tempo and metre were given. Above 0.6 lay 21 of them, of which 82 % were right (downbeats F >= 0.7), and four
-    of 258 on its test side, all right. None where there are too few beats for two bars.
+    of 258 on its test side, all right. It was fitted once, and no command repeats that.
+    None where there are too few beats for two bars.
     """
     size = signature.beat_count
     beats = find_beats(notes, period)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...errors import RequestError
-from ...generation.request import MAX_NOTES, MAX_PROMPT_NOTES, MAX_SECONDS
+from ...generation.request import MAX_NOTES, MAX_PROMPT_NOTES
+from ...generation.scores.bars import MAX_SECONDS
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def test_a_length_in_bars_needs_a_metre_and_stands_alone() -> None:
             seconds_of(count, prompt)
     with pytest.raises(RequestError, match="whole number"):
         seconds_of(1.5, prompt)  # type: ignore[arg-type]
-    with pytest.raises(RequestError, match=r"1 bars take 0\.5 s here"):
+    with pytest.raises(RequestError, match=r"1 bar takes 0\.5 s here"):
         choose_length(bars=1, given=(prompt, Meter((TimeSignature(0.0, 1, 4),), (Tempo(0.0, 0.25),))))
 
 

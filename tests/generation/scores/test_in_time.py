@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,8 @@ import arietta
 from arietta.cli import main
 from arietta.errors import RequestError
 from arietta.generation.loop import generate
-from arietta.generation.request import Request
-from arietta.generation.scores import in_time
+from arietta.generation.request import Request, read_request_text
+from arietta.generation.scores import in_time, pulse
 from arietta.generation.scores.in_time import generate_in_time
 from arietta.generation.scores.pulse import Pulse
 from arietta.model.engine import OnnxEngine
@@ -55,7 +56,12 @@ def test_it_is_composed_from_python_and_the_command(
     words = ["compose", "--bars", "4", "--bpm", "90", "--metre", "3/4", "--seed", "1", "--model", str(tiny_bundle)]
     assert main([*words, "-o", str(tmp_path / "a.mid")]) == 0
     assert "Fit to 90 beats a minute in 3/4: " in capsys.readouterr().out
-    assert '"metre": "3/4"' in read_texts(tmp_path / "a.mid")[0]
+    assert (
+        '"metre": "3/4"' in read_texts(tmp_path / "a.mid")[0] and '"seconds"' not in read_texts(tmp_path / "a.mid")[0]
+    )
+    again = Request.from_description(read_request_text(read_texts(tmp_path / "a.mid")))
+    assert again.seconds == take.request.seconds and not again.ending  # what closes it would be cut
+    assert "-at-90-in-3-4-" in take.title
     take.save(tmp_path / "b.mid")
     assert (tmp_path / "b.mid").read_bytes() == (tmp_path / "a.mid").read_bytes()
     for wrong, sentence in (
@@ -73,3 +79,19 @@ def test_it_is_composed_from_python_and_the_command(
 def test_a_single_take_has_no_pulse(tiny_engine: OnnxEngine) -> None:
     with pytest.raises(RequestError, match="chosen among takes"):
         generate(Request(notes=5, pulse=PULSE), tiny_engine)
+    for requests, sentence in (
+        ([Request(notes=5)], "a request has no pulse"),
+        ([Request(notes=5, pulse=PULSE), Request(notes=5, pulse=PULSE, style="nobody")], "nobody"),
+    ):
+        with pytest.raises(RequestError, match=sentence):  # before anything is composed
+            next(generate_in_time(requests, tiny_engine))
+
+
+def test_what_has_fewer_bars_than_asked_for_says_so(
+    tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulse, "SURE", 0.0)
+    monkeypatch.setattr(pulse, "MARGIN", 0.3)
+    words = ["compose", "--bars", "8", "--bpm", "90", "--metre", "3/4", "--seed", "1", "--model", str(tiny_bundle)]
+    assert main([*words, "-o", str(tmp_path / "a.mid")]) == 0
+    assert re.search(r"its bars are written, of which there are \d, not 8", capsys.readouterr().out)

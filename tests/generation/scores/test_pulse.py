@@ -34,10 +34,16 @@ def test_music_is_stretched_to_the_tempo_and_its_bars_are_found() -> None:
 
 def test_a_length_in_bars_ends_on_a_bar_line() -> None:
     pulse = Pulse.read(90, "3/4", 4)
-    assert pulse is not None and pulse.length() == (None, 5 * 2.0 * 1.25)
-    notes, meter, _ = pulse.fit(waltz())
-    assert meter is not None and notes.seconds <= meter.bar_lines(60.0)[4] + 1e-6
+    assert pulse is not None and pulse.length() == (None, pytest.approx(1.1 * 5 * 2.0 * 1.25))
+    notes, meter, fit = pulse.fit(waltz())
+    assert fit.bars == 4 and meter is not None and notes.seconds <= meter.bar_lines(60.0)[4] + 1e-6
     assert len(notes) == 12
+    too_many = Pulse.read(90, "3/4", 40)
+    assert too_many is not None and too_many.fit(waltz())[2].bars == 16
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    assert Pulse.read(np.float32(90), "3/4", np.int64(4)) == Pulse.read(90, "3/4", 4)
 
 
 def test_where_beats_are_unsure_no_bars_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +68,7 @@ def test_where_beats_are_unsure_no_bars_are_written(monkeypatch: pytest.MonkeyPa
         ((90, "waltz"), "such as 3/4, not 'waltz'"),
         ((90, None), "bpm and metre go together"),
         ((None, "3/4"), "bpm and metre go together"),
-        (("fast", "3/4"), "bpm is a number"),
+        (("fast", "3/4"), "bpm must be a number"),
         ((90, "3/4", 0), "bars must lie in 1-2000"),
     ],
 )
