@@ -139,6 +139,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     # The port is opened first, so that a port that is taken is refused before models are loaded.
     with _listen(arguments.host, arguments.port) as listener:
+        proxies = arguments.trusted_proxy
+        # First, because it lets this process open more files, which workers take.
+        protocol = limited_connection(ConnectionLimits(proxies=frozenset(proxies)), workers=arguments.workers)
         # When the server is told to stop, running pieces stay as they are until it starts again.
         service = _make_service(arguments, limits, lambda: server.should_exit)
         access = Access(
@@ -147,10 +150,9 @@ def run(arguments: argparse.Namespace) -> int:
             hosts=tuple(name.lower() for name in (arguments.host, *arguments.allow_host)),
         )
         app = create_app(service, access)
-        proxies = arguments.trusted_proxy
         config = uvicorn.Config(
             app,
-            http=limited_connection(ConnectionLimits(proxies=frozenset(proxies))),
+            http=protocol,
             proxy_headers=bool(proxies),
             forwarded_allow_ips=proxies,
             timeout_graceful_shutdown=GRACE_SECONDS,

@@ -18,6 +18,7 @@ import psutil
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 SPARE_DESCRIPTORS = 200  # for files, the database, processes that read uploads
+WORKER_DESCRIPTORS = 3  # of a process that composes, as Python starts it: two ends of pipes and a socket
 log = logging.getLogger(__name__)
 
 
@@ -98,10 +99,13 @@ class Connection(H11Protocol):
             self._owing = None
 
 
-def limited_connection(limits: ConnectionLimits) -> type[Connection]:
-    """Return the protocol for uvicorn, with as many of those connections as the system allows this process."""
-    allowed = raise_descriptor_limit()
-    most = limits.most if allowed is None else min(limits.most, max(allowed - SPARE_DESCRIPTORS, 1))
+def limited_connection(limits: ConnectionLimits, *, workers: int = 0) -> type[Connection]:
+    """Return the protocol for uvicorn, with as many of those connections as the system allows this process.
+
+    It opens files for so many `workers` besides, processes that compose.
+    """
+    allowed, spare = raise_descriptor_limit(), SPARE_DESCRIPTORS + WORKER_DESCRIPTORS * workers
+    most = limits.most if allowed is None else min(limits.most, max(allowed - spare, 1))
     values: dict[str, Any] = {**vars(limits), "most": most}
     return type(Connection.__name__, (Connection,), {"limits": ConnectionLimits(**values)})
 

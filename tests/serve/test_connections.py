@@ -106,10 +106,11 @@ def test_as_many_connections_are_taken_as_the_system_has_descriptors_for() -> No
     code = (
         "import psutil; psutil.Process().rlimit(psutil.RLIMIT_NOFILE, (256, 700))\n"
         "from arietta.serve.connections import ConnectionLimits, limited_connection, raise_descriptor_limit\n"
-        "print(raise_descriptor_limit(), limited_connection(ConnectionLimits()).limits.most)"
+        "print(raise_descriptor_limit(), limited_connection(ConnectionLimits()).limits.most)\n"
+        "print(limited_connection(ConnectionLimits(), workers=100).limits.most)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["700", "500"]
+    assert done.stdout.split() == ["700", "500", "200"]
     assert limited_connection(ConnectionLimits(most=30)).limits.most == 30
     assert raise_descriptor_limit() is None or raise_descriptor_limit() > 256
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -272,9 +273,15 @@ def test_the_document_says_how_the_key_is_sent(locked: httpx.Client, server: htt
 
 def test_of_very_many_requests_at_once_a_few_enter_at_a_time_and_clients_in_turn() -> None:
     entered: list[str] = []
+    counts = [0]  # of those who have entered, each time that the event loop comes round
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         entered.append(scope["client"][0])
+
+    async def count() -> None:
+        while len(entered) < 1_000:
+            counts.append(len(entered))
+            await asyncio.sleep(0)
 
     async def scene() -> None:
         middleware = AccessMiddleware(app, Limits(), Access())
@@ -287,7 +294,8 @@ def test_of_very_many_requests_at_once_a_few_enter_at_a_time_and_clients_in_turn
         requests.append(request("one"))
         await asyncio.sleep(0)
         requests[1].cancel()  # this client has left while it waited
-        await asyncio.gather(*requests, return_exceptions=True)
+        await asyncio.gather(count(), *requests, return_exceptions=True)
 
     asyncio.run(scene())
     assert entered.count("many") == 999 and entered.index("one") <= 4
+    assert 0 < max(after - before for before, after in pairwise(counts)) <= 8
