@@ -137,18 +137,25 @@ def test_who_is_cancelled_leaves_the_others_alone(pool: Workers, tiny_engine: On
 
 
 @pytest.mark.posix
-def test_processes_that_die_at_once_cost_their_pieces_one_loss(
-    pool: Workers, tiny_engine: OnnxEngine, monkeypatch: pytest.MonkeyPatch
+def test_where_processes_die_together_no_piece_goes_to_one_that_is_dying(
+    pool: Workers, tiny_engine: OnnxEngine
 ) -> None:
-    monkeypatch.setattr(module, "MOST_LOSSES", 2)
-    pieces = [job(tiny_engine, notes=300, seed=seed) for seed in range(4)]
-    with scheduled(pool) as scheduler:
-        scheduler.submit(pieces)
-        until(lambda: all(piece.first_note for piece in pieces))
-        kill(*pool.process_ids)
-        wait(*pieces)
-    for piece in pieces:
-        assert_as_alone(piece)
+    piece = job(tiny_engine, notes=5)
+    piece.start()
+    until(lambda: list(pool.step()) or all(worker.is_ready for worker in pool._workers))
+    pool.add(piece)
+    with_piece, other = sorted(pool._workers, key=lambda worker: not worker.pieces)
+    kill(with_piece.process.pid or 0)
+    assert list(pool._lose(with_piece)) == []
+    pool._give_out()
+    assert not other.pieces  # it may be about to die
+    kill(other.process.pid or 0)
+    other.process.join()
+    pool._settled = 0.0
+    pool._give_out()
+    assert not other.pieces  # it is dead, which its pipe has not told yet
+    until(lambda: any(step.take for step in pool.step()))
+    assert pool._workers and not pool._pieces
 
 
 @pytest.mark.posix
