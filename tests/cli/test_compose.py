@@ -361,7 +361,7 @@ def test_every_example_of_the_help_can_be_asked() -> None:
     parser = argparse.ArgumentParser(exit_on_error=False)
     verb.add_arguments(parser)
     examples = re.findall(r"^  arietta compose((?: \S+)*)", verb.__doc__, re.MULTILINE)
-    assert len(examples) == 7
+    assert len(examples) == 8
     for example in examples:
         parser.parse_args(example.split())
 

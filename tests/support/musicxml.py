@@ -113,7 +113,9 @@ def broken_rules(text: str) -> list[str]:
     broken += [f"duration {d.text}" for d in part.iter("duration") if int(d.text) <= 0]
     broken += [f"alter {a.text}" for a in part.iter("alter") if abs(int(a.text)) > 2]
     broken += [f"tempo {t.text}" for t in part.iter("per-minute") if not float(t.text) > 0]
-    broken += [f"{len(list(part.iter('clef')))} clefs"] if len(list(part.iter("clef"))) != 2 else []
+    for number, bar in enumerate(part):  # each staff has a clef in the first bar, and changes it once in any other
+        staves = [clef.get("number") for clef in bar.iter("clef")]
+        broken += [f"clefs of {staves}"] if len(set(staves)) < (2 if number == 0 else len(staves)) else []
     return broken
 
 
