@@ -38,6 +38,7 @@ BY_NAME = {
     ("inspect", "none.mid"): "there are: ",
     ("inspect", "folder"): "`arietta ingest folder",
     ("roundtrip", "folder"): "name a folder of music",
+    ("judge", "folder"): "name a folder of music",
 }
 
 # The words of a verb, what the sentence names, and what helps.
@@ -47,12 +48,12 @@ OTHERS = [
     ("compose --style zzz", "'zzz'", STYLES),
     ("compose --model zzz", "zzz", NO_MODEL),
     ("compose --count 1000", "--count", "1-100"),
-    ("compose --key H", "'H'", "such as C minor"),
+    ("compose --key H", "'H'", "C minor, E flat major"),
     ("compose -o a.txt", "a.txt", ".mid"),
     ("compose --server http://127.0.0.1:9", "http://127.0.0.1:9", "`arietta serve` starts one"),
     ("regenerate tune.mid --from 900 --to 901", "900-901", "the piece, which has"),
     ("regenerate tune.mid --from 0 --to 1 --style zzz", "'zzz'", STYLES),
-    ("extend tune.mid --at 900", "--at", "which has"),
+    ("extend tune.mid --at 900", "900 s", "the music has"),
     ("extend tune.mid --style zzz", "'zzz'", STYLES),
     ("connect tune.mid tune.mid --seconds 900", "seconds", "1-60"),
     ("connect tune.mid tune.mid --seconds 4 --style zzz", "'zzz'", STYLES),
