@@ -130,10 +130,12 @@ def _judge_on_cluster(arguments: argparse.Namespace) -> None:
     arguments.index = arguments.index and arguments.index.absolute()
     paths = arguments.paths
     shares = [paths[first : first + FILES_PER_TASK] for first in range(0, len(paths), FILES_PER_TASK)]
+    options = {name: getattr(arguments, name) for name in ("model", "index", "style", "json")}
+    out = sys.stdout
     with open_map(arguments.cluster) as map_calls, progress_bar("judging", "file") as progress:
-        judge = partial(_judge_share, Path.cwd(), vars(arguments))
+        judge = partial(_judge_share, Path.cwd(), options)
         for number, texts in enumerate(map_calls(judge, shares), 1):
-            print("\n".join(texts))
+            print("\n".join(texts), file=out)
             progress(min(number * FILES_PER_TASK, len(paths)), len(paths))
 
 

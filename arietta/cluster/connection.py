@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,7 +26,8 @@ ANSWER_SECONDS = 10.0
 def open_cluster(address: str) -> Iterator[Any]:
     """Give the module `ray`, connected to "auto" (the cluster of this machine), "local" (a new one) or HOST:PORT.
 
-    Raises AriettaError where Ray is not installed or no cluster answers.
+    What is printed meanwhile goes to standard error. Raises AriettaError where Ray is not installed or no cluster
+    answers.
     """
     try:
         import ray
@@ -47,7 +49,8 @@ def open_cluster(address: str) -> Iterator[Any]:
             "start one with `ray start --head`, or take `--cluster local`"
         ) from error
     try:
-        yield ray
+        with redirect_stdout(sys.stderr):  # on which Ray, whatever it is told, writes that a machine was lost
+            yield ray
     finally:
         ray.shutdown()
 

@@ -211,7 +211,8 @@ def _read_marks(values: Mapping[str, Any]) -> tuple[list[TimeSignature], list[Te
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"a metre has signatures, tempos and keys, each a list of rows: {error}") from error
     counted = [number for mark in signatures for number in (mark.beats, mark.unit)] + [key.sharps for key in keys]
-    timed = [mark.seconds for mark in (*signatures, *tempos, *keys)] + [tempo.quarter for tempo in tempos]
+    marks: list[TimeSignature | Tempo | KeySignature] = [*signatures, *tempos, *keys]
+    timed = [mark.seconds for mark in marks] + [tempo.quarter for tempo in tempos]
     if not all(isinstance(number, int) for number in counted) or not all(
         isinstance(time, int | float) for time in timed
     ):

@@ -83,7 +83,7 @@ def choose_length(
 
 def check_bars(bars: Any) -> int:
     """Return a number of bars as Python's own; raises RequestError for one that is none, or too many."""
-    bars = whole_number(bars, "bars")
-    if not 1 <= bars <= MOST_BARS:
-        raise RequestError(f"bars must lie in 1-{MOST_BARS}, not {bars}")
-    return bars
+    count = whole_number(bars, "bars")
+    if not 1 <= count <= MOST_BARS:
+        raise RequestError(f"bars must lie in 1-{MOST_BARS}, not {count}")
+    return count
