@@ -10,7 +10,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 NOTES ?= 300
-CLUSTER_TESTS ?= (lost and not stores) or loses or judged
+CLUSTER_TESTS ?= (lost and not stores) or judged
 MAESTRO ?=
 PYTHON ?=
 PIP_FLAGS ?=
