@@ -36,7 +36,7 @@ FOLDERS = {
     "api.js": set[str](),
     "page": {"api.js"},
     "sound": {"page"},
-    "score": {"page"},
+    "score": {"api.js", "page"},
     "form": {"api.js", "page", "score", "sound"},
     "takes": {"api.js", "page", "score"},
     "edit": {"api.js", "page", "score", "takes"},

@@ -114,7 +114,8 @@ def test_push_refuses_what_fit_would_put_off(passage, rng):
         drawn = sample_row(decoder, CODEC, rng, weights)
         assert permits(decoder.masks(), CODEC, drawn)
         fitted = list(decoder.fit(drawn))
-        if fitted[:2] != drawn[:2]:
+        # A note that would stutter before a given one of its key is put off too, though it passes nothing.
+        if fitted[:2] != drawn[:2] and not decoder._is_before(decoder._due(), drawn[0], drawn[1]):
             with pytest.raises(CodecError, match="passes nothing that is given"):
                 decoder.push(drawn)
         decoder.push(fitted)
