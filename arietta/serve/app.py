@@ -31,6 +31,11 @@ from .workshop import Workshop
 
 # Headers that scripts of other sites may read, beside the few that browsers always let them.
 EXPOSED_HEADERS = ("Content-Disposition", "ETag", "Location", "Retry-After", "X-Request-ID")
+# How the key of a server is sent, in OpenAPI's words.
+KEYS = {
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "bearer": {"type": "http", "scheme": "bearer"},
+}
 
 
 def create_app(service: Service, access: Access | None = None) -> FastAPI:
@@ -81,13 +86,6 @@ def create_app(service: Service, access: Access | None = None) -> FastAPI:
         )
     app.add_middleware(RequestLogMiddleware, metrics=service.metrics)
     return app
-
-
-# How the key of a server is sent, in OpenAPI's words.
-KEYS = {
-    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-    "bearer": {"type": "http", "scheme": "bearer"},
-}
 
 
 def _answer_head(router: APIRouter) -> None:

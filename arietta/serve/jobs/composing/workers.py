@@ -33,9 +33,7 @@ from .worker import Answer, Asked, Cancelled, Order, Stopped, run_worker
 
 STEP_SECONDS = 0.01  # in which a job that is submitted meanwhile waits
 START_SECONDS = 600.0  # until a worker has loaded its models; a few on an idle machine
-SILENT_SECONDS = (
-    60.0  # in which one that composes answers; a prompt of 4,000 notes takes some ten before its first note
-)
+SILENT_SECONDS = 60.0  # in which one that composes answers; a prompt of 4,000 notes takes some ten before its first
 RETRY_SECONDS = 5.0  # until a process is started again that could not be, or that died before it was ready
 SETTLE_SECONDS = 0.2  # after a worker's death: where several die at once, no piece goes to one that is dying
 MOST_LOSSES = 3  # a piece at which so many workers died is not tried again
