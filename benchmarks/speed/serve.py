@@ -1,7 +1,7 @@
 """A server under load: seconds to the first note and to the last, notes per second, and whether its memory is flat.
 
     python -m benchmarks.speed.serve [--model concert] [--notes 300] [--clients 1 4 16 64] [--repeats 3] [--minutes 1]
-    python -m benchmarks.speed.serve --workers 2        its names begin with serve/2 workers, as serve/0 workers with 0
+    python -m benchmarks.speed.serve --workers 2        its names begin with serve/2 workers, 300 notes
 
 Starts `arietta serve` in a process of its own on a free port, with a data folder that goes afterwards. Each client
 asks for a piece and listens to its events over HTTP; all of a round ask at once, and a round is over when the last
@@ -56,8 +56,8 @@ def main() -> None:
     )
     parser.add_argument("--minutes", type=float, default=1.0, help="of steady load for the memory (%(default)s)")
     arguments = parser.parse_args()
-    with serving(arguments.model, arguments.threads, workers=arguments.workers or 0) as (address, pid):
-        kind = "serve" if arguments.workers is None else f"serve/{arguments.workers} workers"
+    with serving(arguments.model, arguments.threads, workers=arguments.workers) as (address, pid):
+        kind = f"serve/{arguments.workers} workers, {arguments.notes} notes"
         measure(address, arguments.notes, arguments.clients, arguments.repeats, arguments.threads, kind)
         if arguments.minutes:
             measure_memory(address, pid, arguments.notes, arguments.minutes, arguments.threads)
