@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+LASTING = ("pedal", "octave-shift")  # signs that hold over bar lines
 STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 TYPES = {"whole": 4, "half": 2, "quarter": 1, "eighth": Fraction(1, 2), "16th": Fraction(1, 4), "32nd": Fraction(1, 8)}
 
@@ -105,7 +106,7 @@ def _sound(
 def broken_rules(text: str) -> list[str]:
     """What is wrong with a score: octaves, durations, and what begins without ending or ends without beginning."""
     part = ET.fromstring(text).find("part")
-    broken = list(_unpaired(part, "pedal", "pedal", ""))
+    broken = list(_unpaired(part, "pedal", "pedal", "")) + list(_unpaired(part, "octave-shift", "octave-shift", ""))
     for voice in {element.text for element in part.iter("voice")}:
         broken += _unpaired(part, "tuplet", "notations/tuplet", voice)
         broken += _unpaired(part, "beam", "beam", voice)
@@ -124,8 +125,11 @@ def _unpaired(part: ET.Element, name: str, path: str, voice: str) -> Iterator[st
     is_open: dict[str, bool] = defaultdict(bool)
     for bar in part:
         for note in bar:
-            if name == "pedal":
-                signs = [("1", sign.get("type")) for sign in note.iter("pedal")]
+            if name in LASTING:
+                kinds = {"down": "start", "up": "start"}
+                signs = [
+                    (sign.get("number", "1"), kinds.get(sign.get("type"), sign.get("type"))) for sign in note.iter(name)
+                ]
             elif note.findtext("voice") != voice:
                 continue
             elif name == "beam":
@@ -137,7 +141,7 @@ def _unpaired(part: ET.Element, name: str, path: str, voice: str) -> Iterator[st
                 if is_open[number] != (kind != "start"):
                     yield f"{name} {number} {kind} in bar {bar.get('number')}"
                 is_open[number] = kind != "stop"
-        if name != "pedal" and any(is_open.values()):
+        if name not in LASTING and any(is_open.values()):
             yield f"{name} open over the end of bar {bar.get('number')}"
     if any(is_open.values()):
         yield f"{name} open at the end"

@@ -5,6 +5,7 @@ Positions are in quarter notes from the beginning of the piece.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -46,20 +47,24 @@ def find_velocities(notes: Sequence[WrittenNote], measures: Sequence[tuple[Posit
 
 
 def pair_pedal_marks(measures: Sequence[tuple[Position, Sequence[PartMeasure]]], end: Position) -> Floats:
-    """Pair the pedal marks to presses, float64 [P, 2] quarters; one that is not lifted is at the end."""
-    marks = sorted(
-        (begin + at, kind != "start", kind)
-        for begin, column in measures
-        for measure in column
-        for at, kind in measure.pedal
-        if kind in ("start", "stop", "change")
-    )
+    """Pair the pedal marks to presses, float64 [P, 2] quarters; one that is not lifted is at the end.
+
+    Where it is lifted and pressed at once, it is lifted first if it was down, and not pressed at all if it was not.
+    """
+    marks: dict[Position, set[str]] = defaultdict(set)
+    for begin, column in measures:
+        for measure in column:
+            for at, kind in measure.pedal:
+                marks[begin + at] |= {kind} & {"start", "stop", "change"}
     presses: list[tuple[Position, Position]] = []
     down: Position | None = None
-    for at, _, kind in marks:
-        if down is not None and at > down:
+    for at, kinds in sorted(marks.items()):
+        was_down = down is not None
+        if down is not None and kinds:
             presses.append((down, at))
-        down = None if kind == "stop" else at
+            down = None
+        if "change" in kinds or ("start" in kinds and (was_down or "stop" not in kinds)):
+            down = at
     if down is not None and end > down:
         presses.append((down, end))
     return np.array([(float(first), float(last)) for first, last in presses]).reshape(-1, 2)

@@ -4,10 +4,10 @@
 
 The metre is the one given (`midi.read_meter`), or found in the timing of the notes (`beats`). Then the steps, a module
 each: hands (`hands`), positions in the bars (`quantise`), voices and note values (`voices`), key and names
-(`spelling`), clefs (`clefs`), marks for tempo, loudness and pedal (`marks`), and at last the text (`accidentals`,
-`beams`, `musicxml`). Every note is written, once, ties aside, but for those below the lowest octave of MusicXML:
-`write_score` returns how many they are, and how many come too fast for thirty-seconds. With an exact metre bars and
-notes are those of the file; a score made from a performance is a first draft.
+(`spelling`), clefs and octave signs (`clefs`), marks for tempo, loudness and pedal (`marks`), and at last the text
+(`accidentals`, `beams`, `musicxml`). Every note is written, once, ties aside, but for those below the lowest octave of
+MusicXML: `write_score` returns how many they are, and how many come too fast for thirty-seconds. With an exact metre
+bars and notes are those of the file; a score made from a performance is a first draft.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ...music.beats import find_meter
 from ...music.meter import LATTICE, Bar, Meter, lay_out_bars
 from ...music.notes import Notes, select
 from .accidentals import Head
-from .clefs import Clef, choose_clefs
+from .clefs import choose_registers
 from .engraving import engrave
 from .hands import split_hands
 from .marks import find_marks
@@ -92,13 +92,15 @@ def _transcribe(notes: Notes, title: str, meter: Meter | None) -> tuple[str, Unw
     upper, lower = (write_voices(start[hand], end[hand], notes.pitch[hand], bars, most) for hand in hands)
     heads = [Head(pitch, name) for pitch, name in zip(notes.pitch.tolist(), names, strict=True)]
     upper_heads, lower_heads = ([heads[note] for note in np.flatnonzero(hand)] for hand in hands)
-    usual: tuple[Clef, Clef] = ("G", "F")
-    upper_clefs, lower_clefs = (
-        choose_clefs(start[hand], notes.pitch[hand], bars, clef) for hand, clef in zip(hands, usual, strict=True)
+    registers = list(
+        zip(
+            choose_registers(start[is_right], end[is_right], notes.pitch[is_right], bars, "G"),
+            choose_registers(start[~is_right], end[~is_right], notes.pitch[~is_right], bars, "F"),
+            strict=True,
+        )
     )
-    clefs = list(zip(upper_clefs, lower_clefs, strict=True))
     measures = [
-        Measure(bar, (upper[index], lower[index]), *keys[index], tuple(marks[index]), clefs[index])
+        Measure(bar, (upper[index], lower[index]), *keys[index], tuple(marks[index]), registers[index])
         for index, bar in enumerate(bars)
     ]
     unwritten = Unwritten(all_count - len(notes), int(find_too_fast(notes, meter, start, is_right).sum()))

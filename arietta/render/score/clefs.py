@@ -1,13 +1,15 @@
-"""Which clef each bar of a staff has: the other one where too many notes would stand far outside the lines.
+"""Which clef each bar of a staff has, and which bars are written an octave or two lower or higher than they sound.
 
-A note with more than four ledger lines is hard to read. A clef costs a reader something too, and changes once in two
-bars at most; the cheapest row of clefs is found by dynamic programming.
+A note with more than four ledger lines is hard to read. Another clef and an octave sign (8va, 15ma, 8vb) spare such
+notes, and cost a reader something too: a clef changes once in two bars at most, an octave sign lasts two beats or more
+and whole bars, and where one begins or ends, notes held over the bar line tear. The cheapest row of registers is found
+by dynamic programming. An octave sign is no transposition: MusicXML names notes as they sound under it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,38 +17,92 @@ from numpy.typing import NDArray
 from ...music.meter import Bar
 from .quantise import Positions
 
-Clef = Literal["G", "F"]
-NEAR = {"G": (48, 93), "F": (28, 72)}  # pitches with up to four ledger lines, C3 to A6 and E1 to C5
+Sign = Literal["G", "F"]
 CHANGE = 1.0  # far notes that a change of clef must spare at least
-FEWEST_BARS = 2  # from one change to the next
+OCTAVE_SIGN = 2.0  # far notes that an octave sign must spare at least
+TORN = 1.0  # for a note held into or out of an octave sign
+FEWEST_BARS = 2  # from one change of clef to the next
+FEWEST_BEATS = 2.0  # under one octave sign
 
 
-def choose_clefs(start: Positions, pitch: NDArray[np.uint8], bars: Sequence[Bar], usual: Clef) -> list[Clef]:
-    """Choose the clef of each bar of a staff from its notes, columns [N]; it begins with the `usual` one."""
-    signs: tuple[Clef, Clef] = ("G", "F")
-    owner = np.searchsorted([bar.start for bar in bars], start, side="right") - 1
-    far = np.zeros((len(bars), 2))
-    for column, sign in enumerate(signs):
-        low, high = NEAR[sign]
-        np.add.at(far[:, column], owner[(pitch < low) | (pitch > high)], 1)
-    # cost[clef, age]: the least so far, with this clef for age + 1 bars, FEWEST_BARS at most.
-    cost = np.full((2, FEWEST_BARS), np.inf)
-    cost[signs.index(usual), -1] = 0.0
-    steps = []
-    for row in far:
-        grown = np.full_like(cost, np.inf)
-        grown[:, 1:] = cost[:, :-1]
-        is_older = cost[:, -1] <= grown[:, -1]
-        grown[:, -1] = np.minimum(grown[:, -1], cost[:, -1])
-        grown[:, 0] = cost[::-1, -1] + CHANGE
-        steps.append(is_older)
-        cost = grown + row[:, None]
-    clef, age = divmod(int(cost.argmin()), FEWEST_BARS)
-    chosen: list[Clef] = []
-    for is_older in reversed(steps):
-        chosen.append(signs[clef])
-        if age == 0:
-            clef, age = 1 - clef, FEWEST_BARS - 1
-        elif not (age == FEWEST_BARS - 1 and is_older[clef]):
-            age -= 1
+class Register(NamedTuple):
+    """A clef, and by how many octaves notes sound higher than they stand."""
+
+    clef: Sign
+    octaves: int = 0
+
+
+# Pitches that stand within four ledger lines: C3 to A6 under the G clef, E1 to C5 under the F clef. Under an octave
+# sign notes on the far side of the middle C that they would stand on count as far too: no one would write them so.
+NEAR = {
+    Register("G"): (48, 93),
+    Register("F"): (28, 72),
+    Register("G", 1): (72, 105),
+    Register("G", 2): (84, 117),
+    Register("F", -1): (16, 48),
+}
+
+
+class _State(NamedTuple):
+    """What has to be known of the bars so far: their last register, for how long its clef and its octave sign hold."""
+
+    register: Register
+    bars: int = FEWEST_BARS  # no more are counted
+    beats: float = FEWEST_BEATS
+
+    def follow(self, register: Register, beats: float) -> _State | None:
+        """Return the state after another bar; None where it comes too soon."""
+        if register != self.register and self.register.octaves and self.beats < FEWEST_BEATS:
+            return None
+        if register.clef != self.register.clef and self.bars < FEWEST_BARS:
+            return None
+        bars = min(self.bars + 1, FEWEST_BARS) if register.clef == self.register.clef else 1
+        held = self.beats if register == self.register else 0.0
+        return _State(register, bars, min(held + beats, FEWEST_BEATS) if register.octaves else FEWEST_BEATS)
+
+
+def choose_registers(
+    start: Positions, end: Positions, pitch: NDArray[np.uint8], bars: Sequence[Bar], usual: Sign
+) -> list[Register]:
+    """Choose the register of each bar of a staff from its notes, columns [N]; it begins with the `usual` clef."""
+    edges = np.array([bar.start for bar in bars])
+    owner = np.searchsorted(edges, start, side="right") - 1
+    far = {
+        register: np.bincount(owner[(pitch < low) | (pitch > high)], minlength=len(bars)).tolist()
+        for register, (low, high) in NEAR.items()
+    }
+    first = Register(usual)
+    if not any(far[first]):
+        return [first] * len(bars)
+    held = (np.searchsorted(np.sort(start), edges) - np.searchsorted(np.sort(end), edges, side="right")).tolist()
+    # For each state the least cost so far, and the states that led there.
+    paths: dict[_State, tuple[float, _State | None]] = {_State(first): (0.0, None)}
+    table = []
+    for number, bar in enumerate(bars):
+        following: dict[_State, tuple[float, _State | None]] = {}
+        for before, (so_far, _) in paths.items():
+            for register in NEAR:
+                state = before.follow(register, bar.length / bar.beat)
+                if state is None:
+                    continue
+                cost = so_far + far[register][number] + _change_cost(before.register, register, held[number])
+                if state not in following or cost < following[state][0]:
+                    following[state] = cost, before
+        table.append(following)
+        paths = following
+    state = min((state for state in paths if state.beats >= FEWEST_BEATS), key=lambda state: paths[state][0])
+    chosen = []
+    for following in reversed(table):
+        chosen.append(state.register)
+        before_it = following[state][1]
+        assert before_it is not None
+        state = before_it
     return chosen[::-1]
+
+
+def _change_cost(before: Register, after: Register, held: int) -> float:
+    """What it costs a reader to go on from one register to another while notes are held."""
+    cost = CHANGE * (before.clef != after.clef)
+    if before.octaves != after.octaves:
+        cost += TORN * held + OCTAVE_SIGN * (after.octaves != 0)
+    return cost

@@ -19,7 +19,7 @@ PEDAL_GRID = LATTICE // 4  # pedals are written to sixteenths: their exact times
 
 @dataclass(frozen=True)
 class Mark:
-    """A sign at a lattice position, with `text`: quarters per minute (tempo), mf (dynamics), start or stop (pedal)."""
+    """A sign at a lattice position; `text`: quarters a minute (tempo), mf (dynamics), start, change or stop (pedal)."""
 
     position: int
     kind: Literal["tempo", "dynamics", "pedal"]
@@ -57,12 +57,15 @@ def _dynamics(notes: Notes, start: Positions, edges: Positions) -> Iterator[Mark
 
 
 def _pedal(notes: Notes, meter: Meter, first: int, end: int) -> Iterator[Mark]:
-    """Ped. where the pedal goes down and * where it is up, within the score; one too short to be written is left out.
+    """Ped. where the pedal goes down and * where it is up, within the score, and one sign where it does both.
 
-    Both of a pair are clipped to [first, end]: the pedal is often held on after the last bar.
+    So no two signs share a position. A pressing too short to be written is left out; others are clipped to
+    [first, end], for the pedal is often held on after the last bar.
     """
     positions = np.rint(meter.quarters(notes.pedal) * LATTICE / PEDAL_GRID).astype(int) * PEDAL_GRID
     positions = np.clip(positions, first, end)
-    for down, up in positions[positions[:, 1] > positions[:, 0]].tolist():
-        yield Mark(down, "pedal", "start")
-        yield Mark(up, "pedal", "stop")
+    pressings = positions[positions[:, 1] > positions[:, 0]]
+    changes = np.intersect1d(pressings[:, 0], pressings[:, 1])
+    signs = {**dict.fromkeys(pressings[:, 0].tolist(), "start"), **dict.fromkeys(pressings[:, 1].tolist(), "stop")}
+    signs |= dict.fromkeys(changes.tolist(), "change")
+    yield from (Mark(position, "pedal", sign) for position, sign in sorted(signs.items()))

@@ -15,7 +15,7 @@ from ...music.meter import LATTICE, Bar
 from ...names import printable
 from .accidentals import Head, find_accidentals
 from .beams import find_beams
-from .clefs import Clef
+from .clefs import Register
 from .marks import Mark
 from .spelling import octave, step_and_alter
 from .voices import Value
@@ -31,14 +31,14 @@ Voices = Sequence[Sequence[Value]]
 
 @dataclass(frozen=True)
 class Measure:
-    """One bar: the voices of the upper and lower staff, its key's sharps, its marks, and the clefs of both."""
+    """One bar: the voices of the upper and lower staff, its key's sharps, its marks, and the registers of both."""
 
     bar: Bar
     staves: tuple[Voices, Voices]
     sharps: int
     is_minor: bool = False
     marks: tuple[Mark, ...] = ()
-    clefs: tuple[Clef, Clef] = ("G", "F")
+    registers: tuple[Register, Register] = (Register("G"), Register("F"))
 
 
 def score_xml(measures: Iterable[Measure], heads: tuple[Sequence[Head], Sequence[Head]], title: str = "") -> str:
@@ -49,17 +49,17 @@ def score_xml(measures: Iterable[Measure], heads: tuple[Sequence[Head], Sequence
     lines.append("<identification><encoding><software>Arietta</software></encoding></identification>")
     lines.append('<part-list><score-part id="P1"><part-name>Piano</part-name></score-part></part-list>')
     lines.append('<part id="P1">')
-    before: Measure | None = None
     number = 0
-    for measure in measures:
+    rows = [None, *measures, None]
+    for before, measure, after in zip(rows, rows[1:], rows[2:], strict=False):
+        assert measure is not None
         implicit = ' implicit="yes"' if measure.bar.is_pickup else ""
         number += not measure.bar.is_pickup
         lines.append(f'<measure number="{number}"{implicit}>')
         lines += _attributes(measure, before)
-        lines += _staves(measure, heads)
+        lines += _staves(measure, heads, [_octaves(before), _octaves(measure), _octaves(after)])
         lines += _directions(measure)
         lines.append("</measure>")
-        before = measure
     return "\n".join([*lines, "</part>", "</score-partwise>", ""])
 
 
@@ -74,17 +74,33 @@ def _attributes(measure: Measure, before: Measure | None) -> Iterator[str]:
         inside += f"<time><beats>{beats}</beats><beat-type>{unit}</beat-type></time>"
     if before is None:
         inside += "<staves>2</staves>"
-    for staff, sign in enumerate(measure.clefs):
-        if before is None or before.clefs[staff] != sign:
-            inside += f'<clef number="{staff + 1}"><sign>{sign}</sign><line>{LINES[sign]}</line></clef>'
+    for staff, (clef, _) in enumerate(measure.registers):
+        if before is None or before.registers[staff].clef != clef:
+            inside += f'<clef number="{staff + 1}"><sign>{clef}</sign><line>{LINES[clef]}</line></clef>'
     if inside:
         yield f"<attributes>{inside}</attributes>"
 
 
-def _staves(measure: Measure, heads: tuple[Sequence[Head], Sequence[Head]]) -> Iterator[str]:
-    """Write the voices one after the other, each from the start of the bar."""
+def _octaves(measure: Measure | None) -> tuple[int, int]:
+    """By how many octaves the notes of both staves sound higher than they stand."""
+    return (0, 0) if measure is None else (measure.registers[0].octaves, measure.registers[1].octaves)
+
+
+def _staves(
+    measure: Measure, heads: tuple[Sequence[Head], Sequence[Head]], octaves: Sequence[tuple[int, int]]
+) -> Iterator[str]:
+    """Write the voices one after the other, each from the start of the bar; `octaves` before, in and after it.
+
+    Octave signs stand around all voices of their staff: verovio shifts what lies between them in the file.
+    """
     is_first = True
     for staff, voices in enumerate(measure.staves):
+        before, here, after = (pair[staff] for pair in octaves)
+        if here and before != here:
+            if not is_first:
+                yield _move("backup", measure.bar.length)
+            yield _octave_sign("down" if here > 0 else "up", here, staff + 1)
+            is_first = True
         accidentals = find_accidentals(voices, heads[staff], measure.sharps)
         for number, voice in enumerate(voices):
             if voice and not is_first:
@@ -95,6 +111,17 @@ def _staves(measure: Measure, heads: tuple[Sequence[Head], Sequence[Head]]) -> I
                 signs = [(heads[staff][note], accidentals.get((value.start, note), "")) for note in value.notes]
                 voice_number = staff * VOICES_PER_STAFF + number + 1
                 yield from _notes(value, signs, beams.get(value.start, ()), staff + 1, voice_number)
+        if here and after != here:
+            yield _octave_sign("stop", here, staff + 1)
+
+
+def _octave_sign(kind: str, octaves: int, staff: int) -> str:
+    """Begin (down: notes stand lower than they sound; up) or end an 8va, a 15ma or an 8vb, numbered by its staff."""
+    sign = f'<octave-shift type="{kind}" number="{staff}" size="{7 * abs(octaves) + 1}"/>'
+    placement = "above" if octaves > 0 else "below"
+    return (
+        f'<direction placement="{placement}"><direction-type>{sign}</direction-type><staff>{staff}</staff></direction>'
+    )
 
 
 def _notes(

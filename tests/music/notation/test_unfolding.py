@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import pytest
+
 from arietta.music.notation.measures import PartMeasure, WrittenNote
 from arietta.music.notation.unfolding import find_velocities, join_ties, lay_meter, pair_pedal_marks
 
@@ -29,6 +31,21 @@ def test_a_sign_counts_from_its_own_position() -> None:
 def test_a_pedal_that_is_not_lifted_is_at_the_end() -> None:
     measure = PartMeasure(pedal=[(Fraction(1), "start")])
     assert pair_pedal_marks([(ZERO, [measure])], FOUR).tolist() == [[1, 4]]
+
+
+@pytest.mark.parametrize(
+    ("signs", "presses"),
+    [
+        ([(0, "start"), (2, "stop"), (2, "start"), (3, "stop")], [[0, 2], [2, 3]]),
+        ([(0, "start"), (2, "start"), (2, "stop"), (3, "stop")], [[0, 2], [2, 3]]),
+        ([(0, "start"), (2, "change"), (3, "stop")], [[0, 2], [2, 3]]),
+        ([(1, "change"), (3, "stop")], [[1, 3]]),
+        ([(1, "start"), (1, "stop"), (3, "continue")], []),
+    ],
+)
+def test_a_pedal_lifted_and_pressed_at_once_is_changed(signs: list[tuple[int, str]], presses: list[list[int]]) -> None:
+    measure = PartMeasure(pedal=[(Fraction(at), kind) for at, kind in signs])
+    assert pair_pedal_marks([(ZERO, [measure])], FOUR).tolist() == presses
 
 
 def test_a_short_bar_has_the_next_begin_anew() -> None:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
+from hypothesis import given
 
 from arietta.music.meter import LATTICE, Bar, Meter, Tempo, TimeSignature
 from arietta.music.notes import Notes
 from arietta.render.score.marks import Mark, find_marks
+from tests.support.strategies import pedals
 
 METER = Meter((TimeSignature(0, 4, 4),), (Tempo(0, 0.5),), is_exact=True)
 BARS = [Bar(start, 96, 24) for start in range(0, 384, 96)]
@@ -74,3 +78,22 @@ def test_a_pedal_stands_in_the_bars_where_it_is_pressed_and_lifted(
 ) -> None:
     marks = marks_of([64] * 16, [pedal])
     assert [[mark.text for mark in bar if mark.kind == "pedal"] for bar in marks] == bars
+
+
+@given(pedals(12))
+def test_pedal_signs_never_collide_and_go_in_turns(pressings: list[tuple[float, float]]) -> None:
+    bars = marks_of([64] * 16, pressings)
+    signs = [mark for bar in bars for mark in bar if mark.kind == "pedal"]
+    assert all(before.position < after.position for before, after in pairwise(signs))
+    assert all(0 <= sign.position <= 384 for sign in signs)
+    is_down = False
+    for sign in signs:
+        assert is_down == (sign.text != "start")
+        is_down = sign.text != "stop"
+    assert not is_down
+
+
+def test_a_pedal_lifted_and_pressed_at_once_is_one_sign() -> None:
+    marks = marks_of([64] * 16, [(0.0, 2.0), (2.01, 3.0), (3.0, 3.02), (3.03, 4.0)])
+    signs = [[(mark.position, mark.text) for mark in bar if mark.kind == "pedal"] for bar in marks]
+    assert signs == [[(0, "start")], [(96, "change"), (144, "change"), (192, "stop")], [], []]
