@@ -253,15 +253,17 @@ def verovio(text: str) -> tuple[list[str], Counter[int]]:
     """Read a score as verovio does, and draw its pages; it tells of what is wrong on the error stream."""
     import verovio as reader
 
+    pitches: Counter[int] = Counter()
     with tempfile.TemporaryDirectory() as folder, _error_stream() as messages:
         toolkit = reader.toolkit()
-        complaints = [] if toolkit.loadData(text) else ["not loaded"]
-        for page in range(toolkit.getPageCount()):
+        is_loaded = toolkit.loadData(text)
+        for page in range(toolkit.getPageCount() if is_loaded else 0):
             toolkit.renderToSVG(page + 1)
-        path = Path(folder) / "score.mid"
-        path.write_bytes(base64.b64decode(toolkit.renderToMIDI()))
-        pitches = Counter(read_midi(path).pitch.tolist())
-    return [*complaints, *messages()], pitches
+        if is_loaded:
+            path = Path(folder) / "score.mid"
+            path.write_bytes(base64.b64decode(toolkit.renderToMIDI()))
+            pitches = Counter(read_midi(path).pitch.tolist())
+    return messages() + ["not loaded"] * (not is_loaded), pitches
 
 
 @contextmanager

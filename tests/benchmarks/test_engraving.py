@@ -55,7 +55,8 @@ def test_a_score_that_is_engraved_again_is_what_it_was(
     rows = {row["name"]: row for row in map(json.loads, capsys.readouterr().out.splitlines())}
     for case in ("written", "performance"):
         row = rows[f"engraving/{case}"]
-        assert (row["files"], row["duration"], row["onset"], row["spelling"], row["matched"]) == (1, 1, 1, 1, 1), case
+        names = ("files", "duration", "onset", "spelling", "voices", "matched")
+        assert [row[name] for name in names] == [1] * 6, case
         assert row["hand"] > 0.9
     assert rows["engraving/found"]["spelling"] == 1
 
@@ -65,3 +66,11 @@ def test_other_lengths_and_places_count_against_a_score() -> None:
     twice = Meter((TimeSignature(0.0, 3, 4),), (Tempo(0.0, 0.25),), is_exact=True)
     figures = engraving.engraved(waltz(), twice, score, engraving.Written.of(score, waltz()))
     assert figures["duration"] == 0 and figures["onset"] < 0.1 and figures["matched"] == 1
+
+
+def test_voices_are_alike_as_far_as_notes_follow_the_same_ones() -> None:
+    start = np.array([0.0, 0.0, 1.0, 1.0, 2.0, 2.0])
+    two, one, crossed = np.array([0, 1, 0, 1, 0, 1]), np.zeros(6, dtype=np.int64), np.array([0, 1, 1, 0, 0, 1])
+    assert engraving.voices_alike((two, start), (two + 3, start)) == 1
+    assert engraving.voices_alike((one, start), (two, start)) == pytest.approx(2 / 3)  # one of two followers is right
+    assert engraving.voices_alike((crossed, start), (two, start)) == 0

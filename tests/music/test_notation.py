@@ -49,6 +49,19 @@ def test_voices_and_staves_go_back_to_their_own_beginning() -> None:
     assert read.staff.tolist() == [2, 1]
 
 
+def test_voices_are_numbered_through_all_parts() -> None:
+    lower = note("C3", 4, staff=2).replace("<voice>1", "<voice>5")
+    read = read_score(score([note("C5", 2) + note("D5", 2) + "<backup><duration>4</duration></backup>" + lower]))
+    assert read.pitch.tolist() == [48, 72, 74]
+    assert read.voice[1] == read.voice[2] != read.voice[0]
+
+
+@pytest.mark.parametrize(("last", "following"), [(0.95, 4.0), (1.2, 4.0), (0.5, 3.5), (2, 5.0)])
+def test_a_bar_of_rounded_tuplets_is_as_long_as_its_signature(last: float, following: float) -> None:
+    read = read_score(score([note("C4", 3) + note("D4", last), note("E4", 4)]))
+    assert read.start.tolist() == [0, 3, following]
+
+
 def test_a_grace_note_comes_before_the_note_it_leads_to() -> None:
     read = read_score(score([note("C4", 2) + note("D4", 0) + note("E4", 0) + note("F4", 2)]))
     assert read.pitch.tolist() == [60, 62, 64, 65]

@@ -29,14 +29,17 @@ from .repeats import play_order
 from .unfolding import find_velocities, join_ties, lay_meter, pair_pedal_marks
 
 MOST_NOTES = 200_000  # played; the longest of 150 piano scores has 21,000
+# Quarter notes by which a bar is shorter or longer than its signature says only because its tuplets are rounded.
+ROUNDED, OVERFULL = Fraction(1, 16), Fraction(1, 4)
 
 
 @dataclass(frozen=True)
 class Score:
     """A written piece: columns [N] in order of (start, pitch), positions and lengths float64 in quarter notes.
 
-    `name` int64 lies on the line of fifths (C 0, G 1), `staff` int64 counts from 1 downwards within a part; `pedal`
-    float64 [P, 2] are positions. `meter` has bars, keys and tempos; `remarks` say what was merged or left out.
+    `name` int64 lies on the line of fifths (C 0, G 1), `staff` int64 counts from 1 downwards within a part, `voice`
+    int64 through all voices of all parts; `pedal` float64 [P, 2] are positions. `meter` has bars, keys and tempos;
+    `remarks` say what was merged or left out.
     """
 
     start: Floats
@@ -45,6 +48,7 @@ class Score:
     velocity: Bytes
     name: NDArray[np.int64]
     staff: NDArray[np.int64]
+    voice: NDArray[np.int64]
     pedal: Floats
     meter: Meter
     title: str = ""
@@ -96,7 +100,7 @@ def _play(parts: Sequence[Sequence[PartMeasure]]) -> Score:
     columns = [[part[index] for part in parts if index < len(part)] for index in range(count)]
     # Jumps of the first part: notation programs write them into every part, or into the first alone.
     order = play_order([column[0].jumps for column in columns])
-    lengths = [max(measure.length for measure in column) or column[0].nominal for column in columns]
+    lengths = [_bar_length(column) for column in columns]
     begins = [Fraction(0)]
     for index in order:
         begins.append(begins[-1] + lengths[index])
@@ -104,6 +108,8 @@ def _play(parts: Sequence[Sequence[PartMeasure]]) -> Score:
         raise ScoreError(f"it has more than {MOST_NOTES:,} notes")
     played: list[WrittenNote] = []
     velocities: list[int] = []
+    numbers: dict[tuple[int, str], int] = {}  # of the voices, each by its part and its name there
+    voices: list[int] = []
     for number in range(len(parts)):
         measures = [
             (begin, parts[number][index])
@@ -113,6 +119,7 @@ def _play(parts: Sequence[Sequence[PartMeasure]]) -> Score:
         notes = join_ties(measures)
         played += notes
         velocities += find_velocities(notes, measures)
+        voices += [numbers.setdefault((number, note.voice), len(numbers)) for note in notes]
     timed = [(begin, columns[index]) for begin, index in zip(begins, order, strict=False)]
     order_by_time = sorted(range(len(played)), key=lambda note: (played[note].start, played[note].pitch))
     chosen = [played[note] for note in order_by_time]
@@ -123,6 +130,13 @@ def _play(parts: Sequence[Sequence[PartMeasure]]) -> Score:
         np.array([velocities[note] for note in order_by_time], dtype=np.uint8),
         np.array([note.name for note in chosen], dtype=np.int64),
         np.array([note.staff for note in chosen], dtype=np.int64),
+        np.array([voices[note] for note in order_by_time], dtype=np.int64),
         pair_pedal_marks(timed, begins[-1]),
         lay_meter(timed, [lengths[index] for index in order]),
     )
+
+
+def _bar_length(column: Sequence[PartMeasure]) -> Fraction:
+    """How long a bar of all parts lasts: as its signature says where it holds nothing, or but for rounding as much."""
+    length, nominal = max(measure.length for measure in column), column[0].nominal
+    return nominal if not length or -OVERFULL < nominal - length < ROUNDED else length
