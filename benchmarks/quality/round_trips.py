@@ -1,7 +1,8 @@
-"""What files keep of music: performances under a tempo map, and scores in MusicXML beside their MIDI files.
+"""What files keep of music: seconds under a tempo map, scores beside their MIDI files, bars that are gone on from.
 
     python -m benchmarks.quality.round_trips --maestro maestro-v3.0.0 --files 500
     python -m benchmarks.quality.round_trips --asap asap-dataset
+    python -m benchmarks.quality.round_trips --written grieg --model grieg
 
 Performances, drawn evenly from all of MAESTRO, are written as MIDI under the metre that is found in them (`found`),
 under 90 beats a minute (`90`), and under none (`none`), and read back. An onset or a release that moves by more than
@@ -14,12 +15,17 @@ notes that are read at their place; `moved`, at another place within a quarter n
 signs); `midi` and `score`, others of one file alone. Files of which less than half is the same are named: they play
 other repeats, or are not the same edition.
 
+The first eight bars of sequenced pieces are gone on from by eight bars of a model. `kept` are those whose file then has
+the bar lines of the piece where they were, to a millisecond, in its metre, key and tempo; `whole` those that have
+sixteen bars and end on a bar line, to the hundredth of a second that models count in. Pieces in 3/4 also by themselves.
+
 One JSON line a case.
 """
 
 from __future__ import annotations
 
 import argparse
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,15 +34,18 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+import arietta
 from arietta.music.beats import find_meter
 from arietta.music.meter import Meter
-from arietta.music.midi import midi_bytes, read_meter, read_midi
+from arietta.music.midi import midi_bytes, read_meter, read_midi, write_midi
 from arietta.music.notation import read_score
 from arietta.music.notes import Notes
 from benchmarks.shared.samples import tell
 
 MOST = 0.001 + 1e-9  # seconds that an onset or a release may move
 SCORE, MIDI = "xml_score.musicxml", "midi_score.mid"
+BARS = 8
+STEP = 0.02  # seconds: an end that is written to hundredths
 SAME_PLACE, NEAR = 0.05, 1.0  # quarter notes
 ORNAMENT = 2  # semitones
 Floats = NDArray[np.float64]
@@ -48,6 +57,8 @@ def main() -> None:
     parser.add_argument("--maestro", type=Path, metavar="FOLDER")
     parser.add_argument("--files", type=int, default=500, metavar="N", help="of MAESTRO (default: %(default)s)")
     parser.add_argument("--asap", type=Path, metavar="FOLDER")
+    parser.add_argument("--written", type=Path, metavar="FOLDER", help="MIDI files that carry their metre")
+    parser.add_argument("--model", default="grieg")
     options = parser.parse_args()
     if options.maestro:
         paths = sorted(options.maestro.rglob("*.midi"))
@@ -55,6 +66,8 @@ def main() -> None:
         lay_tempo_maps([paths[index] for index in chosen])
     if options.asap:
         compare_scores(sorted(options.asap.rglob(SCORE)))
+    if options.written:
+        go_on_from(sorted(options.written.rglob("*.mid")), options.model)
 
 
 # Tempo maps
@@ -162,6 +175,48 @@ def _pair(
             theirs.pop(0)
         else:
             mine.pop(0)
+
+
+# Bars
+
+
+def go_on_from(paths: Sequence[Path], model: str) -> None:
+    """Go on from the beginnings of pieces in bars, and tell of how many the bars are kept."""
+    rows = []
+    for path in tqdm(paths, desc="bars", unit="piece", mininterval=5):
+        notes, meter = read_midi(path), read_meter(path)
+        if meter is not None and len(meter.bar_lines(notes.seconds)) > BARS:
+            rows.append(((meter.signatures[-1].beats, meter.signatures[-1].unit), *longer(notes, meter, model)))
+    for name, chosen in (("all", rows), ("in 3/4", [row for row in rows if row[0] == (3, 4)])):
+        tell(
+            f"bars/{name}",
+            pieces=len(chosen),
+            kept=sum(is_kept for _, is_kept, _ in chosen),
+            whole=sum(is_whole for *_, is_whole in chosen),
+        )
+
+
+def longer(notes: Notes, meter: Meter, model: str) -> tuple[bool, bool]:
+    """Go on from the first bars of a piece; return whether its file keeps their lines, and has so many more."""
+    lines = meter.bar_lines(notes.seconds)[: BARS + 1]
+    with tempfile.TemporaryDirectory() as folder:
+        given, written = Path(folder) / "given.mid", Path(folder) / "written.mid"
+        write_midi(given, notes.between(0.0, float(lines[-1]) - MOST), grid=meter)
+        take = arietta.compose(bars=BARS, prompt=given, model=model, seed=0)
+        take.save(written)
+        before, after = read_meter(given), read_meter(written)
+    if before is None or after is None:
+        return False, False
+    found = after.bar_lines(take.notes.seconds - STEP)
+    is_same = np.allclose(found[: BARS + 1], lines, rtol=0, atol=MOST) and same_marks(before, after, float(lines[-1]))
+    return is_same, len(found) == 2 * BARS + 1 and abs(float(found[-1]) - take.notes.seconds) <= STEP
+
+
+def same_marks(before: Meter, after: Meter, until: float) -> bool:
+    """Whether signatures and keys are those that stood there before."""
+    return [[mark for mark in marks if mark.seconds < until] for marks in (before.signatures, before.keys)] == [
+        [mark for mark in marks if mark.seconds < until] for marks in (after.signatures, after.keys)
+    ]
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from arietta.music.meter import Meter, Tempo, TimeSignature
+from arietta.music.meter import KeySignature, Meter, Tempo, TimeSignature
 from arietta.music.midi import write_midi
 from arietta.music.notes import Notes
 from arietta.render.score import score_musicxml
@@ -64,3 +64,20 @@ def test_files_are_drawn_and_told(
         assert (row["files"], row["notes"], row["violations"]) == (2, 80, 0) and row["worst_ms"] <= 0.5
     row = rows["scores read"]
     assert (row["files"], row["other"], row["notes"], row["exact"], row["same"]) == (2, 0, 32, 2, 1)
+
+
+def test_the_bars_of_a_written_waltz_are_kept_when_it_is_gone_on_from(
+    tmp_path: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waltz = Meter(
+        (TimeSignature(0.0, 3, 4),), (Tempo(0.0, 0.6),), (KeySignature(0.0, -1, is_minor=True),), is_exact=True
+    )
+    onset = 0.6 * np.arange(60)
+    notes = Notes.of(onset, np.full(60, 0.6), 62 + np.arange(60) % 3, np.full(60, 64))
+    write_midi(tmp_path / "waltz.mid", notes, grid=waltz)
+    write_midi(tmp_path / "plain.mid", notes)
+    monkeypatch.setattr(sys, "argv", ["round_trips", "--written", str(tmp_path), "--model", str(tiny_bundle)])
+    round_trips.main()
+    rows = {row["name"]: row for row in map(json.loads, capsys.readouterr().out.splitlines())}
+    for name in ("bars/all", "bars/in 3/4"):
+        assert (rows[name]["pieces"], rows[name]["kept"], rows[name]["whole"]) == (1, 1, 1)
