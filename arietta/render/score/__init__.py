@@ -31,7 +31,7 @@ from .hands import split_hands
 from .marks import find_marks
 from .musicxml import Measure, score_xml
 from .quantise import Positions, find_too_fast, quantise_notes
-from .spelling import LOWEST, signature, spell
+from .spelling import LOWEST, find_signatures, spell
 from .voices import write_voices
 
 VOICES, VOICES_EXACT = 2, 4  # more voices only where the rhythm is sure: of a performance they would be guesses
@@ -84,7 +84,7 @@ def _transcribe(notes: Notes, title: str, meter: Meter | None) -> tuple[str, Unw
     start, end = quantise_notes(notes, meter, bars, is_right)
     end = end if meter.is_exact else _end_on_a_bar_line(notes, meter, (start, end), bars)
     bars = [bar for bar in bars if bar is bars[0] or bar.start < end.max(initial=0)]
-    keys = _find_keys(notes, meter, bars)
+    keys = _find_keys(notes, meter, start, bars)
     names = _spell_by_key(notes, start, bars, keys)
     marks = find_marks(notes, meter, start, bars)
     most = VOICES_EXACT if meter.is_exact else VOICES
@@ -117,11 +117,12 @@ def _end_on_a_bar_line(
     return np.minimum(end, last) if is_opened else end
 
 
-def _find_keys(notes: Notes, meter: Meter, bars: Sequence[Bar]) -> list[Key]:
-    """The key of each bar: those that the metre came with, from the bar nearest to them on, or one for all."""
-    if not meter.keys:
-        return [signature(notes.pitch, notes.duration)] * len(bars)
+def _find_keys(notes: Notes, meter: Meter, start: Positions, bars: Sequence[Bar]) -> list[Key]:
+    """The key of each bar: those that the metre came with, from the bar nearest to them on, or those that are found."""
     starts = np.array([bar.start for bar in bars])
+    if not meter.keys:
+        length = meter.quarters(notes.release) - meter.quarters(notes.onset)
+        return find_signatures(notes.pitch, length, np.searchsorted(starts, start, side="right") - 1, len(bars))
     changes = meter.quarters([key.seconds for key in meter.keys]) * LATTICE
     owner = np.searchsorted(changes, starts + LATTICE / 2, side="right") - 1
     return [(key.sharps, key.is_minor) for key in (meter.keys[max(index, 0)] for index in owner.tolist())]

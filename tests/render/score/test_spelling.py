@@ -8,8 +8,8 @@ from arietta.render.score.spelling import (
     FLATTEST,
     LOWEST,
     SHARPEST,
+    find_signatures,
     octave,
-    signature,
     signature_alters,
     spell,
     step_and_alter,
@@ -67,15 +67,32 @@ def test_a_cadence_tells_its_key(tonic: int) -> None:
         (((0, 3, 7), (5, 8, 0), (7, 11, 2), (0, 3, 7)), True),
     ):
         pitches = [60 + (tonic + step) % 12 for chord in chords for step in chord]
-        sharps, found_minor = signature(pitches, [1.0] * 12)
+        ((sharps, found_minor),) = find_signatures(pitches, [1.0] * 12, [0] * 12, 1)
         assert found_minor == is_minor
         assert (sharps * 7 - 3 * is_minor) % 12 == tonic
         assert -6 <= sharps <= 6
 
 
 def test_without_notes_the_key_is_c_major() -> None:
-    assert signature([], []) == (0, False)
-    assert signature(range(60, 72), [1.0] * 12) == (0, False)
+    assert find_signatures([], [], [], 3) == [(0, False)] * 3
+
+
+def scale_in(tonic: int, bars: int, steps: tuple[int, ...] = MAJOR_SCALE) -> list[int]:
+    """Bars of eight quarters each: a scale of a key and its tonic."""
+    return [60 + (tonic + step) % 12 for step in (*steps, 0)] * bars
+
+
+def test_a_section_that_is_clearly_in_another_key_has_its_signature_and_a_passing_one_has_not() -> None:
+    for bars, found in ((32, [0] * 32 + [-5] * 32 + [0] * 32), (4, [0] * 68)):
+        pitches = scale_in(0, 32) + scale_in(1, bars) + scale_in(0, 32)
+        bar = [number // 8 for number in range(len(pitches))]
+        assert [sharps for sharps, _ in find_signatures(pitches, [1.0] * len(pitches), bar, bar[-1] + 1)] == found
+
+
+def test_a_section_is_major_or_minor_as_a_whole() -> None:
+    pitches = scale_in(9, 6, MINOR_SCALE) + scale_in(0, 2) + scale_in(9, 6, MINOR_SCALE)
+    bar = [number // 8 for number in range(len(pitches))]
+    assert find_signatures(pitches, [1.0] * len(pitches), bar, 14) == [(0, True)] * 14
 
 
 @pytest.mark.parametrize(("sharps", "altered"), [(0, {}), (2, {"F": 1, "C": 1}), (-3, {"B": -1, "E": -1, "A": -1})])
