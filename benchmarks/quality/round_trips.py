@@ -38,6 +38,8 @@ import arietta
 from arietta.music.beats import find_meter
 from arietta.music.meter import Meter
 from arietta.music.midi import midi_bytes, read_meter, read_midi, write_midi
+from arietta.music.midi.smf import TEMPO, parse
+from arietta.music.midi.tempo_map import TempoMap
 from arietta.music.notation import read_score
 from arietta.music.notes import Notes
 from benchmarks.shared.samples import tell
@@ -110,7 +112,8 @@ def compare_scores(paths: Sequence[Path]) -> None:
     """Hold scores against their MIDI files, note for note, and tell the differences by kind."""
     totals, odd, lengths = Counter[str](), [], []
     for path in tqdm(paths, desc="scores", unit="file", mininterval=5):
-        written, played = placed(*_score(path)), placed(*_midi(path.with_name(MIDI)))
+        score = read_score(path)
+        written, played = placed(score.notes, score.meter), placed_by_ticks(path.with_name(MIDI))
         kinds, length = differences(written, played)
         if kinds["same"] < kinds["notes"] / 2:
             odd.append(path.parent.as_posix().split("/")[-3:])
@@ -123,19 +126,20 @@ def compare_scores(paths: Sequence[Path]) -> None:
     tell("scores read", files=len(paths), other=len(odd), notes=totals["notes"], exact=exact, **shares)
 
 
-def _score(path: Path) -> tuple[Notes, Meter]:
-    score = read_score(path)
-    return score.notes, score.meter
-
-
-def _midi(path: Path) -> tuple[Notes, Meter]:
-    meter = read_meter(path)
-    assert meter is not None
-    return read_midi(path), meter
-
-
 def placed(notes: Notes, meter: Meter) -> Placed:
     return meter.quarters(notes.onset), notes.pitch, meter.quarters(notes.release)
+
+
+def placed_by_ticks(path: Path) -> Placed:
+    """Place the notes of a MIDI file by its ticks: some files have a metre that `read_meter` does not trust."""
+    file, notes = parse(path.read_bytes()), read_midi(path)
+    changes = {0: 500_000}  # microseconds a beat, until told otherwise (SMF 1.0)
+    for tick, kind, payload in sorted(event for track in file.tracks for event in track.metas):
+        if kind == TEMPO:
+            changes[tick] = int.from_bytes(payload, "big")
+    tempo_map = TempoMap(file.ticks_per_beat, np.array(list(changes)), np.array(list(changes.values())))
+    onset, release = (tempo_map.ticks(times) / file.ticks_per_beat for times in (notes.onset, notes.release))
+    return onset, notes.pitch, release
 
 
 def differences(written: Placed, played: Placed) -> tuple[Counter[str], float]:
