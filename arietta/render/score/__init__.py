@@ -92,15 +92,10 @@ def _transcribe(notes: Notes, title: str, meter: Meter | None) -> tuple[str, Unw
     upper, lower = (write_voices(start[hand], end[hand], notes.pitch[hand], bars, most) for hand in hands)
     heads = [Head(pitch, name) for pitch, name in zip(notes.pitch.tolist(), names, strict=True)]
     upper_heads, lower_heads = ([heads[note] for note in np.flatnonzero(hand)] for hand in hands)
-    registers = list(
-        zip(
-            choose_registers(start[is_right], end[is_right], notes.pitch[is_right], bars, "G"),
-            choose_registers(start[~is_right], end[~is_right], notes.pitch[~is_right], bars, "F"),
-            strict=True,
-        )
-    )
+    uppers = choose_registers(start[is_right], end[is_right], notes.pitch[is_right], bars)
+    lowers = choose_registers(start[~is_right], end[~is_right], notes.pitch[~is_right], bars, uppers)
     measures = [
-        Measure(bar, (upper[index], lower[index]), *keys[index], tuple(marks[index]), registers[index])
+        Measure(bar, (upper[index], lower[index]), *keys[index], tuple(marks[index]), (uppers[index], lowers[index]))
         for index, bar in enumerate(bars)
     ]
     unwritten = Unwritten(all_count - len(notes), int(find_too_fast(notes, meter, start, is_right).sum()))

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from ...music.meter import Bar
 from .quantise import Positions
 
-Sign = Literal["G", "F"]
 CHANGE = 1.0  # far notes that a change of clef must spare at least
 OCTAVE_SIGN = 2.0  # far notes that an octave sign must spare at least
 TORN = 1.0  # for a note held into or out of an octave sign
@@ -28,7 +27,7 @@ FEWEST_BEATS = 2.0  # under one octave sign
 class Register(NamedTuple):
     """A clef, and by how many octaves notes sound higher than they stand."""
 
-    clef: Sign
+    clef: Literal["G", "F"]
     octaves: int = 0
 
 
@@ -62,16 +61,21 @@ class _State(NamedTuple):
 
 
 def choose_registers(
-    start: Positions, end: Positions, pitch: NDArray[np.uint8], bars: Sequence[Bar], usual: Sign
+    start: Positions, end: Positions, pitch: NDArray[np.uint8], bars: Sequence[Bar], other: Sequence[Register] = ()
 ) -> list[Register]:
-    """Choose the register of each bar of a staff from its notes, columns [N]; it begins with the `usual` clef."""
+    """Choose the register of each bar of a staff from its notes, columns [N].
+
+    The upper staff begins with the G clef. The lower one, told those of the `other` staff, begins with the F clef, and
+    has no octave sign where that has one: verovio mistakes the end of one for the end of both.
+    """
     edges = np.array([bar.start for bar in bars])
     owner = np.searchsorted(edges, start, side="right") - 1
-    far = {
-        register: np.bincount(owner[(pitch < low) | (pitch > high)], minlength=len(bars)).tolist()
-        for register, (low, high) in NEAR.items()
-    }
-    first = Register(usual)
+    is_taken = np.array([register.octaves != 0 for register in other] or [False] * len(bars))
+    far = {}
+    for register, (low, high) in NEAR.items():
+        counts = np.bincount(owner[(pitch < low) | (pitch > high)], minlength=len(bars))
+        far[register] = np.where(is_taken & (register.octaves != 0), np.inf, counts).tolist()
+    first = Register("F" if other else "G")
     if not any(far[first]):
         return [first] * len(bars)
     held = (np.searchsorted(np.sort(start), edges) - np.searchsorted(np.sort(end), edges, side="right")).tolist()

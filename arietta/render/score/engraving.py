@@ -145,6 +145,9 @@ def _matrix(transform: str) -> list[str]:
 def _shape(kind: str, element: ET.Element) -> Iterator[str]:
     if width := element.get("stroke-width"):
         yield f"{width} w 1 J 1 j"
+    dashes = element.get("stroke-dasharray", "")
+    if dashes:
+        yield f"[{dashes}] 0 d"
     if kind == "path":
         yield from _path(element.get("d", ""))
         yield "B" if width else "f"
@@ -156,6 +159,8 @@ def _shape(kind: str, element: ET.Element) -> Iterator[str]:
         yield _ellipse(*(float(element.get(name, "0")) for name in ("cx", "cy", "rx", "ry")))
     elif kind == "rect":
         yield " ".join(element.get(name, "0") for name in ("x", "y", "width", "height")) + " re f"
+    if dashes:
+        yield "[] 0 d"
 
 
 def _ellipse(x: float, y: float, width: float, height: float) -> str:

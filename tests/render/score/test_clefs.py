@@ -14,7 +14,8 @@ from arietta.music.meter import Bar, Meter, Tempo, TimeSignature
 from arietta.music.notation import read_score
 from arietta.music.notes import Notes
 from arietta.render.score import score_musicxml
-from arietta.render.score.clefs import NEAR, OCTAVE_SIGN, Register, Sign, choose_registers
+from arietta.render.score.clefs import NEAR, OCTAVE_SIGN, Register, choose_registers
+from tests.support.musicxml import complaints
 
 METER = Meter((TimeSignature(0.0, 4, 4),), (Tempo(0.0, 0.5),), is_exact=True)
 
@@ -23,12 +24,10 @@ def bars(count: int, beats: int = 4) -> list[Bar]:
     return [Bar(24 * beats * number, 24 * beats, 24) for number in range(count)]
 
 
-def registers(pitches: list[int], *, usual: Sign = "G", beats: int = 4, length: int = 24) -> list[Register]:
-    """The registers of bars with a note of a pitch on each beat."""
-    start = 24 * np.arange(beats * len(pitches))
-    return choose_registers(
-        start, start + length, np.repeat(pitches, beats).astype(np.uint8), bars(len(pitches), beats), usual
-    )
+def registers(pitches: list[int], other: list[Register] | None = None, *, beats: int = 4) -> list[Register]:
+    """The registers of bars with a note of a pitch on each beat, on the upper staff, or on the lower one."""
+    start, pitch = 24 * np.arange(beats * len(pitches)), np.repeat(pitches, beats).astype(np.uint8)
+    return choose_registers(start, start + 24, pitch, bars(len(pitches), beats), other or [])
 
 
 def said(row: list[Register]) -> str:
@@ -40,25 +39,31 @@ def test_a_staff_keeps_its_clef_unless_notes_lie_far_outside() -> None:
     assert said(registers([76, 40, 40, 40, 60])) == "G F F F F"  # no note of the last bar lies far outside there
     assert said(registers([76, 40, 40, 90, 90])) == "G F F G G"
     empty = np.zeros(0, dtype=np.int64)
-    assert choose_registers(empty, empty, empty.astype(np.uint8), bars(3), "F") == [Register("F")] * 3
+    upper = [Register("G")] * 3
+    assert choose_registers(empty, empty, empty.astype(np.uint8), bars(3), upper) == [Register("F")] * 3
 
 
 def test_what_no_clef_brings_near_has_an_octave_sign() -> None:
     assert said(registers([80, 96, 100, 80])) == "G G1 G1 G"
     assert said(registers([80, 107, 108, 80])) == "G G2 G2 G"
-    assert said(registers([50, 24, 21, 50], usual="F")) == "F F-1 F-1 F"
+    assert said(registers([50, 24, 21, 50], [Register("G")] * 4)) == "F F-1 F-1 F"
+
+
+def test_an_octave_sign_does_not_stand_below_another() -> None:
+    upper = [Register("G"), Register("G", 1), Register("G"), Register("G")]
+    assert said(registers([50, 24, 21, 24], upper)) == "F F F-1 F-1"
 
 
 def test_an_octave_sign_is_not_worth_one_note() -> None:
     start = 24 * np.arange(12)
     pitch = np.where(start == 96, 96, 80).astype(np.uint8)
-    assert choose_registers(start, start + 24, pitch, bars(3), "G") == [Register("G")] * 3
+    assert choose_registers(start, start + 24, pitch, bars(3)) == [Register("G")] * 3
 
 
 def test_an_octave_sign_does_not_begin_or_end_where_many_notes_are_held() -> None:
     start, pitch = np.array([0, 0, 0, 0, 96, 120, 144]), np.array([86, 88, 90, 92, 96, 96, 96], dtype=np.uint8)
-    assert choose_registers(start, start + 24, pitch, bars(2), "G") == [Register("G"), Register("G", 1)]
-    assert choose_registers(start, np.full(7, 192), pitch, bars(2), "G") == [Register("G", 1)] * 2
+    assert choose_registers(start, start + 24, pitch, bars(2)) == [Register("G"), Register("G", 1)]
+    assert choose_registers(start, np.full(7, 192), pitch, bars(2)) == [Register("G", 1)] * 2
 
 
 def cost_of(row: list[Register], pitches: list[int], beats: int) -> float:
@@ -100,6 +105,17 @@ def test_an_octave_sign_stands_around_its_bars_and_notes_keep_the_names_they_sou
     ]
     assert places == [(1, "down", "8"), (2, "stop", "8")]
     assert sorted(read_score(text.encode()).pitch.tolist()) == sorted(pitch.tolist())
+
+
+def test_verovio_reads_octave_signs_of_both_staves_without_a_warning() -> None:
+    pytest.importorskip("verovio")
+    high, low = np.repeat([98, 98, 76, 98, 76], 4), np.repeat([50, 24, 24, 24, 24], 4)
+    columns = 0.5 * np.arange(20), np.full(20, 0.5)
+    text = score_musicxml(
+        Notes.of(*columns, high, np.full(20, 64)) | Notes.of(*columns, low, np.full(20, 64)), meter=METER
+    )
+    assert text.count('type="down"') and text.count('type="up"')
+    assert complaints(text) == ""
 
 
 @pytest.mark.parametrize(("pitch", "octaves"), [(100, 1), (107, 2), (21, -1)])

@@ -40,6 +40,11 @@ def test_a_line_is_stroked_with_its_width() -> None:
     assert drawn('<path d="M10 20 L30 40" stroke-width="13" />') == ["13 w 1 J 1 j", "10 20 m", "30 40 l", "B"]
 
 
+def test_a_dashed_line_is_dashed_and_what_follows_is_not() -> None:
+    lines = drawn('<path d="M1 2 L3 4" stroke-width="5" stroke-dasharray="36 72" /><path d="M0 0h1" />')
+    assert lines == ["5 w 1 J 1 j", "[36 72] 0 d", "1 2 m", "3 4 l", "B", "[] 0 d", "0 0 m", "1 0 l", "f"]
+
+
 def test_a_glyph_is_drawn_where_it_is_used() -> None:
     lines = drawn('<use xlink:href="#E0A4-x" transform="translate(7, 8) scale(0.5, 0.5)" />')
     assert lines[:3] == ["q", "1 0 0 1 7 8 cm", "0.5 0 0 0.5 0 0 cm"]
