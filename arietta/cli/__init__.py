@@ -126,14 +126,15 @@ class GuessingParser(argparse.ArgumentParser):
     flags: Sequence[str] = ()
 
     def error(self, message: str) -> NoReturn:
-        """Refuse what was typed, and name what there is that is spelled nearly so."""
+        """Refuse what was typed in two lines, and name what there is that is spelled nearly so."""
         import difflib
 
         word, names = message.partition("unrecognized arguments: ")[2].partition(" ")[0], self.flags
         if choice := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message, re.DOTALL):
             word, names = choice[1], re.findall(r"[\w-]+", choice[2])
         meant = difflib.get_close_matches(word.partition("=")[0], names, n=1)
-        super().error(f"{message}; did you mean {meant[0]}?" if meant else message)
+        said = f"{message}; did you mean {meant[0]}?" if meant else message
+        self.exit(2, f"usage: {self.prog} --help\n{self.prog}: error: {said}\n")
 
 
 class VerbParser(GuessingParser):

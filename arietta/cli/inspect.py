@@ -73,6 +73,8 @@ def _model(path: Path) -> Path:
     names = list_bundles()
     if str(path) in names or (path / DESCRIPTION).is_file():
         return path
+    if (path / "run.json").is_file():
+        raise RequestError(f"{path}: a training run, not a model; `arietta export {path} --out models/NAME` makes one")
     if path.is_dir():
         raise RequestError(
             f"{path}: neither a corpus (it has no {MANIFEST}) nor a model (no {DESCRIPTION}); "

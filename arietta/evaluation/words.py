@@ -162,8 +162,8 @@ def index_sentence(index: PassageIndex) -> str:
 
 def guard_sentence(interventions: Mapping[str, int]) -> str:
     """Say how often the guards of composing stepped in, and against what."""
-    parts = [f"{name} {count}" for name, count in sorted(interventions.items())]
-    return f"Guards of composing stepped in (tokens): {', '.join(parts)}."
+    parts = [f"{name} {count} {'time' if count == 1 else 'times'}" for name, count in sorted(interventions.items())]
+    return f"Held back while composing: {', '.join(parts)}."
 
 
 def retry_sentences(seed: int, originality: Originality) -> list[str]:

@@ -284,3 +284,8 @@ def test_the_bars_of_a_file_are_told(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert told == "4 in 3/4, then 1 other time signature; 90 quarter notes a minute on average"
     write_midi(tmp_path / "free.mid", notes)
     assert "quarter notes a minute" not in shown(capsys, tmp_path / "free.mid")
+
+
+def test_a_training_run_is_told_how_it_becomes_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "run.json").write_text("{}", encoding="utf-8")
+    assert f"arietta export {tmp_path}" in refused(capsys, tmp_path)
