@@ -70,9 +70,10 @@ def main() -> None:
 def measure_steps(engine: OnnxEngine, repeats: int) -> None:
     """Print bytes, rates, and for each batch a step, its floor, and how many times as fast it is as one by one."""
     name, model = f"budget/{engine.bundle.name}", engine.bundle.model
-    weights, cached, operations = needs(model, FILLED)
-    shipped = (engine.bundle.path / "weights.bin").stat().st_size
-    for what, size in (("weights of a step", weights), ("weights as shipped", shipped), ("cache of a step", cached)):
+    weights, cached, operations = needs(model, FILLED, bits=engine.bundle.bits)
+    in_8_bits, shipped = needs(model, FILLED)[0], (engine.bundle.path / "weights.bin").stat().st_size
+    sizes = {"weights of a step": weights, "weights as shipped": shipped, "cache of a step": cached}
+    for what, size in sizes.items():
         report(f"{name}, {what}", [size / 1e6], "MB", threads=1)
     rounds = []
     for _ in range(repeats):
@@ -86,6 +87,8 @@ def measure_steps(engine: OnnxEngine, repeats: int) -> None:
         report(f"{name}, step of {batch}", 1000 * taken, "ms", threads=1)
         report(f"{name}, floor of a step of {batch}", 1000 * floor, "ms", threads=1)
         report(f"{name}, step of {batch} against its floor", taken / floor, "of it", threads=1)
+        wider = floor + (in_8_bits - weights) / bandwidths
+        report(f"{name}, step of {batch} against a floor of 8 bits", taken / wider, "of it", threads=1)
         report(f"{name}, {batch} together against one by one", batch * steps[0] / taken, "times", threads=1)
 
 

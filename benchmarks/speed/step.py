@@ -4,7 +4,8 @@
 
 The floor of a step: its bytes over the bandwidth at which so many bytes are read here, and its operations over the
 rate of a matrix product here, both on one core and in the same run. Its bytes are every weight of the layers and the
-heads at 8 bits, and the tokens in the cache (keys, values, distances) at 8 bits, whatever the bundle holds. A step is
+heads, 4 bits for feed-forward layers where the bundle has them so and else 8, and the tokens in the cache (keys,
+values, distances) at 8 bits. A step is
 timed as `arietta compose` makes it: noise, masks, the engine's step, decoding. Beyond the window the cache holds
 between half of it and all of it; there a step is the mean over that.
 
@@ -62,7 +63,7 @@ def measure(bundle: Bundle, repeats: int, threads: int) -> None:
     for _ in range(repeats):
         for at in ROWS:
             rows[at].append(row_seconds(engine, at))
-            floors[at].append(floor_seconds(bundle.model, at))
+            floors[at].append(floor_seconds(bundle, at))
     for at in ROWS:
         totals, floor = np.array([np.median(burst.sum(axis=1)) for burst in rows[at]]), np.array(floors[at])
         report(f"step/{bundle.name}, row {at}", 1000 * totals, "ms", threads=threads)
@@ -131,9 +132,9 @@ def filled_at(model: ModelConfig, at: int, step: int) -> int:
     return at if at < model.context else half + step * half // STEPS
 
 
-def floor_seconds(model: ModelConfig, at: int) -> float:
+def floor_seconds(bundle: Bundle, at: int) -> float:
     """Bytes over bandwidth and operations over rate, now."""
-    weights, cached, operations = needs(model, at)
+    weights, cached, operations = needs(bundle.model, at, bits=bundle.bits)
     bandwidth, rate = machine_speed(weights + cached, perf_counter)
     return (weights + cached) / bandwidth + operations / rate
 
@@ -152,20 +153,21 @@ def machine_speed(size: int, clock: Callable[[], float]) -> tuple[float, float]:
     return size / min(reading), 2 * 384**3 / min(product)
 
 
-def needs(model: ModelConfig, at: int) -> tuple[int, int, int]:
-    """Bytes of weights at 8 bits, bytes of cache and distances at 8 bits, operations of one row."""
+def needs(model: ModelConfig, at: int, *, bits: int = 8) -> tuple[int, int, int]:
+    """Bytes of weights, of `bits` 4 or more as in a bundle, bytes of cache and distances at 8 bits, operations."""
     width, fields = model.width, model.field_sizes
     heads = (len(fields) - 1) * width**2 + width * sum(fields)
     if model.kind == "lstm":
         weights = model.layers * 8 * width**2 + heads
         return weights, 8 * width * model.layers, 2 * weights
     keys = np.mean([filled_at(model, at, step) for step in range(STEPS)])
-    qkv = (model.heads + 2 * model.kv_heads) * model.head_width
-    weights = model.layers * width * (qkv + width + 8 * width) + heads
+    qkv, feed_forward = (model.heads + 2 * model.kv_heads) * model.head_width, 8 * model.layers * width**2
+    weights = model.layers * width * (qkv + width) + feed_forward + heads
     is_relative = model.positions.startswith("relative")
     cached = model.layers * keys * model.head_width * (2 * model.kv_heads + is_relative)
     attention = model.layers * keys * width * (2 + is_relative)
-    return weights, int(cached), int(2 * (weights + attention))
+    size = weights - feed_forward // 2 if bits == 4 else weights
+    return size, int(cached), int(2 * (weights + attention))
 
 
 def graph_shares(bundle: Bundle, threads: int) -> dict[str, float]:

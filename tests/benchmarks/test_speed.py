@@ -64,7 +64,9 @@ def test_the_floor_counts_every_weight_and_the_rows_in_the_cache(benchmark: Any)
     assert kept == 2 * 10 * (2 * 2 * 16 + 16)  # keys, values and distances of two layers
     assert operations == 2 * (weights + 2 * 10 * width * 3)
     assert bench.needs(replace(TINY, positions="rotary"), 10)[1] == 2 * 10 * 2 * 2 * 16
-    assert bench.needs(TINY_LSTM, 10) == bench.needs(TINY_LSTM, 900)
+    assert bench.needs(TINY, 10, bits=4)[0] == weights - 2 * 4 * width * width  # half of what feed-forward layers have
+    assert bench.needs(TINY, 10, bits=4)[1:] == (kept, operations)
+    assert bench.needs(TINY_LSTM, 10) == bench.needs(TINY_LSTM, 900) == bench.needs(TINY_LSTM, 10, bits=4)
 
 
 def test_beyond_the_window_a_row_stands_anywhere_in_its_newer_half(benchmark: Any) -> None:

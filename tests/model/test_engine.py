@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -351,6 +352,13 @@ def test_a_graph_that_cannot_be_loaded_is_named(tiny_bundle: Path, tmp_path: Pat
     (tmp_path / "step.onnx").write_bytes(b"no graph")
     with pytest.raises(BundleError, match=r"step\.onnx: ONNX Runtime cannot load it"):
         load_engine(replace(load_bundle(tiny_bundle), path=tmp_path))
+
+
+def test_a_system_that_takes_no_memory_back_prefills_too(engine: OnnxEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = np.zeros((3, len(engine.bundle.model.field_sizes)), dtype=np.uint16)
+    for error in (OSError, TypeError, AttributeError):
+        monkeypatch.setattr("ctypes.CDLL", Mock(side_effect=error))
+        assert np.isfinite(load_engine(engine.bundle).score(tokens)).all()
 
 
 @pytest.mark.parametrize("version", ["1.23.2", "1.26.0"])

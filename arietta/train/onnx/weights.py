@@ -61,10 +61,10 @@ def _layer_matrix(tensors: Arrays, name: str) -> NDArray[np.float32]:
         return tensors[name].T
     packed, scales = tensors[f"{name}.packed"], tensors[f"{name}.scales"].reshape(len(tensors[f"{name}.packed"]), -1)
     blocks = packed.reshape(*scales.shape, -1)
+    middle = 128
     if blocks.shape[-1] == BLOCKS[4] // 2:
-        blocks = np.concatenate([blocks % 16 * 16, blocks // 16 * 16], axis=-1)
-    blocks = blocks.astype(np.float32) - 128
-    return (blocks * scales[..., None]).reshape(len(packed), -1)
+        blocks, middle = np.stack([blocks % 16, blocks // 16], axis=-1).reshape(*scales.shape, -1), 8
+    return ((blocks.astype(np.float32) - middle) * scales[..., None]).reshape(len(packed), -1)
 
 
 def _split_layer(

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto
 
-from arietta.train.onnx.builder import ALIGNMENT, BLOCKS, SMALLEST_EXTERNAL, Graph, quantise_blocks
+from arietta.train.onnx.builder import ALIGNMENT, BLOCKS, MICROSOFT, SMALLEST_EXTERNAL, Graph, quantise_blocks
 from tests.support.strategies import SEEDS
 
 BLOCK = BLOCKS[8]
@@ -24,6 +24,11 @@ def computed(graph: Graph, folder: Path, **inputs: np.ndarray) -> list[np.ndarra
     (folder / "data.bin").write_bytes(graph.external_bytes())
     session = onnxruntime.InferenceSession(str(folder / "graph.onnx"), providers=["CPUExecutionProvider"])
     return list(session.run(None, inputs))
+
+
+def unpacked(packed: np.ndarray) -> np.ndarray:
+    """Values of 4 bits, -8 to 7, out of bytes [.., b / 2] that hold two each, the first in the lower half."""
+    return np.stack([packed & 15, packed >> 4], axis=-1).reshape(*packed.shape[:-1], -1).astype(np.float32) - 8
 
 
 # Rounding
@@ -54,8 +59,7 @@ def test_4_bits_of_the_best_of_five_scales_err_less_than_those_of_the_largest_we
     matrix = np.random.default_rng(0).normal(0, spread, (50, 8, block)).astype(np.float32)
     packed, scales = quantise_blocks(matrix.reshape(50, -1), 4)
     assert packed.shape == (50, 8, block // 2) and packed.dtype == np.uint8
-    values = np.concatenate([packed & 15, packed >> 4], axis=2).astype(np.float64)
-    errors = np.abs((16 * values - 128) * scales[..., None] - matrix)
+    errors = np.abs(unpacked(packed) * scales[..., None] - matrix)
     largest = np.abs(matrix).max(axis=2, keepdims=True)
     plain = np.rint(matrix / largest * 7) * largest / 7 - matrix
     assert np.square(errors).sum() < 0.8 * np.square(plain).sum()
@@ -66,8 +70,8 @@ def test_4_bits_keep_zeros_and_the_largest_weight() -> None:
     matrix = np.zeros((2, BLOCKS[4]), dtype=np.float32)
     matrix[1, 5] = 0.5
     packed, scales = quantise_blocks(matrix, 4)
-    assert (packed[0] == 0x88).all() and packed[1, 0, 5] == 0x80
-    assert np.isclose(scales[1, 0] * -128, 0.5)
+    assert (packed[0] == 0x88).all() and packed[1, 0, 2] == 0x08  # the sixth value: upper half of the third byte
+    assert np.isclose(scales[1, 0] * -8, 0.5)
 
 
 # Layers
@@ -85,6 +89,39 @@ def test_only_feed_forward_layers_have_4_bits_and_rows_are_the_same_in_any_compa
         (together,) = computed(graph, tmp_path, x=x)
         assert all(np.array_equal(computed(graph, tmp_path, x=x[row : row + 1])[0][0], together[row]) for row in (0, 9))
         assert np.abs(together[:, 0] - x[:, 0] @ matrix.T).mean() < (1.5 if size == 16 else 0.1)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 16])
+def test_a_product_in_4_bits_has_the_bits_of_one_in_8(rows: int, tmp_path: Path) -> None:
+    rng, name = np.random.default_rng(0), "blocks.0.up"
+    matrix, x = rng.normal(size=(64, 128)).astype(np.float32), rng.normal(size=(rows, 1, 128)).astype(np.float32)
+    graph = Graph({}, bits=4)
+    value = graph.input("x", TensorProto.FLOAT, ["B", 1, 128])
+    graph.output("y", TensorProto.FLOAT, ["B", 1, 64], graph.linear(value, name, matrix, None))
+    wide = 16 * unpacked(graph.tensors[f"{name}.packed"]) + 128
+    inputs = ["x", graph.constant("wide", wide, np.uint8)]
+    inputs.append(graph.constant("fine", graph.tensors[f"{name}.scales"] / 16, np.float32))
+    settings = {"K": 128, "N": 64, "bits": 8, "block_size": BLOCKS[4], "accuracy_level": 4}
+    graph.output("z", TensorProto.FLOAT, ["B", 1, 64], graph.op("MatMulNBits", *inputs, domain=MICROSOFT, **settings))
+    in_4_bits, in_8_bits = computed(graph, tmp_path, x=x)
+    assert np.array_equal(in_4_bits, in_8_bits)
+
+
+def test_what_takes_rows_in_4_bits_is_given_two_where_there_is_one(tmp_path: Path) -> None:
+    graph, seen = Graph({}, bits=4), []
+
+    def build(rows: str) -> str:
+        seen.append(graph.op("Shape", rows, end=1))
+        return graph.with_two_rows(graph.op("Neg", rows), lambda again: graph.op("Neg", again))  # is given them once
+
+    value = graph.input("x", TensorProto.FLOAT, ["B", 1, 4])
+    for name in ("y", "z"):  # the second finds the numbers of rows that the first one made
+        graph.output(name, TensorProto.FLOAT, ["B", 1, 4], graph.with_two_rows(value, build))
+    graph.output("count", TensorProto.INT64, [1], seen[1])
+    for count in (1, 2, 5):
+        x = np.random.default_rng(0).normal(size=(count, 1, 4)).astype(np.float32)
+        first, second, rows = computed(graph, tmp_path, x=x)
+        assert np.array_equal(first, x) and np.array_equal(second, x) and rows.tolist() == [max(count, 2)]
 
 
 def test_an_8_bit_layer_adds_its_own_bias() -> None:
@@ -191,9 +228,8 @@ def test_many_rows_are_multiplied_in_float32_and_few_in_8_bits(bits: int, has_bi
     bias = rng.normal(size=48).astype(np.float32) if has_bias else None
     value = rng.normal(size=(1, 40, 2 * BLOCK)).astype(np.float32)
     packed, scales = quantise_blocks(matrix, bits)
-    if bits == 4:
-        packed = np.concatenate([packed << 4, packed & 0xF0], axis=2)
-    weights = ((packed.astype(np.float32) - 128) * scales[..., None]).reshape(48, -1)
+    values = unpacked(packed) if bits == 4 else packed.astype(np.float32) - 128
+    weights = (values * scales[..., None]).reshape(48, -1)
     expected = value @ weights.T + (0 if bias is None else bias)
     errors = []
     for count in (40, 16):
