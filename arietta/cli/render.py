@@ -8,6 +8,9 @@ examples:
   arietta render minuet.mxl --to mid                 a written score as MIDI, with its bars, tempos and keys
   arietta render take.mid -o bars.mid --downbeat 1   found beats as its metre, with bars that begin a beat later
   arietta render take.mid -o bars.mid --downbeat 0   found beats and bars as its metre, as they are
+  arietta render take.mid -o bars.mid --taps beats.txt --metre 3/4
+                                                     beats that were tapped, a second in each line, in bars of 3/4
+  arietta render bars.mid -o new.mid --bar-line 9=0:12.5   bar 9 begins there; the bars beside it stay
   arietta render piece.mid -o at-90.mid --grid 90    the same seconds under a tempo of 90, for a project at 90
 
 docs/use/files.md says what each is good for, and what a score of a performance can and cannot be.
@@ -58,6 +61,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=read_integer,
         help="and begin bars N beats later, or earlier, as in --downbeat=-1; 0 keeps those that are found",
     )
+    parser.add_argument("--metre", metavar="3/4", help="and count bars of this metre")
+    parser.add_argument(
+        "--taps", metavar="FILE", type=read_path, help="take beats that were tapped: a text file, a second in each line"
+    )
+    parser.add_argument(
+        "--bar-line", metavar="N=TIME", type=_read_bar_line, help="and let bar N begin at that time, as in 9=0:12.5"
+    )
     parser.add_argument("--title", help="the title of scores and pictures (default: the file's name)")
 
 
@@ -79,7 +89,8 @@ def _render(source: Path, targets: list[Path], arguments: argparse.Namespace) ->
     piece = read_piece(source)
     if piece.remarks:
         print(escape_name(f"{source}: {' '.join(piece.remarks)}"), file=sys.stderr)
-    if arguments.beats is not None or arguments.downbeat is not None:
+    corrections = (arguments.beats, arguments.downbeat, arguments.metre, arguments.taps, arguments.bar_line)
+    if any(correction is not None for correction in corrections):
         piece = piece._replace(meter=_corrected(piece, arguments))
     title, faults = escape_name(arguments.title or source.stem), list[AriettaError]()
     for path in targets:
@@ -97,15 +108,30 @@ def _render(source: Path, targets: list[Path], arguments: argparse.Namespace) ->
 
 def _corrected(piece: ReadPiece, arguments: argparse.Namespace) -> Meter:
     """The metre of a file, or the one found in its notes, as it is corrected by hand."""
-    from ..music.beats import find_meter
-    from ..music.correction import double_beats, halve_beats, move_downbeat
+    from ..music.correction import correct_meter, read_taps
 
-    if not len(piece.notes):
-        raise RequestError("there are no notes whose beats could be corrected: give a file that has some")
-    meter = piece.meter or find_meter(piece.notes)
-    if arguments.beats is not None:
-        meter = double_beats(meter) if arguments.beats == "double" else halve_beats(meter)
-    return move_downbeat(meter, arguments.downbeat or 0)
+    return correct_meter(
+        piece.notes,
+        piece.meter,
+        beats=arguments.beats,
+        downbeat=arguments.downbeat,
+        taps=None if arguments.taps is None else read_taps(arguments.taps),
+        metre=arguments.metre,
+        bar_line=arguments.bar_line,
+    )
+
+
+def _read_bar_line(text: str) -> tuple[int, float]:
+    """Read what follows --bar-line: a bar and the time at which it begins."""
+    from ..generation.wishes import read_time
+
+    number, separator, time = text.partition("=")
+    if not separator or not number.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no bar and its time, as 9=0:12.5")
+    try:
+        return int(number), read_time(time)
+    except RequestError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _kinds(text: str) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
-"""A metre corrected by hand: twice or half as many beats, or bars that begin elsewhere. Its seconds stay.
+"""A metre corrected by hand: other beats, bars that begin elsewhere, beats that were tapped. The notes' seconds stay.
 
+    meter = correct_meter(notes, read_meter("take.mid"), taps=[0.5, 1.1, 1.7], metre="3/4")
     meter = move_downbeat(halve_beats(find_meter(notes)), 1)
     write_midi("mended.mid", notes, grid=meter)
 
@@ -8,10 +9,64 @@ No finder of beats is always right: it taps eighths where a musician counts quar
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
 
-from ..errors import RequestError, require
-from .meter import Meter, TimeSignature
+import numpy as np
+
+from ..errors import RequestError, explain, require, whole_number
+from .beats import find_meter
+from .meter import MOST_MARKS, SAME, SHORTEST_BAR, Floats, Meter, Tempo, TimeSignature
+from .notes import Notes, Seconds
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+NEAR_ONSET = 0.07  # seconds: a tap nearer than this to an onset was meant for it
+SHORTEST_TAP, LONGEST_TAP = 0.15, 6.0  # seconds between two taps
+LARGEST_TAPS = 2**20  # bytes of a file of taps
+
+
+class Correction(TypedDict, total=False):
+    """What is wrong with a metre, in the order in which it is corrected; None is as what is not said.
+
+    Beats are `taps` (s), bars are of `metre`, such as "3/4", `beats` are "double" or "half" as many, bars begin
+    `downbeat` beats later, and a `bar_line`, as (9, 12.5) for bar 9, is moved to its second.
+    """
+
+    taps: Sequence[float] | None
+    metre: str | None
+    beats: str | None
+    downbeat: int | None
+    bar_line: tuple[int, float] | None
+
+
+def correct_meter(notes: Notes, meter: Meter | None = None, **correction: Unpack[Correction]) -> Meter:
+    """Return the metre of a piece, or the one found where it has none, as it is corrected by hand.
+
+    Raises RequestError for a correction that cannot be made, TypeError for one that there is not.
+    """
+    if unknown := set(correction) - set(Correction.__annotations__):
+        raise TypeError(f"a metre has no correction {min(unknown)!r}, only {', '.join(Correction.__annotations__)}")
+    _require_notes(notes)
+    metre, beats, bar_line = correction.get("metre"), correction.get("beats"), correction.get("bar_line")
+    signature = None if metre is None else TimeSignature.read(metre)
+    taps = correction.get("taps")
+    if taps is not None and len(taps):
+        meter = tap_beats(notes, taps, meter, signature)
+    else:
+        meter = meter or find_meter(notes)
+        meter = meter if signature is None else change_signature(meter, signature, notes.seconds)
+    if beats not in (None, "double", "half"):
+        raise RequestError(f"beats are corrected to double or half as many, not {beats!r}")
+    if beats is not None:
+        meter = double_beats(meter) if beats == "double" else halve_beats(meter)
+    meter = move_downbeat(meter, correction.get("downbeat") or 0)
+    return meter if bar_line is None else move_bar_line(meter, *bar_line)
 
 
 def double_beats(meter: Meter) -> Meter:
@@ -30,30 +85,192 @@ def move_downbeat(meter: Meter, beats: int) -> Meter:
     Beats are those that the signature counts: quarter notes in 3/4, eighths in 6/8.
     """
     require(beats, int, "a downbeat is moved by a whole number of beats")
-    pickup, full = _pickup(meter)
-    return _with_pickup(meter, (pickup + beats * 4 / full.unit) % full.quarters)
+    if not beats:
+        return meter
+    pickup, full, later = _opening(meter)
+    return _with_pickup(meter, (pickup + beats * 4 / full.unit) % full.quarters, full, later)
+
+
+def tap_beats(
+    notes: Notes, taps: Sequence[float], meter: Meter | None = None, signature: TimeSignature | None = None
+) -> Meter:
+    """Return the metre whose beats were tapped at `taps` (s, rising), the first of which begins a bar.
+
+    A tap is moved onto the onset that it is near to. Before the first and after the last the beats of `meter` stay;
+    without one they go on at the pace of the taps. Bars are of `signature`, else as in `meter`, else 4/4. Raises
+    RequestError for fewer than two taps, for some too near to each other or too far, and where the metre changes.
+    """
+    _require_notes(notes)
+    tapped = _onto_onsets(_checked_taps(taps), notes.onset)
+    first, last, pace = float(tapped[0]), float(tapped[-1]), float(np.median(np.diff(tapped)))
+    if meter is None:
+        before = np.arange(first - pace, float(notes.onset[0]) - pace, -pace)[::-1]
+        before = before[before >= 0]
+        after = np.arange(last + pace, notes.seconds + pace, pace)
+    else:
+        known, _ = _beats_of(meter, notes.seconds)
+        before, after = known[known < first - pace / 2], known[known > last + pace / 2]
+        signature = signature or _opening(meter)[1]
+    laid = _lay_out(np.concatenate([before, tapped, after]), len(before), signature or TimeSignature(0.0, 4, 4))
+    return laid if meter is None else replace(laid, keys=meter.keys)
+
+
+def change_signature(meter: Meter, signature: TimeSignature, end: float) -> Meter:
+    """Return the metre with the same beats in bars of another signature, for music that ends at `end` (s).
+
+    The first bar begins where it did. Raises RequestError where the metre changes within the piece.
+    """
+    beats, downbeat = _beats_of(meter, end)
+    return replace(_lay_out(beats, downbeat, signature), keys=meter.keys)
+
+
+def move_bar_line(meter: Meter, bar: int, second: float) -> Meter:
+    """Return the metre in which a bar begins at `second`; the bar lines before and after it stay where they are.
+
+    Bars count from 1, without a pickup. Raises RequestError for a bar that cannot begin there.
+    """
+    bar, number = whole_number(bar, "a bar"), float(second)
+    if not (1 <= bar < MOST_MARKS and math.isfinite(number)):
+        raise RequestError(f"bars are numbered from 1, and begin at a second of the piece: not bar {bar} at {number:g}")
+    first = float(meter.bar_lines(meter.signatures[0].seconds)[0])
+    line = meter.bar_line_after(first, bar - 1)
+    after = meter.bar_line_after(first, bar)
+    before = meter.bar_line_after(first, bar - 2) if bar > 1 else meter.signatures[0].seconds
+    has_before = before < line - SAME
+    least, most = before + SHORTEST_BAR if has_before else min(line, 0.0), after - SHORTEST_BAR
+    if not least <= number <= most:
+        raise RequestError(
+            f"bar {bar} can begin at {least:.2f} to {most:.2f} s, between its neighbours, not {number:g}"
+        )
+    old = [before, line, after] if has_before else [line, after]
+    return _warped(meter, old, [before, number, after] if has_before else [number, after])
+
+
+def read_taps(path: str | Path) -> list[float]:
+    """Read taps from a text file: a line for each, which begins with its second, as labels of audio editors do.
+
+    Raises RequestError, naming the file, where it cannot be read, and the line that begins otherwise.
+    """
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            text = file.read(LARGEST_TAPS + 1)
+    except (OSError, ValueError) as error:
+        raise RequestError(f"{path}: cannot be read {explain(error)}") from error
+    if len(text) > LARGEST_TAPS:
+        raise RequestError(f"{path}: larger than {LARGEST_TAPS >> 20} MB, which no piece's beats need")
+    taps = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            try:
+                taps.append(float(line.replace(",", " ").split()[0]))
+            except (ValueError, IndexError) as error:
+                raise RequestError(f"{path}: line {number} begins with no second: {line.strip()[:40]!r}") from error
+    return taps
+
+
+def _require_notes(notes: Notes) -> None:
+    if not len(notes):
+        raise RequestError("there are no notes whose beats could be corrected: give music that has some")
+
+
+def _checked_taps(taps: Sequence[float]) -> Floats:
+    """The taps as an array; raises RequestError where they are no beats."""
+    if not 2 <= len(taps) <= MOST_MARKS:
+        raise RequestError(f"to find beats takes 2 to {MOST_MARKS} taps, not {len(taps)}")
+    times = np.asarray(taps, dtype=np.float64)
+    gaps = np.diff(times)
+    wrong = np.flatnonzero(~((gaps >= SHORTEST_TAP) & (gaps <= LONGEST_TAP)))
+    if len(wrong) or not np.isfinite(times).all():
+        index = int(wrong[0]) if len(wrong) else 0
+        raise RequestError(
+            f"taps follow each other by {SHORTEST_TAP} to {LONGEST_TAP:.0f} s: not at {times[index]:g} and "
+            f"{times[index + 1]:g}"
+        )
+    return times
+
+
+def _onto_onsets(taps: Floats, onset: Seconds) -> Floats:
+    """Move each tap onto the nearest onset, where that is nearer than `NEAR_ONSET` and a quarter of a beat."""
+    onset = np.sort(onset)
+    later = np.clip(np.searchsorted(onset, taps), 1, max(len(onset) - 1, 1))
+    candidates = onset[np.clip(np.stack([later - 1, later]), 0, len(onset) - 1)]
+    nearest = np.take_along_axis(candidates, np.abs(candidates - taps).argmin(axis=0)[None], axis=0)[0]
+    gaps = np.diff(taps)
+    reach = np.minimum(np.minimum(np.append(gaps, gaps[-1]), np.append(gaps[0], gaps)) / 4, NEAR_ONSET)
+    return np.where(np.abs(nearest - taps) <= reach, nearest, taps)
+
+
+def _beats_of(meter: Meter, end: float) -> tuple[Floats, int]:
+    """The beats of a metre until the first that is not before `end` (s), and how many come before its first bar."""
+    pickup, full, later = _opening(meter)
+    if later:
+        raise RequestError("the metre changes within the piece: correct it in a notation program")
+    start = float(meter.quarters(meter.signatures[0].seconds))
+    length = full.quarters / full.beat_count
+    before = math.floor(pickup / length + SAME)
+    count = max(math.ceil((float(meter.quarters(end)) - start - pickup) / length - SAME), full.beat_count)
+    if count > MOST_MARKS:
+        raise RequestError(f"the metre has more than {MOST_MARKS} beats: halve them first")
+    return meter.seconds(start + pickup + length * np.arange(-before, count + 1)), before
+
+
+def _lay_out(beats: Floats, downbeat: int, signature: TimeSignature) -> Meter:
+    """Lay a tempo under every beat, and bars so that one of them begins with the beat `downbeat`, after a pickup."""
+    quarters, parts = signature.quarters / signature.beat_count, signature.beats // signature.beat_count
+    downbeat %= signature.beat_count
+    gaps = np.diff(beats)
+    lengths = np.append(gaps, gaps[-1]) / quarters
+    signatures = [replace(signature, seconds=float(beats[downbeat]))]
+    if downbeat:
+        signatures.insert(0, TimeSignature(float(beats[0]), downbeat * parts, signature.unit))
+    return Meter(tuple(signatures), tuple(map(Tempo, beats.tolist(), lengths.tolist())))
+
+
+def _warped(meter: Meter, old: list[float], new: list[float]) -> Meter:
+    """Move the seconds `old` of a metre, rising, to `new`, and what lies between them in proportion."""
+
+    def moved(second: float) -> float:
+        return float(np.interp(second, old, new)) if old[0] - SAME <= second <= old[-1] + SAME else second
+
+    inside = [tempo.seconds for tempo in meter.tempos if old[0] < tempo.seconds < old[-1]]
+    apart = [second for second in inside if all(abs(second - knot) > SAME for knot in old)]
+    tempos = [tempo for tempo in meter.tempos if tempo.seconds < old[0] - SAME]
+    times = sorted([*old, *apart])
+    for begin, end in pairwise(times):
+        quarter = (moved(end) - moved(begin)) / float(meter.quarters(end) - meter.quarters(begin))
+        tempos.append(Tempo(moved(begin), quarter))
+    later = [tempo for tempo in meter.tempos if tempo.seconds > old[-1] + SAME]
+    at_end = [tempo for tempo in meter.tempos if tempo.seconds <= old[-1] + SAME]
+    tempos += [replace(at_end[-1], seconds=old[-1]), *later]
+    signatures = tuple(replace(mark, seconds=moved(mark.seconds)) for mark in meter.signatures)
+    keys = tuple(replace(key, seconds=moved(key.seconds)) for key in meter.keys)
+    return Meter(signatures, tuple(tempos), keys)
 
 
 def _scaled(meter: Meter, factor: float) -> Meter:
     """Make quarter notes so many times as many."""
-    pickup, full = _pickup(meter)
+    pickup, full, later = _opening(meter)
     tempos = tuple(replace(tempo, quarter=tempo.quarter / factor) for tempo in meter.tempos)
-    return _with_pickup(replace(meter, tempos=tempos, is_exact=False), pickup * factor % full.quarters)
+    scaled = replace(meter, tempos=tempos, is_exact=False)
+    return _with_pickup(scaled, pickup * factor % full.quarters, full, later)
 
 
-def _pickup(meter: Meter) -> tuple[float, TimeSignature]:
-    """How many quarter notes come before the first full bar, and its signature."""
+def _opening(meter: Meter) -> tuple[float, TimeSignature, tuple[TimeSignature, ...]]:
+    """How many quarter notes come before the first full bar, its signature, and those after it.
+
+    A pickup is a single bar, and shorter.
+    """
     first, *others = meter.signatures
     if others and first.quarters < others[0].quarters:
-        return float(meter.quarters(others[0].seconds) - meter.quarters(first.seconds)), others[0]
-    return 0.0, first
+        length = float(meter.quarters(others[0].seconds) - meter.quarters(first.seconds))
+        if length <= first.quarters + SAME:
+            return length, others[0], tuple(others[1:])
+    return 0.0, first, tuple(others)
 
 
-def _with_pickup(meter: Meter, quarters: float) -> Meter:
+def _with_pickup(meter: Meter, quarters: float, full: TimeSignature, later: tuple[TimeSignature, ...]) -> Meter:
     """Begin with a pickup of so many quarter notes, then the first full bar, at the nearest sixteenth note."""
-    pickup, full = _pickup(meter)
     begin = meter.signatures[0].seconds
-    later = meter.signatures[2:] if pickup else meter.signatures[1:]
     sixteenths = round(quarters * 4) % round(full.quarters * 4)
     if not sixteenths:
         return replace(meter, signatures=(replace(full, seconds=begin), *later))

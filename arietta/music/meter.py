@@ -7,6 +7,7 @@ metre comes from a MIDI file that carries one (`midi.read_meter`) or is found in
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -14,6 +15,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from ..errors import RequestError
 
 FOLLOWED = 0.4  # 0.77-1 in 16 sequenced files, at most 0.15 in 160 performances under a nominal tempo
 WRITTEN = 0.7  # 0.98-1 in those sequenced files, 0.3 by chance
@@ -27,6 +30,7 @@ THIRTY_SECOND = LATTICE // 8  # the shortest note value that is written
 
 UNITS = (1, 2, 4, 8, 16, 32)  # of a whole note, that a time signature may count
 UNITS_SAID = f"{', '.join(map(str, UNITS[:-1]))} or {UNITS[-1]}"
+MOST_BEATS = 16  # of a metre that is asked for
 Floats = NDArray[np.float64]
 
 
@@ -37,6 +41,17 @@ class TimeSignature:
     seconds: float
     beats: int
     unit: int
+
+    @classmethod
+    def read(cls, text: Any, seconds: float = 0.0) -> TimeSignature:
+        """Read a metre such as "3/4"; raises RequestError where it is none that music may be asked for in."""
+        match = re.fullmatch(r"(\d{1,3})/(\d{1,3})", text.strip()) if isinstance(text, str) else None
+        if match is None:
+            raise RequestError(f"a metre is beats and a unit, such as 3/4, not {str(text)[:40]!r}")
+        beats, unit = int(match[1]), int(match[2])
+        if not 1 <= beats <= MOST_BEATS or unit not in UNITS:
+            raise RequestError(f"a metre has 1 to {MOST_BEATS} beats of {UNITS_SAID}, not {beats}/{unit}")
+        return cls(seconds, beats, unit)
 
     @property
     def quarters(self) -> float:

@@ -227,3 +227,24 @@ def test_a_metre_is_corrected_by_hand_and_the_file_keeps_it(
     (tmp_path / "a.mid").write_bytes(midi_bytes(Notes.of()))
     assert main([*words, "--beats", "half"]) == 2
     assert "no notes whose beats" in capsys.readouterr().err
+
+
+def test_beats_are_tapped_and_bar_lines_moved(tmp_path: Path, waltz: Notes, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.mid").write_bytes(midi_bytes(waltz))
+    taps = tmp_path / "beats.txt"
+    taps.write_text("0.0\n0.6\n1.2\n1.8\n")
+    words = ["render", str(tmp_path / "a.mid"), "-o", str(tmp_path / "b.mid"), "--taps", str(taps), "--metre", "2/4"]
+    assert main(words) == 0
+    kept = read_meter(tmp_path / "b.mid")
+    assert kept is not None and kept.signatures[0].beats == 2
+    line = float(kept.bar_lines(3.0)[1])
+    assert main([*words, "--bar-line", f"2=0:{line + 0.1:05.2f}"]) == 0
+    moved = read_meter(tmp_path / "b.mid")
+    assert moved is not None and float(moved.bar_lines(3.0)[1]) == pytest.approx(line + 0.1, abs=0.01)
+    assert np.abs(read_midi(tmp_path / "b.mid").onset - waltz.onset).max() <= 0.001
+    taps.write_text("one two\n")
+    assert main(words) == 2
+    assert "beats.txt: line 1 begins with no second: 'one two'" in capsys.readouterr().err
+    for wrong in ("9", "a=1", "9=noon"):
+        with pytest.raises(SystemExit):
+            main([*words, "--bar-line", wrong])

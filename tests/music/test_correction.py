@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from arietta.errors import RequestError
-from arietta.music.correction import double_beats, halve_beats, move_downbeat
+from arietta.music.correction import (
+    change_signature,
+    correct_meter,
+    double_beats,
+    halve_beats,
+    move_bar_line,
+    move_downbeat,
+    read_taps,
+    tap_beats,
+)
 from arietta.music.meter import Meter, Tempo, TimeSignature
 from arietta.music.midi import midi_bytes, read_meter, read_midi
 from arietta.music.notes import Notes
@@ -45,7 +57,134 @@ def test_a_corrected_metre_lies_under_the_same_seconds(correct: object) -> None:
     assert kept is not None and kept.bar_lines(6.0)[:4] == pytest.approx(meter.bar_lines(6.0)[:4], abs=0.002)
 
 
+def test_several_bars_that_are_shorter_than_those_after_them_are_no_pickup() -> None:
+    meter = Meter((TimeSignature(0.0, 3, 4), TimeSignature(3.0, 4, 4)), (Tempo(0.0, 0.5),))
+    moved = move_downbeat(meter, 1)
+    assert bars(moved) == [0.5, 2.0, 3.0, 5.0] and moved.signatures[-1] == TimeSignature(3.0, 4, 4)
+
+
 def test_a_metre_that_changes_in_its_first_bar_is_not_moved() -> None:
     meter = Meter((TimeSignature(0.0, 4, 4), TimeSignature(0.5, 2, 4)), (Tempo(0.0, 0.5),))
     with pytest.raises(RequestError, match="changes in its first bar"):
         move_downbeat(meter, 2)
+
+
+def march(period: float = 0.5, count: int = 24) -> Notes:
+    onset = period * np.arange(count) + 0.02
+    return Notes.of(onset, np.full(count, 0.4), np.full(count, 60), np.full(count, 64))
+
+
+def test_tapped_beats_are_those_of_the_onsets_near_to_them() -> None:
+    notes, rng = march(), np.random.default_rng(1)
+    taps = notes.onset[4:20] + rng.uniform(-0.06, 0.06, 16)
+    meter = tap_beats(notes, taps.tolist(), signature=TimeSignature(0.0, 3, 4))
+    assert meter.seconds(meter.quarters(notes.onset[4])) == pytest.approx(notes.onset[4])
+    assert np.diff(meter.quarters(notes.onset)) == pytest.approx(1.0)
+    lines = meter.bar_lines(notes.seconds)
+    assert notes.onset[4] in lines and np.diff(lines[:-1]) == pytest.approx(1.5)
+    assert meter.tempos[0].seconds >= 0 and meter.signatures[-1].beats == 3
+    away = tap_beats(notes, [0.2, 0.7, 1.2])  # beats that no note is near to are as they were tapped
+    assert away.tempos[0].seconds == pytest.approx(0.2) and away.signatures[0].beats == 4
+
+
+def test_beats_that_were_not_tapped_stay() -> None:
+    notes = march()
+    meter = Meter((TimeSignature(0.02, 3, 4),), (Tempo(0.02, 0.5), Tempo(6.02, 0.25)), is_exact=True)
+    tapped = tap_beats(notes, [3.02, 3.6, 4.3, 5.02], meter)
+    beats = [tempo.seconds for tempo in tapped.tempos]
+    assert beats[:7] == pytest.approx(0.02 + 0.5 * np.arange(7)) and not tapped.is_exact
+    assert beats[7:10] == pytest.approx([3.6, 4.3, 5.02])
+    assert beats[10:13] == pytest.approx([5.52, 6.02, 6.27])
+    assert 3.02 in np.round(tapped.bar_lines(6.0), 6)  # the first tap begins a bar
+
+
+def test_beats_are_counted_in_bars_of_another_metre() -> None:
+    in_two = change_signature(WALTZ, TimeSignature(0.0, 2, 4), 6.0)
+    assert bars(in_two) == [0.5, 1.5, 2.5, 3.5] and in_two.signatures[0] == TimeSignature(0.0, 1, 4)
+    dotted = change_signature(Meter((TimeSignature(0.0, 2, 4),), (Tempo(0.0, 0.6),)), TimeSignature(0.0, 6, 8), 6.0)
+    assert bars(dotted) == [0.0, 1.2, 2.4, 3.6] and dotted.tempos[0].quarter == pytest.approx(0.4)
+
+
+def test_a_bar_line_is_moved_between_its_neighbours_and_takes_what_is_around_it_along() -> None:
+    moved = move_bar_line(WALTZ, 2, 2.3)
+    assert bars(moved) == [0.5, 2.3, 3.5, 5.0] and moved.quarters(5.4) == pytest.approx(WALTZ.quarters(5.4))
+    assert moved.seconds(moved.quarters(0.5) + np.arange(7)) == pytest.approx([0.5, 1.1, 1.7, 2.3, 2.7, 3.1, 3.5])
+    pickup = move_bar_line(WALTZ, 1, 0.8)
+    assert bars(pickup) == [0.8, 2.0, 3.5, 5.0] and pickup.signatures[1].seconds == pytest.approx(0.8)
+    straight = Meter((TimeSignature(0.0, 4, 4),), (Tempo(0.0, 0.5),))
+    later = move_bar_line(straight, 1, 0.4)
+    assert bars(later)[:3] == [0.4, 2.0, 4.0] and later.signatures[0].seconds == later.tempos[0].seconds == 0.4
+    back = move_bar_line(move_bar_line(straight, 3, 4.5), 3, 4.0)
+    assert bars(back) == bars(straight)
+    across = move_bar_line(WALTZ, 4, 5.2)  # the tempo changes on this line
+    assert bars(across) == [0.5, 2.0, 3.5, 5.2] and float(across.bar_lines(7.0)[4]) == pytest.approx(6.2)
+
+
+def test_corrections_are_made_one_after_the_other(tmp_path: Path) -> None:
+    notes = march()
+    taps = notes.onset[::2].tolist()
+    corrected = correct_meter(notes, None, taps=taps, metre="3/4", beats="double", downbeat=1, bar_line=(2, 2.1))
+    one_by_one = tap_beats(notes, taps, None, TimeSignature(0.0, 3, 4))
+    assert corrected == move_bar_line(move_downbeat(double_beats(one_by_one), 1), 2, 2.1)
+    found = correct_meter(notes)
+    assert correct_meter(notes, found) == found and correct_meter(notes, WALTZ) == WALTZ
+    assert correct_meter(notes, WALTZ, metre="2/4") == change_signature(WALTZ, TimeSignature(0.0, 2, 4), notes.seconds)
+
+
+@pytest.mark.parametrize(
+    ("correct", "sentence"),
+    [
+        (lambda: tap_beats(march(), [1.0]), "takes 2 to 20000 taps, not 1"),
+        (lambda: tap_beats(march(), [1.0, 1.05]), "taps follow each other by 0.15 to 6 s: not at 1 and 1.05"),
+        (lambda: tap_beats(march(), [1.0, 9.0]), "not at 1 and 9"),
+        (lambda: tap_beats(march(), [1.0, float("nan")]), "not at 1 and nan"),
+        (lambda: tap_beats(Notes.of(), [1.0, 2.0]), "there are no notes"),
+        (lambda: correct_meter(march(), metre="0/4"), "a metre has 1 to 16 beats"),
+        (lambda: correct_meter(march(), beats="thrice"), "double or half as many, not 'thrice'"),
+        (lambda: move_bar_line(WALTZ, 0, 1.0), "bars are numbered from 1"),
+        (lambda: move_bar_line(WALTZ, 2, float("inf")), "not bar 2 at inf"),
+        (
+            lambda: move_bar_line(WALTZ, 2, 3.6),
+            r"bar 2 can begin at 0\.60 to 3\.40 s, between its neighbours, not 3\.6",
+        ),
+        (
+            lambda: change_signature(
+                Meter((TimeSignature(0.0, 3, 4), TimeSignature(3.0, 4, 4)), (Tempo(0.0, 0.5),)),
+                TimeSignature(0.0, 2, 4),
+                9.0,
+            ),
+            "the metre changes within the piece",
+        ),
+        (
+            lambda: change_signature(
+                Meter((TimeSignature(0.0, 64, 4),), (Tempo(0.0, 0.002),)), TimeSignature(0.0, 2, 4), 90.0
+            ),
+            "more than 20000 beats",
+        ),
+    ],
+)
+def test_what_cannot_be_corrected_is_refused(correct: Callable[[], object], sentence: str) -> None:
+    with pytest.raises(RequestError, match=sentence):
+        correct()
+
+
+def test_a_correction_that_there_is_not_is_no_argument() -> None:
+    with pytest.raises(TypeError, match="no correction 'swing'"):
+        correct_meter(march(), swing=1)  # type: ignore[call-arg]
+
+
+def test_taps_are_read_from_labels_of_audio_editors(tmp_path: Path) -> None:
+    path = tmp_path / "beats.txt"
+    path.write_text("0.5\t0.5\tdb\n1.0,b\n\n 1.52 beat\n")
+    assert read_taps(path) == [0.5, 1.0, 1.52]
+    for text, sentence in (
+        ("0.5\nbeat 2\n", "line 2 begins with no second: 'beat 2'"),
+        ("x" * (2**20 + 1), "larger than"),
+    ):
+        path.write_text(text)
+        with pytest.raises(RequestError, match=rf"beats\.txt: .*{sentence}"):
+            read_taps(path)
+    path.write_bytes(b"\xff\xfe")
+    for wrong in (path, tmp_path / "none.txt", tmp_path):
+        with pytest.raises(RequestError, match="cannot be read"):
+            read_taps(wrong)

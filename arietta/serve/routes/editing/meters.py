@@ -5,17 +5,16 @@ A metre counts in seconds and changes no note, so it is no revision: all version
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from fastapi import APIRouter
 from fastapi import Request as HttpRequest
-from pydantic import Field
+from pydantic import FailFast, Field
 from starlette.concurrency import run_in_threadpool
 
 from ....errors import RequestError
-from ....music.beats import find_meter
-from ....music.correction import double_beats, halve_beats, move_downbeat
+from ....music.correction import correct_meter
 from ....music.meter import Meter
 from ...jobs.service import Service
 from ..middleware import client_of
@@ -24,6 +23,7 @@ from ..requests import AppQueues, AppService, body_of, read_json
 from ..schemas import PieceId
 from ..views.music import MeterFields, Sent
 
+MOST_TAPS = 10_000
 MOST_BEATS = 64  # that a downbeat is moved by at once: the longest bar
 REFUSALS = problem_responses(
     _404="There is no such piece.", _409="The piece is not done.", _422="A value is impossible."
@@ -37,6 +37,20 @@ class MeterCorrection(Sent):
     beats: Literal["double", "half"] | None = Field(None, description="Count twice or half as many beats.")
     downbeat: int = Field(
         0, ge=-MOST_BEATS, le=MOST_BEATS, description="And begin bars so many beats later, or earlier.", examples=[1]
+    )
+    taps: Annotated[list[float], FailFast()] = Field(
+        default=[],
+        max_length=MOST_TAPS,
+        description="Seconds of beats that were tapped, the first of a bar; before and after them the beats stay.",
+        examples=[[0.0, 0.52, 1.03]],
+    )
+    metre: str | None = Field(
+        None, max_length=40, description="Bars of this metre, from the same beats.", examples=["3/4"]
+    )
+    bar_line: tuple[int, float] | None = Field(
+        None,
+        description="A bar, from 1, and the second at which it begins; those beside it stay.",
+        examples=[[9, 12.5]],
     )
 
 
@@ -64,18 +78,15 @@ async def read_piece_meter(key: PieceId, service: AppService) -> MeterView | Non
     responses=REFUSALS,
     name="correct_meter",
 )
-async def correct_meter(http: HttpRequest, key: PieceId, service: AppService, queues: AppQueues) -> MeterView | None:
+async def correct_piece_meter(
+    http: HttpRequest, key: PieceId, service: AppService, queues: AppQueues
+) -> MeterView | None:
     """Correct a metre and store it."""
     asked = await read_json(http, MeterCorrection)
 
     def correct() -> MeterView | None:
         version = service.music(key)
-        if not len(version.notes):
-            raise RequestError("there are no notes whose beats could be found")
-        meter = version.meter or find_meter(version.notes)
-        if asked.beats is not None:
-            meter = double_beats(meter) if asked.beats == "double" else halve_beats(meter)
-        return _store(service, key, move_downbeat(meter, asked.downbeat))
+        return _store(service, key, correct_meter(version.notes, version.meter, **asked.model_dump()))
 
     return await queues.pictures.run(client_of(http.scope), correct)  # of an hour beats are found in two seconds
 

@@ -8,16 +8,18 @@ import { isTextField } from "../page/shortcuts.js";
 const NUDGE = 0.05; // seconds; with Shift ten times as far
 const OCTAVE = 12;
 
-/** Obey the keys; they come before the shortcuts of the page. */
-export function startCommands(editor) {
+/** Obey the keys; they come before the shortcuts of the page. What was done last is undone first, also to `bars`. */
+export function startCommands(editor, bars) {
+  const undo = () => (bars.canUndo ? bars.undo() : editor.undo());
+  const redo = () => (bars.canRedo ? bars.redo() : editor.redo());
   const withCtrl = {
     a: () => editor.chooseAll(),
     c: () => editor.copy(),
     x: () => editor.cut(),
     v: () => editor.paste(),
     d: () => editor.duplicate(),
-    z: ({ shiftKey }) => (shiftKey ? editor.redo() : editor.undo()),
-    y: () => editor.redo(),
+    z: ({ shiftKey }) => (shiftKey ? redo() : undo()),
+    y: redo,
   };
   const onChosen = {
     Delete: () => editor.change("delete", "remove"),

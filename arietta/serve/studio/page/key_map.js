@@ -10,7 +10,7 @@ const LONG_SEEK_SECONDS = 10; // with Shift
 const VOLUME_STEP = 5; // percent
 
 /** The shortcuts of the studio, for `startShortcuts`; the arguments are the parts that they act on. */
-export function keyMap({ compose, editor, editPanel, form, passagePanel, passageTakes, player, rollView, session, transport }) {
+export function keyMap({ compose, editor, editPanel, form, passagePanel, passageTakes, player, rollView, session, tapBeat, transport }) {
   return [
     { keys: [" "], text: "shortcut.play", run: () => transport.toggle() },
     { keys: ["c"], text: "shortcut.compose", run: compose },
@@ -20,6 +20,7 @@ export function keyMap({ compose, editor, editPanel, form, passagePanel, passage
     { keys: [",", "."], text: "shortcut.step", run: ({ key }) => rollView.stepNote(key === "." ? 1 : -1) },
     { keys: ["l"], text: "shortcut.loop", run: () => transport.toggleLoop() },
     { keys: ["[", "]"], text: "shortcut.loopEnds", run: ({ key }) => transport.setLoopEdge(key === "[" ? "start" : "end") },
+    { keys: ["p"], text: "shortcut.tap", run: tapBeat },
     { keys: ["h", "v", "b"], text: "shortcut.tools", run: ({ key }) => editPanel.useTool({ h: "hand", v: "select", b: "draw" }[key.toLowerCase()]) },
     { keys: ["s"], text: "shortcut.chooseNote", run: () => rollView.note && editor.isOpen && editor.toggle(rollView.note) },
     { keys: ["e"], text: "shortcut.chooseLoop", run: () => editor.isOpen && player.loop && editor.chooseTime(player.loop) },

@@ -115,3 +115,6 @@ export function toSequence({ notes, pedal, prompt_notes: promptCount = 0, compos
   }));
   return NoteSequence.of(rows, pedal.map(([down, up]) => ({ down, up })));
 }
+
+/** The index of the moment of `times` that is nearest to `time`. */
+export const nearestIndex = (times, time) => times.reduce((best, line, i) => (Math.abs(line - time) < Math.abs(times[best] - time) ? i : best), 0);

@@ -20,6 +20,7 @@ export function drawPaper(pen, roll, colours) {
     pen.fillRect(x, ruler, 1, height - ruler - pedal);
     pen.fillStyle = colours.soft;
     pen.fillText(text, x + 4, ruler / 2 + 1);
+    if (roll.barLines) pen.fillRect(x - 1, ruler - 6, 3, 6); // what the line is dragged by
   }
   pen.fillStyle = colours.line;
   pen.fillRect(gutter, ruler - 1, width, 1);
@@ -58,15 +59,16 @@ export function drawSelected(pen, roll, colours, outline) {
   }
 }
 
-/** Frame pedal presses under the hand, and what a lasso holds. */
+/** Frame pedal presses and the bar line under the hand, and what a lasso holds. */
 export function drawMarks(pen, roll, colours) {
   const { height, pedal } = roll.geometry;
   pen.strokeStyle = colours.accent;
   pen.lineWidth = 1.5;
   for (const { start, end } of roll.marks) pen.strokeRect(roll.xOf(start), height - pedal + 2, (end - start) * roll.scale, pedal - 4);
-  if (roll.seam !== null) {
+  for (const time of [roll.seam, roll.movedLine?.time ?? null]) {
+    if (time === null) continue;
     pen.setLineDash([6, 4]);
-    pen.strokeRect(roll.xOf(roll.seam), 0, 0, height);
+    pen.strokeRect(roll.xOf(time), 0, 0, height);
     pen.setLineDash([]);
   }
   if (!roll.lasso) return;

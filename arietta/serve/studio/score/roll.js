@@ -6,11 +6,13 @@
  */
 
 import { handsOf } from "./hands.js";
-import { firstWhere } from "./notes.js";
+import { firstWhere, nearestIndex } from "./notes.js";
 import { drawLabel, drawMarks, drawPaper, drawSelected, mix } from "./paper.js";
 import { drawKeys } from "./roll_keys.js";
 
 const RULER = 24; // pixels
+const HANDLE = 10; // height of what bar lines are dragged by, at the foot of the ruler
+const HANDLE_REACH = 6; // to either side of a line
 const PEDAL = 16;
 const LEVELS = 12; // shades of loudness
 const MIN_SCALE = 2; // pixels per second
@@ -33,6 +35,7 @@ export class Roll {
   ghosts = []; // notes as they will be when the pointer lets go
   lasso = null; // {left, top, right, bottom} in pixels
   barLines = null; // seconds at which bars begin, where they are known
+  movedLine = null; // {index, time} of a bar line under the hand
   marks = []; // pedal presses and passages that are framed: {start, end}
   colourBy = "loudness"; // or "hands"
   rowZoom = 1; // how much taller rows are than where all pitches are shown
@@ -93,6 +96,15 @@ export class Roll {
 
   isRuler(y) {
     return y < RULER;
+  }
+
+  /** The index of the bar line whose handle is under a point, or null; where lines are near to each other none has one. */
+  barLineAt({ x, y }) {
+    if (!this.barLines || y < RULER - HANDLE || y >= RULER) return null;
+    const index = nearestIndex(this.barLines, this.timeAt(x));
+    const isNear = (i) => Math.abs(this.xOf(this.barLines[i]) - x) <= HANDLE_REACH;
+    const isAlone = [index - 1, index + 1].every((i) => !(i in this.barLines) || !isNear(i));
+    return isNear(index) && isAlone ? index : null;
   }
 
   isPedal(y) {

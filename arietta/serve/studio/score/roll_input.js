@@ -1,6 +1,6 @@
 /**
  * Pointer and wheel on the roll: click to go there, drag to move the paper, drag along the ruler to choose a stretch of
- * time, two fingers to move the paper whatever the tool, wheel and pinch to zoom, hover to read a note.
+ * time, drag a bar line by its foot in the ruler, two fingers to move the paper whatever the tool, wheel and pinch to zoom, hover to read a note.
  */
 
 import { clockTime, decimal, keyName } from "../page/format.js";
@@ -26,7 +26,7 @@ export class RollInput {
   #fingers = new Map(); // pointer id -> where it is
   #timer = 0;
 
-  /** `actions`: seek(time), chooseTime(range), redraw(), begin(point, event) of a tool, hold(point), sound(note). */
+  /** `actions`: seek(time), chooseTime(range), moveLine(bar, time), redraw(), begin(point, event) of a tool, hold(point), sound(note). */
   constructor(canvas, roll, actions) {
     this.#canvas = canvas;
     this.#roll = roll;
@@ -45,7 +45,9 @@ export class RollInput {
     const point = pointOf(event);
     if (event.pointerType === "touch") this.#fingers.set(event.pointerId, point);
     if (this.#fingers.size > 1) return this.#cancel(); // two fingers move the paper
-    const tool = this.#roll.isRuler(point.y) ? this.#range(point) : (this.#actions.begin(point, event) ?? this.#hand(point));
+    const line = this.#roll.barLineAt(point);
+    const onRuler = () => (line === null ? this.#range(point) : this.#barLine(line));
+    const tool = this.#roll.isRuler(point.y) ? onRuler() : (this.#actions.begin(point, event) ?? this.#hand(point));
     this.#drag = { ...tool, start: point, isClick: true };
     if (event.pointerType === "touch") this.#timer = setTimeout(() => this.#hold(), HOLD_MS);
     return this.#actions.redraw();
@@ -81,7 +83,7 @@ export class RollInput {
   #cancel() {
     clearTimeout(this.#timer);
     this.#drag = null;
-    Object.assign(this.#roll, { ghosts: [], lasso: null, marks: [] });
+    Object.assign(this.#roll, { ghosts: [], lasso: null, marks: [], movedLine: null });
   }
 
   /** A finger that stays on a note chooses it; nothing then happens when it is lifted. */
@@ -97,6 +99,18 @@ export class RollInput {
     return {
       move: (point) => { const range = between(point); if (range) this.#actions.chooseTime(range); },
       end: (point, isClick) => { if (isClick) this.#actions.chooseTime(null); if (isClick) this.#actions.seek(this.#roll.timeAt(point.x)); },
+    };
+  }
+
+  #barLine(index) {
+    const roll = this.#roll;
+    return {
+      move: ({ x }) => { roll.movedLine = { index, time: roll.timeAt(x) }; },
+      end: ({ x }, isClick) => {
+        roll.movedLine = null;
+        if (isClick) this.#actions.seek(roll.barLines[index]);
+        else this.#actions.moveLine(index + 1, roll.timeAt(x));
+      },
     };
   }
 
@@ -123,6 +137,7 @@ export class RollInput {
     const note = this.#roll.noteAt(x, y);
     this.#roll.hovered = note && { note, text: noteText(note) };
     this.#canvas.classList.toggle("pointing", Boolean(note));
+    this.#canvas.classList.toggle("moving-line", this.#roll.barLineAt({ x, y }) !== null);
   }
 
   #turnWheel(event) {

@@ -19,13 +19,14 @@ export class RollView {
 
   #tools = { begin: () => null, hold: () => false, sound: () => {} };
 
-  /** `onSeek` is called with a moment that was clicked, `onTime` with a stretch of time drawn along the ruler, `onRecolour` when colours or size have changed. */
-  constructor(canvas, player, { onSeek, onTime, onRecolour }) {
+  /** `onSeek` is called with a moment that was clicked, `onTime` with a stretch of time drawn along the ruler, `onBarLine` with a bar whose line was dragged and where to, `onRecolour` when colours or size have changed. */
+  constructor(canvas, player, { onSeek, onTime, onBarLine, onRecolour }) {
     this.#roll = new Roll(canvas);
     this.#player = player;
     new RollInput(canvas, this.#roll, {
       seek: onSeek,
       chooseTime: onTime,
+      moveLine: onBarLine,
       redraw: () => this.#redraw(),
       begin: (...down) => this.#tools.begin(...down),
       hold: (point) => this.#tools.hold(point),

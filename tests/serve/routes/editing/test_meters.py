@@ -125,3 +125,36 @@ def test_a_piece_that_is_not_done_or_unknown_has_no_metre(server: httpx.Client) 
     assert look(server, piece)["state"] == "cancelled"
     assert "there is no piece" in problem(server.post("/v1/pieces/0123456789abcdef/meter", json={}), 404)
     assert "downbeat" in problem(server.post(f"{uploaded(server)['links']['self']}/meter", json={"downbeat": 65}), 422)
+
+
+def test_bars_are_tapped_dragged_and_counted_anew(server: httpx.Client) -> None:
+    piece = uploaded(server, None)
+    path = f"{piece['links']['self']}/meter"
+    tapped = server.post(path, json={"taps": [1.01, 1.98, 3.02, 4.0], "metre": "3/4"}).json()
+    assert tapped["bar_lines"][:2] == pytest.approx([1.0, 4.0]) and tapped["signatures"][-1][1:] == [3, 4]
+    dragged = server.post(path, json={"bar_line": [2, 4.5]}).json()
+    assert dragged["bar_lines"][:3] == pytest.approx([1.0, 4.5, 7.0])
+    assert server.post(path, json={"metre": "2/4"}).json()["signatures"][-1][1:] == [2, 4]
+    kept = read_meter(server.get(piece["links"]["mid"]).content)
+    assert kept is not None and kept.signatures[-1].beats == 2
+    undone = {name: dragged[name] for name in ("signatures", "tempos", "keys", "is_exact")}
+    assert server.put(path, json=undone).json() == dragged
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ({"taps": [1]}, "2 to 20000 taps, not 1"),
+        ({"taps": [1, "beat"]}, "taps"),
+        ({"taps": [1] * 10_001}, "taps"),
+        ({"metre": "0/4"}, "not 0/4"),
+        ({"bar_line": [2]}, "bar_line"),
+        ({"bar_line": [2, 99]}, "bar 2 can begin at 0.10 to 2.90 s"),
+        ({"bar_line": [10**9, 1]}, "bars are numbered from 1"),
+    ],
+)
+def test_corrections_that_cannot_be_are_refused(server: httpx.Client, body: dict[str, Any], sentence: str) -> None:
+    path = f"{uploaded(server)['links']['self']}/meter"
+    before = server.get(path).json()
+    assert sentence in problem(server.post(path, json=body), 422)
+    assert server.get(path).json() == before
