@@ -24,12 +24,12 @@ from ..music.keys import find_key
 from ..music.meter import Meter
 from ..music.midi import midi_bytes, read_meter, read_midi
 from ..music.notes import Notes, transpose
-from ..music.reading import ReadPiece, read_piece
+from ..music.reading import ReadPiece, read_piece, read_piece_bytes
 from .wishes import read_wishes
 
 
 def as_notes(source: Any) -> Notes:
-    """Return the notes of a piece: Notes, a take, a path of MIDI or MusicXML, MIDI bytes, another library's object.
+    """Return the notes of a piece: Notes, a take, a path or the bytes of MIDI or MusicXML, another library's object.
 
     Raises RequestError for anything else, MidiError or ScoreError where a file cannot be read.
     """
@@ -43,7 +43,7 @@ def as_piece(source: Any) -> ReadPiece:
     if isinstance(source, str | Path):
         return read_piece(source)
     if isinstance(source, bytes):
-        return ReadPiece(read_midi(source), read_meter(source), ())
+        return read_piece_bytes(source)
     notes = source if isinstance(source, Notes) else getattr(source, "notes", None)
     if isinstance(notes, Notes):
         meter = getattr(source, "meter", None)

@@ -27,7 +27,15 @@ class ReadPiece(NamedTuple):
 def read_piece(path: str | Path) -> ReadPiece:
     """Read a file once, so that it may be a pipe; raises MidiError or ScoreError, naming it and the reason."""
     data, name = read_midi_bytes(path), str(path)
+    if len(data) > LARGEST_FILE and is_score(data):
+        score = read_score(path, name=name)
+        return ReadPiece(score.notes, score.meter, score.remarks)
+    return read_piece_bytes(data, name=name)
+
+
+def read_piece_bytes(data: bytes, *, name: str | None = None) -> ReadPiece:
+    """Read what a file of either kind holds; raises as `read_piece` does, and `name` stands for it in messages."""
     if is_score(data):
-        score = read_score(path if len(data) > LARGEST_FILE else data, name=name)
+        score = read_score(data, name=name)
         return ReadPiece(score.notes, score.meter, score.remarks)
     return ReadPiece(read_midi(data, name=name), read_meter(data, name=name), tuple(read_midi_remarks(data, name=name)))

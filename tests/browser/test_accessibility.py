@@ -130,7 +130,7 @@ def test_a_phone_shows_all_without_scrolling_sideways(studio: Studio, path: str)
     (piece,) = studio.server.post("/v1/pieces?wait=60", json={"notes": 30, "style": "grieg"}).json()["pieces"]
     page = visit.open(path if path == "/" else piece["links"]["page"])
     page.click("#more summary")
-    for beginning in ("a MIDI file", "a phrase I play"):
+    for beginning in ("a file", "a phrase I play"):
         visit.begin_with(beginning)
         page.wait_for_timeout(50)
         assert visit.run("() => document.documentElement.scrollWidth") <= PHONE["width"]

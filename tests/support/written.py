@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Sequence
 
 
@@ -24,3 +26,18 @@ def score(*parts: Sequence[str], beats: int = 4) -> bytes:
         written = [f"{attributes}</attributes>{first}", *others]
         bodies += f'<part id="P{number}">' + "".join(f"<measure>{body}</measure>" for body in written) + "</part>"
     return f"<score-partwise><part-list>{listed}</part-list>{bodies}</score-partwise>".encode()
+
+
+def packed_score(megabytes: int) -> bytes:
+    """Write a compressed score of empty elements, which unpacks to so much."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(
+            "META-INF/container.xml", '<container><rootfiles><rootfile full-path="a.xml"/></rootfiles></container>'
+        )
+        with archive.open("a.xml", "w", force_zip64=True) as member:
+            member.write(b"<score-partwise>")
+            for _ in range(megabytes):
+                member.write(b"<x/>" * 2**18)
+            member.write(b"</score-partwise>")
+    return out.getvalue()

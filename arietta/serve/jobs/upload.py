@@ -1,9 +1,9 @@
-"""Read a MIDI file that a stranger sent, in a process of its own with limited memory and time.
+"""Read a file that a stranger sent, MIDI or MusicXML, in a process of its own with limited memory and time.
 
     python -m arietta.serve.jobs.upload MOST_NOTES <file >events
 
-The process writes the metre of the file on a line, as JSON, and the packed events of its first notes; or a sentence,
-and exits with 2.
+The process writes the metre of the file on a line and what was merged or left out on another, as JSON, and the packed
+events of its first notes; or a sentence, and exits with 2.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from pathlib import Path
 
 import psutil
 
-from ...errors import MidiError, RequestError
+from ...errors import MidiError, RequestError, ScoreError
 from ...music.meter import Meter
-from ...music.midi import read_meter, read_midi, read_midi_remarks
 from ...music.notes import Notes, first
-from ...music.reading import ReadPiece
+from ...music.reading import ReadPiece, read_piece_bytes
 from .event_log import events_of, pack, unpack
 
 MOST_SECONDS = 10  # of processor time; the largest of 11,330 piano files, of 0.8 MB, takes a quarter of a second
 MOST_WAIT = 120  # seconds by the clock: on a busy machine the processor is elsewhere most of the time
 MOST_MEMORY = 2**29  # bytes resident
+MOST_LETTERS = 500  # of a remark, which may name parts of a score as a stranger called them
 WATCH_SECONDS = 0.02  # between two looks at what the process takes
 
 
 def read_upload(data: bytes, *, most_notes: int) -> ReadPiece:
-    """Read the first notes of a MIDI file, and its metre, if any.
+    """Read the first notes of a file, MIDI or MusicXML, its metre, if any, and what was merged or left out.
 
     Raises RequestError where it is none, or takes too much to read.
     """
@@ -43,13 +43,13 @@ def read_upload(data: bytes, *, most_notes: int) -> ReadPiece:
         raise RequestError(complaint.decode(errors="replace").strip())
     if code != 0:  # the system ended it
         raise RequestError("the file takes too much memory to read; send a shorter piece")
-    meter, _, events = answer.partition(b"\n")
+    meter, remarks, events = answer.split(b"\n", 2)
     try:
         described = json.loads(meter)
         bars = None if described is None else Meter.from_description(described)
     except ValueError:  # a file may set a metre that no piece has: its notes are read all the same
         bars = None
-    return ReadPiece(Notes.from_events(unpack(events)), bars, ())
+    return ReadPiece(Notes.from_events(unpack(events)), bars, tuple(json.loads(remarks)))
 
 
 def _run_watched(call: list[str], data: bytes) -> tuple[int, bytes, bytes]:
@@ -93,16 +93,20 @@ def _watch(process: subprocess.Popen[bytes], excesses: list[str]) -> None:
 def read_standard_input() -> int:
     """Be the reading process: read, write the answer and return the exit code."""
     try:
-        file = sys.stdin.buffer.read()
-        notes = first(read_midi(file, name="the file"), int(sys.argv[1]))
-        meter = read_meter(file, name="the file")
-        if not len(notes) and (remarks := read_midi_remarks(file)):
-            raise MidiError(f"the file has no notes for a piano. {' '.join(remarks)}".rstrip("."))
-    except MidiError as error:
+        piece = read_piece_bytes(sys.stdin.buffer.read(), name="the file")
+        notes = first(piece.notes, int(sys.argv[1]))
+        if not len(notes) and piece.remarks:
+            raise MidiError(f"the file has no notes for a piano. {' '.join(piece.remarks)}".rstrip("."))
+    except (MidiError, ScoreError) as error:
         sys.stderr.write(str(error))
         return 2
-    described = None if meter is None else meter.describe()
-    sys.stdout.buffer.write(json.dumps(described).encode() + b"\n" + pack(events_of(notes)))
+    described = None if piece.meter is None else piece.meter.describe()
+    lines = [
+        json.dumps(described).encode(),
+        json.dumps([remark[:MOST_LETTERS] for remark in piece.remarks]).encode(),
+        pack(events_of(notes)),
+    ]
+    sys.stdout.buffer.write(b"\n".join(lines))
     return 0
 
 

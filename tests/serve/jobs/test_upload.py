@@ -14,6 +14,7 @@ from arietta.music.meter import Meter, Tempo, TimeSignature
 from arietta.music.midi import midi_bytes, read_meter, read_midi
 from arietta.music.notes import Notes, first
 from tests.support.midi_bytes import midi, on, track
+from tests.support.written import note, packed_score, score
 
 
 def test_a_file_gives_its_first_notes_as_the_library_reads_them(waltz: Notes) -> None:
@@ -65,6 +66,20 @@ def test_the_reader_gets_no_more_memory_than_allowed(waltz: Notes, monkeypatch: 
     monkeypatch.setattr(upload, "MOST_MEMORY", 2**23)  # less than an interpreter takes
     with pytest.raises(RequestError, match="too much memory"):
         upload.read_upload(midi_bytes(waltz), most_notes=5)
+
+
+def test_a_score_is_read_with_its_metre_and_what_was_merged() -> None:
+    piece = upload.read_upload(score([note("C4", 3)], [note("E4", 3)], beats=3), most_notes=1)
+    assert piece.notes.pitch.tolist() == [60] and piece.meter is not None and piece.meter.signatures[0].beats == 3
+    assert piece.remarks == ("Parts were merged into one piano: Part 1, Part 2.",)
+
+
+def test_a_small_archive_that_fills_memory_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload, "MOST_MEMORY", 2**27)
+    file = packed_score(16)
+    assert len(file) < 2**16
+    with pytest.raises(RequestError, match="too much memory"):
+        upload.read_upload(file, most_notes=5)
 
 
 def test_of_a_reader_that_is_ended_nothing_stays(waltz: Notes, monkeypatch: pytest.MonkeyPatch) -> None:

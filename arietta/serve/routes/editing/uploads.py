@@ -1,4 +1,4 @@
-"""Upload a MIDI file as a piece: it can be looked at, played, changed and gone on from, like one that was composed."""
+"""Upload a MIDI file or a score as a piece: to be listened to, changed and gone on from like any other."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ router = APIRouter(tags=["pieces"])
 @router.post(
     "/v1/uploads",
     status_code=201,
-    summary="Upload a MIDI file as a finished piece",
-    description="It can then be listened to, changed, and gone on from by its id; a metre that it sets is kept.",
+    summary="Upload a MIDI file, or a score in MusicXML, as a finished piece",
+    description="It can then be listened to, changed, gone on from and performed by its id; a metre that it sets is "
+    "kept. What of a file was merged or left out stands in `remarks` of its request. A large score is sent as .mxl.",
     openapi_extra={
         "requestBody": {"content": {BYTES: {"schema": {"type": "string", "format": "binary"}}}, "required": True}
     },
@@ -34,7 +35,7 @@ router = APIRouter(tags=["pieces"])
         **problem_responses(
             _413="The file is too large.",
             _415="It comes in a form, which has other bytes around it.",
-            _422="It is no MIDI file, or has too few or too many notes.",
+            _422="It is neither MIDI nor MusicXML, or has too few or too many notes.",
             _429="Too many files are being read.",
             _507="The server has no room for more.",
         ),

@@ -1,5 +1,5 @@
 /**
- * A MIDI file to continue: chosen, or dropped anywhere on the page. It becomes a piece at once, without being composed
+ * A file to continue, MIDI or MusicXML: chosen, or dropped anywhere on the page. It becomes a piece at once, without being composed
  * on: drawn and played, to be gone on from wherever one clicks.
  *
  * Only its first bytes are looked at here; the server reads it, and says so if it cannot.
@@ -9,10 +9,13 @@ import { uploadFile } from "../api.js";
 import { translate } from "../page/i18n.js";
 import { showError } from "../page/messages.js";
 
-const HEADERS = ["MThd", "RIFF"]; // a standard MIDI file, and one wrapped in RIFF as Windows had them
+// A standard MIDI file, one wrapped in RIFF as Windows had them, a compressed score, and XML in UTF-8 or UTF-16.
+const HEADER = /^(MThd|RIFF|PK|(\xef\xbb\xbf)?\s*<|\xff\xfe|\xfe\xff)/;
+const ENDING = /\.(midi?|musicxml|mxl|xml)$/i;
 
-export class MidiFile {
+export class MusicFile {
   #name = "";
+  #remarks = ""; // the server's, of what was merged or left out
   #status;
   #onFile;
 
@@ -27,14 +30,15 @@ export class MidiFile {
     document.addEventListener("language", () => this.#showStatus());
   }
 
-  /** Take a file if it begins as MIDI files do. */
+  /** Take a file if it begins as MIDI files and scores do. */
   async #accept(file) {
     const header = new TextDecoder("latin1").decode(await file.slice(0, 4).arrayBuffer());
     this.#name = "";
-    if (!HEADERS.includes(header)) return this.#showStatus(file.name);
+    if (!HEADER.test(header)) return this.#showStatus(file.name);
     try {
-      const piece = await uploadFile(file, file.name.replace(/\.midi?$/i, ""));
+      const piece = await uploadFile(file, file.name.replace(ENDING, ""));
       this.#name = file.name;
+      this.#remarks = (piece.request.remarks ?? []).join(" ");
       this.#onFile(piece);
     } catch (error) {
       showError(error, () => this.#accept(file));
@@ -43,7 +47,7 @@ export class MidiFile {
   }
 
   #showStatus(refused = "") {
-    if (this.#name) this.#status.textContent = translate("fileChosen", { name: this.#name });
+    if (this.#name) this.#status.textContent = `${translate("fileChosen", { name: this.#name })} ${this.#remarks}`.trim();
     else this.#status.textContent = refused && translate("fileRefused", { name: refused });
   }
 
