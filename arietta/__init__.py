@@ -152,8 +152,7 @@ def compose(
     from .errors import require
     from .generation.conversion import take_in
     from .generation.request import DEFAULT_NOTES, Request, draw_seed
-    from .generation.scores.bars import choose_length
-    from .generation.scores.pulse import Pulse
+    from .generation.scores.pulse import Pulse, find_length
     from .generation.wishes import read_wishes
     from .model.config import ANY
     from .model.sampling import MODEL_DEFAULTS, Sampling
@@ -165,9 +164,9 @@ def compose(
     require(original, bool, "original is True or False")
     given, meter, semitones = take_in(prompt, key, transpose=transpose)
     pulse = Pulse.read(bpm, metre, bars)
-    if pulse is not None:
-        notes, seconds, bars = *pulse.length(notes, seconds, original=original), None
-    notes, seconds = choose_length(notes, seconds, bars, given=(given, meter), usual=DEFAULT_NOTES)
+    notes, seconds = find_length(
+        pulse, (notes, seconds, bars), given=(given, meter), usual=DEFAULT_NOTES, original=original
+    )
     settings: dict[str, Any] = {"temperature": temperature, "top_p": top_p, "min_p": min_p, "guidance": guidance}
     request = Request(
         notes=notes,
@@ -190,18 +189,11 @@ def compose(
 def _generate(
     request: Request, engine: OnnxEngine, progress: Callable[[float, float], None] | None, *, original: bool
 ) -> Take:
-    """Compose a request: once, or until it is original, or as the best of several that fit its pulse."""
-    if request.pulse is not None:
-        from .generation.scores.in_time import generate_in_time
+    from .generation.original import require_index
+    from .generation.scores.takes import generate_takes
 
-        return next(generate_in_time([request], engine, progress=progress))
-    if original:
-        from .generation.original import generate_original, require_index
-
-        return next(generate_original([request], engine, require_index(engine.bundle), progress=progress))[0]
-    from .generation.loop import generate
-
-    return generate(request, engine, progress=progress)
+    index = require_index(engine.bundle) if original else None
+    return next(generate_takes([request], engine, index=index, progress=progress))[0]
 
 
 @lru_cache(maxsize=4)

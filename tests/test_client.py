@@ -5,23 +5,28 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
 import arietta
 from arietta.cli import main
 from arietta.client import Client, ServedTake
 from arietta.errors import RequestError
-from arietta.generation.request import Request
+from arietta.generation.request import DEFAULT_NOTES, Request
 from arietta.model.sampling import Sampling
+from arietta.music.correction import correct_meter
 from arietta.music.meter import Meter, Tempo, TimeSignature
 from arietta.music.midi import midi_bytes, read_midi, write_midi
 from arietta.music.notes import Notes, first
 from arietta.serve.access import Access
 from arietta.serve.jobs.models import Models
 from tests.support.servers import look, serving
+from tests.support.written import note, score
 
 
 @pytest.fixture(scope="module")
@@ -207,3 +212,68 @@ def test_an_uploaded_piece_is_changed_undone_and_not_overwritten(client: Client,
         client.revise(piece["id"], waltz, version=0, parent=0, cause="late")
     client.choose_revision(piece["id"], 0, version=tree["version"])
     assert client.revisions(piece["id"])["head"] == 0
+
+
+def test_bars_are_read_corrected_set_and_taken_away(client: Client, tmp_path: Path, waltz: Notes) -> None:
+    meter = Meter((TimeSignature(0.0, 3, 4),), (Tempo(0.0, 0.5),))
+    write_midi(tmp_path / "waltz.mid", waltz, grid=meter)
+    meter = replace(meter, is_exact=True)  # the notes lie where they are written
+    key = client.upload(tmp_path / "waltz.mid")["id"]
+    assert client.meter(key) == meter
+    corrections = {"beats": "double", "downbeat": 1, "bar_line": (2, 1.1)}
+    corrected = client.correct_meter(key, **corrections)
+    assert corrected == correct_meter(waltz, meter, **corrections) == client.meter(key)
+    client.set_meter(key, meter)
+    assert client.meter(key) == meter
+    client.set_meter(key, None)
+    assert client.meter(key) is None
+    taps = [0.0, 0.5, 1.0, 1.5]
+    assert client.correct_meter(key, taps=np.array(taps)) == correct_meter(client.notes(key), taps=taps)
+
+
+def test_all_that_a_piece_can_be_had_as_is_fetched(client: Client, tmp_path: Path) -> None:
+    (tmp_path / "duet.musicxml").write_bytes(score([note("C4", 4)], [note("E4", 4)]))
+    piece = client.upload(tmp_path / "duet.musicxml")
+    assert piece["request"]["remarks"] == ["Parts were merged into one piano: Part 1, Part 2."]
+    assert client.file(piece["id"], "musicxml").startswith(b"<?xml")
+    assert client.file(piece["id"], "mid", grid=90) != client.file(piece["id"], "mid")
+    assert client.report(piece["id"])["notes"] == 2
+    with pytest.raises(RequestError, match="there is no piece"):
+        client.file(piece["id"], "exe")
+    if find_spec("verovio") is not None:
+        assert len(client.score(piece["id"])["moments"]) == 1
+        assert client.file(piece["id"], "pdf").startswith(b"%PDF")
+
+
+def test_revisions_are_read_and_named(client: Client, tmp_path: Path, waltz: Notes) -> None:
+    write_midi(tmp_path / "waltz.mid", waltz)
+    key = client.upload(tmp_path / "waltz.mid")["id"]
+    client.revise(key, first(waltz, 3), version=0, parent=0, cause="cut")
+    assert client.name_revision(key, 1, "short")["revisions"][1]["name"] == "short"
+    assert len(client.revision(key, 1)) == 3 and len(client.revision(key, 0)) == len(waltz)
+
+
+def test_takes_that_were_asked_for_together_are_listed(client: Client) -> None:
+    pieces = client.submit(Request(notes=5, seed=3), count=2, best=1)
+    for piece in pieces:
+        for _ in client.events(piece["id"]):
+            pass
+    (order,) = {client.piece(piece["id"])["request"]["order"] for piece in pieces}
+    assert {piece["id"] for piece in client.pieces(order=order)} == {piece["id"] for piece in pieces}
+
+
+def test_without_a_length_extend_writes_300_notes_everywhere(
+    client: Client, tmp_path: Path, waltz: Notes, tiny_bundle: Path
+) -> None:
+    write_midi(tmp_path / "waltz.mid", waltz)
+    (there,) = client.extend(tmp_path / "waltz.mid", seed=1)
+    (here,) = arietta.extend(tmp_path / "waltz.mid", seed=1, model=tiny_bundle)
+    words = ["extend", str(tmp_path / "waltz.mid"), "--seed", "1", "--model", str(tiny_bundle)]
+    assert main([*words, "-o", str(tmp_path / "longer.mid")]) == 0
+    counts = there.note_count, here.note_count, len(read_midi(tmp_path / "longer.mid")) - len(waltz)
+    assert counts == (DEFAULT_NOTES, DEFAULT_NOTES, DEFAULT_NOTES) and there.notes == here.notes
+    for verb in ("extend", "compose"):
+        text = subprocess.run(
+            [sys.executable, "-m", "arietta", verb, "--help"], capture_output=True, text=True, check=True
+        ).stdout
+        assert f"(default {DEFAULT_NOTES})" in " ".join(text.split())

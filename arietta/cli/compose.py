@@ -169,22 +169,14 @@ class LocalComposer:
 
     def compose(self, requests: list[Request], progress: Progress) -> Iterator[Take]:
         """Yield the takes as they are done; with --original `messages` gathers what was composed again."""
-        if requests[0].pulse is not None:
-            from ..generation.scores.in_time import generate_in_time
+        from ..generation.scores.takes import generate_takes
 
-            yield from generate_in_time(requests, self._engine, progress=progress)
-            return
-        if not self._is_original:
-            from ..generation.batch import generate_all
+        index = self._index if self._is_original else None
+        for take, originality in generate_takes(requests, self._engine, index=index, progress=progress):
+            if originality is not None:
+                from ..evaluation.words import retry_sentences  # late: it loads all of evaluation
 
-            yield from generate_all(requests, self._engine, progress=progress)
-            return
-        from ..evaluation.words import retry_sentences  # late: it loads all of evaluation
-        from ..generation.original import generate_original
-
-        assert self._index is not None
-        for take, originality in generate_original(requests, self._engine, self._index, progress=progress):
-            self.messages += retry_sentences(take.request.seed, originality)
+                self.messages += retry_sentences(take.request.seed, originality)
             yield take
 
     def rank(self, takes: list[Take], best: int) -> list[Ranked[Take]]:
@@ -202,8 +194,6 @@ class RemoteComposer:
     """Lets a server compose, and ranks here what it composed."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
-        if arguments.bpm is not None:
-            raise RequestError("--bpm and --metre are chosen for on this machine: leave --server out")
         if arguments.index is not None:
             raise RequestError("--index is a folder of this machine: a server looks in the index of its own model")
         from ..client import Client
@@ -247,19 +237,16 @@ def _index(arguments: argparse.Namespace, bundle: Bundle) -> PassageIndex | None
 
 def _requests(arguments: argparse.Namespace) -> list[Request]:
     from ..generation.request import DEFAULT_NOTES, Request, draw_seed
-    from ..generation.scores.bars import choose_length
-    from ..generation.scores.pulse import Pulse
+    from ..generation.scores.pulse import Pulse, find_length
     from ..generation.wishes import read_wishes
 
     check_count(arguments.count)
     sampling = Sampling.read(arguments.temperature, arguments.top_p, arguments.min_p, arguments.guidance)
     seed = draw_seed() if arguments.seed is None else arguments.seed
     prompt, meter, semitones = _prompt(arguments)
-    notes, seconds, bars = arguments.notes, arguments.seconds, arguments.bars
-    pulse = Pulse.read(arguments.bpm, arguments.metre, bars)
-    if pulse is not None:
-        notes, seconds, bars = *pulse.length(notes, seconds, original=arguments.original), None
-    notes, seconds = choose_length(notes, seconds, bars, given=(prompt, meter), usual=DEFAULT_NOTES)
+    length = arguments.notes, arguments.seconds, arguments.bars
+    pulse = Pulse.read(arguments.bpm, arguments.metre, arguments.bars)
+    notes, seconds = find_length(pulse, length, given=(prompt, meter), usual=DEFAULT_NOTES, original=arguments.original)
     print_transposed(semitones)
     wishes = read_wishes(density=arguments.density, loudness=arguments.loudness, key=arguments.key)
     return [

@@ -13,14 +13,12 @@ from functools import partial
 
 from .output import add_takes, read_integer, read_music, read_number, read_path, write_takes
 
-NOTES = 200  # where neither notes nor seconds are asked for
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", type=read_path, help="the piece, a MIDI or MusicXML file")
     parser.add_argument("--at", metavar="TIME", help="where to go on: 45.5, 0:45.5 or bar 9 (default: the end)")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--notes", metavar="N", type=read_integer, help=f"write exactly N notes (default {NOTES})")
+    length.add_argument("--notes", metavar="N", type=read_integer, help="write exactly N notes (default 300)")
     length.add_argument("--seconds", metavar="S", type=read_number, help="or S seconds, within 2 %%")
     length.add_argument(
         "--bars",
@@ -35,7 +33,5 @@ def run(arguments: argparse.Namespace) -> int:
     from ..generation.verbs import extend
 
     length = {name: getattr(arguments, name) for name in ("notes", "seconds", "bars")}
-    if all(value is None for value in length.values()):
-        length["notes"] = NOTES
     work = partial(extend, read_music(arguments.file, "to go on from"), arguments.at, **length)
     return write_takes(arguments, [arguments.file], work, "composing")

@@ -15,16 +15,14 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from http.client import HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-import numpy as np
-
 from ..errors import RequestError
-from ..model.sampling import MODEL_DEFAULTS, Sampling
-from ..music.notes import Note, Notes, Pedal, select
+from ..music.notes import Note, Notes, Pedal
 from .music import received_meter, received_notes, sent_given, sent_keep, sent_music
-from .take import ServedTake
+from .options import ComposeOptions, make_request
+from .take import ServedTake, read_take
 from .transport import Transport
 
 if TYPE_CHECKING:
@@ -33,31 +31,13 @@ if TYPE_CHECKING:
     from ..generation.request import Request
     from ..generation.scores.bars import Time
     from ..generation.verbs import Keep
+    from ..music.correction import Correction
+    from ..music.meter import Meter
 
 Progress = Callable[[float, float], None]
 TRIES, PAUSE = 5, 1.0  # connections for one stream of events, and seconds between them
 BATCH_SIZE = 8  # requests of one call that are with the server at a time, which composes them together
 UNFINISHED = ("waiting", "composing")
-
-
-class ComposeOptions(TypedDict, total=False):
-    """Options of a piece beside its number of notes, as `arietta.compose` has them; None is as what is not said.
-
-    `bpm` and `metre` are not among them: no server chooses among takes.
-    """
-
-    seconds: float | None
-    bars: int | None
-    style: str | None
-    prompt: Any  # what `as_notes` reads
-    model: str | None
-    seed: int | None
-    sampling: Sampling | None
-    original: bool
-    density: Any  # wishes, as `generation.wishes` reads them
-    loudness: Any
-    key: Any
-    transpose: bool
 
 
 class Client:
@@ -72,32 +52,7 @@ class Client:
         self, notes: int | None = None, *, progress: Progress | None = None, **options: Unpack[ComposeOptions]
     ) -> ServedTake:
         """Compose `notes` notes (300 if no length is given) and wait for them; an interrupt cancels the piece."""
-        from ..generation.conversion import take_in
-        from ..generation.request import DEFAULT_NOTES, Request, draw_seed
-        from ..generation.scores.bars import choose_length
-        from ..generation.wishes import read_wishes
-        from ..model.config import ANY
-
-        if unknown := sorted(set(options) - set(ComposeOptions.__annotations__)):
-            known = ", ".join(ComposeOptions.__annotations__)
-            raise TypeError(f"compose has no argument {unknown[0]!r}, only {known}")
-        prompt, meter, semitones = take_in(
-            options.get("prompt"), options.get("key"), transpose=options.get("transpose", False)
-        )
-        seed, style = options.get("seed"), options.get("style")
-        asked = notes, options.get("seconds"), options.get("bars")
-        notes, seconds = choose_length(*asked, given=(prompt, meter), usual=DEFAULT_NOTES)
-        request = Request(
-            notes=notes,
-            seconds=seconds,
-            style=ANY if style is None else style,
-            prompt=prompt,
-            seed=draw_seed() if seed is None else seed,
-            sampling=options.get("sampling") or MODEL_DEFAULTS,
-            wishes=read_wishes(**{name: options.get(name) for name in ("density", "loudness", "key")}),
-            transposed=semitones,
-            meter=meter,
-        )
+        request = make_request(notes, options)
         original = options.get("original", False)
         (take,) = self.compose_all([request], model=options.get("model"), original=original, progress=progress)
         return take
@@ -115,8 +70,10 @@ class Client:
         `progress` counts all requests together. With `original` a take may come from a later seed than its request's.
         An interrupt cancels the pieces that are unfinished.
         """
-        for begin in range(0, len(requests), BATCH_SIZE):
-            batch = requests[begin : begin + BATCH_SIZE]
+        takes = max((request.pulse.takes for request in requests if request.pulse is not None), default=1)
+        size = max(BATCH_SIZE // takes, 1)  # each counts as so many pieces
+        for begin in range(0, len(requests), size):
+            batch = requests[begin : begin + size]
             keys = [self.submit(request, model=model, original=original)[0]["id"] for request in batch]
             try:
                 for index, (key, request) in enumerate(zip(keys, batch, strict=True), begin):
@@ -125,8 +82,9 @@ class Client:
                     take = self.take(key)
                     # A fetched request's prompt lacks its pedal, and how it was moved: the caller's own has all of it.
                     given = {name: getattr(request, name) for name in ("prompt", "transposed", "meter")}
-                    own = replace(take.request, **given)
-                    yield replace(take, request=own)
+                    if request.pulse is not None:
+                        del given["meter"]  # which the server found
+                    yield replace(take, request=replace(take.request, **given))
             except (KeyboardInterrupt, GeneratorExit):
                 self._cancel(keys)
                 raise
@@ -236,8 +194,6 @@ class Client:
         With `original` the server composes again what shares more with training music than works of people do. When
         all are done, the figures that `piece` returns mark the `best` of them as the nearest to real music.
         """
-        if request.pulse is not None:
-            raise RequestError("a tempo and a metre are chosen for here, not on a server: use generate_in_time")
         described = request.describe()
         fields = {name: described[name] for name in described if name not in ("prompt_notes", "transposed")}
         fields |= {"count": count, "model": model, "name": name, "original": original or None, "best": best}
@@ -273,53 +229,58 @@ class Client:
 
     def take(self, key: str) -> ServedTake:
         """Fetch a finished piece with its notes and its MIDI file; of one that was uploaded there are only `notes`."""
-        from ..generation.original import Originality
-        from ..generation.passage import Edit
-        from ..generation.request import Request
-        from ..generation.scores.performance import Performance
-
-        piece, music = self.piece(key), self._transport.json("GET", f"/v1/pieces/{quote(key)}.json")
+        piece = self.piece(key)
         if "style" not in piece["request"]:
             raise RequestError(f"the piece {key} was uploaded, not composed: client.notes has its music")
-        originality, description = piece["figures"].get("originality"), piece["request"]
-        notes, prompt_notes = received_notes(music), music["prompt_notes"]
-        # The prompt's notes come first.
-        prompt = Notes.from_events([Note(*row) for row in music["notes"][:prompt_notes]]) if prompt_notes else None
-        is_new, edit = np.arange(len(notes)) >= prompt_notes, None
-        nats = piece["figures"].get("nats_per_token")
-        if (passage := description.get("passage")) is not None:
-            is_new = np.isin(np.arange(len(notes)), music["composed"])
-            stays = select(notes, ~is_new)  # all that is known of the music that was given
-            options = {name: passage[name] for name in ("keep_pedal", "leads_back", "context")}
-            edit = Edit(stays, passage["from"], passage["to"], np.ones(len(stays), dtype=np.bool_), **options)
-        elif (score := description.get(Performance.KIND)) is not None:
-            edit = Performance(notes, score["from"], score["to"], leads_back=False)  # played, its notes are the score's
-        return ServedTake(
-            id=key,
-            title=piece["name"],
-            notes=notes,
-            prompt_notes=prompt_notes,
-            file=self._transport.call("GET", f"/v1/pieces/{quote(key)}.mid"),
-            request=Request.from_description(description, prompt, edit, received_meter(music)),
-            model=description["model"],
-            bundle=description["bundle"],
-            nll=piece["figures"]["nll_per_note"],
-            seconds_taken=piece["timing"]["composing"],
-            is_new=is_new,
-            nats=None if nats is None else (nats["passage"], nats["after"], nats["both"]),
-            originality=None if originality is None else Originality.from_description(originality),
-            interventions=piece["figures"].get("interventions", {}),
-        )
+        path = f"/v1/pieces/{quote(key)}"
+        return read_take(piece, self._transport.json("GET", f"{path}.json"), self._transport.call("GET", f"{path}.mid"))
 
     def notes(self, key: str) -> Notes:
         """Fetch the notes and the pedal of a finished piece, composed or uploaded, as it is now."""
         return received_notes(self._transport.json("GET", f"/v1/pieces/{quote(key)}.json"))
 
-    def pieces(self, *, only_favourites: bool = False) -> Iterator[Any]:
-        """Yield the server's descriptions of its pieces, the newest first."""
+    def file(self, key: str, kind: str, *, grid: float | None = None) -> bytes:
+        """Fetch a finished piece as a file: mid, wav, ogg, musicxml, pdf, svg, json, or its report as html.
+
+        `grid` is a tempo, in beats a minute, for a mid to lie under.
+        """
+        query = "" if grid is None else f"?{urlencode({'grid': grid})}"
+        return self._transport.call("GET", f"/v1/pieces/{quote(key)}.{quote(kind)}{query}")
+
+    def score(self, key: str) -> Any:
+        """Fetch the score of a finished piece: `pages`, each an SVG, and `moments`, when each of its notes sounds."""
+        return self._transport.json("GET", f"/v1/pieces/{quote(key)}/score")
+
+    def report(self, key: str) -> Any:
+        """Fetch what a finished piece is like, beside real music."""
+        return self._transport.json("GET", f"/v1/pieces/{quote(key)}/report")
+
+    def meter(self, key: str) -> Meter | None:
+        """Fetch the metre of a finished piece, None where it has none."""
+        return received_meter({"meter": self._transport.json("GET", f"/v1/pieces/{quote(key)}/meter")})
+
+    def set_meter(self, key: str, meter: Meter | None) -> None:
+        """Give a finished piece a metre, which its files and verbs have from then on; None takes it away."""
+        path = f"/v1/pieces/{quote(key)}/meter"
+        if meter is None:
+            self._transport.call("DELETE", path)
+        else:
+            self._transport.call("PUT", path, meter.describe())
+
+    def correct_meter(self, key: str, **correction: Unpack[Correction]) -> Meter | None:
+        """Correct the bars of a finished piece as `arietta.music.correction.correct_meter` does, and return them."""
+        asked = {name: value for name, value in correction.items() if value is not None}
+        return received_meter({"meter": self._transport.json("POST", f"/v1/pieces/{quote(key)}/meter", asked)})
+
+    def pieces(self, *, only_favourites: bool = False, order: str | None = None) -> Iterator[Any]:
+        """Yield the server's descriptions of its pieces, the newest first, or of takes that were asked for together.
+
+        `order` is that of any of them, in its request; the likeliest comes first.
+        """
         cursor: dict[str, str] = {}
         while True:
-            query = urlencode({"favourites": str(only_favourites).lower(), **cursor})
+            asked = {"favourites": str(only_favourites).lower()} | ({} if order is None else {"order": order})
+            query = urlencode({**asked, **cursor})
             page = self._transport.json("GET", f"/v1/pieces?{query}")
             yield from page["pieces"]
             if page["next"] is None:
@@ -345,7 +306,10 @@ class Client:
         self._transport.call("DELETE", f"/v1/pieces/{quote(key)}")
 
     def upload(self, file: str | Path, *, name: str | None = None) -> Any:
-        """Store a MIDI file as a finished piece and return its description; raises MidiError where it is unreadable."""
+        """Store a file, MIDI or MusicXML, as a finished piece and return its description.
+
+        What of it was merged or left out stands in `remarks` of its request. Raises MidiError where it is unreadable.
+        """
         from ..music.midi import read_midi_bytes
 
         data, title = read_midi_bytes(file), Path(file).stem if name is None else name
@@ -368,6 +332,14 @@ class Client:
         """Bring a revision of a piece to the head, 0 for the piece as it was; as `revise` otherwise."""
         path = f"/v1/pieces/{quote(key)}/revisions"
         return json.loads(self._transport.call("PATCH", path, {"head": number}, {"If-Match": f'"{version}"'}))
+
+    def revision(self, key: str, number: int) -> Notes:
+        """Fetch the notes and the pedal of a revision of a piece, 0 for the piece as it was."""
+        return received_notes(self._transport.json("GET", f"/v1/pieces/{quote(key)}/revisions/{number}"))
+
+    def name_revision(self, key: str, number: int, name: str) -> Any:
+        """Name a revision, or with an empty text take its name away, and return the tree of revisions."""
+        return self._transport.json("PATCH", f"/v1/pieces/{quote(key)}/revisions/{number}", {"name": name})
 
     def models(self) -> list[Any]:
         """Fetch the descriptions of the server's models, the default first."""

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..errors import MidiError
 from ..files import write_file
-from ..music.notes import Notes
+from ..music.notes import Note, Notes, select
+from .music import received_meter, received_notes
 
 if TYPE_CHECKING:
     from ..codecs.codec import Booleans
     from ..generation.original import Originality
+    from ..generation.passage import Edit
     from ..generation.request import Request
+    from ..generation.scores.pulse import Fit
     from ..music.meter import Meter
 
 
@@ -23,7 +28,8 @@ class ServedTake:
     """A finished piece that a server stores as `id`: its notes, and `file`, the MIDI file that carries its request.
 
     `notes` begin with the prompt's own, and `nll` is in nats per note. `is_new` bool [N] says which of them were
-    composed. `nats`, of a passage alone, are as a `Take` has them. `originality` is None where the model has no index.
+    composed. `nats`, of a passage alone, are as a `Take` has them. `originality` is None where the model has no index,
+    `fit` where no tempo was asked for.
     """
 
     id: str
@@ -40,6 +46,7 @@ class ServedTake:
     nats: tuple[float, float, float] | None = None
     originality: Originality | None = None
     interventions: Mapping[str, int] = field(default_factory=dict)
+    fit: Fit | None = None
 
     def __repr__(self) -> str:
         return f"ServedTake({self.title}, {self.id}: {self.notes!r}, {self.nll:.2f} nats per note)"
@@ -78,3 +85,51 @@ class ServedTake:
             return
         texts, grid = read_texts(self.file, name=str(path)), self.meter if grid is None else grid
         save_music(path, self.notes, title=self.title, texts=texts, prompt_seconds=self.prompt_seconds, grid=grid)
+
+
+def read_take(piece: Mapping[str, Any], music: Mapping[str, Any], file: bytes) -> ServedTake:
+    """Read what a server says of a finished piece that was composed, its notes, and its MIDI file."""
+    from ..generation.original import Originality
+    from ..generation.request import Request
+    from ..generation.scores.pulse import Fit
+
+    figures, description = piece["figures"], piece["request"]
+    notes, prompt_notes = received_notes(music), music["prompt_notes"]
+    # The prompt's notes come first.
+    prompt = Notes.from_events([Note(*row) for row in music["notes"][:prompt_notes]]) if prompt_notes else None
+    is_new = np.arange(len(notes)) >= prompt_notes
+    if "passage" in description:
+        is_new = np.isin(np.arange(len(notes)), music["composed"])
+    nats, originality, fit = (figures.get(name) for name in ("nats_per_token", "originality", "fit"))
+    edit = _read_edit(description, notes, is_new)
+    return ServedTake(
+        id=piece["id"],
+        title=piece["name"],
+        notes=notes,
+        prompt_notes=prompt_notes,
+        file=file,
+        request=Request.from_description(description, prompt, edit, received_meter(music)),
+        model=description["model"],
+        bundle=description["bundle"],
+        nll=figures["nll_per_note"],
+        seconds_taken=piece["timing"]["composing"],
+        is_new=is_new,
+        nats=None if nats is None else (nats["passage"], nats["after"], nats["both"]),
+        originality=None if originality is None else Originality.from_description(originality),
+        interventions=figures.get("interventions", {}),
+        fit=None if fit is None else Fit(fit["sureness"], fit["factor"], fit["bars"]),
+    )
+
+
+def _read_edit(description: Mapping[str, Any], notes: Notes, is_new: Booleans) -> Edit | None:
+    """The passage or the score that a piece was asked for, in all that is known of the music that was given."""
+    from ..generation.passage import Edit
+    from ..generation.scores.performance import Performance
+
+    if (passage := description.get("passage")) is not None:
+        stays = select(notes, ~is_new)
+        options = {name: passage[name] for name in ("keep_pedal", "leads_back", "context")}
+        return Edit(stays, passage["from"], passage["to"], np.ones(len(stays), dtype=np.bool_), **options)
+    if (score := description.get(Performance.KIND)) is not None:
+        return Performance(notes, score["from"], score["to"], leads_back=False)  # played, its notes are the score's
+    return None

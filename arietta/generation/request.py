@@ -132,7 +132,7 @@ class Request:
         """Read back what `describe` returned, alone or among other values, but for given music and its metre."""
         # Pieces of earlier versions have the wishes among what is told of the passage.
         wishes = {**description.get("passage", {}), **description}
-        pulse = Pulse.read(description.get("bpm"), description.get("metre"), description.get("bars"))
+        pulse = Pulse.read(*map(description.get, ("bpm", "metre", "bars", "takes")))
         return cls(
             notes=description.get("notes"),
             seconds=description.get("seconds", pulse and pulse.seconds_composed),

@@ -38,7 +38,7 @@ from .conversion import as_piece, take_in
 from .given import find_outer_line
 from .parts import draw_phrases
 from .passage import CONTEXT, Edit
-from .request import Request, Take, draw_seed, likeliest_first
+from .request import DEFAULT_NOTES, Request, Take, draw_seed, likeliest_first
 from .scores.bars import Time, choose_length, read_moment
 from .scores.performance import Performance
 from .wishes import read_time, read_wishes
@@ -73,14 +73,14 @@ def extend(
     n: int = 1,
     **asked: Any,
 ) -> list[Take]:
-    """Go on from `at`, where the piece is cut, or from its end, by `notes`, `seconds` or `bars`.
+    """Go on from `at`, where the piece is cut, or from its end, by `notes`, `seconds` or `bars`; else by 300 notes.
 
     Bars are those of the metre that `music` has; what is written ends on a bar line.
     """
     whole = _read(music, asked)
     at = None if at is None else read_moment(at, whole.seconds, asked["meter"])
     prompt, seconds = cut_at(whole, at), None if seconds is None else read_time(seconds)
-    notes, seconds = choose_length(notes, seconds, bars, given=(prompt, asked["meter"]), at=at)
+    notes, seconds = choose_length(notes, seconds, bars, given=(prompt, asked["meter"]), at=at, usual=DEFAULT_NOTES)
     engine, seed, progress, settings = _settings(n, **asked)
     request = Request(notes, seconds, prompt=prompt, seed=seed, **settings)
     requests = [replace(request, seed=seed + number) for number in range(n)]

@@ -201,6 +201,14 @@ def score_file(notes: Notes, title: str, meter: Meter | None = None) -> bytes:
     return score_musicxml(notes, title=title, meter=meter).encode()
 
 
+def engraved_file(notes: Notes, title: str, meter: Meter | None = None) -> bytes:
+    """Engrave a piece as PDF; raises RequestError where that cannot be."""
+    from ..render.score import score_musicxml
+    from ..render.score.engraving import engrave
+
+    return engrave(score_musicxml(notes, title=title, meter=meter))
+
+
 def roll_file(notes: Notes, title: str, prompt_seconds: float, meter: Meter | None = None) -> bytes:
     """Draw a piano roll in SVG."""
     from ..render.roll import roll_svg

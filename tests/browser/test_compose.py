@@ -9,6 +9,7 @@ from pathlib import Path
 from arietta.music.midi import midi_bytes, read_midi
 from arietta.music.notes import Notes
 from tests.support.browser import Studio, Visit, show_figure, wait_until
+from tests.support.written import note, score
 
 
 def test_the_first_visit_invites_to_compose(studio: Studio) -> None:
@@ -86,7 +87,7 @@ def test_music_is_heard_soon_after_compose_and_ends_with_pause(studio: Studio) -
 def test_a_chosen_midi_file_is_continued(studio: Studio, waltz: Notes) -> None:
     visit = studio.visit()
     page = visit.open()
-    visit.begin_with("a MIDI file")
+    visit.begin_with("a file")
     page.set_input_files("#file", {"name": "waltz.mid", "mimeType": "audio/midi", "buffer": midi_bytes(waltz)})
     visit.wait_for_text("#file-name", "waltz.mid is here: press Compose to go on from its end")
     visit.wait_for_text("#title", "waltz")
@@ -103,16 +104,17 @@ def test_a_chosen_midi_file_is_continued(studio: Studio, waltz: Notes) -> None:
     assert "Notes given9" in (page.text_content("#how-made") or "")
 
 
-def test_a_dropped_midi_file_is_accepted_and_any_other_file_is_refused_with_a_reason(
+def test_a_dropped_file_of_music_is_accepted_and_any_other_is_refused_with_a_reason(
     studio: Studio, waltz: Notes
 ) -> None:
     visit = studio.visit()
     visit.expected_error = "422 (Unprocessable"
     page = visit.open()
-    tune = list(midi_bytes(waltz))
+    tune, duet = list(midi_bytes(waltz)), list(score([note("C4", 4)], [note("E4", 4)]))
     for name, content, message in (
-        ("letter.txt", list(b"Dear Clara"), "letter.txt is not a MIDI file"),
+        ("letter.txt", list(b"Dear Clara"), "letter.txt is neither MIDI nor MusicXML"),
         ("tune.mid", tune, "tune.mid is here"),
+        ("duet.musicxml", duet, "Parts were merged into one piano: Part 1, Part 2."),
         ("broken.mid", tune[:40], "The server says: "),
     ):
         visit.run(
@@ -128,9 +130,9 @@ def test_a_dropped_midi_file_is_accepted_and_any_other_file_is_refused_with_a_re
         visit.wait_for_text("#notice-text" if name == "broken.mid" else "#file-name", message)
     assert page.is_checked("[name=beginning][value=file]")
     page.goto(visit.address)
-    visit.begin_with("a MIDI file")
+    visit.begin_with("a file")
     page.get_by_role("button", name="Compose", exact=True).click()
-    visit.wait_for_text("#notice-text", "Choose a MIDI file to continue")
+    visit.wait_for_text("#notice-text", "Choose a file to continue")
 
 
 def test_a_phrase_played_on_letters_is_continued(studio: Studio) -> None:
@@ -244,3 +246,29 @@ def test_an_unreachable_server_is_reported_and_can_be_tried_again(studio: Studio
     page.unroute("**/v1/**")
     page.get_by_role("button", name="Try again").click()
     page.wait_for_url("**/p/*")
+
+
+def test_a_piece_is_composed_in_a_tempo_and_a_metre(studio: Studio) -> None:
+    visit = studio.visit()
+    page = visit.open()
+    page.select_option("#unit", "bars")
+    assert page.input_value("#length") == "16"
+    page.fill("#length", "4")
+    page.fill("#bpm", "90")
+    compose = page.get_by_role("button", name="Compose", exact=True)
+    compose.click()
+    visit.wait_for_text("#notice-text", "Say both a tempo and a metre")
+    page.select_option("#metre", "3/4")
+    compose.click()
+    visit.wait_for_text("#state", "written in")
+    asked = studio.stored_piece(visit)["request"]
+    assert (asked["bars"], asked["bpm"], asked["metre"]) == (4, 90, "3/4")
+    how_made = page.text_content("#how-made") or ""
+    assert "Asked for4 bars" in how_made and "Tempo and metre90 beats a minute, 3/4" in how_made
+    assert "too unsure for bars" in how_made or "its bars are known" in how_made
+    page.fill("#bpm", "")
+    page.select_option("#metre", "")
+    page.get_by_role("button", name="Use these settings again").click()
+    assert [page.input_value(f"#{name}") for name in ("length", "unit", "bpm", "metre")] == ["4", "bars", "90", "3/4"]
+    visit.begin_with("a phrase I play")
+    assert page.is_disabled("#bpm") and page.is_disabled("#metre")  # what is given has its own

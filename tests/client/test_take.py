@@ -12,8 +12,6 @@ import pytest
 import arietta
 from arietta.client import Client
 from arietta.errors import MidiError, RequestError
-from arietta.generation.request import Request
-from arietta.generation.scores.pulse import Pulse
 from arietta.model.engine import OnnxEngine
 from arietta.music.midi import read_texts, write_midi
 from arietta.music.notes import Notes
@@ -115,10 +113,10 @@ def test_a_take_that_cannot_be_written_names_the_path(client: Client, tmp_path: 
 
 
 def test_an_argument_that_there_is_not_is_refused_before_anything_is_asked(client: Client) -> None:
-    with pytest.raises(TypeError, match="compose has no argument 'styl', only seconds, bars, style"):
+    with pytest.raises(TypeError, match="compose has no argument 'styl', only seconds, bars, bpm"):
         client.compose(10, styl="grieg")  # type: ignore[call-arg]
-    with pytest.raises(RequestError, match="not on a server"):
-        client.submit(Request(notes=5, pulse=Pulse.read(90, "3/4")))
+    with pytest.raises(RequestError, match="bpm and metre go together"):
+        client.compose(10, bpm=90)
 
 
 def test_none_is_as_what_is_not_said_and_numbers_of_numpy_are_numbers(client: Client) -> None:

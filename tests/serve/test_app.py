@@ -25,7 +25,7 @@ from tests.support.servers import PATIENCE, composed, serving
 CALM = list(HealthCheck)  # the machine may be slow, and requests are made, not found
 
 
-FILES = ("mid", "wav", "ogg", "musicxml", "svg", "json", "html")
+FILES = ("mid", "wav", "ogg", "musicxml", "pdf", "svg", "json", "html")
 
 
 PATHS = {
@@ -102,7 +102,7 @@ def test_requests_may_be_json_or_a_form_with_a_file_and_the_limits_are_told(docu
     assert asked["properties"]["count"]["maximum"] == asked["properties"]["best"]["maximum"] == 8
     assert asked["additionalProperties"] is False
     form = document["components"]["schemas"]["PieceRequestForm"]["properties"]
-    assert form["prompt"]["contentMediaType"] == "audio/midi"
+    assert form["prompt"]["contentMediaType"] == form["given"]["contentMediaType"] == "application/octet-stream"
     assert set(form) == set(asked["properties"])
 
 

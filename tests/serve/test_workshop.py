@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib.util import find_spec
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
@@ -25,11 +26,13 @@ from arietta.evaluation.words import report_json
 from arietta.music.notes import Notes
 from arietta.render.roll import roll_svg
 from arietta.render.score import score_musicxml
+from arietta.render.score.engraving import engrave
 from arietta.serve.jobs.models import Models
 from arietta.serve.jobs.scheduler import StoppingError
 from arietta.serve.workshop import (
     UnmadeError,
     Workshop,
+    engraved_file,
     report_document,
     report_page,
     roll_file,
@@ -53,6 +56,8 @@ def test_what_it_makes_are_the_librarys_bytes(models: Models, waltz: Notes) -> N
     workshop = Workshop(60.0)
     assert workshop.make(partial(score_file, waltz, "A")) == score_musicxml(waltz, title="A").encode()
     assert workshop.make(partial(roll_file, waltz, "A", 1.5)) == roll_svg(waltz, title="A", prompt_seconds=1.5).encode()
+    if find_spec("verovio") is not None:
+        assert workshop.make(partial(engraved_file, waltz, "A")) == engrave(score_musicxml(waltz, title="A"))
     for name in (None, models.default):
         engine, index = (models.engine(name), models.index(name)) if name else (None, None)
         report, bundle = report_on(waltz, engine=engine, index=index), models.bundle(name) if name else None

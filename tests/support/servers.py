@@ -28,10 +28,11 @@ from arietta.generation.request import Request
 from arietta.serve.access import Access
 from arietta.serve.app import create_app
 from arietta.serve.connections import ConnectionLimits, limited_connection
+from arietta.serve.jobs.composing.order import Order
 from arietta.serve.jobs.history import History, Record
 from arietta.serve.jobs.limits import Limits
 from arietta.serve.jobs.models import Models
-from arietta.serve.jobs.service import Order, Service
+from arietta.serve.jobs.service import Service
 from tests.support.indexes import knowing
 
 PATIENCE = 60.0  # seconds that a test waits for what takes one or two on an idle machine

@@ -11,7 +11,6 @@ asked for; its rubato stays. Where bars are too unsure the take has none, and no
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,17 +18,16 @@ import numpy as np
 
 from ...codecs.grid import STEPS_PER_SECOND
 from ...codecs.note_decoder import SHORTEST_LAST
-from ...errors import RequestError, real_number
+from ...errors import RequestError, real_number, whole_number
 from ...music.beats import FARTHEST, find_meter_near
-from ...music.meter import UNITS, UNITS_SAID, Meter, TimeSignature
+from ...music.meter import Meter, TimeSignature
 from ...music.notes import Notes, stretch, trim
-from .bars import MAX_SECONDS, check_bars
+from .bars import MAX_SECONDS, check_bars, choose_length
 
 TAKES = 8
 MARGIN = 1.1  # times the seconds that bars take at their median beat: a take may slow down
 SURE = 0.6  # of the fit: bars of takes below it are not written; `find_meter_near` says how many are right
 SLOWEST, FASTEST = 40.0, 200.0  # beats a minute that are found
-MOST_BEATS = 16
 
 
 @dataclass(frozen=True)
@@ -48,33 +46,41 @@ class Fit:
         """Whether bars are sure enough to be written."""
         return self.sureness >= SURE
 
+    def describe(self) -> dict[str, Any]:
+        """Return the fit as JSON values."""
+        return {"sureness": self.sureness, "factor": self.factor, "bars": self.bars}
+
 
 @dataclass(frozen=True)
 class Pulse:
-    """So many beats a minute, dotted ones in 6/8, and bars of `beats` of `unit`; `bars` where that is the length."""
+    """So many beats a minute, dotted ones in 6/8, and bars of `beats` of `unit`; `bars` where that is the length.
+
+    The best of so many `takes` is kept: fewer where composing was stopped.
+    """
 
     bpm: float
     beats: int
     unit: int
     bars: int | None = None
+    takes: int = TAKES
 
     @classmethod
-    def read(cls, bpm: Any, metre: Any, bars: int | None = None) -> Pulse | None:
+    def read(cls, bpm: Any, metre: Any, bars: int | None = None, takes: int | None = None) -> Pulse | None:
         """Read beats a minute and a metre such as "3/4"; None for neither. Raises RequestError where they are none."""
         if bpm is None and metre is None:
+            if takes is not None:
+                raise RequestError("takes says among how many the best in a tempo is chosen: say bpm and metre too")
             return None
         if bpm is None or metre is None:
             raise RequestError("bpm and metre go together: say both, as bpm 90 and metre 3/4")
         bpm = real_number(bpm, "bpm")
         if not SLOWEST <= bpm <= FASTEST:
             raise RequestError(f"bpm must lie in {SLOWEST:.0f}-{FASTEST:.0f} beats a minute, not {bpm:g}")
-        match = re.fullmatch(r"(\d{1,3})/(\d{1,3})", metre.strip()) if isinstance(metre, str) else None
-        if match is None:
-            raise RequestError(f"a metre is beats and a unit, such as 3/4, not {str(metre)[:40]!r}")
-        beats, unit = int(match[1]), int(match[2])
-        if not 1 <= beats <= MOST_BEATS or unit not in UNITS:
-            raise RequestError(f"a metre has 1 to {MOST_BEATS} beats of {UNITS_SAID}, not {beats}/{unit}")
-        return cls(float(bpm), beats, unit, None if bars is None else check_bars(bars))
+        signature = TimeSignature.read(metre)
+        takes = TAKES if takes is None else whole_number(takes, "takes")
+        if not 1 <= takes <= TAKES:
+            raise RequestError(f"takes must lie in 1-{TAKES}, not {takes}")
+        return cls(float(bpm), signature.beats, signature.unit, None if bars is None else check_bars(bars), takes)
 
     @property
     def signature(self) -> TimeSignature:
@@ -85,6 +91,11 @@ class Pulse:
     def bar_seconds(self) -> float:
         """Length of a bar."""
         return self.signature.beat_count * 60 / self.bpm
+
+    @property
+    def seconds(self) -> float | None:
+        """Length of so many bars, None where the length is not in bars."""
+        return None if self.bars is None else self.bars * self.bar_seconds
 
     @property
     def seconds_composed(self) -> float | None:
@@ -114,7 +125,8 @@ class Pulse:
 
     def describe(self) -> dict[str, Any]:
         """Return what is asked for as JSON values."""
-        return {"bpm": self.bpm, "metre": f"{self.beats}/{self.unit}", "bars": self.bars}
+        takes = None if self.takes == TAKES else self.takes
+        return {"bpm": self.bpm, "metre": f"{self.beats}/{self.unit}", "bars": self.bars, "takes": takes}
 
     def title(self, length: str) -> str:
         """Return the part of a take's title that says how long it is, from that of its notes, and in what tempo."""
@@ -126,13 +138,13 @@ class Pulse:
         notes, period = trim(notes), 60 / self.bpm
         found = find_meter_near(notes, self.signature, period)
         if found is None:
-            return self._cut(notes, self.bars and self.bars * self.bar_seconds), None, Fit(0.0, 1.0)
+            return self._cut(notes, self.seconds), None, Fit(0.0, 1.0)
         meter, sureness = found
         factor = self._factor(meter, period)
         fit, stretched = Fit(sureness, factor), stretch(notes, factor)
         meter = meter.stretched(factor)
         if not fit.has_bars:
-            return self._cut(stretched, self.bars and self.bars * self.bar_seconds), None, fit
+            return self._cut(stretched, self.seconds), None, fit
         if self.bars is None:
             return stretched, meter, fit
         lines = meter.bar_lines(stretched.seconds)
@@ -150,3 +162,24 @@ class Pulse:
             return notes
         cut = notes.between(0.0, second - SHORTEST_LAST / STEPS_PER_SECOND) if second < notes.seconds else notes
         return Notes.of(cut.onset, np.minimum(cut.release, second) - cut.onset, cut.pitch, cut.velocity, cut.pedal)
+
+
+def find_length(
+    pulse: Pulse | None,
+    length: tuple[int | None, float | None, int | None],
+    *,
+    given: tuple[Notes | None, Meter | None] = (None, None),
+    at: float | None = None,
+    usual: int | None = None,
+    original: bool = False,
+) -> tuple[int | None, float | None]:
+    """Return how many notes or seconds to compose for a `length` in notes, seconds or bars, as `choose_length` does.
+
+    Bars are those of the `pulse`, or, where there is none, of what is `given`. Raises RequestError as `choose_length`
+    and `Pulse.length` do.
+    """
+    notes, seconds, bars = length
+    if pulse is None:
+        return choose_length(notes, seconds, bars, given=given, at=at, usual=usual)
+    notes, seconds = pulse.length(notes, seconds, original=original)
+    return choose_length(notes, seconds, usual=usual)

@@ -1,7 +1,8 @@
 """A job: one piece on its way from being asked for to being stored.
 
-A job that shall be original may need several attempts, each with a later seed; `generation.original` ends them.
-Its events are withheld until an attempt is accepted, so that nobody listens to notes that are then thrown away.
+A job that shall be original may need several attempts, each with a later seed; `generation.original` ends them. One in
+a tempo has as many as takes are chosen among. Its events are withheld until an attempt is accepted, so that nobody
+listens to notes that are then thrown away.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from typing import Any
 
 from ...generation.loop import Generation
 from ...generation.original import Attempts, Originality
-from ...generation.request import Take
+from ...generation.request import Request, Take
+from ...generation.scores.in_time import Fitting
 from ...model.engine import Engine
-from .event_log import Event, EventLog
+from .event_log import Event, EventLog, events_of
 
 
 class State(StrEnum):
@@ -44,7 +46,7 @@ class Attempt:
     """One composing of a job's piece: a generation in progress, what it has completed, and in the end its take.
 
     `prefill` is the work of running the prompt through the network, None without a prompt. Listeners may have the
-    events if `is_accepted`.
+    events if `is_accepted`. So many takes were composed `before` it for the same piece, to choose among.
     """
 
     generation: Generation
@@ -52,6 +54,7 @@ class Attempt:
     prefill: Future[Any] | None = None
     take: Take | None = None
     originality: Originality | None = None
+    before: int = 0
 
     def __post_init__(self) -> None:
         self.event_log = EventLog(self.generation.request.prompt)
@@ -73,6 +76,7 @@ class Job:
     client: str = ""
     is_stored: bool = True
     retries: Attempts | None = None  # of a job that shall be original
+    fitting: Fitting | None = None  # of a job in a tempo and a metre
     state: State = State.WAITING
     is_over: bool = False
     is_cancelled: bool = False
@@ -85,7 +89,7 @@ class Job:
     refusal: str | None = None  # of a passage, why a part of it could not be written
 
     def __post_init__(self, generation: Generation) -> None:
-        self.attempt = Attempt(generation, is_accepted=self.retries is None)
+        self.attempt = Attempt(generation, is_accepted=self.retries is None and self.fitting is None)
         self._most_original = self.attempt
         edit = generation.request.edit
         self.passage_notes = 0 if edit is None else int(edit.is_inside.sum())  # that a passage has so far
@@ -100,6 +104,32 @@ class Job:
         """What listeners may have so far: nothing until an attempt is accepted."""
         attempt = self.attempt
         return attempt.event_log.events if attempt.is_accepted else ()
+
+    @property
+    def request(self) -> Request:
+        """What was asked for, as the model resolves it."""
+        return self.attempt.generation.request if self.fitting is None else self.fitting.request
+
+    @property
+    def take_count(self) -> int:
+        """How many takes are composed for it, of which one is kept; of one that shall be original it is not known."""
+        return 1 if self.fitting is None else self.fitting.take_count
+
+    @property
+    def pieces_left(self) -> int:
+        """How many pieces it counts as while it is unfinished: the takes that are left."""
+        return 1 if self.fitting is None else max(self.fitting.takes_left, 1)
+
+    @property
+    def progress(self) -> tuple[float, float]:
+        """How much is composed, and of how much: of all takes together, in the notes or seconds that were asked for."""
+        done, total = self.attempt.progress
+        if self.fitting is None:
+            return done, total
+        pulse = self.fitting.request.pulse
+        share = (self.attempt.before + done / total) / self.take_count
+        total = total if pulse is None or pulse.seconds is None else pulse.seconds
+        return min(share, 1.0) * total, total
 
     @property
     def standing(self) -> State:
@@ -120,6 +150,30 @@ class Job:
     def end(self, state: State) -> None:
         """Finish the present attempt in a state."""
         self.ended, self.state = time.monotonic(), state
+
+    def choose_take(self) -> bool:
+        """Keep the finished take if it fits its tempo best so far; return False if another is to be composed."""
+        fitting = self.fitting
+        if fitting is None:
+            return True
+        assert self.take is not None
+        # Where composing was stopped, a finished earlier take is worth more than the part of a later one.
+        if fitting.take is None or not self.is_stopping:
+            fitting.add(self.take)
+        if fitting.takes_left and not self.is_stopping:
+            generation = Generation(fitting.requests[0], self.attempt.generation.bundle)
+            before = fitting.take_count - fitting.takes_left
+            self.attempt = Attempt(generation, is_accepted=False, before=before)
+            self.ended, self.state = None, State.WAITING
+            return False
+        if fitting.takes_left:
+            fitting.stop()
+        attempt = self.attempt
+        assert fitting.take is not None
+        attempt.take, attempt.event_log = fitting.take, EventLog()
+        attempt.event_log.add(sorted(events_of(fitting.take.notes), key=lambda event: event[0]))
+        attempt.is_accepted = True  # last, so that no listener gets events of a take that is not kept
+        return True
 
     def settle(self, originality: Originality) -> bool:
         """Record how original the finished attempt is; return False if the job must be composed once more."""
@@ -165,4 +219,6 @@ def figures_of(take: Take, originality: Originality | None) -> dict[str, Any]:
         figures["nats_per_token"] = dict(zip(("passage", "after", "both"), take.nats, strict=True))
     if take.interventions:
         figures["interventions"] = dict(take.interventions)
+    if take.fit is not None:
+        figures["fit"] = take.fit.describe() | {"has_bars": take.fit.has_bars}
     return figures if originality is None else figures | {"originality": originality.describe()}

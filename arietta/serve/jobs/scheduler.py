@@ -98,7 +98,7 @@ class Scheduler:
         """Queue jobs, all or none; raises FullError beyond the limits, which do not bind resumed ones."""
         with self._changed:
             if not is_resumed:
-                self.check_room(jobs[0].client, len(jobs))
+                self.check_room(jobs[0].client, sum(job.pieces_left for job in jobs))
             for job in jobs:
                 self._composer.prepare(job, self._wake)
                 self._waiting.append(job)
@@ -111,15 +111,20 @@ class Scheduler:
                 self._composer.prefill(generation, engine)
 
     def check_room(self, client: str, count: int) -> None:
-        """Raise FullError where a client may not queue so many more jobs, StoppingError where nobody may."""
+        """Raise FullError where a client may not queue so many more pieces, StoppingError where nobody may.
+
+        A job of several takes counts as so many pieces as are left of it.
+        """
         if self.is_stopping:
             raise StoppingError
         with self._changed:
             free_slots = max(self._limits.seats - len(self._running), 0)
-            if len(self._waiting) + count > self._limits.places + free_slots:
+            waiting = sum(job.pieces_left for job in self._waiting)
+            if waiting + count > self._limits.places + free_slots:
                 raise FullError(f"the server has {sum(self.counts)} pieces to compose; try again in a few seconds")
             # `list`, because the scheduler's thread changes the dictionary without the lock.
-            unfinished = sum(job.client == client for job in (*self._waiting, *list(self._running)))
+            jobs = (*self._waiting, *list(self._running))
+            unfinished = sum(job.pieces_left for job in jobs if job.client == client)
             if unfinished + count > self._limits.most_per_client:
                 raise FullError(f"you have {unfinished} pieces under way; wait for some of them to end")
 
@@ -222,7 +227,8 @@ class Scheduler:
 
     def _is_long(self, job: Job) -> bool:
         request = job.attempt.generation.request
-        return self._limits.is_long(request.notes or job.passage_notes, request.seconds)
+        takes = job.take_count
+        return self._limits.is_long(takes * (request.notes or job.passage_notes), takes * (request.seconds or 0.0))
 
     def _step(self) -> None:
         """Let the running jobs go on for a moment, and log what they completed."""

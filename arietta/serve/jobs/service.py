@@ -15,19 +15,21 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from ...errors import AriettaError, RequestError
 from ...generation.loop import Generation
 from ...generation.original import Attempts, measure_originality
-from ...generation.request import Request, midi_texts
+from ...generation.request import Request
+from ...generation.scores.in_time import Fitting
 from ...music.notes import Notes
 from ...music.reading import ReadPiece
 from .composing.composer import JobComposer
+from .composing.order import ORIGINAL, Order
 from .editing.meters import Meters
-from .editing.passages import describe_passage, scored_passage, stored_edit
+from .editing.passages import scored_passage, stored_edit
 from .editing.revisions import Revisions, Version
 from .event_log import events_of, to_notes
 from .history import History, JobOutcome, Record
@@ -38,11 +40,10 @@ from .models import Models
 from .notifier import Notifier
 from .problem import SERVER_FAILURE, problem_json
 from .scheduler import Scheduler
-from .selection import BEST, ORDER, mark_best, rank_records
+from .selection import mark_best, rank_records
 
 UPLOAD = "upload"  # the verb of pieces that come from elsewhere
 RETRY_SECONDS = 2.0  # between two tries to store what a full disk refused
-ORIGINAL = "original"  # key in `Record.asked` while the piece may be composed again
 log = logging.getLogger(__name__)
 
 
@@ -52,26 +53,6 @@ class UnknownPieceError(AriettaError):
 
 class UnfinishedError(AriettaError):
     """The piece has no notes, not yet or never."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """A request for a piece and what shall become of it.
-
-    Where it is for a passage, `verb` says how that is written, and `given` is the id of the stored piece that it is of.
-    `model` is the default one if None, and `name` the piece's title. `continues` is the id of the stored piece that the
-    prompt comes from. With `original` the piece is composed again while it overlaps the training music more than human
-    works overlap each other. Of all pieces ordered together, `best` are marked as the best.
-    """
-
-    request: Request
-    model: str | None = None
-    name: str | None = None
-    continues: str | None = None
-    original: bool = False
-    best: int | None = None
-    verb: str | None = None
-    given: str | None = None
 
 
 class Service:
@@ -119,9 +100,10 @@ class Service:
         room, StoppingError.
         """
         self.revisions.check_room()
-        self.scheduler.check_room(client, len(orders))  # before any work; checked again when they are queued
+        pieces = sum(order.request.pulse.takes if order.request.pulse else 1 for order in orders)
+        self.scheduler.check_room(client, pieces)  # before any work; checked again when they are queued
         jobs = [self._job(order, client) for order in orders]
-        records = [_record(order, job, jobs[0].key) for order, job in zip(orders, jobs, strict=True)]
+        records = [order.record(job, jobs[0].key) for order, job in zip(orders, jobs, strict=True)]
         prompts = [order.request.edit.music if order.request.edit else order.request.prompt for order in orders]
         # Stored before they are queued: a job must not end before there is a record of it.
         self.history.add(records, [[] if prompt is None else events_of(prompt) for prompt in prompts])
@@ -146,7 +128,8 @@ class Service:
 
     def check(self, order: Order) -> Generation:
         """Return what would compose an order; raises RequestError where its model cannot do what is asked."""
-        return Generation(order.request, self.models.bundle(order.model))
+        request, bundle = order.request, self.models.bundle(order.model)
+        return Generation(request if request.pulse is None else Fitting(request, bundle).requests[0], bundle)
 
     def _job(self, order: Order, client: str, *, key: str | None = None, is_stored: bool = True) -> Job:
         generation = self.check(order)
@@ -160,6 +143,7 @@ class Service:
             client=client,
             is_stored=is_stored,
             retries=Attempts(generation.request) if order.original else None,
+            fitting=None if order.request.pulse is None else Fitting(order.request, generation.bundle),
         )
 
     def find(self, key: str) -> Record:
@@ -244,6 +228,7 @@ class Service:
         notes = piece.notes
         self.revisions.check_room()
         asked = {"verb": UPLOAD, "notes": len(notes), "prompt_notes": len(notes)}
+        asked |= {"remarks": list(piece.remarks)} if piece.remarks else {}
         figures = {"notes": len(notes), "seconds": round(notes.seconds, 3)}
         record = Record(secrets.token_hex(8), name, State.DONE, time.time(), asked, title=name, texts=())
         self.history.add([record], [()], [(JobOutcome(figures=figures, done=len(notes)), events_of(notes))])
@@ -301,14 +286,16 @@ class Service:
         return True
 
     def _is_settled(self, job: Job) -> bool:
-        """Look up how original a finished job is; return whether it needs no further attempt."""
+        """Choose among a finished job's takes, and look up how original it is; return whether it needs no further."""
         index = self.models.index(job.attempt.generation.bundle.name)
-        if job.take is None or index is None or job.take.request.edit is not None:
-            return True
         try:
+            if job.take is not None and not job.choose_take():
+                return False
+            if job.take is None or index is None or job.take.request.edit is not None:
+                return True
             return job.settle(measure_originality(job.take, index))
         except Exception:
-            log.exception("how original the piece %s is could not be looked up", job.key)
+            log.exception("which take of the piece %s to keep could not be looked up", job.key)
             job.state = State.FAILED
             return True
 
@@ -319,15 +306,17 @@ class Service:
             timing=job.timing(),
             figures=None if take is None else figures_of(scored_passage(take, job.engine), attempt.originality),
             problem=problem if job.state is State.FAILED else None,
-            done=round(attempt.progress[0], 3),
+            done=round(job.progress[0], 3),
         )
-        accepted, is_other = None, job.retries is not None or job.is_stopping
+        accepted, is_other = None, job.retries is not None or job.fitting is not None or job.is_stopping
         if take is not None and is_other and (record := self.history.find(job.key)) is not None:
             # The take may be of a later seed than was asked for; to get it again from that seed, no index is needed.
             asked = {name: field for name, field in record.asked.items() if name != ORIGINAL}
-            asked["seed"] = take.request.seed
-            if take.request.stopped_at is not None:
-                asked["stopped_at"] = take.request.stopped_at
+            # So may it be shorter, or the best of fewer takes.
+            described = take.request.describe()
+            asked |= {name: described[name] for name in ("seed", "stopped_at", "takes") if name in described}
+            if job.fitting is not None:
+                self.meters.store({job.key: take.meter})
             accepted = replace(record, asked=asked, title=take.title, texts=take.texts())
         self.history.end(job.key, job.state, outcome, () if take is None else job.events, accepted)
         # Here and not by a clock: what counts for the limits grows only here.
@@ -374,27 +363,3 @@ def _current(record: Record, job: Job | None) -> Record:
     if job is None or record.state is not State.WAITING:
         return record
     return replace(record, state=job.standing, outcome=JobOutcome(timing=job.timing()))
-
-
-def _record(order: Order, job: Job, first_key: str) -> Record:
-    """Describe a new job for the history; `first_key` is that of the first job ordered with it."""
-    request, bundle = job.attempt.generation.request, job.attempt.generation.bundle
-    description = {"model": bundle.name, "bundle": bundle.fingerprint} | request.describe()
-    asked = description | ({} if order.continues is None else {"continues": order.continues})
-    if order.verb is not None or request.edit is not None:
-        asked |= {"verb": order.verb, "given": order.given, ORDER: first_key}
-        asked |= {} if request.edit is None else describe_passage(request.edit)
-    if order.original:
-        asked[ORIGINAL] = True
-    if order.best is not None:
-        asked |= {ORDER: first_key, BEST: order.best}
-    title = request.title(bundle.name)
-    return Record(
-        id=job.key,
-        name=order.name or title,
-        state=State.WAITING,
-        created=time.time(),
-        asked=asked,
-        title=title,
-        texts=midi_texts(description),
-    )

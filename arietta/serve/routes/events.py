@@ -141,8 +141,8 @@ async def _live_events(service: Service, listeners: WorkQueue, job: Job, receive
         texts += _event_texts(job.events[len(texts) : count], len(texts))
         text = "".join(texts[sent:count])
         sent = max(sent, count)
-        if job.attempt.progress != progress:
-            progress = job.attempt.progress
+        if job.progress != progress:
+            progress = job.progress
             text += f"event: progress\ndata: {ProgressView.of(job).model_dump_json()}\n\n"
         if text:
             yield text

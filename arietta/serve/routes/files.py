@@ -1,4 +1,4 @@
-"""A finished piece as files: MIDI, sound, score, piano roll, notes.
+"""A finished piece as files: MIDI, sound, score (to edit, and to print), piano roll, notes.
 
 Each is made when it is asked for, and not stored. MIDI and JSON take milliseconds; pictures and scores are made in a
 `Workshop`, sounds bit by bit as their clients take them, in a thread beside the scheduler's.
@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -32,7 +33,7 @@ from ..jobs.editing.revisions import Version
 from ..jobs.history import Record
 from ..jobs.limits import Limits
 from ..work_queue import WorkQueue
-from ..workshop import Made, UnmadeError, Workshop, roll_file, score_file, too_long
+from ..workshop import Made, UnmadeError, Workshop, engraved_file, roll_file, score_file, too_long
 from .middleware import client_of
 from .problems import problem_responses
 from .requests import AppQueues, AppService, queues_of
@@ -94,6 +95,7 @@ FILE_KINDS = (
     FileKind("wav", "audio/wav", "as sound, played on a sampled piano"),
     FileKind("ogg", "audio/ogg", "as sound in Ogg Vorbis, a tenth as large"),
     FileKind("musicxml", "application/vnd.recordare.musicxml+xml", "as a score on two staves"),
+    FileKind("pdf", "application/pdf", "as an engraved score to print"),
     FileKind("svg", "image/svg+xml", "as a piano roll", is_inline=True),
     FileKind("json", "application/json", "as notes and pedal", is_slow=False, is_inline=True),
 )
@@ -140,6 +142,10 @@ def _writer(
             return lambda: next(parts, None)
         case "musicxml":
             return partial(score_file, notes, record.name, version.meter)
+        case "pdf":
+            if find_spec("verovio") is None:
+                raise ImportError("the package verovio is not installed")
+            return partial(engraved_file, notes, record.name, version.meter)
         case "svg":
             prompt_seconds = float(np.max(notes.onset[: version.prompt_notes], initial=0.0))
             return partial(roll_file, notes, record.name, prompt_seconds, version.meter)

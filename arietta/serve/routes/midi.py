@@ -17,10 +17,11 @@ from ...model.bundle import Bundle
 from ...model.composers import offered_composers
 from ...model.config import ANY
 from ...music.midi import midi_bytes
+from ..jobs.composing.order import Order
 from ..jobs.job import Job, State
 from ..jobs.models import Models
 from ..jobs.problem import SERVER_FAILURE
-from ..jobs.service import Order, Service
+from ..jobs.service import Service
 from .files import Grid, disposition, head_response
 from .middleware import client_of
 from .pieces import wait_for

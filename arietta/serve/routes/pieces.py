@@ -14,10 +14,11 @@ from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from ...errors import AriettaError, RequestError
+from ..jobs.composing.order import Order
 from ..jobs.history import Record
 from ..jobs.job import Job
 from ..jobs.selection import rank_records
-from ..jobs.service import Order, Service, UnknownPieceError
+from ..jobs.service import Service, UnknownPieceError
 from .middleware import client_of
 from .problems import problem_responses
 from .requests import FORM, JSON, AppService, body_of, read_json, read_orders
@@ -27,7 +28,8 @@ MOST_PER_PAGE = 200
 CANCEL_SECONDS = 10.0  # a step takes some hundredths of a second
 DESCRIPTION = """Answers at once with each piece's id and links; `wait` waits for the results.
 
-Send JSON, or a form with the same names as fields and a MIDI file as `prompt`. Without a length, 300 notes are
+Send JSON, or a form with the same names as fields and a file, MIDI or MusicXML, as
+`prompt`, or as what a verb is `given`. Without a length, 300 notes are
 composed. Pieces under way are composed together; what each becomes depends on its request alone."""
 WAIT = Query(description="Wait up to so many seconds for the pieces to be done.", ge=0, examples=[30])
 LIMIT = Query(description="How many pieces at most.", ge=1, le=MOST_PER_PAGE)

@@ -1,6 +1,6 @@
 """What endpoints read from a request: the service behind the app, and the pieces that a client asks for.
 
-Pieces come as JSON, or as a form with a MIDI file; both are checked and made into orders.
+Pieces come as JSON, or as a form with a file, MIDI or MusicXML; both are checked and made into orders.
 """
 
 from __future__ import annotations
@@ -21,16 +21,18 @@ from starlette.exceptions import HTTPException
 from ...errors import RequestError
 from ...generation.conversion import as_piece, take_in
 from ...generation.request import DEFAULT_NOTES, Request, draw_seed
-from ...generation.scores.bars import choose_length, read_moment
+from ...generation.scores.bars import read_moment
+from ...generation.scores.pulse import Pulse, find_length
 from ...generation.verbs import cut_at, lead_in_meter
 from ...music.meter import Meter
 from ...music.notes import Notes, first
 from ...music.reading import ReadPiece
+from ..jobs.composing.order import Order
 from ..jobs.editing.passages import Wanted
 from ..jobs.editing.revisions import Version
 from ..jobs.limits import Limits
 from ..jobs.scheduler import FullError
-from ..jobs.service import Order, Service
+from ..jobs.service import Service
 from ..jobs.upload import read_upload
 from ..work_queue import WorkQueues
 from .middleware import client_of
@@ -39,7 +41,8 @@ from .schemas import PieceRequest, PieceRequestForm
 from .views.music import Given, Sent, piece_of
 
 JSON, FORM = "application/json", "multipart/form-data"
-MOST_FIELDS = 36  # a form has some 31 at most; the parser refuses more before it reads them
+FILE_FIELDS = "prompt", "given"  # of a form, that may hold a file
+MOST_FIELDS = 38  # a form has some 35 at most; the parser refuses more before it reads them
 # Of JSON: as many rows as fit into a body of 2 MB where times have six digits, and five values for each.
 MOST_LISTS, MOST_VALUES = 50_000, 250_000
 # What each verb takes beside music that is given, and what pieces without a verb take of these.
@@ -54,10 +57,11 @@ VERB_FIELDS = {
 }
 PLAIN_FIELDS = (
     *("notes", "seconds", "bars", "ending", "stopped_at", "prompt", "prompt_notes", "continues", "transpose"),
-    *("best", "original"),
+    *("best", "original", "bpm", "metre", "takes"),
 )
 Stored = Callable[[str], Version]  # the music of a stored piece by its id
 AnySent = TypeVar("AnySent", bound=Sent)
+Result = TypeVar("Result")
 
 
 async def service_of(http: HttpRequest) -> Service:
@@ -87,25 +91,28 @@ async def read_orders(http: HttpRequest, limits: Limits, stored: Stored) -> list
     if kind == FORM:
         # Before the form is taken apart, which costs more than all else of a refusal.
         await refuse_upload(http)
-        asked, file = await _read_form(http)
+        asked, files = await _read_form(http)
     elif kind == JSON:
-        asked, file = await read_json(http, PieceRequest), None
+        asked, files = await read_json(http, PieceRequest), {}
     else:
         raise HTTPException(415, f"send {JSON}, or {FORM} with a MIDI file, not {kind[:40] or 'nothing'}")
     _check_limits(asked, limits)
-    _check_fields(asked)
+    _check_fields(asked, set(files))
+    seed = draw_seed() if asked.seed is None else asked.seed
+
+    async def run(work: Callable[[], Result]) -> Result:
+        # Files wait for their reader without a thread of those that all endpoints share.
+        return await (queues.uploads.run(client_of(http.scope), work) if files else run_in_threadpool(work))
+
+    if asked.verb is not None:
+        return await run(lambda: _passage_orders(asked, files.get("given"), limits, stored, seed))
 
     def read() -> tuple[Notes | None, Meter | None, int | None]:
-        given = _read_prompt(asked, file, limits, stored)
-        return take_in(given, asked.key, transpose=asked.transpose and asked.verb is None)
+        given = _read_prompt(asked, files.get("prompt"), limits, stored)
+        return take_in(given, asked.key, transpose=asked.transpose)
 
-    # Files wait for their reader without a thread of those that all endpoints share.
-    prompt, meter, semitones = await (
-        run_in_threadpool(read) if file is None else queues.uploads.run(client_of(http.scope), read)
-    )
-    seed = draw_seed() if asked.seed is None else asked.seed
-    if asked.verb is not None:
-        return await run_in_threadpool(_passage_orders, asked, limits, stored, seed)
+    prompt, meter, semitones = await run(read)
+    pulse = asked.pulse
     notes, seconds = await run_in_threadpool(_length, asked, (prompt, meter), limits)  # a stranger's metre may be long
     return [
         Order(
@@ -121,6 +128,7 @@ async def read_orders(http: HttpRequest, limits: Limits, stored: Stored) -> list
                 wishes=asked.wishes,
                 transposed=semitones,
                 meter=meter,
+                pulse=pulse,
             ),
             model=asked.model,
             name=asked.name,
@@ -136,18 +144,35 @@ def _length(
     asked: PieceRequest, given: tuple[Notes | None, Meter | None], limits: Limits, *, at: float | None = None
 ) -> tuple[int | None, float | None]:
     """Return how many notes or seconds to write; raises RequestError for bars that are none, or too many."""
-    notes, seconds = choose_length(asked.notes, asked.seconds, asked.bars, given=given, at=at, usual=DEFAULT_NOTES)
-    if asked.bars is not None and (seconds or 0.0) > limits.most_seconds:
+    pulse, length = asked.pulse, (asked.notes, asked.seconds, asked.bars)
+    notes, seconds = find_length(pulse, length, given=given, at=at, usual=DEFAULT_NOTES, original=asked.original)
+    if pulse is not None:
+        _check_takes(pulse, notes, seconds, limits)
+    elif asked.bars is not None and (seconds or 0.0) > limits.most_seconds:
         raise RequestError(
             f"{asked.bars} bars take {seconds:.0f} s here; {limits.most_seconds:g} s at most are written"
         )
     return notes, seconds
 
 
-def _passage_orders(asked: PieceRequest, limits: Limits, stored: Stored, seed: int) -> list[Order]:
-    """Return orders of what a verb writes; raises RequestError where it is impossible."""
+def _check_takes(pulse: Pulse, notes: int | None, seconds: float | None, limits: Limits) -> None:
+    """Refuse a piece in a tempo where all of its takes together are beyond the limits."""
+    most_notes, most_seconds = limits.most_notes // pulse.takes, limits.most_seconds / pulse.takes
+    if notes is not None and notes > most_notes:
+        raise RequestError(
+            f"the best of {pulse.takes} takes is kept, so that notes must lie in 1-{most_notes}, not {notes}"
+        )
+    if seconds is not None and seconds > most_seconds:
+        raise RequestError(
+            f"the best of {pulse.takes} takes is kept, and {pulse.bars} bars need {seconds:.0f} s of each; "
+            f"{most_seconds:.0f} s at most are composed"
+        )
+
+
+def _passage_orders(asked: PieceRequest, file: bytes | None, limits: Limits, stored: Stored, seed: int) -> list[Order]:
+    """Return orders of what a verb writes, to music that is given or in a `file`; raises RequestError for none."""
     read = partial(_given_piece, limits=limits, stored=stored)
-    given = read(asked.given, f"{asked.verb} needs music in given")
+    given = read(asked.given, f"{asked.verb} needs music in given", file=file)
     notes, meter, semitones = take_in(given, asked.key, transpose=asked.transpose)
     assert notes is not None
     base = Request(
@@ -191,23 +216,31 @@ def _passage_orders(asked: PieceRequest, limits: Limits, stored: Stored, seed: i
     ]
 
 
-def _given_piece(given: Given | None, need: str, *, limits: Limits, stored: Stored) -> ReadPiece:
+def _given_piece(
+    given: Given | None, need: str, *, limits: Limits, stored: Stored, file: bytes | None = None
+) -> ReadPiece:
     """Read music that a verb works on; raises RequestError with `need` where there is none."""
-    if given is None or (given.piece is None) == (not given.notes):
-        raise RequestError(f"{need}: the id of a piece, or notes")
-    piece = as_piece(stored(given.piece)) if given.piece is not None else piece_of(given, "given")
-    notes = piece.notes
     most = limits.most_notes + limits.most_prompt_notes
+    if file is not None:
+        piece = read_upload(file, most_notes=most + 1)  # one more, as of a prompt
+    elif given is None or (given.piece is None) == (not given.notes):
+        raise RequestError(f"{need}: the id of a piece, or notes")
+    else:
+        piece = as_piece(stored(given.piece)) if given.piece is not None else piece_of(given, "given")
+    notes = piece.notes
     if not 1 <= len(notes) <= most:
-        raise RequestError(f"the given music has {len(notes)} notes; 1 to {most} are taken")
+        count = len(notes) if len(notes) <= most else f"more than {most}"
+        raise RequestError(f"the given music has {count} notes; 1 to {most} are taken")
     if notes.seconds > (most_seconds := limits.most_seconds + limits.most_prompt_seconds):
         raise RequestError(f"the given music lasts {notes.seconds:.7g} s; {most_seconds:g} at most are taken")
     return piece
 
 
-def _check_fields(asked: PieceRequest) -> None:
-    """Refuse what the verb, or composing without one, has no use for."""
+def _check_fields(asked: PieceRequest, files: set[str]) -> None:
+    """Refuse what the verb, or composing without one, has no use for, as a field or a file."""
     taken = PLAIN_FIELDS if asked.verb is None else VERB_FIELDS[asked.verb]
+    if misplaced := files - ({"prompt"} if asked.verb is None else {"given"}):
+        raise RequestError(f"{asked.verb or 'composing a piece'} takes no file in {min(misplaced)}: leave it out")
     names = {*PLAIN_FIELDS, *(name for fields in VERB_FIELDS.values() for name in fields)} - set(taken)
     for name in sorted(names & asked.model_fields_set):
         field = type(asked).model_fields[name]
@@ -248,16 +281,20 @@ async def refuse_upload(http: HttpRequest) -> None:
         raise
 
 
-async def _read_form(http: HttpRequest) -> tuple[PieceRequest, bytes | None]:
+async def _read_form(http: HttpRequest) -> tuple[PieceRequest, dict[str, bytes]]:
+    """Read the fields of a form, and its file by the name that it has there: prompt, or given."""
     async with http.form(max_files=1, max_fields=MOST_FIELDS) as form:
-        upload = form.get("prompt")
-        if upload is not None and not isinstance(upload, UploadFile):
+        if isinstance(form.get("prompt"), str):
             raise RequestError("prompt must be a MIDI file in a form; JSON takes notes")
         repeated = {name for name, _ in form.multi_items() if len(form.getlist(name)) > 1}
         if repeated:
             raise RequestError(f"{min(repeated)[:40]} must be given once")
-        fields = {name: field for name, field in form.items() if name != "prompt"}
-        return _validated(PieceRequestForm, fields), None if upload is None else await upload.read()
+        uploads = {name: form[name] for name in FILE_FIELDS if name in form}
+        files = {name: await upload.read() for name, upload in uploads.items() if isinstance(upload, UploadFile)}
+        fields: dict[str, Any] = {name: field for name, field in form.items() if name not in files}
+        if "given" in fields:
+            fields["given"] = {"piece": fields["given"]}
+        return _validated(PieceRequestForm, fields), files
 
 
 def _validated(kind: type[AnySent], content: Any) -> AnySent:

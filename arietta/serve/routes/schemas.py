@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Path
 from pydantic import BaseModel, Field, StrictBool, WithJsonSchema
 
+from ...generation.scores.pulse import FASTEST, SLOWEST, TAKES, Pulse
 from ...generation.wishes import read_wishes
 from ...model.bundle import DEFAULT_MODEL
 from ...model.config import ANY
@@ -24,13 +25,16 @@ from .problems import Problem
 from .views.figures import Figures, is_none
 from .views.music import ID, Given, MeasuredMusic, Sent
 
-FILES = ("mid", "wav", "ogg", "musicxml", "svg", "json", "html")
+FILES = ("mid", "wav", "ogg", "musicxml", "pdf", "svg", "json", "html")
 LONGEST_NAME = 200
 SEED = {"type": "integer", "minimum": 0, "maximum": 2**32 - 1, "examples": [7]}
 MODEL = {"type": "string", "examples": [DEFAULT_MODEL]}
 NOTES = {"type": "integer", "minimum": 1, "examples": [300]}
 SECONDS = {"type": "number", "minimum": 1, "examples": [60]}
 BARS = {"type": "integer", "minimum": 1, "examples": [16]}
+BPM = {"type": "number", "minimum": SLOWEST, "maximum": FASTEST, "examples": [90]}
+METRE = {"type": "string", "pattern": "^[0-9]{1,3}/[0-9]{1,3}$", "examples": ["3/4"]}
+TAKES_KEPT_OF = {"type": "integer", "minimum": 1, "maximum": TAKES, "examples": [TAKES]}
 MOMENT = {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}], "examples": [4, "0:04", "bar 9"]}
 Moment = Annotated[float | Annotated[str, Field(max_length=LONGEST_NAME)] | None, WithJsonSchema(MOMENT)]
 BEST = {"type": "integer", "minimum": 1, "maximum": 8, "examples": [1]}
@@ -48,6 +52,7 @@ WISH = {
     + [{"type": "array", "items": {"type": "array", "minItems": 2, "maxItems": 2}}],
     "examples": [6, [[0, 4], [30, 9]]],
 }
+FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
 NAME = {"type": "string", "maxLength": LONGEST_NAME, "examples": ["Evening"]}
 Unit = Literal["notes", "seconds"]
 PieceId = Annotated[str, Path(alias="id", description="The piece's id.", examples=["0123456789abcdef"])]
@@ -97,7 +102,21 @@ class PieceRequest(SamplingFields):
         None, description="Or how many seconds of music, within 2 %."
     )
     bars: Annotated[int | None, WithJsonSchema(BARS)] = Field(
-        None, description="Or how many bars of the metre that the music to go on from has, to a bar line."
+        None,
+        description="Or how many bars of `metre`, or of the metre that the music to go on from has, to a bar line.",
+    )
+    bpm: Annotated[float | None, WithJsonSchema(BPM)] = Field(
+        None,
+        description="In this tempo, for music composed from the beginning: with `metre`, the best fitting of eight "
+        "takes, stretched to it. `fit` among the figures says how well it fits, and the piece has bars where they are "
+        "sure. They count as eight pieces. Its events come when it is settled.",
+    )
+    metre: Annotated[str | None, Field(max_length=LONGEST_NAME), WithJsonSchema(METRE)] = Field(
+        None, description="And in this metre."
+    )
+    takes: Annotated[int | None, WithJsonSchema(TAKES_KEPT_OF)] = Field(
+        None,
+        description="Of how many takes the best in that tempo is kept, as a piece that was stopped says of itself.",
     )
     count: int = Field(
         1,
@@ -168,16 +187,24 @@ class PieceRequest(SamplingFields):
     )
 
     @property
+    def pulse(self) -> Pulse | None:
+        """Raises RequestError where tempo or metre is impossible."""
+        return Pulse.read(self.bpm, self.metre, self.bars, self.takes)
+
+    @property
     def wishes(self) -> dict[str, Any]:
         """Raises RequestError where a wish is impossible."""
         return read_wishes(density=self.density, loudness=self.loudness, key=self.key)
 
 
 class PieceRequestForm(PieceRequest):
-    """The same fields in a form, where `prompt` is a MIDI file."""
+    """The same fields in a form, where `prompt` or `given` is a file, MIDI or MusicXML."""
 
-    prompt: Annotated[Any, WithJsonSchema({"type": "string", "contentMediaType": "audio/midi"})] = Field(
-        None, description="A MIDI file to go on from; its notes begin the piece, untouched."
+    prompt: Annotated[Any, WithJsonSchema(FILE)] = Field(
+        None, description="A MIDI file or a score in MusicXML to go on from; its notes begin the piece, untouched."
+    )
+    given: Annotated[Given | None, WithJsonSchema(FILE)] = Field(
+        None, description="The file of the music that a verb works on, or its piece's id."
     )
 
 
@@ -194,9 +221,13 @@ def iso_time(seconds: float) -> str:
 
 
 def _total(asked: Mapping[str, Any]) -> float:
-    """How long a piece was to be: in notes, in seconds, or the seconds of its passage or score."""
+    """How long a piece was to be: in notes, in seconds, or the seconds of its passage, its score or its bars."""
     passage = asked.get("passage") or asked.get("score")
-    return float(asked.get("notes") or asked.get("seconds") or (passage["to"] - passage["from"] if passage else 0))
+    seconds = asked.get("seconds") or (passage["to"] - passage["from"] if passage else 0)
+    if "bars" in asked:
+        pulse = Pulse.read(asked["bpm"], asked["metre"], asked["bars"])
+        seconds = pulse and pulse.seconds
+    return float(asked.get("notes") or seconds or 0)
 
 
 class ProgressView(BaseModel):
@@ -209,7 +240,7 @@ class ProgressView(BaseModel):
     @classmethod
     def of(cls, job: Job) -> ProgressView:
         """Return how far a piece under way is."""
-        done, whole = job.attempt.progress
+        done, whole = job.progress
         return cls(
             done=round(done, 3),
             whole=whole,
@@ -235,7 +266,7 @@ class Timing(BaseModel):
 
 
 class RequestView(BaseModel):
-    """What to ask for to get the same piece again; either `notes` or `seconds` is there.
+    """What to ask for to get the same piece again; either `notes`, `seconds` or `bars` is there.
 
     A file that was uploaded has `verb` and `notes` alone.
     """
@@ -251,6 +282,14 @@ class RequestView(BaseModel):
     bundle: str | None = Field(None, description="Fingerprint of exactly these weights.", exclude_if=is_none)
     notes: int | None = Field(None, exclude_if=is_none)
     seconds: float | None = Field(None, exclude_if=is_none)
+    bars: int | None = Field(None, exclude_if=is_none)
+    bpm: float | None = Field(None, exclude_if=is_none)
+    metre: str | None = Field(None, exclude_if=is_none)
+    takes: int | None = Field(
+        None,
+        description="Of how many the best is kept, where it was stopped before all were composed.",
+        exclude_if=is_none,
+    )
     style: str | None = Field(None, exclude_if=is_none)
     seed: int | None = Field(None, exclude_if=is_none)
     temperature: float | dict[str, float] | None = Field(None, exclude_if=is_none)
@@ -264,6 +303,7 @@ class RequestView(BaseModel):
         None, description="By how many semitones the given music was moved.", exclude_if=is_none
     )
     prompt_notes: int | None = Field(None, exclude_if=is_none)
+    remarks: list[str] | None = Field(None, description="What of a file was merged or left out.", exclude_if=is_none)
     continues: str | None = Field(None, exclude_if=is_none)
     stopped_at: int | None = Field(None, description="Notes after which it was stopped.", exclude_if=is_none)
     ending: bool | None = Field(None, exclude_if=is_none)
@@ -280,6 +320,7 @@ class Links(BaseModel):
     wav: str
     ogg: str
     musicxml: str
+    pdf: str
     svg: str
     json_: str = Field(alias="json")
     html: str

@@ -69,15 +69,21 @@ export const composePieces = async (wanted) => (await json("/v1/pieces", jsonBod
 /** Let the server prepare for what may be asked for next; it does so where it is idle. */
 export const preparePrompt = (wanted) => request("/v1/prompts", jsonBody("POST", wanted));
 
-/** Store a MIDI file as a piece that is done. */
-export const uploadFile = (file, name) => json(`/v1/uploads?${new URLSearchParams({ name })}`, { method: "POST", body: file, headers: { "Content-Type": "audio/midi" } });
+/** Store a file, MIDI or MusicXML, as a piece that is done. */
+export const uploadFile = (file, name) => json(`/v1/uploads?${new URLSearchParams({ name })}`, { method: "POST", body: file, headers: { "Content-Type": "application/octet-stream" } });
 
 const meterOf = (id) => `/v1/pieces/${encodeURIComponent(id)}/meter`;
 
 /** The metre of a piece with its bar lines, or null. */
 export const readMeter = (id) => json(meterOf(id));
 
-/** Correct the bars of a piece, or those found in it: {beats: "double" or "half", downbeat: beats later}. */
+/** Give a piece a metre, as `readMeter` describes one; answers with it. */
+export const setMeter = (id, { signatures, tempos, keys, is_exact }) => json(meterOf(id), jsonBody("PUT", { signatures, tempos, keys, is_exact }));
+
+/**
+ * Correct the bars of a piece, or those found in it: {beats: "double" or "half", downbeat: beats later, taps: [seconds],
+ * metre: "3/4", bar_line: [bar, second]}.
+ */
 export const correctMeter = (id, correction) => json(meterOf(id), jsonBody("POST", correction));
 
 export const forgetMeter = (id) => request(meterOf(id), { method: "DELETE" });

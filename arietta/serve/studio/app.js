@@ -9,7 +9,7 @@ import { Gestures } from "./edit/gestures.js";
 import { EditPanel } from "./edit/panel.js";
 import { Versions } from "./edit/versions.js";
 import { ComposeAction } from "./form/compose.js";
-import { MidiFile } from "./form/midi_file.js";
+import { MusicFile } from "./form/music_file.js";
 import { PhrasePanel } from "./form/phrase_panel.js";
 import { RequestForm } from "./form/request.js";
 import { byId } from "./page/dom.js";
@@ -25,6 +25,7 @@ import { PassageTakes } from "./passage/takes.js";
 import { Bars } from "./score/bars.js";
 import { RollView } from "./score/roll_view.js";
 import { ScoreView } from "./score/score_view.js";
+import { Taps } from "./score/taps.js";
 import { Transport } from "./score/transport.js";
 import { AudioOutput } from "./sound/output.js";
 import { Player } from "./sound/player.js";
@@ -41,6 +42,7 @@ const editor = new Editor(player, output);
 const rollView = new RollView(byId("roll"), player, {
   onSeek: goTo,
   onTime: (range) => chooseTime(range),
+  onBarLine: (bar, second) => bars.moveLine(bar, second),
   onRecolour: () => { transport.recolour(); session.recolour(); },
 });
 const gestures = new Gestures(editor, rollView.roll, goTo);
@@ -60,8 +62,16 @@ const scoreView = new ScoreView(
   { toggle: byId("score-toggle"), panel: byId("score"), page: byId("score-page"), text: byId("score-text") },
   { save: () => editor.save(), onSeek: (time) => player.seek(time) },
 );
-const barButtons = Object.fromEntries(["find", "double", "half", "earlier", "later", "forget"].map((name) => [name, byId(`bars-${name}`)]));
-const bars = new Bars(barButtons, byId("bars-text"), (lines, isNews) => { rollView.barLines = lines; if (isNews) scoreView.refresh(); });
+const barElements = Object.fromEntries(["find", "double", "half", "earlier", "later", "metre", "here", "undo", "forget", "text"].map((name) => [name, byId(`bars-${name}`)]));
+const bars = new Bars(barElements, {
+  onChange: (lines, isNews) => { rollView.barLines = lines; if (isNews) scoreView.refresh(); },
+  position: () => player.position,
+});
+const taps = new Taps(player, {
+  heard: () => player.positionAt(output.now - output.latency),
+  onCount: (count) => bars.showTaps(count),
+  onDone: (times) => session.current?.isDone && bars.correct({ taps: times }),
+});
 let shown = { key: null, head: null }; // the piece, and the version of it, that score and bars were made of
 editor.addEventListener("change", () => {
   if (!editor.tree?.revisions.length) return; // not loaded yet
@@ -73,14 +83,14 @@ editor.addEventListener("change", () => {
   shown = now;
 });
 new Versions(editor);
-startCommands(editor);
+startCommands(editor, bars);
 const session = new Session(player, {
-  onChoose: () => { passageTakes.leave(); transport.forgetLoop(); rollView.follow(); goOnFrom(null); },
+  onChoose: () => { taps.cancel(); passageTakes.leave(); transport.forgetLoop(); rollView.follow(); goOnFrom(null); },
   onShow: () => { const key = session.current?.isDone ? session.current.id : null; bars.open(key); scoreView.open(key); form.allowContinuing(Boolean(session.current?.isDone)); editor.open(session.current); },
 });
 const form = new RequestForm(byId("request"), { onCompose: () => composeAction.run(), onBeginning: beginWith });
 const phrasePanel = new PhrasePanel(output, () => player.pause());
-new MidiFile({ input: byId("file"), status: byId("file-name"), overlay: byId("drop-overlay") }, (piece) => {
+new MusicFile({ input: byId("file"), status: byId("file-name"), overlay: byId("drop-overlay") }, (piece) => {
   session.begin([piece]);
   beginWith("file");
 });
@@ -95,6 +105,11 @@ function beginWith(beginning) {
   phrasePanel.isOpen = beginning === "phrase";
   form.allowContinuing(Boolean(session.current?.isDone));
   if (!["file", "piece"].includes(beginning)) goOnFrom(null);
+}
+
+/** Take a beat as tapped; where nothing plays, play. */
+function tapBeat() {
+  if (session.current?.isDone && !taps.tap()) transport.toggle();
 }
 
 /** Go where the musician clicked: there the next piece goes on, too. */
@@ -159,12 +174,13 @@ const clicks = {
   "use-settings": () => form.use(session.current.piece.request),
   "zoom-in": () => rollView.zoomIn(),
   "zoom-out": () => rollView.zoomOut(),
+  "bars-tap": tapBeat,
 };
 for (const [id, run] of Object.entries(clicks)) byId(id).addEventListener("click", run);
 // Browsers allow an audio context only after a gesture; the first one of any kind makes it, before Play is pressed.
 for (const gesture of ["pointerdown", "keydown"]) addEventListener(gesture, () => output.prepare().catch(() => {}), { once: true });
 startShortcuts(
-  keyMap({ compose: () => composeAction.run(), editor, editPanel, form, passagePanel, passageTakes, player, rollView, session, transport }),
+  keyMap({ compose: () => composeAction.run(), editor, editPanel, form, passagePanel, passageTakes, player, rollView, session, tapBeat, transport }),
   { dialog: byId("shortcuts"), list: byId("shortcut-list"), opener: byId("help"), isOn: byId("shortcuts-on") },
 );
 

@@ -13,19 +13,19 @@ from arietta.cli import main
 from arietta.errors import RequestError
 from arietta.generation.loop import generate
 from arietta.generation.request import Request, read_request_text
-from arietta.generation.scores import in_time, pulse
-from arietta.generation.scores.in_time import generate_in_time
+from arietta.generation.scores import pulse
+from arietta.generation.scores.in_time import Fitting, generate_in_time
 from arietta.generation.scores.pulse import Pulse
 from arietta.model.engine import OnnxEngine
 from arietta.music.midi import midi_bytes, read_midi, read_texts
 from arietta.music.notes import stretch, trim
 
-PULSE = Pulse.read(90, "3/4")
+PULSE = Pulse.read(90, "3/4", takes=3)
 
 
 @pytest.fixture(autouse=True)
 def _few_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(in_time, "TAKES", 3)
+    monkeypatch.setattr(pulse, "TAKES", 3)
 
 
 def test_the_surest_of_several_takes_is_kept_and_stretched(tiny_engine: OnnxEngine) -> None:
@@ -68,7 +68,6 @@ def test_it_is_composed_from_python_and_the_command(
         (["--metre", "0/4"], "not 0/4"),
         (["--bpm", "10000"], "bpm must lie in 40-200"),
         (["--prompt", str(tmp_path / "a.mid")], "given music has its own"),
-        (["--server", "http://127.0.0.1:9"], "leave --server out"),
         (["--original"], "leave it out"),
     ):
         assert main([*words, *wrong]) == 2
@@ -95,3 +94,18 @@ def test_what_has_fewer_bars_than_asked_for_says_so(
     words = ["compose", "--bars", "8", "--bpm", "90", "--metre", "3/4", "--seed", "1", "--model", str(tiny_bundle)]
     assert main([*words, "-o", str(tmp_path / "a.mid")]) == 0
     assert re.search(r"its bars are written, of which there are \d, not 8", capsys.readouterr().out)
+
+
+def test_a_choice_that_is_stopped_says_among_how_many_takes_it_was_made(tiny_engine: OnnxEngine) -> None:
+    request = Request(notes=40, pulse=PULSE, seed=5)
+    fitting = Fitting(request, tiny_engine.bundle)
+    takes = [generate(plain, tiny_engine) for plain in fitting.requests]
+    for take in takes[:2]:
+        fitting.add(take)
+    assert fitting.takes_left == 1 and [plain.seed for plain in fitting.requests] == [205]
+    fitting.stop()
+    assert fitting.take is not None and fitting.takes_left == 0
+    described = fitting.take.request.describe()
+    assert described["takes"] == 2
+    again = next(generate_in_time([Request.from_description(described)], tiny_engine))
+    assert again.notes == fitting.take.notes and again.request == fitting.take.request

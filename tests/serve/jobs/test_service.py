@@ -14,13 +14,14 @@ from arietta.errors import RequestError
 from arietta.generation.loop import generate
 from arietta.generation.request import Request
 from arietta.music.notes import Notes, first
+from arietta.serve.jobs.composing.order import Order
 from arietta.serve.jobs.history import History
 from arietta.serve.jobs.job import State
 from arietta.serve.jobs.limits import Limits
 from arietta.serve.jobs.models import Models
 from arietta.serve.jobs.problem import SERVER_FAILURE, problem_json
 from arietta.serve.jobs.scheduler import FullError
-from arietta.serve.jobs.service import Order, UnfinishedError, UnknownPieceError
+from arietta.serve.jobs.service import UnfinishedError, UnknownPieceError
 from tests.support.servers import finish, opened, submit, until
 
 ROOT = Path(__file__).parents[3]

@@ -22,16 +22,25 @@ from arietta.serve.routes.files import disposition
 from tests.support.endless import never_ending
 from tests.support.servers import composed, problem, serving, until
 
-STARTS = {"mid": b"MThd", "wav": b"RIFF", "ogg": b"OggS", "musicxml": b"<?xml", "svg": b"<svg", "json": b'{"notes":'}
+STARTS = {
+    "mid": b"MThd",
+    "wav": b"RIFF",
+    "ogg": b"OggS",
+    "musicxml": b"<?xml",
+    "pdf": b"%PDF-1.4",
+    "svg": b"<svg",
+    "json": b'{"notes":',
+}
 TYPES = {
     "mid": "audio/midi",
     "wav": "audio/wav",
     "ogg": "audio/ogg",
     "musicxml": "application/vnd.recordare.musicxml+xml",
+    "pdf": "application/pdf",
     "svg": "image/svg+xml",
     "json": "application/json",
 }
-HOMES = {"wav": "arietta.render.audio", "ogg": "arietta.render.audio", "musicxml": "arietta.render.score"}
+HOMES = {"wav": "soundfile", "ogg": "soundfile", "pdf": "verovio"}  # packages without which there are no such files
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +82,22 @@ def test_a_picture_is_shown_but_may_not_do_anything(server: httpx.Client, piece:
     assert "sandbox" in answer.headers["content-security-policy"]
     assert answer.headers["content-disposition"].startswith("inline")
     assert "Étude" in answer.text
+
+
+def test_a_score_to_print_is_in_the_bars_of_the_piece_and_a_server_without_verovio_says_so(
+    server: httpx.Client, piece: dict[str, Any], models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("verovio")
+    meter = {"signatures": [[0.0, 3, 4]], "tempos": [[0.0, 0.5]]}
+    files = [server.get(piece["links"]["pdf"]).content]
+    server.put(f"{piece['links']['self']}/meter", json=meter).raise_for_status()
+    files.append(server.get(piece["links"]["pdf"]).content)
+    assert files[0] != files[1] and all(file.rstrip().endswith(b"%%EOF") for file in files)
+    monkeypatch.setattr("arietta.serve.routes.files.find_spec", lambda _: None)
+    with serving(models, tmp_path) as client:
+        lacking = composed(client, notes=5, seed=1)
+        sentence = problem(client.get(lacking["links"]["pdf"]), 501)
+        assert sentence == "this server cannot make .pdf files: the package verovio is not installed"
 
 
 def test_a_name_with_markup_stays_text(server: httpx.Client) -> None:

@@ -47,7 +47,7 @@ def test_a_piece_is_taken_on_at_once_and_its_links_lead_to_it(server: httpx.Clie
     assert re.fullmatch("[0-9a-f]{16}", piece["id"])
     assert piece["name"] == "Evening"
     assert piece["state"] in STATES
-    files = {"mid", "wav", "ogg", "musicxml", "svg", "json", "html"}
+    files = {"mid", "wav", "ogg", "musicxml", "pdf", "svg", "json", "html"}
     assert set(piece["links"]) == {"self", "page", "events", "report"} | files
     until(lambda: look(server, piece)["state"] == "done")
     assert len(read_midi(server.get(piece["links"]["mid"]).content)) == 30

@@ -16,6 +16,7 @@ from arietta.serve.jobs.limits import Limits
 from arietta.serve.jobs.models import Models
 from arietta.serve.routes.problems import PAUSE_SECONDS
 from tests.support.servers import ask, composed, problem, serving
+from tests.support.written import note, score
 
 LONG = 10_000
 
@@ -103,6 +104,25 @@ def test_nothing_is_kept_of_what_is_refused(models: Models, tmp_path: Path) -> N
 def test_a_file_that_is_no_music_is_refused(server: httpx.Client, content: bytes, sentence: str) -> None:
     answer = server.post("/v1/pieces", data={"notes": "5"}, files={"prompt": ("a.mid", content)})
     assert sentence in problem(answer, 422)
+
+
+def test_a_score_in_a_form_is_gone_on_from_or_given_to_a_verb(server: httpx.Client) -> None:
+    file = ("minuet.musicxml", score([note("C4", 3) + note("D4", 3)], beats=3))
+    for name, asked in (("prompt", {"notes": "5"}), ("given", {"notes": "5", "verb": "extend"})):
+        answer = server.post("/v1/pieces?wait=60", data={**asked, "seed": "1"}, files={name: file})
+        (piece,) = answer.json()["pieces"]
+        music = server.get(piece["links"]["json"]).json()
+        assert [row[2] for row in music["notes"][:2]] == [60, 62] and len(music["notes"]) == 7
+        assert music["meter"]["signatures"] == [[0.0, 3, 4]]
+    bars = {"verb": "extend", "bars": "2", "seed": "1"}
+    assert server.post("/v1/pieces?wait=60", data=bars, files={"given": file}).status_code == 202
+    uploaded = server.post("/v1/uploads", content=file[1]).json()["id"]
+    by_id = {**bars, "given": uploaded}
+    fields = {name: (None, text) for name, text in by_id.items()}
+    assert server.post("/v1/pieces?wait=60", files=fields).status_code == 202
+    for name, asked in (("given", {"notes": "5"}), ("prompt", bars)):
+        answer = server.post("/v1/pieces", data=asked, files={name: file})
+        assert f"takes no file in {name}: leave it out" in problem(answer, 422)
 
 
 def test_a_form_without_its_file_or_with_a_field_twice_is_refused(server: httpx.Client) -> None:

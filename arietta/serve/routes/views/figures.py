@@ -55,6 +55,15 @@ class NatsView(BaseModel):
     both: float = Field(description="Of both, by which takes of a passage are ranked.", examples=[1.6])
 
 
+class FitView(BaseModel):
+    """How well a piece fits the tempo and the metre that were asked for."""
+
+    sureness: float = Field(description="Of its bars, 0 to 1.", examples=[0.72])
+    factor: float = Field(description="What all of it was stretched by.", examples=[1.08])
+    bars: int | None = Field(description="How many of the bars asked for it has, where they are known.", examples=[16])
+    has_bars: bool = Field(description="Whether they are sure enough for the piece to have a metre.")
+
+
 class Figures(BaseModel):
     """Figures of a finished piece: notes composed, seconds with its prompt, and its likelihood.
 
@@ -66,6 +75,7 @@ class Figures(BaseModel):
     nll_per_note: float | None = Field(None, exclude_if=is_none)
     nats_per_token: NatsView | None = Field(None, description="Of a passage.", exclude_if=is_none)
     interventions: dict[str, int] | None = Field(None, description="Of the guards.", exclude_if=is_none)
+    fit: FitView | None = Field(None, description="Of a piece in a tempo and a metre.", exclude_if=is_none)
     originality: OriginalityView | None = Field(None, exclude_if=is_none)
     choice: ChoiceView | None = Field(
         None, description="There when all pieces that were asked for with it are over.", exclude_if=is_none

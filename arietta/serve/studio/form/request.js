@@ -1,5 +1,5 @@
 /**
- * The form that asks for a piece: style, length, temperature, takes, seed, model, guidance, and what to begin with.
+ * The form that asks for a piece: style, length, tempo and metre, temperature, takes, seed, model, guidance, and what to begin with.
  *
  * `read` gives what the HTTP API takes; `use` fills the form with the request of a piece.
  */
@@ -8,10 +8,10 @@ import { fullName, surnameFirst, temperatureName } from "../page/format.js";
 import { translate } from "../page/i18n.js";
 import { loadPreference, savePreference } from "../page/preferences.js";
 
-const DEFAULT_LENGTHS = { notes: 300, seconds: 60 };
+const DEFAULT_LENGTHS = { notes: 300, seconds: 60, bars: 16 };
 const SEED_COUNT = 2 ** 32; // seeds are 32 bits wide
 // Fields that are saved, with the names they have in storage, which stay so that no musician loses a choice.
-const SAVED_AS = { style: "style", unit: "unit", extent: "extent", temperature: "mood", model: "model", guidance: "guidance" };
+const SAVED_AS = { style: "style", unit: "unit", extent: "extent", bpm: "bpm", metre: "metre", temperature: "mood", model: "model", guidance: "guidance" };
 const PANELS = { "begin-file": ["file"], "begin-phrase": ["phrase"], "begin-at": ["file", "piece"] };
 
 export class RequestForm {
@@ -58,6 +58,7 @@ export class RequestForm {
     if (seed.value !== "" && !(seed.validity.valid && Number.isInteger(Number(seed.value)))) throw this.#reject("seed", "seedInvalid");
     return {
       [unit.value]: length,
+      ...this.#pulse(),
       style: style.value,
       model: model.value,
       ...(this.#sampling ?? this.#chosenSampling()),
@@ -75,13 +76,15 @@ export class RequestForm {
 
   /** Fill the form with the request of a piece, so that composing gives it again. */
   use(request) {
-    const unit = request.notes ? "notes" : "seconds";
+    const unit = request.notes ? "notes" : request.bars ? "bars" : "seconds";
     if (this.#models.some(({ name }) => name === request.model)) this.#fields.model.value = request.model;
     this.#showModel();
     const { temperature, top_p, min_p, guidance } = request;
     this.#sampling = { temperature, top_p, min_p, guidance }; // the slider has steps, and top-p no field
     this.#fields.unit.value = unit;
     this.#fields.extent.value = request[unit];
+    this.#fields.bpm.value = request.bpm ?? "";
+    this.#offer(this.#fields.metre, request.metre ?? "");
     this.#fields.temperature.value = temperature;
     this.#fields.seed.value = request.seed;
     this.#showGuidance(guidance);
@@ -113,6 +116,17 @@ export class RequestForm {
       ...(temperature.value !== temperature.defaultValue && { temperature: Number(temperature.value) }),
       ...(isGuided && { guidance: Number(guidance.value) }),
     };
+  }
+
+  /** Tempo and metre, where music is asked for in them; what is given has its own. */
+  #pulse() {
+    const { bpm, metre, unit } = this.#fields;
+    if (bpm.disabled || (bpm.value === "" && bpm.validity.valid && metre.value === "")) return {};
+    if (!bpm.validity.valid) throw this.#reject("bpm", "bpmInvalid");
+    if (bpm.value === "") throw this.#reject("bpm", "pulseIncomplete");
+    if (metre.value === "") throw this.#reject("metre", "pulseIncomplete");
+    if (unit.value === "seconds") throw this.#reject("unit", "pulseSeconds");
+    return { bpm: Number(bpm.value), metre: metre.value };
   }
 
   get #model() {
@@ -167,6 +181,12 @@ export class RequestForm {
     this.#fields.guidance.value = guidance;
   }
 
+  /** Choose a text, which is offered from then on. */
+  #offer(field, text) {
+    if (![...field.options].some(({ value }) => value === text)) field.options.add(new Option(text, text));
+    field.value = text;
+  }
+
   #showTemperature() {
     const name = temperatureName(Number(this.#fields.temperature.value));
     this.#form.querySelector("#temperature-text").textContent = name;
@@ -183,8 +203,8 @@ export class RequestForm {
     this.#choose(style, chosen || "any");
     style.disabled = names.length === 0;
     this.#showStyle();
-    unit.options[1].disabled = !model.can_continue;
-    if (!model.can_continue && unit.value === "seconds") unit.value = "notes";
+    for (const option of unit.options) option.disabled = option.value !== "notes" && !model.can_continue;
+    if (!model.can_continue) unit.value = "notes";
     for (const radio of this.#fields.beginning) if (["file", "phrase"].includes(radio.value)) radio.disabled = !model.can_continue;
     if (!model.can_continue) this.beginning = "nothing";
     this.#form.querySelector("#model-note").textContent = [model.summary, model.licence].filter(Boolean).join(" ");
@@ -194,6 +214,7 @@ export class RequestForm {
     for (const [id, beginnings] of Object.entries(PANELS)) {
       this.#form.querySelector(`#${id}`).hidden = !beginnings.includes(this.beginning);
     }
+    for (const name of ["bpm", "metre"]) this.#fields[name].disabled = this.beginning !== "nothing";
   }
 
   #reject(name, key) {

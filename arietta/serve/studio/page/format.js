@@ -57,8 +57,9 @@ export function styleName(style) {
   return !style || style === "any" ? translate("anyComposer") : fullName(style);
 }
 
-/** "300 notes" or "60 seconds", also of a passage. */
-export function lengthName({ notes, seconds: asked, passage }) {
+/** "300 notes", "60 seconds", also of a passage, or "16 bars". */
+export function lengthName({ notes, seconds: asked, passage, bars }) {
+  if (bars) return translateCount("barsAsked", bars);
   const seconds = asked ?? Math.round(passage ? passage.to - passage.from : 0);
   return notes ? translateCount("notes", notes) : translateCount("seconds", seconds);
 }

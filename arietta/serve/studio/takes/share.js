@@ -7,7 +7,7 @@ import { create } from "../page/dom.js";
 import { translate } from "../page/i18n.js";
 import { pieceName } from "./status.js";
 
-const FILES = [["mid", "MIDI"], ["wav", "WAV"], ["ogg", "OGG"], ["musicxml", "MusicXML"], ["svg", "SVG"]];
+const FILES = [["mid", "MIDI"], ["wav", "WAV"], ["ogg", "OGG"], ["musicxml", "MusicXML"], ["pdf", "PDF"], ["svg", "SVG"]];
 const MIDI_TYPE = "audio/midi";
 
 /** Fill `list` with links to the files of a piece; those of unfinished pieces are greyed out. */
@@ -67,6 +67,8 @@ export function showHowMade(list, piece) {
   const rows = [
     ["style", request.style && styleName(request.style)],
     ["askedFor", request.verb !== "upload" && lengthName(request)],
+    ["pulse", request.bpm && translate("pulseText", { bpm: decimal(request.bpm), metre: request.metre })],
+    ["fit", figures?.fit && fitText(figures.fit)],
     ["temperature", temperatureText(request.temperature)],
     ["seed", request.seed],
     ["model", request.model],
@@ -84,6 +86,11 @@ export function showHowMade(list, piece) {
 /** The temperature in a word and as a number; some have one for each field of a token, which no word covers. */
 function temperatureText(temperature) {
   return typeof temperature === "number" ? `${temperatureName(temperature)} (${decimal(temperature, 2)})` : null;
+}
+
+/** How well a piece fits its tempo and metre, in plain words. */
+function fitText({ sureness, factor, has_bars: hasBars }) {
+  return translate(hasBars ? "fitSure" : "fitUnsure", { sureness: decimal(sureness, 2), factor: decimal(factor, 2) });
 }
 
 /** What a piece shares with the music that its model learned from, in plain words. */

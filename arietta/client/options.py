@@ -1,0 +1,61 @@
+"""What the client may be asked for a piece: the arguments of `arietta.compose`, made into a request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from ..model.sampling import MODEL_DEFAULTS, Sampling
+
+if TYPE_CHECKING:
+    from ..generation.request import Request
+
+
+class ComposeOptions(TypedDict, total=False):
+    """Options of a piece beside its number of notes, as `arietta.compose` has them; None is as what is not said."""
+
+    seconds: float | None
+    bars: int | None
+    bpm: float | None
+    metre: str | None
+    style: str | None
+    prompt: Any  # what `as_notes` reads
+    model: str | None
+    seed: int | None
+    sampling: Sampling | None
+    original: bool
+    density: Any  # wishes, as `generation.wishes` reads them
+    loudness: Any
+    key: Any
+    transpose: bool
+
+
+def make_request(notes: int | None, options: ComposeOptions) -> Request:
+    """Return the request of a piece, with a seed that is drawn where none is said; raises RequestError, TypeError."""
+    from ..generation.conversion import take_in
+    from ..generation.request import DEFAULT_NOTES, Request, draw_seed
+    from ..generation.scores.pulse import Pulse, find_length
+    from ..generation.wishes import read_wishes
+    from ..model.config import ANY
+
+    if unknown := sorted(set(options) - set(ComposeOptions.__annotations__)):
+        known = ", ".join(ComposeOptions.__annotations__)
+        raise TypeError(f"compose has no argument {unknown[0]!r}, only {known}")
+    prompt, meter, semitones = take_in(
+        options.get("prompt"), options.get("key"), transpose=options.get("transpose", False)
+    )
+    seed, style = options.get("seed"), options.get("style")
+    pulse = Pulse.read(options.get("bpm"), options.get("metre"), options.get("bars"))
+    length, original = (notes, options.get("seconds"), options.get("bars")), options.get("original", False)
+    notes, seconds = find_length(pulse, length, given=(prompt, meter), usual=DEFAULT_NOTES, original=original)
+    return Request(
+        notes=notes,
+        seconds=seconds,
+        style=ANY if style is None else style,
+        prompt=prompt,
+        seed=draw_seed() if seed is None else seed,
+        sampling=options.get("sampling") or MODEL_DEFAULTS,
+        wishes=read_wishes(**{name: options.get(name) for name in ("density", "loudness", "key")}),
+        transposed=semitones,
+        meter=meter,
+        pulse=pulse,
+    )
