@@ -28,6 +28,8 @@ from typing import BinaryIO
 
 from .errors import AriettaError, explain, require
 
+CHECKOUT = Path(__file__).parents[1]
+MODELS_VARIABLE = "ARIETTA_MODELS"  # environment variable that replaces the user's default model folder
 LONGEST_NAME = 255  # bytes, on the file systems in use
 # Hidden names of what is being built, and for how many seconds it is nobody's business: an owner locks it at once.
 _UNFINISHED, _NEW_SECONDS = re.compile(r"\.(?:.+\.)?[0-9a-f]{8}(?:[0-9a-f]{24})?\.part", re.DOTALL), 60.0
@@ -42,6 +44,18 @@ def user_data_folder() -> Path:
         chosen if chosen.is_absolute() else Path.home().joinpath(*_DATA_FOLDERS.get(sys.platform, (".local", "share")))
     )
     return base / "arietta"
+
+
+def user_models() -> Path:
+    """Return the user's own model folder, with the user's other data unless a variable names it."""
+    return Path(os.environ.get(MODELS_VARIABLE) or user_data_folder() / "models")
+
+
+def added_models() -> list[Path]:
+    """Return the folders of models that are not in the package, in the order of lookup: its checkout's, the user's."""
+    # Only a checkout has pyproject.toml: beside an installed package `models/` would be somebody else's folder.
+    beside = [CHECKOUT / "models"] if (CHECKOUT / "pyproject.toml").exists() else []
+    return [*beside, user_models()]
 
 
 def name_with(stem: str, ending: str) -> str:

@@ -40,6 +40,12 @@ def corpora() -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def without_the_beat_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Find beats by accents, as where no model brings a network: a test of the network installs its own."""
+    monkeypatch.setenv("ARIETTA_BEATS", "accents")
+
+
 @pytest.fixture
 def waltz() -> Notes:
     """Give three bars in three: a bass note and two chords, two bars pedalled, 12 notes in 4.5 s."""

@@ -59,8 +59,9 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _download_model(name: str, url: str) -> None:
     from ..fetch import fetch_file
+    from ..files import user_models
     from ..model import registry
-    from ..model.bundle import fetch_bundle, user_models
+    from ..model.bundle import fetch_bundle
     from ..originality.index import fetch_index
     from ..untrusted import MOST_JSON
 

@@ -40,7 +40,8 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.name is not None:
         _show_model(arguments.name)
         return
-    from ..model.bundle import CHECKOUT, SHIPPED, find_bundle, list_bundles
+    from ..files import CHECKOUT
+    from ..model.bundle import SHIPPED, find_bundle, list_bundles
     from ..model.registry import URL_VARIABLE, known_models, models_url
 
     known = known_models()
@@ -64,10 +65,27 @@ def run(arguments: argparse.Namespace) -> None:
     print(table(("model", "where", "MB", "licence"), rows))
     print()
     print(facts({model.name: known[model.name].summary if model.name in known else OWN for model in models}))
+    print(f"\n{_beats_sentence()}")
     if len(here) < len(models):
         url = models_url()
         source = f"from {url}" if url else f"once somebody publishes them: --url or ${URL_VARIABLE} says where"
         print(f"\nFetched by `{command('download', 'NAME')}`, {source}.")
+
+
+def _beats_sentence() -> str:
+    """Say by what beats and bars are found, and under which licence."""
+    from ..music.beats.network import installed_network, network_licence
+
+    folder = installed_network()
+    if folder is None:
+        return (
+            "Beats and bars are found by accents; with `concert` comes a network that finds them better, not for "
+            "commercial use."
+        )
+    return (
+        f"Beats and bars are heard by the network that comes with `{escape_name(folder.parent.name)}` "
+        f"({escape_name(network_licence(folder))}); ARIETTA_BEATS=accents finds them without it."
+    )
 
 
 def _show_model(name: str) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ..music.beats import find_meter
+from ..music.beats.accents import find_accented_meter
 from ..music.keys import find_key, pitch_classes, scale_consistency
 from ..music.meter import Meter
 from ..music.ngrams import ngrams
@@ -191,7 +191,7 @@ _FUNCTIONS: Mapping[str, Callable[[Notes], float | Column | None]] = {
 
 def find_beat_meter(notes: Notes) -> Meter | None:
     """Find the metre of a performance; None where there are not eight beats. Long pieces: see `first_20_minutes`."""
-    meter = find_meter(notes) if len(notes) else None
+    meter = find_accented_meter(notes) if len(notes) else None
     return meter if meter is not None and len(meter.tempos) >= FEWEST_BEATS else None
 
 

@@ -5,6 +5,7 @@ step.onnx, feed.onnx, weights.bin    the graphs for decoding and prefill (train/
 golden.npz    a short piece with the likelihoods that torch gave it, to prove the engine wherever it runs
 card.json     data, licence, split, training, figures, limits; may be completed after export
 originality/  optional: a thinned index of the passages of its training music (originality/index)
+beats/        optional: a network that hears beats (music/beats/network), learned from data of the same licence
 
 The default model comes inside the package. The others are looked up by name in `models/` of a checkout and in the
 user's own model folder, where `arietta download NAME` puts them.
@@ -30,7 +31,8 @@ from numpy.typing import NDArray
 from ..codecs import load_codec
 from ..codecs.codec import Codec, Tokens
 from ..errors import AriettaError, BundleError, RequestError, explain, require
-from ..files import atomic_folder, user_data_folder
+from ..files import added_models, atomic_folder, user_models
+from ..music.beats.network import NETWORK_FOLDER, fetch_network, load_weights
 from ..names import match_names, nearest_names, same_name
 from ..untrusted import BROKEN_ARRAY, MOST_JSON, digest_within, parse_object, read_within
 from .composers import offered_composers
@@ -50,8 +52,6 @@ INDEX = "originality"  # not part of the fingerprint: an index may be rebuilt wi
 DEFAULT_MODEL = "piano"
 LARGEST_FILE = 4 * 2**30  # bytes; the weights of the largest shipped model have 0.03 GB
 SHIPPED = Path(__file__).parent / "shipped"
-CHECKOUT = Path(__file__).parents[2]
-MODELS_VARIABLE = "ARIETTA_MODELS"  # environment variable that replaces the user's default model folder
 
 
 @dataclass(frozen=True)
@@ -116,16 +116,9 @@ class Bundle:
             raise BundleError(f"{self.path / 'golden.npz'}: is damaged ({error}); export the model again") from error
 
 
-def user_models() -> Path:
-    """Return the user's own model folder, with the user's other data unless a variable names it."""
-    return Path(os.environ.get(MODELS_VARIABLE) or user_data_folder() / "models")
-
-
 def model_folders() -> list[Path]:
     """Return the folders of models in the order of lookup: the package's, its checkout's, the user's own."""
-    # Only a checkout has pyproject.toml: beside an installed package `models/` would be somebody else's folder.
-    beside = [CHECKOUT / "models"] if (CHECKOUT / "pyproject.toml").exists() else []
-    return [SHIPPED, *beside, user_models()]
+    return [SHIPPED, *added_models()]
 
 
 def list_bundles() -> list[str]:
@@ -230,6 +223,7 @@ def fetch_bundle(name: str, url: str, fingerprint: str, fetch: Fetch, fetch_inde
     for file in ("model.json", "card.json", *FILES):
         fetch(f"{url}/{name}/{file}", unfinished / file)
     fetch_index(f"{url}/{name}/{INDEX}", unfinished / INDEX)
+    has_network = fetch_network(f"{url}/{name}/{NETWORK_FOLDER}", unfinished / NETWORK_FOLDER, fetch)
     try:
         fetched = load_bundle(unfinished).fingerprint
         if fetched != fingerprint:
@@ -237,6 +231,8 @@ def fetch_bundle(name: str, url: str, fingerprint: str, fetch: Fetch, fetch_inde
                 f"{url}/{name}: has fingerprint {fetched}, and this version knows {name} as {fingerprint}; "
                 "fetch it from elsewhere with --url, or install another version of Arietta"
             )
+        if has_network:
+            load_weights(unfinished / NETWORK_FOLDER)
         with atomic_folder(folder) as new:  # an older one stays until the new one stands
             for file_or_index in unfinished.iterdir():
                 file_or_index.rename(new / file_or_index.name)

@@ -11,6 +11,7 @@ import pytest
 from arietta.cli import main
 from arietta.model import bundle as bundles
 from arietta.model.registry import known_models
+from tests.support.beats import random_weights, write_network
 
 
 @pytest.fixture
@@ -74,3 +75,16 @@ def test_a_model_that_is_not_here_is_known_by_its_licence(folder: Path, capsys: 
     assert main(["models", "concert"]) == 0
     assert "CC BY-NC-SA 4.0 (https://creativecommons.org/licenses/by-nc-sa/4.0/)" in capsys.readouterr().out
     assert main(["models", "nobody"]) == 2
+
+
+def test_it_is_said_by_what_beats_are_found(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["models"]) == 0
+    assert "Beats and bars are found by accents" in capsys.readouterr().out
+    write_network(folder / "mine" / "beats", random_weights())
+    monkeypatch.setattr("arietta.files.CHECKOUT", tmp_path / "nowhere")
+    monkeypatch.setenv("ARIETTA_MODELS", str(folder))
+    monkeypatch.delenv("ARIETTA_BEATS")
+    assert main(["models"]) == 0
+    assert "the network that comes with `mine` (CC BY-NC-SA 4.0)" in capsys.readouterr().out

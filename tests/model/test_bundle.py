@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from arietta import files
 from arietta.errors import BundleError
 from arietta.model import bundle as bundles
 from arietta.model.bundle import FILES, find_bundle, list_bundles, load_bundle, write_description
@@ -95,7 +96,7 @@ def test_shipped_models_are_listed_by_name_and_found_by_it(
 def test_models_are_looked_for_in_the_package_its_checkout_and_on_the_users_shelf(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bundles, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(files, "CHECKOUT", tmp_path)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.delenv("ARIETTA_MODELS", raising=False)
     assert bundles.model_folders() == [bundles.SHIPPED, tmp_path / "data" / "arietta" / "models"], (

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from arietta.errors import BundleError, FetchError
-from arietta.model.bundle import INDEX, fetch_bundle, load_bundle, user_models
+from arietta.fetch import MissingError
+from arietta.files import user_models
+from arietta.model.bundle import INDEX, fetch_bundle, load_bundle
+from tests.support.beats import random_weights, write_network
 
 
 @pytest.fixture
@@ -23,6 +26,8 @@ def copy_file(url: str, path: Path) -> None:
     try:
         shutil.copyfile(url, path)
     except FileNotFoundError as error:
+        if "/beats/" in url:
+            raise MissingError(url) from error
         raise FetchError(f"{url}: cannot be fetched") from error
 
 
@@ -45,6 +50,14 @@ def test_a_fetched_model_has_the_bytes_of_its_source_and_nothing_else_is_left(we
         name: content for name, content in files(web / "tiny").items() if not name.startswith(INDEX)
     }
     assert [path.name for path in user_models().iterdir()] == ["tiny"]
+
+
+def test_a_network_of_beats_comes_with_its_model_unless_it_is_damaged(web: Path) -> None:
+    published = write_network(web / "tiny" / "beats", random_weights())
+    assert files(fetch(web))["beats/card.json"] == (published / "card.json").read_bytes()
+    (published / "weights.npz").write_bytes(b"other")
+    with pytest.raises(BundleError, match=r"weights\.npz: altered"):
+        fetch(web)
 
 
 def test_a_model_of_another_fingerprint_is_refused_and_the_old_one_stays(web: Path) -> None:

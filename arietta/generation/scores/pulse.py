@@ -19,7 +19,7 @@ import numpy as np
 from ...codecs.grid import STEPS_PER_SECOND
 from ...codecs.note_decoder import SHORTEST_LAST
 from ...errors import RequestError, real_number, whole_number
-from ...music.beats import FARTHEST, find_meter_near
+from ...music.beats.accents import FARTHEST, find_meter_near
 from ...music.meter import Meter, TimeSignature
 from ...music.notes import Notes, stretch, trim
 from .bars import MAX_SECONDS, check_bars, choose_length
