@@ -142,21 +142,25 @@ def add_grid(parser: argparse.ArgumentParser, default: str) -> None:
         "--grid",
         metavar="BPM",
         type=_read_grid,
-        help=f"lay a .mid under a tempo, for a project at that tempo, or none; it sounds the same (default: {default})",
+        help="lay a .mid under a tempo, for a project at that tempo, under none, or under the bars found where they "
+        f"are sure; it sounds the same (default: {default})",
     )
 
 
-def _read_grid(text: str) -> float:
-    """Read what follows --grid: beats a minute; 0 for none."""
+def _read_grid(text: str) -> float | str:
+    """Read what follows --grid: beats a minute, 0 for none, or what is found."""
+    from ..music.beats import FOUND
     from ..music.midi.tempo_map import constant_tempo_map
 
+    if text == FOUND:
+        return FOUND
     try:
         beats = 0.0 if text == "none" else float(text)
         constant_tempo_map(beats)
     except MidiError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of beats a minute nor none") from error
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of beats a minute nor none or found") from error
     return beats
 
 
@@ -223,7 +227,9 @@ def find_output(out: Path, count: int, sources: Sequence[Path] = ()) -> Path:
     return out
 
 
-def save_take(take: Take | ServedTake, out: Path, *, endings: Sequence[str] = (), grid: float | None = None) -> Path:
+def save_take(
+    take: Take | ServedTake, out: Path, *, endings: Sequence[str] = (), grid: float | str | None = None
+) -> Path:
     """Save a take as a file's ending says, in a folder as MIDI, and beside it as kinds that end in `endings`."""
     if out == STANDARD:
         with standard_output(".mid") as path:

@@ -166,8 +166,8 @@ def _plan(files: list[Path], kinds: tuple[str, ...], out: Path | None) -> list[t
     return [(source, [(out or source.parent) / name_with(source.stem, kind) for kind in kinds]) for source in files]
 
 
-def _write(path: Path, piece: ReadPiece, title: str, grid: float | None) -> list[str]:
-    """Write one file and return what is to be said of it, of a score alone.
+def _write(path: Path, piece: ReadPiece, title: str, grid: float | str | None) -> list[str]:
+    """Write one file and return what is to be said of it, of a score and of bars that were sought.
 
     The packages for sound, pictures and scores are loaded only where they are needed.
     """
@@ -184,9 +184,13 @@ def _write(path: Path, piece: ReadPiece, title: str, grid: float | None) -> list
             remarks.append(f"notes faster than thirty-seconds, whose rhythm is not exact: {unwritten.too_fast}")
         return remarks
     if kind == ".mid":
+        from ..music.beats import FOUND, choose_grid
         from ..music.midi import write_midi
 
-        write_midi(path, notes, title=title, grid=meter if grid is None else grid)
+        chosen = choose_grid(notes, grid, meter)
+        write_midi(path, notes, title=title, grid=chosen)
+        if grid == FOUND and meter is None:
+            return ["no bars are sure enough to be written" if chosen is None else "bars found"]
     elif kind in (".svg", ".png"):
         from ..render.roll import write_roll
 

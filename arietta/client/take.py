@@ -72,19 +72,20 @@ class ServedTake:
         """The bars that the piece has, None where they are not known."""
         return self.request.meter
 
-    def save(self, path: str | Path, *, grid: Meter | float | None = None) -> None:
+    def save(self, path: str | Path, *, grid: Meter | float | str | None = None) -> None:
         """Write the server's MIDI file, or what `Take.save` writes by another ending, or with a `grid`.
 
         Raises MidiError or RequestError where that fails.
         """
+        from ..music.beats import choose_grid
         from ..music.midi import read_texts
         from ..render.formats import MIDI, save_music
 
         if Path(path).suffix.lower() in MIDI and grid is None:
             write_file(path, self.file, MidiError)
             return
-        texts, grid = read_texts(self.file, name=str(path)), self.meter if grid is None else grid
-        save_music(path, self.notes, title=self.title, texts=texts, prompt_seconds=self.prompt_seconds, grid=grid)
+        chosen, texts = choose_grid(self.notes, grid, self.meter), read_texts(self.file, name=str(path))
+        save_music(path, self.notes, title=self.title, texts=texts, prompt_seconds=self.prompt_seconds, grid=chosen)
 
 
 def read_take(piece: Mapping[str, Any], music: Mapping[str, Any], file: bytes) -> ServedTake:

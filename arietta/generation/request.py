@@ -249,16 +249,18 @@ class Take:
 
         return music_html(self.notes, title=self.title, prompt_seconds=self.prompt_seconds)
 
-    def save(self, path: str | Path, *, grid: Meter | float | None = None) -> None:
+    def save(self, path: str | Path, *, grid: Meter | float | str | None = None) -> None:
         """Write the piece as the ending of `path` says: MIDI that carries its request, sound, a score or a picture.
 
-        `grid` lays a MIDI file under a metre, or a tempo in beats a minute, 0 for none; without it the bars of `meter`
-        are kept. The seconds stay what they are. Raises MidiError or RequestError where that fails.
+        `grid` lays a MIDI file under a metre, or a tempo in beats a minute, 0 for none, or "found": the bars found in
+        the playing, where they are sure; without it the bars of `meter` are kept. The seconds stay what they are.
+        Raises MidiError or RequestError where that fails.
         """
+        from ..music.beats import choose_grid
         from ..render.formats import save_music
 
-        texts, grid = self.texts(), self.meter if grid is None else grid
-        save_music(path, self.notes, title=self.title, texts=texts, prompt_seconds=self.prompt_seconds, grid=grid)
+        chosen, texts = choose_grid(self.notes, grid, self.meter), self.texts()
+        save_music(path, self.notes, title=self.title, texts=texts, prompt_seconds=self.prompt_seconds, grid=chosen)
 
     def play(self) -> None:
         """Play the piece through the system's player and return at its end; raises RequestError where there is none."""

@@ -194,6 +194,20 @@ def test_a_grid_changes_the_tempo_and_not_the_seconds(piece: Path, capsys: pytes
     assert (666_667).to_bytes(3, "big") in out.read_bytes()
 
 
+@pytest.mark.parametrize("is_sure", [True, False])
+def test_bars_that_are_found_are_laid_under_a_file_where_they_are_sure(
+    is_sure: bool, piece: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    meter = Meter((TimeSignature(0.0, 3, 4),), (Tempo(0.0, 0.5),))
+    monkeypatch.setattr("arietta.music.beats.find_sure_meter", lambda _: meter if is_sure else None)
+    out = piece.with_name("bars.mid")
+    code, text, _ = said(capsys, piece, "-o", out, "--grid", "found")
+    assert code == 0 and ("bars found" if is_sure else "no bars are sure enough") in text
+    laid = read_meter(out)
+    assert (laid is not None and laid.signatures[0].beats == 3) if is_sure else laid is None
+    assert np.abs(read_midi(out).onset - read_midi(piece).onset).max() <= 0.001
+
+
 def test_midi_of_itself_is_refused_and_so_are_absurd_grids(piece: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = said(capsys, piece, "--to", "mid")
     assert code == 2 and "would be lost" in err
