@@ -21,6 +21,7 @@ from arietta.generation.loop import generate
 from arietta.generation.request import Request
 from arietta.model.bundle import DEFAULT_MODEL, SHIPPED, Bundle, load_bundle
 from arietta.model.engine import load_engine
+from arietta.music.beats.network import CARD, NETWORK_FOLDER, WEIGHTS
 from arietta.originality.index import find_index
 from arietta.render.roll import write_roll
 from benchmarks.shared.report import ROOT
@@ -37,6 +38,15 @@ SHOWN = {
     "next_key_accuracy": ".1%",
     "pieces": ",",
     "notes": ",",
+}
+# The same of a network that hears beats.
+SHOWN_OF_BEATS = {
+    "pieces": ",",
+    "F": ".3f",
+    "downbeats F": ".3f",
+    "bars right": ".0%",
+    "bars given": ".0%",
+    "given right": ".0%",
 }
 INTRODUCTION = """# The models
 
@@ -57,6 +67,8 @@ def main() -> None:
     bundles = [load_bundle(folder) for folder in (SHIPPED / DEFAULT_MODEL, *sorted((ROOT / "models").iterdir()))]
     for bundle in bundles:
         complete(bundle, lines)
+        if (bundle.path / NETWORK_FOLDER).exists():
+            complete_network(bundle.path / NETWORK_FOLDER, lines)
         if arguments.runs:
             shutil.copy(arguments.runs / bundle.name / "curve.png", PICTURES / f"{bundle.name}-curve.png")
         if arguments.samples:
@@ -106,6 +118,19 @@ def complete(bundle: Bundle, lines: Mapping[str, Mapping[str, Any]]) -> None:
     (bundle.path / "card.json").write_text(text, encoding="utf-8")
 
 
+def complete_network(folder: Path, lines: Mapping[str, Mapping[str, Any]]) -> None:
+    """Put the figures of a network that hears beats into its card."""
+    prefix = "beats/network, "
+    found = {
+        name.removeprefix(prefix): {key: line[key] for key in SHOWN_OF_BEATS if key in line}
+        for name, line in lines.items()
+        if name.startswith(prefix)
+    }
+    card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    text = json.dumps({**card, "figures": found}, indent=1, ensure_ascii=False) + "\n"
+    (folder / CARD).write_text(text, encoding="utf-8")
+
+
 def draw_samples(bundle: Bundle) -> None:
     """Compose and draw the samples of a model."""
     engine = load_engine(bundle)
@@ -151,9 +176,34 @@ def section(bundle: Bundle) -> str:
             *figures(card.get("figures", {})),
             "\nKnown limits:\n",
             *limits,
+            *(network_section(bundle.path / NETWORK_FOLDER) if (bundle.path / NETWORK_FOLDER).exists() else ()),
             "",
         ]
     )
+
+
+def network_section(folder: Path) -> list[str]:
+    """What is to be said of the network that hears beats, which comes with a model."""
+    card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    count = card["counts"]["train"]
+    rows = [
+        f"| {name} | " + " | ".join(spell(line.get(key, ""), form) for key, form in SHOWN_OF_BEATS.items()) + " |"
+        for name, line in card.get("figures", {}).items()
+    ]
+    return [
+        f"\n### {card['title']}, which come with it\n",
+        f"{card['summary']}\n",
+        f"- **Data:** {card['data']} {count['performances']} performances of {count['works']} works, "
+        f"{count['hours']} hours, {count['beats']:,} beats.",
+        f"- **Licence:** [{card['licence']}]({card['licence_url']}). {card['allows']}",
+        f"- **Split:** {card['split']}",
+        f"- **Network:** dilated convolutions over frames of 20 ms; {(folder / WEIGHTS).stat().st_size / 1e6:.2f} MB",
+        "\n| performances | pieces | beats, F | downbeats, F | bars right | given bars | right of these |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+        *rows,
+        "\nKnown limits:\n",
+        *(f"- {limit}" for limit in card["limits"]),
+    ]
 
 
 def report_command(name: str) -> str:

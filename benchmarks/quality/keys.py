@@ -25,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from arietta.music.beats import find_meter
+from arietta.music.beats.accents import find_accented_meter
 from arietta.music.keys import find_key
 from arietta.music.meter import LATTICE, Meter, lay_out_bars
 from arietta.music.midi import read_meter, read_midi
@@ -104,7 +104,7 @@ def performances(asap: Path, maestro: Path, rows: list[tuple[str, dict[str, str]
             notes = read_midi(maestro / row["maestro_midi_performance"].removeprefix("{maestro}/"))
             start = max(float(row["start"] or 0.5) - 0.5, 0.0)
             notes = crop(notes, start, float(row["end"]) if row["end"] else notes.seconds + 1)
-            yield Piece.of(notes, find_meter(notes), annotated_keys(asap / row["performance_annotations"]))
+            yield Piece.of(notes, find_accented_meter(notes), annotated_keys(asap / row["performance_annotations"]))
 
 
 def annotated_keys(path: Path) -> list[tuple[float, int]]:

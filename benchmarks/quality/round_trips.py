@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 import arietta
-from arietta.music.beats import find_meter
+from arietta.music.beats.accents import find_accented_meter
 from arietta.music.meter import Meter
 from arietta.music.midi import midi_bytes, read_meter, read_midi, write_midi
 from arietta.music.midi.smf import TEMPO, parse
@@ -82,7 +82,7 @@ def lay_tempo_maps(paths: Sequence[Path]) -> None:
     for path in tqdm(paths, desc="tempo maps", unit="file", mininterval=5):
         notes = read_midi(path)
         count += len(notes)
-        grids: dict[str, Meter | float | None] = {"found": find_meter(notes), "90": 90.0, "none": None}
+        grids: dict[str, Meter | float | None] = {"found": find_accented_meter(notes), "90": 90.0, "none": None}
         for name, grid in grids.items():
             moved[name].append(violations(notes, read_midi(midi_bytes(notes, grid=grid))))
     for name, rows in moved.items():

@@ -54,7 +54,7 @@ def test_performances_are_held_against_their_annotations_and_scores_are_passed_o
     bench: ModuleType, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     one, every = told(bench, monkeypatch, capsys, str(data))
-    assert one["name"] == "beats/Player01M"
+    assert (one["name"], every["name"]) == ("beats/accents/Player01M", "beats/accents, files")
     assert one["known a minute"] == pytest.approx(120)
     assert (every["pieces"], every["F"]) == (1, one["F"])
 
@@ -65,14 +65,14 @@ def test_the_first_beats_alone_are_judged_by_what_is_played_until_then(
     whole, _ = told(bench, monkeypatch, capsys, str(data))
     begun, _ = told(bench, monkeypatch, capsys, "--first", "20", str(data))
     assert begun["F"] > 0.9 > whole["F"]
-    assert bench.measure(next(data.rglob("Player01M.mid")), 2) is None  # too few to have a pace
+    assert bench.measure(next(data.rglob("Player01M.mid")), 2) == []  # too few to have a pace
 
 
 def test_a_performance_without_annotations_has_no_known_beats(bench: ModuleType, data: Path) -> None:
     path = next(data.rglob("Player01M.mid"))
     path.with_name("Player01M_annotations.txt").unlink()
     assert bench.known_beats(path) is None
-    assert bench.measure(path) is None
+    assert bench.measure(path) == []
 
 
 def test_the_beats_of_a_written_metre_are_its_own_and_dotted_where_they_are(bench: ModuleType) -> None:
@@ -132,9 +132,20 @@ def test_performances_of_a_side_of_maestro_count_from_half_a_second_before_their
     assert downbeats.tolist() == BEATS[::2].tolist()
 
 
-def test_bars_are_right_where_most_downbeats_are(bench: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bars_are_right_where_most_downbeats_are(bench: ModuleType) -> None:
     beats = 0.5 * np.arange(48)
-    waltz = Notes.of(beats, np.full(48, 0.4), np.full(48, 60), np.full(48, 64))
-    monkeypatch.setattr(bench, "find_meter", lambda _: Meter((TimeSignature(0.0, 3, 4),), (Tempo(0.0, 0.5),)))
-    assert bench.compare_bars(waltz, beats[::3])["bars right"] == 1
-    assert bench.compare_bars(waltz, beats[1::3])["bars right"] == 0
+    found = bench.Found(beats, Meter((TimeSignature(0.0, 3, 4),), (Tempo(0.0, 0.5),)), is_sure=True)
+    assert bench.compare_bars(found, 23.5, beats[::3])["bars right"] == 1
+    assert bench.compare_bars(found, 23.5, beats[1::3])["bars right"] == 0
+
+
+def test_of_what_is_given_the_share_that_is_right_is_told(bench: ModuleType) -> None:
+    rows = [(0.9, 1.0, 1.0), (0.8, 1.0, 1.0), (0.5, 0.0, 1.0), (0.4, 0.0, 0.0)]
+    figures = [
+        {"F": 0.5, "F at any level": 0.5, "downbeats F": score, "bars right": right, "bars given": given}
+        for score, right, given in rows
+    ]
+    summary = bench.summarise(figures)
+    assert (summary["bars given"], summary["bars right"]) == (0.75, 0.5)
+    assert summary["given right"] == pytest.approx(2 / 3, abs=0.001)
+    assert summary["given right interval"][0] < 2 / 3 < summary["given right interval"][1]
