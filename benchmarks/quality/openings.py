@@ -15,8 +15,8 @@ notes in the best diatonic scale, of six-note sequences of pitches that came bef
 share of pieces with more than 3 s between two onsets, and with a pattern eight times in a row (`takes`); Frechet
 distance of embeddings and mean overlapped area to the real windows; how often the embedding recognises the composer,
 first or among three, by composer and then averaged; with --index the share of takes inside the human interval of
-originality. Beside it the same of real music, held against the other held-out side. One JSON line a row, with the
-shares of each composer recognised; 95 % intervals, of shares after Wilson, else by resampling pieces.
+originality. Beside it the same of real music, held against the other held-out side. One JSON line a row, with
+--composers one more for each of them; 95 % intervals, of shares after Wilson, else by resampling pieces.
 """
 
 from __future__ import annotations
@@ -76,19 +76,22 @@ def main() -> None:
     store, engine = open_store(arguments.corpus), load_engine(load_bundle(arguments.model))
     real = print_real(store, arguments.on, arguments.split, (arguments.start, arguments.notes))
     index = None if arguments.index is None else open_index(arguments.index)
-    styles = [arguments.style]
+    styles, turns = [arguments.style], ""
     if arguments.composers:
         styles = commonest(real.composers, engine, arguments.composers)
-        print_recognised("real, composers in turn", real.only(styles))
+        turns = f", {len(styles)} composers in turn"
+        print_recognised(f"real{turns}", real.only(styles))
     settings = itertools.product(arguments.temperature, arguments.top_p, arguments.min_p, arguments.guidance)
     for sampling in [Sampling.read(*setting) for setting in settings]:
         for is_guarded in (True, False) if arguments.unguarded else (True,):
             takes = compose_windows(
                 engine, styles, arguments.takes, (arguments.start, arguments.notes), sampling, is_guarded=is_guarded
             )
-            about = f"{arguments.notes} notes from {arguments.start}{_named(sampling)}"
+            about = f"{arguments.notes} notes from {arguments.start}{_named(sampling)}{turns}"
             guard = "" if is_guarded else ", without guards"
             print_set(f"{engine.bundle.name}, {about}{guard}", takes, real, index)
+            if arguments.composers:
+                print_composers(f"{engine.bundle.name}, {about}{guard}", takes)
 
 
 @dataclass(frozen=True)
@@ -191,6 +194,14 @@ def print_set(name: str, composed: WindowSet, real: WindowSet, index: PassageInd
 def print_recognised(name: str, windows: WindowSet) -> None:
     """Print how often the composers of windows are recognised."""
     tell(f"openings/{name}", windows=len(windows.windows), **recognised(windows))
+    print_composers(name, windows)
+
+
+def print_composers(name: str, windows: WindowSet) -> None:
+    """Print how often each composer is recognised in windows."""
+    for composer, rows in sorted(hits_by_composer(windows).items()):
+        first, of_three = np.mean(rows, axis=0).tolist()
+        tell(f"openings/{name}, {composer}", windows=len(rows), first=first, of_three=of_three)
 
 
 def _distances(composed: MeasuredSet, real: MeasuredSet) -> dict[str, Any]:
@@ -202,12 +213,7 @@ def _distances(composed: MeasuredSet, real: MeasuredSet) -> dict[str, Any]:
 
 def recognised(windows: WindowSet) -> dict[str, Any]:
     """Share of windows whose composer the embedding names first, and among three: means over composers."""
-    hits: dict[str, list[tuple[bool, bool]]] = {}
-    known = set(known_composers())
-    for notes, composer in zip(windows.windows, windows.composers, strict=True):
-        if composer in known:
-            names = [name for name, _ in predict_composers(notes, 3)]
-            hits.setdefault(composer, []).append((names[:1] == [composer], composer in names))
+    hits = hits_by_composer(windows)
     if not hits:
         return {}
     # By composer first, so that one with many pieces counts no more than another; resampled by piece.
@@ -222,12 +228,18 @@ def recognised(windows: WindowSet) -> dict[str, Any]:
         f"{key}_interval_95": interval_by_piece(column * weight, weight)
         for key, column in zip(("first", "of_three"), both.T, strict=True)
     }
-    by_composer = {
-        composer: {"first": first, "of_three": of_three, "windows": len(rows)}
-        for composer, rows in sorted(hits.items())
-        for first, of_three in [np.mean(rows, axis=0).tolist()]
-    }
-    return {**shares, **intervals, "composers": len(hits), "by_composer": by_composer}
+    return {**shares, **intervals, "composers": len(hits)}
+
+
+def hits_by_composer(windows: WindowSet) -> dict[str, list[tuple[bool, bool]]]:
+    """Say of each window of a composer whom the embedding knows whether it names him first, and among three."""
+    hits: dict[str, list[tuple[bool, bool]]] = {}
+    known = set(known_composers())
+    for notes, composer in zip(windows.windows, windows.composers, strict=True):
+        if composer in known:
+            names = [name for name, _ in predict_composers(notes, 3)]
+            hits.setdefault(composer, []).append((names[:1] == [composer], composer in names))
+    return hits
 
 
 def _named(sampling: Sampling) -> str:

@@ -83,6 +83,4 @@ def tell(name: str, **figures: object) -> None:
 def _rounded(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_rounded(element) for element in value]
-    if isinstance(value, dict):
-        return {key: _rounded(element) for key, element in value.items()}
     return float(f"{value:.4g}") if isinstance(value, float) else value
