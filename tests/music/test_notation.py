@@ -56,7 +56,7 @@ def test_voices_are_numbered_through_all_parts() -> None:
     assert read.voice[1] == read.voice[2] != read.voice[0]
 
 
-@pytest.mark.parametrize(("last", "following"), [(0.95, 4.0), (1.2, 4.0), (0.5, 3.5), (2, 5.0)])
+@pytest.mark.parametrize(("last", "following"), [(0.95, 4.0), (1.2, 4.0), (0.5, 3.5), (1.0625, 4.0625), (1.3, 4.3)])
 def test_a_bar_of_rounded_tuplets_is_as_long_as_its_signature(last: float, following: float) -> None:
     read = read_score(score([note("C4", 3) + note("D4", last), note("E4", 4)]))
     assert read.start.tolist() == [0, 3, following]

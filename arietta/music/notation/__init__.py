@@ -29,8 +29,9 @@ from .repeats import play_order
 from .unfolding import find_velocities, join_ties, lay_meter, pair_pedal_marks
 
 MOST_NOTES = 200_000  # played; the longest of 150 piano scores has 21,000
-# Quarter notes by which a bar is shorter or longer than its signature says only because its tuplets are rounded.
-ROUNDED, OVERFULL = Fraction(1, 16), Fraction(1, 4)
+# A bar that is no multiple of 1/16 or 1/3 of a quarter note lasts so long only because its tuplets are rounded, if it
+# is nearer than this to what its signature says.
+PARTS, ROUNDED = 48, Fraction(1, 4)
 
 
 @dataclass(frozen=True)
@@ -139,4 +140,5 @@ def _play(parts: Sequence[Sequence[PartMeasure]]) -> Score:
 def _bar_length(column: Sequence[PartMeasure]) -> Fraction:
     """How long a bar of all parts lasts: as its signature says where it holds nothing, or but for rounding as much."""
     length, nominal = max(measure.length for measure in column), column[0].nominal
-    return nominal if not length or -OVERFULL < nominal - length < ROUNDED else length
+    is_rounded = PARTS % length.denominator > 0 and abs(length - nominal) < ROUNDED
+    return nominal if not length or is_rounded else length
