@@ -17,7 +17,7 @@ other repeats, or are not the same edition.
 
 The first eight bars of sequenced pieces are gone on from by eight bars of a model. `kept` are those whose file then has
 the bar lines of the piece where they were, to a millisecond, in its metre, key and tempo; `whole` those that have
-sixteen bars and end on a bar line, to the hundredth of a second that models count in. Pieces in 3/4 also by themselves.
+sixteen bars and end on a bar line, to 0.06 s: models count lengths in steps. Pieces in 3/4 also by themselves.
 
 One JSON line a case.
 """
@@ -47,7 +47,7 @@ from benchmarks.shared.samples import tell
 MOST = 0.001 + 1e-9  # seconds that an onset or a release may move
 SCORE, MIDI = "xml_score.musicxml", "midi_score.mid"
 BARS = 8
-STEP = 0.02  # seconds: an end that is written to hundredths
+STEP = 0.06  # seconds from a bar line to an end that is on it: lengths are composed in steps, long ones in longer ones
 SAME_PLACE, NEAR = 0.05, 1.0  # quarter notes
 ORNAMENT = 2  # semitones
 Floats = NDArray[np.float64]
