@@ -32,8 +32,9 @@ def save_music(
 ) -> None:
     """Write a piece atomically as the ending of `path` says.
 
-    `texts` and `grid` (`midi.midi_bytes`) go into a MIDI file, `title` into this, scores and pictures. Where `grid` is
-    a metre, scores and pictures have its bars too. `prompt_seconds` are shaded in a picture. Raises RequestError or
+    `texts` and `grid` (`midi.midi_bytes`) go into a MIDI file, `texts` also into MusicXML, `title` into these, scores
+    and pictures. Where `grid` is a metre, scores and pictures have its bars too. `prompt_seconds` are shaded in a
+    picture. Raises RequestError or
     MidiError for another ending, and where the file cannot be made.
     """
     require(path, (str, PathLike), "a file is named by its path, such as piece.mid")
@@ -47,7 +48,7 @@ def save_music(
     elif kind in SCORES:
         from .score import write_score
 
-        write_score(path, notes, title=title, meter=meter)
+        write_score(path, notes, title=title, meter=meter, texts=texts)
     elif kind in PICTURES:
         from .roll import write_roll
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,14 @@ def test_a_midi_file_has_its_texts(waltz: Notes, tmp_path: Path) -> None:
     save_music(tmp_path / "piece.mid", waltz, texts=["made by hand"])
     assert read_texts(tmp_path / "piece.mid") == ["made by hand"]
     assert len(read_midi(tmp_path / "piece.mid")) == len(waltz)
+
+
+def test_a_score_has_its_texts_too(waltz: Notes, tmp_path: Path) -> None:
+    text = 'made by <hand> & "head"'
+    save_music(tmp_path / "piece.musicxml", waltz, texts=[text, "again"])
+    root = ET.fromstring((tmp_path / "piece.musicxml").read_text(encoding="utf-8"))
+    fields = [field.text for field in root.iterfind("identification/miscellaneous/miscellaneous-field")]
+    assert fields == [text, "again"]
 
 
 @pytest.mark.parametrize("name", ["piece.aiff", "piece", ".mid"])

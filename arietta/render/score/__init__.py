@@ -47,20 +47,26 @@ class Unwritten:
     too_fast: int = 0
 
 
-def score_musicxml(notes: Notes, *, title: str = "", meter: Meter | None = None) -> str:
-    """Write a piece as a MusicXML 4.0 document, in `meter` or in the one found in its timing."""
-    return _transcribe(notes, title, meter)[0]
+def score_musicxml(notes: Notes, *, title: str = "", meter: Meter | None = None, texts: Sequence[str] = ()) -> str:
+    """Write a piece as a MusicXML 4.0 document, in `meter` or in the one found in its timing.
+
+    `texts`, as a MIDI file has them, stand among what the document says of itself.
+    """
+    return _transcribe(notes, title, meter, texts)[0]
 
 
-def write_score(path: str | Path, notes: Notes, *, title: str = "", meter: Meter | None = None) -> Unwritten:
+def write_score(
+    path: str | Path, notes: Notes, *, title: str = "", meter: Meter | None = None, texts: Sequence[str] = ()
+) -> Unwritten:
     """Write a score atomically, as the ending of `path` says, .musicxml, or .pdf, engraved; return what it leaves out.
 
-    Raises RequestError for other endings, where the file cannot be written, and where verovio is missing for a PDF.
+    A PDF shows its title and no `texts`. Raises RequestError for other endings, where the file cannot be written, and
+    where verovio is missing for a PDF.
     """
     path = Path(path)
     if path.suffix.lower() not in (".musicxml", ".pdf"):
         raise RequestError(f"{path}: a score ends in .musicxml or .pdf")
-    text, unwritten = _transcribe(notes, title, meter)
+    text, unwritten = _transcribe(notes, title, meter, texts)
     write_file(path, text.encode() if path.suffix.lower() == ".musicxml" else engrave(text), RequestError)
     return unwritten
 
@@ -71,7 +77,7 @@ def choose_meter(notes: Notes, meter: Meter | None) -> Meter:
     return meter.led_in() if meter.quarters(notes.onset).min(initial=0.0) < -UPBEAT else meter
 
 
-def _transcribe(notes: Notes, title: str, meter: Meter | None) -> tuple[str, Unwritten]:
+def _transcribe(notes: Notes, title: str, meter: Meter | None, texts: Sequence[str]) -> tuple[str, Unwritten]:
     """Write a piece as MusicXML, step by step; also what of it could not be written."""
     all_count = len(notes)
     notes = select(notes, notes.pitch >= LOWEST)
@@ -99,7 +105,7 @@ def _transcribe(notes: Notes, title: str, meter: Meter | None) -> tuple[str, Unw
         for index, bar in enumerate(bars)
     ]
     unwritten = Unwritten(all_count - len(notes), int(find_too_fast(notes, meter, start, is_right).sum()))
-    return score_xml(measures, (upper_heads, lower_heads), title), unwritten
+    return score_xml(measures, (upper_heads, lower_heads), title, texts), unwritten
 
 
 def _end_on_a_bar_line(

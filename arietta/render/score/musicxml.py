@@ -41,12 +41,22 @@ class Measure:
     registers: tuple[Register, Register] = (Register("G"), Register("F"))
 
 
-def score_xml(measures: Iterable[Measure], heads: tuple[Sequence[Head], Sequence[Head]], title: str = "") -> str:
-    """Write a score as a document; the values of each staff index its own `heads`."""
+def score_xml(
+    measures: Iterable[Measure],
+    heads: tuple[Sequence[Head], Sequence[Head]],
+    title: str = "",
+    texts: Sequence[str] = (),
+) -> str:
+    """Write a score as a document, `texts` beside what made it; the values of each staff index its own `heads`."""
     lines = [HEADING]
     if title:
         lines.append(f"<work><work-title>{escape(printable(title))}</work-title></work>")
-    lines.append("<identification><encoding><software>Arietta</software></encoding></identification>")
+    said = "".join(
+        f'<miscellaneous-field name="text">{escape(printable(text))}</miscellaneous-field>' for text in texts
+    )
+    miscellaneous = f"<miscellaneous>{said}</miscellaneous>" if said else ""
+    encoding = "<encoding><software>Arietta</software></encoding>"
+    lines.append(f"<identification>{encoding}{miscellaneous}</identification>")
     lines.append('<part-list><score-part id="P1"><part-name>Piano</part-name></score-part></part-list>')
     lines.append('<part id="P1">')
     number = 0
