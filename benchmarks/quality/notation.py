@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--maestro", type=Path, metavar="FOLDER")
     parser.add_argument("--split", default="test", help="a side of MAESTRO's split (default: %(default)s)")
     parser.add_argument("--performances", type=int, default=100, metavar="N")
-    parser.add_argument("--notes", type=int, default=500, help="of each score (default: %(default)s)")
+    parser.add_argument("--notes", type=int, default=300, help="of each score (default: %(default)s)")
     parser.add_argument("--readers", action="store_true", help="ask the schema, partitura and verovio too")
     options = parser.parse_args()
     readers = {"schema": schema(), "partitura": partitura, "verovio": verovio} if options.readers else {}
