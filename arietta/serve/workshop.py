@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from multiprocessing.connection import Connection
@@ -194,11 +194,11 @@ def too_long(seconds: float) -> str:
     )
 
 
-def score_file(notes: Notes, title: str, meter: Meter | None = None) -> bytes:
-    """Write a piece as MusicXML."""
+def score_file(notes: Notes, title: str, meter: Meter | None = None, texts: Sequence[str] = ()) -> bytes:
+    """Write a piece as MusicXML, with the texts that its MIDI file has."""
     from ..render.score import score_musicxml
 
-    return score_musicxml(notes, title=title, meter=meter).encode()
+    return score_musicxml(notes, title=title, meter=meter, texts=texts).encode()
 
 
 def engraved_file(notes: Notes, title: str, meter: Meter | None = None) -> bytes:

@@ -121,10 +121,10 @@ def _writer(
     ending: str, record: Record, version: Version, limits: Limits, grid: float | None
 ) -> Callable[[], bytes | None]:
     notes = version.notes
+    # The request of a piece that was changed gives another piece: its file does not carry it.
+    texts = () if version.is_changed else record.texts
     match ending:
         case "mid":
-            # The request of a piece that was changed gives another piece: its file does not carry it.
-            texts = () if version.is_changed else record.texts
             return lambda: midi_bytes(
                 notes, title=record.title, texts=texts, grid=version.meter if grid is None else grid
             )
@@ -141,7 +141,7 @@ def _writer(
             parts = audio_parts(notes, ending, block=SOUND_BLOCK)
             return lambda: next(parts, None)
         case "musicxml":
-            return partial(score_file, notes, record.name, version.meter)
+            return partial(score_file, notes, record.name, version.meter, texts)
         case "pdf":
             if find_spec("verovio") is None:
                 raise ImportError("the package verovio is not installed")

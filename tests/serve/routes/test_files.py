@@ -66,6 +66,8 @@ def test_the_midi_file_has_the_notes_of_the_json_and_its_request(server: httpx.C
     assert len(notes) == 25 == len(kept["notes"])
     assert np.allclose(notes.onset, [onset for onset, *_ in kept["notes"]], atol=0.001)
     assert '"seed": 8' in read_texts(file)[0]
+    score = ET.fromstring(server.get(piece["links"]["musicxml"]).content)
+    assert score.findtext("identification/miscellaneous/miscellaneous-field") == read_texts(file)[0]
 
 
 def test_a_midi_file_lies_under_the_tempo_that_is_asked_for(server: httpx.Client, piece: dict[str, Any]) -> None:
