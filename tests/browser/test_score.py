@@ -50,6 +50,99 @@ def test_bars_are_shown_corrected_and_kept_and_selections_keep_to_them(studio: S
     visit.check()
 
 
+def test_a_bar_line_is_dragged_and_that_is_undone_and_done_again(studio: Studio) -> None:
+    piece = upload(studio, METER)
+    path = f"{piece['links']['self']}/meter"
+
+    def line(bar: int) -> float:
+        return float(studio.server.get(path).json()["bar_lines"][bar - 1])
+
+    visit = studio.visit()
+    page = visit.open(piece["links"]["page"])
+    visit.wait_for_text("#bars-text", "16 bars")
+    assert page.input_value("#bars-metre") == "3/4" and page.is_hidden("#bars-undo")
+    box = page.locator("#roll").bounding_box()
+    assert box is not None
+    x, foot = box["x"] + 46 + 90 * 3.0, box["y"] + 20  # of the line of bar 3, in the ruler
+    page.mouse.move(x, foot)
+    assert "moving-line" in (page.get_attribute("#roll", "class") or "")
+    page.mouse.down()
+    page.mouse.move(x + 45, foot, steps=4)
+    page.mouse.up()
+    wait_until(lambda: line(3) == pytest.approx(3.5, abs=0.05))
+    assert (line(2), line(4)) == pytest.approx((1.5, 4.5))
+    assert page.is_hidden("#selection")  # along the ruler nothing was chosen
+    wait_until(lambda: page.is_visible("#bars-undo"))
+    page.keyboard.press("Control+z")
+    wait_until(lambda: line(3) == 3.0)
+    page.keyboard.press("Control+y")
+    wait_until(lambda: line(3) > 3.4)
+    page.click("#bars-undo")
+    wait_until(lambda: line(3) == 3.0 and page.is_hidden("#bars-undo"))
+    page.select_option("#bars-metre", "2/4")
+    visit.wait_for_text("#bars-text", "24 bars")
+    page.fill("#position", "4.2")
+    page.click("#bars-here")
+    wait_until(lambda: line(5) == pytest.approx(4.2))
+    page.click("#select-all")
+    page.click("#edit-louder")
+    page.wait_for_selector("#undo:enabled")
+    page.keyboard.press("Control+z")  # what was done last is undone first
+    page.wait_for_selector("#undo:disabled")
+    assert line(5) == pytest.approx(4.2)
+    visit.check()
+
+
+def test_beats_are_tapped_along_with_the_music(studio: Studio) -> None:
+    piece = upload(studio, None)
+    visit = studio.visit()
+    page = visit.open(piece["links"]["page"])
+    visit.wait_for_text("#bars-text", "bars unknown")
+    page.keyboard.press("p")  # which plays
+    wait_until(lambda: page.get_attribute("#play", "aria-label") == "Pause")
+    wait_until(lambda: visit.run("() => window.peak?.() ?? 0") > 0.005)
+    for count in range(1, 5):
+        page.wait_for_timeout(600)
+        page.keyboard.press("p") if count % 2 else page.click("#bars-tap")
+        visit.wait_for_text("#bars-text", "1 beat tapped" if count == 1 else f"{count} beats tapped")
+    page.click("#play")
+    wait_until(lambda: studio.server.get(f"{piece['links']['self']}/meter").json() is not None)
+    meter = studio.server.get(f"{piece['links']['self']}/meter").json()
+    assert meter["signatures"][-1][1:] == [4, 4] and 0.3 < meter["tempos"][-1][1] < 3
+    visit.wait_for_text("#bars-text", f"{len(meter['bar_lines']) - 1} bars")
+    page.click("#bars-undo")
+    visit.wait_for_text("#bars-text", "bars unknown")
+    assert studio.server.get(f"{piece['links']['self']}/meter").json() is None
+    visit.check()
+
+
+def test_taps_go_back_with_the_music_and_end_with_it(modules: Visit) -> None:
+    done = modules.run(
+        """async () => {
+          const { Taps } = await import("/static/score/taps.js");
+          const player = Object.assign(new EventTarget(), { isPlaying: true });
+          const told = { counts: [], done: [] };
+          let now = 0;
+          const pause = () => {
+            player.isPlaying = false;
+            player.dispatchEvent(new Event("change"));
+            player.isPlaying = true;
+          };
+          const onCount = (count) => told.counts.push(count);
+          const taps = new Taps(player, { heard: () => now, onCount, onDone: (times) => told.done.push(times) });
+          for (now of [1, 1.5, 1.54, 2, 2.5, 1.51, 2.1]) taps.tap();
+          pause();
+          taps.tap();
+          pause();
+          player.isPlaying = false;
+          told.isTaken = taps.tap();
+          return told;
+        }"""
+    )
+    assert done["done"] == [[1, 1.51, 2.1]]  # one tap alone is no beat
+    assert done["counts"] == [1, 2, 2, 3, 4, 2, 3, 0, 1, 0] and done["isTaken"] is False
+
+
 def test_a_pickup_is_selected_as_a_bar_and_what_a_piece_has_become_is_counted(studio: Studio) -> None:
     pickup = Meter((TimeSignature(0.0, 2, 4), TimeSignature(1.0, 3, 4)), (Tempo(0.0, 0.5),))
     visit = studio.visit()

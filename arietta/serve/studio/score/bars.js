@@ -22,6 +22,8 @@ export class Bars {
   #onChange;
   #position;
   #timer = 0;
+  #pending = 0; // corrections on their way to the server
+  #last = Promise.resolve();
 
   /**
    * `elements`: a button for each correction, `metre`, a list of signatures, and `text`, which says how many bars there
@@ -71,19 +73,19 @@ export class Bars {
   }
 
   get canUndo() {
-    return this.isLatest && this.#past.length > 0;
+    return this.isLatest && (this.#past.length > 0 || this.#pending > 0);
   }
 
   get canRedo() {
-    return this.isLatest && this.#future.length > 0;
+    return this.isLatest && (this.#future.length > 0 || this.#pending > 0);
   }
 
   undo() {
-    return this.#travel(this.#past, this.#future);
+    return this.#inTurn((key) => this.#travel(key, this.#past, this.#future));
   }
 
   redo() {
-    return this.#travel(this.#future, this.#past);
+    return this.#inTurn((key) => this.#travel(key, this.#future, this.#past));
   }
 
   /** Say how many beats are tapped, or, for none, how many bars there are. */
@@ -126,20 +128,31 @@ export class Bars {
   }
 
   /** Make a correction that can be undone. */
-  async #change(change) {
-    const before = this.#meter;
-    if (await this.#store(change)) {
+  #change(change) {
+    return this.#inTurn(async (key) => {
+      const before = this.#meter;
+      if (!(await this.#store(key, change))) return;
       this.#past.push(before);
       this.#future = [];
       this.#showUndo();
-    }
+    });
+  }
+
+  /** Work on the metre of the piece when what was begun before is done: each correction is made to the one before. */
+  #inTurn(work) {
+    const key = this.#key;
+    if (!key) return this.#last;
+    this.isLatest = true;
+    this.#pending += 1;
+    this.#last = this.#last.then(() => key === this.#key && work(key)).finally(() => { this.#pending -= 1; });
+    return this.#last;
   }
 
   /** Go back or on: take the last metre of one list, and put the present one on the other. */
-  async #travel(from, to) {
+  async #travel(key, from, to) {
     if (!from.length) return;
     const [before, meter] = [this.#meter, from.at(-1)];
-    const isDone = await this.#store(async (key) => {
+    const isDone = await this.#store(key, async () => {
       if (meter) return setMeter(key, meter);
       await forgetMeter(key);
       return null;
@@ -151,13 +164,10 @@ export class Bars {
   }
 
   /** Let the server change the metre, and show it; returns whether that was done, to the piece that is still open. */
-  async #store(change) {
-    const key = this.#key;
-    if (!key) return false;
+  async #store(key, change) {
     try {
       const meter = await change(key);
       if (key !== this.#key) return false;
-      this.isLatest = true;
       this.#show(meter, { isNews: true });
       return true;
     } catch (error) {
