@@ -242,10 +242,12 @@ def _end_with_parent() -> None:
 
 def _read(path: str) -> _Reading:
     try:
-        if not stat.S_ISREG(Path(path).stat().st_mode):  # a pipe would be waited for, a device read without end
+        status = Path(path).stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for, a device read without end
             return _unreadable("", "not a file but a folder, a pipe or a device")
         with Path(path).open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
+            content = file.read(min(status.st_size, LARGEST_FILE) + 1)  # memory for as many bytes is taken at once
+            content += file.read(LARGEST_FILE + 1 - len(content))  # of what was written to meanwhile
     except OSError as error:
         return _unreadable("", f"cannot be read ({error.strerror})")
     if len(content) > LARGEST_FILE:

@@ -291,7 +291,7 @@ def _columns(body: bytes, starts: Integers, delta_length: NDArray[np.uint8]) -> 
     if is_wrong.any():
         offset = int(data_offset[is_wrong][0])
         raise MidiError(f"byte {offset}: data bytes {padded[offset]}, {padded[offset + 1]}, which must lie in 0-127")
-    metas, ports = [], [(0, 0)]
+    metas, ports = list[tuple[int, int, bytes]](), list[tuple[int, int]]()
     for event in np.flatnonzero(status == _META).tolist():
         kind_offset = int(data_offset[event])
         start, length = _read_length(body, kind_offset + 1)
@@ -299,9 +299,14 @@ def _columns(body: bytes, starts: Integers, delta_length: NDArray[np.uint8]) -> 
         if body[kind_offset] == PORT and length:
             ports.append((event, body[start]))
     end = int(tick[-1]) if len(tick) else 0
-    chosen = np.flatnonzero(is_channel)
-    port_starts, port_numbers = np.array(ports).T
-    port = np.repeat(port_numbers, np.diff(port_starts, append=len(status))).astype(np.uint8)
+    port = np.zeros(len(status), dtype=np.uint8)
+    if ports:
+        port_starts, port_numbers = np.array([(0, 0), *ports]).T
+        port = np.repeat(port_numbers, np.diff(port_starts, append=len(status))).astype(np.uint8)
+    events = np.flatnonzero(is_channel)
+    begin, after = (int(events[0]), int(events[-1]) + 1) if len(events) else (0, 0)
+    # Where nothing stands in between, as in most tracks, the columns need no copies.
+    chosen = slice(begin, after) if after - begin == len(events) else events
     return Track(port[chosen], tick[chosen], status[chosen], first[chosen], second[chosen], tuple(metas), end)
 
 

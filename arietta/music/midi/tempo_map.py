@@ -36,8 +36,10 @@ class TempoMap:
 
     def seconds(self, ticks: Ticks) -> Seconds:
         """Turn ticks into times, float64 like `ticks`."""
-        change = np.searchsorted(self.tick, ticks, side="right") - 1
         rate = self.tempo / (self.ticks_per_beat * 1e6)
+        if not self.tick.any():  # as in most files: one tempo, or one that replaces the usual one at the beginning
+            return np.asarray(ticks * rate[-1], dtype=np.float64)
+        change = np.searchsorted(self.tick, ticks, side="right") - 1
         return np.asarray(self._times()[change] + (ticks - self.tick[change]) * rate[change], dtype=np.float64)
 
     def ticks(self, seconds: Seconds) -> Ticks:
