@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..corpus.store import open_store
+from ..errors import RequestError
 from ..program import command
 from ..train.config import RunSettings, load_config
 from .output import read_integer
@@ -44,12 +45,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cluster", default="", metavar="ADDRESS", help="train on a Ray cluster: auto, HOST:PORT or local"
     )
-    parser.add_argument("--workers", type=read_integer, default=1, metavar="N", help="processes there (default 1)")
+    parser.add_argument("--workers", type=read_integer, metavar="N", help="processes there (default 1)")
     add_run_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, or score a trained model; returns 130 where it was stopped before its end."""
+    if arguments.workers is not None and (arguments.evaluate or not arguments.cluster):
+        raise RequestError(
+            "--workers are the processes of a training run on a Ray cluster, which --cluster names; on one machine "
+            "torchrun starts several"
+        )
     require_train_extra()
     from ..train.checkpoint import BEST, load_trained
     from ..train.hardware import Hardware, use_hardware
@@ -86,4 +92,6 @@ def _train_on_cluster(arguments: argparse.Namespace, settings: RunSettings) -> T
     run = ClusterRun(
         settings, arguments.corpus, arguments.out, arguments.pretrained, arguments.device, arguments.threads
     )
-    return train_on_cluster(run, arguments.cluster, workers=arguments.workers, report=progress_line())
+    return train_on_cluster(
+        run, arguments.cluster, workers=1 if arguments.workers is None else arguments.workers, report=progress_line()
+    )

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -99,7 +100,7 @@ def _attempt(
     per_worker = {"num_cpus": max(run.threads, 1), "num_gpus": _gpus(ray, run.device), "max_concurrency": 3}
     actors = [ray.remote(_Worker).options(**per_worker).remote() for _ in range(workers)]
     try:
-        ready, address = _gather(ray, actors, run.settings.train.accumulate)
+        ready, address = _gather(ray, actors, run.settings.train.accumulate, is_asked_to_stop)
         calls = [
             actor.train.remote(run, rank=rank, world=len(ready), address=address) for rank, actor in enumerate(ready)
         ]
@@ -128,17 +129,29 @@ def _gpus(ray: Any, device: str) -> int:
     return int(has_gpus and device != "cpu")
 
 
-def _gather(ray: Any, actors: list[Any], accumulate: int) -> tuple[list[Any], tuple[str, int]]:
-    """Wait for workers; give as many as can share a step's batches evenly, and where they meet."""
+def _gather(
+    ray: Any, actors: list[Any], accumulate: int, is_asked_to_stop: Callable[[], bool]
+) -> tuple[list[Any], tuple[str, int]]:
+    """Wait for workers; give as many as can share a step's batches evenly, and where they meet. The others end.
+
+    Raises AriettaError where it is asked to stop meanwhile.
+    """
     pending = {actor.address.remote(): actor for actor in actors}
-    ready, _ = ray.wait(list(pending), num_returns=len(pending), timeout=GATHER_SECONDS)
-    if not ready:
-        LOG.info("no worker has started yet; waiting until the cluster has room for one")
-        ready, _ = ray.wait(list(pending), num_returns=1)
+    ready, deadline, has_said = list[Any](), time.monotonic() + GATHER_SECONDS, False
+    while len(ready) < len(pending) and not (ready and time.monotonic() > deadline):
+        if is_asked_to_stop():
+            raise AriettaError("stopped before the workers had started; nothing was trained")
+        if time.monotonic() > deadline and not has_said:
+            LOG.info("no worker has started yet; waiting until the cluster has room for one")
+            has_said = True
+        ready, _ = ray.wait(list(pending), num_returns=len(pending), timeout=REPORT_SECONDS)
     world = max(count for count in range(1, len(ready) + 1) if accumulate % count == 0)
     if world < len(actors):
         LOG.info("%d of %d workers are there; each takes more of a step's batches", world, len(actors))
-    return [pending[call] for call in ready[:world]], ray.get(ready[0])
+    workers = [pending[call] for call in ready[:world]]
+    for surplus in [actor for actor in actors if actor not in workers]:
+        ray.kill(surplus)  # its processors are others' again
+    return workers, ray.get(ready[0])
 
 
 def _failed(ray: Any, call: Any) -> bool:

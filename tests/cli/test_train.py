@@ -200,3 +200,11 @@ def test_every_shipped_config_loads_and_plans_a_model(path: Path, corpus: Path) 
     pieces = [replace(piece, corpus=corpora[piece.index % len(corpora)]) for piece in store.pieces]
     plan = plan_run(settings, store.with_pieces(pieces))
     assert plan.model.kind == settings.model.kind
+
+
+@pytest.mark.parametrize("more", [["--workers", "2"], ["--workers", "2", "--cluster", "auto", "--evaluate", "test"]])
+def test_workers_without_a_run_on_a_cluster_are_refused(
+    more: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(tmp_path, tmp_path / "out", *more)) == 2
+    assert "--workers are the processes of a training run on a Ray cluster" in capsys.readouterr().err

@@ -8,14 +8,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from arietta.cluster import training
+from arietta.cluster.connection import open_cluster
 from arietta.cluster.training import ClusterRun, train_on_cluster
-from arietta.errors import ConfigError, CorpusError
+from arietta.errors import AriettaError, ConfigError, CorpusError
 from arietta.train.checkpoint import RUN
 from arietta.train.config import DataSettings, ModelSettings, RunSettings, TrainSettings
 from arietta.train.log import read_metrics
@@ -132,6 +134,28 @@ def test_a_run_that_is_asked_to_stop_goes_on_later(
     assert outcome.reason == "interrupted" and outcome.step < 30
     assert train_on_cluster(run, cluster.address, workers=1).reason == "finished"
     assert losses(tmp_path / "out") == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_run_that_waits_for_workers_can_be_stopped(
+    cluster: Any, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "REPORT_SECONDS", 0.1)
+    monkeypatch.setattr(training, "GATHER_SECONDS", 0.2)
+    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+    run = ClusterRun(SETTINGS, corpus, tmp_path / "out", device="cpu", threads=64)  # more than there are
+    with pytest.raises(AriettaError, match="stopped before the workers had started"):
+        train_on_cluster(run, cluster.address, workers=1)
+
+
+def test_a_worker_without_a_share_is_let_go(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "REPORT_SECONDS", 0.05)
+    with open_cluster(cluster.address) as ray:
+        actors = [ray.remote(training._Worker).options(num_cpus=0).remote() for _ in range(3)]
+        ready, _ = training._gather(ray, actors, 4, lambda: False)
+        (surplus,) = [actor for actor in actors if actor not in ready]
+        assert [ray.get(actor.progress.remote()) for actor in ready] == [None, None]
+        with pytest.raises(ray.exceptions.RayActorError):
+            ray.get(surplus.progress.remote())
 
 
 def test_what_a_worker_refuses_is_a_sentence(cluster: Any, tmp_path: Path) -> None:
