@@ -79,17 +79,17 @@ $(VENV)/.with-runtime: EXTRAS :=
 $(VENV)/.with-runtime: SIZE := about 170 MB, no torch
 $(VENV)/.with-serve: EXTRAS := [serve]
 $(VENV)/.with-serve: SIZE := about 190 MB, no torch
-$(VENV)/.with-test: EXTRAS := [serve,train,score,test,docs,dist]
+$(VENV)/.with-test: EXTRAS := [serve,postgres,train,score,test,docs,dist]
 $(VENV)/.with-test: SIZE := about 1.2 GB, with torch for the CPU
-$(VENV)/.with-coverage: EXTRAS := [serve,train,score,test,docs,dist,coverage]
+$(VENV)/.with-coverage: EXTRAS := [serve,postgres,train,score,test,docs,dist,coverage]
 $(VENV)/.with-coverage: SIZE := about 1.2 GB, with torch for the CPU
-$(VENV)/.with-check: EXTRAS := [serve,train,score,test,docs,dist,check]
+$(VENV)/.with-check: EXTRAS := [serve,postgres,train,score,test,docs,dist,check]
 $(VENV)/.with-check: SIZE := about 1.3 GB, with torch for the CPU
 $(VENV)/.with-docs: EXTRAS := [docs]
 $(VENV)/.with-docs: SIZE := about 200 MB, no torch
 $(VENV)/.with-dist: EXTRAS := [dist]
 $(VENV)/.with-dist: SIZE := about 200 MB, no torch
-$(VENV)/.with-bench: EXTRAS := [serve,train,score,test,bench]
+$(VENV)/.with-bench: EXTRAS := [serve,postgres,train,score,test,bench]
 $(VENV)/.with-bench: SIZE := about 1.2 GB, with torch for the CPU
 
 $(VENV)/.with-%: pyproject.toml | $(VENV)/.made

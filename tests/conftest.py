@@ -15,7 +15,7 @@ CORPORA = "ARIETTA_CORPORA"
 settings.register_profile("gate", derandomize=True, deadline=None)
 settings.register_profile("home", deadline=None)
 settings.load_profile("gate" if os.environ.get("CI") else "home")
-pytest_plugins = ("tests.support.bundles", "tests.support.servers")
+pytest_plugins = ("tests.support.bundles", "tests.support.servers", "tests.support.postgres")
 
 
 @pytest.hookimpl(tryfirst=True)

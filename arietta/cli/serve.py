@@ -6,6 +6,7 @@ examples:
   arietta serve --model runs/mine concert             your own model first, which makes it the default
   arietta serve --data pieces/ --keep-pieces 500      keep pieces there, the newest 500 and all favourites
   arietta serve --workers 8 --seats 64                eight processes compose; nothing is lost with one that dies
+  arietta serve --history postgresql://me@db/arietta  share pieces and limits with other servers of that database
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.util import find_spec
@@ -30,6 +33,7 @@ from ..program import install_command
 from .output import read_integer
 
 if TYPE_CHECKING:
+    from ..serve.access import Access
     from ..serve.jobs.limits import Limits
     from ..serve.jobs.models import Models
     from ..serve.jobs.service import Service
@@ -47,7 +51,7 @@ EXTRA = {
     "psutil": "psutil",
     "python_multipart": "python-multipart",
 }
-KEY_VARIABLE = "ARIETTA_API_KEY"
+KEY_VARIABLE, HISTORY_VARIABLE = "ARIETTA_API_KEY", "ARIETTA_HISTORY"
 # Flag, default and help; the defaults are those of `Limits`, which --help must not import (a test compares them).
 LIMITS = (
     ("--most-notes", 10_000, "refuse pieces of more notes"),
@@ -78,21 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"names or folders of models, the default first (default all: {', '.join(list_bundles()) or 'none yet'})",
     )
-    parser.add_argument(
-        "--data",
-        type=Path,
-        metavar="DIR",
-        help=f"the folder for stored pieces (default {str(user_data_folder()).replace(str(Path.home()), '~')})",
-    )
-    parser.add_argument(
-        "--threads",
-        type=read_integer,
-        metavar="N",
-        help="threads that a model composes on (default: measured when it is loaded; its notes are the same on any)",
-    )
-    parser.add_argument(
-        "--workers", type=read_integer, default=0, metavar="N", help="processes that compose (0: itself)"
-    )
+    _add_servers(parser)
     parser.add_argument(
         "--api-key", metavar="KEY", help=f"ask every client for this key; ${KEY_VARIABLE} keeps it out of process lists"
     )
@@ -124,6 +114,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(flag, type=read_integer, default=default, metavar="N", help=f"{text} (default %(default)s)")
 
 
+def _add_servers(parser: argparse.ArgumentParser) -> None:
+    """Add what says where pieces are stored, and which processes compose them."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help=f"the folder for stored pieces (default {str(user_data_folder()).replace(str(Path.home()), '~')})",
+    )
+    parser.add_argument(
+        "--history",
+        metavar="ADDRESS",
+        help="store pieces in a PostgreSQL database that servers share, postgresql://user@host/name, not in --data; "
+        f"${HISTORY_VARIABLE} keeps its password out of process lists",
+    )
+    parser.add_argument(
+        "--threads",
+        type=read_integer,
+        metavar="N",
+        help="threads that a model composes on (default: measured when it is loaded; its notes are the same on any)",
+    )
+    parser.add_argument(
+        "--workers", type=read_integer, default=0, metavar="N", help="processes that compose (0: itself)"
+    )
+    parser.add_argument(
+        "--cluster", default="", metavar="ADDRESS", help="serve from a Ray cluster: auto, HOST:PORT or local"
+    )
+    parser.add_argument(
+        "--replicas", default="1", metavar="N", help="servers there, or 1-8 for as many as are needed (default 1)"
+    )
+
+
 def run(arguments: argparse.Namespace) -> int:
     limits = _check(arguments)
     # What its processes load comes from where it is installed, never from the folder in which it is started.
@@ -132,11 +153,12 @@ def run(arguments: argparse.Namespace) -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     import uvicorn
 
-    from ..serve.access import Access
     from ..serve.app import create_app
     from ..serve.connections import ConnectionLimits, limited_connection
     from ..serve.log import write_log
 
+    if arguments.cluster:
+        return _run_on_cluster(arguments, limits)
     # The port is opened first, so that a port that is taken is refused before models are loaded.
     with _listen(arguments.host, arguments.port) as listener:
         proxies = arguments.trusted_proxy
@@ -144,12 +166,7 @@ def run(arguments: argparse.Namespace) -> int:
         protocol = limited_connection(ConnectionLimits(proxies=frozenset(proxies)), workers=arguments.workers)
         # When the server is told to stop, running pieces stay as they are until it starts again.
         service = _make_service(arguments, limits, lambda: server.should_exit)
-        access = Access(
-            key=arguments.api_key or os.environ.get(KEY_VARIABLE) or None,
-            origins=tuple(arguments.allow_origin),
-            hosts=tuple(name.lower() for name in (arguments.host, *arguments.allow_host)),
-        )
-        app = create_app(service, access)
+        app = create_app(service, _access(arguments))
         config = uvicorn.Config(
             app,
             http=protocol,
@@ -168,18 +185,59 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _run_on_cluster(arguments: argparse.Namespace, limits: Limits) -> int:
+    """Serve from a Ray cluster until Ctrl-C."""
+    from ..cluster.serving import ReplicaCount, ReplicaPlan, serve_on_cluster
+
+    count = ReplicaCount.read(arguments.replicas)
+    place = _history_place(arguments)
+    plan = ReplicaPlan(tuple(arguments.model), str(place), limits, _access(arguments), arguments.threads or 1)
+    with serve_on_cluster(plan, count, arguments.cluster, arguments.host, arguments.port):
+        address = f"http://{arguments.host}:{arguments.port}"
+        print(f"Arietta listens on {address}, with {arguments.replicas} replicas. Ctrl-C stops it.", flush=True)
+        with suppress(KeyboardInterrupt):
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
+            threading.Event().wait()
+    print("Stopped.")
+    return 0
+
+
+def _access(arguments: argparse.Namespace) -> Access:
+    from ..serve.access import Access
+
+    return Access(
+        key=arguments.api_key or os.environ.get(KEY_VARIABLE) or None,
+        origins=tuple(arguments.allow_origin),
+        hosts=tuple(name.lower() for name in (arguments.host, *arguments.allow_host)),
+    )
+
+
 def _make_service(arguments: argparse.Namespace, limits: Limits, is_stopping: Callable[[], bool]) -> Service:
     from ..serve.jobs.composing.workers import Workers
-    from ..serve.jobs.history import History
+    from ..serve.jobs.history.pieces import open_history
     from ..serve.jobs.models import Models
     from ..serve.jobs.service import Service
 
     models = Models(arguments.model, threads=arguments.threads)
-    history = History(arguments.data or user_data_folder())
+    history = open_history(_history_place(arguments))
     composer = None
     if arguments.workers:
         composer = Workers(models, arguments.workers, threads=arguments.threads or 1, is_stopping=is_stopping)
     return Service(models, history, limits, is_stopping=is_stopping, composer=composer)
+
+
+def _history_place(arguments: argparse.Namespace) -> Path | str:
+    """Return the folder or the address where pieces are stored; raises RequestError for both, or no address."""
+    address = arguments.history or (None if arguments.data else os.environ.get(HISTORY_VARIABLE))
+    if not address:
+        return arguments.data or user_data_folder()
+    if arguments.data:
+        raise RequestError("--history and --data are two places for the same pieces: leave one out")
+    from ..serve.jobs.history.postgres import is_address
+
+    if not is_address(address):
+        raise RequestError("--history takes the address of a PostgreSQL database, as postgresql://user@host/name")
+    return str(address)
 
 
 def missing_packages() -> list[str]:
@@ -197,6 +255,10 @@ def _check(arguments: argparse.Namespace) -> Limits:
         raise RequestError(f"--threads must lie in 1-64, not {arguments.threads}")
     if not 0 <= arguments.workers <= MOST_WORKERS:
         raise RequestError(f"--workers must lie in 0-{MOST_WORKERS}, not {arguments.workers}")
+    if isinstance(_history_place(arguments), Path) and arguments.cluster:
+        raise RequestError("replicas share one history: name its database, --history postgresql://user@host/name")
+    if arguments.workers and arguments.cluster:
+        raise RequestError("--workers are processes of one machine; on a cluster take --replicas")
     if any("://" not in origin or origin.endswith("/") for origin in arguments.allow_origin):
         raise RequestError("--allow-origin takes addresses without a path, as https://music.example.org")
     from ..serve.jobs.limits import Limits

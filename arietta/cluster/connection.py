@@ -55,6 +55,16 @@ def open_cluster(address: str) -> Iterator[Any]:
         ray.shutdown()
 
 
+@contextmanager
+def serve_module() -> Iterator[Any]:
+    """Give the module `ray.serve`; raises AriettaError where it is not installed."""
+    try:
+        from ray import serve
+    except ImportError as error:
+        raise AriettaError(f"serving from a cluster needs Ray Serve: {install_command('cluster')}") from error
+    yield serve
+
+
 def machine_address() -> str:
     """Return the address by which a cluster's machines know the one that this runs on."""
     import ray

@@ -1,6 +1,6 @@
 """The HTTP service, put together: the endpoints, what stands before them, and the OpenAPI document about them.
 
-    service = Service(Models(), History(folder), Limits())
+    service = Service(Models(), open_history(folder), Limits())
     app = create_app(service, Access(key="..."))
 
 The endpoints are described for their users at /docs: what each parameter does, with examples, and every answer.
@@ -74,8 +74,12 @@ def create_app(service: Service, access: Access | None = None) -> FastAPI:
         app.state.routes += router.routes
     studio.mount_studio(app)
     app.openapi = lambda: openapi_document(app, service, has_key=access.key is not None)  # type: ignore[method-assign]  # FastAPI's own way
+
     # The last to be added is the first that a request meets: what is refused is logged too.
-    app.add_middleware(AccessMiddleware, limits=service.limits, access=access)
+    def server_count() -> int:
+        return service.peers.server_count
+
+    app.add_middleware(AccessMiddleware, limits=service.limits, access=access, server_count=server_count)
     if access.origins:
         app.add_middleware(
             CORSMiddleware,

@@ -195,14 +195,14 @@ def bodies(model: str) -> Iterator[Reader]:
     from starlette.testclient import TestClient
 
     from arietta.serve.app import create_app
-    from arietta.serve.jobs.history import History
+    from arietta.serve.jobs.history.pieces import open_history
     from arietta.serve.jobs.models import Models
     from arietta.serve.jobs.service import Service
 
     with ExitStack() as opened:
         folder = opened.enter_context(tempfile.TemporaryDirectory())
         limits = Limits(most_notes=4, most_seconds=2, places=10_000, most_per_client=10_000)
-        app = create_app(Service(Models([model]), History(Path(folder)), limits))
+        app = create_app(Service(Models([model]), open_history(Path(folder)), limits))
         client = opened.enter_context(TestClient(app, "http://localhost", raise_server_exceptions=False))
         piece = client.post("/v1/pieces?wait=30", json={"notes": 3, "seed": 7}).json()["pieces"][0]["id"]
         requests, version = list(_requests(piece)), '"0"'

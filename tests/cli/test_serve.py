@@ -10,15 +10,19 @@ import socket
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 import httpx
 import pytest
 
 from arietta.cli import main
-from arietta.music.midi import read_midi
+from arietta.generation.loop import generate
+from arietta.generation.request import Request
+from arietta.music.midi import midi_bytes, read_midi
 from arietta.program import install_command
-from tests.support.servers import PATIENCE, ask, composed, look, served, until
+from tests.support.bundles import engine_of
+from tests.support.servers import PATIENCE, ask, busy, composed, events, look, served, until
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *words: str) -> str:
@@ -153,6 +157,14 @@ def test_a_port_in_use_is_a_sentence_and_code_2(tiny_bundle: Path, capsys: pytes
         (["--keep-pieces", "0"], "--keep-pieces must lie in 1-1000000000, not 0"),
         (["--keep-megabytes", "0"], "--keep-megabytes must lie in 1-1000000000, not 0"),
         (["--workers", "257"], "--workers must lie in 0-256, not 257"),
+        (["--history", "postgresql://host/name", "--data", "here"], "--history and --data are two places for the same"),
+        (["--history", "here"], "--history takes the address of a PostgreSQL database, as postgresql://user@host/name"),
+        (["--cluster", "auto"], "replicas share one history: name its database, --history postgresql://user@host/name"),
+        (["--cluster", "auto", "--history", "postgresql://h/n", "--workers", "2"], "on a cluster take --replicas"),
+        (
+            ["--cluster", "auto", "--history", "postgresql://h/n", "--replicas", "x"],
+            "--replicas takes a number, or a range",
+        ),
         (["--threads", "0"], "--threads must lie in 1-64, not 0"),
         (["--allow-origin", "music.example.org"], "--allow-origin takes addresses without a path"),
         (["--allow-origin", "https://music.example.org/"], "--allow-origin takes addresses without a path"),
@@ -186,3 +198,35 @@ def test_a_number_that_is_none_is_refused_by_name(capsys: pytest.CaptureFixture[
         main(["serve", "--port", "http"])
     assert left.value.code == 2
     assert "--port" in capsys.readouterr().err
+
+
+@pytest.mark.posix
+def test_two_servers_share_a_history_and_nothing_is_lost_where_one_is_killed(tiny_bundle: Path, database: str) -> None:
+    """Every piece that was taken on is there in the end, with the bytes of the library, and listeners hear it whole."""
+    requests = [Request(notes=1_200, seed=seed) for seed in range(4)]
+    with (
+        served(database, "--model", str(tiny_bundle)) as first,
+        served(database, "--model", str(tiny_bundle)) as second,
+        httpx.Client(base_url=first.address, timeout=PATIENCE) as to_first,
+        httpx.Client(base_url=second.address, timeout=PATIENCE) as to_second,
+    ):
+        finished = composed(to_first, notes=5, seed=9)
+        pieces = [ask(client, notes=1_200, seed=seed)[0] for seed, client in enumerate([to_first, to_second] * 2)]
+        link = pieces[0]["links"]["events"]  # of the server that is killed
+        with to_second.stream("GET", link) as stream:
+            lines = stream.iter_lines()
+            begun = list(islice(lines, 60))
+            first.kill()
+            heard = events("\n".join([*begun, *lines]))
+        assert len([kind for _, kind, _ in heard if kind == "note"]) == 1_200
+        assert [number for number, _, _ in heard if number] == list(range(1, max(n or 0 for n, _, _ in heard) + 1))
+        assert events(to_second.get(link, headers={"Last-Event-ID": "100"}).text)[0][0] == 101
+        until(lambda: all(look(to_second, piece)["state"] == "done" for piece in pieces))
+        assert look(to_second, finished)["state"] == "done"
+        engine = engine_of(tiny_bundle)
+        for piece, request in zip(pieces, requests, strict=True):
+            take = generate(request, engine)
+            expected = midi_bytes(take.notes, title=take.title, texts=take.texts())
+            assert to_second.get(piece["links"]["mid"]).content == expected
+            assert "machines" not in look(to_second, piece)["figures"]
+        assert busy(to_second) == 0

@@ -62,7 +62,8 @@ HOMES = {
     "pydantic_core": "serve.app serve.routes",
     "uvicorn": "cli.serve serve.connections",
     "prometheus_client": "serve.jobs.metrics",
-    "filelock": "serve.jobs.history",
+    "filelock": "serve.jobs.history.sqlite",
+    "psycopg": "serve.jobs.history.postgres",
     "psutil": "serve.jobs.upload serve.connections serve.workshop",
     "ray": "cluster.connection",
     "fsspec": "cluster.stores",
@@ -86,6 +87,7 @@ EXTRAS = (
     "prometheus_client",
     "verovio",
     "filelock",
+    "psycopg",
     "psutil",
     "ray",
     "fsspec",
@@ -215,7 +217,7 @@ def test_every_import_from_elsewhere_is_declared_and_every_runtime_dependency_is
     base = {declared(line) for line in project["dependencies"]}
     extras = {
         declared(line)
-        for extra in ("serve", "score", "train", "cluster")
+        for extra in ("serve", "score", "train", "postgres", "cluster")
         for line in project["optional-dependencies"][extra]
     }
     used = {DISTRIBUTIONS.get(name, name) for module in modules() for name in foreign(module)}

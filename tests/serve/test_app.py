@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from arietta.serve.app import create_app
-from arietta.serve.jobs.history import History
+from arietta.serve.jobs.history.pieces import open_history
 from arietta.serve.jobs.limits import Limits
 from arietta.serve.jobs.models import Models
 from arietta.serve.jobs.service import Service
@@ -179,7 +179,7 @@ def test_the_service_is_closed_whatever_becomes_of_the_rest(
     def fail(_: object) -> None:
         raise RuntimeError("broken")
 
-    service = Service(models, History(tmp_path), Limits())
+    service = Service(models, open_history(tmp_path), Limits())
     app = create_app(service)
     monkeypatch.setattr(Workshop, "close", fail)
 
@@ -190,4 +190,4 @@ def test_the_service_is_closed_whatever_becomes_of_the_rest(
     with pytest.raises(RuntimeError, match="broken"):
         asyncio.run(scene())
     assert not service.scheduler.is_running
-    History(tmp_path).close()  # nobody holds it any more
+    open_history(tmp_path).close()  # nobody holds it any more

@@ -29,7 +29,8 @@ from arietta.serve.access import Access
 from arietta.serve.app import create_app
 from arietta.serve.connections import ConnectionLimits, limited_connection
 from arietta.serve.jobs.composing.order import Order
-from arietta.serve.jobs.history import History, Record
+from arietta.serve.jobs.history.pieces import open_history
+from arietta.serve.jobs.history.records import Record
 from arietta.serve.jobs.limits import Limits
 from arietta.serve.jobs.models import Models
 from arietta.serve.jobs.service import Service
@@ -70,9 +71,10 @@ class Server:
 
 
 @contextmanager
-def served(data: Path, *words: str) -> Iterator[Server]:
-    """Start a server that keeps its pieces in `data`."""
-    call = [sys.executable, "-m", "arietta", "serve", "--port", "0", "--data", str(data), *words]
+def served(data: Path | str, *words: str) -> Iterator[Server]:
+    """Start a server that keeps its pieces in `data`, a folder or the address of a database."""
+    home = "--history" if isinstance(data, str) else "--data"
+    call = [sys.executable, "-m", "arietta", "serve", "--port", "0", home, str(data), *words]
     with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield Server(process)
@@ -84,7 +86,7 @@ def served(data: Path, *words: str) -> Iterator[Server]:
 @contextmanager
 def serving(
     models: Models,
-    data: Path,
+    data: Path | str,
     limits: Limits | None = None,
     access: Access | None = None,
     is_stopping: Callable[[], bool] = lambda: False,
@@ -92,7 +94,7 @@ def serving(
     proxies: Sequence[str] = (),
 ) -> Iterator[httpx.Client]:
     """Serve over real HTTP on a free port, in a thread; the client's `service` is what is behind its `app`."""
-    service = Service(models, History(data), limits or Limits(), is_stopping=is_stopping)
+    service = Service(models, open_history(data), limits or Limits(), is_stopping=is_stopping)
     app = create_app(service, access)
     protocol = limited_connection(connections or ConnectionLimits())
     config = uvicorn.Config(
@@ -113,9 +115,9 @@ def serving(
 
 
 @contextmanager
-def opened(models: Models, data: Path, limits: Limits | None = None) -> Iterator[Service]:
+def opened(models: Models, data: Path | str, limits: Limits | None = None) -> Iterator[Service]:
     """Open a service, as a server does, without HTTP."""
-    service = Service(models, History(data), limits or Limits())
+    service = Service(models, open_history(data), limits or Limits())
     service.open()
     try:
         yield service

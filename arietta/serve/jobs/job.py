@@ -14,12 +14,21 @@ from dataclasses import InitVar, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from ...errors import AriettaError
 from ...generation.loop import Generation
 from ...generation.original import Attempts, Originality
 from ...generation.request import Request, Take
 from ...generation.scores.in_time import Fitting
 from ...model.engine import Engine
 from .event_log import Event, EventLog, events_of
+
+
+class UnknownPieceError(AriettaError):
+    """There is no piece of that id, or no longer."""
+
+
+class UnfinishedError(AriettaError):
+    """The piece has no notes, not yet or never."""
 
 
 class State(StrEnum):
@@ -86,6 +95,7 @@ class Job:
     started: float | None = None
     first_note: float | None = None
     ended: float | None = None
+    begun_by: str | None = None  # the kind of machine that another server began it on, where this is another
     refusal: str | None = None  # of a passage, why a part of it could not be written
 
     def __post_init__(self, generation: Generation) -> None:
@@ -130,6 +140,16 @@ class Job:
         share = (self.attempt.before + done / total) / self.take_count
         total = total if pulse is None or pulse.seconds is None else pulse.seconds
         return min(share, 1.0) * total, total
+
+    @property
+    def texts(self) -> list[str]:
+        """The first events as listeners are sent them, written once for all."""
+        return self.attempt.event_log.texts
+
+    @property
+    def unit(self) -> str:
+        """In which `progress` counts: notes or seconds."""
+        return "seconds" if self.attempt.generation.request.notes is None else "notes"
 
     @property
     def standing(self) -> State:

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ...errors import AriettaError
 from ...generation.loop import Generation
@@ -40,6 +40,13 @@ class StoppingError(AriettaError):
         super().__init__("the server is stopping; ask again when it has started")
 
 
+class NoWorkerError(AriettaError):
+    """No process that composes is ready."""
+
+    def __init__(self) -> None:
+        super().__init__("no process that composes is ready: they are starting, or ended and are started again")
+
+
 class Scheduler:
     """The waiting and the running jobs.
 
@@ -64,6 +71,12 @@ class Scheduler:
         self._running: dict[Job, None] = {}  # in their order
         self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
         self._is_closing = False
+        self.running_elsewhere: Callable[[], Mapping[str, int]] = dict  # pieces of each client at other servers
+
+    @property
+    def running_keys(self) -> list[str]:
+        """The ids of the jobs that run."""
+        return [job.key for job in list(self._running)]
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -79,6 +92,13 @@ class Scheduler:
     def is_running(self) -> bool:
         """Whether jobs are being stepped."""
         return self._thread.is_alive() and not self.is_stopping
+
+    def check_ready(self) -> None:
+        """Raise StoppingError or NoWorkerError where a job that is queued now would not be composed."""
+        if not self.is_running:
+            raise StoppingError
+        if not self._composer.is_ready:
+            raise NoWorkerError
 
     def open(self) -> None:
         """Start stepping."""
@@ -207,6 +227,7 @@ class Scheduler:
         with self._changed:
             running = list(self._running)
             counts = Counter(job.client for job in running)
+            counts.update(self.running_elsewhere())
             has_long_slot = sum(map(self._is_long, running)) < self._limits.long_slots
             free_bytes = self._limits.cache_bytes - sum(map(_cache_bytes, running))
             ready = [

@@ -16,11 +16,11 @@ from ...generation.request import likelihood_key
 from ...model.bundle import Bundle
 from ...music.notes import Notes
 from .event_log import to_notes
-from .history import History, Record
+from .history.pieces import History
+from .history.records import ORDER, Record
 from .job import State
 
-# Keys in `Record.asked`: the id of the first piece of the order, and how many of the order shall be marked.
-ORDER, BEST = "order", "best"
+BEST = "best"  # key in `Record.asked`: how many of the order shall be marked
 MARK = "choice"  # key in `JobOutcome.figures`
 
 

@@ -10,7 +10,6 @@ import contextlib
 import logging
 import queue
 import secrets
-import sqlite3
 import threading
 import time
 from collections import deque
@@ -32,12 +31,18 @@ from .editing.meters import Meters
 from .editing.passages import scored_passage, stored_edit
 from .editing.revisions import Revisions, Version
 from .event_log import events_of, to_notes
-from .history import History, JobOutcome, Record
-from .job import Job, State, figures_of
+from .history.database import StorageError
+from .history.pieces import History
+from .history.records import JobOutcome, Record
+from .job import Job, State, UnfinishedError, UnknownPieceError, figures_of
 from .limits import Limits
 from .metrics import Metrics
 from .models import Models
 from .notifier import Notifier
+from .peers.followed import FollowedJob
+from .peers.machine import machine_kind
+from .peers.peers import Host, Wish
+from .peers.shared import find_peers
 from .problem import SERVER_FAILURE, problem_json
 from .scheduler import Scheduler
 from .selection import mark_best, rank_records
@@ -45,14 +50,6 @@ from .selection import mark_best, rank_records
 UPLOAD = "upload"  # the verb of pieces that come from elsewhere
 RETRY_SECONDS = 2.0  # between two tries to store what a full disk refused
 log = logging.getLogger(__name__)
-
-
-class UnknownPieceError(AriettaError):
-    """There is no piece of that id, or no longer."""
-
-
-class UnfinishedError(AriettaError):
-    """The piece has no notes, not yet or never."""
 
 
 class Service:
@@ -70,19 +67,29 @@ class Service:
         self.models, self.history, self.limits = models, history, limits
         self.revisions, self.meters = Revisions(history, limits), Meters(history)
         self.notifier, self.metrics = Notifier(), Metrics()
+        self.peers = find_peers(history, limits)
         self.scheduler = Scheduler(
             limits, self.notifier.notify, self.metrics, on_end=self._on_end, is_stopping=is_stopping, composer=composer
         )
+        self.scheduler.running_elsewhere = lambda: self.peers.running
         self.metrics.watch(lambda: self.scheduler.counts)
         self._jobs: dict[str, Job] = {}  # those to be stored, until they are
         self._ended: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._storing = threading.Thread(target=self._store_ended, name="storing", daemon=True)
 
     def open(self) -> None:
-        """Start, and resume the jobs that an earlier server left unfinished."""
+        """Start, and resume the jobs that an earlier server left unfinished, or another one that was lost."""
         self._storing.start()
-        for record in self.history.waiting() if not self.history.is_read_only else ():
-            self._resume(record)
+        self.peers.open(
+            Host(
+                jobs=self._jobs,
+                bundles=frozenset(self.models.bundle(name).fingerprint for name in self.models.names),
+                running=lambda: self.scheduler.running_keys,
+                resume=self._resume,
+                grant=self._grant,
+                notify=self.notifier.notify,
+            )
+        )
         self.scheduler.open()
 
     def close(self) -> None:
@@ -91,6 +98,7 @@ class Service:
         self._ended.put(None)  # after the last job, so that all that has ended is stored
         if self._storing.is_alive():
             self._storing.join()
+        self.peers.close()
         self.history.close()
 
     def submit(self, orders: Sequence[Order], client: str) -> list[Record]:
@@ -105,25 +113,33 @@ class Service:
         jobs = [self._job(order, client) for order in orders]
         records = [order.record(job, jobs[0].key) for order, job in zip(orders, jobs, strict=True)]
         prompts = [order.request.edit.music if order.request.edit else order.request.prompt for order in orders]
-        # Stored before they are queued: a job must not end before there is a record of it.
-        self.history.add(records, [[] if prompt is None else events_of(prompt) for prompt in prompts])
-        self.meters.store(
-            {job.key: meter for order, job in zip(orders, jobs, strict=True) if (meter := order.request.meter)}
-        )
-        self._jobs |= {job.key: job for job in jobs}
-        try:
+        meters = {job.key: meter for order, job in zip(orders, jobs, strict=True) if (meter := order.request.meter)}
+        self.peers.admit(jobs)
+        with contextlib.ExitStack() as undoing:  # where a later step fails, in the opposite order
+            undoing.callback(self.peers.release, jobs)
+            # Stored before they are queued: a job must not end before there is a record of it.
+            self.history.add(records, [[] if prompt is None else events_of(prompt) for prompt in prompts])
+            undoing.callback(self._forget, jobs)
+            self.meters.store(meters)
+            self._jobs |= {job.key: job for job in jobs}
             self.scheduler.submit(jobs)
-        except AriettaError:
-            for job in jobs:
-                del self._jobs[job.key]
-                self.history.delete(job.key)
-            raise
+            undoing.pop_all()
         return records
+
+    def _forget(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            self._jobs.pop(job.key, None)
+            self.history.delete(job.key)
 
     def compose(self, order: Order, client: str) -> Job:
         """Queue a piece that is not stored; raises as `submit` does."""
         job = self._job(order, client, is_stored=False)
-        self.scheduler.submit([job])
+        self.peers.admit([job])
+        try:
+            self.scheduler.submit([job])
+        except AriettaError:
+            self.peers.release([job])
+            raise
         return job
 
     def check(self, order: Order) -> Generation:
@@ -153,41 +169,52 @@ class Service:
         record = self.history.find(key)
         if record is None:
             raise UnknownPieceError(f"there is no piece {key[:40]!r} here, or no longer; GET /v1/pieces lists all")
-        return _current(record, job)
+        return self._current(record, job)
 
     def page(self, limit: int, *, before: int | None = None, only_favourites: bool = False) -> list[Record]:
         """Return stored pieces as they are now, the newest first, with numbers below `before` if it is given."""
         jobs = dict(self._jobs)  # before the history is read, for the reason in `find`
         records = self.history.page(limit, before=before, only_favourites=only_favourites)
-        return [_current(record, jobs.get(record.id)) for record in records]
+        return [self._current(record, jobs.get(record.id)) for record in records]
 
     def takes(self, order: str) -> list[Record]:
         """Return the takes of a passage that were asked for together, by the id of the first: the likeliest first."""
         return rank_records(self.find(record.id) for record in self.history.order(order))
 
-    def job(self, key: str) -> Job | None:
-        """Return the job of a piece while it is under way."""
-        return self._jobs.get(key)
+    def job(self, key: str) -> Job | FollowedJob | None:
+        """Return the job of a piece while it is under way: here, or elsewhere where it is followed."""
+        return self._jobs.get(key) or self.peers.followed(key)
 
-    def delete(self, key: str) -> Job | None:
+    def follow(self, record: Record) -> Job | FollowedJob | None:
+        """Return the job of a piece while it is under way, wherever; of another server only who asks often has news."""
+        return self._jobs.get(record.id) or (None if record.state.is_final else self.peers.follow(record))
+
+    def delete(self, key: str) -> Job | FollowedJob | None:
         """Delete a piece, or cancel it while it is under way and return its job; raises as `find` does."""
-        record, job = self.find(key), self._jobs.get(key)
-        if job is not None and not record.state.is_final:
-            self.scheduler.cancel(job)
+        record = self.find(key)
+        if not record.state.is_final and (job := self._wish(record, Wish.CANCEL)) is not None:
             return job
         self.history.delete(key)
         return None
 
-    def stop(self, key: str) -> Job | None:
+    def stop(self, key: str) -> Job | FollowedJob | None:
         """End a piece that is under way with the notes it has, and return its job; raises as `find` does.
 
         One that has not begun is cancelled, and one that is over stays as it is.
         """
-        record, job = self.find(key), self._jobs.get(key)
-        if job is None or record.state.is_final:
-            return None
-        self.scheduler.stop(job)
+        record = self.find(key)
+        return None if record.state.is_final else self._wish(record, Wish.STOP)
+
+    def _wish(self, record: Record, wish: Wish) -> Job | FollowedJob | None:
+        """Have a wish granted by the server that has a piece, this one or another; return its job."""
+        job = self._jobs.get(record.id)
+        if job is None:
+            return self.peers.ask(record, wish)
+        self._grant(job, wish)
         return job
+
+    def _grant(self, job: Job, wish: Wish) -> None:
+        (self.scheduler.cancel if wish is Wish.CANCEL else self.scheduler.stop)(job)
 
     def change(self, key: str, *, name: str | None, is_favourite: bool | None) -> Record:
         """Rename a piece, or make it a favourite or not; None leaves it as it is. Raises as `find` does."""
@@ -244,6 +271,7 @@ class Service:
             self._close(job)
 
     def _close(self, job: Job) -> None:
+        self.peers.release([job])
         job.is_over = True
         self.metrics.pieces.labels(job.state).inc()
         self.notifier.notify()
@@ -273,10 +301,10 @@ class Service:
         """Store a job that has ended, and tell those who wait; return False if it is worth another try."""
         try:
             self._store(job)
-        except sqlite3.OperationalError as error:  # the disk is full, or another program holds the file
-            log.warning("a piece cannot be kept just now (%s); it is tried again", error)
-            return False
-        except sqlite3.Error:
+        except StorageError as error:
+            if error.is_passing:
+                log.warning("a piece cannot be kept just now (%s); it is tried again", error.reason)
+                return False
             log.exception("the piece %s could not be kept; it is composed again at the next start", job.key)
             job.state = State.FAILED
         # The marks come before the job is over, so that who waits for the last piece of an order gets them.
@@ -302,9 +330,12 @@ class Service:
     def _store(self, job: Job) -> None:
         attempt, take = job.attempt, job.take if job.state is State.DONE else None
         problem = problem_json(500, SERVER_FAILURE) if job.refusal is None else problem_json(422, job.refusal)
+        figures = None if take is None else figures_of(scored_passage(take, job.engine), attempt.originality)
+        if figures is not None and job.begun_by is not None:
+            figures["machines"] = [job.begun_by, machine_kind()]
         outcome = JobOutcome(
             timing=job.timing(),
-            figures=None if take is None else figures_of(scored_passage(take, job.engine), attempt.originality),
+            figures=figures,
             problem=problem if job.state is State.FAILED else None,
             done=round(job.progress[0], 3),
         )
@@ -333,8 +364,8 @@ class Service:
             # A piece is worth more than its mark: it stays as it is.
             log.exception("the best of those asked for with the piece %s could not be chosen", key)
 
-    def _resume(self, record: Record) -> None:
-        """Queue a piece that an earlier server left, to be composed from its seed, or store why that cannot be."""
+    def _resume(self, record: Record, client: str) -> Job | None:
+        """Queue a piece that a server left, to be composed from its seed, or store why that cannot be."""
         asked = record.asked
         try:
             bundle = self.models.bundle(asked["model"])
@@ -345,21 +376,25 @@ class Service:
             edit = None if given is None else stored_edit(asked, given)
             request = Request.from_description(asked, given, edit, self.meters.find(record.id))
             order = Order(request, bundle.name, original=ORIGINAL in asked)
-            job = self._job(order, "", key=record.id)
+            job = self._job(order, client, key=record.id)
+        except StorageError:
+            raise
         except (AriettaError, AttributeError, LookupError, TypeError, ValueError) as error:  # a row may be damaged
             reason = f"the server stopped before the piece was done, and cannot go on: {error}"
             try:
                 self.history.end(record.id, State.INTERRUPTED, JobOutcome(problem=problem_json(409, reason)))
-            except sqlite3.Error:
+            except StorageError:
                 log.exception("the piece %s cannot be composed, and that cannot be stored", record.id)
             self._mark_best(record.id)
-            return
+            return None
         self._jobs[job.key] = job
         self.scheduler.submit([job], is_resumed=True)
+        return job
 
-
-def _current(record: Record, job: Job | None) -> Record:
-    """Add to a record what only memory knows of a piece under way."""
-    if job is None or record.state is not State.WAITING:
-        return record
-    return replace(record, state=job.standing, outcome=JobOutcome(timing=job.timing()))
+    def _current(self, record: Record, job: Job | None) -> Record:
+        """Add to a record what only memory knows of a piece under way."""
+        if record.state is not State.WAITING:
+            return record
+        if job is not None:
+            return replace(record, state=job.standing, outcome=JobOutcome(timing=job.timing()))
+        return replace(record, state=State.COMPOSING) if self.peers.is_composing(record.id) else record

@@ -21,6 +21,7 @@ from ...errors import AriettaError, RequestError
 from ...music.notes import Note
 from ..jobs.event_log import Event
 from ..jobs.job import Job, State
+from ..jobs.peers.followed import FollowedJob
 from ..jobs.service import Service
 from ..work_queue import WorkQueue
 from .files import head_response
@@ -102,7 +103,7 @@ async def listen(
     job = service.job(key)
     if job is None:
         record = await run_in_threadpool(service.find, key)
-        job = service.job(key)  # it may have been queued in between
+        job = await run_in_threadpool(service.follow, record)  # it may have been queued in between, or elsewhere
     # Proxies such as nginx must not hold the events back to send them in larger pieces.
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     if http.method == "HEAD":
@@ -130,13 +131,15 @@ async def _stored_events(service: Service, key: str, received: int, *, is_done: 
     yield await _end_lines(service, key)
 
 
-async def _live_events(service: Service, listeners: WorkQueue, job: Job, received: int) -> AsyncIterator[str]:
+async def _live_events(
+    service: Service, listeners: WorkQueue, job: Job | FollowedJob, received: int
+) -> AsyncIterator[str]:
     """Stream a job's events until it is over, or the server stops."""
     sent, progress, notifier = received, None, service.notifier
     while True:
         # Both are read before the events: what comes after them is sent in the next round, and nothing is missed.
         seen, is_over = notifier.version, job.is_over
-        count, texts = len(job.events), job.attempt.event_log.texts
+        count, texts = len(job.events), job.texts
         # With a thousand listeners, writing each event for each of them would take all of the processor.
         texts += _event_texts(job.events[len(texts) : count], len(texts))
         text = "".join(texts[sent:count])

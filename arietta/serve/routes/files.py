@@ -30,7 +30,7 @@ from ...music.midi import midi_bytes
 from ...music.midi.tempo_map import FASTEST_GRID, SLOWEST_GRID
 from ...names import is_shown
 from ..jobs.editing.revisions import Version
-from ..jobs.history import Record
+from ..jobs.history.records import Record
 from ..jobs.limits import Limits
 from ..work_queue import WorkQueue
 from ..workshop import Made, UnmadeError, Workshop, engraved_file, roll_file, score_file, too_long

@@ -16,7 +16,7 @@ import re
 import time
 import uuid
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -127,8 +127,11 @@ class AccessMiddleware:
     In this order.
     """
 
-    def __init__(self, app: ASGIApp, limits: Limits, access: Access) -> None:
+    def __init__(
+        self, app: ASGIApp, limits: Limits, access: Access, server_count: Callable[[], int] = lambda: 1
+    ) -> None:
         self._app, self._limits, self._access = app, limits, access
+        self._server_count = server_count  # that share their clients, and what each may guess
         self._guesses: Counter[str] = Counter()  # of wrong keys that are being answered, by client
         self._bodies: set[_Body] = set()  # of the requests that are being answered
         self._entrance = _Entrance()
@@ -170,7 +173,9 @@ class AccessMiddleware:
     async def _check_key(self, given: bytes, client: str) -> ASGIApp | None:
         """Return the refusal of a wrong key; a guess is answered after a second, a few of one client at once."""
         assert self._access.key is not None
-        if given and self._guesses[client] >= MOST_GUESSES:  # right or wrong: else guessing would go on
+        if given and self._guesses[client] >= max(
+            MOST_GUESSES // self._server_count(), 1
+        ):  # right or wrong: else guessing would go on
             return problem_response(429, "too many wrong keys; try again in a few seconds", {"Retry-After": "2"})
         # In constant time: how long a comparison takes must not tell how much of the key is right.
         if hmac.compare_digest(given, self._access.key.encode()):

@@ -15,10 +15,11 @@ from starlette.concurrency import run_in_threadpool
 
 from ...errors import AriettaError, RequestError
 from ..jobs.composing.order import Order
-from ..jobs.history import Record
-from ..jobs.job import Job
+from ..jobs.history.records import Record
+from ..jobs.job import Job, UnknownPieceError
+from ..jobs.peers.followed import FollowedJob
 from ..jobs.selection import rank_records
-from ..jobs.service import Service, UnknownPieceError
+from ..jobs.service import Service
 from .middleware import client_of
 from .problems import problem_responses
 from .requests import FORM, JSON, AppService, body_of, read_json, read_orders
@@ -153,7 +154,11 @@ async def list_pieces(
 )
 async def look_at_piece(key: PieceId, service: AppService) -> PieceView:
     """Return a piece as it is now."""
-    return await run_in_threadpool(piece_view, service, await run_in_threadpool(service.find, key))
+    record = await run_in_threadpool(service.find, key)
+    following = await run_in_threadpool(service.follow, record)
+    view = await run_in_threadpool(piece_view, service, record)
+    del following  # only now: the view is of what it had
+    return view
 
 
 @router.patch(
@@ -200,7 +205,7 @@ async def delete_piece(key: PieceId, service: AppService) -> None:
         await wait_for(service, [job], CANCEL_SECONDS)
 
 
-async def wait_for(service: Service, jobs: Sequence[Job], seconds: float) -> None:
+async def wait_for(service: Service, jobs: Sequence[Job | FollowedJob], seconds: float) -> None:
     """Wait until all jobs are over, so many seconds at most, or until the server stops."""
     deadline = time.monotonic() + seconds
     while True:

@@ -6,7 +6,6 @@ Clients never see a traceback: what is not theirs to mend is answered with 500, 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -20,9 +19,10 @@ from starlette.routing import Match
 
 from ...errors import AriettaError, HistoryError, RequestError
 from ..jobs.editing.revisions import ConflictError, StorageFullError
+from ..jobs.history.database import StorageError
+from ..jobs.job import UnfinishedError, UnknownPieceError
 from ..jobs.problem import problem_json
-from ..jobs.scheduler import FullError, StoppingError
-from ..jobs.service import UnfinishedError, UnknownPieceError
+from ..jobs.scheduler import FullError, NoWorkerError, StoppingError
 from ..workshop import UnmadeError
 
 MEDIA_TYPE = "application/problem+json"
@@ -37,8 +37,10 @@ STATUSES: Mapping[type[AriettaError], int] = {
     ConflictError: 409,
     FullError: 429,
     StoppingError: 503,
+    NoWorkerError: 503,
     StorageFullError: 507,
     UnmadeError: 503,
+    StorageError: 503,
     HistoryError: 500,  # the stored notes of a piece are damaged
 }
 # What is expected, by the beginning of the names of pydantic's errors. The first that fits counts, so longer names
@@ -92,8 +94,6 @@ async def answer_error(request: Request, error: Exception) -> JSONResponse:
             return problem_response(status, str(error), headers)
         case RequestValidationError():
             return problem_response(422, validation_detail(error.errors()))
-        case sqlite3.Error():
-            return problem_response(503, f"the server cannot keep pieces just now ({error}); try again later")
     assert isinstance(error, HTTPException)
     detail = error.detail
     # Starlette's own errors, of unknown paths and methods, carry nothing but the phrase of their status.
@@ -108,7 +108,7 @@ async def answer_error(request: Request, error: Exception) -> JSONResponse:
 
 
 ERROR_HANDLERS: dict[int | type[Exception], Any] = dict.fromkeys(
-    (*STATUSES, RequestValidationError, HTTPException, sqlite3.Error), answer_error
+    (*STATUSES, RequestValidationError, HTTPException), answer_error
 )
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from ...evaluation.page.html import content_policy
-from ..jobs.history import Record
+from ..jobs.history.records import Record
 from ..jobs.service import Service
 from ..workshop import report_document, report_page
 from .files import disposition, head_response, make_file

@@ -18,8 +18,9 @@ from ...model.bundle import DEFAULT_MODEL
 from ...model.config import ANY
 from ...model.sampling import HIGHEST_GUIDANCE, HIGHEST_TEMPERATURE, LOWEST_TEMPERATURE, Sampling
 from ..jobs.editing.revisions import Revision
-from ..jobs.history import Record
+from ..jobs.history.records import Record
 from ..jobs.job import Job, State
+from ..jobs.peers.followed import FollowedJob
 from .problems import Problem
 from .views.figures import Figures
 from .views.music import ID, Given, MeasuredMusic, Sent
@@ -228,14 +229,10 @@ class ProgressView(BaseModel):
     unit: Unit
 
     @classmethod
-    def of(cls, job: Job) -> ProgressView:
+    def of(cls, job: Job | FollowedJob) -> ProgressView:
         """Return how far a piece under way is."""
         done, whole = job.progress
-        return cls(
-            done=round(done, 3),
-            whole=whole,
-            unit="seconds" if job.attempt.generation.request.notes is None else "notes",
-        )
+        return cls.model_validate({"done": round(done, 3), "whole": whole, "unit": job.unit})
 
     @classmethod
     def at_rest(cls, record: Record) -> ProgressView:
@@ -317,7 +314,7 @@ class PieceView(BaseModel):
     links: Links
 
     @classmethod
-    def of(cls, record: Record, job: Job | None = None, revision: Revision | None = None) -> PieceView:
+    def of(cls, record: Record, job: Job | FollowedJob | None = None, revision: Revision | None = None) -> PieceView:
         """Show a record, how far its job is while it is under way, and the revision at its head."""
         outcome, asked = record.outcome, record.asked
         if "style" in asked:

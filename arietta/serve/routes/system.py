@@ -13,7 +13,6 @@ from ...evaluation.ranking import typical_nats
 from ...model.bundle import DEFAULT_MODEL, Bundle
 from ...model.composers import offered_composers
 from ..jobs.metrics import CONTENT_TYPE
-from ..jobs.scheduler import StoppingError
 from .problems import problem_responses
 from .requests import AppService
 from .studio import studio_page
@@ -111,9 +110,8 @@ async def get_health(service: AppService) -> Health:
     name="ready",
 )
 async def get_readiness(service: AppService) -> Ready:
-    """Check that the scheduler runs, and that the history can be read and written."""
-    if not service.scheduler.is_running:
-        raise StoppingError
+    """Check that something composes, and that the history can be read and written."""
+    service.scheduler.check_ready()
     await run_in_threadpool(service.page, 1)
     await run_in_threadpool(service.history.check_writable)
     return Ready(status="ready")

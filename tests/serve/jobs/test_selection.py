@@ -13,7 +13,8 @@ from arietta.generation.loop import generate
 from arietta.generation.request import Request
 from arietta.music.notes import Notes
 from arietta.serve.jobs.event_log import events_of
-from arietta.serve.jobs.history import History, JobOutcome, Record
+from arietta.serve.jobs.history.pieces import open_history
+from arietta.serve.jobs.history.records import JobOutcome, Record
 from arietta.serve.jobs.job import State
 from arietta.serve.jobs.models import Models
 from arietta.serve.jobs.selection import mark_best
@@ -115,7 +116,7 @@ def test_pieces_are_stored_where_choosing_fails(service: Service, monkeypatch: p
 
 
 def test_the_choice_waits_for_the_last_and_takes_what_is_done(tmp_path: Path) -> None:
-    history, events = History(tmp_path), events_of(tune(1, 40))
+    history, events = open_history(tmp_path), events_of(tune(1, 40))
     asked = {"notes": 40, "seed": 7, "bundle": "0" * 16, "order": "a", "best": 2}
     records = [Record(key, key, State.WAITING, 1.5e9, asked, key, []) for key in "abc"]
     history.add(records, [[]] * 3)

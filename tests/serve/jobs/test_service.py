@@ -15,13 +15,13 @@ from arietta.generation.loop import generate
 from arietta.generation.request import Request
 from arietta.music.notes import Notes, first
 from arietta.serve.jobs.composing.order import Order
-from arietta.serve.jobs.history import History
-from arietta.serve.jobs.job import State
+from arietta.serve.jobs.history.database import StorageError
+from arietta.serve.jobs.history.pieces import History
+from arietta.serve.jobs.job import State, UnfinishedError, UnknownPieceError
 from arietta.serve.jobs.limits import Limits
 from arietta.serve.jobs.models import Models
 from arietta.serve.jobs.problem import SERVER_FAILURE, problem_json
 from arietta.serve.jobs.scheduler import FullError
-from arietta.serve.jobs.service import UnfinishedError, UnknownPieceError
 from tests.support.servers import finish, opened, submit, until
 
 ROOT = Path(__file__).parents[3]
@@ -31,15 +31,16 @@ import pkgutil, sys, time
 for name in ("fastapi", "starlette", "pydantic", "uvicorn"):
     sys.modules[name] = None
 import arietta.serve.jobs
-for module in pkgutil.iter_modules(arietta.serve.jobs.__path__):
-    __import__(f"arietta.serve.jobs.{module.name}")
+for module in pkgutil.walk_packages(arietta.serve.jobs.__path__, "arietta.serve.jobs."):
+    __import__(module.name)
 from pathlib import Path
 from arietta.generation.request import Request
-from arietta.serve.jobs.history import History
+from arietta.serve.jobs.history.pieces import open_history
 from arietta.serve.jobs.limits import Limits
 from arietta.serve.jobs.models import Models
-from arietta.serve.jobs.service import Order, Service
-service = Service(Models([sys.argv[1]]), History(Path(sys.argv[2])), Limits())
+from arietta.serve.jobs.composing.order import Order
+from arietta.serve.jobs.service import Service
+service = Service(Models([sys.argv[1]]), open_history(Path(sys.argv[2])), Limits())
 service.open()
 (record,) = service.submit([Order(Request(notes=7))], "")
 while service.job(record.id):
@@ -55,9 +56,9 @@ def test_jobs_need_no_web_framework(tiny_bundle: Path, tmp_path: Path) -> None:
     assert (done.stdout, done.returncode) == ("done 7\n", 0), done.stderr
 
 
-def test_a_stored_piece_is_that_of_the_library(models: Models, tmp_path: Path, waltz: Notes) -> None:
+def test_a_stored_piece_is_that_of_the_library(models: Models, place: Path | str, waltz: Notes) -> None:
     request = Request(notes=20, seed=3, style="grieg", prompt=first(waltz, 5))
-    with opened(models, tmp_path) as service:
+    with opened(models, place) as service:
         (record,) = finish(service, request)
         take = generate(request, models.engine("tiny"))
         assert service.notes(record.id) == take.notes
@@ -145,9 +146,9 @@ def test_a_failure_is_stored_as_a_problem_that_gives_nothing_away(
     assert (record.state, record.outcome.problem) == (State.FAILED, problem_json(500, SERVER_FAILURE))
 
 
-@pytest.mark.parametrize("failure", [sqlite3.OperationalError("the disk is full"), sqlite3.DataError("too large")])
+@pytest.mark.parametrize("failure", [StorageError("the disk is full"), StorageError("too large", is_passing=False)])
 def test_a_piece_that_is_not_stored_until_the_server_stops_is_composed_at_the_next_start(
-    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: sqlite3.Error
+    models: Models, place: Path | str, monkeypatch: pytest.MonkeyPatch, failure: StorageError
 ) -> None:
     failures = []
 
@@ -157,10 +158,10 @@ def test_a_piece_that_is_not_stored_until_the_server_stops_is_composed_at_the_ne
 
     with monkeypatch.context() as patched:
         patched.setattr(History, "end", fail)
-        with opened(models, tmp_path) as service:
+        with opened(models, place) as service:
             (record,) = submit(service, Request(notes=5, seed=2))
             until(lambda: failures)
-    with opened(models, tmp_path) as service:
+    with opened(models, place) as service:
         until(lambda: service.find(record.id).state is State.DONE)
 
 
@@ -169,8 +170,8 @@ def test_an_original_piece_needs_a_model_with_an_index(models: Models, tmp_path:
         submit(service, Request(notes=5), original=True)
 
 
-def test_names_and_favourites_change_by_themselves(models: Models, tmp_path: Path) -> None:
-    with opened(models, tmp_path) as service:
+def test_names_and_favourites_change_by_themselves(models: Models, place: Path | str) -> None:
+    with opened(models, place) as service:
         (record,) = finish(service, Request(notes=2), name="Evening")
         loved = service.change(record.id, name=None, is_favourite=True)
         assert (loved.name, loved.is_favourite) == ("Evening", True)
@@ -178,15 +179,15 @@ def test_names_and_favourites_change_by_themselves(models: Models, tmp_path: Pat
 
 
 def test_a_piece_that_ends_on_a_full_disk_is_under_way_until_it_can_be_stored(
-    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    models: Models, place: Path | str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("arietta.serve.jobs.service.RETRY_SECONDS", 0.05)
-    with opened(models, tmp_path) as service:
+    with opened(models, place) as service:
         end, failures = service.history.end, []
 
         def fail(*about: object) -> None:
             failures.append(about)
-            raise sqlite3.OperationalError("database or disk is full")
+            raise StorageError("database or disk is full")
 
         monkeypatch.setattr(service.history, "end", fail)
         first_record, second = submit(service, Request(notes=5, seed=1), Request(notes=6, seed=2))

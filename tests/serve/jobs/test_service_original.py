@@ -12,7 +12,7 @@ from arietta.generation.loop import generate
 from arietta.generation.original import MAX_ATTEMPTS
 from arietta.generation.request import Request
 from arietta.model.engine import OnnxEngine
-from arietta.serve.jobs.history import Record
+from arietta.serve.jobs.history.records import Record
 from arietta.serve.jobs.job import State
 from arietta.serve.jobs.models import Models
 from arietta.serve.jobs.service import Service

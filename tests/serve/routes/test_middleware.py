@@ -216,6 +216,20 @@ def test_guesses_of_the_key_are_slow_and_few_at_once(locked: httpx.Client) -> No
     assert ask(locked, None).status_code == 202  # who brings the right one is let in afterwards
 
 
+def test_of_servers_that_share_their_clients_each_lets_fewer_guess(
+    locked: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locked.service.peers, "server_count", 9)  # type: ignore[attr-defined]
+    begun = time.monotonic()
+    with ThreadPoolExecutor(6) as guessers:
+        guesses = [
+            guessers.submit(httpx.get, str(locked.base_url), headers={"X-API-Key": "wrong"}, timeout=30)
+            for _ in range(6)
+        ]
+    statuses = [guess.result().status_code for guess in guesses]
+    assert 1 <= statuses.count(401) <= time.monotonic() - begun + 1 and 429 in statuses
+
+
 def head(kind: str, length: int) -> bytes:
     """The head of a request for a piece."""
     lines = (

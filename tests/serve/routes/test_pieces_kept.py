@@ -167,7 +167,7 @@ def test_what_cannot_be_gone_on_with_is_marked_as_interrupted_and_says_why(
 def test_a_damaged_row_costs_itself_and_not_the_list(models: Models, tmp_path: Path) -> None:
     with serving(models, tmp_path) as client:
         sound, damaged = composed(client, notes=2), composed(client, notes=2)
-        base = client.service.history._base  # type: ignore[attr-defined]
+        base = client.service.history.database._base  # type: ignore[attr-defined]
         for column, value in (("asked", '{"model": 5}'), ("outcome", '{"figures": {"notes": []}}'), ("asked", "{")):
             with base:
                 base.execute(f"UPDATE pieces SET {column} = ? WHERE id = ?", (value, damaged["id"]))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from arietta.model.bundle import load_bundle
-from arietta.serve.jobs.history import JobOutcome, Record
+from arietta.serve.jobs.history.records import JobOutcome, Record
 from arietta.serve.jobs.job import State
 from arietta.serve.jobs.problem import problem_json
 from arietta.serve.routes.schemas import PieceRequest, PieceRequestForm, PieceView, ProgressView

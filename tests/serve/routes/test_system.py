@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
 import httpx
 import pytest
 
 import arietta.serve.jobs.models
+from arietta.serve.jobs.history.database import StorageError
 from arietta.serve.jobs.models import Models
 from tests.serve.routes.test_pieces import LONG
 from tests.support.servers import ask, composed, problem, serving
@@ -41,7 +41,7 @@ def test_a_server_whose_history_is_broken_is_not_ready(
     models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
-        raise sqlite3.OperationalError("disk I/O error")
+        raise StorageError("disk I/O error")
 
     with serving(models, tmp_path) as client:
         monkeypatch.setattr(client.service.history, "page", fail)  # type: ignore[attr-defined]
@@ -50,7 +50,7 @@ def test_a_server_whose_history_is_broken_is_not_ready(
 
 def test_a_server_that_could_not_store_is_not_ready_until_it_can(models: Models, tmp_path: Path) -> None:
     with serving(models, tmp_path) as client:
-        base = client.service.history._base  # type: ignore[attr-defined]
+        base = client.service.history.database._base  # type: ignore[attr-defined]
         (pages,) = base.execute("PRAGMA page_count").fetchone()
         base.execute(f"PRAGMA max_page_count = {pages}")
         prompt = {"notes": [[0.1 * n + 1 / (n + 3), 0.1, 60, 64] for n in range(2_000)]}

@@ -35,6 +35,8 @@ class Batches:
         self._prefills = _Prefills()
         self._prefilled: Future[object] | None = None  # ahead of a piece that may be asked for
 
+    is_ready = True
+
     def prepare(self, job: Job, wake: Callable[[], None]) -> None:
         """Prefill what a job's prompt, or its next part, begins with: `attempt.prefill` says when that is done."""
         attempt = job.attempt

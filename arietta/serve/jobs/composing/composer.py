@@ -31,7 +31,11 @@ class Step:
 
 
 class JobComposer(Protocol):
-    """Composes running jobs; all but `prepare` and `prefill` is called by the scheduler's thread alone."""
+    """Composes running jobs; all but `is_ready`, `prepare` and `prefill` is for the scheduler's thread alone."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a job that is added now is composed at once."""
 
     def prepare(self, job: Job, wake: Callable[[], None]) -> None:
         """Begin what a job needs before it can start; `wake` is called when that is done."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from ....generation.request import Request, midi_texts
 from ..editing.passages import describe_passage
-from ..history import Record
+from ..history.records import ORDER, Record
 from ..job import Job, State
-from ..selection import BEST, ORDER
+from ..selection import BEST
 
 ORIGINAL = "original"  # key in `Record.asked` while the piece may be composed again
 

@@ -91,6 +91,11 @@ class Workers:
         self._start_lacking()
 
     @property
+    def is_ready(self) -> bool:
+        """Whether there is a process that composes."""
+        return any(worker.is_ready and worker.process.is_alive() for worker in list(self._workers))
+
+    @property
     def process_ids(self) -> list[int]:
         """The processes' numbers in the system."""
         return [worker.process.pid or 0 for worker in self._workers]

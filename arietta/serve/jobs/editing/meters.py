@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import json
 import logging
-import sqlite3
 from collections.abc import Mapping
 
 from ....music.meter import Meter
-from ..history import History
+from ..history.database import StorageError
+from ..history.pieces import History
 
 log = logging.getLogger(__name__)
 
@@ -30,18 +30,18 @@ class Meters:
         """Give pieces, by their ids, the metres that they have from now on, None for none; unknown pieces have none."""
         if not meters:
             return
-        with self._history.changing() as base:
+        with self._history.changing() as changes:
             for key, meter in meters.items():
-                base.execute("DELETE FROM meters WHERE piece = ?", (key,))
+                changes.execute("DELETE FROM meters WHERE piece = ?", (key,))
                 if meter is not None:
                     described = json.dumps(meter.describe())  # of a piece that is gone meanwhile nobody would delete it
-                    base.execute("INSERT INTO meters SELECT id, ? FROM pieces WHERE id = ?", (described, key))
+                    changes.execute("INSERT INTO meters SELECT id, ? FROM pieces WHERE id = ?", (described, key))
 
     def find(self, key: str) -> Meter | None:
         """Return the metre of a piece; None where it has none, or a damaged one, which costs nothing but itself."""
         try:
             rows = self._history.read("SELECT meter FROM meters WHERE piece = ?", (key,))
-        except sqlite3.OperationalError:
+        except StorageError:
             if self._history.is_read_only:  # of a version without metres
                 return None
             raise

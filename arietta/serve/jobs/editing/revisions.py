@@ -13,7 +13,6 @@ where somebody else has changed the tree since. Pieces with revisions are never 
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +21,8 @@ from ....errors import AriettaError, RequestError
 from ....music.meter import Meter
 from ....music.notes import Notes
 from ..event_log import events_of, pack, to_notes, unpack
-from ..history import History
+from ..history.database import Changes
+from ..history.pieces import History
 from ..limits import Limits
 
 LONGEST_TEXT = 200
@@ -30,7 +30,7 @@ _COLUMNS = "number, parent, name, cause, source, created, visited, note_count, s
 _ADD = f"INSERT INTO revisions ({_COLUMNS}, piece, marks, music, size) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
 _SET_HEAD = """
 INSERT INTO heads (piece, head, version) VALUES (?, ?, 1)
-ON CONFLICT (piece) DO UPDATE SET head = excluded.head, version = version + 1
+ON CONFLICT (piece) DO UPDATE SET head = excluded.head, version = heads.version + 1
 """
 
 
@@ -151,42 +151,44 @@ class Revisions:
         self.check_room()
         data = pack(events_of(draft.notes))
         marks = json.dumps({"locks": draft.locks, "composed": draft.composed})
-        with self._history.changing() as base:
-            self._check_version(base, key, version)
-            self._check_number(base, key, draft.parent)
-            (last,) = base.execute("SELECT max(number) FROM revisions WHERE piece = ?", (key,)).fetchone()
+        with self._history.changing() as changes:
+            self._check_version(changes, key, version)
+            self._check_number(changes, key, draft.parent)
+            (last,) = changes.execute("SELECT max(number) FROM revisions WHERE piece = ?", (key,)).fetchone()
             number = (last or 0) + 1
             row = (number, draft.parent, draft.name, draft.cause, draft.source, time.time(), version + 1)
             measures = (len(draft.notes), round(draft.notes.seconds, 3), key, marks, data, len(data))
-            base.execute(_ADD, (*row, *measures))
-            base.execute(_SET_HEAD, (key, number))
+            changes.execute(_ADD, (*row, *measures))
+            changes.execute(_SET_HEAD, (key, number))
         return self.tree(key)
 
     def move_head(self, key: str, number: int, version: int) -> Tree:
         """Bring a revision to the head; raises as `add` does."""
-        with self._history.changing() as base:
-            self._check_version(base, key, version)
-            self._check_number(base, key, number)
-            base.execute(_SET_HEAD, (key, number))
-            base.execute("UPDATE revisions SET visited = ? WHERE piece = ? AND number = ?", (version + 1, key, number))
+        with self._history.changing() as changes:
+            self._check_version(changes, key, version)
+            self._check_number(changes, key, number)
+            changes.execute(_SET_HEAD, (key, number))
+            changes.execute(
+                "UPDATE revisions SET visited = ? WHERE piece = ? AND number = ?", (version + 1, key, number)
+            )
         return self.tree(key)
 
     def rename(self, key: str, number: int, name: str) -> Tree:
         """Name a revision, or with an empty text take its name away; raises RequestError where there is none."""
-        with self._history.changing() as base:
+        with self._history.changing() as changes:
             if number == 0:
                 raise RequestError("revision 0 is the piece as it was, which has the piece's own name")
-            self._check_number(base, key, number)
-            base.execute("UPDATE revisions SET name = ? WHERE piece = ? AND number = ?", (name, key, number))
+            self._check_number(changes, key, number)
+            changes.execute("UPDATE revisions SET name = ? WHERE piece = ? AND number = ?", (name, key, number))
         return self.tree(key)
 
     def check_room(self) -> None:
         """Raise StorageFullError where revised pieces, which are never trimmed away, fill what may be stored."""
         ((pieces,),) = self._history.read("SELECT count(*) FROM heads", ())
         (sizes,) = self._history.read(
-            "SELECT (SELECT total(size) FROM revisions), (SELECT total(size) FROM pieces JOIN heads ON piece = id)", ()
+            "SELECT (SELECT sum(size) FROM revisions), (SELECT sum(size) FROM pieces JOIN heads ON piece = id)", ()
         )
-        size = sum(sizes)
+        size = sum(int(size or 0) for size in sizes)
         if pieces >= self._limits.keep_pieces or size >= self._limits.keep_bytes:
             raise StorageFullError(
                 f"{pieces} pieces with revisions ({size / 2**20:.0f} MB) fill what this server may keep: delete some, "
@@ -194,8 +196,8 @@ class Revisions:
             )
 
     @staticmethod
-    def _check_version(base: sqlite3.Connection, key: str, version: int) -> None:
-        row = base.execute("SELECT version FROM heads WHERE piece = ?", (key,)).fetchone()
+    def _check_version(changes: Changes, key: str, version: int) -> None:
+        row = changes.execute("SELECT version FROM heads WHERE piece = ?", (key,)).fetchone()
         current = row[0] if row else 0
         if version != current:
             raise ConflictError(
@@ -203,12 +205,12 @@ class Revisions:
             )
 
     @staticmethod
-    def _check_number(base: sqlite3.Connection, key: str, number: int) -> None:
+    def _check_number(changes: Changes, key: str, number: int) -> None:
         query = "SELECT 1 FROM revisions WHERE piece = ? AND number = ?"
-        if number and base.execute(query, (key, _storable(number))).fetchone() is None:
+        if number and changes.execute(query, (key, _storable(number))).fetchone() is None:
             raise RequestError(f"the piece {key} has no revision {str(number)[:20]}; its revisions are listed with it")
 
 
 def _storable(number: int) -> int:
-    """Return a number as SQLite can look it up: -1, which no revision has, for one beyond its integers."""
+    """Return a number as databases can look it up: -1, which no revision has, for one beyond their integers."""
     return number if 0 <= number < 2**63 else -1

@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 
 from ....errors import RequestError
 from ...jobs.editing.revisions import Draft, Tree
-from ...jobs.history import Record
+from ...jobs.history.records import Record
 from ...jobs.service import UPLOAD, Service
 from ..files import MusicView
 from ..problems import problem_responses

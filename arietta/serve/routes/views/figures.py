@@ -77,6 +77,12 @@ class Figures(BaseModel):
     interventions: dict[str, int] | None = Field(None, description="Of the guards.", exclude_if=is_none)
     fit: FitView | None = Field(None, description="Of a piece in a tempo and a metre.", exclude_if=is_none)
     originality: OriginalityView | None = Field(None, exclude_if=is_none)
+    machines: list[str] | None = Field(
+        None,
+        description="Where a server was lost and one of another kind composed the piece anew: both. The notes may then "
+        "be others than those that listeners heard first.",
+        exclude_if=is_none,
+    )
     choice: ChoiceView | None = Field(
         None, description="There when all pieces that were asked for with it are over.", exclude_if=is_none
     )

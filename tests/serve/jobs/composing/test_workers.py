@@ -25,7 +25,7 @@ from arietta.serve.jobs.job import Job
 from arietta.serve.jobs.limits import Limits
 from arietta.serve.jobs.metrics import Metrics
 from arietta.serve.jobs.models import Models
-from arietta.serve.jobs.scheduler import Scheduler
+from arietta.serve.jobs.scheduler import NoWorkerError, Scheduler
 
 PATIENCE = 60.0
 
@@ -46,6 +46,18 @@ def scheduled(pool: Workers) -> Iterator[Scheduler]:
     scheduler.open()
     yield scheduler
     scheduler.close()
+
+
+def test_a_server_is_ready_when_a_process_is(pool: Workers) -> None:
+    with scheduled(pool) as scheduler:
+        until(lambda: pool.is_ready)
+        scheduler.check_ready()
+        for number in pool.process_ids:
+            os.kill(number, signal.SIGKILL)
+        until(lambda: not pool.is_ready)
+        with pytest.raises(NoWorkerError, match="no process that composes is ready"):
+            scheduler.check_ready()
+        until(lambda: pool.is_ready)
 
 
 def job(engine: Any, key: str = "", **asked: Any) -> Job:

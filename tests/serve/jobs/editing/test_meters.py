@@ -18,12 +18,12 @@ METER = Meter((TimeSignature(0.0, 3, 4),), (Tempo(0.0, 0.5), Tempo(1.5, 0.25)))
 
 
 def test_a_metre_is_that_of_the_given_music_and_outlasts_a_restart(
-    models: Models, tmp_path: Path, waltz: Notes
+    models: Models, place: Path | str, waltz: Notes
 ) -> None:
-    with opened(models, tmp_path) as service:
+    with opened(models, place) as service:
         (record,) = finish(service, Request(notes=5, prompt=waltz, meter=METER))
         upload, plain = (service.add_upload(ReadPiece(waltz, meter, ()), "waltz") for meter in (METER, None))
-    with opened(models, tmp_path) as service:
+    with opened(models, place) as service:
         assert service.music(record.id).meter == service.music(upload.id).meter == METER
         assert service.music(plain.id).meter is None
         service.delete(upload.id)
@@ -42,8 +42,8 @@ def test_a_damaged_metre_is_none(models: Models, tmp_path: Path, waltz: Notes) -
         assert [service.music(key).meter for key in keys] == [None] * 3
 
 
-def test_a_metre_goes_to_no_piece_that_is_not_there(models: Models, tmp_path: Path) -> None:
-    with opened(models, tmp_path) as service:
+def test_a_metre_goes_to_no_piece_that_is_not_there(models: Models, place: Path | str) -> None:
+    with opened(models, place) as service:
         service.meters.store({"0" * 16: METER})
         assert service.history.read("SELECT count(*) FROM meters", ()) == [(0,)]
 

@@ -16,7 +16,8 @@ from arietta.generation.request import Request
 from arietta.music.notes import Notes, first, shift
 from arietta.music.reading import ReadPiece
 from arietta.serve.jobs.editing.revisions import ConflictError, Draft, Revisions, StorageFullError
-from arietta.serve.jobs.history import FORMAT, History
+from arietta.serve.jobs.history.pieces import open_history
+from arietta.serve.jobs.history.sqlite import FORMAT
 from arietta.serve.jobs.limits import Limits
 from arietta.serve.jobs.models import Models
 from arietta.serve.jobs.service import Service
@@ -24,8 +25,8 @@ from tests.support.servers import finish, opened
 
 
 @pytest.fixture
-def revisions(tmp_path: Path) -> Iterator[Revisions]:
-    history = History(tmp_path)
+def revisions(place: Path | str) -> Iterator[Revisions]:
+    history = open_history(place)
     yield Revisions(history, Limits())
     history.close()
 
@@ -49,7 +50,7 @@ def test_undo_after_any_sequence_of_changes_gives_the_earlier_notes(
     steps: list[int], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Zero goes to the parent of the head; any other number adds a revision of so many notes."""
-    history = History(tmp_path_factory.mktemp("undo"))
+    history = open_history(tmp_path_factory.mktemp("undo"))
     revisions, expected = Revisions(history, Limits()), {0: 0}
     for step in steps:
         tree = revisions.tree("a")

@@ -1,0 +1,83 @@
+"""Replicas behind Ray Serve: any of them answers for any piece, and one that is killed loses none."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+
+from arietta.cluster import serving
+from arietta.cluster.serving import LOAD, ReplicaCount, ReplicaPlan, needed_replicas, serve_on_cluster
+from arietta.errors import RequestError
+from arietta.generation.loop import generate
+from arietta.generation.request import Request
+from arietta.music.midi import midi_bytes
+from arietta.serve.access import Access
+from arietta.serve.jobs.limits import Limits
+from tests.support.bundles import engine_of
+from tests.support.servers import PATIENCE, ask, events, look, until
+
+SEEDS, NOTES = range(6), 2_500
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def replicas() -> list[Any]:
+    import ray
+
+    named = ray.util.list_named_actors(all_namespaces=True)
+    names = [actor["name"] for actor in named if actor["name"].startswith("SERVE_REPLICA::")]
+    return [ray.get_actor(name, namespace="serve") for name in sorted(names)]
+
+
+def test_a_replica_that_is_killed_loses_no_piece(
+    cluster: Any, database: str, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    monkeypatch.setattr(serving, "HEALTH_SECONDS", 1.0)
+    second, port = cluster.add_node(num_cpus=1), free_port()
+    plan, engine = ReplicaPlan((str(tiny_bundle),), database, Limits(), Access()), engine_of(tiny_bundle)
+    with (
+        serve_on_cluster(plan, ReplicaCount(2, 2), cluster.address, "127.0.0.1", port),
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
+    ):
+        until(lambda: client.get("/readyz").status_code == 200)
+        pieces = [ask(client, notes=NOTES, seed=seed)[0] for seed in SEEDS]
+        ray.kill(replicas()[0])
+        until(lambda: all(look(client, piece)["state"] == "done" for piece in pieces))
+        for seed, piece in zip(SEEDS, pieces, strict=True):
+            take = generate(Request(notes=NOTES, seed=seed), engine)
+            expected = midi_bytes(take.notes, title=take.title, texts=take.texts())
+            assert client.get(piece["links"]["mid"]).content == expected
+        (piece,) = ask(client, notes=500, seed=7)
+        heard = events(client.get(piece["links"]["events"]).text)
+        assert len([kind for _, kind, _ in heard if kind == "note"]) == 500 and heard[-1][1] == "end"
+    cluster.remove_node(second, allow_graceful=False)
+
+
+def test_as_many_replicas_are_needed_as_the_pieces_under_way_fill() -> None:
+    def needed(*loads: float) -> int:
+        metrics = {LOAD: dict(enumerate(loads))} if loads else None
+        context = SimpleNamespace(aggregated_metrics=metrics, capacity_adjusted_min_replicas=1)
+        return needed_replicas(context)[0]
+
+    assert [needed(), needed(0.0), needed(0.5, 0.4), needed(1.0, 0.1), needed(2.5)] == [1, 1, 1, 2, 3]
+
+
+@pytest.mark.parametrize(("text", "count"), [("2", ReplicaCount(2, 2)), ("1-8", ReplicaCount(1, 8))])
+def test_a_number_of_replicas_is_one_or_a_range(text: str, count: ReplicaCount) -> None:
+    assert ReplicaCount.read(text) == count
+
+
+@pytest.mark.parametrize("text", ["", "-", "two", "1-", "-1", "0", "3-2", "1-1001", "1-2-3"])
+def test_what_is_no_number_of_replicas_is_refused(text: str) -> None:
+    with pytest.raises(RequestError, match="--replicas"):
+        ReplicaCount.read(text)

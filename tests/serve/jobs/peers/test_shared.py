@@ -1,0 +1,171 @@
+"""Servers that share a history: limits for all together, pieces of lost ones taken over, streams across servers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from arietta.generation.loop import generate
+from arietta.generation.request import Request
+from arietta.serve.jobs.composing.order import Order
+from arietta.serve.jobs.event_log import to_notes
+from arietta.serve.jobs.job import State
+from arietta.serve.jobs.limits import Limits
+from arietta.serve.jobs.models import Models
+from arietta.serve.jobs.peers import shared
+from arietta.serve.jobs.peers.shared import SharedPeers
+from arietta.serve.jobs.scheduler import FullError
+from arietta.serve.jobs.service import Service
+from tests.support.postgres import Postgres
+from tests.support.servers import opened, submit, until
+
+LONG = Request(notes=10_000, seed=1)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared, "BEAT_SECONDS", 0.1)
+    monkeypatch.setattr(shared, "LEASE_SECONDS", 0.5)
+
+
+@pytest.fixture
+def pair(models: Models, database: str) -> Iterator[tuple[Service, Service]]:
+    limits = Limits(seats=2, places=1, most_per_client=4)
+    with opened(models, database, limits) as first, opened(models, database, limits) as second:
+        until(lambda: first.peers.server_count == second.peers.server_count == 2)
+        yield first, second
+
+
+def vanish(service: Service) -> None:
+    """Let a server be lost: it says nothing any more, and stores nothing."""
+    assert isinstance(service.peers, SharedPeers)
+    service.scheduler.close()
+    service.peers._is_closed.set()
+    service.peers._thread.join()
+
+
+def test_limits_hold_for_all_servers_together(pair: tuple[Service, Service]) -> None:
+    first, second = pair
+    submit(first, *[LONG] * 2, client="a")
+    submit(second, LONG, client="a")
+    with pytest.raises(FullError, match="you have 3 pieces under way"):
+        submit(second, *[LONG] * 2, client="a")
+    submit(second, LONG, client="b")
+    (last,) = submit(first, LONG, client="c")
+    with pytest.raises(FullError, match="the servers have 5 pieces to compose"):
+        submit(second, LONG, client="d")
+    with pytest.raises(FullError, match="the servers have 5 pieces to compose"):
+        second.compose(Order(Request(notes=2)), "d")
+    assert len(first.page(9)) == 5
+    first.delete(last.id)
+    until(lambda: second.history.read("SELECT count(*) FROM jobs") == [(4,)])
+    job = second.compose(Order(Request(notes=2)), "d")
+    assert second.history.read("SELECT count(*) FROM jobs") == [(5,)]
+    second.scheduler.cancel(job)
+    until(lambda: second.history.read("SELECT count(*) FROM jobs") == [(4,)])
+
+
+def test_clients_take_turns_over_all_servers(pair: tuple[Service, Service]) -> None:
+    first, second = pair
+    submit(first, *[LONG] * 2, client="a")
+    until(lambda: second.peers.running == {"a": 1})  # of two long ones, on two seats
+    assert second.scheduler.running_elsewhere() == {"a": 1}
+
+
+def test_the_pieces_of_a_lost_server_are_composed_by_another(pair: tuple[Service, Service], models: Models) -> None:
+    first, second = pair
+    requests = [Request(notes=800, seed=seed) for seed in (1, 2)]
+    records = submit(first, *requests, client="a")
+    until(lambda: len(first.job(records[0].id).events) > 20)  # type: ignore[union-attr]
+    vanish(first)
+    until(lambda: all(second.find(record.id).state is State.DONE for record in records))
+    for record, request in zip(records, requests, strict=True):
+        assert second.notes(record.id) == generate(request, models.engine("tiny")).notes
+    until(lambda: second.history.read("SELECT count(*) FROM jobs") == [(0,)])
+
+
+def test_a_listener_elsewhere_hears_a_piece_and_goes_on_when_its_server_is_lost(
+    pair: tuple[Service, Service], models: Models
+) -> None:
+    first, second = pair
+    request = Request(notes=800, seed=3)
+    (record,) = submit(first, request)
+    followed = second.follow(second.find(record.id))
+    assert followed is not None and second.job(record.id) is followed
+    until(lambda: len(followed.events) > 20)
+    assert second.find(record.id).state is State.COMPOSING
+    heard = list(followed.events)
+    vanish(first)
+    until(lambda: followed.is_over)
+    assert followed.events[: len(heard)] == heard
+    notes = generate(request, models.engine("tiny")).notes
+    assert to_notes(followed.events) == notes
+
+
+@pytest.mark.parametrize(("wish", "state"), [("stop", State.DONE), ("delete", State.CANCELLED)])
+def test_a_piece_is_stopped_or_cancelled_from_another_server(
+    pair: tuple[Service, Service], wish: str, state: State
+) -> None:
+    first, second = pair
+    (record,) = submit(first, LONG)
+    until(lambda: first.job(record.id).events)  # type: ignore[union-attr]
+    job = getattr(second, wish)(record.id)
+    until(lambda: job.is_over)
+    assert second.find(record.id).state is first.find(record.id).state is state
+
+
+def test_a_server_that_ends_in_good_order_is_followed_at_once(models: Models, database: str) -> None:
+    with opened(models, database) as second:
+        with opened(models, database) as first:
+            (record,) = submit(first, Request(notes=800, seed=4))
+        until(lambda: second.job(record.id))
+        second.scheduler.cancel(second._jobs[record.id])
+        until(lambda: second.find(record.id).state is State.CANCELLED)
+
+
+def test_a_piece_goes_to_a_server_that_has_its_model_and_is_interrupted_where_none_has(
+    models: Models, tiny_bundle_32: Path, database: str
+) -> None:
+    with opened(Models([tiny_bundle_32]), database) as other:
+        with opened(models, database) as first, opened(models, database) as second:
+            until(lambda: first.peers.server_count == 3)
+            (record,) = submit(first, Request(notes=800, seed=4))
+            vanish(first)
+            until(lambda: second.find(record.id).state is State.DONE)
+            (left,) = submit(second, LONG)
+        until(lambda: other.find(left.id).state is State.INTERRUPTED)
+
+
+def test_what_another_kind_of_machine_has_begun_is_marked(
+    pair: tuple[Service, Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = pair
+    monkeypatch.setattr(shared, "machine_kind", lambda: "an older one")
+    (record,) = submit(first, Request(notes=800, seed=5))
+    until(lambda: second.peers.is_composing(record.id))
+    monkeypatch.undo()
+    monkeypatch.setattr(shared, "BEAT_SECONDS", 0.1)
+    monkeypatch.setattr(shared, "LEASE_SECONDS", 0.5)
+    vanish(first)
+    until(lambda: second.find(record.id).state is State.DONE)
+    figures = second.find(record.id).outcome.figures
+    assert figures is not None and figures["machines"][0] == "an older one"
+
+
+def test_servers_go_on_where_the_database_was_restarted(
+    pair: tuple[Service, Service], models: Models, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("arietta.serve.jobs.service.RETRY_SECONDS", 0.1)
+    first, second = pair
+    requests = [Request(notes=400, seed=seed) for seed in (6, 7)]
+    records = [*submit(first, requests[0]), *submit(second, requests[1])]
+    postgres.stop()
+    time.sleep(1.0)
+    postgres.start()
+    until(lambda: all(service.job(record.id) is None for service in pair for record in records))
+    for record, request in zip(records, requests, strict=True):
+        assert first.notes(record.id) == generate(request, models.engine("tiny")).notes
+    until(lambda: first.peers.server_count == 2)
