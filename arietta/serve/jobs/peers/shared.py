@@ -147,7 +147,8 @@ class SharedPeers:
 
     def is_composing(self, key: str) -> bool:
         """Whether another server composes a piece, as far as is known here."""
-        return self._elsewhere.get(key, False)
+        followed = self._followed.get(key)  # who knows of a note before the next beat does
+        return self._elsewhere.get(key, False) or (followed is not None and bool(followed.events))
 
     def followed(self, key: str) -> FollowedJob | None:
         """Return another server's job that somebody here follows."""
