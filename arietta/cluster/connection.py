@@ -10,6 +10,7 @@ import logging
 import os
 import socket
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import Any
@@ -59,7 +60,9 @@ def open_cluster(address: str) -> Iterator[Any]:
 def serve_module() -> Iterator[Any]:
     """Give the module `ray.serve`; raises AriettaError where it is not installed."""
     try:
-        from ray import serve
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of Ray's own use of pydantic
+            from ray import serve
     except ImportError as error:
         raise AriettaError(f"serving from a cluster needs Ray Serve: {install_command('cluster')}") from error
     yield serve
