@@ -173,7 +173,9 @@ def test_every_ratio_of_the_guard_can_be_measured(
     guard: ModuleType, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = engine_of(tiny_bundle)
-    monkeypatch.setattr(guard, "_steps_seconds", lambda engine, filled: float(filled))  # 900 rows do not fit here
+    monkeypatch.setattr(
+        guard, "_steps_seconds", lambda engine, filled, pieces=1: float(filled)
+    )  # 900 rows do not fit here
     assert all(np.min(timed(engine)) > 0 for timed in guard.RATIOS.values())
 
 
