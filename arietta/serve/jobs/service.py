@@ -265,7 +265,7 @@ class Service:
 
     def _on_end(self, job: Job) -> None:
         """Take a job from the scheduler's thread, which must not wait."""
-        if job.is_stored:
+        if job.is_stored or job.fitting is not None:
             self._ended.put(job)
         else:
             self._close(job)
@@ -290,8 +290,10 @@ class Service:
                 is_closing = job is None
                 if job is not None and job.state is State.DONE and not self._is_settled(job):
                     self.scheduler.submit([job], is_resumed=True)
-                elif job is not None:
+                elif job is not None and job.is_stored:
                     unstored.append(job)
+                elif job is not None:
+                    self._close(job)
             while unstored and self._try_to_store(unstored[0]):
                 unstored.popleft()
         for job in unstored:
@@ -319,7 +321,7 @@ class Service:
         try:
             if job.take is not None and not job.choose_take():
                 return False
-            if job.take is None or index is None or job.take.request.edit is not None:
+            if job.take is None or index is None or job.take.request.edit is not None or not job.is_stored:
                 return True
             return job.settle(measure_originality(job.take, index))
         except Exception:

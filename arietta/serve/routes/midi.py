@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Annotated
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from ...errors import RequestError
 from ...generation.request import Request, draw_seed
+from ...generation.scores.pulse import Pulse
 from ...model.bundle import Bundle
 from ...model.composers import offered_composers
 from ...model.config import ANY
@@ -26,8 +28,8 @@ from .files import Grid, disposition, head_response
 from .middleware import client_of
 from .pieces import wait_for
 from .problems import problem_responses
-from .requests import AppService
-from .schemas import SamplingFields
+from .requests import AppService, check_takes
+from .schemas import Bpm, Metre, SamplingFields
 
 LONGEST_WAIT = 24 * 3600.0  # in effect without end: a client that has had enough leaves
 HEADERS = {
@@ -45,6 +47,8 @@ class DownloadFields(SamplingFields):
     """What may be asked for in the address of a download."""
 
     grid: Grid = None
+    bpm: Bpm = None
+    metre: Metre = None
 
 
 class MidiFile(Response):
@@ -85,10 +89,15 @@ async def download_piece(
     if not 1 <= notes <= most_notes:
         raise RequestError(f"notes must lie in 1-{most_notes}, not {notes}")
     seed = draw_seed() if fields.seed is None else fields.seed
-    order = Order(Request(notes=notes, style=fields.style, seed=seed, sampling=fields.sampling), fields.model)
+    pulse = Pulse.read(fields.bpm, fields.metre)
+    if pulse is not None:
+        check_takes(pulse, notes, None, service.limits)
+    request = Request(notes=notes, style=fields.style, seed=seed, sampling=fields.sampling, pulse=pulse)
+    order = Order(request, fields.model)
     if http.method == "HEAD":
         generation = await run_in_threadpool(service.check, order)
-        return _head(order, generation.bundle, has_seed=fields.seed is not None)
+        resolved = replace(generation.request, pulse=pulse)
+        return _head(resolved, generation.bundle, has_seed=fields.seed is not None)
     job = await run_in_threadpool(service.compose, order, client_of(http.scope))
     try:
         await _wait(http, service, job)
@@ -99,7 +108,8 @@ async def download_piece(
         if job.state is State.FAILED:
             raise HTTPException(500, SERVER_FAILURE)
         raise HTTPException(503, "the piece was given up: the client left, or the server is stopping")
-    file = await run_in_threadpool(midi_bytes, take.notes, title=take.title, texts=take.texts(), grid=fields.grid)
+    grid = take.meter if fields.grid is None else fields.grid
+    file = await run_in_threadpool(midi_bytes, take.notes, title=take.title, texts=take.texts(), grid=grid)
     return MidiFile(file, headers=_headers(take.request, take.model, take.bundle))
 
 
@@ -109,8 +119,8 @@ def _headers(request: Request, model: str, fingerprint: str) -> dict[str, str]:
     return dict(zip(HEADERS, map(str, values), strict=True)) | {"Cache-Control": "no-store"}
 
 
-def _head(order: Order, bundle: Bundle, *, has_seed: bool) -> Response:
-    headers = _headers(order.request.resolve(bundle), bundle.name, bundle.fingerprint)
+def _head(request: Request, bundle: Bundle, *, has_seed: bool) -> Response:
+    headers = _headers(request, bundle.name, bundle.fingerprint)
     if not has_seed:  # each GET draws another, which the file's name has too
         del headers["X-Arietta-Seed"], headers["Content-Disposition"]
     return head_response(headers, str(MidiFile.media_type))

@@ -147,7 +147,7 @@ def _length(
     pulse, length = asked.pulse, (asked.notes, asked.seconds, asked.bars)
     notes, seconds = find_length(pulse, length, given=given, at=at, usual=DEFAULT_NOTES, original=asked.original)
     if pulse is not None:
-        _check_takes(pulse, notes, seconds, limits)
+        check_takes(pulse, notes, seconds, limits)
     elif asked.bars is not None and (seconds or 0.0) > limits.most_seconds:
         raise RequestError(
             f"{asked.bars} bars take {seconds:.0f} s here; {limits.most_seconds:g} s at most are written"
@@ -155,7 +155,7 @@ def _length(
     return notes, seconds
 
 
-def _check_takes(pulse: Pulse, notes: int | None, seconds: float | None, limits: Limits) -> None:
+def check_takes(pulse: Pulse, notes: int | None, seconds: float | None, limits: Limits) -> None:
     """Refuse a piece in a tempo where all of its takes together are beyond the limits."""
     most_notes, most_seconds = limits.most_notes // pulse.takes, limits.most_seconds / pulse.takes
     if notes is not None and notes > most_notes:

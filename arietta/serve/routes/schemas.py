@@ -55,6 +55,16 @@ WISH = {
 }
 FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
 NAME = {"type": "string", "maxLength": LONGEST_NAME, "examples": ["Evening"]}
+Bpm = Annotated[
+    float | None,
+    Field(
+        description="In this tempo, for music composed from the beginning: with `metre`, the best fitting of eight "
+        "takes, stretched to it. `fit` among the figures says how well it fits, and the piece has bars where they are "
+        "sure. They count as eight pieces. Its events come when it is settled."
+    ),
+    WithJsonSchema(BPM),
+]
+Metre = Annotated[str | None, Field(max_length=LONGEST_NAME, description="And in this metre."), WithJsonSchema(METRE)]
 Unit = Literal["notes", "seconds"]
 PieceId = Annotated[str, Path(alias="id", description="The piece's id.", examples=["0123456789abcdef"])]
 
@@ -106,15 +116,8 @@ class PieceRequest(SamplingFields):
         None,
         description="Or how many bars of `metre`, or of the metre that the music to go on from has, to a bar line.",
     )
-    bpm: Annotated[float | None, WithJsonSchema(BPM)] = Field(
-        None,
-        description="In this tempo, for music composed from the beginning: with `metre`, the best fitting of eight "
-        "takes, stretched to it. `fit` among the figures says how well it fits, and the piece has bars where they are "
-        "sure. They count as eight pieces. Its events come when it is settled.",
-    )
-    metre: Annotated[str | None, Field(max_length=LONGEST_NAME), WithJsonSchema(METRE)] = Field(
-        None, description="And in this metre."
-    )
+    bpm: Bpm = None
+    metre: Metre = None
     takes: Annotated[int | None, WithJsonSchema(TAKES_KEPT_OF)] = Field(
         None,
         description="Of how many takes the best in that tempo is kept, as a piece that was stopped says of itself.",

@@ -212,7 +212,19 @@ def operation(client: httpx.Client) -> dict[str, Any]:
 
 def test_the_document_explains_every_parameter_with_its_range_and_an_example(client: httpx.Client) -> None:
     parameters = {parameter["name"]: parameter for parameter in operation(client)["parameters"]}
-    assert list(parameters) == ["notes", "seed", "model", "style", "temperature", "top_p", "min_p", "guidance", "grid"]
+    assert list(parameters) == [
+        "notes",
+        "seed",
+        "model",
+        "style",
+        "temperature",
+        "top_p",
+        "min_p",
+        "guidance",
+        "grid",
+        "bpm",
+        "metre",
+    ]
     for parameter in parameters.values():
         assert parameter["description"].endswith(".")
         assert len(parameter["schema"]["examples"]) == 1

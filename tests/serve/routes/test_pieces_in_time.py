@@ -80,6 +80,22 @@ def test_what_cannot_be_composed_so_is_refused(server: httpx.Client, asked: dict
     assert sentence in problem(server.post("/v1/pieces", json=body), 422)
 
 
+def test_a_download_is_composed_in_a_tempo_and_nothing_of_it_is_stored(
+    server: httpx.Client, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    before = server.get("/v1/pieces").json()["pieces"]
+    asked = {"bpm": 90, "metre": "3/4", "seed": 7}
+    answer = server.get("/midi/40", params=asked)
+    here = arietta.compose(40, model=tiny_bundle, **asked)
+    here.save(tmp_path / "here.mid")
+    assert answer.content == (tmp_path / "here.mid").read_bytes()
+    name = answer.headers["content-disposition"]
+    assert f"{here.title}.mid" in name and server.head("/midi/40", params=asked).headers["content-disposition"] == name
+    assert server.get("/v1/pieces").json()["pieces"] == before
+    assert "bpm and metre go together" in problem(server.get("/midi/40?bpm=90"), 422)
+    assert "notes must lie in 1-1250, not 2000" in problem(server.get("/midi/2000?bpm=90&metre=3/4"), 422)
+
+
 def test_the_command_lets_a_server_compose_them(
     server: httpx.Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
