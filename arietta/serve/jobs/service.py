@@ -11,7 +11,6 @@ import logging
 import queue
 import secrets
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -26,7 +25,7 @@ from ...generation.scores.in_time import Fitting
 from ...music.notes import Notes
 from ...music.reading import ReadPiece
 from .composing.composer import JobComposer
-from .composing.order import ORIGINAL, Order
+from .composing.order import ORIGINAL, Order, upload_record
 from .editing.meters import Meters
 from .editing.passages import scored_passage, stored_edit
 from .editing.revisions import Revisions, Version
@@ -47,7 +46,6 @@ from .problem import SERVER_FAILURE, problem_json
 from .scheduler import Scheduler
 from .selection import mark_best, rank_records
 
-UPLOAD = "upload"  # the verb of pieces that come from elsewhere
 RETRY_SECONDS = 2.0  # between two tries to store what a full disk refused
 log = logging.getLogger(__name__)
 
@@ -254,10 +252,7 @@ class Service:
         """Store music from elsewhere as a finished piece; raises StorageFullError where there is no room."""
         notes = piece.notes
         self.revisions.check_room()
-        asked = {"verb": UPLOAD, "notes": len(notes), "prompt_notes": len(notes)}
-        asked |= {"remarks": list(piece.remarks)} if piece.remarks else {}
-        figures = {"notes": len(notes), "seconds": round(notes.seconds, 3)}
-        record = Record(secrets.token_hex(8), name, State.DONE, time.time(), asked, title=name, texts=())
+        record, figures = upload_record(piece, name), {"notes": len(notes), "seconds": round(notes.seconds, 3)}
         self.history.add([record], [()], [(JobOutcome(figures=figures, done=len(notes)), events_of(notes))])
         self.meters.store({record.id: piece.meter})
         self.history.trim(self.limits.keep_pieces, self.limits.keep_bytes)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from dataclasses import dataclass
 
 from ....generation.request import Request, midi_texts
+from ....music.reading import ReadPiece
 from ..editing.passages import describe_passage
 from ..history.records import ORDER, Record
 from ..job import Job, State
 from ..selection import BEST
 
+UPLOAD = "upload"  # the verb of pieces that come from elsewhere
 ORIGINAL = "original"  # key in `Record.asked` while the piece may be composed again
 
 
@@ -55,3 +58,10 @@ class Order:
             title=title,
             texts=midi_texts(description),
         )
+
+
+def upload_record(piece: ReadPiece, name: str) -> Record:
+    """Describe music from elsewhere, with what of its file was merged or left out."""
+    asked = {"verb": UPLOAD, "notes": len(piece.notes), "prompt_notes": len(piece.notes)}
+    asked |= {"remarks": list(piece.remarks)} if piece.remarks else {}
+    return Record(secrets.token_hex(8), name, State.DONE, time.time(), asked, title=name, texts=())

@@ -15,9 +15,10 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from ....errors import RequestError
+from ...jobs.composing.order import UPLOAD
 from ...jobs.editing.revisions import Draft, Tree
 from ...jobs.history.records import Record
-from ...jobs.service import UPLOAD, Service
+from ...jobs.service import Service
 from ..files import MusicView
 from ..problems import problem_responses
 from ..requests import AppService, body_of, read_json

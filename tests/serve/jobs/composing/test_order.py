@@ -7,8 +7,10 @@ from arietta.generation.request import Request
 from arietta.generation.scores.in_time import Fitting
 from arietta.generation.scores.pulse import Pulse
 from arietta.model.engine import OnnxEngine
-from arietta.serve.jobs.composing.order import Order
-from arietta.serve.jobs.job import Job
+from arietta.music.notes import Notes
+from arietta.music.reading import ReadPiece
+from arietta.serve.jobs.composing.order import Order, upload_record
+from arietta.serve.jobs.job import Job, State
 
 
 def test_a_piece_in_a_tempo_is_described_by_its_tempo_and_not_by_one_of_its_takes(tiny_engine: OnnxEngine) -> None:
@@ -20,3 +22,12 @@ def test_a_piece_in_a_tempo_is_described_by_its_tempo_and_not_by_one_of_its_take
     asked = {name: record.asked[name] for name in ("bpm", "metre", "notes", "seed", "order", "best")}
     assert asked == {"bpm": 90.0, "metre": "3/4", "notes": 20, "seed": 3, "order": "b" * 16, "best": 1}
     assert '"bpm": 90.0' in record.texts[0] and '"best"' not in record.texts[0]
+
+
+def test_music_from_elsewhere_is_done_and_says_what_was_left_out_of_it() -> None:
+    notes = Notes.of([0.0], [1.0], [60], [64])
+    plain, told = (
+        upload_record(ReadPiece(notes, None, remarks), "Duet") for remarks in ((), ("Drums were left out.",))
+    )
+    assert plain.asked == {"verb": "upload", "notes": 1, "prompt_notes": 1} and plain.state is State.DONE
+    assert told.asked == plain.asked | {"remarks": ["Drums were left out."]} and told.id != plain.id
