@@ -20,7 +20,7 @@ import numpy as np
 
 from ..errors import RequestError, explain, require, whole_number
 from .beats import find_meter
-from .meter import MOST_MARKS, SAME, SHORTEST_BAR, Floats, Meter, Tempo, TimeSignature
+from .meter import MOST_MARKS, SAME, SHORTEST_BAR, Floats, Meter, Tempo, TimeSignature, lay_out_beats
 from .notes import Notes, Seconds
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def tap_beats(
         known, _ = _beats_of(meter, notes.seconds)
         before, after = known[known < first - pace / 2], known[known > last + pace / 2]
         signature = signature or _opening(meter)[1]
-    laid = _lay_out(np.concatenate([before, tapped, after]), len(before), signature or TimeSignature(0.0, 4, 4))
+    laid = lay_out_beats(np.concatenate([before, tapped, after]), len(before), signature or TimeSignature(0.0, 4, 4))
     return laid if meter is None else replace(laid, keys=meter.keys)
 
 
@@ -121,7 +121,7 @@ def change_signature(meter: Meter, signature: TimeSignature, end: float) -> Mete
     The first bar begins where it did. Raises RequestError where the metre changes within the piece.
     """
     beats, downbeat = _beats_of(meter, end)
-    return replace(_lay_out(beats, downbeat, signature), keys=meter.keys)
+    return replace(lay_out_beats(beats, downbeat, signature), keys=meter.keys)
 
 
 def move_bar_line(meter: Meter, bar: int, second: float) -> Meter:
@@ -212,18 +212,6 @@ def _beats_of(meter: Meter, end: float) -> tuple[Floats, int]:
     if count > MOST_MARKS:
         raise RequestError(f"the metre has more than {MOST_MARKS} beats: halve them first")
     return meter.seconds(start + pickup + length * np.arange(-before, count + 1)), before
-
-
-def _lay_out(beats: Floats, downbeat: int, signature: TimeSignature) -> Meter:
-    """Lay a tempo under every beat, and bars so that one of them begins with the beat `downbeat`, after a pickup."""
-    quarters, parts = signature.quarters / signature.beat_count, signature.beats // signature.beat_count
-    downbeat %= signature.beat_count
-    gaps = np.diff(beats)
-    lengths = np.append(gaps, gaps[-1]) / quarters
-    signatures = [replace(signature, seconds=float(beats[downbeat]))]
-    if downbeat:
-        signatures.insert(0, TimeSignature(float(beats[0]), downbeat * parts, signature.unit))
-    return Meter(tuple(signatures), tuple(map(Tempo, beats.tolist(), lengths.tolist())))
 
 
 def _warped(meter: Meter, old: list[float], new: list[float]) -> Meter:

@@ -271,6 +271,16 @@ class Bar:
         return LATTICE if self.beat % LATTICE == 0 else LATTICE // 2
 
 
+def lay_out_beats(beats: Floats, downbeat: int, signature: TimeSignature) -> Meter:
+    """Lay a tempo under every beat, float64 [B] s, and bars so that one begins with beat `downbeat`, after a pickup."""
+    parts, downbeat = signature.beats // signature.beat_count, downbeat % signature.beat_count
+    lengths = np.append(np.diff(beats), beats[-1] - beats[-2]) / (4 * parts / signature.unit)
+    signatures = [replace(signature, seconds=float(beats[downbeat]))]
+    if downbeat:
+        signatures.insert(0, TimeSignature(float(beats[0]), downbeat * parts, signature.unit))
+    return Meter(tuple(signatures), tuple(map(Tempo, beats.tolist(), lengths.tolist())))
+
+
 def lay_out_bars(meter: Meter, end: int) -> list[Bar]:
     """Lay out the bars from the first signature until lattice position `end` is past, one at least.
 

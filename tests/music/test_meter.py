@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arietta.errors import MidiError
+from arietta.errors import MidiError, RequestError
 from arietta.music.meter import (
     Bar,
     KeySignature,
@@ -18,6 +18,7 @@ from arietta.music.meter import (
     are_on_lattice,
     follows_meter,
     lay_out_bars,
+    lay_out_beats,
 )
 from arietta.music.midi import midi_bytes, read_meter, read_midi
 from arietta.music.notes import Notes
@@ -277,3 +278,21 @@ def test_bars_after_a_change_are_found_far_on() -> None:
 def test_a_description_has_no_mark_of_another_day(second: float) -> None:
     with pytest.raises(ValueError, match="within 86400 s of the beginning"):
         Meter.from_description({"signatures": [[second, 4, 4]], "tempos": [[0, 0.5]]})
+
+
+def test_a_tempo_lies_under_every_beat_and_bars_begin_with_the_beat_that_is_said() -> None:
+    beats = np.array([0.5, 1.0, 1.6, 2.0, 2.5])
+    meter = lay_out_beats(beats, 4, TimeSignature(0.0, 3, 4))
+    assert meter.signatures == (TimeSignature(0.5, 1, 4), TimeSignature(1.0, 3, 4))
+    assert meter.seconds(np.arange(6)) == pytest.approx([*beats, 3.0])
+    dotted = lay_out_beats(beats, 2, TimeSignature(0.0, 6, 8))
+    assert dotted.signatures == (TimeSignature(0.5, 6, 8),) and dotted.quarters(beats) == pytest.approx(
+        1.5 * np.arange(5)
+    )
+
+
+def test_a_metre_is_read_as_it_is_written() -> None:
+    assert TimeSignature.read(" 6/8 ", 2.0) == TimeSignature(2.0, 6, 8)
+    for wrong in ("0/4", "17/4", "3/5", "waltz", "3/4/4", "-3/4", None, 34):
+        with pytest.raises(RequestError, match=r"a metre (is|has)"):
+            TimeSignature.read(wrong)

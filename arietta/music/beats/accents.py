@@ -12,12 +12,10 @@ repeat (autocorrelation over beats), 4/4 where nothing does.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
-from ..meter import Meter, Tempo, TimeSignature
+from ..meter import Meter, Tempo, TimeSignature, lay_out_beats
 from ..notes import Notes, Seconds
 
 FRAMES = 50  # per second
@@ -59,7 +57,9 @@ def find_accented_meter(notes: Notes) -> Meter:
     beats = extend_to_all_notes(beats, notes)
     is_ternary = _is_ternary(notes.onset, beats)
     size, downbeat = (2, _downbeat(_accents(notes, beats), 2)) if is_ternary else _choose_bar(_accents(notes, beats))
-    return _lay_out(beats, downbeat, TimeSignature(0.0, 3 * size, 8) if is_ternary else TimeSignature(0.0, size, 4))
+    return lay_out_beats(
+        beats, downbeat, TimeSignature(0.0, 3 * size, 8) if is_ternary else TimeSignature(0.0, size, 4)
+    )
 
 
 def find_meter_near(notes: Notes, signature: TimeSignature, period: float) -> tuple[Meter, float] | None:
@@ -81,17 +81,7 @@ def find_meter_near(notes: Notes, signature: TimeSignature, period: float) -> tu
     unsteadiness = float(np.abs(np.diff(np.log(np.diff(beats)))).mean())
     contrast = float((accents[downbeat::size].mean() - accents.mean()) / (accents.std() + 1e-9))
     odds = FIT_BIAS + FIT_STEADY * np.log(unsteadiness + LEAST_UNSTEADY) + FIT_CONTRAST * contrast
-    return _lay_out(beats, downbeat, signature), float(1 / (1 + np.exp(-odds)))
-
-
-def _lay_out(beats: Seconds, downbeat: int, signature: TimeSignature) -> Meter:
-    """Lay a tempo under every beat, and bars from the beat `downbeat` on, after a pickup if that is not the first."""
-    parts, unit = signature.beats // signature.beat_count, signature.unit
-    length = np.append(np.diff(beats), beats[-1] - beats[-2]) / (4 * parts / unit)
-    signatures = [replace(signature, seconds=float(beats[downbeat]))]
-    if downbeat:
-        signatures.insert(0, TimeSignature(float(beats[0]), downbeat * parts, unit))
-    return Meter(tuple(signatures), tuple(map(Tempo, beats.tolist(), length.tolist())))
+    return lay_out_beats(beats, downbeat, signature), float(1 / (1 + np.exp(-odds)))
 
 
 def find_beats(notes: Notes, period: float | None = None) -> Seconds:

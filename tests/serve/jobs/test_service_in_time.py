@@ -14,6 +14,8 @@ from arietta.generation.scores.in_time import generate_in_time
 from arietta.generation.scores.pulse import Pulse
 from arietta.model.engine import OnnxEngine
 from arietta.serve.jobs.composing.order import Order
+from arietta.serve.jobs.composing.workers import Workers
+from arietta.serve.jobs.history.pieces import open_history
 from arietta.serve.jobs.limits import Limits
 from arietta.serve.jobs.models import Models
 from arietta.serve.jobs.scheduler import FullError
@@ -108,3 +110,26 @@ def test_the_next_server_composes_it_anew(tiny_bundle: Path, tiny_engine: OnnxEn
     with opened(Models([tiny_bundle]), tmp_path) as service:
         until(lambda: service.find(record.id).state.is_final)
         assert service.notes(record.id) == next(generate_in_time([request], tiny_engine)).notes
+
+
+def test_the_best_of_several_is_marked_and_each_says_what_it_shares(model_knowing_two: Path, tmp_path: Path) -> None:
+    requests = [Request(notes=40, seed=seed, pulse=Pulse.read(90, "3/4", takes=2)) for seed in (7, 8)]
+    with opened(Models([model_knowing_two]), tmp_path) as service:
+        records = finish(service, *requests, best=1)
+    figures = [record.outcome.figures or {} for record in records]
+    assert sum(each["choice"]["is_chosen"] for each in figures) == 1
+    assert all({"fit", "originality"} <= each.keys() for each in figures)
+
+
+def test_processes_compose_its_takes_as_this_one_does(
+    tiny_bundle: Path, tiny_engine: OnnxEngine, tmp_path: Path
+) -> None:
+    request = Request(notes=60, seed=9, pulse=Pulse.read(90, "3/4", takes=3))
+    models = Models([tiny_bundle])
+    service = Service(models, open_history(tmp_path), Limits(), composer=Workers(models, 1))
+    service.open()
+    try:
+        (record,) = finish(service, request)
+        assert service.notes(record.id) == next(generate_in_time([request], tiny_engine)).notes
+    finally:
+        service.close()
