@@ -65,11 +65,28 @@ def find_accented_meter(notes: Notes) -> Meter:
 def find_meter_near(notes: Notes, signature: TimeSignature, period: float) -> tuple[Meter, float] | None:
     """Find the beats of about `period` seconds, and bars of that signature: the metre, and how well music fits it.
 
-    The fit, 0 to 1, is how likely the bars are right: a logistic regression over how steady the beats are and how far
-    the downbeat stands out, on 1,428 minutes of performances (ASAP's on MAESTRO's training and validation side) whose
-    median tempo and metre were given. Above 0.6 lay 21 of them, of which 82 % were right (downbeats F >= 0.7), and four
-    of 258 on its test side, all right. It was fitted once, and no command repeats that.
-    None where there are too few beats for two bars.
+    The fit, 0 to 1, is how likely the bars are right, by a logistic regression over what `weigh_bars` says, of minutes
+    of performances (ASAP's on MAESTRO's training and validation side) whose median tempo and metre were given. How many
+    are right at which fit is printed by `benchmarks/quality/pulse.py`, which can fit it anew. None where there are too
+    few beats for two bars.
+    """
+    weighed = weigh_bars(notes, signature, period)
+    if weighed is None:
+        return None
+    return weighed[0], bars_fit(*weighed[1:])
+
+
+def bars_fit(unsteadiness: float, contrast: float) -> float:
+    """Return how likely bars are right of which `weigh_bars` says this."""
+    odds = FIT_BIAS + FIT_STEADY * np.log(unsteadiness + LEAST_UNSTEADY) + FIT_CONTRAST * contrast
+    return float(1 / (1 + np.exp(-odds)))
+
+
+def weigh_bars(notes: Notes, signature: TimeSignature, period: float) -> tuple[Meter, float, float] | None:
+    """Find a metre as `find_meter_near` does, with what speaks for it.
+
+    That is how unsteady its beats are, the mean change of their logarithm, and by how many standard deviations of their
+    accents the first beats of bars stand out.
     """
     size = signature.beat_count
     beats = find_beats(notes, period)
@@ -80,8 +97,7 @@ def find_meter_near(notes: Notes, signature: TimeSignature, period: float) -> tu
     downbeat = _downbeat(accents, size)
     unsteadiness = float(np.abs(np.diff(np.log(np.diff(beats)))).mean())
     contrast = float((accents[downbeat::size].mean() - accents.mean()) / (accents.std() + 1e-9))
-    odds = FIT_BIAS + FIT_STEADY * np.log(unsteadiness + LEAST_UNSTEADY) + FIT_CONTRAST * contrast
-    return lay_out_beats(beats, downbeat, signature), float(1 / (1 + np.exp(-odds)))
+    return lay_out_beats(beats, downbeat, signature), unsteadiness, contrast
 
 
 def find_beats(notes: Notes, period: float | None = None) -> Seconds:

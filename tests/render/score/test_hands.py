@@ -81,3 +81,10 @@ def test_a_thousand_notes_take_less_than_half_a_second_of_processor_time() -> No
     begun = time.process_time()
     split_hands(notes)
     assert time.process_time() - begun < 0.5
+
+
+@pytest.mark.parametrize(("lowest", "is_right"), [(72, True), (60, True), (45, False)])
+def test_triads_of_one_hand_are_not_divided(lowest: int, is_right: bool) -> None:
+    pitch = np.array([lowest + chord + step for chord in range(6) for step in (0, 4, 7)])
+    notes = Notes.of(np.repeat(0.5 * np.arange(6), 3), np.full(18, 0.5), pitch, np.full(18, 64))
+    assert set(split_hands(notes).tolist()) == {is_right}
