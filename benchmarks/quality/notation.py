@@ -279,7 +279,8 @@ def _error_stream() -> Iterator[Callable[[], list[str]]]:
             os.dup2(before, 2)
             os.close(before)
             errors.seek(0)
-            lines += errors.read().decode(errors="replace").splitlines()
+            # What is no message in brackets is a progress bar that another thread draws.
+            lines += [line for line in errors.read().decode(errors="replace").splitlines() if line.startswith("[")]
 
 
 if __name__ == "__main__":
