@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from arietta.errors import RequestError
 from arietta.music.correction import (
@@ -19,7 +21,7 @@ from arietta.music.correction import (
     read_taps,
     tap_beats,
 )
-from arietta.music.meter import Meter, Tempo, TimeSignature
+from arietta.music.meter import Meter, Tempo, TimeSignature, lay_out_beats
 from arietta.music.midi import midi_bytes, read_meter, read_midi
 from arietta.music.notes import Notes
 
@@ -118,6 +120,30 @@ def test_a_bar_line_is_moved_between_its_neighbours_and_takes_what_is_around_it_
     assert bars(back) == bars(straight)
     across = move_bar_line(WALTZ, 4, 5.2)  # the tempo changes on this line
     assert bars(across) == [0.5, 2.0, 3.5, 5.2] and float(across.bar_lines(7.0)[4]) == pytest.approx(6.2)
+
+
+@given(
+    gaps=st.lists(st.floats(0.3, 1.5), min_size=12, max_size=40),
+    downbeat=st.integers(0, 3),
+    size=st.integers(2, 4),
+    bar=st.integers(1, 6),
+    share=st.floats(0.05, 0.95),
+)
+def test_of_a_moved_bar_line_all_others_stay_and_so_does_every_position(
+    gaps: list[float], downbeat: int, size: int, bar: int, share: float
+) -> None:
+    meter = lay_out_beats(np.cumsum([0.2, *gaps]), downbeat, TimeSignature(0.0, size, 4))
+    lines = meter.bar_lines(60.0)
+    before = meter.signatures[0].seconds if bar == 1 else lines[bar - 2]
+    has_before = bar > 1 or len(meter.signatures) > 1
+    least, most = before + 0.1 if has_before else 0.0, lines[bar] - 0.1
+    second = least + share * (most - least)
+    moved = move_bar_line(meter, bar, second)
+    expected = np.where(np.arange(len(lines)) == bar - 1, second, lines)
+    assert moved.bar_lines(60.0)[: len(lines) - 1] == pytest.approx(expected[:-1], abs=1e-6)
+    if has_before:
+        assert moved.quarters(expected) == pytest.approx(meter.quarters(lines), abs=1e-6)
+    assert Meter.from_description(moved.describe()) == moved
 
 
 def test_corrections_are_made_one_after_the_other(tmp_path: Path) -> None:
