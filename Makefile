@@ -10,7 +10,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 NOTES ?= 300
-CLUSTER_TESTS ?= (lost and not stores) or judged
+CLUSTER_TESTS ?= (lost and not stores) or judged or killed
 MAESTRO ?=
 PYTHON ?=
 PIP_FLAGS ?=
@@ -36,7 +36,7 @@ serve: $(VENV)/.with-serve ## serve the studio and the HTTP interface on this ma
 test: $(VENV)/.with-test ## install what the tests need (torch too) and run them all, a file on each core
 	@$(BIN)/python -m pytest -n logical --dist loadfile
 
-cluster: $(VENV)-cluster/.made ## try work on many machines, with Ray in an environment beside .venv, in a minute or two
+cluster: $(VENV)-cluster/.made ## try work on many machines, with Ray in an environment beside .venv, in two or three minutes
 	@$(VENV)-cluster/bin/python -m pytest -q tests/cluster -k "$(CLUSTER_TESTS)"
 
 coverage: $(VENV)/.with-coverage ## measure what the tests run, in half an hour; fail below 98 % of lines, 94 % of branches
@@ -97,9 +97,9 @@ $(VENV)/.with-%: pyproject.toml | $(VENV)/.made
 	@$(BIN)/python -m pip install --quiet $(PIP_FLAGS) --editable '.$(EXTRAS)'
 	@touch $@
 
-# Ray beside what the tests need: it sees the packages of .venv, and adds its own 250 MB to none of them.
+# Ray beside what the tests need: it sees the packages of .venv, and adds its own 330 MB to none of them.
 $(VENV)-cluster/.made: pyproject.toml $(VENV)/.with-test
-	@echo "Installing into $(VENV)-cluster: Ray (about 250 MB)"
+	@echo "Installing into $(VENV)-cluster: Ray (about 330 MB)"
 	@$(BIN)/python -m venv $(VENV)-cluster
 	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
 	  >"$$($(VENV)-cluster/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/arietta.pth"

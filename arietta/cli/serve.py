@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 LARGEST_PORT = 65_535
 MOST_WORKERS = 256
-SWITCH_SECONDS = 0.001  # Python's own is five times as long; see `listeners` of benchmarks.reliability.hostile
 GRACE_SECONDS = 10  # for answers on their way when the server stops; pieces end at once
 # What the extra `serve` installs: name of the module -> of the package.
 EXTRA = {
@@ -149,14 +148,13 @@ def run(arguments: argparse.Namespace) -> int:
     limits = _check(arguments)
     # What its processes load comes from where it is installed, never from the folder in which it is started.
     os.environ["PYTHONSAFEPATH"] = "1"
-    # Composing takes Python's lock back several times a step, and waits so long for each while many are answered.
-    sys.setswitchinterval(SWITCH_SECONDS)
     import uvicorn
 
-    from ..serve.app import create_app
+    from ..serve.app import create_app, share_interpreter
     from ..serve.connections import ConnectionLimits, limited_connection
     from ..serve.log import write_log
 
+    share_interpreter()
     if arguments.cluster:
         return _run_on_cluster(arguments, limits)
     # The port is opened first, so that a port that is taken is refused before models are loaded.

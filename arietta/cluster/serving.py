@@ -130,9 +130,10 @@ class _Replica:
 def _build_app(plan: ReplicaPlan) -> Any:
     """Make the app in the process of a replica."""
     global _service  # noqa: PLW0603 - what Ray asks of a replica has no other way to it
-    from ..serve.app import create_app
+    from ..serve.app import create_app, share_interpreter
     from ..serve.jobs.history.pieces import open_history
     from ..serve.jobs.models import Models
 
+    share_interpreter()
     _service = Service(Models(plan.models, threads=plan.threads), open_history(plan.history), plan.limits)
     return create_app(_service, plan.access)

@@ -8,6 +8,7 @@ The endpoints are described for their users at /docs: what each parameter does, 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from typing import Any
@@ -29,6 +30,7 @@ from .routes.views import music, score
 from .work_queue import WorkQueues
 from .workshop import Workshop
 
+SWITCH_SECONDS = 0.001  # Python's own is five times as long; see `listeners` of benchmarks.reliability.hostile
 # Headers that scripts of other sites may read, beside the few that browsers always let them.
 EXPOSED_HEADERS = ("Content-Disposition", "ETag", "Location", "Retry-After", "X-Request-ID")
 # How the key of a server is sent, in OpenAPI's words.
@@ -36,6 +38,11 @@ KEYS = {
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     "bearer": {"type": "http", "scheme": "bearer"},
 }
+
+
+def share_interpreter() -> None:
+    """Let threads take turns often: composing takes Python's lock back several times a step, and waits for each."""
+    sys.setswitchinterval(SWITCH_SECONDS)
 
 
 def create_app(service: Service, access: Access | None = None) -> FastAPI:

@@ -89,7 +89,7 @@ def _address(log: Path, process: subprocess.Popen[bytes]) -> str:
 def measure(address: str, notes: int, clients: Sequence[int], repeats: int, threads: int, kind: str = "serve") -> None:
     """Print the figures of each number of clients, and the gain over one client after the other."""
     client, rates = Client(address), {}
-    _listen(client, notes, 0)  # the first piece lays out the graph's memory
+    listen(client, notes, 0)  # the first piece lays out the graph's memory
     for count in clients:
         rounds = [_round(client, notes, count, seed) for seed in range(repeats)]
         waits = [wait for each_round in rounds for wait in each_round]
@@ -109,10 +109,11 @@ def measure(address: str, notes: int, clients: Sequence[int], repeats: int, thre
 def _round(client: Client, notes: int, count: int, seed: int) -> list[Waits]:
     """Let so many clients ask at once, each with a seed of its own."""
     with ThreadPoolExecutor(count) as callers:
-        return list(callers.map(lambda index: _listen(client, notes, 1000 * seed + index), range(count)))
+        return list(callers.map(lambda index: listen(client, notes, 1000 * seed + index), range(count)))
 
 
-def _listen(client: Client, notes: int, seed: int) -> Waits:
+def listen(client: Client, notes: int, seed: int) -> Waits:
+    """Ask for a piece and hear it to its end."""
     begun, first = time.perf_counter(), 0.0
     (piece,) = client.submit(Request(notes=notes, seed=seed))
     for event in client.events(piece["id"]):
@@ -129,7 +130,7 @@ def measure_memory(address: str, pid: int, notes: int, minutes: float, threads: 
         seed = first_seed
         while not stop.is_set():
             seed += STEADY_CLIENTS
-            _listen(client, notes, seed)
+            listen(client, notes, seed)
 
     samples, deadline = [], time.monotonic() + 60 * minutes
     with ThreadPoolExecutor(STEADY_CLIENTS) as callers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from arietta.serve.app import create_app
+from arietta.serve.app import create_app, share_interpreter
 from arietta.serve.jobs.history.pieces import open_history
 from arietta.serve.jobs.limits import Limits
 from arietta.serve.jobs.models import Models
@@ -191,3 +192,12 @@ def test_the_service_is_closed_whatever_becomes_of_the_rest(
         asyncio.run(scene())
     assert not service.scheduler.is_running
     open_history(tmp_path).close()  # nobody holds it any more
+
+
+def test_threads_take_turns_more_often_than_python_has_them_by_itself() -> None:
+    before = sys.getswitchinterval()
+    try:
+        share_interpreter()
+        assert sys.getswitchinterval() == pytest.approx(0.001)
+    finally:
+        sys.setswitchinterval(before)

@@ -22,7 +22,7 @@ class Notifier:
         self._lock = threading.Lock()
 
     def bind(self) -> None:
-        """Serve the running event loop; called in it, before anyone waits."""
+        """Serve the running event loop, in which all that wait are."""
         self._loop = asyncio.get_running_loop()
 
     def notify(self) -> None:
@@ -41,6 +41,7 @@ class Notifier:
 
     async def wait(self, seen: int, seconds: float) -> None:
         """Wait until the version is another than `seen`, at most so many seconds."""
+        self.bind()  # Ray Serve answers requests in another loop than that in which it opens the app
         if self.version != seen:
             return
         # No news is lost between the line above and the next ones: `_wake` runs in this loop too, so only after them.

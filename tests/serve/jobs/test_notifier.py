@@ -21,6 +21,22 @@ def test_news_from_a_thread_wakes_all_who_wait() -> None:
     assert asyncio.run(wait()) < 10
 
 
+def test_who_waits_in_another_loop_than_the_one_that_was_bound_is_woken() -> None:
+    async def bind() -> None:
+        notifier.bind()
+
+    async def wait() -> float:
+        started = time.monotonic()
+        threading.Timer(0.05, notifier.notify).start()
+        await notifier.wait(0, 30.0)
+        return time.monotonic() - started
+
+    notifier, bound = Notifier(), asyncio.new_event_loop()
+    bound.run_until_complete(bind())
+    assert asyncio.run(wait()) < 10
+    bound.close()
+
+
 def test_news_between_looking_and_waiting_is_not_missed() -> None:
     async def wait() -> float:
         notifier = Notifier()
