@@ -1,9 +1,10 @@
 """Guards on the course of a take: within what real music does, and as dense as is wished or as what is replaced.
 
-The limits on silence, speed and staccato are what all but one in a thousand stretches of 64 notes of MAESTRO's and
-GiantMIDI-Piano's validation pieces keep, whichever of the two allows more (`python -m benchmarks.quality.takes
-limits`). They act only where a take goes beyond them: until then the take is what it is without the guard. All work on
-tokens of NoteCodec; loops have a guard of their own (`music.loops`).
+The limits on silence, speed, staccato and monotony are what all but one in a thousand stretches of 64 notes of
+MAESTRO's and GiantMIDI-Piano's validation pieces keep, whichever of the two allows more, and of monotony what all but
+one in two hundred of 128 notes do (`python -m benchmarks.quality.takes limits`). They act only where a take goes beyond
+them: until then the take is what it is without the guard. All work on tokens of NoteCodec; loops have a guard of their
+own (`music.loops`), which hears no figure whose notes change places, as those of a tremolo do.
 
 A passage leans all the while: around kept notes models write too much, as a note that is drawn too early is one more,
 and one that is drawn too late gives way (`python -m benchmarks.quality.editing vary`). So does music with a wish for
@@ -43,6 +44,8 @@ LONGEST_GAP = 15.3  # seconds between two onsets
 LONGEST_GAP_AFTER_PROMPT = 4.0
 FASTEST = 62.0  # notes per second over a stretch
 SHORTEST_MEDIAN = 0.03  # seconds: median of a stretch's key-down lengths
+FEWEST_PITCHES = {STRETCH: 5, 2 * STRETCH: 10}  # different ones in so many notes: fewer are one figure over and over
+BARRED_NOTES = 16  # for which the pitches of such a stretch are not struck
 FEWEST_REPLACED = 12  # notes: of fewer nothing is known of how dense a passage shall be
 LEAN = 8.0  # of the logits of waits, by the logarithm of how many notes there are over how many there were
 MOST_LEAN = 6.0
@@ -74,9 +77,17 @@ class CourseGuard:
         self._durations: deque[int] = deque(maxlen=STRETCH)  # in steps
         self._latest_onset = _steps(clock)
         self._is_silence_counted = False
+        self._keys: deque[int] = deque(maxlen=max(FEWEST_PITCHES))
+        self._barred = np.zeros(KEY_COUNT, dtype=np.bool_)
+        self._barred_left = 0  # notes
 
     def narrow(self, masks: Masks, clock: float) -> Masks:
-        """Bound the wait for the next token where a silence would grow too long, or notes come too fast."""
+        """Bound the wait for the next token where a silence would grow too long, or notes come too fast.
+
+        After a stretch of too few pitches its keys are barred for some notes, so that something else goes on.
+        """
+        if self._barred_left:
+            masks = self._without_barred(masks)
         now = _steps(clock)
         least = self._onsets[0] + _LEAST_STEPS - now if len(self._onsets) == STRETCH else 0
         most = self._latest_onset + self._longest_gap - now
@@ -119,6 +130,28 @@ class CourseGuard:
         self._is_silence_counted = False
         self._onsets.append(self._latest_onset)
         self._durations.append(int(DURATION_STEPS[token[2]]))
+        self._keys.append(token[1])
+        self._barred_left = max(self._barred_left - 1, 0)
+        if not self._barred_left:
+            self._bar_monotony()
+
+    def _bar_monotony(self) -> None:
+        """Bar the keys of a stretch that has too few."""
+        keys = list(self._keys)
+        for stretch, fewest in FEWEST_PITCHES.items():
+            if len(keys) >= stretch and len(struck := set(keys[-stretch:])) < fewest:
+                self._barred[:] = False
+                self._barred[list(struck)] = True
+                self._barred_left = BARRED_NOTES
+                self.interventions["monotony"] += 1
+                return
+
+    def _without_barred(self, masks: Masks) -> Masks:
+        """Leave out the barred keys, but where no other key may be struck."""
+        allowed = masks.allowed.copy()
+        keys = allowed[TIME_COUNT : TIME_COUNT + KEY_COUNT]
+        keys &= ~self._barred
+        return Masks(allowed, masks.earliest) if keys.any() else masks
 
     def _is_staccato(self) -> bool:
         if len(self._durations) < STRETCH:

@@ -14,7 +14,8 @@ composer's style where the model knows one, against a window of as many notes fr
 beside the same for a window of each validation piece. Means over the measures, their ratio, and each by itself.
 
 limits: the 99.9th percentile of the longest gap between onsets, of notes per second, and of how short the median
-key-down length is, over all stretches of 64 notes of the validation pieces: those of `generation.guard`.
+key-down length is, over all stretches of 64 notes of the validation pieces, that of how few pitches these have, and the
+99.5th over stretches of 128 notes: those of `generation.guard`.
 
 endings: of takes that end, of the same without the coda, and of the validation pieces, how often the last 16 notes are
 slower than the 64 before them, how often the last lowest note is lower than their median lowest, and how often it is
@@ -141,7 +142,17 @@ def print_limits(store: Store) -> None:
             longest_gap=float(np.percentile(gaps, 99.9)),
             notes_per_second=float(STRETCH / max(np.percentile(spans, 0.1), 1e-3)),
             shortest_median=float(np.percentile(medians, 0.1)),
+            fewest_pitches=float(np.percentile(_pitch_counts(pieces, STRETCH), 0.1)),
+            fewest_pitches_of_128=float(np.percentile(_pitch_counts(pieces, 2 * STRETCH), 0.5)),
         )
+
+
+def _pitch_counts(pieces: Sequence[Notes], stretch: int) -> NDArray[np.int64]:
+    """Count the different pitches of all stretches of so many notes."""
+    windows = [
+        np.sort(sliding_window_view(notes.pitch, stretch), axis=1) for notes in pieces if len(notes) >= stretch
+    ]
+    return np.concatenate([1 + np.count_nonzero(np.diff(each, axis=1), axis=1) for each in windows])
 
 
 class Ending(NamedTuple):

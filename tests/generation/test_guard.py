@@ -12,7 +12,9 @@ import pytest
 from arietta.codecs.grid import KEY_COUNT, LONGEST_WAIT, REST, SHORT_WAITS
 from arietta.generation.batch import generate_all
 from arietta.generation.guard import (
+    BARRED_NOTES,
     FASTEST,
+    FEWEST_PITCHES,
     LONGEST_GAP,
     LONGEST_GAP_AFTER_PROMPT,
     MOST_LEAN,
@@ -59,6 +61,18 @@ def resting() -> Wish:
     return wish
 
 
+def trembling(key_count: int) -> Wish:
+    """Strike so few keys in an order that never comes again, so that there is no loop."""
+    order = np.random.default_rng(1).integers(0, key_count, 10_000).tolist()
+    struck = [0]
+
+    def wish(field: int, row: list[int]) -> float:
+        struck[0] += field == 2 and row[1] < KEY_COUNT
+        return (12, 40 + order[struck[0]], 10, 16)[field]
+
+    return wish
+
+
 def take_of(tiny_bundle: Path, wish: Wish, *, is_guarded: bool = True, **asked: Any) -> Take:
     length = asked or {"notes": NOTES}
     return next(generate_all([Request(**length)], Wilful(load_bundle(tiny_bundle), wish), is_guarded=is_guarded))
@@ -71,6 +85,24 @@ def test_a_silence_ends(tiny_bundle: Path) -> None:
     assert LONGEST_GAP - 1 < np.diff(take.notes.onset).max() <= LONGEST_GAP + 0.01
     assert take.interventions["silence"] == NOTES - 21
     assert np.diff(take_of(tiny_bundle, resting(), is_guarded=False).notes.onset).max() > 2 * LONGEST_GAP
+
+
+@pytest.mark.parametrize(("key_count", "stretch"), [(4, 64), (8, 128)])
+def test_few_keys_over_and_over_give_way_to_others(tiny_bundle: Path, key_count: int, stretch: int) -> None:
+    take = take_of(tiny_bundle, trembling(key_count))
+    assert_closed(take)
+    trembled = set(take.notes.pitch[:stretch].tolist())
+    assert len(trembled) < FEWEST_PITCHES[stretch]
+    assert trembled.isdisjoint(take.notes.pitch[stretch : stretch + BARRED_NOTES].tolist())
+    assert take.interventions["monotony"] >= 1
+    unguarded = take_of(tiny_bundle, trembling(key_count), is_guarded=False)
+    assert set(unguarded.notes.pitch.tolist()) == trembled
+    assert unguarded.notes.pitch[:stretch].tolist() == take.notes.pitch[:stretch].tolist()
+
+
+def test_as_many_keys_as_music_has_are_left_alone(tiny_bundle: Path) -> None:
+    take = take_of(tiny_bundle, trembling(10))
+    assert "monotony" not in take.interventions
 
 
 @pytest.mark.parametrize(("prompt_gap", "longest"), [(0.5, LONGEST_GAP_AFTER_PROMPT), (9.0, 9.0), (30.0, LONGEST_GAP)])
