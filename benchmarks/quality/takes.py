@@ -149,9 +149,7 @@ def print_limits(store: Store) -> None:
 
 def _pitch_counts(pieces: Sequence[Notes], stretch: int) -> NDArray[np.int64]:
     """Count the different pitches of all stretches of so many notes."""
-    windows = [
-        np.sort(sliding_window_view(notes.pitch, stretch), axis=1) for notes in pieces if len(notes) >= stretch
-    ]
+    windows = [np.sort(sliding_window_view(notes.pitch, stretch), axis=1) for notes in pieces if len(notes) >= stretch]
     return np.concatenate([1 + np.count_nonzero(np.diff(each, axis=1), axis=1) for each in windows])
 
 
