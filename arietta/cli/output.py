@@ -142,8 +142,8 @@ def add_grid(parser: argparse.ArgumentParser, default: str) -> None:
         "--grid",
         metavar="BPM",
         type=_read_grid,
-        help="lay a .mid under a tempo, for a project at that tempo, under none, or under the bars found where they "
-        f"are sure; it sounds the same (default: {default})",
+        help="lay a .mid under a tempo, for a project at that tempo, none, or found: the bars that the beat network is "
+        f"sure of, to be looked over; it sounds the same (default: {default})",
     )
 
 

@@ -190,7 +190,7 @@ def _write(path: Path, piece: ReadPiece, title: str, grid: float | str | None) -
         chosen = choose_grid(notes, grid, meter)
         write_midi(path, notes, title=title, grid=chosen)
         if grid == FOUND and meter is None:
-            return ["no bars are sure enough to be written" if chosen is None else "bars found"]
+            return ["no bars are sure enough to be written" if chosen is None else "bars found: look them over"]
     elif kind in (".svg", ".png"):
         from ..render.roll import write_roll
 

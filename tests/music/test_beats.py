@@ -26,20 +26,18 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, np.nda
     monkeypatch.delenv("ARIETTA_BEATS")
     monkeypatch.setattr("arietta.files.CHECKOUT", tmp_path / "nowhere")
     monkeypatch.setenv("ARIETTA_MODELS", str(tmp_path))
-    weights = random_weights()
-    weights["sure.weight"] = np.zeros(3, dtype=np.float32)
-    return weights
+    return random_weights()
 
 
-@pytest.mark.parametrize("odds", [-9.0, 9.0])
+@pytest.mark.parametrize("needed", [0.0, 1.1])
 def test_the_network_tells_where_it_is_installed_and_is_sure_or_not(
-    odds: float, weights: dict[str, np.ndarray], tmp_path: Path
+    needed: float, weights: dict[str, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    weights["sure.bias"] = np.float32(odds)
+    monkeypatch.setattr("arietta.music.beats.SURE", needed)
     write_network(tmp_path / "some" / "beats", weights)
     meter = track_meter(march(), weights).meter
     assert find_meter(march()) == meter != find_accented_meter(march())
-    assert find_sure_meter(march()) == (meter if odds > 0 else None)
+    assert find_sure_meter(march()) == (meter if needed < 1 else None)
 
 
 def test_of_too_few_onsets_nothing_is_heard(weights: dict[str, np.ndarray], tmp_path: Path) -> None:

@@ -40,9 +40,8 @@ def random_weights(seed: int = 1) -> dict[str, NDArray[np.float32]]:
     shapes: dict[str, tuple[int, ...]] = {
         "in.weight": (PACKED * COLUMNS, WIDTH),
         "heads.weight": (WIDTH, HEADS),
-        "sure.weight": (3,),
     }
-    shapes |= {"in.bias": (WIDTH,), "heads.bias": (HEADS,), "sure.bias": ()}
+    shapes |= {"in.bias": (WIDTH,), "heads.bias": (HEADS,)}
     for block in range(len(DILATIONS)):
         shapes |= {f"{block}.weight": (KERNEL, WIDTH, WIDTH), f"{block}.bias": (WIDTH,)}
         shapes |= {f"{block}.out.weight": (WIDTH, WIDTH), f"{block}.out.bias": (WIDTH,)}

@@ -1,7 +1,7 @@
 """Beats and bars found in expressive timing: by a network where one is installed, by accents elsewhere.
 
     find_meter(notes)         the beats and bars as a Meter, right or not
-    find_sure_meter(notes)    the same where they are probably right, else None
+    find_sure_meter(notes)    the same where the network is sure of them, else None
     choose_grid(notes, grid)  what to lay under a MIDI file: a metre, a tempo, or what is found, if it is sure
 
 The network (`network`, `decoding`, `bars`) learned from performances that may not be used commercially, and comes with
@@ -31,9 +31,9 @@ def find_meter(notes: Notes) -> Meter:
 
 
 def find_sure_meter(notes: Notes) -> Meter | None:
-    """Find the metre of a performance where it is probably right; None elsewhere, and where no network is installed.
+    """Find the metre of a performance where the network is sure of it; None elsewhere, and where none is installed.
 
-    Of performances that are given bars, 80 % or more are right (`bars.SURE`); accents alone never are so sure.
+    How many of those are right is measured (docs/figures.md, "beats and bars found in performances"): not all.
     """
     tracked = _track(notes)
     return tracked.meter if tracked is not None and tracked.sureness >= SURE else None

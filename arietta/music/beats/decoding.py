@@ -20,12 +20,13 @@ from .network import BAR_SIZES, PERIOD_COUNT, PERIODS_PER_OCTAVE, SHORTEST_PERIO
 INTERVALS = np.arange(7, 126)  # frames from beat to beat: 0.14 to 2.5 s, all but a hundredth of ASAP's training side
 LONGEST_INTERVAL = int(INTERVALS[-1])
 # Chosen on ASAP's performances of MAESTRO's validation side.
-BEAT_WEIGHT, BEAT_BIAS = 1.0, 0.0  # of log odds
-PERIOD_WEIGHT = 0.05  # of the log share of a pace, for each frame
-PACE_COST = 60.0  # of a change of pace, per squared natural logarithm of the ratio
+BEAT_WEIGHT, BEAT_BIAS = 1.0, 0.5  # of log odds
+PERIOD_WEIGHT = 0.1  # of the log share of a pace, for each frame
+PACE_COST = 30.0  # of a change of pace, per squared natural logarithm of the ratio
 NEAR_BEAT = 2  # frames about a beat in which its downbeat is looked for
-DOWNBEAT_WEIGHT, SIZE_WEIGHT = 1.0, 0.1
-CUT_COST, RESIZE_COST = 5.0, 4.0  # of a bar that is cut short; of one of another size than the one before
+DOWNBEAT_WEIGHT, SIZE_WEIGHT = 1.5, 0.2
+DOWNBEAT_SHARE, SIZE_SHARES = 0.36, np.array([0.24, 0.29, 0.47])  # of the beats of the training side
+CUT_COST, RESIZE_COST = 4.5, 3.0  # of a bar that is cut short; of one of another size than the one before
 
 UNSURE = 0.02  # the least share of a downbeat, or of a beat that is none
 UNREACHED, IMPOSSIBLE = -1e9, 1e6  # worth less than any chain; a cost that no chain pays
@@ -163,6 +164,8 @@ def _bar_evidence(activations: BeatActivations, beats: Seconds) -> Floats:
         for odds in (activations.beat, activations.downbeat)
     )
     share = np.clip(downbeat / np.maximum(beat, downbeat), UNSURE, 1 - UNSURE)
-    worth = DOWNBEAT_WEIGHT * np.where(IS_FIRST, np.log(share)[:, None], np.log1p(-share)[:, None])
+    # What is heard is a posterior: divided by how frequent downbeats and sizes are, it is a likelihood up to a factor.
+    is_downbeat, is_none = np.log(share / DOWNBEAT_SHARE), np.log((1 - share) / (1 - DOWNBEAT_SHARE))
+    worth = DOWNBEAT_WEIGHT * np.where(IS_FIRST, is_downbeat[:, None], is_none[:, None])
     size = activations.size[near[:, NEAR_BEAT]][:, POSITIONS[:, 0] - BAR_SIZES[0]].astype(np.float64)
-    return np.asarray(worth + SIZE_WEIGHT * size)
+    return np.asarray(worth + SIZE_WEIGHT * (size - np.log(SIZE_SHARES[POSITIONS[:, 0] - BAR_SIZES[0]])))

@@ -11,8 +11,8 @@ import hashlib
 import io
 import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ...errors import BundleError
 from ...files import added_models
 from ...untrusted import BROKEN_ARRAY, MOST_JSON, parse_object, read_within
-from ..notes import Notes
+from ..notes import Notes, stretch
 from .frames import COLUMNS, FRAME_RATE, frame_columns
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ DILATIONS = (1, 2, 4, 8, 16, 32, 64, 1, 4, 16)  # of the blocks
 PERIODS_PER_OCTAVE, SHORTEST_PERIOD, PERIOD_COUNT = 8, 0.125, 36  # the paces that it tells apart: 0.125 s to 2.6 s
 BAR_SIZES = (2, 3, 4)  # beats; one class more stands for all others
 HEADS = PACKED + PACKED + PERIOD_COUNT + len(BAR_SIZES) + 1 + 1
+VIEWS = (0, -2, 2)  # eighths of an octave slower: 16 % faster and 19 % slower beside the time that it has
 MARGIN = 2.0  # seconds heard after the last onset
 
 NETWORK_FOLDER, WEIGHTS, CARD = "beats", "weights.npz", "card.json"  # in the folder of a model, and in it
@@ -120,11 +121,32 @@ def fetch_network(url: str, folder: Path, fetch: Fetch) -> bool:
     return True
 
 
-def beat_activations(notes: Notes, weights: Weights) -> BeatActivations:
-    """Say what the network makes of a performance."""
-    steps = int(np.ceil((float(notes.onset[-1]) + MARGIN) * FRAME_RATE / PACKED))
-    columns = frame_columns(notes, steps * PACKED).reshape(steps, PACKED * COLUMNS)
-    return split_heads(_forward(columns, weights))
+def beat_views(notes: Notes, weights: Weights) -> list[BeatActivations]:
+    """Say what the network makes of a performance, played at the pace of each of VIEWS, in its own time."""
+    frame_count = PACKED * int(np.ceil((float(notes.onset[-1]) + MARGIN) * FRAME_RATE / PACKED))
+    return [_view(notes, eighths, frame_count, weights) for eighths in VIEWS]
+
+
+def mean_activations(views: Sequence[BeatActivations]) -> BeatActivations:
+    """Average what the network makes of several views."""
+    columns = ([getattr(view, field.name) for view in views] for field in fields(BeatActivations))
+    return BeatActivations(*(np.asarray(np.mean(column, axis=0), dtype=np.float32) for column in columns))
+
+
+def _view(notes: Notes, eighths: int, frame_count: int, weights: Weights) -> BeatActivations:
+    """Let the network hear a performance slowed by eighths of an octave, and bring what it says back to its time."""
+    factor = 2 ** (eighths / PERIODS_PER_OCTAVE)
+    steps = int(np.ceil(frame_count * factor / PACKED))
+    columns = frame_columns(stretch(notes, factor), steps * PACKED).reshape(steps, PACKED * COLUMNS)
+    stretched = split_heads(_forward(columns, weights))
+    exact, frames = np.arange(frame_count) * factor, np.arange(steps * PACKED)
+    beat, downbeat = (
+        np.interp(exact, frames, odds).astype(np.float32) for odds in (stretched.beat, stretched.downbeat)
+    )
+    near = np.minimum(np.rint(exact).astype(np.int64), steps * PACKED - 1)
+    paces = np.clip(np.arange(PERIOD_COUNT) + eighths, 0, PERIOD_COUNT - 1)
+    period, size, compound = stretched.period[near[:, None], paces], stretched.size[near], stretched.compound[near]
+    return BeatActivations(beat, downbeat, period, size, compound)
 
 
 def split_heads(heads: Floats) -> BeatActivations:

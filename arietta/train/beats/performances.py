@@ -22,6 +22,7 @@ from ...music.notes import Notes, Seconds, crop
 
 LEAD = 0.5  # seconds from the beginning of the notes to the `start` of a row
 COMPOUND = re.compile(r"(6|9|12|24)/(4|8|16)")  # signatures whose beats are dotted
+ON_A_NOTE, ALIGNED = 0.05, 0.7  # seconds; the share of beats: 0.97 in the median, below 0.7 in 6 of 400
 SIGNATURE = re.compile(r"\d+/\d+")
 
 
@@ -40,6 +41,13 @@ class AnnotatedPerformance:
     def downbeats(self) -> Seconds:
         """When bars begin."""
         return self.beats[self.is_downbeat]
+
+    @property
+    def is_aligned(self) -> bool:
+        """Whether beats lie on notes: the annotations of a few performances count from elsewhere, by up to a second."""
+        after = np.clip(np.searchsorted(self.notes.onset, self.beats), 1, len(self.notes) - 1)
+        apart = np.minimum(*(np.abs(self.notes.onset[index] - self.beats) for index in (after, after - 1)))
+        return bool(np.mean(apart <= ON_A_NOTE) >= ALIGNED)
 
 
 def read_performances(asap: Path, maestro: Path, split: str) -> Iterator[AnnotatedPerformance]:

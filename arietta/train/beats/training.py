@@ -51,7 +51,7 @@ LOSSES = {"beat": 1.0, "downbeat": 1.0, "period": 0.05, "size": 0.05, "compound"
 class BeatSettings:
     """How long and how the network learns; a batch has `stretches` of so many `steps`, 25 a second."""
 
-    updates: int = 4000
+    updates: int = 4800
     stretches: int = 10
     steps: int = 1000
     width: int = 48

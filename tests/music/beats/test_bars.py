@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from arietta.files import CHECKOUT
 from arietta.music.beats.accents import FEWEST_ONSETS
-from arietta.music.beats.bars import lay_out_tracked_bars, signs_of_sureness, track_meter
-from arietta.music.beats.decoding import BarPositions, decode_bars, decode_beats
-from arietta.music.beats.network import beat_activations
+from arietta.music.beats.agreement import f_measure
+from arietta.music.beats.bars import lay_out_tracked_bars, track_meter
+from arietta.music.beats.decoding import BarPositions
+from arietta.music.beats.network import load_weights, network_licence
 from arietta.music.notes import Notes
 from tests.support.beats import march, random_weights
 from tests.support.strategies import pieces
@@ -59,13 +61,22 @@ def test_a_heard_metre_covers_all_notes(notes: Notes) -> None:
     assert 0 <= heard.sureness <= 1 and not heard.meter.is_exact
 
 
-def test_the_signs_of_sureness_are_shares() -> None:
-    activations = beat_activations(march(), random_weights())
-    beats = decode_beats(activations, 0.5)
-    signs = signs_of_sureness(activations, beats, decode_bars(activations, beats))
-    assert signs.shape == (3,) and ((signs >= 0) & (signs <= 1.001)).all()
-
-
 def test_the_same_music_has_the_same_metre() -> None:
     first, second = (track_meter(march(), random_weights()) for _ in range(2))
     assert first.meter == second.meter and first.sureness == second.sureness
+
+
+@pytest.mark.parametrize(("beat", "size"), [(0.5, 4), (0.6, 3)])
+def test_the_network_that_comes_with_concert_tracks_a_march_and_a_waltz(beat: float, size: int) -> None:
+    weights = load_weights(CHECKOUT / "models" / "concert" / "beats")
+    tracked = track_meter(march(beat, size=size, beats=96, jitter=0.005), weights)
+    # It may well count two beats as one: what it learned from is no machine's playing.
+    levels = [0.5 + beat * np.arange(0, 96, step) for step in (0.5, 1, 2)]
+    assert max(f_measure(tracked.beats, level) for level in levels) > 0.9
+    again = track_meter(march(beat, size=size, beats=96, jitter=0.005), weights)
+    assert again.meter == tracked.meter and again.sureness == tracked.sureness
+
+
+def test_that_network_is_not_in_the_package_and_says_under_which_licence_it_is() -> None:
+    assert network_licence(CHECKOUT / "models" / "concert" / "beats") == "CC BY-NC-SA 4.0"
+    assert not list((CHECKOUT / "arietta").rglob("beats/*.npz"))

@@ -16,7 +16,7 @@ def heard(
 ) -> BeatActivations:
     """What a network that is mostly right hears; nothing of the beats that `deaf` masks."""
     rng, count = np.random.default_rng(1), int((beats[-1] + 2) * FRAME_RATE)
-    odds = np.full((2, count), -4.0) + noise * rng.normal(size=(2, count))
+    odds = np.array([[-4.0], [-5.0]]) + noise * rng.normal(size=(2, count))  # a third of the beats begin bars
     frames = np.rint(beats * FRAME_RATE).astype(int)
     is_heard = np.ones(len(beats), dtype=bool) if deaf is None else ~deaf
     odds[0, frames[is_heard]] = 2.0

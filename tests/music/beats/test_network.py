@@ -15,28 +15,32 @@ from arietta.music.beats.network import (
     PACKED,
     PERIOD_COUNT,
     WEIGHTS,
-    beat_activations,
+    beat_views,
     fetch_network,
     installed_weights,
     load_weights,
+    mean_activations,
 )
 from tests.support.beats import march, random_weights, write_network
 
 
-def test_every_frame_is_told_of_and_shares_sum_to_one() -> None:
+def test_every_frame_is_told_of_and_shares_are_shares() -> None:
     notes = march()
-    activations = beat_activations(notes, random_weights())
+    activations = mean_activations(beat_views(notes, random_weights()))
     frames = len(activations.beat)
     assert frames % PACKED == 0 and frames / 50 == pytest.approx(notes.onset[-1] + 2, abs=0.05)
     assert activations.downbeat.shape == activations.compound.shape == (frames,)
     assert activations.period.shape == (frames, PERIOD_COUNT) and activations.size.shape == (frames, 4)
     for shares in (activations.period, activations.size):
-        assert np.exp(shares).sum(axis=1) == pytest.approx(1, abs=1e-4)
+        total = np.exp(shares).sum(axis=1)  # a mean of logarithms: 1 where all views agree
+        assert (total < 1.001).all() and (total > 0.3).all()
 
 
 def test_what_comes_later_than_the_network_reaches_changes_nothing() -> None:
     long = march(beats=200)
-    early, all_of_it = (beat_activations(notes, random_weights()).beat for notes in (long.between(0, 60), long))
+    early, all_of_it = (
+        mean_activations(beat_views(notes, random_weights())).beat for notes in (long.between(0, 60), long)
+    )
     assert early[: 30 * 50] == pytest.approx(all_of_it[: 30 * 50], abs=0.02)  # velocities count beside their mean
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from arietta.music.midi import write_midi
 from arietta.music.notes import Notes
-from arietta.train.beats.performances import read_performances
+from arietta.train.beats.performances import AnnotatedPerformance, read_performances
+from tests.support.beats import march
 
 HEADER = "midi_performance,performance_annotations,maestro_midi_performance,start,end\n"
 
@@ -28,3 +30,9 @@ def test_a_side_of_the_split_is_read_with_its_beats(tmp_path: Path) -> None:
     assert performance.downbeats.tolist() == [0.5, 1.5, 2.5]
     assert performance.is_compound.tolist() == [True, True, False, False, False]
     assert not list(read_performances(tmp_path, tmp_path, "train"))
+
+
+def test_annotations_that_count_from_elsewhere_are_told_by_notes_that_are_not_there() -> None:
+    beats, flags = 0.5 + 0.5 * np.arange(64), np.zeros(64, dtype=bool)
+    for late, is_aligned in ((0.0, True), (0.12, False)):
+        assert AnnotatedPerformance("a", "a", march(), beats + late, flags, flags).is_aligned == is_aligned
