@@ -124,7 +124,7 @@ def complete_network(folder: Path, lines: Mapping[str, Mapping[str, Any]]) -> No
     found = {
         name.removeprefix(prefix): {key: line[key] for key in SHOWN_OF_BEATS if key in line}
         for name, line in lines.items()
-        if name.startswith(prefix)
+        if name.startswith(prefix) and "downbeats F" in line
     }
     card = json.loads((folder / CARD).read_text(encoding="utf-8"))
     text = json.dumps({**card, "figures": found}, indent=1, ensure_ascii=False) + "\n"
@@ -198,6 +198,8 @@ def network_section(folder: Path) -> list[str]:
         f"- **Licence:** [{card['licence']}]({card['licence_url']}). {card['allows']}",
         f"- **Split:** {card['split']}",
         f"- **Network:** dilated convolutions over frames of 20 ms; {(folder / WEIGHTS).stat().st_size / 1e6:.2f} MB",
+        f"- **Training:** {card['training']['updates']:,} updates on {card['training']['processor']}. "
+        f"{card['training']['note']}",
         "\n| performances | pieces | beats, F | downbeats, F | bars right | given bars | right of these |",
         "|---|--:|--:|--:|--:|--:|--:|",
         *rows,

@@ -23,7 +23,6 @@ from tqdm import tqdm
 from arietta.errors import AriettaError
 from arietta.music.beats.network import WEIGHTS
 from arietta.train.beats.performances import AnnotatedPerformance, read_performances
-from arietta.train.beats.sureness import fit_sureness
 from arietta.train.beats.training import BeatSettings, BeatTrainer, export_weights, train_beats, write_network
 from benchmarks.shared.report import ROOT
 
@@ -47,7 +46,8 @@ def main() -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
-    performances, held_back = (read_split(arguments, split) for split in ("train", "validation"))
+    performances = read_split(arguments, "train")
+    held_back = [performance for performance in read_split(arguments, "validation") if performance.is_aligned]
     trainer = BeatTrainer(BeatSettings(updates=arguments.updates, seed=arguments.seed), performances)
     with tqdm(total=arguments.updates, unit="update", initial=trainer.step) as bar:
 
@@ -56,8 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
             bar.update(step - bar.n)
 
         train_beats(trainer, arguments.out, report=show)
-    weights = fit_sureness(export_weights(trainer.network.eval()), held_back)
-    write_network(arguments.out, weights, card(performances, held_back))
+    write_network(arguments.out, export_weights(trainer.network.eval()), card(performances, held_back, arguments))
     print(f"{arguments.out}: {len(performances)} performances, {(arguments.out / WEIGHTS).stat().st_size / 1e6:.2f} MB")
 
 
@@ -68,8 +67,10 @@ def read_split(arguments: argparse.Namespace, split: str) -> list[AnnotatedPerfo
     return [performance for performance in reading if performance.work not in left_out]
 
 
-def card(learned: list[AnnotatedPerformance], held_back: list[AnnotatedPerformance]) -> dict[str, Any]:
-    """Complete the text of the card with how much was learned from."""
+def card(
+    learned: list[AnnotatedPerformance], held_back: list[AnnotatedPerformance], arguments: argparse.Namespace
+) -> dict[str, Any]:
+    """Complete the text of the card with how much was learned from, and how long."""
     text = tomllib.loads(CARD_TEXT.read_text(encoding="utf-8"))
     sides = {"train": learned, "validation": held_back}
     counts = {
@@ -81,7 +82,9 @@ def card(learned: list[AnnotatedPerformance], held_back: list[AnnotatedPerforman
         }
         for side, performances in sides.items()
     }
-    return {**text, "counts": counts}
+    cores = "one core" if arguments.threads == 1 else f"{arguments.threads} cores"
+    training = {"updates": arguments.updates, "processor": f"{cores} of a processor", "note": ""}
+    return {**text, "counts": counts, "training": training}
 
 
 if __name__ == "__main__":
