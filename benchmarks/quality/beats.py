@@ -37,13 +37,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arietta.music.beats.accents import find_accented_meter, find_beats
+from arietta.music.beats.agreement import RIGHT, f_measure
 from arietta.music.beats.bars import SURE, track_meter
 from arietta.music.beats.network import installed_weights
 from arietta.music.meter import LATTICE, Meter, lay_out_bars
 from arietta.music.midi import read_meter, read_midi
 from arietta.music.notes import Notes, crop
 from arietta.train.beats.performances import read_performances
-from arietta.train.beats.sureness import RIGHT, f_measure
 from benchmarks.shared.report import ROOT, commit, seconds
 
 SCORE = "midi_score.mid"  # beside performances in the ASAP data set

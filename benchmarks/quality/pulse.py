@@ -21,10 +21,10 @@ import numpy as np
 from tqdm import tqdm
 
 from arietta.music.beats.accents import LEAST_UNSTEADY, bars_fit, weigh_bars
+from arietta.music.beats.agreement import RIGHT, f_measure
 from arietta.music.meter import UNITS, TimeSignature
 from arietta.music.midi import read_midi
 from arietta.music.notes import Notes, Seconds, crop
-from arietta.train.beats.sureness import RIGHT, f_measure
 from benchmarks.quality.keys import read_rows
 from benchmarks.shared.samples import tell
 

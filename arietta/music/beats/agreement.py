@@ -14,6 +14,7 @@ import numpy as np
 from ..notes import Seconds
 
 TOLERANCE = 0.07  # seconds
+RIGHT = 0.7  # F of downbeats from which a musician would say that the bars are right
 
 
 def f_measure(tracked: Seconds, known: Seconds) -> float:
