@@ -19,18 +19,19 @@ from ...music.notes import Notes
 
 BEAM = 12  # paths kept at each chord
 HOME = (50.0, 70.0)  # pitches at which the left and the right hand rest before they have played
-EASE = 4  # semitones that a hand moves without a leap: fingers reach them from where it is
-COMFORT = 9  # semitones of span that cost nothing, a major sixth
+EASE = 7  # semitones that a hand moves without a leap: fingers reach them from where it is
+COMFORT = 7  # semitones of span that cost nothing, a fifth: a triad stays in one hand
 REACH = 12  # semitones that most hands can span, an octave
 FINGERS = 5  # keys at once
-# The costs were chosen on eight sequenced pieces whose tracks name the hand: 88 % of their notes come out right, and
-# 88 % in eight others; a fixed split at middle C gets 78 %.
+# EASE, COMFORT and AWAY_COST were chosen on two fifths of ASAP's scores of works that MAESTRO's test and validation
+# side have not, the first 700 notes of each; on 36 of works that they have, 92.1 % of the notes then come right, and
+# 91.0 % before. The other costs were chosen on eight sequenced pieces whose tracks name the hand.
 SPAN_COST = 0.6  # for a semitone of span beyond COMFORT
 STRETCH_COST = 6.0  # for a semitone of span beyond REACH: such a chord is broken, or belongs to two hands
 LEAP_COST = 0.15  # for a semitone of leap beyond EASE
 FINGER_COST = 8.0  # for a key more than FINGERS
 CROSSING_COST = 6.0  # for hands that cross
-AWAY_COST = 0.01  # for a semitone away from HOME: decides only where nothing else does
+AWAY_COST = 0.06  # for a semitone away from HOME: an idle hand takes no notes that lie well in the other
 SETTLE = 2.0  # seconds (a time constant) in which a resting hand forgets where it was, and leaps for nothing
 
 Keys = tuple[tuple[int, float], ...]  # (pitch, when it is released)
