@@ -14,6 +14,7 @@ from arietta.music.beats.agreement import f_measure
 from arietta.music.beats.bars import lay_out_tracked_bars, track_meter
 from arietta.music.beats.decoding import BarPositions
 from arietta.music.beats.network import load_weights, network_licence
+from arietta.music.meter import Meter
 from arietta.music.notes import Notes
 from tests.support.beats import march, random_weights
 from tests.support.strategies import pieces
@@ -58,6 +59,7 @@ def test_a_heard_metre_covers_all_notes(notes: Notes) -> None:
     assert heard.meter.quarters(notes.onset).min() >= -0.5
     assert all(earlier.seconds < later.seconds for earlier, later in pairwise(heard.meter.tempos))
     assert all(earlier.seconds < later.seconds for earlier, later in pairwise(heard.meter.signatures))
+    assert Meter.from_description(heard.meter.describe()) == heard.meter, "a metre that may be stored"
     assert 0 <= heard.sureness <= 1 and not heard.meter.is_exact
 
 
