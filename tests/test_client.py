@@ -277,3 +277,8 @@ def test_without_a_length_extend_writes_300_notes_everywhere(
             [sys.executable, "-m", "arietta", verb, "--help"], capture_output=True, text=True, check=True
         ).stdout
         assert f"(default {DEFAULT_NOTES})" in " ".join(text.split())
+
+
+def test_what_is_no_request_is_refused_before_anything_is_sent() -> None:
+    with pytest.raises(RequestError, match="submit takes a Request"):
+        Client("http://127.0.0.1:9").submit("300 notes")  # type: ignore[arg-type]

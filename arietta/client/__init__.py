@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from ..errors import RequestError
+from ..errors import RequestError, require
 from ..music.notes import Note, Notes, Pedal
 from .music import received_meter, received_notes, sent_given, sent_keep, sent_music
 from .options import ComposeOptions, make_request
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from ..generation.request import Request
     from ..generation.scores.bars import Time
-    from ..generation.verbs import Keep
+    from ..generation.verbs import Keep, VerbOptions
     from ..music.correction import Correction
     from ..music.meter import Meter
 
@@ -90,7 +90,14 @@ class Client:
                 raise
 
     def regenerate(
-        self, music: Any, start: Time, stop: Time, *, keep: Keep = None, keep_pedal: bool = False, **options: Any
+        self,
+        music: Any,
+        start: Time,
+        stop: Time,
+        *,
+        keep: Keep = None,
+        keep_pedal: bool = False,
+        **options: Unpack[VerbOptions],
     ) -> list[ServedTake]:
         """Let the server write a passage anew, as `arietta.regenerate` does.
 
@@ -109,21 +116,21 @@ class Client:
         notes: int | None = None,
         seconds: float | None = None,
         bars: int | None = None,
-        **options: Any,
+        **options: Unpack[VerbOptions],
     ) -> list[ServedTake]:
         """Let the server go on from a piece, as `arietta.extend` does."""
         return self._write("extend", music, {"at": at, "notes": notes, "seconds": seconds, "bars": bars}, **options)
 
-    def lead_in(self, music: Any, seconds: float, **options: Any) -> list[ServedTake]:
+    def lead_in(self, music: Any, seconds: float, **options: Unpack[VerbOptions]) -> list[ServedTake]:
         """Let the server write what leads into a piece, as `arietta.lead_in` does."""
         return self._write("lead_in", music, {"seconds": seconds}, **options)
 
-    def connect(self, first: Any, second: Any, seconds: float, **options: Any) -> list[ServedTake]:
+    def connect(self, first: Any, second: Any, seconds: float, **options: Unpack[VerbOptions]) -> list[ServedTake]:
         """Let the server write what leads from one piece to another, as `arietta.connect` does."""
         return self._write("connect", first, {"second": sent_given(second), "seconds": seconds}, **options)
 
     def accompany(
-        self, music: Any, *, keep: Keep = "all", keep_pedal: bool = False, **options: Any
+        self, music: Any, *, keep: Keep = "all", keep_pedal: bool = False, **options: Unpack[VerbOptions]
     ) -> list[ServedTake]:
         """Let the server write what goes with the notes to keep, as `arietta.accompany` does."""
         asked = {"keep": sent_keep(keep), "keep_pedal": keep_pedal or None}
@@ -138,13 +145,13 @@ class Client:
         *,
         keep: Keep = None,
         keep_pedal: bool = False,
-        **options: Any,
+        **options: Unpack[VerbOptions],
     ) -> list[ServedTake]:
         """Let the server write phrases anew under their top line, as `arietta.vary` does."""
         asked = {"strength": strength, "from": start, "to": stop, "keep": sent_keep(keep)}
         return self._write("vary", music, asked | {"keep_pedal": keep_pedal or None}, **options)
 
-    def perform(self, score: Any, **options: Any) -> list[ServedTake]:
+    def perform(self, score: Any, **options: Unpack[VerbOptions]) -> list[ServedTake]:
         """Let the server play a written score with touch, as `arietta.perform` does."""
         return self._write("perform", score, {}, **options)
 
@@ -194,6 +201,9 @@ class Client:
         With `original` the server composes again what shares more with training music than works of people do. When
         all are done, the figures that `piece` returns mark the `best` of them as the nearest to real music.
         """
+        from ..generation.request import Request
+
+        require(request, Request, "submit takes a Request, as Request(notes=300); for one piece there is compose")
         described = request.describe()
         fields = {name: described[name] for name in described if name not in ("prompt_notes", "transposed")}
         fields |= {"count": count, "model": model, "name": name, "original": original or None, "best": best}

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import NoneType
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
@@ -50,17 +50,33 @@ CHORD_SECONDS = 0.03  # notes nearer than this are struck together
 NATS_AFTER = 64  # tokens after a passage by whose likelihood takes are ranked
 
 
+class VerbOptions(TypedDict, total=False):
+    """What every verb may be asked beside its own; None is as what is not said."""
+
+    n: int  # how many takes, with seeds counted up
+    seed: int | None
+    model: str | Path | Engine | None  # a name, a folder or an engine
+    progress: Progress | None
+    style: str | None
+    density: Any  # wishes, as `generation.wishes` reads them
+    loudness: Any
+    key: Any
+    transpose: bool
+    guidance: float | None
+
+
 def regenerate(
-    music: Any, start: Time, stop: Time, *, keep: Keep = None, n: int = 1, keep_pedal: bool = False, **asked: Any
+    music: Any, start: Time, stop: Time, *, keep: Keep = None, keep_pedal: bool = False, **asked: Unpack[VerbOptions]
 ) -> list[Take]:
     """Write anew what begins at `start` <= t < `stop`, but for the notes to `keep`.
 
     `keep`: "left" or "right" hand, "top", "bottom", "all", a range of pitches, (48, 60) or "48-60", or a list of
     indices of notes. Raises RequestError for a passage outside the piece, and for all of it: that is composing.
     """
-    notes = _read(music, asked)
-    start, stop = (read_moment(time, notes.seconds, asked["meter"]) for time in (start, stop))
-    return _write(passage_edit(notes, start, stop, keep=keep, keep_pedal=keep_pedal), n, **asked)
+    wanted = dict[str, Any](asked)
+    notes = _read(music, wanted)
+    start, stop = (read_moment(time, notes.seconds, wanted["meter"]) for time in (start, stop))
+    return _write(passage_edit(notes, start, stop, keep=keep, keep_pedal=keep_pedal), **wanted)
 
 
 def extend(
@@ -70,41 +86,43 @@ def extend(
     notes: int | None = None,
     seconds: Time | None = None,
     bars: int | None = None,
-    n: int = 1,
-    **asked: Any,
+    **asked: Unpack[VerbOptions],
 ) -> list[Take]:
     """Go on from `at`, where the piece is cut, or from its end, by `notes`, `seconds` or `bars`; else by 300 notes.
 
     Bars are those of the metre that `music` has; what is written ends on a bar line.
     """
-    whole = _read(music, asked)
-    at = None if at is None else read_moment(at, whole.seconds, asked["meter"])
+    wanted = dict[str, Any](asked)
+    whole = _read(music, wanted)
+    at = None if at is None else read_moment(at, whole.seconds, wanted["meter"])
     prompt, seconds = cut_at(whole, at), None if seconds is None else read_time(seconds)
-    notes, seconds = choose_length(notes, seconds, bars, given=(prompt, asked["meter"]), at=at, usual=DEFAULT_NOTES)
-    engine, seed, progress, settings = _settings(n, **asked)
-    request = Request(notes, seconds, prompt=prompt, seed=seed, **settings)
-    requests = [replace(request, seed=seed + number) for number in range(n)]
+    notes, seconds = choose_length(notes, seconds, bars, given=(prompt, wanted["meter"]), at=at, usual=DEFAULT_NOTES)
+    engine, seeds, progress, settings = _settings(**wanted)
+    requests = [Request(notes, seconds, prompt=prompt, seed=seed, **settings) for seed in seeds]
     return likeliest_first(generate_all(requests, engine, progress=progress))
 
 
-def lead_in(music: Any, seconds: Time, *, n: int = 1, **asked: Any) -> list[Take]:
+def lead_in(music: Any, seconds: Time, **asked: Unpack[VerbOptions]) -> list[Take]:
     """Write `seconds` of music that lead into a piece."""
-    notes = _read(music, asked)
-    asked["meter"] = lead_in_meter(notes, asked["meter"], seconds)
-    return _write(lead_in_edit(notes, seconds), n, **asked)
+    wanted = dict[str, Any](asked)
+    notes = _read(music, wanted)
+    wanted["meter"] = lead_in_meter(notes, wanted["meter"], seconds)
+    return _write(lead_in_edit(notes, seconds), **wanted)
 
 
-def connect(first: Any, second: Any, seconds: Time, *, n: int = 1, **asked: Any) -> list[Take]:
+def connect(first: Any, second: Any, seconds: Time, **asked: Unpack[VerbOptions]) -> list[Take]:
     """Write the `seconds` between the last release of one piece and the beginning of another; neither is transposed."""
     if asked.get("transpose"):
         raise RequestError("connect leaves both pieces as they are: transpose them before")
-    return _write(connection_edit(_read(first, asked), _read(second, {}), seconds), n, **asked)
+    wanted = dict[str, Any](asked)
+    return _write(connection_edit(_read(first, wanted), _read(second, {}), seconds), **wanted)
 
 
-def accompany(music: Any, *, keep: Keep = "all", n: int = 1, keep_pedal: bool = False, **asked: Any) -> list[Take]:
+def accompany(music: Any, *, keep: Keep = "all", keep_pedal: bool = False, **asked: Unpack[VerbOptions]) -> list[Take]:
     """Write what goes with the notes to `keep`, to the last release of the piece; its other notes go."""
-    edit = accompaniment_edit(_read(music, asked), keep=keep, keep_pedal=keep_pedal)
-    return _write(edit, n, **asked)
+    wanted = dict[str, Any](asked)
+    edit = accompaniment_edit(_read(music, wanted), keep=keep, keep_pedal=keep_pedal)
+    return _write(edit, **wanted)
 
 
 def vary(
@@ -115,24 +133,25 @@ def vary(
     *,
     keep: Keep = None,
     keep_pedal: bool = False,
-    **asked: Any,
+    **asked: Unpack[VerbOptions],
 ) -> list[Take]:
     """Write phrases anew under their top line; `strength` 0 is the piece, at 1 all phrases are new and no line is kept.
 
     Up to 0.5 more and more phrases are new; the line is let go in proportion to the strength. With `start` and `stop`
     only what begins between them is varied.
     """
-    notes = _read(music, asked)
-    start = read_moment(start, notes.seconds, asked["meter"])
-    stop = notes.seconds if stop is None else read_moment(stop, notes.seconds, asked["meter"])
+    wanted = dict[str, Any](asked)
+    notes = _read(music, wanted)
+    start = read_moment(start, notes.seconds, wanted["meter"])
+    stop = notes.seconds if stop is None else read_moment(stop, notes.seconds, wanted["meter"])
 
     def edit(seed: int) -> Edit:
         return variation_edit(notes, strength, seed, (start, stop), keep=keep, keep_pedal=keep_pedal)
 
-    return _write(edit, **asked)
+    return _write(edit, **wanted)
 
 
-def perform(score: Any, *, n: int = 1, **asked: Any) -> list[Take]:
+def perform(score: Any, **asked: Unpack[VerbOptions]) -> list[Take]:
     """Play a written score with touch: times, lengths, loudness and pedal are a player's, and each note comes once.
 
     The score is MIDI, MusicXML or Notes. Its tempo is kept: a note comes within 40 ms of its written time, and nearer
@@ -140,9 +159,10 @@ def perform(score: Any, *, n: int = 1, **asked: Any) -> list[Take]:
     one key at once are one note, and no `density` may be wished for. Raises RequestError for a score with no notes,
     too many or some outside the 88 keys, and for a model that plays no scores.
     """
-    performance = Performance.of(_read(score, asked))
-    engine, seed, progress, settings = _settings(n, **asked)
-    requests = [Request(edit=performance, seed=number, **settings) for number in range(seed, seed + n)]
+    wanted = dict[str, Any](asked)
+    performance = Performance.of(_read(score, wanted))
+    engine, seeds, progress, settings = _settings(**wanted)
+    requests = [Request(edit=performance, seed=seed, **settings) for seed in seeds]
     return likeliest_first(generate_all(requests, engine, progress=progress))
 
 
@@ -317,21 +337,21 @@ def _checked_passage(notes: Notes, start: float, stop: float) -> tuple[float, fl
 
 
 def _unknown(names: set[str]) -> TypeError:
-    known = "style, guidance, seed, model, progress, density, loudness, key and transpose"
+    known = "n, style, guidance, seed, model, progress, density, loudness, key and transpose"
     return TypeError(f"verbs have no argument {min(names)!r}; all have {known}")
 
 
 def _settings(
-    n: int,
     *,
+    n: int = 1,
     style: str | None = None,
     guidance: float | None = None,
     seed: int | None = None,
     model: Any = None,
     progress: Progress | None = None,
     **wishes: Any,
-) -> tuple[Engine, int, Progress | None, dict[str, Any]]:
-    """The engine, the seed and the listener that a verb was asked to use, and the rest of its requests."""
+) -> tuple[Engine, Sequence[int], Progress | None, dict[str, Any]]:
+    """The engine, the seeds and the listener that a verb was asked to use, and the rest of its requests."""
     transposed, meter = wishes.pop("transposed", None), wishes.pop("meter", None)
     if unknown := set(wishes) - {"density", "loudness", "key"}:
         raise _unknown(unknown)
@@ -352,15 +372,12 @@ def _settings(
     n, seed = whole_number(n, "n"), whole_number(seed, "seed")
     if n < 1:
         raise RequestError(f"n is how many takes to write, 1 or more, not {n}")
-    return engine, seed, progress, settings
+    return engine, range(seed, seed + n), progress, settings
 
 
-def _write(edit: Edit | Callable[[int], Edit], n: int = 1, **asked: Any) -> list[Take]:
-    """Write a passage `n` times; `edit` may depend on a take's seed."""
-    engine, seed, progress, settings = _settings(n, **asked)
-    requests = [
-        Request(edit=edit if isinstance(edit, Edit) else edit(number), seed=number, **settings)
-        for number in range(seed, seed + n)
-    ]
+def _write(edit: Edit | Callable[[int], Edit], **asked: Any) -> list[Take]:
+    """Write a passage once or more; `edit` may depend on a take's seed."""
+    engine, seeds, progress, settings = _settings(**asked)
+    requests = [Request(edit=edit if isinstance(edit, Edit) else edit(seed), seed=seed, **settings) for seed in seeds]
     takes = generate_all(requests, engine, progress=progress)
     return likeliest_first([score_passage(take, engine) for take in takes])
