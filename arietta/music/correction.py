@@ -143,7 +143,11 @@ def move_bar_line(meter: Meter, bar: int, second: float) -> Meter:
             f"bar {bar} can begin at {least:.2f} to {most:.2f} s, between its neighbours, not {number:g}"
         )
     old = [before, line, after] if has_before else [line, after]
-    return _warped(meter, old, [before, number, after] if has_before else [number, after])
+    moved = _warped(meter, old, [before, number, after] if has_before else [number, after])
+    try:
+        return Meter.from_description(moved.describe())
+    except ValueError as error:  # a beat of it would be shorter, or longer, than a metre can hold
+        raise RequestError(f"bar {bar} cannot begin at {number:g} s: {error}") from error
 
 
 def read_taps(path: str | Path) -> list[float]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from arietta.errors import RequestError
@@ -122,6 +122,14 @@ def test_a_bar_line_is_moved_between_its_neighbours_and_takes_what_is_around_it_
     assert bars(across) == [0.5, 2.0, 3.5, 5.2] and float(across.bar_lines(7.0)[4]) == pytest.approx(6.2)
 
 
+def moved_or_none(meter: Meter, bar: int, second: float) -> Meter | None:
+    """The metre with a bar line moved; None where a beat would be too short for one."""
+    try:
+        return move_bar_line(meter, bar, second)
+    except RequestError:
+        return None
+
+
 @given(
     gaps=st.lists(st.floats(0.3, 1.5), min_size=12, max_size=40),
     downbeat=st.integers(0, 3),
@@ -138,7 +146,9 @@ def test_of_a_moved_bar_line_all_others_stay_and_so_does_every_position(
     has_before = bar > 1 or len(meter.signatures) > 1
     least, most = before + 0.1 if has_before else 0.0, lines[bar] - 0.1
     second = least + share * (most - least)
-    moved = move_bar_line(meter, bar, second)
+    moved = moved_or_none(meter, bar, second)
+    assume(moved is not None)
+    assert moved is not None
     expected = np.where(np.arange(len(lines)) == bar - 1, second, lines)
     assert moved.bar_lines(60.0)[: len(lines) - 1] == pytest.approx(expected[:-1], abs=1e-6)
     if has_before:
@@ -214,3 +224,9 @@ def test_taps_are_read_from_labels_of_audio_editors(tmp_path: Path) -> None:
     for wrong in (path, tmp_path / "none.txt", tmp_path):
         with pytest.raises(RequestError, match="cannot be read"):
             read_taps(wrong)
+
+
+def test_a_bar_line_that_makes_beats_too_short_is_refused() -> None:
+    meter = lay_out_beats(np.array([0.0, 1.9, 2.0, 3.0, 4.0, 5.0, 6.0]), 0, TimeSignature(0.0, 2, 4))
+    with pytest.raises(RequestError, match="bar 2 cannot begin at 0"):
+        move_bar_line(meter, 2, 0.3)
