@@ -116,8 +116,8 @@ class Service:
         with contextlib.ExitStack() as undoing:  # where a later step fails, in the opposite order
             undoing.callback(self.peers.release, jobs)
             # Stored before they are queued: a job must not end before there is a record of it.
+            undoing.callback(self._forget, jobs)  # also where it is not known whether they were stored
             self.history.add(records, [[] if prompt is None else events_of(prompt) for prompt in prompts])
-            undoing.callback(self._forget, jobs)
             self.meters.store(meters)
             self._jobs |= {job.key: job for job in jobs}
             self.scheduler.submit(jobs)
@@ -127,7 +127,10 @@ class Service:
     def _forget(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
             self._jobs.pop(job.key, None)
-            self.history.delete(job.key)
+            try:
+                self.history.delete(job.key)
+            except StorageError as error:  # what is told is why they were not taken on
+                log.warning("the piece %s, which was refused, may have been stored (%s)", job.key, error.reason)
 
     def compose(self, order: Order, client: str) -> Job:
         """Queue a piece that is not stored; raises as `submit` does."""

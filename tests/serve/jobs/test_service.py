@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,22 @@ while service.job(record.id):
 print(service.find(record.id).state, len(service.notes(record.id)))
 service.close()
 """
+
+
+def test_an_order_whose_storing_had_no_answer_is_not_composed_all_the_same(
+    models: Models, place: Path | str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(models, place) as service:
+        add = service.history.add
+
+        def lose_the_answer(*given: Any) -> None:
+            add(*given)
+            raise StorageError("the connection was lost")
+
+        monkeypatch.setattr(service.history, "add", lose_the_answer)
+        with pytest.raises(StorageError):
+            submit(service, Request(notes=5))
+        assert not service.page(9)
 
 
 def test_jobs_need_no_web_framework(tiny_bundle: Path, tmp_path: Path) -> None:

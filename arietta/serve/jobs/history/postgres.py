@@ -26,6 +26,8 @@ FORMAT = 1
 CONNECT_SECONDS = 5
 RETRY_SECONDS = 1.0  # after a connection was refused
 ANSWER_SECONDS = 20.0  # of one statement, or of the statements of one change
+LOCK_SECONDS = 15.0  # that a change waits for those of others; less, so that the database gives up first
+IDLE_SECONDS = 20.0  # after which the database ends a change whose server has said nothing more, and lets others go on
 SCHEMES = ("postgresql://", "postgres://")
 _WRITING = 0x41726965  # the advisory lock of whoever writes: "Arie"
 _TABLES = """
@@ -155,17 +157,17 @@ class PostgresDatabase:
         Where they need not be durable, a crash of the database may take the last ones with it.
         """
         with self._writing.lock:
-            # Begun anew where the connection was lost since the last change; nothing is lost with it yet.
-            self._writing.run(_begin)
-            if not is_durable:
-                self._writing.go_on(lambda base: base.execute("SET LOCAL synchronous_commit = off"))
             try:
+                # Begun anew where the connection was lost since the last change; nothing is lost with it yet.
+                self._writing.run(_begin)
+                if not is_durable:
+                    self._writing.go_on(lambda base: base.execute("SET LOCAL synchronous_commit = off"))
                 yield _Changes(self._writing)
+                self._writing.go_on(lambda base: base.execute("COMMIT"))
             except BaseException:
                 with contextlib.suppress(StorageError):
                     self._writing.go_on(lambda base: base.execute("ROLLBACK"))
                 raise
-            self._writing.go_on(lambda base: base.execute("COMMIT"))
 
     def free(self, change: Callable[[Changes], object]) -> None:
         """Make a change that makes room."""
@@ -263,17 +265,24 @@ class _Connection:
                 keepalives_interval=2,
                 keepalives_count=3,
             )
+            self._base.execute(f"SET lock_timeout = '{round(LOCK_SECONDS * 1000)}ms'")
+            self._base.execute(f"SET idle_in_transaction_session_timeout = '{round(IDLE_SECONDS * 1000)}ms'")
         except (psycopg.Error, OSError) as error:
+            self.close()
             self._failed, self._failure = time.monotonic(), _sentence(error)
             raise StorageError(self._failure) from error
 
     def cut_if_silent(self) -> None:
         """End a connection on which somebody has waited for too long, so that it fails for them."""
+        import psycopg
+
         since, base = self._busy_since, self._base
         if since is None or base is None or time.monotonic() - since < ANSWER_SECONDS:
             return
         log.warning("the database did not answer for %g seconds; the connection is cut", ANSWER_SECONDS)
-        with contextlib.suppress(OSError, ValueError), socket.socket(fileno=os.dup(base.pgconn.socket)) as same:
+        # It may be closed by whoever uses it meanwhile.
+        failures = (OSError, ValueError, psycopg.Error)
+        with contextlib.suppress(*failures), socket.socket(fileno=os.dup(base.pgconn.socket)) as same:
             same.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:

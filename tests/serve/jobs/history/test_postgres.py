@@ -132,6 +132,48 @@ def test_two_servers_change_one_after_the_other(history: History, database: str)
     assert seen == [0]
 
 
+def test_a_change_that_waited_too_long_for_another_does_not_hinder_the_next(
+    history: History, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOCK_SECONDS", 0.2)
+    other = open_history(database)
+    with history.changing(), pytest.raises(StorageError, match="lock timeout") as waited:
+        other.add([record("a")], [[]])
+    assert waited.value.is_passing
+    other.add([record("a")], [[]])
+    other.close()
+
+
+def test_a_server_that_falls_silent_in_a_change_holds_nobody_up_for_long(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "IDLE_SECONDS", 0.3)
+    silent, other = open_history(database), open_history(database)
+
+    def fall_silent() -> None:
+        with silent.changing() as changes:
+            changes.execute("DELETE FROM pieces")
+            other.add([record("a")], [[]])  # waits until the database has ended what is changed here
+            changes.execute("DELETE FROM pieces")
+
+    with pytest.raises(StorageError):
+        fall_silent()
+    assert [piece.id for piece in other.page(9)] == ["a"]
+    for opened in (silent, other):
+        opened.close()
+
+
+def test_a_connection_that_is_closed_while_it_is_looked_at_does_no_harm(history: History) -> None:
+    assert isinstance(history.database, PostgresDatabase)
+    connection = history.database._writing
+    assert connection._base is not None
+    connection._base.close()
+    connection._busy_since = time.monotonic() - module.ANSWER_SECONDS - 1
+    connection.cut_if_silent()
+    connection._busy_since = None
+    history.check_writable()
+
+
 def test_what_is_told_is_heard_on_the_same_channel(history: History, database: str) -> None:
     listening, told = PostgresDatabase(database), list[str]()
 
