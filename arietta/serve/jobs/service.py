@@ -339,6 +339,7 @@ class Service:
             problem=problem if job.state is State.FAILED else None,
             done=round(job.progress[0], 3),
         )
+        meters = [take.meter] if take is not None and job.fitting is not None else []
         accepted, is_other = None, job.retries is not None or job.fitting is not None or job.is_stopping
         if take is not None and is_other and (record := self.history.find(job.key)) is not None:
             # The take may be of a later seed than was asked for; to get it again from that seed, no index is needed.
@@ -346,10 +347,8 @@ class Service:
             # So may it be shorter, or the best of fewer takes.
             described = take.request.describe()
             asked |= {name: described[name] for name in ("seed", "stopped_at", "takes") if name in described}
-            if job.fitting is not None:
-                self.meters.store({job.key: take.meter})
             accepted = replace(record, asked=asked, title=take.title, texts=take.texts())
-        self.history.end(job.key, job.state, outcome, () if take is None else job.events, accepted)
+        self.history.end(job.key, job.state, outcome, () if take is None else job.events, accepted, meters)
         # Here and not by a clock: what counts for the limits grows only here.
         self.history.trim(self.limits.keep_pieces, self.limits.keep_bytes)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ....errors import HistoryError
+from ....music.meter import Meter
 from ..event_log import Event, pack, unpack
 from ..job import State
 from .database import Changes, Database
@@ -31,6 +32,8 @@ _END = "UPDATE pieces SET state = ?, outcome = ?, told = ?, size = ? WHERE id = 
 _SET_REQUEST = """
 UPDATE pieces SET name = CASE name WHEN title THEN ? ELSE name END, asked = ?, title = ?, texts = ? WHERE id = ?
 """
+_SET_METER = "INSERT INTO meters SELECT id, ? FROM pieces WHERE id = ? AND state = ?"
+_DROP_METER = "DELETE FROM meters WHERE piece IN (SELECT id FROM pieces WHERE id = ? AND state = ?)"
 # Of the pieces that are over, neither favourites nor revised, the newest stay that both limits allow, one at least.
 _TRIM = """
 DELETE FROM pieces WHERE number IN (
@@ -109,10 +112,18 @@ class History:
         outcome: JobOutcome,
         events: Sequence[Event] = (),
         accepted: Record | None = None,
+        meters: Sequence[Meter | None] = (),
     ) -> None:
-        """Store what became of a piece; `accepted` has the request that made it, where that is another than asked."""
+        """Store what became of a piece; `accepted` has the request that made it, where that is another than asked.
+
+        `meters` holds the metre that it has from then on, None for none; it is empty where that stays as it was.
+        """
         outcome_text, data, size = _end(outcome, events)
         with self.changing() as changes:
+            for meter in meters:
+                changes.execute(_DROP_METER, (key, State.WAITING.value))
+                if meter is not None:
+                    changes.execute(_SET_METER, (json.dumps(meter.describe()), key, State.WAITING.value))
             if accepted is not None:
                 request = (accepted.title, json.dumps(accepted.asked), accepted.title, json.dumps(accepted.texts), key)
                 changes.execute(f"{_SET_REQUEST} AND state = ?", (*request, State.WAITING.value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from arietta.errors import HistoryError
+from arietta.music.meter import Meter, Tempo, TimeSignature
 from arietta.music.notes import Note, Pedal
 from arietta.serve.jobs.history.database import StorageError
 from arietta.serve.jobs.history.pieces import History, open_history
@@ -126,11 +128,14 @@ def test_a_piece_without_notes_is_trimmed_too(history: History) -> None:
 
 def test_what_has_ended_does_not_end_again(history: History) -> None:
     history.add([record("a")], [[]])
-    history.end("a", State.DONE, JobOutcome(done=3.0), TOLD)
-    history.end("a", State.FAILED, JobOutcome(), (), replace(record("a"), title="other"))
+    meters = [Meter((TimeSignature(0.0, 3, 4),), (Tempo(0.0, seconds),)) for seconds in (0.5, 0.25)]
+    history.end("a", State.DONE, JobOutcome(done=3.0), TOLD, None, meters[:1])
+    history.end("a", State.FAILED, JobOutcome(), (), replace(record("a"), title="other"), meters[1:])
+    history.end("a", State.FAILED, JobOutcome(), (), None, [None])
     stored = history.find("a")
     assert stored is not None and (stored.state, stored.outcome.done, stored.title) == (State.DONE, 3.0, "title a")
     assert history.events("a") == TOLD
+    assert history.read("SELECT meter FROM meters") == [(json.dumps(meters[0].describe()),)]
 
 
 def test_a_text_may_hold_any_sign(history: History) -> None:
