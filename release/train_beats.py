@@ -3,10 +3,11 @@
     python -m release.train_beats --maestro maestro-v3.0.0 --asap asap-dataset --out runs/beats
     cp runs/beats/weights.npz runs/beats/card.json models/concert/beats/
 
-About half an hour of one core, a minute with `--updates 100` to try it. MAESTRO's validation side tells how sure it may
-be of its bars. The works of benchmarks/quality/beats.txt are left out of both, so that they measure what was learned.
-ASAP and MAESTRO are licensed CC BY-NC-SA 4.0, and so are the weights. The same seed gives the same weights on one
-machine; a run that was stopped goes on.
+About half an hour of one core, a minute with `--updates 100` to try it. How sure it is of bars that are right is told
+by `python -m benchmarks.quality.beats --split validation`, by which `SURE` of `arietta/music/beats/bars.py` is
+chosen. The works of benchmarks/quality/beats.txt are left out of both, so that they measure what was learned. ASAP
+and MAESTRO are licensed CC BY-NC-SA 4.0, and so are the weights. The same seed gives the same weights on one machine;
+a run that was stopped goes on.
 """
 
 from __future__ import annotations

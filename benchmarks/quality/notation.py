@@ -51,7 +51,8 @@ BEYOND = 9  # steps outside the lines that four ledger lines reach
 FEWEST_BARS, FEWEST_BEATS = 2, 2.0
 # What partitura says of signs that it knows nothing of.
 UNREAD = ("ignoring direction type: metronome", 'pedal types "change" and "continue" are not supported')
-Reader = Callable[[str], tuple[list[str], Counter[int]]]  # a score's text -> complaints, and how often each pitch
+# A score's text -> complaints, and how often each pitch; None from what reads no notes.
+Reader = Callable[[str], tuple[list[str], Counter[int] | None]]
 
 
 def main() -> None:
@@ -93,7 +94,7 @@ def survey(name: str, pieces: Sequence[Notes], readers: dict[str, Reader]) -> No
         for reader, read in readers.items():
             complaints, pitches = read(text)
             refused[reader] += bool(complaints)
-            refused[f"{reader}_notes"] += bool(pitches) and pitches != Counter(notes.pitch.tolist())
+            refused[f"{reader}_notes"] += pitches is not None and pitches != Counter(notes.pitch.tolist())
             for complaint in complaints[:3]:
                 print(f"{name}: {reader}: {complaint}")
     names = [label for reader in readers for label in (reader, f"{reader}_notes") if label != "schema_notes"]
@@ -229,9 +230,9 @@ def schema() -> Reader:
     path = Path(musicxml.__file__).parent / "generate_classes" / "musicxml_4_0.xsd"
     rules = etree.XMLSchema(etree.parse(str(path), parser))
 
-    def read(text: str) -> tuple[list[str], Counter[int]]:
+    def read(text: str) -> tuple[list[str], Counter[int] | None]:
         rules.validate(etree.fromstring(text.encode()))
-        return [str(error) for error in rules.error_log], Counter()
+        return [str(error) for error in rules.error_log], None
 
     return read
 

@@ -50,7 +50,8 @@ def track_meter(notes: Notes, weights: Weights) -> TrackedMeter:
 def lay_out_tracked_bars(notes: Notes, beats: Seconds, bars: BarPositions, *, is_compound: bool) -> Meter:
     """Lay a tempo under every beat, and a signature under every bar that has another length than the one before."""
     covered = extend_to_all_notes(beats, notes)
-    offset = np.arange(len(covered)) - int(np.argmin(np.abs(covered - beats[0])))
+    anchor = len(beats) // 2  # within the music, where beats stay: before its first note leading ones may go
+    offset = np.arange(len(covered)) - int(np.argmin(np.abs(covered - beats[anchor]))) + anchor
     inside = np.clip(offset, 0, len(beats) - 1)
     position = (bars.position[inside] + offset - inside) % bars.size[inside]
     starts = np.flatnonzero(position == 0)

@@ -24,8 +24,8 @@ COMFORT = 7  # semitones of span that cost nothing, a fifth: a triad stays in on
 REACH = 12  # semitones that most hands can span, an octave
 FINGERS = 5  # keys at once
 # EASE, COMFORT and AWAY_COST were chosen on two fifths of ASAP's scores of works that MAESTRO's test and validation
-# side have not, the first 700 notes of each; on 36 of works that they have, 92.1 % of the notes then come right, and
-# 91.0 % before. The other costs were chosen on eight sequenced pieces whose tracks name the hand.
+# side have not, the first 700 notes of each (`python -m benchmarks.quality.engraving` measures what comes of them). The
+# other costs were chosen on eight sequenced pieces whose tracks name the hand.
 SPAN_COST = 0.6  # for a semitone of span beyond COMFORT
 STRETCH_COST = 6.0  # for a semitone of span beyond REACH: such a chord is broken, or belongs to two hands
 LEAP_COST = 0.15  # for a semitone of leap beyond EASE

@@ -15,7 +15,7 @@ from arietta.music.beats.bars import lay_out_tracked_bars, track_meter
 from arietta.music.beats.decoding import BarPositions
 from arietta.music.beats.network import load_weights, network_licence
 from arietta.music.meter import Meter
-from arietta.music.notes import Notes
+from arietta.music.notes import Note, Notes
 from tests.support.beats import march, random_weights
 from tests.support.strategies import pieces
 
@@ -82,3 +82,13 @@ def test_the_network_that_comes_with_concert_tracks_a_march_and_a_waltz(beat: fl
 def test_that_network_is_not_in_the_package_and_says_under_which_licence_it_is() -> None:
     assert network_licence(CHECKOUT / "models" / "concert" / "beats") == "CC BY-NC-SA 4.0"
     assert not list((CHECKOUT / "arietta").rglob("beats/*.npz"))
+
+
+def test_beats_before_the_first_note_move_no_bar_line() -> None:
+    """Three beats a bar from the first beat on, of which the first note leaves out two."""
+    notes = Notes.from_events([Note(1.0 + 0.5 * index, 0.4, 60, 64) for index in range(20)])
+    beats = np.arange(0.0, 12.0, 0.5)
+    bars = bars_of(*[3] * 8)
+    meter = lay_out_tracked_bars(notes, beats, bars, is_compound=False)
+    lines = meter.bar_lines(11.0)
+    assert all(abs(line % 1.5) < 1e-6 or abs(line % 1.5 - 1.5) < 1e-6 for line in lines[lines > 1.0])
