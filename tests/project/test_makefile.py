@@ -51,7 +51,7 @@ def test_using_arietta_installs_no_torch(door: str, house: Path) -> None:
 
 @pytest.mark.parametrize("door", ["test", "check"])
 def test_developing_arietta_installs_what_the_tests_need(door: str, house: Path) -> None:
-    assert ".[serve,train,score,test" in make(house, "-n", door).stdout
+    assert ".[serve,postgres,train,score,test" in make(house, "-n", door).stdout
 
 
 def test_nothing_is_installed_twice(house: Path) -> None:

@@ -65,7 +65,8 @@ def read_performances(asap: Path, maestro: Path, split: str) -> Iterator[Annotat
 def _read_performance(row: Mapping[str, str], notes: Notes, asap: Path) -> AnnotatedPerformance:
     start = max(float(row["start"] or LEAD) - LEAD, 0.0)
     notes = crop(notes, start, float(row["end"]) if row["end"] else notes.seconds + 1)
-    marks = [line.split() for line in (asap / row["performance_annotations"]).read_text().splitlines() if line.strip()]
+    text = (asap / row["performance_annotations"]).read_text(encoding="utf-8")
+    marks = [line.split() for line in text.splitlines() if line.strip()]
     compound, is_compound = False, []
     for mark in marks:
         signature = SIGNATURE.search(mark[-1])

@@ -15,7 +15,7 @@ from .... import __version__
 def machine_kind() -> str:
     """Return a text that is the same on machines where the same request gives the same bytes."""
     info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     fields = dict(line.split(":", 1) for line in reversed(lines) if ":" in line)
     about = {name.strip(): text.strip() for name, text in fields.items()}
     model = about.get("model name") or platform.processor() or platform.machine()
