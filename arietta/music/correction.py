@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
@@ -20,7 +19,7 @@ import numpy as np
 
 from ..errors import RequestError, explain, require, whole_number
 from .beats import find_meter
-from .meter import MOST_MARKS, SAME, SHORTEST_BAR, Floats, Meter, Tempo, TimeSignature, lay_out_beats
+from .meter import LATTICE, MOST_MARKS, SAME, SHORTEST_BAR, Floats, Meter, Tempo, TimeSignature, lay_out_beats
 from .notes import Notes, Seconds
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def correct_meter(notes: Notes, meter: Meter | None = None, **correction: Unpack
     if beats is not None:
         meter = double_beats(meter) if beats == "double" else halve_beats(meter)
     meter = move_downbeat(meter, correction.get("downbeat") or 0)
-    return meter if bar_line is None else move_bar_line(meter, *bar_line)
+    return meter if bar_line is None else move_bar_line(meter, *bar_line, end=notes.seconds)
 
 
 def double_beats(meter: Meter) -> Meter:
@@ -98,12 +97,15 @@ def tap_beats(
 
     A tap is moved onto the onset that it is near to. Before the first and after the last the beats of `meter` stay;
     without one they go on at the pace of the taps. Bars are of `signature`, else as in `meter`, else 4/4. Raises
-    RequestError for fewer than two taps, for some too near to each other or too far, and where the metre changes.
+    RequestError for fewer than two taps, for some too near to each other or too far, for some away from the notes,
+    for more beats than a metre can hold, and where the metre changes.
     """
     _require_notes(notes)
-    tapped = _onto_onsets(_checked_taps(taps), notes.onset)
+    tapped = _onto_onsets(_checked_taps(taps, notes.seconds), notes.onset)
     first, last, pace = float(tapped[0]), float(tapped[-1]), float(np.median(np.diff(tapped)))
     if meter is None:
+        if notes.seconds / pace > MOST_MARKS:
+            raise RequestError(f"beats {pace:.2g} s apart are more than {MOST_MARKS} here: tap every second one")
         before = np.arange(first - pace, float(notes.onset[0]) - pace, -pace)[::-1]
         before = before[before >= 0]
         after = np.arange(last + pace, notes.seconds + pace, pace)
@@ -111,7 +113,10 @@ def tap_beats(
         known, _ = _beats_of(meter, notes.seconds)
         before, after = known[known < first - pace / 2], known[known > last + pace / 2]
         signature = signature or _opening(meter)[1]
-    laid = lay_out_beats(np.concatenate([before, tapped, after]), len(before), signature or TimeSignature(0.0, 4, 4))
+    beats = np.concatenate([before, tapped, after])
+    if len(beats) > MOST_MARKS:
+        raise RequestError(f"the taps and the beats around them are more than {MOST_MARKS}: tap every second one")
+    laid = lay_out_beats(beats, len(before), signature or TimeSignature(0.0, 4, 4))
     return laid if meter is None else replace(laid, keys=meter.keys)
 
 
@@ -124,18 +129,21 @@ def change_signature(meter: Meter, signature: TimeSignature, end: float) -> Mete
     return replace(lay_out_beats(beats, downbeat, signature), keys=meter.keys)
 
 
-def move_bar_line(meter: Meter, bar: int, second: float) -> Meter:
+def move_bar_line(meter: Meter, bar: int, second: float, end: float) -> Meter:
     """Return the metre in which a bar begins at `second`; the bar lines before and after it stay where they are.
 
-    Bars count from 1, without a pickup. Raises RequestError for a bar that cannot begin there.
+    Bars count from 1, without a pickup, to the one that begins with the first bar line not before the `end` of the
+    music (s). Raises RequestError for a bar that is not among them, or cannot begin there.
     """
     bar, number = whole_number(bar, "a bar"), float(second)
     if not (1 <= bar < MOST_MARKS and math.isfinite(number)):
         raise RequestError(f"bars are numbered from 1, and begin at a second of the piece: not bar {bar} at {number:g}")
-    first = float(meter.bar_lines(meter.signatures[0].seconds)[0])
-    line = meter.bar_line_after(first, bar - 1)
-    after = meter.bar_line_after(first, bar)
-    before = meter.bar_line_after(first, bar - 2) if bar > 1 else meter.signatures[0].seconds
+    last = float(meter.bar_lines(end)[-1])
+    lines = meter.bar_lines(float(meter.seconds(meter.quarters(last) + 1 / LATTICE))).tolist()  # and the one after it
+    if bar >= len(lines):
+        raise RequestError(f"the music has bar lines 1 to {len(lines) - 1}: there is no bar {bar}")
+    line, after = lines[bar - 1], lines[bar]
+    before = lines[bar - 2] if bar > 1 else meter.signatures[0].seconds
     has_before = before < line - SAME
     least, most = before + SHORTEST_BAR if has_before else min(line, 0.0), after - SHORTEST_BAR
     if not least <= number <= most:
@@ -177,8 +185,8 @@ def _require_notes(notes: Notes) -> None:
         raise RequestError("there are no notes whose beats could be corrected: give music that has some")
 
 
-def _checked_taps(taps: Sequence[float]) -> Floats:
-    """The taps as an array; raises RequestError where they are no beats."""
+def _checked_taps(taps: Sequence[float], end: float) -> Floats:
+    """The taps as an array; raises RequestError where they are no beats of music that ends at `end` (s)."""
     if not 2 <= len(taps) <= MOST_MARKS:
         raise RequestError(f"to find beats takes 2 to {MOST_MARKS} taps, not {len(taps)}")
     times = np.asarray(taps, dtype=np.float64)
@@ -189,6 +197,11 @@ def _checked_taps(taps: Sequence[float]) -> Floats:
         raise RequestError(
             f"taps follow each other by {SHORTEST_TAP} to {LONGEST_TAP:.0f} s: not at {times[index]:g} and "
             f"{times[index + 1]:g}"
+        )
+    away = times[(times < -LONGEST_TAP) | (times > end + LONGEST_TAP)]
+    if len(away):
+        raise RequestError(
+            f"taps lie within {LONGEST_TAP:.0f} s of the music, which ends at {end:.2f} s: not at {away[0]:g}"
         )
     return times
 
@@ -221,22 +234,27 @@ def _beats_of(meter: Meter, end: float) -> tuple[Floats, int]:
 def _warped(meter: Meter, old: list[float], new: list[float]) -> Meter:
     """Move the seconds `old` of a metre, rising, to `new`, and what lies between them in proportion."""
 
-    def moved(second: float) -> float:
-        return float(np.interp(second, old, new)) if old[0] - SAME <= second <= old[-1] + SAME else second
+    def moved(seconds: Sequence[float]) -> list[float]:
+        within = [old[0] - SAME <= second <= old[-1] + SAME for second in seconds]
+        placed: list[float] = np.where(within, np.interp(seconds, old, new), seconds).tolist()
+        return placed
 
     inside = [tempo.seconds for tempo in meter.tempos if old[0] < tempo.seconds < old[-1]]
     apart = [second for second in inside if all(abs(second - knot) > SAME for knot in old)]
     tempos = [tempo for tempo in meter.tempos if tempo.seconds < old[0] - SAME]
     times = sorted([*old, *apart])
-    for begin, end in pairwise(times):
-        quarter = (moved(end) - moved(begin)) / float(meter.quarters(end) - meter.quarters(begin))
-        tempos.append(Tempo(moved(begin), quarter))
+    begins = moved(times)
+    lengths = np.diff(begins) / np.diff(meter.quarters(times))
+    tempos += map(Tempo, begins[:-1], lengths.tolist())
     later = [tempo for tempo in meter.tempos if tempo.seconds > old[-1] + SAME]
     at_end = [tempo for tempo in meter.tempos if tempo.seconds <= old[-1] + SAME]
     tempos += [replace(at_end[-1], seconds=old[-1]), *later]
-    signatures = tuple(replace(mark, seconds=moved(mark.seconds)) for mark in meter.signatures)
-    keys = tuple(replace(key, seconds=moved(key.seconds)) for key in meter.keys)
-    return Meter(signatures, tuple(tempos), keys)
+    marks, keys = (moved([mark.seconds for mark in marks]) for marks in (meter.signatures, meter.keys))
+    return Meter(
+        tuple(replace(mark, seconds=second) for mark, second in zip(meter.signatures, marks, strict=True)),
+        tuple(tempos),
+        tuple(replace(key, seconds=second) for key, second in zip(meter.keys, keys, strict=True)),
+    )
 
 
 def _scaled(meter: Meter, factor: float) -> Meter:
@@ -261,14 +279,14 @@ def _opening(meter: Meter) -> tuple[float, TimeSignature, tuple[TimeSignature, .
 
 
 def _with_pickup(meter: Meter, quarters: float, full: TimeSignature, later: tuple[TimeSignature, ...]) -> Meter:
-    """Begin with a pickup of so many quarter notes, then the first full bar, at the nearest sixteenth note."""
+    """Begin with a pickup of so many quarter notes, then the first full bar, at the nearest thirty-second note."""
     begin = meter.signatures[0].seconds
-    sixteenths = round(quarters * 4) % round(full.quarters * 4)
-    if not sixteenths:
+    count = round(quarters * 8) % round(full.quarters * 8)  # of thirty-second notes
+    if not count:
         return replace(meter, signatures=(replace(full, seconds=begin), *later))
-    unit = next(unit for unit in (4, 8, 16) if sixteenths * unit % 16 == 0)
-    bar_line = float(meter.seconds(meter.quarters(begin) + sixteenths / 4))
+    unit = next(unit for unit in (4, 8, 16, 32) if count * unit % 32 == 0)
+    bar_line = float(meter.seconds(meter.quarters(begin) + count / 8))
     if later and later[0].seconds <= bar_line:
         raise RequestError("the metre changes in its first bar: move its bars in a notation program")
-    opening = TimeSignature(begin, sixteenths * unit // 16, unit)
+    opening = TimeSignature(begin, count * unit // 32, unit)
     return replace(meter, signatures=(opening, replace(full, seconds=bar_line), *later))

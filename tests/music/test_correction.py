@@ -27,6 +27,9 @@ from arietta.music.notes import Notes
 
 WALTZ = Meter((TimeSignature(0.0, 1, 4), TimeSignature(0.5, 3, 4)), (Tempo(0.0, 0.5), Tempo(5.0, 0.4)))
 
+FAR = Meter((TimeSignature(0.0, 1, 32), TimeSignature(80_000.0, 64, 1)), (Tempo(0.0, 0.8), Tempo(80_000.0, 16.7)))
+LATER_FAST = Meter((TimeSignature(0.0, 4, 4),), (Tempo(0.0, 6.0), Tempo(600.0, 0.12)))
+
 
 def bars(meter: Meter) -> list[float]:
     return np.round(meter.bar_lines(6.0)[:4], 6).tolist()
@@ -63,6 +66,19 @@ def test_several_bars_that_are_shorter_than_those_after_them_are_no_pickup() -> 
     meter = Meter((TimeSignature(0.0, 3, 4), TimeSignature(3.0, 4, 4)), (Tempo(0.0, 0.5),))
     moved = move_downbeat(meter, 1)
     assert bars(moved) == [0.5, 2.0, 3.0, 5.0] and moved.signatures[-1] == TimeSignature(3.0, 4, 4)
+
+
+@pytest.mark.parametrize("metre", ["1/32", "3/32", "5/32", "7/32", "3/16", "6/8", "4/4"])
+@pytest.mark.parametrize("downbeat", [1, 2, -1])
+def test_bars_of_any_metre_begin_on_one_of_its_beats(metre: str, downbeat: int) -> None:
+    signature = TimeSignature.read(metre)
+    meter = Meter((signature,), (Tempo(0.0, 0.8),))
+    moved = move_downbeat(meter, downbeat)
+    bar, beat = 0.8 * signature.quarters, 0.8 * 4 / signature.unit
+    assert moved.bar_lines(9.0)[:3] == pytest.approx(downbeat * beat % bar + bar * np.arange(3))
+    assert moved.signatures[-1].beats == signature.beats
+    assert Meter.from_description(moved.describe()) == moved
+    assert move_downbeat(moved, -downbeat) == meter
 
 
 def test_a_metre_that_changes_in_its_first_bar_is_not_moved() -> None:
@@ -108,24 +124,34 @@ def test_beats_are_counted_in_bars_of_another_metre() -> None:
 
 
 def test_a_bar_line_is_moved_between_its_neighbours_and_takes_what_is_around_it_along() -> None:
-    moved = move_bar_line(WALTZ, 2, 2.3)
+    moved = move_bar_line(WALTZ, 2, 2.3, 6.0)
     assert bars(moved) == [0.5, 2.3, 3.5, 5.0] and moved.quarters(5.4) == pytest.approx(WALTZ.quarters(5.4))
     assert moved.seconds(moved.quarters(0.5) + np.arange(7)) == pytest.approx([0.5, 1.1, 1.7, 2.3, 2.7, 3.1, 3.5])
-    pickup = move_bar_line(WALTZ, 1, 0.8)
+    pickup = move_bar_line(WALTZ, 1, 0.8, 6.0)
     assert bars(pickup) == [0.8, 2.0, 3.5, 5.0] and pickup.signatures[1].seconds == pytest.approx(0.8)
     straight = Meter((TimeSignature(0.0, 4, 4),), (Tempo(0.0, 0.5),))
-    later = move_bar_line(straight, 1, 0.4)
+    later = move_bar_line(straight, 1, 0.4, 6.0)
     assert bars(later)[:3] == [0.4, 2.0, 4.0] and later.signatures[0].seconds == later.tempos[0].seconds == 0.4
-    back = move_bar_line(move_bar_line(straight, 3, 4.5), 3, 4.0)
+    back = move_bar_line(move_bar_line(straight, 3, 4.5, 6.0), 3, 4.0, 6.0)
     assert bars(back) == bars(straight)
-    across = move_bar_line(WALTZ, 4, 5.2)  # the tempo changes on this line
+    across = move_bar_line(WALTZ, 4, 5.2, 6.0)  # the tempo changes on this line
     assert bars(across) == [0.5, 2.0, 3.5, 5.2] and float(across.bar_lines(7.0)[4]) == pytest.approx(6.2)
+
+
+def test_a_bar_of_many_tempos_is_moved_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tempos = tuple(Tempo(0.002 * index, 0.5 + 0.001 * (index % 2)) for index in range(2000))
+    meter = Meter((TimeSignature(0.0, 8, 4),), tempos)
+    calls, layout = [], Meter._map
+    monkeypatch.setattr(Meter, "_map", lambda meter: (calls.append(1), layout(meter))[1])
+    moved = move_bar_line(meter, 2, 5.0, 6.0)
+    assert len(calls) < 20 and len(moved.tempos) == 2002
+    assert moved.bar_lines(6.0)[1] == pytest.approx(5.0)
 
 
 def moved_or_none(meter: Meter, bar: int, second: float) -> Meter | None:
     """The metre with a bar line moved; None where a beat would be too short for one."""
     try:
-        return move_bar_line(meter, bar, second)
+        return move_bar_line(meter, bar, second, 60.0)
     except RequestError:
         return None
 
@@ -161,7 +187,7 @@ def test_corrections_are_made_one_after_the_other(tmp_path: Path) -> None:
     taps = notes.onset[::2].tolist()
     corrected = correct_meter(notes, None, taps=taps, metre="3/4", beats="double", downbeat=1, bar_line=(2, 2.1))
     one_by_one = tap_beats(notes, taps, None, TimeSignature(0.0, 3, 4))
-    assert corrected == move_bar_line(move_downbeat(double_beats(one_by_one), 1), 2, 2.1)
+    assert corrected == move_bar_line(move_downbeat(double_beats(one_by_one), 1), 2, 2.1, notes.seconds)
     found = correct_meter(notes)
     assert correct_meter(notes, found) == found and correct_meter(notes, WALTZ) == WALTZ
     assert correct_meter(notes, WALTZ, metre="2/4") == change_signature(WALTZ, TimeSignature(0.0, 2, 4), notes.seconds)
@@ -174,13 +200,26 @@ def test_corrections_are_made_one_after_the_other(tmp_path: Path) -> None:
         (lambda: tap_beats(march(), [1.0, 1.05]), "taps follow each other by 0.15 to 6 s: not at 1 and 1.05"),
         (lambda: tap_beats(march(), [1.0, 9.0]), "not at 1 and 9"),
         (lambda: tap_beats(march(), [1.0, float("nan")]), "not at 1 and nan"),
+        (
+            lambda: tap_beats(march(), [4e5, 4e5 + 0.2]),
+            r"within 6 s of the music, which ends at 11\.92 s: not at 400000",
+        ),
+        (lambda: tap_beats(march(), [-6.5, -6.2]), "within 6 s of the music, .*: not at -6.5"),
+        (lambda: tap_beats(march(), [1e12, 1e12 + 1], WALTZ), r"not at 1e\+12"),
+        (lambda: tap_beats(march(200.0), [1.0, 1.2]), "beats 0.2 s apart are more than 20000 here"),
+        (
+            lambda: tap_beats(march(123.0), (0.16 * np.arange(3700)).tolist(), LATER_FAST),
+            "the taps and the beats around them are more than 20000",
+        ),
         (lambda: tap_beats(Notes.of(), [1.0, 2.0]), "there are no notes"),
         (lambda: correct_meter(march(), metre="0/4"), "a metre has 1 to 16 beats"),
         (lambda: correct_meter(march(), beats="thrice"), "double or half as many, not 'thrice'"),
-        (lambda: move_bar_line(WALTZ, 0, 1.0), "bars are numbered from 1"),
-        (lambda: move_bar_line(WALTZ, 2, float("inf")), "not bar 2 at inf"),
+        (lambda: move_bar_line(WALTZ, 0, 1.0, 6.0), "bars are numbered from 1"),
+        (lambda: move_bar_line(WALTZ, 2, float("inf"), 6.0), "not bar 2 at inf"),
+        (lambda: move_bar_line(WALTZ, 6, 7.0, 6.0), "the music has bar lines 1 to 5: there is no bar 6"),
+        (lambda: move_bar_line(FAR, 3000, 299.9, 20.0), "the music has bar lines 1 to 201: there is no bar 3000"),
         (
-            lambda: move_bar_line(WALTZ, 2, 3.6),
+            lambda: move_bar_line(WALTZ, 2, 3.6, 6.0),
             r"bar 2 can begin at 0\.60 to 3\.40 s, between its neighbours, not 3\.6",
         ),
         (
@@ -229,4 +268,4 @@ def test_taps_are_read_from_labels_of_audio_editors(tmp_path: Path) -> None:
 def test_a_bar_line_that_makes_beats_too_short_is_refused() -> None:
     meter = lay_out_beats(np.array([0.0, 1.9, 2.0, 3.0, 4.0, 5.0, 6.0]), 0, TimeSignature(0.0, 2, 4))
     with pytest.raises(RequestError, match="bar 2 cannot begin at 0"):
-        move_bar_line(meter, 2, 0.3)
+        move_bar_line(meter, 2, 0.3, 6.0)
