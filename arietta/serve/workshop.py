@@ -1,4 +1,4 @@
-"""Files and reports that may take long are made in processes of their own, which end when a file's time is over.
+"""Files, reports and bars that may take long are made in processes of their own, which end when a file's time is over.
 
     workshop = Workshop(seconds=120)
     file = workshop.make(partial(score_file, notes, "Nocturne"))  # waits; raises UnmadeError after two minutes
@@ -26,21 +26,26 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 import psutil
 
-from ..errors import AriettaError
+from ..errors import AriettaError, RequestError
 from ..evaluation.page.piece import TitledReport, report_html
 from ..evaluation.report import Report, report_on
 from ..evaluation.words import report_json
 from ..model.bundle import load_bundle
 from ..model.engine import Engine, load_engine
+from ..music.correction import Correction, correct_meter
 from ..music.meter import Meter
 from ..music.notes import Notes
 from ..originality.index import PassageIndex, find_index
 from ..processes import interrupts_ignored
 from .jobs.scheduler import StoppingError
+
+if TYPE_CHECKING:
+    from typing import Unpack
 
 PROCESSES = 2  # so that a client, who has one at most, keeps nobody else waiting
 START_SECONDS = 60  # by the clock, for a process to be there; a second on an idle machine
@@ -221,6 +226,25 @@ def score_document(notes: Notes, meter: Meter | None = None) -> bytes:
     from ..render.score.pages import score_pages
 
     return json.dumps(asdict(score_pages(notes, meter=meter))).encode()
+
+
+def corrected_meter(notes: Notes, meter: Meter | None, **correction: Unpack[Correction]) -> tuple[Meter, list[float]]:
+    """Return a piece's metre as it is corrected, found where there is none, and its bar lines, in seconds from 0 on.
+
+    Raises RequestError for a correction that cannot be made, and for one to bars that no piece can have.
+    """
+    if meter is None or correction:
+        try:
+            meter = Meter.from_description(correct_meter(notes, meter, **correction).describe())
+        except ValueError as error:
+            raise RequestError(f"the bars cannot be corrected so: {error}") from error
+    return meter, bar_lines(notes, meter)
+
+
+def bar_lines(notes: Notes, meter: Meter) -> list[float]:
+    """Return when bars begin, in seconds; of a metre that begins before the piece, bar 1 is entered at 0."""
+    lines: list[float] = np.maximum(meter.bar_lines(notes.seconds), 0.0).tolist()
+    return lines
 
 
 def report_page(notes: Notes, title: str, **about: Any) -> bytes:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from multiprocessing.context import SpawnProcess
@@ -23,6 +24,8 @@ from arietta.errors import RequestError
 from arietta.evaluation.page.piece import TitledReport, report_html
 from arietta.evaluation.report import report_on
 from arietta.evaluation.words import report_json
+from arietta.music.correction import correct_meter
+from arietta.music.meter import Meter, Tempo, TimeSignature
 from arietta.music.notes import Notes
 from arietta.render.roll import roll_svg
 from arietta.render.score import score_musicxml
@@ -32,6 +35,7 @@ from arietta.serve.jobs.scheduler import StoppingError
 from arietta.serve.workshop import (
     UnmadeError,
     Workshop,
+    corrected_meter,
     engraved_file,
     report_document,
     report_page,
@@ -66,6 +70,16 @@ def test_what_it_makes_are_the_librarys_bytes(models: Models, waltz: Notes) -> N
         page = report_html([TitledReport("A", waltz, report)]).encode()
         assert workshop.make(partial(report_page, waltz, "A", model=judge)) == page
     workshop.close()
+
+
+def test_bars_are_those_of_the_library_from_the_beginning_on(workshop: Workshop, waltz: Notes) -> None:
+    early = Meter((TimeSignature(-0.1, 3, 4),), (Tempo(-0.1, 0.5),))
+    meter, lines = workshop.make(partial(corrected_meter, waltz, early))
+    assert meter == early and lines[:2] == pytest.approx([0.0, 1.4])
+    halved, _ = workshop.make(partial(corrected_meter, waltz, early, beats="half"))
+    assert halved == correct_meter(waltz, early, beats="half")
+    with pytest.raises(RequestError, match="the bars cannot be corrected so: bars last"):
+        workshop.make(partial(corrected_meter, waltz, replace(early, tempos=(Tempo(-0.1, 0.05),)), beats="double"))
 
 
 def test_what_takes_too_long_is_ended_and_its_process_replaced(workshop: Workshop) -> None:

@@ -8,7 +8,7 @@ import time
 from arietta.errors import RequestError
 
 
-def never_ending(*_: object) -> bytes:
+def never_ending(*_: object, **__: object) -> bytes:
     """Work for longer than any test has patience."""
     time.sleep(600)
     return b""

@@ -5,21 +5,22 @@ A metre counts in seconds and changes no note, so it is no revision: all version
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Annotated, Any, Literal
 
-import numpy as np
 from fastapi import APIRouter
 from fastapi import Request as HttpRequest
 from pydantic import FailFast, Field
 from starlette.concurrency import run_in_threadpool
 
-from ....errors import RequestError
-from ....music.correction import correct_meter
 from ....music.meter import Meter
+from ...jobs.editing.revisions import Version
 from ...jobs.service import Service
+from ...workshop import Workshop, bar_lines, corrected_meter
 from ..middleware import client_of
 from ..problems import problem_responses
-from ..requests import AppQueues, AppService, body_of, read_json
+from ..requests import AppService, body_of, queues_of, read_json
 from ..schemas import PieceId
 from ..views.music import MeterFields, Sent
 
@@ -28,6 +29,7 @@ MOST_BEATS = 64  # that a downbeat is moved by at once: the longest bar
 REFUSALS = problem_responses(
     _404="There is no such piece.", _409="The piece is not done.", _422="A value is impossible."
 )
+MADE = REFUSALS | problem_responses(_429="Too many files and bars are being made.", _503="It takes too long to make.")
 router = APIRouter(tags=["pieces"])
 
 
@@ -75,38 +77,27 @@ async def read_piece_meter(key: PieceId, service: AppService) -> MeterView | Non
     "/v1/pieces/{id}/meter",
     summary="Correct the bars of a finished piece, found where it has none; its files and verbs have them from then on",
     openapi_extra=body_of(MeterCorrection),
-    responses=REFUSALS,
+    responses=MADE,
     name="correct_meter",
 )
-async def correct_piece_meter(
-    http: HttpRequest, key: PieceId, service: AppService, queues: AppQueues
-) -> MeterView | None:
+async def correct_piece_meter(http: HttpRequest, key: PieceId, service: AppService) -> MeterView:
     """Correct a metre and store it."""
     asked = await read_json(http, MeterCorrection)
-
-    def correct() -> MeterView | None:
-        version = service.music(key)
-        return _store(service, key, correct_meter(version.notes, version.meter, **asked.model_dump()))
-
-    return await queues.pictures.run(client_of(http.scope), correct)  # of an hour beats are found in two seconds
+    return await _store(http, service, key, lambda version: version.meter, asked.model_dump())
 
 
 @router.put(
     "/v1/pieces/{id}/meter",
     summary="Give a finished piece this metre",
     openapi_extra=body_of(MeterFields),
-    responses=REFUSALS,
+    responses=MADE,
     name="set_meter",
 )
-async def set_meter(http: HttpRequest, key: PieceId, service: AppService) -> MeterView | None:
+async def set_meter(http: HttpRequest, key: PieceId, service: AppService) -> MeterView:
     """Store a metre."""
     asked = await read_json(http, MeterFields)
-
-    def store() -> MeterView | None:
-        service.finished(key)
-        return _store(service, key, asked.meter)
-
-    return await run_in_threadpool(store)
+    meter = asked.meter
+    return await _store(http, service, key, lambda _: meter)
 
 
 @router.delete(
@@ -118,19 +109,33 @@ async def forget_meter(key: PieceId, service: AppService) -> None:
     await run_in_threadpool(service.meters.store, {key: None})
 
 
-def _store(service: Service, key: str, meter: Meter) -> MeterView | None:
-    """Store a metre that could be read back, and show it; raises RequestError for one that no piece can have."""
-    try:
-        service.meters.store({key: Meter.from_description(meter.describe())})
-    except ValueError as error:
-        raise RequestError(f"the bars cannot be corrected so: {error}") from error
-    return _view(service, key)
+async def _store(
+    http: HttpRequest,
+    service: Service,
+    key: str,
+    before: Callable[[Version], Meter | None],
+    correction: Mapping[str, Any] | None = None,
+) -> MeterView:
+    """Store a metre, corrected where that is asked for, and show it; raises as what makes files does.
+
+    It is made as files are, when it is its client's turn: of an hour of music, beats are found in a minute.
+    """
+    workshop: Workshop = http.app.state.workshop
+    queues = await queues_of(http)
+
+    def store() -> MeterView:
+        version = service.music(key)
+        work = partial(corrected_meter, version.notes, before(version), **(correction or {}))
+        meter, lines = workshop.make(work)
+        service.meters.store({key: meter})
+        return MeterView(**meter.describe(), bar_lines=lines)
+
+    await run_in_threadpool(service.finished, key)  # refuses before it waits in the queue
+    return await queues.pictures.run(client_of(http.scope), store)
 
 
 def _view(service: Service, key: str) -> MeterView | None:
     version = service.music(key)
     if version.meter is None:
         return None
-    # Of a metre that begins before the piece does, bar 1 is entered at 0: there its notes are.
-    lines = np.maximum(version.meter.bar_lines(version.notes.seconds), 0.0)
-    return MeterView(**version.meter.describe(), bar_lines=lines.tolist())
+    return MeterView(**version.meter.describe(), bar_lines=bar_lines(version.notes, version.meter))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,7 +13,10 @@ import pytest
 from arietta.music.meter import Meter, Tempo, TimeSignature
 from arietta.music.midi import midi_bytes, read_meter, read_midi
 from arietta.music.notes import Notes
-from tests.support.servers import ask, composed, look, problem
+from arietta.serve.jobs.limits import Limits
+from arietta.serve.jobs.models import Models
+from tests.support.endless import never_ending
+from tests.support.servers import ask, composed, look, problem, serving, until
 
 ROWS, SLOW = [[0, 0.5, 60, 70]], {"signatures": [[0, 3, 4]], "tempos": [[0, 2]]}
 METER = Meter((TimeSignature(0.0, 3, 4),), (Tempo(0.0, 0.5),))
@@ -149,6 +154,8 @@ def test_bars_are_tapped_dragged_and_counted_anew(server: httpx.Client) -> None:
         ({"taps": [1] * 10_001}, "taps"),
         ({"metre": "0/4"}, "not 0/4"),
         ({"bar_line": [2]}, "bar_line"),
+        ({"taps": [4e5, 4e5 + 0.2]}, "taps lie within 6 s of the music"),
+        ({"bar_line": [99, 99]}, "there is no bar 99"),
         ({"bar_line": [2, 99]}, "bar 2 can begin at 0.10 to 2.90 s"),
         ({"bar_line": [10**9, 1]}, "bars are numbered from 1"),
     ],
@@ -158,3 +165,21 @@ def test_corrections_that_cannot_be_are_refused(server: httpx.Client, body: dict
     before = server.get(path).json()
     assert sentence in problem(server.post(path, json=body), 422)
     assert server.get(path).json() == before
+
+
+def test_bars_that_take_too_long_are_given_up_and_others_are_answered_meanwhile(
+    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"signatures": [[0.0, 2, 4]], "tempos": [[0.0, 0.5]]}
+    with serving(models, tmp_path, Limits(file_seconds=2.0)) as client, ThreadPoolExecutor(1) as others:
+        path = f"{uploaded(client)['links']['self']}/meter"
+        assert client.post(path, json={"downbeat": 3}).status_code == 200  # which starts a process
+        for send, body in ((client.post, {"beats": "half"}), (client.put, given)):
+            with monkeypatch.context() as patch:
+                patch.setattr("arietta.serve.routes.editing.meters.corrected_meter", never_ending)
+                endless = others.submit(send, path, json=body)
+                until(lambda: client.app.state.queues.pictures.count)  # type: ignore[attr-defined]
+                assert client.get("/healthz").status_code == 200 and not endless.done()
+                assert "takes longer than 2 seconds to make" in problem(endless.result(), 503)
+        assert client.get(path).json()["signatures"] == [[0.0, 3, 4]]
+        assert client.put(path, json=given).json()["bar_lines"][:2] == [0.0, 1.0]
