@@ -129,18 +129,32 @@ def test_taps_go_back_with_the_music_and_end_with_it(modules: Visit) -> None:
             player.isPlaying = true;
           };
           const onCount = (count) => told.counts.push(count);
-          const taps = new Taps(player, { heard: () => now, onCount, onDone: (times) => told.done.push(times) });
-          for (now of [1, 1.5, 1.54, 2, 2.5, 1.51, 2.1]) taps.tap();
+          let isTaken = true;
+          const onDone = async (times) => { told.done.push(times); return isTaken; };
+          const taps = new Taps(player, { heard: () => now, onCount, onDone });
+          for (now of [1, 1.5, 1.62, 2, 2.5, 1.51, 2.1]) taps.tap();
           pause();
           taps.tap();
           pause();
           player.isPlaying = false;
           told.isTaken = taps.tap();
+          player.isPlaying = true;
+          isTaken = false;
+          for (now of [3, 3.5, 11]) taps.tap();
+          pause();
+          await null;
+          await null;
+          pause(); // which sends nothing anew
+          now = 4;
+          taps.tap();
+          isTaken = true;
+          pause();
           return told;
         }"""
     )
-    assert done["done"] == [[1, 1.51, 2.1]]  # one tap alone is no beat
-    assert done["counts"] == [1, 2, 2, 3, 4, 2, 3, 0, 1, 0] and done["isTaken"] is False
+    # One tap alone is no beat, and what is refused is kept, to go back in.
+    assert done["done"] == [[1, 1.51, 2.1], [3, 3.5, 11], [3, 3.5, 4]]
+    assert done["counts"] == [1, 2, 2, 3, 4, 2, 3, 0, 1, 0, 1, 2, 3, 0, 3, 3, 0] and done["isTaken"] is False
 
 
 def test_a_pickup_is_selected_as_a_bar_and_what_a_piece_has_become_is_counted(studio: Studio) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import httpx
 import pytest
 
+from arietta.music.correction import SHORTEST_TAP
 from tests.support.servers import problem
 
 ROOT = Path(__file__).parents[3]
@@ -28,3 +30,8 @@ def test_scripts_and_sounds_of_the_studio_are_served(server: httpx.Client) -> No
     for file in sounds[:3]:
         address = file.relative_to(ROOT / "arietta" / "render" / "sounds").as_posix()
         assert server.get(f"/static/sounds/{address}").content == file.read_bytes()
+
+
+def test_two_taps_in_the_studio_are_as_far_apart_as_the_server_asks_for(server: httpx.Client) -> None:
+    shortest = re.search(r"const SHORTEST = ([\d.]+);", server.get("/static/score/taps.js").text)
+    assert shortest is not None and float(shortest[1]) == SHORTEST_TAP

@@ -62,7 +62,7 @@ export class Bars {
     if (this.#lines) this.#timer = setTimeout(() => this.#read(save), CALM);
   }
 
-  /** Correct the bars, as the HTTP interface takes it. */
+  /** Correct the bars, as the HTTP interface takes it. Returns, when that is known, whether they were corrected. */
   correct(correction) {
     return this.#change((key) => correctMeter(key, correction));
   }
@@ -131,10 +131,11 @@ export class Bars {
   #change(change) {
     return this.#inTurn(async (key) => {
       const before = this.#meter;
-      if (!(await this.#store(key, change))) return;
+      if (!(await this.#store(key, change))) return false;
       this.#past.push(before);
       this.#future = [];
       this.#showUndo();
+      return true;
     });
   }
 

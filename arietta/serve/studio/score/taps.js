@@ -3,16 +3,20 @@
  */
 
 const FEWEST = 2; // that make a beat
-const SAME = 0.1; // seconds: a second tap so soon after one is the same
+const SHORTEST = 0.15; // seconds: a second tap so soon after one is the same; as music.correction.SHORTEST_TAP of the server
 
 export class Taps {
   #times = [];
+  #isNew = false; // whether there are taps that were not sent yet
   #player;
   #heard;
   #onCount;
   #onDone;
 
-  /** `heard` gives the moment that is heard now; `onCount` hears how many there are, `onDone` gets them all. */
+  /**
+   * `heard` gives the moment that is heard now; `onCount` hears how many there are. `onDone` gets them all, and promises
+   * to say whether they were taken.
+   */
   constructor(player, { heard, onCount, onDone }) {
     this.#player = player;
     this.#heard = heard;
@@ -25,7 +29,8 @@ export class Taps {
   tap() {
     if (!this.#player.isPlaying) return false;
     const time = this.#heard();
-    this.#times = [...this.#times.filter((earlier) => earlier < time - SAME), time];
+    this.#times = [...this.#times.filter((earlier) => earlier < time - SHORTEST), time];
+    this.#isNew = true;
     this.#onCount(this.#times.length);
     return true;
   }
@@ -33,13 +38,20 @@ export class Taps {
   /** Forget what was tapped. */
   cancel() {
     this.#times = [];
+    this.#isNew = false;
     this.#onCount(0);
   }
 
-  #end() {
-    if (!this.#times.length) return;
+  /** Hand them over; those that are refused are kept, for who goes back taps from there anew. */
+  async #end() {
+    if (!this.#isNew) return;
     const times = this.#times;
     this.cancel();
-    if (times.length >= FEWEST) this.#onDone(times);
+    if (times.length < FEWEST) return;
+    const none = this.#times;
+    const isTaken = await this.#onDone(times);
+    if (isTaken || this.#times !== none) return; // or others were tapped, or another piece was chosen
+    this.#times = times;
+    this.#onCount(times.length);
   }
 }
