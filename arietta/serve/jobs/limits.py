@@ -66,6 +66,11 @@ class Limits:
                 raise RequestError(f"--{name.replace('_', '-')} must lie in 1-{most:.0f}, not {limit:.10g}")
 
     @property
+    def most_pieces(self) -> int:
+        """Pieces that one client may have unfinished where there are no others."""
+        return min(self.most_per_client, self.places + self.seats)
+
+    @property
     def keep_bytes(self) -> int:
         """Bytes of packed events that are stored."""
         return self.keep_megabytes * 2**20

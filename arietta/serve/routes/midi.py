@@ -104,7 +104,7 @@ async def download_piece(
     finally:
         service.scheduler.cancel(job)  # of no effect where it is over
     take = job.take
-    if take is None:
+    if take is None or not job.is_over or job.state is not State.DONE:  # of one in a tempo, a take may not be chosen
         if job.state is State.FAILED:
             raise HTTPException(500, SERVER_FAILURE)
         raise HTTPException(503, "the piece was given up: the client left, or the server is stopping")

@@ -107,11 +107,11 @@ async def read_orders(http: HttpRequest, limits: Limits, stored: Stored) -> list
     if asked.verb is not None:
         return await run(lambda: _passage_orders(asked, files.get("given"), limits, stored, seed))
 
-    def read() -> tuple[Notes | None, Meter | None, int | None]:
+    def read() -> tuple[tuple[Notes | None, Meter | None, int | None], tuple[str, ...]]:
         given = _read_prompt(asked, files.get("prompt"), limits, stored)
-        return take_in(given, asked.key, transpose=asked.transpose)
+        return take_in(given, asked.key, transpose=asked.transpose), given.remarks if given else ()
 
-    prompt, meter, semitones = await run(read)
+    (prompt, meter, semitones), remarks = await run(read)
     pulse = asked.pulse
     notes, seconds = await run_in_threadpool(_length, asked, (prompt, meter), limits)  # a stranger's metre may be long
     return [
@@ -135,6 +135,7 @@ async def read_orders(http: HttpRequest, limits: Limits, stored: Stored) -> list
             continues=asked.continues,
             original=asked.original,
             best=asked.best,
+            remarks=remarks,
         )
         for index in range(asked.count)
     ]
@@ -147,7 +148,7 @@ def _length(
     pulse, length = asked.pulse, (asked.notes, asked.seconds, asked.bars)
     notes, seconds = find_length(pulse, length, given=given, at=at, usual=DEFAULT_NOTES, original=asked.original)
     if pulse is not None:
-        check_takes(pulse, notes, seconds, limits)
+        check_takes(pulse, notes, seconds, limits, count=asked.count)
     elif asked.bars is not None and (seconds or 0.0) > limits.most_seconds:
         raise RequestError(
             f"{asked.bars} bars take {seconds:.0f} s here; {limits.most_seconds:g} s at most are written"
@@ -155,8 +156,13 @@ def _length(
     return notes, seconds
 
 
-def check_takes(pulse: Pulse, notes: int | None, seconds: float | None, limits: Limits) -> None:
-    """Refuse a piece in a tempo where all of its takes together are beyond the limits."""
+def check_takes(pulse: Pulse, notes: int | None, seconds: float | None, limits: Limits, *, count: int = 1) -> None:
+    """Refuse pieces in a tempo where all of their takes together are beyond the limits."""
+    if (pieces := count * pulse.takes) > limits.most_pieces:
+        raise RequestError(
+            f"the best of {pulse.takes} takes is kept, and {pieces} pieces are more than the {limits.most_pieces} that "
+            "this server composes for a client: ask /v1/pieces for so many in all, by takes and count"
+        )
     most_notes, most_seconds = limits.most_notes // pulse.takes, limits.most_seconds / pulse.takes
     if notes is not None and notes > most_notes:
         raise RequestError(
@@ -211,7 +217,14 @@ def _passage_orders(asked: PieceRequest, file: bytes | None, limits: Limits, sto
         ]
     source = asked.given.piece if asked.given else None
     return [
-        Order(request=request, model=asked.model, name=asked.name, verb=asked.verb, given=source)
+        Order(
+            request=request,
+            model=asked.model,
+            name=asked.name,
+            verb=asked.verb,
+            given=source,
+            remarks=given.remarks,
+        )
         for request in requests
     ]
 

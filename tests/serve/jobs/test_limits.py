@@ -19,6 +19,11 @@ def test_a_piece_is_long_by_its_notes_or_its_seconds() -> None:
     assert not limits.is_long(None, 120.0) and limits.is_long(None, 120.5)
 
 
+def test_a_client_has_no_more_pieces_than_the_server_has_room_for() -> None:
+    assert Limits().most_pieces == 64 and Limits(most_per_client=4).most_pieces == 4
+    assert Limits(seats=1, places=2).most_pieces == 3
+
+
 def test_impossible_limits_are_refused_as_the_command_line_names_them() -> None:
     with pytest.raises(RequestError, match="--most-per-client must lie in 1-10000, not 0"):
         Limits(most_per_client=0)

@@ -11,8 +11,11 @@ import pytest
 import arietta
 from arietta.cli import main
 from arietta.client import Client
+from arietta.serve.jobs.job import Job
+from arietta.serve.jobs.limits import Limits
+from arietta.serve.jobs.models import Models
 from tests.serve.routes.test_events import listen, music
-from tests.support.servers import PATIENCE, ask, composed, problem
+from tests.support.servers import PATIENCE, ask, composed, problem, serving
 
 ASKED: dict[str, Any] = {"notes": 40, "bpm": 90, "metre": "3/4", "seed": 7}
 
@@ -94,6 +97,32 @@ def test_a_download_is_composed_in_a_tempo_and_nothing_of_it_is_stored(
     assert server.get("/v1/pieces").json()["pieces"] == before
     assert "bpm and metre go together" in problem(server.get("/midi/40?bpm=90"), 422)
     assert "notes must lie in 1-1250, not 2000" in problem(server.get("/midi/2000?bpm=90&metre=3/4"), 422)
+
+
+@pytest.mark.parametrize("limits", [Limits(most_per_client=4), Limits(seats=1, places=3)])
+def test_more_takes_than_a_server_ever_composes_for_a_client_are_refused_for_good(
+    models: Models, tmp_path: Path, limits: Limits
+) -> None:
+    with serving(models, tmp_path, limits) as client:
+        for count, takes, pieces in ((1, 8, 8), (2, 4, 8), (5, 1, 5)):
+            answer = client.post("/v1/pieces", json={**ASKED, "takes": takes, "count": count})
+            sentence = f"the best of {takes} takes is kept, and {pieces} pieces are more than the 4 that this server"
+            assert sentence in problem(answer, 422)
+        assert "ask /v1/pieces for so many" in problem(client.get("/midi/40?bpm=90&metre=3/4"), 422)
+        assert composed(client, **ASKED, takes=4)["state"] == "done"
+
+
+def test_a_download_whose_take_cannot_be_chosen_fails(
+    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(job: Job) -> bool:
+        raise RuntimeError(f"no take of {job.key} fits")
+
+    with serving(models, tmp_path) as client:
+        with monkeypatch.context() as patch:
+            patch.setattr(Job, "choose_take", fail)
+            assert "its log says what" in problem(client.get("/midi/20?bpm=90&metre=3/4"), 500)
+        assert client.get("/midi/20?bpm=90&metre=3/4").status_code == 200
 
 
 def test_the_command_lets_a_server_compose_them(

@@ -125,6 +125,17 @@ def test_a_score_in_a_form_is_gone_on_from_or_given_to_a_verb(server: httpx.Clie
         assert f"takes no file in {name}: leave it out" in problem(answer, 422)
 
 
+def test_what_was_merged_of_a_score_in_a_form_is_told_of_its_pieces(server: httpx.Client) -> None:
+    duet = score([note("C4", 3)], [note("E4", 3)], beats=3)
+    for name, asked in (("prompt", {"notes": "5"}), ("given", {"notes": "5", "verb": "extend"})):
+        files = {name: ("duet.musicxml", duet)}
+        answer = server.post("/v1/pieces", data={**asked, "count": "2"}, files=files, params={"wait": 60})
+        for piece in answer.json()["pieces"]:
+            assert piece["state"] == "done"
+            assert piece["request"]["remarks"] == ["Parts were merged into one piano: Part 1, Part 2."]
+    assert "remarks" not in composed(server, notes=5)["request"]
+
+
 def test_a_form_without_its_file_or_with_a_field_twice_is_refused(server: httpx.Client) -> None:
     as_text = server.post("/v1/pieces", files={"prompt": (None, b"/etc/passwd")})
     assert "prompt must be a MIDI file in a form" in problem(as_text, 422)

@@ -24,7 +24,8 @@ class Order:
     Where it is for a passage, `verb` says how that is written, and `given` is the id of the stored piece that it is of.
     `model` is the default one if None, and `name` the piece's title. `continues` is the id of the stored piece that the
     prompt comes from. With `original` the piece is composed again while it overlaps the training music more than human
-    works overlap each other. Of all pieces ordered together, `best` are marked as the best.
+    works overlap each other. Of all pieces ordered together, `best` are marked as the best. `remarks` say what was
+    merged or left out of a file whose music it goes on from or works on.
     """
 
     request: Request
@@ -35,6 +36,7 @@ class Order:
     best: int | None = None
     verb: str | None = None
     given: str | None = None
+    remarks: tuple[str, ...] = ()
 
     def record(self, job: Job, first_key: str) -> Record:
         """Describe its job, a new one, for the history; `first_key` is that of the first job ordered with it."""
@@ -48,6 +50,8 @@ class Order:
             asked[ORIGINAL] = True
         if self.best is not None:
             asked |= {ORDER: first_key, BEST: self.best}
+        if self.remarks:
+            asked["remarks"] = list(self.remarks)
         title = request.title(bundle.name)
         return Record(
             id=job.key,
