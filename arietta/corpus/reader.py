@@ -247,7 +247,8 @@ def _read(path: str) -> _Reading:
             return _unreadable("", "not a file but a folder, a pipe or a device")
         with Path(path).open("rb") as file:
             content = file.read(min(status.st_size, LARGEST_FILE) + 1)  # memory for as many bytes is taken at once
-            content += file.read(LARGEST_FILE + 1 - len(content))  # of what was written to meanwhile
+            if len(content) > status.st_size:  # it was written to meanwhile
+                content += file.read(LARGEST_FILE + 1 - len(content))
     except OSError as error:
         return _unreadable("", f"cannot be read ({error.strerror})")
     if len(content) > LARGEST_FILE:

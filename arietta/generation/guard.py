@@ -151,7 +151,12 @@ class CourseGuard:
         allowed = masks.allowed.copy()
         keys = allowed[TIME_COUNT : TIME_COUNT + KEY_COUNT]
         keys &= ~self._barred
-        return Masks(allowed, masks.earliest) if keys.any() else masks
+        if not keys.any():
+            return masks
+        # No time is left at which only barred keys could be struck.
+        symbols = allowed[TIME_COUNT : TIME_COUNT + len(masks.earliest)]
+        allowed[: min(int(masks.earliest[symbols].min()), SHORT_WAITS)] = False
+        return Masks(allowed, masks.earliest)
 
     def _is_staccato(self) -> bool:
         if len(self._durations) < STRETCH:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from arietta.codecs.grid import KEY_COUNT, LONGEST_WAIT, REST, SHORT_WAITS
+from arietta.codecs.codec import Masks
+from arietta.codecs.grid import KEY_COUNT, LONGEST_WAIT, REST, SHORT_WAITS, SYMBOL_COUNTS, TIME_COUNT
 from arietta.generation.batch import generate_all
 from arietta.generation.guard import (
     BARRED_NOTES,
@@ -21,6 +23,7 @@ from arietta.generation.guard import (
     REMEMBERED,
     SHORTEST_MEDIAN,
     STRETCH,
+    CourseGuard,
     DensityGuard,
     KeyGuard,
     LoudnessGuard,
@@ -98,6 +101,21 @@ def test_few_keys_over_and_over_give_way_to_others(tiny_bundle: Path, key_count:
     unguarded = take_of(tiny_bundle, trembling(key_count), is_guarded=False)
     assert set(unguarded.notes.pitch.tolist()) == trembled
     assert unguarded.notes.pitch[:stretch].tolist() == take.notes.pitch[:stretch].tolist()
+
+
+def test_barred_keys_leave_no_wait_after_which_nothing_may_be_struck() -> None:
+    guard = CourseGuard(Counter())
+    for index in range(STRETCH):
+        guard.push([12, (84, 86, 87)[index % 3], 10, 16], 0.12 * index)
+    allowed = np.zeros(TIME_COUNT + SYMBOL_COUNTS[2], dtype=np.bool_)
+    allowed[: TIME_COUNT + KEY_COUNT] = True
+    earliest = np.ones(SYMBOL_COUNTS[2], dtype=np.int64)
+    earliest[86:KEY_COUNT] = 0  # key 85 was struck last: at the same moment only those above it
+    narrowed = guard.narrow(Masks(allowed, earliest), 0.12 * STRETCH)
+    struck = np.flatnonzero(narrowed.allowed[TIME_COUNT : TIME_COUNT + KEY_COUNT])
+    assert np.isin([84, 86, 87], struck).sum() == 0
+    assert np.flatnonzero(narrowed.allowed[:TIME_COUNT])[0] == earliest[struck].min() == 1
+    assert allowed[0]  # the decoder's own masks stay as they are
 
 
 def test_as_many_keys_as_music_has_are_left_alone(tiny_bundle: Path) -> None:

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ...errors import BundleError
 from ...model.bundle import Bundle
 from ...model.config import ModelConfig
 from ..network import build_model
@@ -34,9 +35,17 @@ def read_trained_bundle(bundle: Bundle) -> nn.Module:
 
 
 def read_weights(bundle: Bundle) -> dict[str, Tensor]:
-    """Read a network's weights, by their names in the checkpoint, out of its bundle's graphs."""
+    """Read a network's weights, by their names in the checkpoint, out of its bundle's graphs.
+
+    Raises BundleError where an unreleased version packed its layers of 4 bits in another order.
+    """
     graph = onnx.load(str(bundle.path / "feed.onnx")).graph
     tensors = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    if "upper_half" in tensors:
+        raise BundleError(
+            f"{bundle.path}: composes, but its layers of 4 bits are packed as by a version before 0.2.0, and cannot be "
+            "read; download the model anew, or export its run again"
+        )
     config = bundle.model
     names = [f"embedding.tables.{field}.weight" for field in range(len(config.field_sizes))]
     names += [f"embedding.conditions.{condition.name}.weight" for condition in config.conditions]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
 from arietta.codecs.performance import PerformanceCodec
+from arietta.errors import BundleError
 from arietta.model.bundle import load_bundle
 from arietta.model.config import POSITIONS, ModelConfig
 from arietta.model.engine import load_engine
@@ -79,3 +82,13 @@ def test_a_model_read_back_has_no_dropout_at_work(tmp_path: Path) -> None:
     config = replace(TINY, dropout=0.5)
     model = read_trained_bundle(load_bundle(bundle_of(tmp_path / "mine", config, bits=32)))
     assert model.config == config and not any(module.training for module in model.modules())
+
+
+def test_four_bits_packed_in_the_order_of_before_are_refused(tiny_bundle: Path, tmp_path: Path) -> None:
+    """Their graph holds a tensor `upper_half`, where today's has `lower_half`."""
+    bundle = load_bundle(shutil.copytree(tiny_bundle, tmp_path / "before"))
+    graph = onnx.load(str(bundle.path / "feed.onnx"))
+    graph.graph.initializer.append(onnx.numpy_helper.from_array(np.array(0xF0, dtype=np.uint8), "upper_half"))
+    onnx.save(graph, str(bundle.path / "feed.onnx"))
+    with pytest.raises(BundleError, match="download the model anew"):
+        read_weights(bundle)
