@@ -63,3 +63,9 @@ def test_no_link_between_the_documents_is_broken(path: Path) -> None:
 def test_the_page_in_spanish_names_no_verb_that_there_is_not() -> None:
     verbs = set(re.findall(r"arietta ([a-z]+)", (ROOT / "README.es.md").read_text(encoding="utf-8")))
     assert verbs <= {*VERBS, "compose"}, verbs - set(VERBS)
+
+
+@pytest.mark.parametrize("path", [*DOCUMENTS, ROOT / "CONTRIBUTING.md"], ids=lambda path: path.name)
+def test_every_program_file_that_a_document_names_is_there(path: Path) -> None:
+    named = re.findall(r"`((?:arietta|tests|benchmarks|release)/[\w/]+\.py)`", path.read_text(encoding="utf-8"))
+    assert [name for name in named if not (ROOT / name).exists()] == []
