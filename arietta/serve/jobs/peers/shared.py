@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import secrets
 import threading
 import time
@@ -37,6 +38,7 @@ from .peers import Alone, Host, Peers, Wish
 CHANNEL = "arietta"
 BEAT_SECONDS = 1.0
 LEASE_SECONDS = 6.0
+ABSENT_SECONDS = 300.0  # that no server has a model, after which its pieces are given up: servers may be restarted
 NEWS_SECONDS = 0.1  # between two looks at a piece that is followed elsewhere
 WATCH_SECONDS = 5.0  # that its server goes on after the last word of those who follow it, who speak with each beat
 MOST_ADOPTED = 8  # pieces of lost servers that one takes with each beat, so that others take some too
@@ -63,6 +65,7 @@ _BEAT = """
 INSERT INTO servers (id, seen, seats, bundles) VALUES (?, extract(epoch FROM clock_timestamp()), ?, ?)
 ON CONFLICT (id) DO UPDATE SET seen = excluded.seen RETURNING seen
 """
+_LOSE = "DELETE FROM servers WHERE seen NOT BETWEEN ? AND ?"  # the latter where the database's clock was put back
 _COUNT = "SELECT coalesce(sum(pieces), 0), coalesce(sum(CASE WHEN client = ? THEN pieces END), 0) FROM jobs"
 _NEWS = "UPDATE jobs SET progress = ?, events = ? WHERE id = ? RETURNING pg_notify(?, ?)"
 
@@ -85,11 +88,14 @@ class SharedPeers:
         self._held: set[str] = set()  # ids of the jobs that count for this server
         self._elsewhere: Mapping[str, bool] = {}  # other servers' jobs, and whether they are being composed
         self._followed = weakref.WeakValueDictionary[str, FollowedJob]()
+        self._following = threading.Lock()  # whoever adds to these, or goes through them, holds it
         self._watched: dict[str, float] = {}  # own pieces that are followed elsewhere, and until when
         self._sent: dict[str, tuple[int, tuple[float, float]]] = {}  # of these, how many events, and the progress
         self._adopted: list[_Adopted] = []  # to be resumed
         self._due = 0.0  # when the next beat is
-        self._steady_since: float | None = None  # since when every beat reached the database
+        self._last_beat = (-math.inf, -math.inf)  # when the last one was stored, by this clock and the database's
+        self._steady_since: float | None = None  # since when the beats reached the database in time
+        self._absent: dict[str, float] = {}  # the models of waiting pieces that no server has, and since when
         self._counting = partial(database.changing, is_durable=False)  # who is there after a crash says it anew
         self._releasing = ThreadPoolExecutor(1, thread_name_prefix="release")
         self._is_closed = threading.Event()
@@ -156,11 +162,16 @@ class SharedPeers:
 
     def follow(self, record: Record) -> FollowedJob | None:
         """Follow the job of an unfinished piece that another server has."""
-        job = self._followed.get(record.id) or FollowedJob(record.id, "notes" if "notes" in record.asked else "seconds")
-        self._followed[record.id] = job
+        unit = "notes" if "notes" in record.asked else "seconds"
+        with self._following:
+            job = self._followed.setdefault(record.id, FollowedJob(record.id, unit))
         self._update(job)
         self._database.tell(CHANNEL, f"follow {record.id}")
         return job
+
+    def _all_followed(self) -> list[FollowedJob]:
+        with self._following:
+            return list(self._followed.values())
 
     def ask(self, record: Record, wish: Wish) -> FollowedJob | None:
         """Ask the server that has an unfinished piece to grant a wish; return the job as `follow` does."""
@@ -201,9 +212,9 @@ class SharedPeers:
         with self._counting() as changes:
             beat = (self._id, self._limits.seats, json.dumps(sorted(host.bundles)))
             (seen,) = changes.execute(_BEAT, beat).fetchone()
-            # After a while without the database, all others seem to be lost that have not been back before this one.
-            if self._steady_since is not None and time.monotonic() - self._steady_since > LEASE_SECONDS:
-                changes.execute("DELETE FROM servers WHERE seen < ?", (float(seen) - LEASE_SECONDS,))
+            now = self._check_steady(float(seen))
+            if self._steady_since is not None and now - self._steady_since > LEASE_SECONDS:
+                changes.execute(_LOSE, (float(seen) - LEASE_SECONDS, float(seen) + LEASE_SECONDS))
             for query in _FORGET:
                 changes.execute(query)
             changes.execute("DELETE FROM jobs WHERE server = ? AND NOT id = ANY(?)", (self._id, list(self._held)))
@@ -211,7 +222,8 @@ class SharedPeers:
             adopted = self._adopt(changes, kind)
             jobs = changes.execute("SELECT id, server, client, is_running, wish FROM jobs").fetchall()
             (self.server_count,) = changes.execute("SELECT count(*) FROM servers").fetchone()
-        self._steady_since = self._steady_since or time.monotonic()
+        self._last_beat = time.monotonic(), float(seen)
+        self._steady_since = self._steady_since or self._last_beat[0]
         self._held |= {piece.record.id for piece in adopted}
         self._adopted += adopted
         others = [(key, client, is_running) for key, server, client, is_running, _ in jobs if server != self._id]
@@ -219,21 +231,38 @@ class SharedPeers:
         self.running = Counter(client for _, client, is_running in others if is_running)
         for key, wish in [(key, wish) for key, server, _, _, wish in jobs if server == self._id and wish]:
             self._grant(key, wish)
-        for job in list(self._followed.values()):
+        for job in self._all_followed():
             if job.key in self._elsewhere:
                 self._database.tell(CHANNEL, f"follow {job.key}")
             elif job.key not in host.jobs:
                 self._end(job)
 
+    def _check_steady(self, seen: float) -> float:
+        """Return the time, and forget the steady ones where the last beat is long ago or a clock was set.
+
+        After a while without the database, or where its clock is set, all others seem to be lost that have not been
+        back before this server.
+        """
+        now, (then, seen_then) = time.monotonic(), self._last_beat
+        if now - then > LEASE_SECONDS / 2 or not 0 <= seen - seen_then <= LEASE_SECONDS / 2:
+            self._steady_since = None
+            self._absent.clear()
+        return now
+
     def _adopt(self, changes: Changes, kind: str) -> list[_Adopted]:
-        """Take pieces that no server composes: of this server's models, or of models that no server has."""
+        """Take pieces that no server composes: of this server's models, or of models that no server has had for long.
+
+        The latter cannot be composed, which is then stored.
+        """
         orphans = read_records(changes.execute(_ORPHANS, (State.WAITING.value,)).fetchall())
         rows = changes.execute("SELECT bundles FROM servers").fetchall() if orphans else []
         offered = {bundle for (bundles,) in rows for bundle in json.loads(bundles)}
+        now, absent = time.monotonic(), {str(record.asked.get("bundle")) for record in orphans} - offered
+        self._absent = {bundle: self._absent.get(bundle, now) for bundle in absent}
+        given_up = {bundle for bundle, since in self._absent.items() if now - since >= ABSENT_SECONDS}
         adopted = list[_Adopted]()
         for record in orphans:
-            bundle = record.asked.get("bundle")
-            if len(adopted) < MOST_ADOPTED and (bundle in self._host.bundles or bundle not in offered):
+            if len(adopted) < MOST_ADOPTED and str(record.asked.get("bundle")) in given_up.union(self._host.bundles):
                 client, machine, is_running = changes.execute(_ADOPT, (record.id, self._id, kind)).fetchone()
                 begun_by = machine if is_running and machine not in ("", kind) else None
                 adopted.append(_Adopted(record, client, begun_by))
@@ -280,7 +309,7 @@ class SharedPeers:
                 about = json.dumps({"progress": progress, "timing": job.timing()})
                 self._database.read(_NEWS, (about, pack(events), key, CHANNEL, f"news {key}"))
                 self._sent[key] = (len(events), progress)
-        for followed in list(self._followed.values()):  # of which some may have come here
+        for followed in self._all_followed():  # of which some may have come here
             if (job := self._host.jobs.get(followed.key)) is not None:
                 followed.update(list(job.events), job.progress, job.timing())
                 self._host.notify()

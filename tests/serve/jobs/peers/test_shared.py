@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,12 @@ from arietta.generation.loop import generate
 from arietta.generation.request import Request
 from arietta.serve.jobs.composing.order import Order
 from arietta.serve.jobs.event_log import to_notes
+from arietta.serve.jobs.history.pieces import open_history
 from arietta.serve.jobs.job import State
 from arietta.serve.jobs.limits import Limits
 from arietta.serve.jobs.models import Models
 from arietta.serve.jobs.peers import shared
+from arietta.serve.jobs.peers.followed import FollowedJob
 from arietta.serve.jobs.peers.shared import SharedPeers
 from arietta.serve.jobs.scheduler import FullError
 from arietta.serve.jobs.service import Service
@@ -126,9 +129,10 @@ def test_a_server_that_ends_in_good_order_is_followed_at_once(models: Models, da
         until(lambda: second.find(record.id).state is State.CANCELLED)
 
 
-def test_a_piece_goes_to_a_server_that_has_its_model_and_is_interrupted_where_none_has(
-    models: Models, tiny_bundle_32: Path, database: str
+def test_a_piece_goes_to_a_server_that_has_its_model_and_is_interrupted_where_none_has_for_long(
+    models: Models, tiny_bundle_32: Path, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(shared, "ABSENT_SECONDS", 0.5)
     with opened(Models([tiny_bundle_32]), database) as other:
         with opened(models, database) as first, opened(models, database) as second:
             until(lambda: first.peers.server_count == 3)
@@ -137,6 +141,77 @@ def test_a_piece_goes_to_a_server_that_has_its_model_and_is_interrupted_where_no
             until(lambda: second.find(record.id).state is State.DONE)
             (left,) = submit(second, LONG)
         until(lambda: other.find(left.id).state is State.INTERRUPTED)
+
+
+def test_a_piece_waits_for_the_only_server_of_its_model_to_be_started_again(
+    models: Models, tiny_bundle_32: Path, database: str
+) -> None:
+    with opened(Models([tiny_bundle_32]), database) as other:
+        with opened(models, database) as first:
+            (record,) = submit(first, LONG, client="a")
+        until(lambda: other.peers.server_count == 1)
+        time.sleep(1.0)
+        assert other.find(record.id).state is State.WAITING
+        with opened(models, database) as again:
+            until(lambda: again.job(record.id))
+            assert again._jobs[record.id].client == "a"
+            other.delete(record.id)
+            until(lambda: other.find(record.id).state is State.CANCELLED)
+
+
+def test_a_database_that_stands_still_makes_no_living_server_look_lost(
+    pair: tuple[Service, Service], database: str
+) -> None:
+    first, second = pair
+    until(lambda: all(service.peers._steady_since is not None for service in pair))  # type: ignore[attr-defined]
+    time.sleep(1.0)
+    records = [submit(service, LONG)[0] for service in pair]
+    holding = open_history(database)
+    with holding.changing():
+        time.sleep(1.5)
+    holding.close()
+    for _ in range(10):
+        time.sleep(0.1)
+        assert set(first._jobs) == {records[0].id} and set(second._jobs) == {records[1].id}
+
+
+def test_a_lost_server_is_found_out_though_the_clock_of_the_database_was_put_back(
+    pair: tuple[Service, Service],
+) -> None:
+    first, second = pair
+    (record,) = submit(first, Request(notes=800, seed=4))
+    vanish(first)
+    with second.history.changing() as changes:
+        changes.execute("UPDATE servers SET seen = seen + 3600 WHERE id = ?", (first.peers._id,))  # type: ignore[attr-defined]
+    until(lambda: second.find(record.id).state is State.DONE)
+
+
+def test_a_database_whose_clock_is_set_makes_no_living_server_look_lost(
+    pair: tuple[Service, Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = pair
+    assert isinstance(first.peers, SharedPeers)
+    until(lambda: first.peers._steady_since is not None)  # type: ignore[attr-defined]
+    for hours in (1, -1):
+        begun = first.peers._steady_since
+        first.peers._last_beat = (first.peers._last_beat[0], first.peers._last_beat[1] + 3600 * hours)
+        until(lambda begun=begun: first.peers._steady_since not in (None, begun))  # type: ignore[attr-defined, misc]
+
+
+def test_who_follow_a_piece_at_once_follow_one_job(
+    pair: tuple[Service, Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = pair
+    (record,) = submit(first, LONG)
+
+    def make(key: str, unit: str) -> FollowedJob:
+        time.sleep(0.1)
+        return FollowedJob(key, unit)
+
+    monkeypatch.setattr(shared, "FollowedJob", make)
+    with ThreadPoolExecutor(2) as threads:
+        one, other = threads.map(second.follow, [second.find(record.id)] * 2)
+    assert one is other
 
 
 def test_what_another_kind_of_machine_has_begun_is_marked(
