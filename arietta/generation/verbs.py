@@ -32,6 +32,7 @@ from ..model.engine import Engine, shared_engine
 from ..model.sampling import Sampling
 from ..music.meter import Meter
 from ..music.notes import Notes, beginning, join, select, shift, trim
+from ..music.times import read_time
 from ..render.score.hands import split_hands
 from .batch import generate_all
 from .conversion import as_piece, take_in
@@ -41,7 +42,7 @@ from .passage import CONTEXT, Edit
 from .request import DEFAULT_NOTES, Request, Take, draw_seed, likeliest_first
 from .scores.bars import Time, choose_length, read_moment
 from .scores.performance import Performance
-from .wishes import read_time, read_wishes
+from .wishes import read_wishes
 
 Progress = Callable[[float, float], None]
 Keep = str | tuple[int, int] | Sequence[int] | None

@@ -16,31 +16,16 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from ..errors import NUMBER, RequestError, quote, require
+from ..errors import RequestError, quote
 from ..model.conditions import KEYS, MEASURED
 from ..model.config import ConditionIds, ModelConfig
 from ..music.meter import LATEST
+from ..music.times import read_time
 
 Steps = tuple[tuple[float, float | str], ...]  # (second, wish), the first at 0
 Wishes = Mapping[str, Steps]
 RANGES = {"density": (0.1, 100.0), "loudness": (1.0, 127.0)}
 MOST_STEPS = 1000
-_TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)")
-
-
-def read_time(text: Any) -> float:
-    """Read seconds, a number or a text, m:ss or h:mm:ss, with decimals; raises RequestError for anything else."""
-    if not isinstance(text, str):
-        require(text, NUMBER, 'a time is a number of seconds, or a text such as "0:12.5"')
-        seconds: float = text
-        return seconds
-    match = _TIME.fullmatch(text.strip())
-    if match is None:
-        raise RequestError(f"{text[:40]!r} is no time: give seconds or minutes, as 12.5 or 0:12.5")
-    hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    if (match[2] and seconds >= 60) or (match[1] and minutes >= 60):
-        raise RequestError(f"{text[:40]!r} is no time: after a colon stands less than 60, as in 1:15 or 0:01:15")
-    return hours * 3600 + minutes * 60 + seconds
 
 
 def read_wishes(**asked: Any) -> dict[str, Steps]:

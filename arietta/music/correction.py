@@ -21,6 +21,7 @@ from ..errors import RequestError, explain, require, whole_number
 from .beats import find_meter
 from .meter import LATTICE, MOST_MARKS, SAME, SHORTEST_BAR, Floats, Meter, Tempo, TimeSignature, lay_out_beats
 from .notes import Notes, Seconds
+from .times import read_time
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -173,10 +174,16 @@ def read_taps(path: str | Path) -> list[float]:
     taps = []
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
+            shown = repr(line.strip()[:40])
+            whole, _, rest = line.split()[0].partition(",")
+            if whole.isdecimal() and rest[:1].isdecimal():  # two and a half, or the first two columns of a table
+                raise RequestError(f"{path}: line {number} has a comma after whole seconds, {shown}: write 2.5 for 2,5")
             try:
-                taps.append(float(line.replace(",", " ").split()[0]))
-            except (ValueError, IndexError) as error:
-                raise RequestError(f"{path}: line {number} begins with no second: {line.strip()[:40]!r}") from error
+                taps.append(read_time(line.replace(",", " ").split()[0]))
+            except (RequestError, IndexError) as error:
+                raise RequestError(f"{path}: line {number} begins with no second: {shown}") from error
+    if not taps:
+        raise RequestError(f"{path}: has no taps; a line for each begins with its second")
     return taps
 
 

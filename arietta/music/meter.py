@@ -99,6 +99,11 @@ class Meter:
     keys: tuple[KeySignature, ...] = ()
     is_exact: bool = False
 
+    @classmethod
+    def constant(cls, bpm: float, signature: TimeSignature) -> Meter:
+        """Return bars of one signature from its `seconds` on, at so many beats a minute: dotted ones in 6/8."""
+        return cls((signature,), (Tempo(signature.seconds, 60 / bpm * signature.beat_count / signature.quarters),))
+
     def describe(self) -> dict[str, Any]:
         """Return the metre as JSON values, which `from_description` reads: rows of what each mark has."""
         return {
@@ -144,6 +149,12 @@ class Meter:
         targets = np.asarray(quarters, dtype=np.float64)
         change = np.maximum(np.searchsorted(positions, targets, side="right") - 1, 0)
         return np.asarray(starts[change] + (targets - positions[change]) * rates[change])
+
+    @property
+    def pickup(self) -> float:
+        """Quarter notes before the first full bar; 0 where there is no pickup."""
+        first = lay_out_bars(self, 0)[0]
+        return first.length / LATTICE if first.is_pickup else 0.0
 
     def bar_lines(self, until: float) -> Floats:
         """Return when bars begin (s), in order, to the first bar line that is not before `until` or later.

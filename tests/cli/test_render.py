@@ -262,3 +262,66 @@ def test_beats_are_tapped_and_bar_lines_moved(tmp_path: Path, waltz: Notes, caps
     for wrong in ("9", "a=1", "9=noon"):
         with pytest.raises(SystemExit):
             main([*words, "--bar-line", wrong])
+
+
+def test_a_tempo_and_a_metre_are_laid_under_the_same_seconds(
+    piece: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [piece, "--to", "mid,musicxml,png", "-o", tmp_path / "bars", "--grid", "90", "--metre", "3/4"]
+    code, out, _ = said(capsys, *words)
+    laid = read_meter(tmp_path / "bars" / "waltz.mid")
+    assert code == 0 and laid is not None and "bars of 3/4 at 90 from the beginning" in out
+    assert laid.bar_lines(5.0)[:3].tolist() == pytest.approx([0.0, 2.0, 4.0], abs=0.001)
+    assert np.abs(read_midi(tmp_path / "bars" / "waltz.mid").onset - read_midi(piece).onset).max() <= 0.001
+    constant = Meter.constant(90, TimeSignature(0.0, 3, 4))
+    score = (tmp_path / "bars" / "waltz.musicxml").read_text()
+    assert score == score_musicxml(read_midi(piece), title="waltz", meter=constant)
+    assert (tmp_path / "bars" / "waltz.png").read_bytes() == roll_png(read_midi(piece), title="waltz", meter=constant)
+    assert said(capsys, *words[:-1], "6/8", "--downbeat", "3")[0] == 0
+    laid = read_meter(tmp_path / "bars" / "waltz.mid")
+    assert laid is not None and laid.tempos[0].quarter == pytest.approx(60 / 90 / 1.5, abs=1e-6)
+    assert laid.bar_lines(2.0)[:2].tolist() == pytest.approx([2 / 3, 2.0], abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("--to mid --grid 90 --bar-line 2=0:01", "--grid and --bar-line each say"),
+        ("--to mid --grid 90 --metre 3/4 --beats half", "--grid and --beats each say"),
+        ("--to mid --grid 90 --downbeat 1", "--grid and --downbeat each say"),
+        ("--to mid --grid none --metre 3/4", "--grid and --metre each say"),
+        ("--to mid --grid found --taps beats.txt", "--grid and --taps each say"),
+        ("--to pdf --grid found", "--grid lays a .mid"),
+        ("--to musicxml,png --grid 90", "--grid lays a .mid"),
+        ("--to wav --metre 3/4", "--metre is about bars, and sound has none"),
+        ("--to mid --downbeat 65", "within 64 beats, not 65"),
+        ("--to mid --downbeat=-65", "within 64 beats, not -65"),
+        ("waltz.mid --to mid --taps beats.txt", "--taps is of one piece"),
+        ("--to mid --metre 3/0 --grid 90", "3/0"),
+    ],
+)
+def test_what_would_be_lost_of_a_metre_is_refused(
+    words: str, sentence: str, piece: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(piece.parent)
+    code, _, err = said(capsys, "waltz.mid", *words.split(), "-o", "made")
+    assert code == 2 and sentence in err
+    assert not list(piece.parent.glob("made/*"))
+
+
+def test_several_bar_lines_are_moved_in_order(piece: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = piece.with_name("moved.mid")
+    words = [piece, "-o", out, "--taps", piece.with_name("beats.txt"), "--metre", "2/4"]
+    piece.with_name("beats.txt").write_text("0:00.0\n0:01\n2\n3\n4\n5\n")
+    assert said(capsys, *words, "--bar-line", "2=0:02.2", "--bar-line", "3=0:04.3")[0] == 0
+    meter = read_meter(out)
+    assert meter is not None and meter.bar_lines(4.0)[:3].tolist() == pytest.approx([0.0, 2.2, 4.3], abs=0.01)
+
+
+def test_it_says_how_bars_of_a_score_were_corrected(
+    piece: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [piece, "-o", tmp_path / "a.musicxml", "--metre", "3/4", "--downbeat", "1"]
+    assert "beats and bars found, corrected by --metre, --downbeat" in said(capsys, *words)[1]
+    (tmp_path / "beats.txt").write_text("0\n1\n2\n")
+    assert "a.musicxml  beats that were tapped" in said(capsys, *words[:3], "--taps", tmp_path / "beats.txt")[1]

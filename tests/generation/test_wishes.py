@@ -10,21 +10,8 @@ import pytest
 from arietta.errors import RequestError
 from arietta.generation.loop import generate
 from arietta.generation.request import Request
-from arietta.generation.wishes import WishSchedule, describe_wishes, read_time, read_wishes
+from arietta.generation.wishes import WishSchedule, describe_wishes, read_wishes
 from arietta.model.engine import OnnxEngine
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("12", 12), ("0:12.5", 12.5), ("1:02:03", 3723), (" 90 ", 90), (".5", 0.5)]
-)
-def test_times_are_seconds_or_minutes(text: str, seconds: float) -> None:
-    assert read_time(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "soon", "1:2:3:4", "-3", "1:"])
-def test_what_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(RequestError, match="is no time"):
-        read_time(text)
 
 
 @pytest.mark.parametrize(
@@ -99,9 +86,3 @@ def test_a_piece_is_as_asked_until_its_wish_changes(filling_engine: OnnxEngine) 
     assert changed != begin
     request = Request(notes=40, seed=5, wishes=read_wishes(density="1@0:00,9@0:03"))
     assert Request.from_description(request.describe()) == request
-
-
-@pytest.mark.parametrize("text", ["1:75", "0:60", "1:60:00"])
-def test_a_time_has_less_than_sixty_after_a_colon(text: str) -> None:
-    with pytest.raises(RequestError, match="after a colon stands less than 60"):
-        read_time(text)

@@ -255,10 +255,15 @@ def test_taps_are_read_from_labels_of_audio_editors(tmp_path: Path) -> None:
     for text, sentence in (
         ("0.5\nbeat 2\n", "line 2 begins with no second: 'beat 2'"),
         ("x" * (2**20 + 1), "larger than"),
+        ("0.5\n2,5\n", "line 2 has a comma after whole seconds, '2,5': write 2.5"),
+        ("0:75\n", "line 1 begins with no second"),
+        (" \n\n", "has no taps"),
     ):
         path.write_text(text)
         with pytest.raises(RequestError, match=rf"beats\.txt: .*{sentence}"):
             read_taps(path)
+    path.write_text("0:02.5\n1:00 beat\n")
+    assert read_taps(path) == [2.5, 60.0]
     path.write_bytes(b"\xff\xfe")
     for wrong in (path, tmp_path / "none.txt", tmp_path):
         with pytest.raises(RequestError, match="cannot be read"):

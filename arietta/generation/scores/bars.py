@@ -14,7 +14,7 @@ from typing import Any
 from ...errors import RequestError, whole_number
 from ...music.meter import Meter
 from ...music.notes import Notes
-from ..wishes import read_time
+from ...music.times import read_time
 
 Time = float | str
 MOST_BARS = 2000
