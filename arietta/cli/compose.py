@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     from ..client.take import ServedTake
     from ..evaluation.ranking import Ranked
     from ..generation.request import Request, Take
-    from ..generation.scores.pulse import Fit
     from ..model.bundle import Bundle
     from ..music.meter import Meter
     from ..music.notes import Notes
@@ -298,7 +297,9 @@ def _compose(arguments: argparse.Namespace, requests: list[Request], composer: C
     out = find_output(Path(arguments.out), best or len(requests), prompts)
     save = partial(save_take, out=out, endings=endings, grid=arguments.grid)
     began, takes, paths = time.perf_counter(), list[T](), dict[int, Path]()
-    with progress_bar("composing", "note" if requests[0].notes else "s") as progress:
+    take_count = sum(1 if request.pulse is None else request.pulse.takes for request in requests)
+    task = "composing" if take_count == 1 else f"composing {take_count} takes"
+    with progress_bar(task, "note" if requests[0].notes else "s") as progress:
         for take in composer.compose(requests, progress):
             takes.append(take)
             if best is None:
@@ -331,7 +332,7 @@ def _ranking_table(ranking: Sequence[Ranked[Take] | Ranked[ServedTake]]) -> str:
 
 
 def _report(takes: Sequence[Take | ServedTake], paths: dict[int, Path], endings: Sequence[str], seconds: float) -> None:
-    from ..generation.scores.pulse import Fit
+    from .fit import fit_sentences
 
     speed = sum(take.note_count for take in takes) / seconds
     company = f"beside {len(takes) - 1} more " if len(takes) > 1 else ""
@@ -341,25 +342,16 @@ def _report(takes: Sequence[Take | ServedTake], paths: dict[int, Path], endings:
         print(f"Composed {take.note_count} notes{before}, {take.notes.seconds:.1f} s of music,")
         style = "" if take.request.style in (ANY, NO_STYLE) else f" in the style of {take.request.style}"
         means = escape_name(f"{take.model}{style}")
-        print(f"{company}in {seconds:.2f} s ({speed:.0f} notes/s), with {means}, seed {take.request.seed}:")
+        pulse = take.request.pulse
+        pace = f"{speed:.0f} notes/s" if pulse is None else f"{pulse.takes} takes, of which this one fits best"
+        print(f"{company}in {seconds:.2f} s ({pace}), with {means}, seed {take.request.seed}:")
         path = paths[take.request.seed]
         for file in (path, *(path.with_suffix(ending) for ending in endings)):
             print(f"  {escape_name(file)}")
-        if isinstance(fit := getattr(take, "fit", None), Fit):
-            print(_fit_sentence(take.request, fit))
+        for sentence in fit_sentences(take, path):
+            print(sentence)
         if take.interventions:
             from ..evaluation.words import guard_sentence  # late, as above
 
             print(guard_sentence(take.interventions))
     print_how_to_hear(paths[saved[0].request.seed])
-
-
-def _fit_sentence(request: Request, fit: Fit) -> str:
-    """Say how well a take fits the tempo and the metre that were asked for."""
-    pulse = request.pulse
-    assert pulse is not None
-    bars = "its bars are written" if fit.has_bars else "too unsure for bars to be written: other seeds may be surer"
-    asked = f"{pulse.bpm:g} beats a minute in {pulse.beats}/{pulse.unit}"
-    if fit.bars is not None and fit.bars != pulse.bars:
-        bars = f"{bars}, of which there are {fit.bars}, not {pulse.bars}"
-    return f"Fit to {asked}: {fit.sureness:.2f} of 1, stretched by {fit.factor:.2f}; {bars}."

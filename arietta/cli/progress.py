@@ -16,7 +16,10 @@ DELAY = 0.5  # seconds of a task before a bar is drawn, and loaded
 
 @contextmanager
 def progress_bar(task: str = "composing", unit: str = "note") -> Iterator[Progress]:
-    """Give a `progress(done, total)` that draws a bar, in terminals and notebooks only, after half a second."""
+    """Give a `progress(done, total)` that draws a bar, in terminals and notebooks only, after half a second.
+
+    What is done is told in whole units.
+    """
     is_notebook = "ipykernel" in sys.modules
     is_watched = is_notebook or sys.stderr.isatty()
     begun, bars = time.perf_counter(), list[Any]()
@@ -32,8 +35,8 @@ def progress_bar(task: str = "composing", unit: str = "note") -> Iterator[Progre
                 from tqdm.auto import tqdm
             bars.append(tqdm(desc=escape_name(task), unit=unit, delay=DELAY, leave=False))
             bars[0].start_t = bars[0].last_print_t = bars[0].start_t - elapsed  # when the task began
-        bars[0].total = total  # may grow: takes are composed again
-        bars[0].update(done - bars[0].n)
+        bars[0].total = max(round(total), 1)  # may grow: takes are composed again
+        bars[0].update(round(done) - bars[0].n)
 
     try:
         yield progress

@@ -80,6 +80,15 @@ def test_it_says_what_it_made_and_what_to_try_next(tiny_bundle: Path, here: Path
         assert told in written.out
 
 
+def test_of_a_piece_in_a_tempo_it_says_how_many_takes_were_composed(
+    tiny_bundle: Path, here: Path, capsys: Capture
+) -> None:
+    run(tiny_bundle, "--notes", "20", "--bpm", "90", "--metre", "3/4", "--seed", "7", "-o", "cue.mid")
+    said = capsys.readouterr().out
+    assert " s (8 takes, of which this one fits best), with" in said and "notes/s" not in said
+    assert "Fit to 90 beats a minute in 3/4: 0." in said and "--grid 90 --metre 3/4 -o cue-bars.mid" in said
+
+
 def test_a_drawn_seed_is_told_and_gives_the_same_piece_again(tiny_bundle: Path, here: Path) -> None:
     run(tiny_bundle, "--notes", "30", "-o", "first.mid")
     (text,) = [text for text in read_texts(here / "first.mid") if text.startswith("arietta")]

@@ -36,3 +36,13 @@ def test_a_short_task_at_a_terminal_loads_no_bar(
     with progress_bar() as progress:
         progress(1, 2)
     assert capsys.readouterr() == ("", "")
+
+
+def test_seconds_are_told_in_whole_ones(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr("arietta.cli.progress.DELAY", 0.0)
+    with progress_bar("composing", "s") as progress:
+        progress(0.1, 374.00000000000006)
+        time.sleep(0.2)  # so that the bar is drawn anew
+        progress(265.66999999999996, 374.00000000000006)
+    assert "266/374 [" in capsys.readouterr().err
