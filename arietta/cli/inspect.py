@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..corpus.store import MANIFEST, Tally, open_store, read_manifest, reason_kind, tally
 from ..errors import RequestError
+from ..music.meter import LATTICE, lay_out_bars
 from ..music.summary import PieceSummary, pitch_counts, step_counts, summarise_piece
 from ..names import escape_name
 from .table import facts, histogram, outline, table
@@ -122,11 +123,14 @@ def _show_piece(path: Path, tracks: list[int] | None, roll: Path | None) -> None
 
 def _bars(meter: Meter, notes: Notes) -> str:
     """Say which bars a file has: how many, of which metre at first, and how fast on average."""
-    first, *others = meter.signatures
+    pickup, marks = meter.pickup, meter.signatures
+    first, *others = marks[1:] if pickup else marks
     begin, end = meter.tempos[0].seconds, notes.seconds
-    more = f", then {len(others)} other time signature{'s' if len(others) > 1 else ''}" if others else ""
+    more = f" after a pickup of {marks[0].beats}/{marks[0].unit}" if pickup else ""
+    more += f", then {len(others)} other time signature{'s' if len(others) > 1 else ''}" if others else ""
     tempo = 60 * float(meter.quarters(end)) / (end - begin) if end > begin else 60 / meter.tempos[0].quarter
-    count = len(meter.bar_lines(float(notes.onset.max()))) - 1
+    last = round(float(meter.quarters(notes.onset.max())) * LATTICE)  # in a bar that begins there, too
+    count = sum(not bar.is_pickup for bar in lay_out_bars(meter, last + 1))
     return f"{max(count, 1):,} in {first.beats}/{first.unit}{more}; {tempo:.0f} quarter notes a minute on average"
 
 

@@ -282,6 +282,12 @@ def test_the_bars_of_a_file_are_told(tmp_path: Path, capsys: pytest.CaptureFixtu
     write_midi(tmp_path / "waltz.mid", notes, grid=meter)
     told = value(shown(capsys, tmp_path / "waltz.mid"), "bars")
     assert told == "4 in 3/4, then 1 other time signature; 90 quarter notes a minute on average"
+    # A last note that fills a bar is in it, and a pickup is told.
+    waltz = Meter((TimeSignature(0, 1, 4), TimeSignature(0.5, 3, 4)), (Tempo(0, 0.5),))
+    full = Notes.of([0.0, *(0.5 + 1.5 * bar for bar in range(9))], [0.5] + [1.5] * 9, [60] * 10, [64] * 10)
+    write_midi(tmp_path / "full.mid", full, grid=waltz)
+    told = value(shown(capsys, tmp_path / "full.mid"), "bars")
+    assert told == "9 in 3/4 after a pickup of 1/4; 120 quarter notes a minute on average"
     write_midi(tmp_path / "free.mid", notes)
     assert "quarter notes a minute" not in shown(capsys, tmp_path / "free.mid")
 

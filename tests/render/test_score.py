@@ -255,3 +255,15 @@ def test_a_performance_that_ends_on_a_bar_line_opens_no_bar_after_it(over: float
     notes = Notes.of(np.arange(6) * 0.5, [0.5] * 5 + [0.5 + over], [60, 64, 67, 72, 67, 64], [64] * 6)
     assert len(read_score(score_musicxml(notes, meter=meter)).lengths) == bars
     assert len(read_score(score_musicxml(notes, meter=meter_of(3))).lengths) == (2 if over < 0.01 else 3)
+
+
+@pytest.mark.parametrize("is_exact", [True, False])
+@pytest.mark.parametrize("touch", [0.3, 0.45, 0.5])
+def test_a_last_note_as_long_as_its_bar_opens_no_other(touch: float, is_exact: bool) -> None:
+    onset = [0.5 * beat for beat in range(24)] + [12.0]
+    notes = Notes.of(onset, [touch] * 24 + [1.5], [60 + beat % 5 for beat in range(25)], [64] * 25)
+    meter = Meter((TimeSignature(0.0, 3, 4),), (Tempo(0.0, 0.5),), is_exact=is_exact)
+    score = score_musicxml(notes, title="waltz", meter=meter)
+    assert score.count("<measure ") == 9 and "<tie " not in score
+    held = Notes.of(onset, [touch] * 24 + [2.0], [60 + beat % 5 for beat in range(25)], [64] * 25)
+    assert score_musicxml(held, title="waltz", meter=replace(meter, is_exact=True)).count("<measure ") == 10

@@ -88,7 +88,7 @@ def _transcribe(notes: Notes, title: str, meter: Meter | None, texts: Sequence[s
     last = meter.quarters(notes.release).max(initial=0.0)
     bars = lay_out_bars(meter, int(last * LATTICE) + 4 * LATTICE + 4 * most_strikes)
     start, end = quantise_notes(notes, meter, bars, is_right)
-    end = end if meter.is_exact else _end_on_a_bar_line(notes, meter, (start, end), bars)
+    end = _end_on_a_bar_line(notes, meter, (start, end), bars)
     bars = [bar for bar in bars if bar is bars[0] or bar.start < end.max(initial=0)]
     keys = _find_keys(notes, meter, start, bars)
     names = _spell_by_key(notes, start, bars, keys)
@@ -111,10 +111,14 @@ def _transcribe(notes: Notes, title: str, meter: Meter | None, texts: Sequence[s
 def _end_on_a_bar_line(
     notes: Notes, meter: Meter, spans: tuple[Positions, Positions], bars: Sequence[Bar]
 ) -> Positions:
-    """Return the ends of quantised `spans`, cut at the line of a bar that only late releases open, by an eighth."""
+    """Return the ends of quantised `spans`, cut at the line of a bar that only late releases open, by an eighth.
+
+    In an exact metre no release is late: there only ends that were rounded up to such a bar are cut.
+    """
     start, end = spans
     last = max((bar.start for bar in bars if bar.start < end.max(initial=0)), default=0)
-    is_opened = start.max(initial=0) < last and meter.quarters(notes.release).max() <= last / LATTICE + 0.5
+    late = 1 / LATTICE if meter.is_exact else 0.5
+    is_opened = start.max(initial=0) < last and meter.quarters(notes.release).max() <= last / LATTICE + late
     return np.minimum(end, last) if is_opened else end
 
 
