@@ -48,6 +48,22 @@ VERBS = {
     "doctor": "say what is installed, what is missing, and whether it composes",
     "completion": "complete verbs, flags and names in your shell",
 }
+# Of flags that other programs have, what they are called here: the first that the verb has.
+OTHER_NAMES = {
+    "--tempo": ("--bpm", "--grid 90"),
+    "--bpm": ("--grid 90",),
+    "--double": ("--beats double",),
+    "--half": ("--beats half",),
+    "--format": ("--to",),
+    "--meter": ("--metre",),
+    "--signature": ("--metre",),
+    "--time-signature": ("--metre",),
+    "--output": ("--out",),
+    "--length": ("--notes",),
+    "--duration": ("--seconds",),
+    "--composer": ("--style",),
+    "--takes": ("--count",),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -121,7 +137,10 @@ def _run(words: list[str]) -> int:
 
 
 class GuessingParser(argparse.ArgumentParser):
-    """A parser that says what a mistyped verb, choice or flag may have meant; `flags` are those that there are."""
+    """A parser that says what a mistyped verb, choice or flag may have meant; `flags` are those that there are.
+
+    What has another name here is looked up in `OTHER_NAMES` first.
+    """
 
     flags: Sequence[str] = ()
 
@@ -132,7 +151,9 @@ class GuessingParser(argparse.ArgumentParser):
         word, names = message.partition("unrecognized arguments: ")[2].partition(" ")[0], self.flags
         if choice := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message, re.DOTALL):
             word, names = choice[1], re.findall(r"[\w-]+", choice[2])
-        meant = difflib.get_close_matches(word.partition("=")[0], names, n=1)
+        word = word.partition("=")[0]
+        meant = [name for name in OTHER_NAMES.get(word, ()) if name.partition(" ")[0] in names]
+        meant = meant or difflib.get_close_matches(word, names, n=1)
         said = f"{message}; did you mean {meant[0]}?" if meant else message
         self.exit(2, f"usage: {self.prog} --help\n{self.prog}: error: {said}\n")
 
