@@ -9,7 +9,7 @@ Importing is light: models, ONNX Runtime and the MIDI reader are loaded when the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from importlib import import_module
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Never
 
     from .cli.progress import progress_bar
     from .client import Client
@@ -134,6 +135,7 @@ def compose(
     ending: bool = True,
     original: bool = False,
     progress: Callable[[float, float], None] | None = None,
+    **unknown: Never,
 ) -> Take:
     """Compose `notes` notes (300 if no length is given), `seconds` or `bars` of music, after `prompt` if there is one.
 
@@ -157,6 +159,7 @@ def compose(
     from .model.config import ANY
     from .model.sampling import MODEL_DEFAULTS, Sampling
 
+    _refuse(unknown)
     if sampling is not None:
         require(sampling, Sampling, "sampling is a Sampling, as in Sampling(temperature=0.9)")
     if progress is not None:
@@ -164,9 +167,8 @@ def compose(
     require(original, bool, "original is True or False")
     given, meter, semitones = take_in(prompt, key, transpose=transpose)
     pulse = Pulse.read(bpm, metre, bars)
-    notes, seconds = find_length(
-        pulse, (notes, seconds, bars), given=(given, meter), usual=DEFAULT_NOTES, original=original
-    )
+    length = notes, seconds, bars
+    notes, seconds = find_length(pulse, length, given=(given, meter), usual=DEFAULT_NOTES, original=original)
     settings: dict[str, Any] = {"temperature": temperature, "top_p": top_p, "min_p": min_p, "guidance": guidance}
     request = Request(
         notes=notes,
@@ -184,6 +186,14 @@ def compose(
         pulse=pulse,
     )
     return _generate(request, _engine(None if model is None else str(model)), progress, original=original)
+
+
+def _refuse(unknown: Mapping[str, object]) -> None:
+    """Raise TypeError for arguments that `compose` does not have, with the one that may be meant."""
+    from .names import suggest
+
+    for name in unknown:
+        raise TypeError(f"compose has no argument {name!r}{suggest(name, compose.__kwdefaults__ or ())}")
 
 
 def _generate(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 def fold_name(name: str) -> str:
@@ -95,6 +95,12 @@ def nearest_names(name: str, names: Sequence[str], count: int = 3) -> str:
     keys = difflib.get_close_matches(fold_name(name), by_key, n=2 * count, cutoff=0.3)
     matches = list(dict.fromkeys(known for key in keys for known in by_key[key]))[:count]
     return ", ".join(matches or names[:count])  # a name like none of them still shows what there is
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return in brackets which of the `known` names is meant by one that is not known; nothing where none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def printable(text: str, *, and_also: str = "") -> str:

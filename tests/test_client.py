@@ -206,6 +206,7 @@ def test_an_uploaded_piece_is_changed_undone_and_not_overwritten(client: Client,
     write_midi(tmp_path / "waltz.mid", waltz)
     piece = client.upload(tmp_path / "waltz.mid")
     assert (piece["name"], piece["figures"]["notes"]) == ("waltz", len(waltz))
+    assert client.upload((tmp_path / "waltz.mid").read_bytes(), name="again")["figures"]["notes"] == len(waltz)
     tree = client.revise(piece["id"], first(waltz, 3), version=0, parent=0, cause="cut")
     assert client.piece(piece["id"])["revision"]["note_count"] == 3
     with pytest.raises(RequestError, match="changed elsewhere"):
@@ -238,7 +239,7 @@ def test_all_that_a_piece_can_be_had_as_is_fetched(client: Client, tmp_path: Pat
     assert client.file(piece["id"], "musicxml").startswith(b"<?xml")
     assert client.file(piece["id"], "mid", grid=90) != client.file(piece["id"], "mid")
     assert client.report(piece["id"])["notes"] == 2
-    with pytest.raises(RequestError, match="there is no piece"):
+    with pytest.raises(RequestError, match="a piece is had as mid, wav"):
         client.file(piece["id"], "exe")
     if find_spec("verovio") is not None:
         assert len(client.score(piece["id"])["moments"]) == 1

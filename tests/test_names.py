@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arietta.names import escape_name, fold_name, is_shown, match_names, nearest_names, printable, same_name
+from arietta.names import escape_name, fold_name, is_shown, match_names, nearest_names, printable, same_name, suggest
 from tests.support.bundles import COMPOSERS
 from tests.support.file_names import NAMES
 
@@ -173,3 +173,8 @@ def test_whatever_is_typed_has_an_answer(typed: str) -> None:
 @given(st.sampled_from(PIANISTS))
 def test_a_full_name_means_itself(name: str) -> None:
     assert match_names(name.upper(), PIANISTS) == [name]
+
+
+def test_what_is_meant_is_said_where_it_is_near() -> None:
+    assert suggest("meter", ["bars", "metre"]) == " (did you mean metre?)"
+    assert suggest("sweetness", ["bars", "metre"]) == ""

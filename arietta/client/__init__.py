@@ -315,15 +315,17 @@ class Client:
         """Cancel an unfinished piece, or delete a finished one."""
         self._transport.call("DELETE", f"/v1/pieces/{quote(key)}")
 
-    def upload(self, file: str | Path, *, name: str | None = None) -> Any:
-        """Store a file, MIDI or MusicXML, as a finished piece and return its description.
+    def upload(self, file: str | Path | bytes, *, name: str | None = None) -> Any:
+        """Store a file, MIDI or MusicXML, given by its path or its bytes, as a finished piece; return its description.
 
         What of it was merged or left out stands in `remarks` of its request. Raises MidiError where it is unreadable.
         """
         from ..music.midi import read_midi_bytes
 
-        data, title = read_midi_bytes(file), Path(file).stem if name is None else name
-        return json.loads(self._transport.call("POST", f"/v1/uploads?{urlencode({'name': title})}", data))
+        data = file if isinstance(file, bytes) else read_midi_bytes(file)
+        if name is None:
+            name = "upload" if isinstance(file, bytes) else Path(file).stem
+        return json.loads(self._transport.call("POST", f"/v1/uploads?{urlencode({'name': name})}", data))
 
     def revisions(self, key: str) -> Any:
         """Fetch the tree of a piece's revisions: its `version`, the number at its `head`, and what each is."""

@@ -34,10 +34,15 @@ def sent_given(music: Any) -> dict[str, Any]:
     """Write music for a verb: a stored piece by its id, anything else as notes, pedal and metre."""
     from ..generation.conversion import as_piece
 
-    if isinstance(music, str) and re.fullmatch("[0-9a-f]{16}", music) is not None:
+    if is_stored(music):
         return {"piece": music}
     piece = as_piece(music)
     return sent_music(piece.notes, piece.meter)
+
+
+def is_stored(music: Any) -> bool:
+    """Whether what is given as music is the id of a piece that a server stores, and no file's name."""
+    return isinstance(music, str) and re.fullmatch("[0-9a-f]{16}", music) is not None
 
 
 def sent_keep(keep: Keep) -> Any:

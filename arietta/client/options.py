@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from ..errors import RequestError
 from ..model.sampling import MODEL_DEFAULTS, Sampling
+from ..names import suggest
+from .music import is_stored
 
 if TYPE_CHECKING:
     from ..generation.request import Request
@@ -39,10 +42,12 @@ def make_request(notes: int | None, options: ComposeOptions) -> Request:
 
     if unknown := sorted(set(options) - set(ComposeOptions.__annotations__)):
         known = ", ".join(ComposeOptions.__annotations__)
-        raise TypeError(f"compose has no argument {unknown[0]!r}, only {known}")
-    prompt, meter, semitones = take_in(
-        options.get("prompt"), options.get("key"), transpose=options.get("transpose", False)
-    )
+        raise TypeError(
+            f"compose has no argument {unknown[0]!r}{suggest(unknown[0], ComposeOptions.__annotations__)}, only {known}"
+        )
+    if is_stored(given := options.get("prompt")):
+        raise RequestError(f"{given} is a stored piece: client.extend({given!r}, bars=8) goes on from it")
+    prompt, meter, semitones = take_in(given, options.get("key"), transpose=options.get("transpose", False))
     seed, style = options.get("seed"), options.get("style")
     pulse = Pulse.read(options.get("bpm"), options.get("metre"), options.get("bars"))
     length, original = (notes, options.get("seconds"), options.get("bars")), options.get("original", False)

@@ -151,7 +151,8 @@ def _describe_server(document: dict[str, Any], service: Service) -> None:
     download, ask = paths["/midi/{notes}"]["get"], paths["/v1/pieces"]["post"]
     download["description"] = midi.describe_models(service.models)
     _parameter(download, "notes")["schema"] |= {"minimum": 1, "maximum": limits.most_notes}
-    _parameter(ask, "wait")["schema"]["maximum"] = limits.most_wait
+    for operation in (ask, paths["/v1/pieces/{id}"]["get"]):
+        _parameter(operation, "wait")["schema"]["maximum"] = limits.most_wait
 
 
 def _parameter(operation: dict[str, Any], name: str) -> dict[str, Any]:

@@ -113,7 +113,9 @@ def test_a_take_that_cannot_be_written_names_the_path(client: Client, tmp_path: 
 
 
 def test_an_argument_that_there_is_not_is_refused_before_anything_is_asked(client: Client) -> None:
-    with pytest.raises(TypeError, match="compose has no argument 'styl', only seconds, bars, bpm"):
+    with pytest.raises(
+        TypeError, match=r"compose has no argument 'styl' .did you mean style.., only seconds, bars, bpm"
+    ):
         client.compose(10, styl="grieg")  # type: ignore[call-arg]
     with pytest.raises(RequestError, match="bpm and metre go together"):
         client.compose(10, bpm=90)

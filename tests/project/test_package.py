@@ -179,3 +179,8 @@ def test_composing_comes_without_torch(tiny_bundle: Path) -> None:
 def test_the_version_is_one() -> None:
     parts = arietta.__version__.split(".")
     assert len(parts) == 3 and all(part.isdigit() for part in parts)
+
+
+def test_an_argument_of_another_spelling_is_told() -> None:
+    with pytest.raises(TypeError, match=r"no argument 'meter' \(did you mean metre\?\)"):
+        arietta.compose(meter="3/4")  # type: ignore[arg-type]

@@ -20,7 +20,10 @@ Time = float | str
 MOST_BARS = 2000
 MAX_SECONDS = 6 * 3600.0
 AFTER = 0.002  # seconds: a bar line nearer than this is that of the onset itself
-HOW_TO_FIND = "arietta render FILE -o bars.mid --downbeat 0"
+HOW_TO_FIND = (
+    "`arietta render FILE -o bars.mid --downbeat 0`, or for a piece of a server "
+    'POST /v1/pieces/ID/meter with {"downbeat": 0}'
+)
 _BAR = re.compile(r"bar *(\d{1,6})")
 
 
@@ -65,11 +68,13 @@ def choose_length(
     bars = check_bars(bars)
     prompt, meter = given
     if prompt is None:
-        raise RequestError("bars are those of music to go on from: give a prompt that has a metre")
+        raise RequestError(
+            "bars are those of music to go on from: give a prompt that has a metre, or say bpm and metre"
+        )
     if meter is None:
         raise RequestError(
-            "bars need music that has a metre: give a score or a MIDI file that sets one, as "
-            f"`{HOW_TO_FIND}` does with the bars that it finds, or ask for notes or seconds"
+            "bars need music that has a metre: give a score or a MIDI file that sets one, or ask for notes or seconds; "
+            f"bars that are found are written by {HOW_TO_FIND}"
         )
     last_onset = float(prompt.onset.max(initial=0.0))
     length = meter.bar_line_after(last_onset + AFTER if at is None else at, bars) - last_onset

@@ -19,7 +19,8 @@ import numpy as np
 from fastapi import APIRouter, Query
 from fastapi import Request as HttpRequest
 from fastapi.responses import Response, StreamingResponse
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
@@ -39,7 +40,7 @@ from .problems import problem_responses
 from .requests import AppQueues, AppService, queues_of
 from .schemas import PieceId
 from .views.figures import is_none
-from .views.music import MeasuredMusic, MeterFields
+from .views.music import MeasuredMusic, MeterFields, Sent
 
 PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"  # an SVG opened as a page runs no script
 GRID = Field(
@@ -49,8 +50,26 @@ GRID = Field(
     le=FASTEST_GRID,
     examples=[90],
 )
-Grid = Annotated[float | None, GRID]
+
+
+def _check_grid(grid: Any) -> Any:
+    """Refuse words, which are the command's: a server looks for no bars on the way to a file."""
+    if isinstance(grid, str) and grid.strip().lower() in ("found", "none"):
+        raise PydanticCustomError(
+            "grid",
+            "a server takes a number of beats a minute, as 90; found and none are for `arietta render FILE --grid`",
+        )
+    return grid
+
+
+Grid = Annotated[float | None, BeforeValidator(_check_grid), GRID]
 SOUND_BLOCK = 44_100  # frames that are rendered before another client's turn: a second, at most a tenth of work
+
+
+class FileFields(Sent):
+    """What may be asked for in the address of a MIDI file."""
+
+    grid: Grid = None
 
 
 class MusicView(MeasuredMusic):
@@ -236,11 +255,11 @@ def files_router() -> APIRouter:
 
 def _file_endpoint(kind: FileKind) -> Callable[..., Any]:
     async def get_file(
-        http: HttpRequest, key: PieceId, service: AppService, queues: AppQueues, grid: Annotated[Grid, Query()] = None
+        http: HttpRequest, key: PieceId, service: AppService, queues: AppQueues, fields: Annotated[FileFields, Query()]
     ) -> Response:
         def prepare() -> tuple[Record, Callable[[], bytes | None]]:
             record = service.finished(key)
-            return record, file_writer(kind.ending, record, service.music(key), service.limits, grid)
+            return record, file_writer(kind.ending, record, service.music(key), service.limits, fields.grid)
 
         record, write = await run_in_threadpool(prepare)  # refuses before it waits in the queue, and HEAD too
         way = "inline" if kind.is_inline else "attachment"
@@ -260,7 +279,7 @@ def _file_endpoint(kind: FileKind) -> Callable[..., Any]:
         return get_file
 
     async def get_other(http: HttpRequest, key: PieceId, service: AppService, queues: AppQueues) -> Response:
-        return await get_file(http, key, service, queues)
+        return await get_file(http, key, service, queues, FileFields())
 
     return get_other
 

@@ -23,7 +23,7 @@ from ..jobs.service import Service
 from .middleware import client_of
 from .problems import problem_responses
 from .requests import FORM, JSON, AppService, body_of, read_json, read_orders
-from .schemas import Change, PieceId, PiecePage, PieceRequest, PieceRequestForm, Pieces, PieceView
+from .schemas import FILES, Change, PieceId, PiecePage, PieceRequest, PieceRequestForm, Pieces, PieceView
 
 MOST_PER_PAGE = 200
 CANCEL_SECONDS = 10.0  # a step takes some hundredths of a second
@@ -66,7 +66,7 @@ router = APIRouter(tags=["pieces"])
     description=DESCRIPTION,
     openapi_extra=BODY,
     responses={
-        202: {"description": "The pieces, under way.", "headers": LOCATION},
+        202: {"description": "The pieces; what is under way is waited for at its `links.wait`.", "headers": LOCATION},
         **problem_responses(
             _404="There is no piece of the id to go on from.",
             _409="The piece to go on from is not done.",
@@ -83,8 +83,7 @@ async def ask_for_pieces(
     http: HttpRequest, answer: Response, service: AppService, wait: Annotated[float, WAIT] = 0.0
 ) -> Pieces:
     """Queue the pieces that a client asks for, and wait for them as long as it wishes."""
-    if wait > service.limits.most_wait:
-        raise RequestError(f"wait must lie in 0-{service.limits.most_wait:g}, not {wait:g}")
+    _check_wait(wait, service)
     orders = await read_orders(http, service.limits, service.music)
     records = await run_in_threadpool(service.submit, orders, client_of(http.scope))
     jobs = [job for record in records if (job := service.job(record.id)) is not None]
@@ -149,13 +148,20 @@ async def list_pieces(
 @router.get(
     "/v1/pieces/{id}",
     summary="Look at a piece: how far it is, or how it ended",
-    responses=problem_responses(_404="There is no such piece."),
+    responses=problem_responses(_404="There is no such piece.", _422="A parameter is impossible."),
     name="look",
 )
-async def look_at_piece(key: PieceId, service: AppService) -> PieceView:
-    """Return a piece as it is now."""
+async def look_at_piece(key: PieceId, service: AppService, wait: Annotated[float, WAIT] = 0.0) -> PieceView:
+    """Return a piece as it is now, or once it is over."""
+    _check_wait(wait, service)
+    _, dot, ending = key.partition(".")
+    if dot:
+        raise UnknownPieceError(f"a piece is had as {', '.join(FILES)}, not as {ending[:20]!r}: /v1/pieces/ID.mid")
     record = await run_in_threadpool(service.find, key)
     following = await run_in_threadpool(service.follow, record)
+    if wait and following is not None:
+        await wait_for(service, [following], wait)
+        record = await run_in_threadpool(service.find, key)
     view = await run_in_threadpool(piece_view, service, record)
     del following  # only now: the view is of what it had
     return view
@@ -203,6 +209,11 @@ async def delete_piece(key: PieceId, service: AppService) -> None:
     job = await run_in_threadpool(service.delete, key)
     if job is not None:
         await wait_for(service, [job], CANCEL_SECONDS)
+
+
+def _check_wait(seconds: float, service: Service) -> None:
+    if seconds > service.limits.most_wait:
+        raise RequestError(f"wait must lie in 0-{service.limits.most_wait:g}, not {seconds:g}")
 
 
 async def wait_for(service: Service, jobs: Sequence[Job | FollowedJob], seconds: float) -> None:

@@ -6,7 +6,7 @@ Clients never see a traceback: what is not theirs to mend is answered with 500, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from ...errors import AriettaError, HistoryError, RequestError
+from ...names import suggest
 from ..jobs.editing.revisions import ConflictError, StorageFullError
 from ..jobs.history.database import StorageError
 from ..jobs.job import UnfinishedError, UnknownPieceError
@@ -58,6 +59,8 @@ EXPECTED = {
     "too": "a list of as many values as it takes",
     "model": "an object",
 }
+# What pieces may be asked for in a body, and not in the address of a download.
+OF_PIECES = frozenset({"seconds", "bars", "count", "best", "original", "ending", "density", "loudness", "key", "name"})
 
 
 class Problem(BaseModel):
@@ -112,19 +115,22 @@ ERROR_HANDLERS: dict[int | type[Exception], Any] = dict.fromkeys(
 )
 
 
-def validation_detail(errors: Sequence[Any]) -> str:
-    """Say in one sentence what the first few of pydantic's errors mean."""
-    return "; ".join(dict.fromkeys(_error_sentence(error) for error in errors[:4]))
+def validation_detail(errors: Sequence[Any], known: Collection[str] = ()) -> str:
+    """Say in one sentence what the first few of pydantic's errors mean; `known` are the parameters there are."""
+    return "; ".join(dict.fromkeys(_error_sentence(error, known) for error in errors[:4]))
 
 
-def _error_sentence(error: Mapping[str, Any]) -> str:
+def _error_sentence(error: Mapping[str, Any], known: Collection[str]) -> str:
     """Say what one of pydantic's errors means: the parameter, what is expected, what was given."""
     # The path to the value, as prompt.notes[3][2], without what pydantic and FastAPI put before it.
     parts = [part for part in error["loc"] if part not in ("query", "path", "header", "body")]
     name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
     name, kind = name.lstrip(".") or "the body", str(error["type"])
     if kind == "extra_forbidden":
-        return f"there is no parameter {_shortened(name)}; /docs lists those there are"
+        # Of an address only; a body may have them.
+        elsewhere = ": POST /v1/pieces takes it" if "query" in error["loc"] and name in OF_PIECES else ""
+        meant = suggest(name, known) if len(parts) == 1 else ""
+        return f"there is no parameter {_shortened(name)}{elsewhere}{meant}; /docs lists those there are"
     if kind == "string_pattern_mismatch":
         return f"{name} must match {error['ctx']['pattern']}, which {_shortened(error.get('input'))} does not"
     expected = next((text for start, text in EXPECTED.items() if kind.startswith(start)), None)

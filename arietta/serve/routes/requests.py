@@ -259,7 +259,9 @@ def _check_fields(asked: PieceRequest, files: set[str]) -> None:
         field = type(asked).model_fields[name]
         if getattr(asked, name) not in (None, field.default):
             shown = field.alias or name
-            raise RequestError(f"{asked.verb or 'composing a piece'} takes no {shown}: leave it out")
+            verbs = [verb for verb, fields in VERB_FIELDS.items() if name in fields and asked.verb is None]
+            others = f", or say a verb that takes it, and `given`: {' or '.join(verbs)}" if verbs else ""
+            raise RequestError(f"{asked.verb or 'composing a piece'} takes no {shown}: leave it out{others}")
 
 
 def body_of(kind: type[Sent]) -> dict[str, Any]:
@@ -314,7 +316,8 @@ def _validated(kind: type[AnySent], content: Any) -> AnySent:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        raise RequestError(validation_detail(error.errors(include_url=False))) from error
+        known = [field.alias or name for name, field in kind.model_fields.items()]
+        raise RequestError(validation_detail(error.errors(include_url=False), known)) from error
 
 
 def _check_limits(asked: PieceRequest, limits: Limits) -> None:

@@ -259,6 +259,7 @@ class Links(BaseModel):
     """Addresses of the piece, its page, its events and its files."""
 
     self: str
+    wait: str = Field(description="Answers when the piece is over, or after a minute.")
     page: str
     events: str
     mid: str
@@ -277,7 +278,14 @@ class Links(BaseModel):
         base = f"/v1/pieces/{key}"
         files = {name: f"{base}.{name}" for name in FILES}
         return cls.model_validate(
-            {"self": base, "page": f"/p/{key}", "events": f"{base}/events", "report": f"{base}/report", **files}
+            {
+                "self": base,
+                "wait": f"{base}?wait=60",
+                "page": f"/p/{key}",
+                "events": f"{base}/events",
+                "report": f"{base}/report",
+                **files,
+            }
         )
 
 

@@ -34,9 +34,9 @@ def test_without_bars_a_length_is_what_is_asked_for() -> None:
 
 def test_a_length_in_bars_needs_a_metre_and_stands_alone() -> None:
     prompt = Notes.of([0.0], [0.5], [60], [64])
-    with pytest.raises(RequestError, match="bars need music that has a metre"):
+    with pytest.raises(RequestError, match=r"bars need music that has a metre.*POST /v1/pieces/ID/meter"):
         choose_length(bars=4, given=(prompt, None))
-    with pytest.raises(RequestError, match="give a prompt that has a metre"):
+    with pytest.raises(RequestError, match="give a prompt that has a metre, or say bpm and metre"):
         choose_length(bars=4)
     with pytest.raises(RequestError, match="one of them alone"):
         choose_length(20, bars=4, given=(prompt, METER))

@@ -246,3 +246,13 @@ def test_head_has_the_headers_of_get_and_makes_no_file(
         for name in ("content-type", "content-disposition", "cache-control", "content-security-policy"):
             assert answer.headers.get(name) == expected.get(name)
         assert client.head(path.replace(links["self"], "/v1/pieces/absent")).status_code == 404
+
+
+def test_what_an_address_cannot_say_of_a_file_is_refused(server: httpx.Client, piece: dict[str, Any]) -> None:
+    file, path = piece["links"]["mid"], piece["links"]["self"]
+    assert problem(server.get(file, params={"grid": 90, "metre": "3/4"}), 422).startswith(
+        "there is no parameter 'metre'"
+    )
+    assert "a server takes a number of beats a minute" in problem(server.get(file, params={"grid": "found"}), 422)
+    sentence = problem(server.get(f"{path}.png"), 404)
+    assert "svg" in sentence and "not as 'png'" in sentence

@@ -129,6 +129,7 @@ def test_requests_at_once_never_mix(client: httpx.Client) -> None:
         ("/midi/9?seed=", "seed must be a whole number, not ''"),
         ("/midi/9?seed=a&guidance=b", "seed must be a whole number, not 'a'; guidance must be a number, not 'b'"),
         ("/midi/9?top_p=tempo%3D0.98", "top_p cannot be set for 'tempo': this model has it for time, symbol"),
+        ("/midi/9?bars=16", "there is no parameter 'bars': POST /v1/pieces takes it"),
         ("/midi/9?tempo=90", "there is no parameter 'tempo'; /docs lists those there are"),
     ],
 )

@@ -48,7 +48,7 @@ def test_a_piece_is_taken_on_at_once_and_its_links_lead_to_it(server: httpx.Clie
     assert piece["name"] == "Evening"
     assert piece["state"] in STATES
     files = {"mid", "wav", "ogg", "musicxml", "pdf", "svg", "json", "html"}
-    assert set(piece["links"]) == {"self", "page", "events", "report"} | files
+    assert set(piece["links"]) == {"self", "wait", "page", "events", "report"} | files
     until(lambda: look(server, piece)["state"] == "done")
     assert len(read_midi(server.get(piece["links"]["mid"]).content)) == 30
 
@@ -289,3 +289,9 @@ def test_retention_drops_the_oldest_but_no_favourite(models: Models, tmp_path: P
 def test_a_parameter_of_a_wrong_form_is_told_its_form(server: httpx.Client) -> None:
     detail = problem(server.get("/v1/pieces", params={"order": "x"}), 422)
     assert detail == "order must match ^[0-9a-f]{16}$, which 'x' does not"
+
+
+def test_a_piece_can_be_waited_for_after_it_was_asked_for(server: httpx.Client) -> None:
+    (piece,) = ask(server, notes=40, seed=5)
+    assert server.get(piece["links"]["wait"]).json()["state"] == "done"
+    assert "wait must lie in 0-120" in problem(server.get(piece["links"]["self"], params={"wait": 121}), 422)
