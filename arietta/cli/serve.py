@@ -139,9 +139,7 @@ def _add_servers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cluster", default="", metavar="ADDRESS", help="serve from a Ray cluster: auto, HOST:PORT or local"
     )
-    parser.add_argument(
-        "--replicas", default="1", metavar="N", help="servers there, or 1-8 for as many as are needed (default 1)"
-    )
+    parser.add_argument("--replicas", metavar="N", help="servers there, or 1-8 for as many as are needed (default 1)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -187,17 +185,27 @@ def _run_on_cluster(arguments: argparse.Namespace, limits: Limits) -> int:
     """Serve from a Ray cluster until Ctrl-C."""
     from ..cluster.serving import ReplicaCount, ReplicaPlan, serve_on_cluster
 
-    count = ReplicaCount.read(arguments.replicas)
+    replicas = arguments.replicas or "1"
+    count = ReplicaCount.read(replicas)
     place = _history_place(arguments)
-    plan = ReplicaPlan(tuple(arguments.model), str(place), limits, _access(arguments), arguments.threads or 1)
+    models, proxies = tuple(map(_found_anywhere, arguments.model)), tuple(arguments.trusted_proxy)
+    plan = ReplicaPlan(models, str(place), limits, _access(arguments), arguments.threads or 1, proxies)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with serve_on_cluster(plan, count, arguments.cluster, arguments.host, arguments.port):
         address = f"http://{arguments.host}:{arguments.port}"
-        print(f"Arietta listens on {address}, with {arguments.replicas} replicas. Ctrl-C stops it.", flush=True)
+        print(f"Arietta listens on {address}, with {replicas} replicas. Ctrl-C stops it.", flush=True)
         with suppress(KeyboardInterrupt):
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
             threading.Event().wait()
     print("Stopped.")
     return 0
+
+
+def _found_anywhere(name: str) -> str:
+    """Return a model's name as it is, and a folder by its whole path: processes on a cluster start elsewhere."""
+    with suppress(OSError):
+        if name not in list_bundles() and Path(name).is_dir():
+            return str(Path(name).resolve())
+    return name
 
 
 def _access(arguments: argparse.Namespace) -> Access:
@@ -257,6 +265,8 @@ def _check(arguments: argparse.Namespace) -> Limits:
         raise RequestError("replicas share one history: name its database, --history postgresql://user@host/name")
     if arguments.workers and arguments.cluster:
         raise RequestError("--workers are processes of one machine; on a cluster take --replicas")
+    if arguments.replicas and not arguments.cluster:
+        raise RequestError("--replicas are servers of a cluster: name it too, as --cluster auto")
     if any("://" not in origin or origin.endswith("/") for origin in arguments.allow_origin):
         raise RequestError("--allow-origin takes addresses without a path, as https://music.example.org")
     from ..serve.jobs.limits import Limits

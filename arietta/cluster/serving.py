@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from ..serve.jobs.service import Service
 from .connection import last_line, open_cluster, serve_module
 
 APP = "arietta"
+CONTROLLER = "SERVE_CONTROLLER_ACTOR"  # by which Ray Serve is found
 LOAD = "load"  # what replicas report for the number that is needed
 HEALTH_SECONDS = 2.0  # between two looks at a replica
 STOP_SECONDS = 10.0
@@ -34,13 +35,14 @@ _service: Service | None = None  # of the replica that this process is
 
 @dataclass(frozen=True)
 class ReplicaPlan:
-    """What each replica is made of; the history is the address of a database."""
+    """What each replica is made of; the history is the address of a database, `proxies` are those of trusted ones."""
 
     models: tuple[str, ...]
     history: str
     limits: Limits
     access: Access
     threads: int | None = 1
+    proxies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,19 +68,38 @@ class ReplicaCount:
 def serve_on_cluster(plan: ReplicaPlan, count: ReplicaCount, cluster: str, host: str, port: int) -> Iterator[None]:
     """Serve at a host and port of the cluster's first machine until the block ends.
 
-    Raises AriettaError where no cluster answers, or no replica starts there.
+    What else Ray Serve has on the cluster stays as it is. Raises AriettaError where no cluster answers, Ray Serve
+    listens elsewhere already, or no replica starts there.
     """
     with open_cluster(cluster) as ray, serve_module() as serve:
+        is_ours = not _listens_at(ray, host, port)
+        failures = (RuntimeError, ray.exceptions.RayError, serve.exceptions.RayServeException)
         try:
-            serve.start(http_options={"host": host, "port": port, "location": "HeadOnly"})
-            serve.run(_application(serve, plan, count), name=APP, route_prefix="/")
-        except (RuntimeError, ray.exceptions.RayError) as error:
-            serve.shutdown()
-            raise AriettaError(f"no replica can be started ({last_line(error)}); see `serve status`") from error
-        try:
+            try:
+                serve.start(http_options={"host": host, "port": port, "location": "HeadOnly"})
+                serve.run(_application(serve, plan, count), name=APP, route_prefix="/")
+            except failures as error:
+                raise AriettaError(f"no replica can be started ({last_line(error)}); see `serve status`") from error
             yield
         finally:
-            serve.shutdown()
+            with suppress(TimeoutError, *failures):
+                if is_ours and set(serve.status().applications) <= {APP}:
+                    serve.shutdown()
+                else:
+                    serve.delete(APP)
+
+
+def _listens_at(ray: Any, host: str, port: int) -> bool:
+    """Return whether Ray Serve listens there already; raises AriettaError where it listens elsewhere."""
+    try:
+        controller = ray.get_actor(CONTROLLER, namespace="serve")
+    except ValueError:
+        return False
+    options = ray.get(controller.get_http_config.remote())
+    if (options.host, options.port) != (host, port):
+        place = f"--host {options.host} --port {options.port}"
+        raise AriettaError(f"Ray Serve listens on this cluster already: take {place}, or stop it with `serve shutdown`")
+    return True
 
 
 def _application(serve: Any, plan: ReplicaPlan, count: ReplicaCount) -> Any:
@@ -130,10 +151,15 @@ class _Replica:
 def _build_app(plan: ReplicaPlan) -> Any:
     """Make the app in the process of a replica."""
     global _service  # noqa: PLW0603 - what Ray asks of a replica has no other way to it
+    from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
     from ..serve.app import create_app, share_interpreter
     from ..serve.jobs.history.pieces import open_history
     from ..serve.jobs.models import Models
 
     share_interpreter()
     _service = Service(Models(plan.models, threads=plan.threads), open_history(plan.history), plan.limits)
-    return create_app(_service, plan.access)
+    app = create_app(_service, plan.access)
+    if plan.proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(plan.proxies))
+    return app

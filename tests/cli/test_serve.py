@@ -9,7 +9,9 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -17,6 +19,8 @@ import httpx
 import pytest
 
 from arietta.cli import main
+from arietta.cluster import serving
+from arietta.cluster.serving import ReplicaPlan
 from arietta.generation.loop import generate
 from arietta.generation.request import Request
 from arietta.music.midi import midi_bytes, read_midi
@@ -165,6 +169,7 @@ def test_a_port_in_use_is_a_sentence_and_code_2(tiny_bundle: Path, capsys: pytes
             ["--cluster", "auto", "--history", "postgresql://h/n", "--replicas", "x"],
             "--replicas takes a number, or a range",
         ),
+        (["--replicas", "2"], "--replicas are servers of a cluster: name it too, as --cluster auto"),
         (["--threads", "0"], "--threads must lie in 1-64, not 0"),
         (["--allow-origin", "music.example.org"], "--allow-origin takes addresses without a path"),
         (["--allow-origin", "https://music.example.org/"], "--allow-origin takes addresses without a path"),
@@ -175,6 +180,28 @@ def test_a_port_in_use_is_a_sentence_and_code_2(tiny_bundle: Path, capsys: pytes
 )
 def test_what_cannot_be_served_is_refused(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert sentence in refusal(capsys, *words)
+
+
+def test_replicas_get_the_whole_paths_of_models_and_the_trusted_proxies(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans = []
+
+    @contextmanager
+    def interrupted(plan: ReplicaPlan, *_: object) -> Iterator[None]:
+        plans.append(plan)
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(serving, "serve_on_cluster", interrupted)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr("arietta.serve.app.share_interpreter", lambda: None)
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")  # as the command itself sets it
+    monkeypatch.chdir(tiny_bundle.parent)
+    words = ("--cluster", "auto", "--history", "postgresql://h/n", "--trusted-proxy", "10.0.0.1")
+    main(["serve", *words, "--model", tiny_bundle.name, "concert"])
+    (plan,) = plans
+    assert (plan.models, plan.proxies) == ((str(tiny_bundle), "concert"), ("10.0.0.1",))
 
 
 def test_a_damaged_model_is_refused(tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
 from arietta.cluster import serving
 from arietta.cluster.serving import LOAD, ReplicaCount, ReplicaPlan, needed_replicas, serve_on_cluster
-from arietta.errors import RequestError
+from arietta.errors import AriettaError, RequestError
 from arietta.generation.loop import generate
 from arietta.generation.request import Request
 from arietta.music.midi import midi_bytes
@@ -62,6 +67,100 @@ def test_a_replica_that_is_killed_loses_no_piece(
         heard = events(client.get(piece["links"]["events"]).text)
         assert len([kind for _, kind, _ in heard if kind == "note"]) == 500 and heard[-1][1] == "end"
     cluster.remove_node(second, allow_graceful=False)
+
+
+class PretendedServe:
+    """What is asked of Ray and Ray Serve, in order; `failure` comes when the app is started."""
+
+    exceptions = SimpleNamespace(RayError=LookupError, RayServeException=LookupError)
+
+    def __init__(self, failure: BaseException | None = None, *, is_running: bool = False) -> None:
+        self.asked, self._failure, self._is_running = list[str](), failure, is_running
+        self.applications = ["arietta"]
+
+    def get_actor(self, *_: object, **__: object) -> Any:
+        if not self._is_running:
+            raise ValueError
+        options = SimpleNamespace(host="127.0.0.1", port=8000)
+        return SimpleNamespace(get_http_config=SimpleNamespace(remote=lambda: options))
+
+    def get(self, options: Any) -> Any:
+        return options
+
+    def start(self, **_: object) -> None:
+        self.asked.append("start")
+
+    def run(self, *_: object, **__: object) -> None:
+        self.asked.append("run")
+        if self._failure is not None:
+            raise self._failure
+
+    def status(self) -> Any:
+        return SimpleNamespace(applications=self.applications)
+
+    def shutdown(self) -> None:
+        self.asked.append("shutdown")
+
+    def delete(self, name: str) -> None:
+        self.asked.append(f"delete {name}")
+
+
+def ask_of(serve: PretendedServe, monkeypatch: pytest.MonkeyPatch, port: int = 8000) -> list[str]:
+    monkeypatch.setattr(serving, "open_cluster", lambda _: nullcontext(serve))
+    monkeypatch.setattr(serving, "serve_module", lambda: nullcontext(serve))
+    monkeypatch.setattr(serving, "_application", lambda *_: None)
+    plan = ReplicaPlan((), "postgresql://h/n", Limits(), Access())
+    with serve_on_cluster(plan, ReplicaCount(1, 1), "auto", "127.0.0.1", port):
+        serve.asked.append("use")
+    return serve.asked
+
+
+def test_serve_is_shut_down_only_where_it_was_started_for_this_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ask_of(PretendedServe(), monkeypatch) == ["start", "run", "use", "shutdown"]
+    assert ask_of(PretendedServe(is_running=True), monkeypatch) == ["start", "run", "use", "delete arietta"]
+    shared = PretendedServe()
+    shared.applications.append("another")
+    assert ask_of(shared, monkeypatch)[-1] == "delete arietta"
+
+
+@pytest.mark.parametrize(
+    ("failure", "raised"), [(KeyboardInterrupt(), KeyboardInterrupt), (RuntimeError("no"), AriettaError)]
+)
+def test_what_fails_while_it_starts_is_taken_down(
+    failure: BaseException, raised: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve = PretendedServe(failure)
+    with pytest.raises(raised):
+        ask_of(serve, monkeypatch)
+    assert serve.asked == ["start", "run", "shutdown"]
+
+
+def test_a_serve_that_listens_elsewhere_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    serve = PretendedServe(is_running=True)
+    with pytest.raises(
+        AriettaError, match=r"listens on this cluster already: take --host 127\.0\.0\.1 --port 8000, or"
+    ):
+        ask_of(serve, monkeypatch, port=8001)
+    assert serve.asked == []
+
+
+def test_a_replica_believes_only_trusted_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    def make(*_: object) -> Starlette:
+        return Starlette(routes=[Route("/", lambda request: PlainTextResponse(request.client.host))])
+
+    monkeypatch.setattr("arietta.serve.app.create_app", make)
+    monkeypatch.setattr("arietta.serve.app.share_interpreter", lambda: None)
+    monkeypatch.setattr("arietta.serve.jobs.history.pieces.open_history", lambda _: None)
+    monkeypatch.setattr("arietta.serve.jobs.models.Models", lambda *_, **__: None)
+    monkeypatch.setattr(serving, "Service", lambda *_: None)
+
+    async def client_told(proxies: tuple[str, ...]) -> str:
+        app = serving._build_app(ReplicaPlan((), "postgresql://h/n", Limits(), Access(), proxies=proxies))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here") as client:
+            return (await client.get("/", headers={"X-Forwarded-For": "192.0.2.7"})).text
+
+    assert asyncio.run(client_told(())) == "127.0.0.1"
+    assert asyncio.run(client_told(("127.0.0.1",))) == "192.0.2.7"
 
 
 def test_as_many_replicas_are_needed_as_the_pieces_under_way_fill() -> None:

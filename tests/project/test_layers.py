@@ -60,7 +60,7 @@ HOMES = {
     "starlette": "serve.app serve.routes",
     "pydantic": "serve.app serve.routes",
     "pydantic_core": "serve.app serve.routes",
-    "uvicorn": "cli.serve serve.connections",
+    "uvicorn": "cli.serve cluster.serving serve.connections",
     "prometheus_client": "serve.jobs.metrics",
     "filelock": "serve.jobs.history.sqlite",
     "psycopg": "serve.jobs.history.postgres",
