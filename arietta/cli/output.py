@@ -94,16 +94,17 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME", help=f"one of {models}, or a folder (default {DEFAULT_MODEL})")
 
 
-def add_wishes(parser: argparse.ArgumentParser) -> None:
-    """Add the flags for density, loudness and key."""
-    parser.add_argument("--density", metavar="N", help="notes per second, or over time as 4@0:00,9@0:30")
+def add_wishes(parser: argparse.ArgumentParser, *, has_density: bool = True) -> None:
+    """Add the flags for density, loudness and key; what has no density is refused it with a sentence, and hides it."""
+    density = "notes per second, or over time as 4@0:00,9@0:30" if has_density else argparse.SUPPRESS
+    parser.add_argument("--density", metavar="N", help=density)
     parser.add_argument("--loudness", metavar="V", help="mean velocity or pppp to ffff, or over time as pp@0:00,f@0:30")
     parser.add_argument("--key", metavar="KEY", help='such as "C minor" or "E flat major"')
 
 
-def add_takes(parser: argparse.ArgumentParser, *, can_transpose: bool = True) -> None:
+def add_takes(parser: argparse.ArgumentParser, *, can_transpose: bool = True, has_density: bool = True) -> None:
     """Add what all verbs take that work on music there is: wishes, model, seed, how many takes, and where to."""
-    add_wishes(parser)
+    add_wishes(parser, has_density=has_density)
     if can_transpose:
         add_transpose(parser)
     else:

@@ -15,7 +15,7 @@ from .output import add_takes, read_music, read_path, write_takes
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", type=read_path, help="the score, a MusicXML or MIDI file")
-    add_takes(parser)
+    add_takes(parser, has_density=False)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -180,7 +180,7 @@ class Request:
 
         For example concert-chopin-0300-notes-seed-7, and concert-chopin-0120-of-0300-notes-seed-7 if it was stopped.
         """
-        length = f"{self.notes:04d}-notes" if self.notes is not None else f"{self.seconds or 0:g}-seconds"
+        length = f"{self.notes:04d}-notes" if self.notes is not None else f"{round(self.seconds or 0, 2):g}-seconds"
         if self.stopped_at is not None:
             length = f"{self.stopped_at:04d}-{'' if self.notes is not None else 'notes-'}of-{length}"
         if self.edit is not None:

@@ -27,3 +27,7 @@ def test_a_score_is_played_and_the_seed_fixes_how(
     assert sorted(read_midi(tmp_path / "a.mid").pitch) == sorted(read_piece(source).notes.pitch)
     assert main([*words, "--density", "4", "-o", str(tmp_path / "c.mid")]) == 2
     assert "no density" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["perform", "--help"])
+    told = capsys.readouterr().out
+    assert "--loudness" in told and "--density" not in told

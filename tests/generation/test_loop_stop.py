@@ -56,6 +56,7 @@ def test_the_lstm_with_a_token_for_each_event_stops_too(tiny_lstm: Path) -> None
 
 def test_its_title_says_how_much_of_what_there_is() -> None:
     assert Request(notes=300, seed=7, stopped_at=12).title("tiny") == "tiny-any-0012-of-0300-notes-seed-7"
+    assert Request(seconds=26 / 3).title("tiny") == "tiny-any-8.67-seconds-seed-0"  # so many bars may take
     assert Request(seconds=60, seed=7, stopped_at=12).title("tiny") == "tiny-any-0012-notes-of-60-seconds-seed-7"
 
 

@@ -376,3 +376,14 @@ def test_real_files_are_written_and_read_back_within_a_millisecond(corpora: Path
         assert np.abs(again.onset - notes.onset).max() < 0.001
         assert np.abs(np.sort(again.release) - np.sort(notes.release)).max() < 0.001
         assert np.abs(again.pedal - notes.pedal).max(initial=0) < 0.001
+
+
+def test_a_metre_that_no_bar_has_is_told() -> None:
+    odd = midi(track((0, b"\xff\x58\x04\x00\x02\x18\x08"), *C4))
+    assert read_midi_remarks(odd) == ["Its metre was left out: there are no bars of 0/4."]
+    assert read_midi_remarks(midi(track((0, b"\xff\x58\x04\x03\x02\x18\x08"), *C4))) == []
+
+
+def test_a_score_is_no_midi_file_and_is_told_what_makes_one() -> None:
+    with pytest.raises(MidiError, match=r"^a.musicxml: is a score in MusicXML.*arietta render FILE --to mid"):
+        read_midi(b"<score-partwise/>", name="a.musicxml")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -137,3 +139,9 @@ def test_what_the_score_writer_wrote_is_read_back_exactly(
     assert np.allclose(back.notes.onset, notes.onset) and np.allclose(back.notes.duration, notes.duration)
     assert back.meter.signatures == meter.signatures
     assert [key.sharps for key in back.meter.keys] == [sharps]
+
+
+def test_a_score_without_a_time_signature_says_so() -> None:
+    timeless = re.sub(rb"<time>.*?</time>", b"", score([note("C4", 4)]))
+    assert read_score(timeless).remarks == ("It has no time signature: its bars are as long as its measures.",)
+    assert read_score(score([note("C4", 4)])).remarks == ()

@@ -4,15 +4,17 @@ import xml.etree.ElementTree as ET
 from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from arietta.errors import RequestError
 from arietta.music.meter import KeySignature, Meter, Tempo, TimeSignature
 from arietta.music.notes import Notes
-from arietta.render.score import score_musicxml
+from arietta.render.score import score_musicxml, write_score
 from arietta.render.score.spelling import LOWEST
 from tests.support.musicxml import Score, Sounding, complaints, read_score
 from tests.support.strategies import pieces
@@ -267,3 +269,10 @@ def test_a_last_note_as_long_as_its_bar_opens_no_other(touch: float, is_exact: b
     assert score.count("<measure ") == 9 and "<tie " not in score
     held = Notes.of(onset, [touch] * 24 + [2.0], [60 + beat % 5 for beat in range(25)], [64] * 25)
     assert score_musicxml(held, title="waltz", meter=replace(meter, is_exact=True)).count("<measure ") == 10
+
+
+@pytest.mark.parametrize("kind", ["pdf", "musicxml"])
+def test_no_score_is_written_of_no_notes(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(RequestError, match=rf"a.{kind}: the music has no notes"):
+        write_score(tmp_path / f"a.{kind}", Notes.of())
+    assert not any(tmp_path.iterdir())

@@ -65,6 +65,7 @@ FAMILIES = (
     *("reeds", "pipes", "synth leads", "synth pads", "synth effects", "ethnic instruments", "percussion", "effects"),
 )
 REMEDY = "; export the music anew, as a MIDI file (.mid)"  # of a file that is none, or is damaged
+OF_SCORES = b"<score-partwise", b"<score-timewise", b"META-INF/container.xml"  # near the beginning of MusicXML, .mxl
 GRID_TEXT = "arietta grid"  # of a file whose metre was laid under its notes: they follow it as playing does
 
 
@@ -139,7 +140,7 @@ def read_meter(source: str | Path | bytes, *, name: str | None = None) -> Meter 
     with _named(name):
         tempos = _tempo_changes(file.tracks)
         seconds = _tempo_map(file.tracks, file.ticks_per_beat).seconds
-    signatures = {tick: (payload[0], 2 ** payload[1]) for tick, payload in _metas(file, TIME_SIGNATURE) if payload[1:]}
+    signatures = _signatures(file)
     keys = {
         tick: (max(-7, min(int.from_bytes(payload[:1], "big", signed=True), 7)), payload[1] == 1)
         for tick, payload in _metas(file, KEY_SIGNATURE)
@@ -149,8 +150,8 @@ def read_meter(source: str | Path | bytes, *, name: str | None = None) -> Meter 
     onset = np.unique(messages.tick[(messages.kind == NOTE_ON) & (messages.second > 0)]) / file.ticks_per_beat
     # Every file has a first tempo, of 120 beats per minute where it sets none.
     is_set = bool(signatures) or len(tempos) > 1
-    # 0/4 and 4/2048 can not; nor can a tempo that makes millions of bars of a minute.
-    can_be_written = all(0 < beats <= 64 and unit <= 32 for beats, unit in signatures.values())
+    # A tempo that makes millions of bars of a minute can not.
+    can_be_written = not _unwritable(signatures)
     can_be_written &= all(tempo >= SHORTEST_BEAT for _, tempo in tempos)
     if file.format == 2 or not is_set or not can_be_written:
         return None
@@ -165,6 +166,16 @@ def read_meter(source: str | Path | bytes, *, name: str | None = None) -> Meter 
         tuple(KeySignature(time, *keys[tick]) for tick, time in _timed(keys, seconds)),
         is_exact=are_on_lattice(onset),
     )
+
+
+def _signatures(file: File) -> dict[int, tuple[int, int]]:
+    """Find every time signature, as beats and unit by its tick."""
+    return {tick: (payload[0], 2 ** payload[1]) for tick, payload in _metas(file, TIME_SIGNATURE) if payload[1:]}
+
+
+def _unwritable(signatures: Mapping[int, tuple[int, int]]) -> list[str]:
+    """Return the signatures in which no bar can be written, as 0/4 and 4/2048."""
+    return [f"{beats}/{unit}" for beats, unit in signatures.values() if not 0 < beats <= 64 or unit > 32]
 
 
 def write_midi(
@@ -205,6 +216,8 @@ def _remarks(file: File, drum_count: int, family_counts: list[int]) -> list[str]
         remarks.append(f"It has {len(file.tracks)} tracks where its header promises {file.promised}; all were read.")
     if file.broken:
         remarks.append(f"What follows its {len(file.tracks)} tracks was left out: {file.broken}.")
+    if unwritable := _unwritable(_signatures(file)):
+        remarks.append(f"Its metre was left out: there are no bars of {unwritable[0]}.")
     if drum_count:
         remarks.append(f"Drums were left out: {_notes(drum_count)} on channel 10.")
     families = {family: count for family, count in zip(FAMILIES, family_counts, strict=False) if count}
@@ -227,6 +240,11 @@ def _parse(source: str | Path | bytes, name: str | None) -> tuple[File, str]:
         data, name = source, name or "the MIDI data"
     else:
         data, name = read_midi_bytes(source, name), name or str(source)
+    if not is_midi(data) and any(sign in data[:4096] for sign in OF_SCORES):
+        raise MidiError(
+            f"{name}: is a score in MusicXML, where a MIDI file is needed; `arietta render FILE --to mid` "
+            "makes one of it"
+        )
     try:
         if not data:
             raise MidiError("the file is empty (0 bytes)")

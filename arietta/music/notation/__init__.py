@@ -90,6 +90,8 @@ def read_score(source: str | Path | bytes, *, name: str | None = None) -> Score:
         if any(measure.notes for measure in part)
     ]
     remarks = [f"Parts were merged into one piano: {', '.join(pitched)}."] if len(pitched) > 1 else []
+    if pitched and root.find("part/measure/attributes/time") is None:
+        remarks.append("It has no time signature: its bars are as long as its measures.")
     if count := sum(reader.unpitched_count for _, reader, _ in readers):
         remarks.append(f"Percussion was left out: {count:,} notes.")
     return replace(score, title=title, remarks=tuple(remarks))

@@ -60,12 +60,14 @@ def write_score(
 ) -> Unwritten:
     """Write a score atomically, as the ending of `path` says, .musicxml, or .pdf, engraved; return what it leaves out.
 
-    A PDF shows its title and no `texts`. Raises RequestError for other endings, where the file cannot be written, and
-    where verovio is missing for a PDF.
+    A PDF shows its title and no `texts`. Raises RequestError for other endings, where there are no notes, where the
+    file cannot be written, and where verovio is missing for a PDF.
     """
     path = Path(path)
     if path.suffix.lower() not in (".musicxml", ".pdf"):
         raise RequestError(f"{path}: a score ends in .musicxml or .pdf")
+    if not len(notes):
+        raise RequestError(f"{path}: the music has no notes, of which a score could be made; give music that has some")
     text, unwritten = _transcribe(notes, title, meter, texts)
     write_file(path, text.encode() if path.suffix.lower() == ".musicxml" else engrave(text), RequestError)
     return unwritten
