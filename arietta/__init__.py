@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from .music.midi import read_midi, write_midi
     from .music.notes import Note, Notes, Pedal
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "AriettaError",
     "Bundle",
