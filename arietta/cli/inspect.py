@@ -126,7 +126,8 @@ def _bars(meter: Meter, notes: Notes) -> str:
     pickup, marks = meter.pickup, meter.signatures
     first, *others = marks[1:] if pickup else marks
     begin, end = meter.tempos[0].seconds, notes.seconds
-    more = f" after a pickup of {marks[0].beats}/{marks[0].unit}" if pickup else ""
+    short = f"{marks[0].beats}/{marks[0].unit}" if pickup == marks[0].quarters else f"{float(pickup):g} quarter notes"
+    more = f" after a pickup of {short}" if pickup else ""
     more += f", then {len(others)} other time signature{'s' if len(others) > 1 else ''}" if others else ""
     tempo = 60 * float(meter.quarters(end)) / (end - begin) if end > begin else 60 / meter.tempos[0].quarter
     last = round(float(meter.quarters(notes.onset.max())) * LATTICE)  # in a bar that begins there, too

@@ -108,7 +108,9 @@ def _check(arguments: argparse.Namespace, kinds: set[str]) -> None:
     """Raise RequestError for what is said of a metre and would be lost in files with these endings."""
     given = _corrections(arguments)
     if arguments.grid is not None:
-        allowed = ("--metre", "--downbeat") if _is_constant(arguments) else ()
+        is_tempo = isinstance(arguments.grid, float) and arguments.grid > 0
+        is_lost = is_tempo or (arguments.grid == 0 and kinds <= {".mid", *SOUNDS})  # a .mid without bars has none
+        allowed = CORRECTIONS if not is_lost else ("--metre", "--downbeat") if _is_constant(arguments) else ()
         if clash := [name for name in given if name not in allowed]:
             raise RequestError(
                 f"--grid and {clash[0]} each say where beats lie, and one would be lost: leave one out; what goes "

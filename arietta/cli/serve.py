@@ -190,11 +190,11 @@ def _run_on_cluster(arguments: argparse.Namespace, limits: Limits) -> int:
     place = _history_place(arguments)
     models, proxies = tuple(map(_found_anywhere, arguments.model)), tuple(arguments.trusted_proxy)
     plan = ReplicaPlan(models, str(place), limits, _access(arguments), arguments.threads or 1, proxies)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with serve_on_cluster(plan, count, arguments.cluster, arguments.host, arguments.port):
         address = f"http://{arguments.host}:{arguments.port}"
         print(f"Arietta listens on {address}, with {replicas} replicas. Ctrl-C stops it.", flush=True)
         with suppress(KeyboardInterrupt):
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray, once imported, has set its own
             threading.Event().wait()
     print("Stopped.")
     return 0

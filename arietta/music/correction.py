@@ -179,12 +179,20 @@ def read_taps(path: str | Path) -> list[float]:
             if whole.isdecimal() and rest[:1].isdecimal():  # two and a half, or the first two columns of a table
                 raise RequestError(f"{path}: line {number} has a comma after whole seconds, {shown}: write 2.5 for 2,5")
             try:
-                taps.append(read_time(line.replace(",", " ").split()[0]))
+                taps.append(_read_tap(line.replace(",", " ").split()[0]))
             except (RequestError, IndexError) as error:
                 raise RequestError(f"{path}: line {number} begins with no second: {shown}") from error
     if not taps:
         raise RequestError(f"{path}: has no taps; a line for each begins with its second")
     return taps
+
+
+def _read_tap(word: str) -> float:
+    """Read a second as programs write it, -0.02 or 5.0e-01 too, or a time as people do."""
+    try:
+        return float(word)
+    except ValueError:
+        return read_time(word)
 
 
 def _require_notes(notes: Notes) -> None:

@@ -290,7 +290,6 @@ def test_a_tempo_and_a_metre_are_laid_under_the_same_seconds(
         ("--to mid --grid 90 --metre 3/4 --beats half", "--grid and --beats each say"),
         ("--to mid --grid 90 --downbeat 1", "--grid and --downbeat each say"),
         ("--to mid --grid none --metre 3/4", "--grid and --metre each say"),
-        ("--to mid --grid found --taps beats.txt", "--grid and --taps each say"),
         ("--to pdf --grid found", "--grid lays a .mid"),
         ("--to musicxml,png --grid 90", "--grid lays a .mid"),
         ("--to wav --metre 3/4", "--metre is about bars, and sound has none"),
@@ -325,3 +324,11 @@ def test_it_says_how_bars_of_a_score_were_corrected(
     assert "beats and bars found, corrected by --metre, --downbeat" in said(capsys, *words)[1]
     (tmp_path / "beats.txt").write_text("0\n1\n2\n")
     assert "a.musicxml  beats that were tapped" in said(capsys, *words[:3], "--taps", tmp_path / "beats.txt")[1]
+
+
+def test_found_bars_are_corrected_in_the_same_command(
+    piece: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(piece.parent)
+    code, _, _ = said(capsys, "waltz.mid", "--grid", "found", "--downbeat", "1", "-o", "corrected.mid")
+    assert code == 0 and Path("corrected.mid").exists()

@@ -274,3 +274,8 @@ def test_a_bar_line_that_makes_beats_too_short_is_refused() -> None:
     meter = lay_out_beats(np.array([0.0, 1.9, 2.0, 3.0, 4.0, 5.0, 6.0]), 0, TimeSignature(0.0, 2, 4))
     with pytest.raises(RequestError, match="bar 2 cannot begin at 0"):
         move_bar_line(meter, 2, 0.3, 6.0)
+
+
+def test_taps_are_read_as_programs_write_them(tmp_path: Path) -> None:
+    np.savetxt(tmp_path / "taps.txt", [-0.02, 0.5, 1.0])
+    assert read_taps(tmp_path / "taps.txt") == pytest.approx([-0.02, 0.5, 1.0])

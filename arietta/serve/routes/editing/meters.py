@@ -15,7 +15,7 @@ from pydantic import FailFast, Field
 from starlette.concurrency import run_in_threadpool
 
 from ....music.meter import Meter
-from ...jobs.editing.revisions import Version
+from ...jobs.editing.revisions import ConflictError, Version
 from ...jobs.service import Service
 from ...workshop import Workshop, bar_lines, corrected_meter
 from ..middleware import client_of
@@ -127,6 +127,8 @@ async def _store(
         version = service.music(key)
         work = partial(corrected_meter, version.notes, before(version), **(correction or {}))
         meter, lines = workshop.make(work)
+        if correction and service.music(key).meter != version.meter:
+            raise ConflictError("the bars were changed while this correction was made: look at them, and ask again")
         service.meters.store({key: meter})
         return MeterView(**meter.describe(), bar_lines=lines)
 

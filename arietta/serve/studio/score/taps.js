@@ -4,6 +4,7 @@
 
 const FEWEST = 2; // that make a beat
 const SHORTEST = 0.15; // seconds: a second tap so soon after one is the same; as music.correction.SHORTEST_TAP of the server
+const LONGEST = 6; // seconds between two taps; as music.correction.LONGEST_TAP
 
 export class Taps {
   #times = [];
@@ -29,6 +30,8 @@ export class Taps {
   tap() {
     if (!this.#player.isPlaying) return false;
     const time = this.#heard();
+    // Kept ones that were refused lead to new ones only where these go on from them.
+    if (!this.#isNew && time - (this.#times.at(-1) ?? time) > LONGEST) this.#times = [];
     this.#times = [...this.#times.filter((earlier) => earlier < time - SHORTEST), time];
     this.#isNew = true;
     this.#onCount(this.#times.length);
