@@ -163,6 +163,7 @@ class SqliteDatabase:
 
     def free(self, change: Callable[[Changes], object]) -> None:
         """Make a change that makes room; on a full disk the spare file makes room for it. Raises StorageError."""
+        had_failed = self._has_failed
         try:
             with self.changing() as base:
                 change(base)
@@ -175,6 +176,7 @@ class SqliteDatabase:
             with _storage_errors(), self._lock:
                 self._base.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # gives the room back to the disk
             self._keep_reserve()
+        self._has_failed |= had_failed  # what makes room may go well where nothing can be added
 
     def _give_up_reserve(self, error: BaseException | None) -> bool:
         """Make room on a full disk; return whether there was something to give up."""
