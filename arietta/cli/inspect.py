@@ -70,11 +70,12 @@ def _verify(path: Path) -> int:
 def _model(path: Path) -> Path:
     """Make sure that this names a model or its folder; raises RequestError with what it might have been."""
     from ..model.bundle import DESCRIPTION, list_bundles
+    from .checksums import RUN
 
     names = list_bundles()
     if str(path) in names or (path / DESCRIPTION).is_file():
         return path
-    if (path / "run.json").is_file():
+    if (path / RUN).is_file():
         raise RequestError(f"{path}: a training run, not a model; `arietta export {path} --out models/NAME` makes one")
     if path.is_dir():
         raise RequestError(

@@ -180,3 +180,13 @@ def _weight_groups(model: nn.Module, settings: TrainSettings) -> list[dict[str, 
         {"params": [w for w in weights if id(w) in heads], "lr": rate * HEAD_RATE, "weight_decay": HEAD_DECAY},
         {"params": [w for w in weights if w.ndim < 2], "lr": rate * GAIN_RATE, "weight_decay": 0.0},
     ]
+
+
+def descend(optimiser: torch.optim.Optimizer, loss: Tensor, rate: float) -> None:
+    """Make one update at a learning rate, down the gradient of `loss`, whose norm is clipped to 1."""
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_([weight for group in optimiser.param_groups for weight in group["params"]], 1.0)
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    optimiser.step()

@@ -10,7 +10,15 @@ from torch import Tensor, nn
 
 from arietta.train.config import OPTIMISERS, TrainSettings
 from arietta.train.network import build_model
-from arietta.train.optimiser import GAIN_RATE, HEAD_RATE, TABLE_RATE, Optimiser, hidden_matrices, orthogonalise
+from arietta.train.optimiser import (
+    GAIN_RATE,
+    HEAD_RATE,
+    TABLE_RATE,
+    Optimiser,
+    descend,
+    hidden_matrices,
+    orthogonalise,
+)
 from tests.support.networks import SMALL, random_tokens, run
 
 pytestmark = pytest.mark.usefixtures("single_torch_thread")
@@ -184,3 +192,11 @@ def test_every_kind_of_network_learns_with_every_optimiser(name: str, kind: str)
 
 
 grad_run = run.__wrapped__  # as `run`, with gradients
+
+
+def test_an_update_goes_down_a_gradient_of_norm_1_at_most_at_the_rate() -> None:
+    weight = nn.Parameter(torch.tensor([3.0, 4.0]))
+    optimiser = torch.optim.SGD([weight], lr=9.0)
+    for rate, expected in ((0.5, [2.7, 3.6]), (0.1, [2.64, 3.52])):
+        descend(optimiser, 50 * weight.square().sum(), rate)
+        assert weight.tolist() == pytest.approx(expected)

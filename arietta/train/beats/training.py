@@ -37,6 +37,7 @@ from ...music.beats.network import (
     Weights,
 )
 from ..checkpoint import UNREADABLE, read_sealed, write_checkpoint
+from ..optimiser import descend
 from ..schedule import cosine_rate
 from .crops import Lesson, draw_lesson
 from .performances import AnnotatedPerformance
@@ -115,15 +116,11 @@ class BeatTrainer:
         lesson = draw_lesson(self.performances, settings.stretches, settings.steps, rng)
         self.network.train()
         losses = beat_losses(self.network(torch.from_numpy(lesson.columns)), lesson)
-        self._optimiser.zero_grad(set_to_none=True)
-        sum(LOSSES[name] * loss for name, loss in losses.items()).backward()  # type: ignore[union-attr]
-        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        total = sum((LOSSES[name] * loss for name, loss in losses.items()), torch.zeros(()))
         rate = cosine_rate(
             self.step, peak=settings.rate, warm_up=settings.warm_up, steps=settings.updates, final_share=FINAL_RATE
         )
-        for group in self._optimiser.param_groups:
-            group["lr"] = rate
-        self._optimiser.step()
+        descend(self._optimiser, total, rate)
         self.step += 1
         return {name: float(loss.detach()) for name, loss in losses.items()}
 

@@ -24,6 +24,7 @@ from torch.nn import functional
 from ...errors import ConfigError
 from ...evaluation.embedding import FEATURES, LAYERS, Layer, features
 from ..checkpoint import UNREADABLE, read_sealed, write_checkpoint
+from ..optimiser import descend
 from ..schedule import cosine_rate
 from .data import Library, draw_pairs
 
@@ -125,15 +126,10 @@ class EmbeddingTrainer:
             embedded = self.network(torch.from_numpy(features(pairs.windows)))
         composer, is_contiguous = torch.from_numpy(pairs.composer), torch.from_numpy(pairs.is_contiguous)
         loss, *accuracies = self._loss(embedded.float(), composer, is_contiguous)
-        self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self._parts.parameters(), 1.0)
         rate = cosine_rate(
             self.step, peak=settings.rate, warm_up=settings.warm_up, steps=settings.steps, final_share=FINAL_RATE
         )
-        for group in self._optimiser.param_groups:
-            group["lr"] = rate
-        self._optimiser.step()
+        descend(self._optimiser, loss, rate)
         self.step += 1
         return float(loss.detach()), *accuracies
 
