@@ -297,7 +297,7 @@ def _compose(arguments: argparse.Namespace, requests: list[Request], composer: C
     out = find_output(Path(arguments.out), best or len(requests), prompts)
     save = partial(save_take, out=out, endings=endings, grid=arguments.grid)
     began, takes, paths = time.perf_counter(), list[T](), dict[int, Path]()
-    take_count = sum(1 if request.pulse is None else request.pulse.takes for request in requests)
+    take_count = sum(request.take_count for request in requests)
     task = "composing" if take_count == 1 else f"composing {take_count} takes"
     with progress_bar(task, "note" if requests[0].notes else "s") as progress:
         for take in composer.compose(requests, progress):

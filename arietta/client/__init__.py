@@ -70,7 +70,7 @@ class Client:
         `progress` counts all requests together. With `original` a take may come from a later seed than its request's.
         An interrupt cancels the pieces that are unfinished.
         """
-        takes = max((request.pulse.takes for request in requests if request.pulse is not None), default=1)
+        takes = max((request.take_count for request in requests), default=1)
         size = max(BATCH_SIZE // takes, 1)  # each counts as so many pieces
         for begin in range(0, len(requests), size):
             batch = requests[begin : begin + size]

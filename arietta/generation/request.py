@@ -107,6 +107,11 @@ class Request:
             raise RequestError(f"{name} must lie in {least}-{most}, not {number!r}")
         object.__setattr__(self, name, number)
 
+    @property
+    def take_count(self) -> int:
+        """How many takes are composed, of which one is kept: one without a `pulse`."""
+        return 1 if self.pulse is None else self.pulse.takes
+
     def describe(self) -> dict[str, Any]:
         """Return what to ask for to get the same piece again, as JSON values; given music is named by its length."""
         values: dict[str, Any] = {"notes": self.notes, "seconds": self.seconds, "style": self.style, "seed": self.seed}

@@ -106,7 +106,7 @@ class Service:
         room, StoppingError.
         """
         self.revisions.check_room()
-        pieces = sum(order.request.pulse.takes if order.request.pulse else 1 for order in orders)
+        pieces = sum(order.request.take_count for order in orders)
         self.scheduler.check_room(client, pieces)  # before any work; checked again when they are queued
         jobs = [self._job(order, client) for order in orders]
         records = [order.record(job, jobs[0].key) for order, job in zip(orders, jobs, strict=True)]
