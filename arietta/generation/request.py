@@ -204,7 +204,7 @@ class Take:
     a passage they are its layout, and `is_new` bool [N] says which notes were composed. `nll` is the mean over the
     composed notes under the model, in nats per note; `nats`, where they were measured, are means per token over the
     passage, over what follows it, and over both. `interventions` says how often the guards of composing stepped in, by
-    what they are against: loop, silence, speed, staccato, monotony. `fit` tells how well music fits the pulse asked for.
+    what they are against: loop, silence, speed, staccato, monotony. `fit` tells how music fits the pulse asked for.
     """
 
     notes: Notes

@@ -7,18 +7,16 @@ nccl on GPUs.
 from __future__ import annotations
 
 import os
-import platform
-import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, distributed
 
 from ..errors import ConfigError
+from ..machine import processor_name
 from .data.batches import TokenBatch
 
 
@@ -112,14 +110,7 @@ def has_fast_bfloat16(*, is_cuda: bool) -> bool:
 
 def describe_machine(device: str) -> dict[str, Any]:
     """Describe what a figure of speed depends on: processor, threads, GPU; never the machine's name."""
-    cpuinfo = Path("/proc/cpuinfo")  # names the model, where `platform.processor` is often empty on Linux
-    models = (
-        re.findall(r"^model name\s*:(.*)", cpuinfo.read_text(encoding="utf-8"), re.MULTILINE)
-        if cpuinfo.exists()
-        else []
-    )
-    processor = models[0].strip() if models else platform.processor() or platform.machine()
-    description = {"processor": processor, "threads": torch.get_num_threads(), "cores": os.cpu_count()}
+    description = {"processor": processor_name(), "threads": torch.get_num_threads(), "cores": os.cpu_count()}
     if device.startswith("cuda"):
         description["gpu"] = torch.cuda.get_device_name(device)
     return description

@@ -20,6 +20,7 @@ BASE = (
     "fetch",
     "names",
     "processes",
+    "machine",
     "program",
     "untrusted",
 )  # modules of no room, with the standard library alone

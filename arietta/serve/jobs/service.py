@@ -22,6 +22,7 @@ from ...generation.loop import Generation
 from ...generation.original import Attempts, measure_originality
 from ...generation.request import Request
 from ...generation.scores.in_time import Fitting
+from ...machine import machine_kind
 from ...music.notes import Notes
 from ...music.reading import ReadPiece
 from .composing.composer import JobComposer
@@ -39,7 +40,6 @@ from .metrics import Metrics
 from .models import Models
 from .notifier import Notifier
 from .peers.followed import FollowedJob
-from .peers.machine import machine_kind
 from .peers.peers import Host, Wish
 from .peers.shared import find_peers
 from .problem import SERVER_FAILURE, problem_json

@@ -23,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
+from ....machine import machine_kind
 from ..event_log import pack, unpack
 from ..history.database import Changes, StorageError
 from ..history.pieces import History
@@ -32,7 +33,6 @@ from ..job import Job, State
 from ..limits import Limits
 from ..scheduler import FullError
 from .followed import FollowedJob
-from .machine import machine_kind
 from .peers import Alone, Host, Peers, Wish
 
 CHANNEL = "arietta"

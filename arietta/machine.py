@@ -1,0 +1,36 @@
+"""The machine that this runs on: its processor, and what else the bytes of a piece depend on beside the request."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from . import __version__
+
+
+def processor_name() -> str:
+    """Return the processor's model as its maker calls it, where the system tells it, else its architecture."""
+    return _cpuinfo().get("model name") or platform.processor() or platform.machine()
+
+
+@cache
+def machine_kind() -> str:
+    """Return a text that is the same on machines where the same request gives the same bytes."""
+    # A virtual machine may hide some of what a processor of that name can do.
+    abilities = _cpuinfo().get("flags") or _cpuinfo().get("Features") or ""
+    told = hashlib.sha256(abilities.encode()).hexdigest()[:8]
+    packages = f"Arietta {__version__}, ONNX Runtime {version('onnxruntime')}"
+    return f"{platform.machine()} {processor_name()} ({told}), {packages}"
+
+
+@cache
+def _cpuinfo() -> Mapping[str, str]:
+    """What Linux says of the first processor, where `platform.processor` is often empty; nothing elsewhere."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    fields = (line.split(":", 1) for line in reversed(lines) if ":" in line)
+    return {name.strip(): text.strip() for name, text in fields}
