@@ -179,7 +179,7 @@ def test_the_command_writes_the_same_files_with_a_server_as_without(
     here = {path.name: path.read_bytes() for path in (tmp_path / "here").iterdir()}
     assert {path.name: path.read_bytes() for path in (tmp_path / "there").iterdir()} == here
     assert len(here) == 2
-    assert "after 5 of the prompt" in said and "with tiny in the style of chopin, seed 8" in said
+    assert "after 5 of the prompt" in said and "with tiny in the style of Frédéric Chopin, seed 8" in said
 
 
 def test_the_command_says_what_the_server_refuses(

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arietta.names import escape_name, fold_name, is_shown, match_names, nearest_names, printable, same_name, suggest
+from arietta.names import (
+    close_names,
+    escape_name,
+    fold_name,
+    is_shown,
+    match_names,
+    nearest_names,
+    printable,
+    same_name,
+    suggest,
+)
 from tests.support.bundles import COMPOSERS
 from tests.support.file_names import NAMES
 
@@ -58,6 +68,11 @@ def test_a_name_like_none_of_them_is_answered_with_the_first() -> None:
     assert nearest_names("", COMPOSERS, count=1) == "Carl Philipp Emanuel Bach"
     assert nearest_names("Grieg", ["", " ", "Edvard Grieg"]) == "Edvard Grieg"
     assert nearest_names("Grieg", [""]) == ""
+
+
+def test_names_that_are_not_near_enough_are_left_out() -> None:
+    assert close_names("greig", COMPOSERS, cutoff=0.7) == ["Edvard Grieg"]
+    assert close_names("greig", COMPOSERS, cutoff=0.9) == []
 
 
 def test_no_more_names_are_listed_than_asked_for() -> None:

@@ -157,7 +157,8 @@ class Request:
     def resolve(self, bundle: Bundle) -> Request:
         """Return what a model makes of the request: a composer, all of the sampling, the parts of a long passage.
 
-        A composer is drawn where no style is asked for and no given music sets one. What is resolved stays as it is.
+        The composer has the name that the model knows, and is drawn where no style is asked for and no given music sets
+        one. What is resolved stays as it is.
         Raises RequestError where the model does not know the style, or cannot sample as asked, for a passage that is
         too dense, and for a pulse, which no single take has.
         """
@@ -166,7 +167,9 @@ class Request:
         style, defaults = self.style, bundle.sampling_defaults
         if same_name(style, ANY) and self.prompt is None and self.edit is None:
             style = defaults.draw_composer(self.seed) or style
-        guidance = defaults.guidance.get(composer_of(style, bundle))
+        composer = composer_of(style, bundle)
+        style = fold_name(style) if composer == ANY else composer  # however it was typed
+        guidance = defaults.guidance.get(composer)
         usual = replace(defaults.sampling, **({} if guidance is None else {"guidance": guidance}))
         is_played = isinstance(self.edit, Performance) and has_touch(bundle)
         if is_played:
@@ -183,7 +186,7 @@ class Request:
     def title(self, model: str) -> str:
         """Name a take of this request by a model, so that names sort by model, style and length.
 
-        For example concert-chopin-0300-notes-seed-7, and concert-chopin-0120-of-0300-notes-seed-7 if it was stopped.
+        For example concert-franz-liszt-0300-notes-seed-7, and concert-franz-liszt-0120-of-0300-notes-seed-7 if stopped.
         """
         length = f"{self.notes:04d}-notes" if self.notes is not None else f"{round(self.seconds or 0, 2):g}-seconds"
         if self.stopped_at is not None:

@@ -37,7 +37,7 @@ from ..names import match_names, nearest_names, same_name
 from ..untrusted import BROKEN_ARRAY, MOST_JSON, digest_within, parse_object, read_within
 from .composers import offered_composers
 from .config import ANY, NO_STYLE, ConditionIds, ModelConfig
-from .registry import models_that_know
+from .registry import known_elsewhere, models_that_know
 from .sampling import DEFAULTS, SamplingDefaults
 
 if TYPE_CHECKING:
@@ -260,8 +260,9 @@ def composer_of(style: str, bundle: Bundle) -> str:
     if others := [name for name in models_that_know(style) if name != bundle.name]:
         raise RequestError(f"{bundle.name} does not know the style {style!r}; models that do: {', '.join(others)}")
     nearest = nearest_names(style, offered_composers(composers))
+    elsewhere = "".join(f"; {meant}" for meant in known_elsewhere(style, composers))
     raise RequestError(
-        f"{bundle.name} does not know the style {style!r}; nearest: {nearest} (`arietta styles` lists all)"
+        f"{bundle.name} does not know the style {style!r}; nearest: {nearest}{elsewhere} (`arietta styles` lists all)"
     )
 
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..names import match_names
+from ..names import close_names, match_names
+from .composers import offered_composers
 
 URL_VARIABLE = "ARIETTA_MODELS_URL"
+MISSPELT = 0.75  # of difflib's ratio: two letters of a surname of eight may be others
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,17 @@ def models_url() -> str:
 def models_that_know(style: str) -> list[str]:
     """Return the names of the models of this version that know the composer whom `style` names."""
     return [name for name, model in known_models().items() if match_names(style, model.composers)]
+
+
+def known_elsewhere(style: str, composers: Collection[str]) -> list[str]:
+    """Say of whom `style` may be a misspelling, other than `composers`, and which models know him, in a clause each."""
+    models_by_name: dict[str, list[str]] = {}
+    for model in known_models().values():
+        for name in offered_composers(model.composers):
+            if name not in composers:
+                models_by_name.setdefault(name, []).append(model.name)
+    near = close_names(style, list(models_by_name), cutoff=MISSPELT)
+    return [f"{name} is known to {', '.join(models_by_name[name])}" for name in near]
 
 
 @cache

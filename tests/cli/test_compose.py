@@ -72,11 +72,12 @@ def test_by_default_it_writes_300_notes_into_pieces(tiny_bundle: Path, here: Pat
 def test_it_says_what_it_made_and_what_to_try_next(tiny_bundle: Path, here: Path, capsys: Capture) -> None:
     run(tiny_bundle, "--notes", "40", "--seed", "7", "--style", "grieg")
     written = capsys.readouterr()
-    made = here / "pieces" / "tiny-grieg-0040-notes-seed-7.mid"
+    made = here / "pieces" / "tiny-edvard-grieg-0040-notes-seed-7.mid"
     seconds = read_midi(made).seconds
     assert written.err == ""
     assert f"Composed 40 notes, {seconds:.1f} s of music," in written.out
-    for told in (" notes/s)", "with tiny", "seed 7:", f"  {made.relative_to(here)}\n", "Hear it:", "Next:"):
+    style = "with tiny in the style of Edvard Grieg"
+    for told in (" notes/s)", style, "seed 7:", f"  {made.relative_to(here)}\n", "Hear it:", "Next:"):
         assert told in written.out
 
 

@@ -152,6 +152,7 @@ def test_a_style_is_a_name_however_typed(style: str, composer: int, tiny_bundle:
         ("joplin", "tiny does not know the style 'joplin'; models that do: "),
         ("greig", "tiny does not know the style 'greig'; nearest: Edvard Grieg"),
         ("", "tiny does not know the style ''; nearest: Carl Philipp"),
+        ("jopline k", "tiny does not know the style 'jopline k'; nearest: "),
     ],
 )
 def test_a_style_that_is_none_is_answered_with_names(style: str, sentence: str, tiny_bundle: Path) -> None:

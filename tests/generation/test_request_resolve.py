@@ -50,8 +50,24 @@ def test_a_composer_has_a_guidance_of_its_own_unless_one_is_asked_for(bundle: Bu
     asked = [("grieg", None, 3.5), ("chopin", None, 2.0), ("grieg", 1.5, 1.5), ("none", None, 2.0)]
     for style, guidance, expected in asked:
         resolved = Request(notes=5, style=style, sampling=Sampling(guidance=guidance)).resolve(bundle)
-        assert (resolved.style, resolved.sampling.guidance) == (style, expected)
+        assert resolved.sampling.guidance == expected
         assert resolved.sampling.temperature == 0.9
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("chopinn", "Frédéric Chopin"),
+        ("Chopin, Frederic", "Frédéric Chopin"),
+        ("JS Bach", "Johann Sebastian Bach"),
+        ("GRIEG", "Edvard Grieg"),
+        (" None", "none"),
+    ],
+)
+def test_however_a_composer_is_typed_the_take_has_his_name(typed: str, name: str, bundle: Bundle) -> None:
+    take = generate(Request(notes=5, style=typed, seed=1), load_engine(bundle))
+    assert take.request.style == take.describe()["style"] == name
+    assert take.request == Request(notes=5, style=name, seed=1).resolve(bundle)
 
 
 def test_waits_have_a_temperature_of_their_own_in_passages_and_wishes_a_guidance(

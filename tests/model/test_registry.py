@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from arietta.model.bundle import list_bundles, load_bundle
-from arietta.model.registry import URL_VARIABLE, known_models, models_that_know, models_url
+from arietta.model.registry import URL_VARIABLE, known_elsewhere, known_models, models_that_know, models_url
 
 
 @pytest.mark.parametrize("name", known_models())
@@ -28,3 +28,10 @@ def test_the_address_is_that_of_the_variable(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_composer_is_looked_for_in_all_models_by_any_spelling() -> None:
     assert "piano" in models_that_know("chopin, frederic")
     assert models_that_know("Nobody Whom Anybody Knows") == []
+
+
+def test_a_misspelt_composer_of_other_models_is_named_with_them() -> None:
+    (clause,) = known_elsewhere("chopinsky", ["Edvard Grieg"])
+    assert clause.startswith("Frédéric Chopin is known to ") and "piano" in clause
+    assert known_elsewhere("chopinsky", ["Frédéric Chopin"]) == []
+    assert known_elsewhere("xyzzy", []) == []

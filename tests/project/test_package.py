@@ -26,12 +26,12 @@ def loaded(code: str) -> set[str]:
 
 def test_one_call_composes(tiny_bundle: Path, tmp_path: Path) -> None:
     take = arietta.compose(notes=40, style="Grieg", model=str(tiny_bundle), seed=7)
-    assert (len(take.notes), take.model, take.request.seed, take.request.style) == (40, "tiny", 7, "Grieg")
+    assert (len(take.notes), take.model, take.request.seed, take.request.style) == (40, "tiny", 7, "Edvard Grieg")
     take.save(tmp_path / "piece.mid")
     assert len(arietta.read_midi(tmp_path / "piece.mid")) == 40
     take.save(tmp_path / "piece.svg")
     assert "<svg" in (tmp_path / "piece.svg").read_text(encoding="utf-8")
-    assert repr(take).startswith("Take(tiny-grieg-0040-notes-seed-7: Notes(40 notes, ")
+    assert repr(take).startswith("Take(tiny-edvard-grieg-0040-notes-seed-7: Notes(40 notes, ")
     assert "data:audio/ogg" in take._repr_html_()
 
 

@@ -33,7 +33,7 @@ def test_the_commands_run_one_after_the_other(server: httpx.Client, tmp_path: Pa
     assert done.returncode == 0, done.stderr
     assert len(read_midi(tmp_path / "piece.mid")) == 300
     assert (tmp_path / "piece.svg").read_text().startswith("<svg")
-    assert len(read_midi(tmp_path / "tiny-chopin-0100-notes-seed-7.mid")) == 100
+    assert len(read_midi(tmp_path / "tiny-frederic-chopin-0100-notes-seed-7.mid")) == 100
     assert '"prompt_notes":40' in done.stdout
     assert "event: end" in done.stdout and "id: 251\n" in done.stdout
     assert '"notes must lie in 1-10000, not 0"' in done.stdout

@@ -55,7 +55,7 @@ def test_a_piece_of_exactly_so_many_notes_is_downloaded(client: httpx.Client, pa
 
 def test_the_headers_name_the_file_the_seed_and_exactly_these_weights(client: httpx.Client, models: Models) -> None:
     headers = client.get("/midi/20", params={"seed": 7, "style": "chopin"}).headers
-    assert headers["content-disposition"] == 'attachment; filename="tiny-chopin-0020-notes-seed-7.mid"'
+    assert headers["content-disposition"] == 'attachment; filename="tiny-frederic-chopin-0020-notes-seed-7.mid"'
     assert headers["x-arietta-seed"] == "7"
     assert headers["x-arietta-model"] == "tiny"
     assert headers["x-arietta-bundle"] == models.bundle("tiny").fingerprint

@@ -55,13 +55,13 @@ def test_a_piece_is_taken_on_at_once_and_its_links_lead_to_it(server: httpx.Clie
 
 def test_a_finished_piece_tells_all_about_itself(server: httpx.Client, tiny_bundle: Path) -> None:
     piece = composed(server, notes=40, seed=3, style="grieg", temperature=0.8, top_p=0.9, min_p=0.02, guidance=2)
-    assert piece["name"] == "tiny-grieg-0040-notes-seed-3"
+    assert piece["name"] == "tiny-edvard-grieg-0040-notes-seed-3"
     assert piece["progress"] == {"done": 40, "whole": 40, "unit": "notes"}
     assert piece["request"] == {
         "model": "tiny",
         "bundle": load_bundle(tiny_bundle).fingerprint,
         "notes": 40,
-        "style": "grieg",
+        "style": "Edvard Grieg",
         "seed": 3,
         "temperature": 0.8,
         "top_p": 0.9,
