@@ -139,9 +139,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 class Composer(Protocol[T]):
-    """Composes takes of one kind and ranks them; `messages` says what was composed again."""
+    """Composes takes of one kind and ranks them; `messages` says what was composed again.
+
+    `done_count` takes are composed so far, those too of which another is kept.
+    """
 
     messages: list[str]
+    done_count: int
 
     def compose(self, requests: list[Request], progress: Progress) -> Iterator[T]: ...
 
@@ -165,13 +169,18 @@ class LocalComposer:
         self._index = _index(arguments, bundle)
         self._is_original = arguments.original
         self.messages: list[str] = []
+        self.done_count = 0
 
     def compose(self, requests: list[Request], progress: Progress) -> Iterator[Take]:
         """Yield the takes as they are done; with --original `messages` gathers what was composed again."""
         from ..generation.scores.takes import generate_takes
 
+        def count(_: Take) -> None:
+            self.done_count += 1
+
         index = self._index if self._is_original else None
-        for take, originality in generate_takes(requests, self._engine, index=index, progress=progress):
+        takes = generate_takes(requests, self._engine, index=index, progress=progress, composed=count)
+        for take, originality in takes:
             if originality is not None:
                 from ..evaluation.words import retry_sentences  # late: it loads all of evaluation
 
@@ -200,13 +209,21 @@ class RemoteComposer:
         self._client = Client(arguments.server, api_key=os.environ.get("ARIETTA_API_KEY") or None)
         self._model, self._is_original = arguments.model, arguments.original
         self.messages: list[str] = []
+        self.done_count = 0
 
     def compose(self, requests: list[Request], progress: Progress) -> Iterator[ServedTake]:
         """Yield the takes in order; with --original `messages` gathers what was composed again."""
         from ..evaluation.words import retry_sentences
 
+        take_count = sum(request.take_count for request in requests)
+
+        def count(done: float, total: float) -> None:
+            # Takes are equally long; what a server tells of them is rounded.
+            self.done_count = int(done / total * take_count + 0.001)
+            progress(done, total)
+
         options = {"model": self._model, "original": self._is_original}
-        for take in self._client.compose_all(requests, **options, progress=progress):
+        for take in self._client.compose_all(requests, **options, progress=count):
             if self._is_original and take.originality is not None:
                 self.messages += retry_sentences(take.request.seed, take.originality)
             yield take
@@ -298,7 +315,11 @@ def _compose(arguments: argparse.Namespace, requests: list[Request], composer: C
     save = partial(save_take, out=out, endings=endings, grid=arguments.grid)
     began, takes, paths = time.perf_counter(), list[T](), dict[int, Path]()
     take_count = sum(request.take_count for request in requests)
-    task = "composing" if take_count == 1 else f"composing {take_count} takes"
+
+    def task() -> str:
+        done = f", {composer.done_count} done" if composer.done_count else ""
+        return "composing" if take_count == 1 else f"composing {take_count} takes{done}"
+
     with progress_bar(task, "note" if requests[0].notes else "s") as progress:
         for take in composer.compose(requests, progress):
             takes.append(take)

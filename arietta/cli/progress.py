@@ -15,14 +15,17 @@ DELAY = 0.5  # seconds of a task before a bar is drawn, and loaded
 
 
 @contextmanager
-def progress_bar(task: str = "composing", unit: str = "note") -> Iterator[Progress]:
+def progress_bar(task: str | Callable[[], str] = "composing", unit: str = "note") -> Iterator[Progress]:
     """Give a `progress(done, total)` that draws a bar, in terminals and notebooks only, after half a second.
 
-    What is done is told in whole units.
+    What is done is told in whole units. A `task` whose name changes is a function that returns it as it is now.
     """
     is_notebook = "ipykernel" in sys.modules
     is_watched = is_notebook or sys.stderr.isatty()
     begun, bars = time.perf_counter(), list[Any]()
+
+    def name() -> str:
+        return escape_name(task if isinstance(task, str) else task())
 
     def progress(done: float, total: float) -> None:
         elapsed = time.perf_counter() - begun
@@ -33,8 +36,9 @@ def progress_bar(task: str = "composing", unit: str = "note") -> Iterator[Progre
 
             if is_notebook:
                 from tqdm.auto import tqdm
-            bars.append(tqdm(desc=escape_name(task), unit=unit, delay=DELAY, leave=False))
+            bars.append(tqdm(desc=name(), unit=unit, delay=DELAY, leave=False))
             bars[0].start_t = bars[0].last_print_t = bars[0].start_t - elapsed  # when the task began
+        bars[0].set_description(name(), refresh=False)
         bars[0].total = max(round(total), 1)  # may grow: takes are composed again
         bars[0].update(round(done) - bars[0].n)
 

@@ -77,8 +77,12 @@ class Client:
             keys = [self.submit(request, model=model, original=original)[0]["id"] for request in batch]
             try:
                 for index, (key, request) in enumerate(zip(keys, batch, strict=True), begin):
-                    for _ in self.events(key, progress=_progress_of_all(progress, index, len(requests))):
+                    progress_here = _progress_of_all(progress, index, len(requests))
+                    for _ in self.events(key, progress=progress_here):
                         pass
+                    if progress_here is not None:  # of a piece that was finished before no progress is sent
+                        length = request.notes or (request.pulse and request.pulse.seconds) or request.seconds or 1
+                        progress_here(length, length)
                     take = self.take(key)
                     # A fetched request's prompt lacks its pedal, and how it was moved: the caller's own has all of it.
                     given = {name: getattr(request, name) for name in ("prompt", "transposed", "meter")}

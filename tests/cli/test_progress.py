@@ -46,3 +46,16 @@ def test_seconds_are_told_in_whole_ones(capsys: pytest.CaptureFixture[str], monk
         time.sleep(0.2)  # so that the bar is drawn anew
         progress(265.66999999999996, 374.00000000000006)
     assert "266/374 [" in capsys.readouterr().err
+
+
+def test_a_task_may_be_named_anew_while_it_is_done(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr("arietta.cli.progress.DELAY", 0.0)
+    names = iter(["2 takes", "2 takes", "2 takes, 1 done"])
+    with progress_bar(lambda: next(names)) as progress:
+        progress(1, 20)
+        time.sleep(0.2)  # so that the bar is drawn anew
+        progress(11, 20)
+    assert "2 takes, 1 done:  55%" in capsys.readouterr().err

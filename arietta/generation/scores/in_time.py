@@ -81,13 +81,22 @@ class Fitting:
 
 
 def generate_in_time(
-    requests: Sequence[Request], engine: Engine, *, progress: Progress | None = None
+    requests: Sequence[Request],
+    engine: Engine,
+    *,
+    progress: Progress | None = None,
+    composed: Callable[[Take], None] = lambda _: None,
 ) -> Iterator[Take]:
-    """Yield the best take of each request, which has a pulse, in order; raises as `generate_all` and `Fitting` do."""
+    """Yield the best take of each request, which has a pulse, in order; raises as `generate_all` and `Fitting` do.
+
+    `composed` is called with each take as it is done, those too that are not kept.
+    """
     fittings = [Fitting(request, engine.bundle) for request in requests]
     for index, fitting in enumerate(fittings):
-        plain = fitting.requests
-        takes = list(generate_all(plain, engine, progress=_progress_of(progress, index, len(requests))))
+        plain, takes = fitting.requests, list[Take]()
+        for take in generate_all(plain, engine, progress=_progress_of(progress, index, len(requests))):
+            takes.append(take)
+            composed(take)
         for take in sorted(takes, key=lambda take: plain.index(take.request)):
             fitting.add(take)
         assert fitting.take is not None

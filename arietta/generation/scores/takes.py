@@ -23,17 +23,22 @@ def generate_takes(
     *,
     index: PassageIndex | None = None,
     progress: Callable[[float, float], None] | None = None,
+    composed: Callable[[Take], None] = lambda _: None,
 ) -> Iterator[tuple[Take, Originality | None]]:
     """Yield each request's take, as it is done or in order, and, with an `index`, what it shares with that.
 
-    The requests are alike: all with a pulse, or none. With an index a take that shares too much is composed again;
-    raises RequestError before any work where a request cannot be met.
+    The requests are alike: all with a pulse, or none. With an index a take that shares too much is composed again.
+    `composed` is called with each take that counts in `Request.take_count`, as soon as it is done. Raises RequestError
+    before any work where a request cannot be met.
     """
     if requests[0].pulse is not None:
-        for take in generate_in_time(requests, engine, progress=progress):
+        for take in generate_in_time(requests, engine, progress=progress, composed=composed):
             yield take, None
     elif index is None:
         for take in generate_all(requests, engine, progress=progress):
+            composed(take)
             yield take, None
     else:
-        yield from generate_original(requests, engine, index, progress=progress)
+        for take, originality in generate_original(requests, engine, index, progress=progress):
+            composed(take)
+            yield take, originality
