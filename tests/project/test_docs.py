@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -60,9 +62,26 @@ def test_no_link_between_the_documents_is_broken(path: Path) -> None:
     assert not missing
 
 
-def test_the_page_in_spanish_names_no_verb_that_there_is_not() -> None:
-    verbs = set(re.findall(r"arietta ([a-z]+)", (ROOT / "README.es.md").read_text(encoding="utf-8")))
-    assert verbs <= {*VERBS, "compose"}, verbs - set(VERBS)
+def commands(text: str) -> set[str]:
+    """What a README tells to type, without what stands beside it: lines of code, and what is marked as code."""
+    lines = re.findall(r"^    (\S.*?)(?:\s+#.*)?$", text, re.MULTILINE)
+    prose = re.sub(r"```.*?```|<!-- table.*?<!-- end -->", "", text, flags=re.DOTALL)
+    return {*lines, *(" ".join(code.split()) for code in re.findall(r"`([^`]+)`", prose))}
+
+
+@pytest.mark.parametrize("find", [commands, lambda text: set(re.findall(r"\]\(([^)#]+)", text))])
+def test_the_readme_in_spanish_has_the_commands_and_the_links_of_the_english_one(
+    find: Callable[[str], set[str]],
+) -> None:
+    english, spanish = (find(path.read_text(encoding="utf-8")) for path in DOCUMENTS[:2])
+    assert english ^ spanish <= {path.name for path in DOCUMENTS[:2]}  # which name each other
+
+
+def test_the_python_of_the_readme_in_spanish_is_that_of_the_english_one() -> None:
+    english, spanish = (
+        re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL) for path in DOCUMENTS[:2]
+    )
+    assert [ast.dump(ast.parse(block)) for block in english] == [ast.dump(ast.parse(block)) for block in spanish]
 
 
 @pytest.mark.parametrize("path", [*DOCUMENTS, ROOT / "CONTRIBUTING.md"], ids=lambda path: path.name)
