@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from arietta.codecs import CODECS, READABLE, load_codec
+from arietta.codecs import CODECS, READABLE, add_codec, load_codec
 from arietta.codecs.codec import fingerprint
 from arietta.errors import CodecError
 
@@ -31,6 +31,14 @@ def test_a_codec_is_built_again_from_its_description_as_json(codec):
 def test_an_unknown_codec_is_refused_with_the_known_names(description):
     with pytest.raises(CodecError, match=r"unknown codec .* known are note, performance$"):
         load_codec(description)
+
+
+def test_a_codec_of_ones_own_takes_the_name_of_no_other():
+    with pytest.raises(CodecError, match="there is a codec 'note' already: give yours another name"):
+        add_codec(lambda: READABLE[0])
+    before = list(READABLE)
+    add_codec(CODECS["note"])  # the same again changes nothing
+    assert before == READABLE
 
 
 def test_a_model_of_either_version_of_the_note_codec_can_be_read_and_the_later_one_is_trained():

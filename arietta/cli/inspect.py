@@ -257,7 +257,7 @@ def _bundle_facts(bundle: Bundle) -> dict[str, str]:
     fields = zip(codec.field_names, codec.field_sizes, strict=True)
     known = ", ".join(model.composers) or "none"
     return {
-        "model": f"{model.kind}, {shape}",
+        "model": f"{model.network or model.kind}, {shape}",
         "window": f"{model.context:,} rows" if model.kind == "transformer" else "none: it carries a state",
         "weights": bundle.precision,
         "codec": f"{codec.name}: " + ", ".join(f"{name} {size}" for name, size in fields),

@@ -1,7 +1,8 @@
 """Notes to tokens and back, and the grammar of tokens.
 
 `codec` says what every codec is, and the rest of the program is written against it; `note` and `performance` are the
-two codecs there are. A bundle and a checkpoint carry the description of theirs, and `load_codec` builds it again.
+two codecs there are, and `add_codec` takes one's own beside them. A bundle and a checkpoint carry the description of
+theirs, and `load_codec` builds it again.
 """
 
 from __future__ import annotations
@@ -14,9 +15,22 @@ from .codec import Codec
 from .note import NoteCodec
 from .performance import PerformanceCodec
 
-CODECS: Mapping[str, Callable[[], Codec]] = {"note": NoteCodec, "performance": PerformanceCodec}
+CODECS: dict[str, Callable[[], Codec]] = {"note": NoteCodec, "performance": PerformanceCodec}
 """What a new model is trained with, by name: of each codec the latest version."""
-READABLE: tuple[Codec, ...] = (NoteCodec(), NoteCodec(1), PerformanceCodec())
+READABLE: list[Codec] = [NoteCodec(), NoteCodec(1), PerformanceCodec()]
+
+
+def add_codec(make: Callable[[], Codec]) -> None:
+    """Let models of this process be trained and read with the codec that `make` gives, under its own name.
+
+    Raises CodecError where the name is that of another codec.
+    """
+    codec = make()
+    if CODECS.get(codec.name, make) is not make:
+        raise CodecError(f"there is a codec {codec.name!r} already: give yours another name")
+    if codec.name not in CODECS:
+        READABLE.append(codec)
+    CODECS[codec.name] = make
 
 
 def load_codec(description: Mapping[str, Any]) -> Codec:

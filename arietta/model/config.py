@@ -61,7 +61,8 @@ class ModelConfig:
 
     `context` is the window W in tokens, an even number; when it is full its older half leaves. `kv_heads` divides
     `heads`, `heads` divides `width`. An LSTM uses kind, field_sizes, layers, width, dropout and the conditions only.
-    With each token go K = len(conditions) ids, in the order of `conditions`.
+    With each token go K = len(conditions) ids, in the order of `conditions`. `network` names a network of one's own
+    (`train.network.add_network`), which carries from token to token what one of its `kind` does.
     """
 
     kind: str
@@ -74,8 +75,11 @@ class ModelConfig:
     dropout: float = 0.1
     positions: str = "relative"
     conditions: tuple[Condition, ...] = ()
+    network: str = ""
 
     def __post_init__(self) -> None:
+        if type(self.network) is not str:
+            raise ConfigError(f"network must be a name, not {self.network!r}")
         if self.kind not in KINDS:
             raise ConfigError(f"model kind {self.kind!r} is unknown; choose one of {', '.join(KINDS)}")
         if self.positions not in POSITIONS:
@@ -136,9 +140,9 @@ class ModelConfig:
         )
 
     def describe(self) -> dict[str, Any]:
-        """Return the config as JSON values."""
+        """Return the config as JSON values; `network` only where it names one."""
         description: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return description
+        return description if self.network else {name: description[name] for name in description if name != "network"}
 
     @classmethod
     def from_description(cls, description: Mapping[str, Any]) -> ModelConfig:

@@ -29,7 +29,10 @@ C = TypeVar("C")
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """The network's shape, as in `ModelConfig`; an LSTM uses kind, width, layers and dropout only."""
+    """The network's shape, as in `ModelConfig`; an LSTM uses kind, width, layers and dropout only.
+
+    `network` names one of one's own, instead of that of `kind` (docs/use/extending.md).
+    """
 
     kind: str = "transformer"
     width: int = 256
@@ -39,6 +42,7 @@ class ModelSettings:
     context: int = 1024
     dropout: float = 0.1
     positions: str = "rotary"
+    network: str = ""
 
     def __post_init__(self) -> None:
         _check_choice("model.kind", self.kind, KINDS)

@@ -64,10 +64,10 @@ def read_pretrained(source: str | Path) -> Pretrained:
 
 def carry_over(pretrained: Pretrained, model: nn.Module, config: ModelConfig) -> None:
     """Put the pretrained weights into `model`, a network of `config`; raises ConfigError where shapes differ."""
-    described = pretrained.config.describe()
+    described, wanted = ({**each.describe(), "network": each.network} for each in (pretrained.config, config))
     before, after = pretrained.config.field_sizes, config.field_sizes
     is_wider = len(before) == len(after) and all(old <= new for old, new in zip(before, after, strict=True))
-    for name, value in config.describe().items():
+    for name, value in wanted.items():
         if name not in FREE and value != described[name] and not (name == "field_sizes" and is_wider):
             raise ConfigError(f"{pretrained.name} has {name} = {described[name]}, and the settings ask for {value}")
     weights = widen(pretrained.weights, before, after)

@@ -31,12 +31,14 @@ CONFIGS = st.builds(
     dropout=st.floats(0, 0.9),
     positions=st.sampled_from(POSITIONS),
     conditions=st.lists(CONDITIONS, max_size=4, unique_by=lambda condition: condition.name).map(tuple),
+    network=st.sampled_from(["", "mine"]),
 )
 
 
 @given(CONFIGS)
 def test_a_description_survives_json(config: ModelConfig) -> None:
     assert ModelConfig.from_description(json.loads(json.dumps(config.describe()))) == config
+    assert ("network" in config.describe()) == bool(config.network), "earlier versions read those of their own networks"
 
 
 def test_ids_count_from_one_in_the_models_order() -> None:
@@ -98,6 +100,7 @@ def test_heads_share_the_width() -> None:
         ({"layers": -2}, "layers must be a whole number from 1 to [0-9]+, not -2"),
         ({"heads": 0}, "heads must be a whole number from 1 to [0-9]+, not 0"),
         ({"kv_heads": 0}, "kv_heads must be a whole number from 1 to [0-9]+, not 0"),
+        ({"network": 3}, "network must be a name, not 3"),
         ({"context": 0}, "context must be a whole number from 1 to [0-9]+, not 0"),
     ],
 )

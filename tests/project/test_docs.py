@@ -18,11 +18,12 @@ from arietta.train.config import RunSettings, load_config
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "README.es.md", *sorted((ROOT / "docs").rglob("*.md"))]
-SERVED = "service.md"  # its Python asks a server: test_service_docs.py starts one
+# Of one the Python asks a server, of the other it is files to train with: other tests run them.
+ELSEWHERE = ("service.md", "extending.md")
 BLOCKS = [
     pytest.param(block, id=f"{path.name}-{number}")
     for path in DOCUMENTS
-    if path.name != SERVED
+    if path.name not in ELSEWHERE
     for number, block in enumerate(re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL))
 ]
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from arietta.errors import ConfigError
 from arietta.model.config import POSITIONS, ModelConfig
-from arietta.train.network import build_model
+from arietta.train.network import add_network, build_model
 from arietta.train.network.fields import shift_right, token_nll
 from arietta.train.network.lstm import LstmModel
 from arietta.train.network.transformer import TransformerModel
@@ -115,3 +116,12 @@ def test_fresh_weights_follow_from_the_seed(config: ModelConfig) -> None:
     first, again, other = states
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["embedding.conditions.composer.weight"], other["embedding.conditions.composer.weight"])
+
+
+def test_a_network_that_no_file_has_added_is_refused_and_kinds_keep_their_names() -> None:
+    with pytest.raises(
+        ConfigError, match="the network 'mine' is not known here, known are none: run the file that adds"
+    ):
+        build_model(replace(SMALL, network="mine"))
+    with pytest.raises(ConfigError, match="a network cannot be called 'lstm': give it a name of its own"):
+        add_network("lstm", build_model, str)

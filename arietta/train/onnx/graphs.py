@@ -23,6 +23,7 @@ from onnx import TensorProto
 from ...codecs.codec import BOUNDED_FIELD, TIME_FIELD, Codec
 from ...model.config import ModelConfig
 from ...model.sampling import WHOLE
+from ..network import find_network
 from ..network.transformer import NORM_EPSILON
 from .attention import ANGLES, attention
 from .builder import MICROSOFT, SMALLEST_EXTERNAL, Graph, Weights
@@ -67,6 +68,8 @@ def _trunk(graph: Graph, config: ModelConfig, *, is_decode: bool) -> str:
     # Not ReduceSum: it adds in another order for one piece than for several, and batches must give the same bits.
     parts = graph.op("Split", graph.op("Gather", table, rows), outputs=len(tables), axis=2, num_outputs=len(tables))
     hidden = graph.op("Squeeze", graph.op("Sum", *parts), graph.constant("axis_2", [2]))
+    if config.network:
+        return find_network(config.network).trunk(graph, config, hidden, is_decode=is_decode)
     if config.kind == "lstm":
         return _lstm(graph, config, hidden)
     return _transformer(graph, config, hidden, is_decode=is_decode)
