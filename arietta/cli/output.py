@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import re
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MidiError, RequestError
+from ..files import write_file
 from ..model.bundle import DEFAULT_MODEL, list_bundles
 from ..names import escape_name
 from ..program import command
@@ -231,16 +233,34 @@ def find_output(out: Path, count: int, sources: Sequence[Path] = ()) -> Path:
 def save_take(
     take: Take | ServedTake, out: Path, *, endings: Sequence[str] = (), grid: float | str | None = None
 ) -> Path:
-    """Save a take as a file's ending says, in a folder as MIDI, and beside it as kinds that end in `endings`."""
+    """Save a take as a file's ending says, in a folder as MIDI, and beside it as kinds that end in `endings`.
+
+    In a folder it takes the place of no other piece: where another has its name, as with one seed and another
+    temperature, it gets a number, and the same piece the same name.
+    """
     if out == STANDARD:
         with standard_output(".mid") as path:
             take.save(path, grid=grid)
         return out
-    path = out if _is_file(out) else out / f"{take.title}.mid"
-    take.save(path, grid=grid)
+    if _is_file(out):
+        path = out
+        take.save(path, grid=grid)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            unnamed = Path(folder) / f"{take.title}.mid"
+            take.save(unnamed, grid=grid)
+            content = unnamed.read_bytes()
+        path = _free_path(out, take.title, content)
+        write_file(path, content, MidiError)
     for ending in endings:
         take.save(path.with_suffix(ending))
     return path
+
+
+def _free_path(folder: Path, title: str, content: bytes) -> Path:
+    """Return the first of title.mid, title-2.mid, title-3.mid ... that is not there, or is this very piece."""
+    paths = (folder / f"{title}{'' if number == 1 else f'-{number}'}.mid" for number in itertools.count(1))
+    return next(path for path in paths if not path.exists() or (path.is_file() and path.read_bytes() == content))
 
 
 def write_takes(

@@ -131,7 +131,7 @@ class Edit:
     @property
     def title(self) -> str:
         """Its part of a take's title."""
-        return f"passage-{self.start:g}-to-{self.stop:g}-seconds"
+        return f"passage-{round(self.start, 2):g}-to-{round(self.stop, 2):g}-seconds"
 
     def describe(self) -> dict[str, Any]:
         """Return what is asked for as JSON values; the music is named by its length, kept notes by their number."""

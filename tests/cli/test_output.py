@@ -53,3 +53,15 @@ def test_an_unknown_ending_is_refused_and_nothing_is_made(name: str, tmp_path: P
     (tmp_path / name).mkdir()
     assert find_output(tmp_path / name, 1) == tmp_path / name  # a folder may be called as it likes
     assert find_output(tmp_path / "op. 1 no.2", 1).is_dir()
+
+
+def test_one_seed_at_two_temperatures_leaves_two_pieces_to_compare(
+    tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["compose", "--model", str(tiny_bundle), "--notes", "8", "--seed", "1", "--roll", "-o", str(tmp_path)]
+    for temperature in ("0.5", "2", "0.5"):
+        assert main([*asked, "--temperature", temperature]) == 0
+    tame, bold = sorted(tmp_path.glob("*.mid"), key=lambda path: len(path.name))
+    assert bold.stem == f"{tame.stem}-2" and tame.read_bytes() != bold.read_bytes()
+    assert sorted(path.stem for path in tmp_path.glob("*.png")) == sorted([tame.stem, bold.stem])
+    assert capsys.readouterr().out.count(f"  {tame}\n") == 2  # the same piece again has the same name

@@ -222,3 +222,8 @@ def test_what_is_told_of_the_next_token_is_what_the_whole_layout_would_tell(fill
 def test_a_model_that_knows_no_passages_is_refused_before_any_work(tiny_engine: OnnxEngine) -> None:
     with pytest.raises(RequestError, match="cannot write passages"):
         generate(Request(edit=Edit(scale(), 1.0, 5.0)), tiny_engine)
+
+
+def test_the_title_of_a_passage_has_no_more_of_a_second_than_a_reader_wants() -> None:
+    edit = Edit(Notes.from_events([Note(0, 9.99999, 60, 70)]), 0.0, 9.99999)
+    assert edit.title == "passage-0-to-10-seconds"
