@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from", dest="pretrained", metavar="MODEL", help="begin with the weights of a model or a best.pt"
     )
-    parser.add_argument("--evaluate", metavar="SPLIT", help="score best.pt on train, validation or test; no training")
+    parser.add_argument(
+        "--evaluate",
+        metavar="SPLIT",
+        choices=("train", "validation", "test"),
+        help="score best.pt on train, validation or test; no training",
+    )
     parser.add_argument(
         "--cluster", default="", metavar="ADDRESS", help="train on a Ray cluster: auto, HOST:PORT or local"
     )
@@ -78,6 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
             length = settings.data.length
             figures = evaluate(trained, store, split=arguments.evaluate, length=length, hardware=exact)
             print(json.dumps(figures, indent=1))
+            told = f"{figures['nats_per_note']:.2f} nats per note, of which fewer are better; a row is a token"
+            print(f"{arguments.evaluate}, {figures['pieces']} pieces: {told}", file=sys.stderr)
             return 0
         pretrained = read_pretrained(arguments.pretrained) if arguments.pretrained else None
         outcome = train(plan_run(settings, store, pretrained), arguments.out, hardware, report=progress_line())

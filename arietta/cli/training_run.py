@@ -15,6 +15,7 @@ from ..errors import ConfigError
 from ..names import escape_name
 from ..program import install_command
 from ..train.config import parse_override
+from ..train.log import CURVE
 from .output import read_integer, read_number
 
 if TYPE_CHECKING:
@@ -112,10 +113,11 @@ def print_outcome(folder: Path, outcome: TrainingOutcome, *, next_command: str) 
         print(file=sys.stderr)  # leaves the line of progress where it is
     ending = f"{escape_name(folder)}: {outcome.reason} at step {outcome.step}, {_clock(outcome.seconds)} of training"
     best = "" if math.isnan(outcome.best) else f", best {outcome.best:.4f} nats per token at step {outcome.best_step}"
+    curve = f" (fewer are better; {escape_name(folder / CURVE)} draws them)" if best else ""
     if outcome.reason == "interrupted":
         print(f"{ending}; the same command goes on from here")
     else:
-        print(f"{ending}{best}; next: {next_command}")
+        print(f"{ending}{best}{curve}; next: {next_command}")
 
 
 def _clock(seconds: float) -> str:

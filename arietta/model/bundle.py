@@ -153,6 +153,7 @@ def find_bundle(name_or_path: str | Path) -> Path:
 def load_bundle(name_or_path: str | Path) -> Bundle:
     """Read and check a model's folder; raises BundleError where a file is missing, altered or of another format."""
     path = find_bundle(name_or_path)
+    _check_is_model(path)
     with _named(path / DESCRIPTION) as file:
         text = read_within(file, MOST_JSON)
     with _named(path / CARD) as file:
@@ -165,6 +166,17 @@ def load_bundle(name_or_path: str | Path) -> Bundle:
         raise
     except AriettaError as error:
         raise BundleError(f"{path}: {error}") from error
+
+
+def _check_is_model(path: Path) -> None:
+    """Raise BundleError, which says what a folder is, where it has none of the files that a model has."""
+    if any((path / name).exists() for name in (DESCRIPTION, CARD, *FILES)):
+        return
+    if (path / "run.json").is_file():  # named in train.checkpoint, which this room may not import
+        raise BundleError(
+            f"{path}: a training run, not a model; `arietta export {path}` makes {path / 'bundle'}, a model"
+        )
+    raise BundleError(f"{path}: a folder without a model; `arietta models` lists those that there are")
 
 
 def _parse(path: Path, text: bytes, card: Mapping[str, Any]) -> Bundle:

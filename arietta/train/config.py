@@ -236,7 +236,7 @@ def _build(kind: type[Any], table: Mapping[str, Any], *, prefix: str, source: st
     hints = get_type_hints(kind)
     for key in table:
         if key not in hints:
-            nearest = nearest_names(key, list(hints))
+            nearest = ", ".join(_settings_called(key, kind)) or nearest_names(key, list(hints))
             raise ConfigError(f"{source}: {prefix}{key} is not a setting; the nearest are {nearest}")
     for setting in fields(kind):
         is_optional = setting.default is not MISSING or setting.default_factory is not MISSING
@@ -250,6 +250,12 @@ def _build(kind: type[Any], table: Mapping[str, Any], *, prefix: str, source: st
         if str(error).startswith(f"{source}: "):
             raise
         raise ConfigError(f"{source}: {error}") from error
+
+
+def _settings_called(name: str, kind: type[Any]) -> list[str]:
+    """Return the settings in the tables of `kind` that have a name without its table: "model.width" for "width"."""
+    tables = {table: hint for table, hint in get_type_hints(kind).items() if is_dataclass(hint)}
+    return [f"{table}.{name}" for table, hint in tables.items() if name in get_type_hints(hint)]
 
 
 def _convert(value: Any, kind: Any, name: str, source: str) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..files import write_file
 
-METRICS = "metrics.jsonl"
+METRICS, CURVE = "metrics.jsonl", "curve.png"
 
 
 def append_metrics(folder: Path, line: Mapping[str, Any]) -> None:

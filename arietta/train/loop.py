@@ -40,7 +40,7 @@ from .checkpoint import (
 from .config import describe_config
 from .data.batches import pieces_of
 from .hardware import Hardware, describe_machine
-from .log import append_metrics, cut_metrics, draw_curve, read_metrics
+from .log import CURVE, append_metrics, cut_metrics, draw_curve, read_metrics
 from .plan import Plan
 from .trainer import Trainer
 from .validation import TokenWindows, cut_token_windows, score, summarise_scores
@@ -121,7 +121,7 @@ class Run:
         self._losses: list[torch.Tensor] = []  # since the last report; tensors, so that a GPU is not waited for
         self._logged_rows, self._logged_seconds, self._first_step, self._first_seconds = 0, 0.0, 0, 0.0
         self._counted_at = self._saved_at = clock()
-        self._validated_step, self._snapshots_until = -1, 0.0
+        self._snapshots_until = 0.0
 
     def begin(self) -> None:
         """Restore the folder's checkpoint, cut the validation windows, write run.json."""
@@ -179,17 +179,17 @@ class Run:
             loss, length = trainer.advance()
             self._losses.append(loss)
             self._count_seconds()
-            if trainer.step % settings.log_every == 0 or self._end_reason():
-                self._log(length)
-            if trainer.step % settings.validate_every == 0:
+            is_logged = trainer.step % settings.log_every == 0 or bool(self._end_reason())
+            loss_and_speed = self._log(length) if is_logged else None
+            if trainer.step % settings.validate_every == 0 or self._end_reason():
                 self._validate()
+            if loss_and_speed:  # now, so that what is reported of a step is what its weights scored
+                self._report(*loss_and_speed)
             # Summed, so that all processes stop after the same step when one of them is asked to.
             is_stopped = bool(self.hardware.sum_number(is_asked_to_stop()))
             self._save_snapshots()
             if self.clock() - self._saved_at >= 60 * settings.checkpoint_minutes:
                 self._save()
-        if self._end_reason() and trainer.step not in (self._first_step, self._validated_step):
-            self._validate()
         self._save()
         outcome = TrainingOutcome(
             reason=self._end_reason() or "interrupted",
@@ -215,8 +215,8 @@ class Run:
         self.trainer.seconds += self.hardware.sum_number(now - self._counted_at if self.hardware.is_first else 0.0)
         self._counted_at = now
 
-    def _log(self, length: torch.Tensor) -> None:
-        """Log and report the mean loss since the last time, and the throughput of all processes together."""
+    def _log(self, length: torch.Tensor) -> tuple[float, float]:
+        """Log the mean loss since the last time and the tokens per second of all processes together; return both."""
         trainer = self.trainer
         loss = self.hardware.sum_number(self._mean_loss())
         speed = (trainer.rows - self._logged_rows) / max(trainer.seconds - self._logged_seconds, 1e-9)
@@ -224,14 +224,19 @@ class Run:
         line = {"kind": "training", "step": trainer.step, "loss": loss, "gradient": float(length)}
         line |= {"rate": trainer.rate, "rows_per_second": round(speed, 1)}
         self._append_line(line | {"seconds": round(trainer.seconds, 1)})
-        if self.report and self.hardware.is_first:
-            settings = self.settings
-            if settings.minutes:
-                seconds_left, steps = max(60 * settings.minutes - trainer.seconds, 0.0), 0
-            else:
-                pace = (trainer.seconds - self._first_seconds) / (trainer.step - self._first_step)
-                seconds_left, steps = pace * (settings.steps - trainer.step), settings.steps
-            self.report(TrainingProgress(trainer.step, steps, loss, self.validation, speed, seconds_left))
+        return loss, speed
+
+    def _report(self, loss: float, speed: float) -> None:
+        """Tell whoever asked for it how far the run is."""
+        trainer, settings = self.trainer, self.settings
+        if not (self.report and self.hardware.is_first):
+            return
+        if settings.minutes:
+            seconds_left, steps = max(60 * settings.minutes - trainer.seconds, 0.0), 0
+        else:
+            pace = (trainer.seconds - self._first_seconds) / (trainer.step - self._first_step)
+            seconds_left, steps = pace * (settings.steps - trainer.step), settings.steps
+        self.report(TrainingProgress(trainer.step, steps, loss, self.validation, speed, seconds_left))
 
     def _save_snapshots(self) -> None:
         """Write a checkpoint for each of the settings' snapshots that the run has passed since the last time."""
@@ -251,7 +256,6 @@ class Run:
     def _validate(self) -> None:
         """Score the validation windows and save the weights if they are the best; without windows save the newest."""
         trainer, began_at = self.trainer, self.trainer.seconds
-        self._validated_step = trainer.step
         line: dict[str, object] = {"kind": "validation", "step": trainer.step}
         is_best = True
         if self.windows is not None:
@@ -269,7 +273,7 @@ class Run:
         if self.hardware.is_first:
             if is_best:
                 write_checkpoint(self.folder / BEST, trainer.content(with_optimiser=False))
-            write_file(self.folder / "curve.png", draw_curve(read_metrics(self.folder)))
+            write_file(self.folder / CURVE, draw_curve(read_metrics(self.folder)))
         self._count_seconds()
         self._logged_seconds += trainer.seconds - began_at  # tokens per second are told of updates alone
 

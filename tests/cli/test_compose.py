@@ -306,7 +306,7 @@ def test_an_unknown_model_is_refused(here: Path, capsys: Capture) -> None:
 
 def test_a_damaged_model_is_refused(here: Path, capsys: Capture) -> None:
     (here / "mine").mkdir()
-    assert "mine/model.json: missing" in refusal(capsys, here / "mine")
+    assert "mine: a folder without a model" in refusal(capsys, here / "mine")
 
 
 @pytest.mark.posix

@@ -145,8 +145,13 @@ def test_a_split_can_be_scored_instead(corpus: Path, tmp_path: Path, capsys: pyt
     main(words(corpus, tmp_path, "--steps", "2"))
     capsys.readouterr()
     assert main(words(corpus, tmp_path, "--evaluate", "test")) == 0
-    figures = json.loads(capsys.readouterr().out)
+    captured = capsys.readouterr()
+    figures = json.loads(captured.out)
     assert figures["notes"] == 300 and figures["nats_per_note"] > 0
+    assert f"{figures['nats_per_note']:.2f} nats per note, of which fewer are better" in captured.err
+    with pytest.raises(SystemExit):
+        main(words(corpus, tmp_path, "--evaluate", "tests"))
+    assert "did you mean test?" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,12 @@ def test_a_missing_file_is_named(name: str, copy: Path) -> None:
     assert refusal(copy) == f"{copy / name}: missing, so the model is incomplete; fetch or export it again"
 
 
+def test_a_folder_that_is_no_model_is_called_what_it_is(tmp_path: Path) -> None:
+    assert refusal(tmp_path) == f"{tmp_path}: a folder without a model; `arietta models` lists those that there are"
+    (tmp_path / "run.json").touch()
+    assert refusal(tmp_path).startswith(f"{tmp_path}: a training run, not a model; `arietta export {tmp_path}` makes ")
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_one_altered_byte_is_noticed(name: str, copy: Path) -> None:
     content = bytearray((copy / name).read_bytes())

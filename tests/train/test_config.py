@@ -65,6 +65,7 @@ def test_lists_become_tuples_of_the_kinds_asked_for() -> None:
     ("text", "said"),
     [
         ('name = "a"\negs = 2', "egs is not a setting; the nearest are eggs"),
+        ('name = "a"\nheat = 2', "heat is not a setting; the nearest are oven.heat"),
         ('name = "a"\n[oven]\nheet = 2', "oven.heet is not a setting; the nearest are heat"),
         ("eggs = 2", "name is missing"),
         ('name = "a"\neggs = "two"', "eggs must be a whole number, not 'two'"),
