@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     from ..evaluation.comparison import FEWEST, compare_sets
-    from ..evaluation.words import distance_sentence
+    from ..evaluation.words import distance_sentence, overlap_sentence
     from ..files import write_file
 
     for flag, number, least in (("notes", arguments.notes, LEAST_NOTES), ("pieces", arguments.most, 2 * FEWEST)):
@@ -87,12 +87,9 @@ def run(arguments: argparse.Namespace) -> None:
     counts = len(pieces.statistics), len(reference.statistics)
     sets = f"{arguments.pieces} ({counts[0]} windows of {arguments.notes} notes) against {arguments.reference}"
     print(escape_name(sets))
-    print(f"({counts[1]} windows); real: {escape_name(real_title)}\n")
+    print(f"({counts[1]} windows), pieces with fewer notes left out; real: {escape_name(real_title)}\n")
     print("\n".join(_lines(compared, real)))
-    reached, reachable = compared.mean_overlap, real.mean_overlap
-    if reached is not None and reachable:
-        share = f"{reached / reachable:.0%} of what real music reaches"
-        print(f"\nmean overlapped area {reached:.3f}, real {reachable:.3f}: {share}")
+    print("\n" + overlap_sentence(compared, real) if compared.statistics else "")
     print(distance_sentence(compared.distance, real.distance))
     if arguments.json is not None:
         values = _to_json(compared, real) | {"windows": arguments.notes}
@@ -130,7 +127,10 @@ def _to_json(compared: SetComparison, real: SetComparison) -> dict[str, object]:
         for side, comparison in sides.items()
     }
     distances = {side: asdict(both.distance) for side, both in sides.items() if both.distance is not None}
-    return values | {"frechet_distance": distances}
+    overlaps = {
+        side: {"overlap": both.mean_overlap, "interval": both.mean_overlap_interval} for side, both in sides.items()
+    }
+    return values | {"mean_overlap": overlaps, "frechet_distance": distances}
 
 
 def _lines(compared: SetComparison, real: SetComparison) -> Iterator[str]:

@@ -4,6 +4,9 @@ After Yang and Lerch 2018: for each statistic the distances of every two pieces 
 piece to each of the reference (inter) are smoothed to densities. Their overlapped area (1 is best) and the
 Kullback-Leibler divergence from intra to inter (0 is best) say how alike the sets are. The figures are to be read
 beside those of real music against real music, and with their intervals, which are bootstraps over pieces.
+
+A resampled set holds some pieces several times, so its figures are biased once more than those of the set itself. As
+that of the Frechet distance, an interval is therefore the spread of the resampled figures, centred on the figure.
 """
 
 from __future__ import annotations
@@ -72,6 +75,7 @@ class SetComparison:
 
     statistics: dict[str, Comparison]
     distance: SetDistance | None
+    mean_overlap_interval: tuple[float, float] | None = None
 
     @property
     def mean_overlap(self) -> float | None:
@@ -115,7 +119,14 @@ def compare_sets(pieces: MeasuredSet, reference: MeasuredSet) -> SetComparison:
         sets = pieces.embeddings, reference.embeddings
         if min(map(len, sets)) >= ENOUGH:
             distance = SetDistance(frechet_distance(*sets), frechet_interval(*sets))
-    return SetComparison(compare(pieces.statistics, reference.statistics), distance)
+    compared = _compare_all(pieces.statistics, reference.statistics, 0, RESAMPLES)
+    statistics = {name: comparison for name, (comparison, _) in compared.items()}
+    if not statistics:
+        return SetComparison({}, distance)
+    # One seed for all statistics: resampling k drew the same pieces for each of them, where all pieces have it.
+    means = np.mean([overlaps for _, overlaps in compared.values()], axis=0)
+    mean = float(np.mean([comparison.overlap for comparison in statistics.values()]))
+    return SetComparison(statistics, distance, _interval(means, mean, most=1.0))
 
 
 def compare(
@@ -125,6 +136,13 @@ def compare(
 
     A statistic that is the same in all pieces of both is left out, such as the number of notes in equal windows.
     """
+    return {name: comparison for name, (comparison, _) in _compare_all(pieces, reference, seed, resamples).items()}
+
+
+def _compare_all(
+    pieces: Sequence[Statistics], reference: Sequence[Statistics], seed: int, resamples: int
+) -> dict[str, tuple[Comparison, NDArray[np.float64]]]:
+    """`compare`, each statistic with the overlapped areas of its resamplings: float64 [resamples]."""
     compared = {}
     for name in DEFINITIONS:
         columns = [np.array([piece[name] for piece in several if name in piece]) for several in (pieces, reference)]
@@ -179,7 +197,9 @@ def divergence(a: Column, b: Column, step: float) -> float:
     return max(float((a * np.log(a / b)).sum() * step), 0.0)
 
 
-def _compare(pieces: Column, reference: Column, rng: np.random.Generator, resamples: int) -> Comparison:
+def _compare(
+    pieces: Column, reference: Column, rng: np.random.Generator, resamples: int
+) -> tuple[Comparison, NDArray[np.float64]]:
     intra, inter = distances(reference, reference), distances(pieces, reference)
     own = distances(pieces, pieces)
     top = max(float(intra.max()), float(inter.max()), 1e-9)
@@ -191,19 +211,26 @@ def _compare(pieces: Column, reference: Column, rng: np.random.Generator, resamp
     for _ in range(resamples):
         drawn = [np.bincount(rng.integers(0, len(weights), len(weights)), minlength=len(weights)) for weights in even]
         resampled.append(_figures(intra, inter, grid, (drawn[0].astype(float), drawn[1].astype(float))))
-    low, high = np.percentile(np.array(resampled), [2.5, 97.5], axis=0)
+    overlaps, divergences = np.array(resampled).T
     is_number = pieces.shape[1] == 1
-    return Comparison(
+    comparison = Comparison(
         mean=float(pieces.mean()) if is_number else None,
         reference_mean=float(reference.mean()) if is_number else None,
         intra=_mean_apart(own),
         reference_intra=_mean_apart(intra),
         inter=float(inter.mean()),
         overlap=overlap,
-        overlap_interval=(float(low[0]), float(high[0])),
+        overlap_interval=_interval(overlaps, overlap, most=1.0),
         divergence=diverged,
-        divergence_interval=(float(low[1]), float(high[1])),
+        divergence_interval=_interval(divergences, diverged, most=np.inf),
     )
+    return comparison, overlaps
+
+
+def _interval(resampled: NDArray[np.float64], figure: float, *, most: float) -> tuple[float, float]:
+    """95 % interval of a figure that lies in 0 to `most`: the spread of its resamplings, centred on it."""
+    low, high = np.clip(np.percentile(resampled - resampled.mean(), [2.5, 97.5]) + figure, 0.0, most)
+    return float(low), float(high)
 
 
 def _figures(intra: Column, inter: Column, grid: Column, weights: tuple[Column, Column]) -> tuple[float, float]:

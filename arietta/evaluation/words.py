@@ -15,7 +15,7 @@ from ..music.summary import SHORT, Touch
 from ..originality.baseline import Percentiles
 from ..originality.index import PassageIndex
 from ..render.roll import format_time
-from .comparison import SetDistance
+from .comparison import SetComparison, SetDistance
 from .embedding import WINDOW, known_composers
 from .frechet import ENOUGH
 from .model_report import ModelReport
@@ -113,14 +113,12 @@ def model_words(report: ModelReport) -> dict[str, str]:
             "(of these, 97.5 %)"
         )
     if report.against is not None:
-        mine, theirs = report.against.takes.mean_overlap, report.against.real.mean_overlap
-        if mine is not None and theirs:
-            of_takes, of_real = report.against.takes.distance, report.against.real.distance
+        takes, real_sets = report.against.takes, report.against.real
+        if takes.statistics:
+            of_takes, of_real = takes.distance, real_sets.distance
             real = f", real against real {of_real.distance:.2f}" if of_real is not None else ""
             distances = "" if of_takes is None else f"; Frechet distance {of_takes.distance:.2f}{real}"
-            sentences[f"against {report.against.name}"] = (
-                f"mean overlapped area {mine:.3f}, real against real {theirs:.3f}: {mine / theirs:.0%} of it{distances}"
-            )
+            sentences[f"against {report.against.name}"] = overlap_sentence(takes, real_sets) + distances
     return sentences
 
 
@@ -187,6 +185,17 @@ def retry_sentences(seed: int, originality: Originality) -> list[str]:
 
 def _shared_by(rejected: Rejected) -> str:
     return f"Seed {rejected.seed} shared {rejected.longest} notes with {rejected.work}"
+
+
+def overlap_sentence(compared: SetComparison, real: SetComparison) -> str:
+    """Say how far two sets overlap on average, beside how far real music overlaps real music."""
+    mine, theirs = (
+        "unknown"
+        if side.mean_overlap is None or side.mean_overlap_interval is None
+        else "{:.3f} (95 % {:.2f} to {:.2f})".format(side.mean_overlap, *side.mean_overlap_interval)
+        for side in (compared, real)
+    )
+    return f"mean overlapped area {mine}, real against real {theirs}"
 
 
 def distance_sentence(distance: SetDistance | None, real: SetDistance | None) -> str:

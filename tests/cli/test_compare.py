@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -43,9 +44,12 @@ def test_a_folder_and_a_split_are_compared_beside_real_music(
     assert "left out what cannot be read: broken.mid\n" in printed.err and "short.mid" not in printed.err
     assert "no Frechet distance: it needs 40 windows of 128 notes" in said
     assert "own/validation against" in said
-    assert "inter onset" in said and "mean overlapped area" in said
+    assert "inter onset" in said
+    assert re.search(r"mean overlapped area 0\.\d{3} \(95 % \S+ to \S+\), real against real 0\.\d{3} \(95 %", said)
     assert "note count" not in said
     figures = json.loads((tmp_path / "figures.json").read_text())
+    mean = figures["mean_overlap"]["found"]
+    assert mean["interval"][0] <= mean["overlap"] <= mean["interval"][1]
     assert figures["found"]["inter_onset"]["overlap"] < 0.4 < figures["real"]["inter_onset"]["overlap"]
     assert figures["found"]["inter_onset"]["mean"] == pytest.approx(0.75, abs=0.1)
 
