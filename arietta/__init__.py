@@ -152,12 +152,13 @@ def compose(
     do. `progress` is called with how much is composed, and of how much. Raises RequestError, MidiError or BundleError.
     """
     from .errors import require
-    from .generation.conversion import take_in
+    from .generation.conversion import as_piece, take_in
     from .generation.request import DEFAULT_NOTES, Request, draw_seed
     from .generation.scores.pulse import Pulse, find_length
     from .generation.wishes import read_wishes
     from .model.config import ANY
     from .model.sampling import MODEL_DEFAULTS, Sampling
+    from .music.heading import UNKNOWN
 
     _refuse(unknown)
     if sampling is not None:
@@ -165,7 +166,8 @@ def compose(
     if progress is not None:
         require(progress, Callable, "progress is a function of how much is done, and of how much")
     require(original, bool, "original is True or False")
-    given, meter, semitones = take_in(prompt, key, transpose=transpose)
+    piece = None if prompt is None else as_piece(prompt)
+    given, meter, semitones = take_in(piece, key, transpose=transpose)
     pulse = Pulse.read(bpm, metre, bars)
     length = notes, seconds, bars
     notes, seconds = find_length(pulse, length, given=(given, meter), usual=DEFAULT_NOTES, original=original)
@@ -184,6 +186,7 @@ def compose(
         transposed=semitones,
         meter=meter,
         pulse=pulse,
+        heading=UNKNOWN if piece is None else piece.heading,
     )
     return _generate(request, _engine(None if model is None else str(model)), progress, original=original)
 

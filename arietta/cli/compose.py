@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from ..evaluation.ranking import Ranked
     from ..generation.request import Request, Take
     from ..model.bundle import Bundle
+    from ..music.heading import Heading
     from ..music.meter import Meter
     from ..music.notes import Notes
     from ..originality.index import PassageIndex
@@ -259,7 +260,7 @@ def _requests(arguments: argparse.Namespace) -> list[Request]:
     check_count(arguments.count)
     sampling = Sampling.read(arguments.temperature, arguments.top_p, arguments.min_p, arguments.guidance)
     seed = draw_seed() if arguments.seed is None else arguments.seed
-    prompt, meter, semitones = _prompt(arguments)
+    (prompt, meter, semitones), heading = _prompt(arguments)
     length = arguments.notes, arguments.seconds, arguments.bars
     pulse = Pulse.read(arguments.bpm, arguments.metre, arguments.bars)
     notes, seconds = find_length(pulse, length, given=(prompt, meter), usual=DEFAULT_NOTES, original=arguments.original)
@@ -278,19 +279,22 @@ def _requests(arguments: argparse.Namespace) -> list[Request]:
             transposed=semitones,
             meter=meter,
             pulse=pulse,
+            heading=heading,
         )
         for take in range(arguments.count)
     ]
 
 
-def _prompt(arguments: argparse.Namespace) -> tuple[Notes | None, Meter | None, int | None]:
-    """The notes to go on from, their metre, and by how many semitones they were moved; None without."""
+def _prompt(arguments: argparse.Namespace) -> tuple[tuple[Notes | None, Meter | None, int | None], Heading]:
+    """The notes to go on from, their metre, and by how many semitones they were moved, None without, and whose."""
+    from ..music.heading import UNKNOWN
+
     if arguments.prompt is None:
         if arguments.transpose:
             raise RequestError("--transpose moves the music of --prompt FILE: name the file")
         if arguments.prompt_notes is not None:
             raise RequestError("--prompt-notes says how much of --prompt FILE to take: name the file")
-        return None, None, None
+        return (None, None, None), UNKNOWN
     from ..generation.conversion import take_in
     from ..music.notes import first
 
@@ -300,7 +304,7 @@ def _prompt(arguments: argparse.Namespace) -> tuple[Notes | None, Meter | None, 
     piece = read_music(arguments.prompt, "to go on from")
     if arguments.prompt_notes is not None:
         piece = piece._replace(notes=first(piece.notes, arguments.prompt_notes))
-    return take_in(piece, arguments.key, transpose=arguments.transpose)
+    return take_in(piece, arguments.key, transpose=arguments.transpose), piece.heading
 
 
 def _compose(arguments: argparse.Namespace, requests: list[Request], composer: Composer[T]) -> None:

@@ -76,7 +76,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         help="and let bar N begin at that time, as in 9=0:12.5; may be given again",
     )
-    parser.add_argument("--title", help="the title of scores and pictures (default: the file's name)")
+    parser.add_argument(
+        "--title", help="the title of scores and pictures (default: the score's own, or the file's name)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -138,7 +140,7 @@ def _render(source: Path, targets: list[Path], arguments: argparse.Namespace) ->
     if _corrections(arguments):
         piece = piece._replace(meter=_corrected(piece, arguments))
     grid = None if _is_constant(arguments) else arguments.grid
-    title, faults = escape_name(arguments.title or source.stem), list[AriettaError]()
+    title, faults = escape_name(arguments.title or piece.heading.title or source.stem), list[AriettaError]()
     for path in targets:
         if path.suffix.lower() == ".mid" and path.exists() and path.samefile(source):
             raise RequestError(f"{path}: is the file that is read, and would be lost: give -o another name")
@@ -242,7 +244,7 @@ def _write(path: Path, piece: ReadPiece, title: str, *, grid: float | str | None
     if kind in SCORES:
         from ..render.score import write_score
 
-        unwritten = write_score(path, notes, title=title, meter=meter)
+        unwritten = write_score(path, notes, title=title, composer=piece.heading.composer, meter=meter)
         remarks = [bars]
         if unwritten.too_low:
             remarks.append(f"notes left out below C0, MusicXML's lowest octave: {unwritten.too_low}")
@@ -254,7 +256,7 @@ def _write(path: Path, piece: ReadPiece, title: str, *, grid: float | str | None
         from ..music.midi import write_midi
 
         chosen = choose_grid(notes, grid, meter)
-        write_midi(path, notes, title=title, grid=chosen)
+        write_midi(path, notes, title=title, texts=piece.heading.composer_texts, grid=chosen)
         if grid == FOUND and meter is None:
             return ["no bars are sure enough to be written" if chosen is None else "bars found: look them over"]
     elif kind in (".svg", ".png"):

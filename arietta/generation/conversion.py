@@ -20,6 +20,7 @@ from typing import Any
 
 from ..errors import RequestError, quote, require
 from ..model.conditions import CLEAR, KEYS
+from ..music.heading import UNKNOWN
 from ..music.keys import find_key
 from ..music.meter import Meter
 from ..music.midi import midi_bytes, read_meter, read_midi
@@ -37,7 +38,7 @@ def as_notes(source: Any) -> Notes:
 
 
 def as_piece(source: Any) -> ReadPiece:
-    """Return the notes of a piece, as `as_notes` does, with the metre that came with them: a file's, or a take's."""
+    """Return the notes of a piece, as `as_notes` does, with the metre and heading that a file has, or a take."""
     if isinstance(source, ReadPiece):
         return source
     if isinstance(source, str | Path):
@@ -47,7 +48,8 @@ def as_piece(source: Any) -> ReadPiece:
     notes = source if isinstance(source, Notes) else getattr(source, "notes", None)
     if isinstance(notes, Notes):
         meter = getattr(source, "meter", None)
-        return ReadPiece(notes, meter if isinstance(meter, Meter) else None, ())
+        heading = getattr(getattr(source, "request", None), "heading", UNKNOWN)
+        return ReadPiece(notes, meter if isinstance(meter, Meter) else None, (), heading)
     library = type(source).__module__.partition(".")[0]
     if library not in _TO_MIDI:
         raise RequestError(
@@ -91,7 +93,7 @@ def take_in(music: Any, key: Any = None, *, transpose: bool = False) -> tuple[No
     longer in the keys that its metre names. Raises RequestError as `transpose_to_key` does.
     """
     require(transpose, bool, "transpose is True or False")
-    notes, meter, _ = (None, None, ()) if music is None else as_piece(music)
+    notes, meter = (None, None) if music is None else as_piece(music)[:2]
     meter = meter and replace(meter, is_exact=False)
     if not transpose:
         return notes, meter, None

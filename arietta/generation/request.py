@@ -24,6 +24,7 @@ from ..model.bundle import Bundle, composer_of
 from ..model.conditions import MEASURED
 from ..model.config import ANY
 from ..model.sampling import MODEL_DEFAULTS, Sampling
+from ..music.heading import UNKNOWN, Heading
 from ..music.meter import Meter
 from ..music.notes import Notes
 from ..names import fold_name, same_name
@@ -50,9 +51,9 @@ class Request:
     `stopped_at` composing stops after so many notes of it, as a musician stopped it once. With `ending` the model is
     told when the end is near, so that it closes; without, the music stops as if it went on. `wishes` are as
     `read_wishes` gives them, for a model that knows them. `transposed` says by how many semitones the given music was
-    moved before, and `meter` which bars it has: those of the take. With a `pulse` the best of several takes is kept
-    (`scores.in_time`). Raises RequestError where a value is impossible; what depends on the model is checked by
-    `Generation`.
+    moved before, `meter` which bars it has, those of the take, and `heading` whose it is, which files tell. With a
+    `pulse` the best of several takes is kept (`scores.in_time`). Raises RequestError where a value is impossible; what
+    depends on the model is checked by `Generation`.
     """
 
     notes: int | None = None
@@ -68,6 +69,7 @@ class Request:
     transposed: int | None = None
     meter: Meter | None = field(default=None, repr=False)
     pulse: Pulse | None = None
+    heading: Heading = field(default=UNKNOWN, repr=False)
 
     def __post_init__(self) -> None:
         lengths = self.notes, self.seconds, self.edit
@@ -267,8 +269,14 @@ class Take:
         from ..music.beats import choose_grid
         from ..render.formats import save_music
 
-        chosen, texts = choose_grid(self.notes, grid, self.meter), self.texts()
-        save_music(path, self.notes, title=self.title, texts=texts, prompt_seconds=self.prompt_seconds, grid=chosen)
+        save_music(
+            path,
+            self.notes,
+            title=self.heading._replace(title=self.heading.title or self.title),
+            texts=self.texts(),
+            prompt_seconds=self.prompt_seconds,
+            grid=choose_grid(self.notes, grid, self.meter),
+        )
 
     def play(self) -> None:
         """Play the piece through the system's player and return at its end; raises RequestError where there is none."""
@@ -276,9 +284,15 @@ class Take:
 
         play_music(self.notes)
 
+    @property
+    def heading(self) -> Heading:
+        """Whose the piece is: that of a score that is played; of other music that was given its files only tell."""
+        return self.request.heading if isinstance(self.request.edit, Performance) else UNKNOWN
+
     def texts(self) -> list[str]:
         """What goes into the MIDI file's text events."""
-        return midi_texts(self.describe())
+        source = [] if isinstance(self.request.edit, Performance) else self.request.heading.source_texts
+        return [*midi_texts(self.describe()), *source]
 
 
 def midi_texts(description: Mapping[str, Any]) -> list[str]:

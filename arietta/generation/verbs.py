@@ -306,15 +306,16 @@ def find_kept(notes: Notes, start: float, stop: float, keep: Keep) -> Booleans:
 def _read(music: Any, asked: dict[str, Any]) -> Notes:
     """The notes of some music, in the key that is `asked` for where it shall be transposed; refuses empty music.
 
-    The interval then stands in `asked` in place of `transpose`, and beside it the metre that the music has.
+    The interval then stands in `asked` in place of `transpose`, and beside it metre and heading of the music.
     """
-    if given_names := {"meter", "transposed"} & set(asked):
+    if given_names := {"meter", "transposed", "heading"} & set(asked):
         raise _unknown(given_names)
     given = as_piece(music)
     if not len(given.notes):
         raise RequestError("the music that was given has no notes: give music that has some")
     transpose = asked.pop("transpose", False)
     notes, asked["meter"], asked["transposed"] = take_in(given, asked.get("key"), transpose=transpose)
+    asked["heading"] = given.heading
     assert notes is not None
     return notes
 
@@ -353,7 +354,7 @@ def _settings(
     **wishes: Any,
 ) -> tuple[Engine, Sequence[int], Progress | None, dict[str, Any]]:
     """The engine, the seeds and the listener that a verb was asked to use, and the rest of its requests."""
-    transposed, meter = wishes.pop("transposed", None), wishes.pop("meter", None)
+    given: dict[str, Any] = {name: wishes.pop(name) for name in ("transposed", "meter", "heading") if name in wishes}
     if unknown := set(wishes) - {"density", "loudness", "key"}:
         raise _unknown(unknown)
     require(getattr(model, "bundle", model), (str, Path, NoneType, Bundle), "model is a name, a folder or an engine")
@@ -362,12 +363,11 @@ def _settings(
         if model is None or isinstance(model, str | Path)
         else model
     )
-    settings = {
+    settings: dict[str, Any] = {
         "style": ANY if style is None else style,
         "sampling": Sampling(guidance=guidance),
         "wishes": read_wishes(**wishes),
-        "transposed": transposed,
-        "meter": meter,
+        **given,
     }
     seed = draw_seed() if seed is None else seed
     n, seed = whole_number(n, "n"), whole_number(seed, "seed")

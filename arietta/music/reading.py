@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from .heading import UNKNOWN, Heading
 from .meter import Meter
 from .midi import LARGEST_FILE, read_meter, read_midi, read_midi_bytes, read_midi_remarks
 from .notation import read_score
@@ -17,11 +18,15 @@ from .notes import Notes
 
 
 class ReadPiece(NamedTuple):
-    """The notes of a file, the metre that it carries, if any, and what was merged or left out, in sentences."""
+    """The notes of a file, the metre that it carries, if any, and what was merged or left out, in sentences.
+
+    `heading` is a score's; of what MIDI files call their tracks nothing is taken.
+    """
 
     notes: Notes
     meter: Meter | None
     remarks: tuple[str, ...]
+    heading: Heading = UNKNOWN
 
 
 def read_piece(path: str | Path) -> ReadPiece:
@@ -29,7 +34,7 @@ def read_piece(path: str | Path) -> ReadPiece:
     data, name = read_midi_bytes(path), str(path)
     if len(data) > LARGEST_FILE and is_score(data):
         score = read_score(path, name=name)
-        return ReadPiece(score.notes, score.meter, score.remarks)
+        return ReadPiece(score.notes, score.meter, score.remarks, score.heading)
     return read_piece_bytes(data, name=name)
 
 
@@ -37,5 +42,5 @@ def read_piece_bytes(data: bytes, *, name: str | None = None) -> ReadPiece:
     """Read what a file of either kind holds; raises as `read_piece` does, and `name` stands for it in messages."""
     if is_score(data):
         score = read_score(data, name=name)
-        return ReadPiece(score.notes, score.meter, score.remarks)
+        return ReadPiece(score.notes, score.meter, score.remarks, score.heading)
     return ReadPiece(read_midi(data, name=name), read_meter(data, name=name), tuple(read_midi_remarks(data, name=name)))

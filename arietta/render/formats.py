@@ -12,6 +12,7 @@ from os import PathLike
 from pathlib import Path
 
 from ..errors import RequestError, require
+from ..music.heading import Heading
 from ..music.meter import Meter
 from ..music.midi import write_midi
 from ..music.notes import Notes
@@ -25,7 +26,7 @@ def save_music(
     path: str | Path,
     notes: Notes,
     *,
-    title: str = "",
+    title: str | Heading = "",
     texts: Sequence[str] = (),
     prompt_seconds: float = 0.0,
     grid: Meter | float | None = None,
@@ -33,14 +34,15 @@ def save_music(
     """Write a piece atomically as the ending of `path` says.
 
     `texts` and `grid` (`midi.midi_bytes`) go into a MIDI file, `texts` also into MusicXML, `title` into these, scores
-    and pictures. Where `grid` is a metre, scores and pictures have its bars too. `prompt_seconds` are shaded in a
-    picture. Raises RequestError or
-    MidiError for another ending, and where the file cannot be made.
+    and pictures, and a heading's composer into all but pictures. Where `grid` is a metre, scores and pictures have its
+    bars too. `prompt_seconds` are shaded in a picture. Raises RequestError or MidiError for another ending, and where
+    the file cannot be made.
     """
     require(path, (str, PathLike), "a file is named by its path, such as piece.mid")
+    heading = Heading(title) if isinstance(title, str) else title
     kind, meter = Path(path).suffix.lower(), grid if isinstance(grid, Meter) else None
     if kind in MIDI:
-        write_midi(path, notes, title=title, texts=texts, grid=grid)
+        write_midi(path, notes, title=heading.title, texts=[*heading.composer_texts, *texts], grid=grid)
     elif kind in SOUNDS:
         from .audio import write_audio
 
@@ -48,10 +50,10 @@ def save_music(
     elif kind in SCORES:
         from .score import write_score
 
-        write_score(path, notes, title=title, meter=meter, texts=texts)
+        write_score(path, notes, title=heading.title, composer=heading.composer, meter=meter, texts=texts)
     elif kind in PICTURES:
         from .roll import write_roll
 
-        write_roll(path, notes, title=title, prompt_seconds=prompt_seconds, meter=meter)
+        write_roll(path, notes, title=heading.title, prompt_seconds=prompt_seconds, meter=meter)
     else:
         raise RequestError(f"{path}: a piece is saved as {', '.join(ENDINGS)}, by the ending of its name")

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+import arietta
 from arietta.cli import main
 from arietta.model.engine import OnnxEngine
-from arietta.music.midi import read_midi
+from arietta.music.midi import read_midi, read_texts
 from arietta.music.notes import Notes
 from arietta.music.reading import read_piece
 from arietta.render.formats import save_music
+from tests.support.written import headed, note, score
 
 
 def test_a_score_is_played_and_the_seed_fixes_how(
@@ -31,3 +33,26 @@ def test_a_score_is_played_and_the_seed_fixes_how(
         main(["perform", "--help"])
     told = capsys.readouterr().out
     assert "--loudness" in told and "--density" not in told
+
+
+def test_a_played_score_keeps_its_title_and_its_composer(tmp_path: Path, filling_engine: OnnxEngine) -> None:
+    source = tmp_path / "a.musicxml"
+    source.write_bytes(headed(score([note("C4", 2) + note("E4", 2)]), "Minuet", "Petzold"))
+    words = ["perform", str(source), "--model", str(filling_engine.bundle.path), "--seed", "2", "-o"]
+    assert main([*words, str(tmp_path / "played.musicxml")]) == 0
+    assert read_piece(tmp_path / "played.musicxml").heading == ("Minuet", "Petzold")
+    assert main([*words, str(tmp_path / "played.mid")]) == 0
+    assert "Composer: Petzold" in read_texts(tmp_path / "played.mid")
+    assert b"Minuet" in (tmp_path / "played.mid").read_bytes()
+
+
+def test_music_that_goes_on_from_a_score_says_what_it_was_made_from(tmp_path: Path, filling_engine: OnnxEngine) -> None:
+    source, model = tmp_path / "a.musicxml", str(filling_engine.bundle.path)
+    source.write_bytes(headed(score([note("C4", 2) + note("E4", 2)]), "Minuet", "Petzold"))
+    assert (
+        main(["compose", "--prompt", str(source), "--notes", "5", "--model", model, "-o", str(tmp_path / "a.mid")]) == 0
+    )
+    take = arietta.compose(5, prompt=source, model=model, seed=1)
+    (extended,) = arietta.extend(take, notes=5, model=model, seed=1)
+    for texts in (read_texts(tmp_path / "a.mid"), take.texts(), extended.texts()):
+        assert texts[1:2] == ["Made from: Minuet, Petzold"]

@@ -10,7 +10,8 @@ import pytest
 
 from arietta.cli import main
 from arietta.music.meter import Meter, Tempo, TimeSignature
-from arietta.music.midi import midi_bytes, read_meter, read_midi
+from arietta.music.midi import midi_bytes, read_meter, read_midi, read_texts
+from arietta.music.notation import read_score
 from arietta.music.notes import Notes
 from arietta.names import is_shown
 from arietta.render.audio import audio_bytes
@@ -18,7 +19,7 @@ from arietta.render.roll import roll_png
 from arietta.render.score import score_musicxml
 from tests.support.file_names import NAMES
 from tests.support.midi_bytes import midi, off, on, track
-from tests.support.written import note
+from tests.support.written import headed, note
 from tests.support.written import score as written_score
 
 
@@ -185,6 +186,18 @@ def test_a_score_becomes_midi_with_its_metre(tmp_path: Path, capsys: pytest.Capt
     meter = read_meter(tmp_path / "minuet.mid")
     assert meter is not None and (meter.signatures[0].beats, meter.signatures[0].unit) == (3, 4)
     assert read_midi(tmp_path / "minuet.mid").onset.tolist() == [0, 1.5]
+
+
+def test_the_title_and_the_composer_of_a_score_go_along(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "a.musicxml"
+    source.write_bytes(headed(written_score([note("C4", 4)]), "Minuet", "Petzold"))
+    assert said(capsys, source, "--to", "mid,musicxml,svg", "-o", tmp_path / "out")[0] == 0
+    assert read_score(tmp_path / "out" / "a.musicxml").heading == ("Minuet", "Petzold")
+    assert read_texts(tmp_path / "out" / "a.mid")[0] == "Composer: Petzold"
+    assert b"Minuet" in (tmp_path / "out" / "a.mid").read_bytes()
+    assert "Minuet" in (tmp_path / "out" / "a.svg").read_text()
+    assert said(capsys, source, "-o", tmp_path / "b.musicxml", "--title", "Another")[0] == 0
+    assert read_score(tmp_path / "b.musicxml").heading == ("Another", "Petzold")
 
 
 def test_a_grid_changes_the_tempo_and_not_the_seconds(piece: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ from arietta.music.meter import KeySignature, Meter, Tempo, TimeSignature, lay_o
 from arietta.music.notation import read_score
 from arietta.music.notes import Notes
 from arietta.render.score import score_musicxml
-from tests.support.written import note, score
+from tests.support.written import headed, note, score
 
 
 def test_notes_stand_where_they_are_written() -> None:
@@ -145,3 +145,11 @@ def test_a_score_without_a_time_signature_says_so() -> None:
     timeless = re.sub(rb"<time>.*?</time>", b"", score([note("C4", 4)]))
     assert read_score(timeless).remarks == ("It has no time signature: its bars are as long as its measures.",)
     assert read_score(score([note("C4", 4)])).remarks == ()
+
+
+def test_the_title_and_the_composer_are_read_and_written() -> None:
+    written = headed(score([note("C4", 4)]), "Minuet in G &amp; more", "Christian Petzold")
+    assert read_score(written).heading == ("Minuet in G & more", "Christian Petzold")
+    assert read_score(score([note("C4", 4)])).heading == ("", "")
+    again = score_musicxml(read_score(written).notes, title="A & B", composer="C < D")
+    assert read_score(again.encode()).heading == ("A & B", "C < D")

@@ -28,6 +28,13 @@ def score(*parts: Sequence[str], beats: int = 4) -> bytes:
     return f"<score-partwise><part-list>{listed}</part-list>{bodies}</score-partwise>".encode()
 
 
+def headed(text: bytes, title: str, composer: str) -> bytes:
+    """Give a score a title and a composer, beside somebody who wrote its words."""
+    creators = f'<creator type="lyricist">Anon</creator><creator type="composer">{composer}</creator>'
+    heading = f"<work><work-title>{title}</work-title></work><identification>{creators}</identification>"
+    return text.replace(b"<part-list>", heading.encode() + b"<part-list>")
+
+
 def packed_score(megabytes: int) -> bytes:
     """Write a compressed score of empty elements, which unpacks to so much."""
     out = io.BytesIO()

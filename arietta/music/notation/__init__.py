@@ -16,11 +16,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from xml.etree.ElementTree import Element
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ScoreError
+from ..heading import UNKNOWN, Heading
 from ..meter import Floats, Meter
 from ..notes import Bytes, Notes, next_strike
 from .document import ANEW, read_document
@@ -52,7 +54,7 @@ class Score:
     voice: NDArray[np.int64]
     pedal: Floats
     meter: Meter
-    title: str = ""
+    heading: Heading = UNKNOWN
     remarks: tuple[str, ...] = ()
 
     @property
@@ -83,7 +85,7 @@ def read_score(source: str | Path | bytes, *, name: str | None = None) -> Score:
         score = _play([part for part in parts if part])
     except ScoreError as error:
         raise ScoreError(f"{name}: {error}{ANEW}") from error
-    title = (root.findtext("work/work-title") or root.findtext("movement-title") or "").strip()
+    heading = Heading.read(root.findtext("work/work-title") or root.findtext("movement-title"), _composer(root))
     pitched = [
         part_name or "without a name"
         for (part_name, _, _), part in zip(readers, parts, strict=True)
@@ -94,7 +96,13 @@ def read_score(source: str | Path | bytes, *, name: str | None = None) -> Score:
         remarks.append("It has no time signature: its bars are as long as its measures.")
     if count := sum(reader.unpitched_count for _, reader, _ in readers):
         remarks.append(f"Percussion was left out: {count:,} notes.")
-    return replace(score, title=title, remarks=tuple(remarks))
+    return replace(score, heading=heading, remarks=tuple(remarks))
+
+
+def _composer(root: Element) -> str:
+    """The first who is said to have composed it; a creator of no kind is taken for him."""
+    creators = root.findall("identification/creator")
+    return next((creator.text or "" for creator in creators if creator.get("type", "composer") == "composer"), "")
 
 
 def _play(parts: Sequence[Sequence[PartMeasure]]) -> Score:

@@ -22,6 +22,7 @@ import numpy as np
 from ...errors import RequestError
 from ...files import write_file
 from ...music.beats import find_meter
+from ...music.heading import Heading
 from ...music.meter import LATTICE, Bar, Meter, lay_out_bars
 from ...music.notes import Notes, select
 from .accidentals import Head
@@ -47,28 +48,36 @@ class Unwritten:
     too_fast: int = 0
 
 
-def score_musicxml(notes: Notes, *, title: str = "", meter: Meter | None = None, texts: Sequence[str] = ()) -> str:
+def score_musicxml(
+    notes: Notes, *, title: str = "", composer: str = "", meter: Meter | None = None, texts: Sequence[str] = ()
+) -> str:
     """Write a piece as a MusicXML 4.0 document, in `meter` or in the one found in its timing.
 
     `texts`, as a MIDI file has them, stand among what the document says of itself.
     """
-    return _transcribe(notes, title, meter, texts)[0]
+    return _transcribe(notes, Heading(title, composer), meter, texts)[0]
 
 
 def write_score(
-    path: str | Path, notes: Notes, *, title: str = "", meter: Meter | None = None, texts: Sequence[str] = ()
+    path: str | Path,
+    notes: Notes,
+    *,
+    title: str = "",
+    composer: str = "",
+    meter: Meter | None = None,
+    texts: Sequence[str] = (),
 ) -> Unwritten:
     """Write a score atomically, as the ending of `path` says, .musicxml, or .pdf, engraved; return what it leaves out.
 
-    A PDF shows its title and no `texts`. Raises RequestError for other endings, where there are no notes, where the
-    file cannot be written, and where verovio is missing for a PDF.
+    A PDF shows its title, its composer and no `texts`. Raises RequestError for other endings, where there are no notes,
+    where the file cannot be written, and where verovio is missing for a PDF.
     """
     path = Path(path)
     if path.suffix.lower() not in (".musicxml", ".pdf"):
         raise RequestError(f"{path}: a score ends in .musicxml or .pdf")
     if not len(notes):
         raise RequestError(f"{path}: the music has no notes, of which a score could be made; give music that has some")
-    text, unwritten = _transcribe(notes, title, meter, texts)
+    text, unwritten = _transcribe(notes, Heading(title, composer), meter, texts)
     write_file(path, text.encode() if path.suffix.lower() == ".musicxml" else engrave(text), RequestError)
     return unwritten
 
@@ -79,7 +88,7 @@ def choose_meter(notes: Notes, meter: Meter | None) -> Meter:
     return meter.led_in() if meter.quarters(notes.onset).min(initial=0.0) < -UPBEAT else meter
 
 
-def _transcribe(notes: Notes, title: str, meter: Meter | None, texts: Sequence[str]) -> tuple[str, Unwritten]:
+def _transcribe(notes: Notes, heading: Heading, meter: Meter | None, texts: Sequence[str]) -> tuple[str, Unwritten]:
     """Write a piece as MusicXML, step by step; also what of it could not be written."""
     all_count = len(notes)
     notes = select(notes, notes.pitch >= LOWEST)
@@ -107,7 +116,7 @@ def _transcribe(notes: Notes, title: str, meter: Meter | None, texts: Sequence[s
         for index, bar in enumerate(bars)
     ]
     unwritten = Unwritten(all_count - len(notes), int(find_too_fast(notes, meter, start, is_right).sum()))
-    return score_xml(measures, (upper_heads, lower_heads), title, texts), unwritten
+    return score_xml(measures, (upper_heads, lower_heads), heading, texts), unwritten
 
 
 def _end_on_a_bar_line(

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from ...music.heading import UNKNOWN, Heading
 from ...music.meter import LATTICE, Bar
 from ...names import printable
 from .accidentals import Head, find_accidentals
@@ -22,7 +23,7 @@ from .voices import Value
 
 VOICES_PER_STAFF = 4  # voices are numbered through the part: 1-4 on the upper staff, 5-8 on the lower
 LINES = {"G": 2, "F": 4}  # of a staff, that clefs name
-HEADING = """<?xml version="1.0" encoding="UTF-8" standalone="no"?>
+OPENING = """<?xml version="1.0" encoding="UTF-8" standalone="no"?>
 <!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 Partwise//EN" "http://www.musicxml.org/dtds/partwise.dtd">
 <score-partwise version="4.0">"""
 
@@ -44,19 +45,11 @@ class Measure:
 def score_xml(
     measures: Iterable[Measure],
     heads: tuple[Sequence[Head], Sequence[Head]],
-    title: str = "",
+    heading: Heading = UNKNOWN,
     texts: Sequence[str] = (),
 ) -> str:
     """Write a score as a document, `texts` beside what made it; the values of each staff index its own `heads`."""
-    lines = [HEADING]
-    if title:
-        lines.append(f"<work><work-title>{escape(printable(title))}</work-title></work>")
-    said = "".join(
-        f'<miscellaneous-field name="text">{escape(printable(text))}</miscellaneous-field>' for text in texts
-    )
-    miscellaneous = f"<miscellaneous>{said}</miscellaneous>" if said else ""
-    encoding = "<encoding><software>Arietta</software></encoding>"
-    lines.append(f"<identification>{encoding}{miscellaneous}</identification>")
+    lines = [OPENING, *_head(heading, texts)]
     lines.append('<part-list><score-part id="P1"><part-name>Piano</part-name></score-part></part-list>')
     lines.append('<part id="P1">')
     number = 0
@@ -71,6 +64,27 @@ def score_xml(
         lines += _directions(measure)
         lines.append("</measure>")
     return "\n".join([*lines, "</part>", "</score-partwise>", ""])
+
+
+def _head(heading: Heading, texts: Sequence[str]) -> Iterator[str]:
+    """Write whose the piece is, what made it, and `texts`."""
+    title, composer = (escape(printable(words)) for words in heading)
+    if title:
+        yield f"<work><work-title>{title}</work-title></work>"
+    creator = f'<creator type="composer">{composer}</creator>' if composer else ""
+    said = "".join(
+        f'<miscellaneous-field name="text">{escape(printable(text))}</miscellaneous-field>' for text in texts
+    )
+    miscellaneous = f"<miscellaneous>{said}</miscellaneous>" if said else ""
+    yield f"<identification>{creator}<encoding><software>Arietta</software></encoding>{miscellaneous}</identification>"
+    # verovio prints a title by itself, but a composer only with the words that stand on the page, and then all of them.
+    for kind, justify, words in (("title", "center", title), ("composer", "right", composer)):
+        if words and composer:
+            place = f'justify="{justify}" valign="top"'
+            yield (
+                f'<credit page="1"><credit-type>{kind}</credit-type>'
+                f"<credit-words {place}>{words}</credit-words></credit>"
+            )
 
 
 def _attributes(measure: Measure, before: Measure | None) -> Iterator[str]:

@@ -126,3 +126,11 @@ def test_what_is_no_score_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("verovio")
     with pytest.raises(RequestError, match="verovio cannot read the score"):
         engrave("no score")
+
+
+def test_a_page_shows_title_and_composer(waltz: Notes) -> None:
+    pytest.importorskip("verovio")
+    for heading in ({"title": "Waltz"}, {"title": "Waltz", "composer": "Petzold"}):
+        (page,) = streams(engrave(score_musicxml(waltz, **heading)))
+        shown = [word for word in ("Waltz", "Petzold") if f"({word})" in page]
+        assert shown == list(heading.values())
