@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 130
     scores = [line for line in read_metrics(arguments.out) if line["kind"] == "validation"]
     before, after = scores[0]["nats_per_note"], min(line["nats_per_note"] for line in scores)
-    print(f"Held-out pieces: {before:.3f} nats per note before, {after:.3f} after.")
+    print(f"How much held-out pieces surprise the model: {before:.3f} nats per note before, {after:.3f} after.")
     if not outcome.best_step:
         print("They did not become likelier: the model is as before. More pieces, or a lower train.rate, may help.")
     card = {

@@ -10,7 +10,7 @@ examples:
   arietta judge --model piano --pieces 200 --report piano.html
                                                           the takes of a model beside real music, by seed
 
-The likelihood is in nats per note: how much each note surprises the model. Lower is more expected.
+The likelihood says how much each note surprises the model, in nats: lower is more expected (docs/glossary.md).
 """
 
 from __future__ import annotations
@@ -240,7 +240,7 @@ def _lines(report: Report) -> Iterator[str]:
         for surprise in report.surprises:
             note, nats, pitch_nats = surprise.note, surprise.nats, surprise.pitch_nats
             rows.append([format_onset(note.onset), pitch_name(note.pitch), f"{nats:.1f}", f"{pitch_nats:.1f}"])
-        yield "\n" + table(["most surprising notes", "pitch", "nats", "of these for the pitch"], rows)
+        yield "\n" + table(["most surprising notes", "pitch", "surprise in nats", "of these for the pitch"], rows)
     rows = [[name_of(name), number(value)] for name, value in report.figures.items()]
     yield "\n" + table(["measure", "value"], rows)
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..music.reading import ReadPiece
 
 MAX_TAKES = 100
+SURPRISE = "the lower its surprise, the more a take is what the model expects"
 KEEP = "left or right hand, top or bottom line, all, pitches as 48-60, or numbers of notes as 0,4,7"
 
 
@@ -283,9 +284,9 @@ def write_takes(
         for take, path in zip(takes, paths, strict=True):
             nats = f"{take.nats[2]:.2f} nats per token" if take.nats else f"{take.nll:.2f} nats per note"
             counts = f"{take.note_count} new notes of {len(take.notes)}"
-            print(f"{counts}, seed {take.request.seed}, {nats}: {escape_name(path)}")
-        order = "; the likeliest first" if len(takes) > 1 else ""
-        print(f"Written in {taken:.2f} s with {escape_name(takes[0].model)}{order}.")
+            print(f"{counts}, seed {take.request.seed}, surprise {nats}: {escape_name(path)}")
+        order = ", the likeliest first" if len(takes) > 1 else ""
+        print(f"Written in {taken:.2f} s with {escape_name(takes[0].model)}{order}: {SURPRISE}.")
         print_how_to_hear(paths[0])
     return 0
 

@@ -113,7 +113,7 @@ def print_outcome(folder: Path, outcome: TrainingOutcome, *, next_command: str) 
         print(file=sys.stderr)  # leaves the line of progress where it is
     ending = f"{escape_name(folder)}: {outcome.reason} at step {outcome.step}, {_clock(outcome.seconds)} of training"
     best = "" if math.isnan(outcome.best) else f", best {outcome.best:.4f} nats per token at step {outcome.best_step}"
-    curve = f" (fewer are better; {escape_name(folder / CURVE)} draws them)" if best else ""
+    curve = f" (surprise of held-out music, fewer are better; {escape_name(folder / CURVE)} draws it)" if best else ""
     if outcome.reason == "interrupted":
         print(f"{ending}; the same command goes on from here")
     else:

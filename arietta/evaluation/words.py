@@ -250,7 +250,7 @@ def _wishes(wishes: Sequence[MetWish]) -> str:
 
 def _likelihood(report: Report, nats_per_note: float) -> str:
     """Say the likelihood, beside that of real windows as long where the model is known."""
-    nats = f"{nats_per_note:.2f} nats per note under {report.model}"
+    nats = f"its notes surprise {report.model} by {nats_per_note:.2f} nats each, and less is more expected"
     sample = report.sample
     known = [reference for reference in report.real if NATS in reference.figures]
     if not known or sample is None or NATS not in sample.figures:

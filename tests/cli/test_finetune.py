@@ -40,7 +40,11 @@ def test_a_folder_becomes_a_model_that_composes_in_its_style(
     assert finetune(folder, tiny_bundle, out, *words) == 0
     said = capsys.readouterr()
     assert "are few" in said.err
-    assert "nats per note before" in said.out and f"arietta compose --model {out / 'bundle'}" in said.out
+    assert (
+        "How much held-out pieces surprise the model: " in said.out
+        and "nats per note before" in said.out
+        and f"arietta compose --model {out / 'bundle'}" in said.out
+    )
     bundle = load_bundle(out / "bundle")
     assert "Clara Schumann" in bundle.model.composers
     card = json.loads((out / "bundle" / "card.json").read_text())

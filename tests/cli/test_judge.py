@@ -36,7 +36,14 @@ def test_a_piece_is_told_in_plain_words_first(
 ) -> None:
     assert judge(write(tmp_path / "tune.mid", tune(1, 80)), "--model", tiny_bundle) == 0
     said = capsys.readouterr().out
-    order = ["80 notes", "nats per note", "keys down", "loops", "most surprising notes", "measure"]
+    order = [
+        "80 notes",
+        "nats each, and less is more expected",
+        "keys down",
+        "loops",
+        "most surprising notes",
+        "measure",
+    ]
     assert [said.index(words) for words in order] == sorted(said.index(words) for words in order)
     assert "none: no pattern" in said
     assert "shared" not in said

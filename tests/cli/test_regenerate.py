@@ -29,7 +29,8 @@ def test_a_passage_is_written_and_all_else_stays(
     out = piece.with_name("b.mid")
     words = ["regenerate", str(piece), "--from", "0:04", "--to", "0:08", "--keep", "50-61", "--seed", "3", *model]
     assert main([*words, "--density", "1@0,9@0:06", "-o", str(out)]) == 0
-    assert "seed 3" in (text := capsys.readouterr().out) and "nats per token" in text and str(out) in text
+    assert "seed 3" in (text := capsys.readouterr().out) and ", surprise " in text and "nats per token" in text
+    assert "the lower its surprise, the more a take is what the model expects." in text and str(out) in text
     before, after = read_midi(piece), read_midi(out)
     stays = (before.onset < 4) | (before.onset >= 8) | (before.pitch <= 61)
     kept = {(round(note.onset, 3), note.pitch) for note in (after[index] for index in range(len(after)))}

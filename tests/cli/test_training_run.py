@@ -71,7 +71,7 @@ def test_progress_on_a_terminal_is_one_line_drawn_again(
         (
             "no longer improving",
             "runs/a: no longer improving at step 900, 1:02:05 of training, best 5.2500 nats per token at step 600 "
-            "(fewer are better; runs/a/curve.png draws them); next: arietta export runs/a",
+            "(surprise of held-out music, fewer are better; runs/a/curve.png draws it); next: arietta export runs/a",
         ),
         ("interrupted", "runs/a: interrupted at step 900, 1:02:05 of training; the same command goes on from here"),
     ],

@@ -141,8 +141,17 @@ def _overview(judged: Sequence[TitledReport]) -> Markup:
             _count(report),
         ]
         lines.append([link, *("" if cell is None else cell for cell in cells)])
-    heads = ["Piece", "Notes", "Length", "Key", "Nats per note", "Loops", "Longest shared", "Figures as in real music"]
-    return rows(heads, lines)
+    names = [
+        "Piece",
+        "Notes",
+        "Length",
+        "Key",
+        "Surprise (nats)",
+        "Loops",
+        "Longest shared",
+        "Figures as in real music",
+    ]
+    return rows(names, lines)
 
 
 def _count(report: Report) -> str | None:
@@ -217,8 +226,11 @@ def _surprises(report: Report) -> Markup:
             disabled=True,  # until the script enables it: without one nothing can play
         )
         lines.append([pitch_name(surprise.note.pitch), button, f"{surprise.nats:.1f}", f"{surprise.pitch_nats:.1f}"])
-    words = "How unlikely the model found the note's time, pitch, length and velocity together, and its pitch alone."
-    return joined(tag("p", words, class_="small"), rows(["Pitch", "Time", "Nats", "Of these for the pitch"], lines))
+    words = (
+        "How much the note's time, pitch, length and velocity together surprised the model, and its pitch alone; in "
+        "nats, of which a note that the model is sure of has none."
+    )
+    return joined(tag("p", words, class_="small"), rows(["Pitch", "Time", "Surprise", "Of this for the pitch"], lines))
 
 
 def _passages(passages: Sequence[Passage]) -> Markup:

@@ -129,9 +129,12 @@ class Pulse:
         return {"bpm": self.bpm, "metre": f"{self.beats}/{self.unit}", "bars": self.bars, "takes": takes}
 
     def title(self, length: str) -> str:
-        """Return the part of a take's title that says how long it is, from that of its notes, and in what tempo."""
+        """Return the part of a take's title that says how long it is, from that of its notes, and in what tempo.
+
+        Samplers and sequencers find a tempo that is spelled as 90bpm.
+        """
         length = length if self.bars is None else f"{self.bars:04d}-bars"
-        return f"{length}-at-{self.bpm:g}-in-{self.beats}-{self.unit}"
+        return f"{length}-{self.bpm:g}bpm-{self.beats}-{self.unit}"
 
     def fit(self, notes: Notes) -> tuple[Notes, Meter | None, Fit]:
         """Stretch music to the tempo and cut it to the bars asked for; its metre too, None where that is not sure."""

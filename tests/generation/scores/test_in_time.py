@@ -61,7 +61,7 @@ def test_it_is_composed_from_python_and_the_command(
     )
     again = Request.from_description(read_request_text(read_texts(tmp_path / "a.mid")))
     assert again.seconds == take.request.seconds and not again.ending  # what closes it would be cut
-    assert "-at-90-in-3-4-" in take.title
+    assert "-90bpm-3-4-" in take.title
     take.save(tmp_path / "b.mid")
     assert (tmp_path / "b.mid").read_bytes() == (tmp_path / "a.mid").read_bytes()
     for wrong, sentence in (

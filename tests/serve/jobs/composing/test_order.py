@@ -18,7 +18,7 @@ def test_a_piece_in_a_tempo_is_described_by_its_tempo_and_not_by_one_of_its_take
     fitting = Fitting(order.request, tiny_engine.bundle)
     job = Job("a" * 16, Generation(fitting.requests[0], tiny_engine.bundle), tiny_engine, fitting=fitting)
     record = order.record(job, "b" * 16)
-    assert (record.name, record.title) == ("Waltz", "tiny-any-0020-notes-at-90-in-3-4-seed-3")
+    assert (record.name, record.title) == ("Waltz", "tiny-any-0020-notes-90bpm-3-4-seed-3")
     asked = {name: record.asked[name] for name in ("bpm", "metre", "notes", "seed", "order", "best")}
     assert asked == {"bpm": 90.0, "metre": "3/4", "notes": 20, "seed": 3, "order": "b" * 16, "best": 1}
     assert '"bpm": 90.0' in record.texts[0] and '"best"' not in record.texts[0]
