@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from importlib import import_module
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -161,10 +162,8 @@ def compose(
     from .music.heading import UNKNOWN
 
     _refuse(unknown)
-    if sampling is not None:
-        require(sampling, Sampling, "sampling is a Sampling, as in Sampling(temperature=0.9)")
-    if progress is not None:
-        require(progress, Callable, "progress is a function of how much is done, and of how much")
+    require(sampling, (Sampling, NoneType), "sampling is a Sampling, as in Sampling(temperature=0.9)")
+    require(progress, (Callable, NoneType), "progress is a function of how much is done, and of how much")
     require(original, bool, "original is True or False")
     piece = None if prompt is None else as_piece(prompt)
     given, meter, semitones = take_in(piece, key, transpose=transpose)
@@ -172,6 +171,7 @@ def compose(
     length = notes, seconds, bars
     notes, seconds = find_length(pulse, length, given=(given, meter), usual=DEFAULT_NOTES, original=original)
     settings: dict[str, Any] = {"temperature": temperature, "top_p": top_p, "min_p": min_p, "guidance": guidance}
+    chosen = {name: value for name, value in settings.items() if value is not None}
     request = Request(
         notes=notes,
         seconds=seconds,
@@ -179,9 +179,7 @@ def compose(
         prompt=given,
         seed=draw_seed() if seed is None else seed,
         ending=ending,
-        sampling=replace(
-            sampling or MODEL_DEFAULTS, **{name: value for name, value in settings.items() if value is not None}
-        ),
+        sampling=replace(sampling or MODEL_DEFAULTS, **chosen),
         wishes=read_wishes(density=density, loudness=loudness, key=key),
         transposed=semitones,
         meter=meter,
