@@ -194,7 +194,8 @@ def _refuse(unknown: Mapping[str, object]) -> None:
     from .names import suggest
 
     for name in unknown:
-        raise TypeError(f"compose has no argument {name!r}{suggest(name, compose.__kwdefaults__ or ())}")
+        known = ("notes", *(compose.__kwdefaults__ or ()))
+        raise TypeError(f"compose has no argument {name!r}{suggest(name, known)}")
 
 
 def _generate(

@@ -35,8 +35,9 @@ _SOUNDS = (
 def match_names(typed: str, names: Sequence[str]) -> list[str]:
     """Return those of `names` that a typed name may mean, by surname, with or without given names or initials.
 
-    The surname may come first, before a comma or not, and be spelled in other ways: "JS Bach", "chopin, frederic",
-    "Rachmaninov". A name with a slash, as arrangements have it, is meant by itself alone.
+    Given names alone, whole ones, mean all who bear them where nobody has that surname. The surname may come first,
+    before a comma or not, and be spelled in other ways: "JS Bach", "chopin, frederic", "Rachmaninov". A name with a
+    slash, as arrangements have it, is meant by itself alone.
     """
     if same := [name for name in names if same_name(typed, name)]:
         return same
@@ -45,7 +46,7 @@ def match_names(typed: str, names: Sequence[str]) -> list[str]:
     for order in (words, words[1:] + words[:1]):
         if meant := [name for name in names if " / " not in name and _is_short_for(order, _words(name))]:
             return meant
-    return []
+    return [name for name in names if words and " / " not in name and set(words) <= set(_words(name)[:-1])]
 
 
 def _words(name: str) -> list[str]:

@@ -175,6 +175,12 @@ def test_a_surname_of_several_means_all_of_them() -> None:
     assert match_names("schumann", PIANISTS) == ["Clara Schumann", "Robert Schumann"]
 
 
+def test_a_given_name_means_all_who_bear_it_and_no_part_of_one_does() -> None:
+    assert match_names("clara", PIANISTS) == ["Clara Schumann"]
+    assert match_names("Franz", PIANISTS) == ["Franz Schubert", "Franz Liszt"]
+    assert match_names("Clar", PIANISTS) == []
+
+
 @pytest.mark.parametrize("typed", ["", " ", ",", "Johann Christian Bach", "Peter Bach", "greig", "Busoni", "///"])
 def test_another_name_means_nobody(typed: str) -> None:
     assert match_names(typed, PIANISTS) == []

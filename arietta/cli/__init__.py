@@ -153,9 +153,20 @@ class GuessingParser(argparse.ArgumentParser):
             word, names = choice[1], re.findall(r"[\w-]+", choice[2])
         word = word.partition("=")[0]
         meant = [name for name in OTHER_NAMES.get(word, ()) if name.partition(" ")[0] in names]
+        if word and not choice and (flag := _flag_of(word)) in names:
+            meant.append(f"{flag} {word}")
         meant = meant or difflib.get_close_matches(word, names, n=1)
         said = f"{message}; did you mean {meant[0]}?" if meant else message
         self.exit(2, f"usage: {self.prog} --help\n{self.prog}: error: {said}\n")
+
+
+def _flag_of(word: str) -> str:
+    """Return the flag that a word without one may have wanted: of a length, of a file to go on from, of a composer."""
+    if word.isdecimal():
+        return "--notes"
+    if word.lower().endswith((".mid", ".midi", ".musicxml", ".mxl")):
+        return "--prompt"
+    return "--style" if word.isalpha() else ""
 
 
 class VerbParser(GuessingParser):

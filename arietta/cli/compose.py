@@ -134,8 +134,10 @@ def run(arguments: argparse.Namespace) -> int:
             _compose(arguments, requests, RemoteComposer(arguments))
         else:
             _compose(arguments, requests, LocalComposer(arguments, requests[0]))
-        print(f"Next:    {command('compose', '--style', 'chopin', '--notes', '600')}")
-        print(f"         {command('compose', '--help')}")
+        # For who begins: whoever has named a composer, a theme or a model has found out what comes next.
+        if arguments.style == ANY and not (arguments.prompt or arguments.model or arguments.server):
+            print(f"Next:    {command('compose', '--style', 'chopin', '--notes', '600')}")
+            print(f"         {command('compose', '--help')}")
     return 0
 
 

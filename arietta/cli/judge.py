@@ -44,7 +44,13 @@ FILES_PER_TASK = 16  # of a cluster, so that loading the model is a small part
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("paths", metavar="FILE", nargs="*", type=read_path, help="MIDI files, or folders of them")
+    parser.add_argument(
+        "paths",
+        metavar="FILE",
+        nargs="*",
+        type=read_path,
+        help="MIDI files, scores, or folders of MIDI files",
+    )
     parser.add_argument(
         "--model",
         default=DEFAULT_MODEL,
@@ -151,10 +157,14 @@ def _judge(path: Path, style: str, engine: OnnxEngine | None, index: PassageInde
     from ..evaluation.page.piece import TitledReport
     from ..evaluation.report import report_on
     from ..generation.request import read_request_text
-    from ..music.midi import read_meter, read_midi, read_midi_bytes, read_texts
+    from ..music.midi import read_midi_bytes, read_texts
+    from ..music.notation.document import is_score
+    from ..music.reading import read_piece_bytes
 
     data = read_midi_bytes(path)  # once: it may be a pipe
-    notes, meter, request = read_midi(data, name=str(path)), read_meter(data), read_request_text(read_texts(data))
+    piece = read_piece_bytes(data, name=str(path))
+    notes, meter = piece.notes, piece.meter
+    request = None if is_score(data) else read_request_text(read_texts(data))
     report = report_on(notes, engine=engine, style=style, index=index, meter=meter, request=request)
     return TitledReport(escape_name(path.stem), notes, report, meter)
 

@@ -40,7 +40,7 @@ LEAST_MEGABYTES, MOST_MEGABYTES = 1, 100_000  # of an index
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", metavar="FILE", nargs="?", type=read_path, help="the MIDI file to look up")
+    parser.add_argument("path", metavar="FILE", nargs="?", type=read_path, help="the MIDI file or score to look up")
     parser.add_argument("--index", metavar="INDEX", type=Path, help="the index in which to look it up")
     parser.add_argument("--model", default=DEFAULT_MODEL, help="or the model whose index is used (default %(default)s)")
     parser.add_argument(
@@ -147,13 +147,13 @@ def _index_lines(index: PassageIndex) -> Iterator[str]:
 
 def _report(arguments: argparse.Namespace) -> None:
     from ..evaluation.words import index_sentence
-    from ..music.midi import read_midi
+    from ..music.reading import read_piece
     from ..originality.baseline import describe_overlap, measure_percentiles
     from ..originality.search import find_passages
 
     index = asked_index(arguments.index, arguments.model)
     store = _corpus_of(index, arguments.corpus)
-    notes = read_midi(arguments.path)
+    notes = read_piece(arguments.path).notes
     likeness = find_passages(notes, index)
     percentiles = measure_percentiles(likeness, index)
     if arguments.json:

@@ -1,4 +1,4 @@
-"""Play a MIDI file on the piano that comes with Arietta.
+"""Play a MIDI file, or a score in MusicXML, on the piano that comes with Arietta.
 
 examples:
   arietta play piece.mid              through a player of the system; Ctrl-C stops it
@@ -26,18 +26,18 @@ SUFFIXES = (".mid", ".midi")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "file", metavar="FILE", nargs="?", type=read_path, help=f"a MIDI file (default: newest in {FOLDER})"
+        "file", metavar="FILE", nargs="?", type=read_path, help=f"a MIDI file or a score (default: newest in {FOLDER})"
     )
     parser.add_argument("--browser", action="store_true", help="open a page with the piano roll, which plays it")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from ..music.midi import read_midi
+    from ..music.reading import read_piece
     from ..render.playback import find_player, music_page, play_music
     from ..render.roll import format_time
 
     path = arguments.file or _newest()
-    notes = read_midi(path)
+    notes = read_piece(path).notes
     if not len(notes):
         raise RequestError(f"{path}: has no notes to play")
     if not arguments.browser and find_player() is not None:

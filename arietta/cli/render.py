@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import AriettaError, RequestError
 from ..files import name_with
-from ..names import escape_name
+from ..names import escape_name, suggest
 from .output import STANDARD, add_grid, printed_beside, read_integer, read_path, standard_output
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ..music.reading import ReadPiece
 
 KINDS = ("wav", "ogg", "flac", "mp3", "mid", "musicxml", "pdf", "svg", "png")
+OTHER_KINDS = {"midi": "mid", "xml": "musicxml"}  # as people call them
 SCORES = (".musicxml", ".pdf")
 SOUNDS = {".wav", ".ogg", ".flac", ".mp3"}
 FARTHEST_DOWNBEAT = 64  # beats: the longest bar
@@ -204,10 +205,11 @@ def _read_bar_line(text: str) -> tuple[int, float]:
 
 def _kinds(text: str) -> tuple[str, ...]:
     """Read what follows --to: kinds of files between commas, each once."""
-    kinds = tuple(dict.fromkeys(part.strip().lower().removeprefix(".") for part in text.split(",")))
+    typed = [part.strip().lower().removeprefix(".") for part in text.split(",")]
+    kinds = tuple(dict.fromkeys(OTHER_KINDS.get(kind, kind) for kind in typed))
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown:
-        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(KINDS)}")
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(KINDS)}{suggest(unknown[0], KINDS)}")
     return kinds
 
 

@@ -69,7 +69,9 @@ def plain_words(report: Report) -> dict[str, str]:
             f"{report.key}, {'clearly' if clarity > 0.8 else 'more or less' if clarity > 0.6 else 'hardly'}"
         )
     if profile.beats:
-        origin = "as its file has them written" if profile.beats.is_written else "as found in the playing"
+        origin = (
+            "as its file has them written" if profile.beats.is_written else "by its accents: scores may find others"
+        )
         tempo = profile.beats.statistics["tempo"][0]
         sentences["beats"] = f"{profile.beats.signature}, {tempo:.0f} quarter notes per minute, {origin}"
     if profile.nats_per_note is not None:

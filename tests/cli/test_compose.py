@@ -69,7 +69,7 @@ def test_by_default_it_writes_300_notes_into_pieces(tiny_bundle: Path, here: Pat
     assert len(read_midi(here / files(here)[0])) == 300
 
 
-def test_it_says_what_it_made_and_what_to_try_next(tiny_bundle: Path, here: Path, capsys: Capture) -> None:
+def test_it_says_what_it_made_and_how_to_hear_it(tiny_bundle: Path, here: Path, capsys: Capture) -> None:
     run(tiny_bundle, "--notes", "40", "--seed", "7", "--style", "grieg")
     written = capsys.readouterr()
     made = here / "pieces" / "tiny-edvard-grieg-0040-notes-seed-7.mid"
@@ -77,7 +77,7 @@ def test_it_says_what_it_made_and_what_to_try_next(tiny_bundle: Path, here: Path
     assert written.err == ""
     assert f"Composed 40 notes, {seconds:.1f} s of music," in written.out
     style = "with tiny in the style of Edvard Grieg"
-    for told in (" notes/s)", style, "seed 7:", f"  {made.relative_to(here)}\n", "Hear it:", "Next:"):
+    for told in (" notes/s)", style, "seed 7:", f"  {made.relative_to(here)}\n", "Hear it:"):
         assert told in written.out
 
 

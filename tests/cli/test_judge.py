@@ -14,6 +14,7 @@ from arietta.cli import main
 from arietta.model.bundle import INDEX
 from arietta.music.midi import write_midi
 from arietta.music.notes import Notes, excerpt
+from arietta.render.formats import save_music
 from arietta.render.roll import MARK_INK
 from tests.support.indexes import TUNES, indexed
 from tests.support.midi_bytes import midi, off, on, track
@@ -47,6 +48,12 @@ def test_a_piece_is_told_in_plain_words_first(
     assert [said.index(words) for words in order] == sorted(said.index(words) for words in order)
     assert "none: no pattern" in said
     assert "shared" not in said
+
+
+def test_a_score_is_judged_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_music(tmp_path / "tune.musicxml", tune(1, 80), title="Tune", texts=[])
+    assert judge(tmp_path / "tune.musicxml", "--model", "none") == 0
+    assert "as its file has them written" in capsys.readouterr().out
 
 
 def test_the_surprising_notes_are_framed_on_the_roll(tiny_bundle: Path, tmp_path: Path) -> None:

@@ -13,9 +13,11 @@ import pytest
 
 from arietta.cli import main
 from arietta.model.bundle import INDEX
+from arietta.music.midi import read_midi
 from arietta.music.notes import Notes, excerpt, transpose
 from arietta.originality import build
 from arietta.originality.index import open_index
+from arietta.render.formats import save_music
 from tests.support.corpora import make_store
 from tests.support.tunes import play_all, tune, write
 
@@ -139,6 +141,14 @@ def test_without_an_index_the_models_own_is_asked_which_says_what_it_finds(
         r"A thinned index: of exact copies of 50 / 100 / 200 notes it finds \d+ / \d+ / \d+ %",
         " ".join(capsys.readouterr().out.split()),
     )
+
+
+def test_a_score_is_looked_up_too(
+    copied: Path, index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_music(tmp_path / "copy.musicxml", read_midi(copied), title="Copy", texts=[])
+    assert main(["originality", str(tmp_path / "copy.musicxml"), "--index", str(index)]) == 0
+    assert "Looked up among" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -65,3 +65,15 @@ def test_one_seed_at_two_temperatures_leaves_two_pieces_to_compare(
     assert bold.stem == f"{tame.stem}-2" and tame.read_bytes() != bold.read_bytes()
     assert sorted(path.stem for path in tmp_path.glob("*.png")) == sorted([tame.stem, bold.stem])
     assert capsys.readouterr().out.count(f"  {tame}\n") == 2  # the same piece again has the same name
+
+
+def test_what_comes_next_is_told_to_whoever_begins(
+    tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("arietta.cli.compose.DEFAULT_MODEL", str(tiny_bundle))
+    assert main(["compose", "--notes", "5"]) == 0
+    assert "Next: " in capsys.readouterr().out
+    for chosen in (["--model", str(tiny_bundle)], ["--style", "none"]):
+        assert main(["compose", "--notes", "5", *chosen]) == 0
+        assert "Next: " not in capsys.readouterr().out

@@ -15,6 +15,7 @@ from arietta.cli import main
 from arietta.music.midi import write_midi
 from arietta.music.notes import Notes
 from arietta.render import playback
+from arietta.render.formats import save_music
 
 
 @pytest.fixture
@@ -38,6 +39,12 @@ def test_without_a_player_a_page_that_plays_is_opened(
     page = page_at(pages[0])
     assert "data:audio/ogg" in page and "<title>waltz</title>" in page
     assert "in a browser" in capsys.readouterr().out
+
+
+def test_a_score_is_played_too(waltz: Notes, tmp_path: Path, pages: list[str]) -> None:
+    save_music(tmp_path / "waltz.musicxml", waltz, title="Waltz", texts=[])
+    assert main(["play", str(tmp_path / "waltz.musicxml")]) == 0
+    assert "<title>waltz</title>" in page_at(pages[0])
 
 
 def test_a_machine_without_a_browser_is_told_where_the_page_is(

@@ -138,6 +138,13 @@ def test_an_unknown_kind_is_told_with_those_there_are(piece: Path, capsys: pytes
     assert "'aiff' is none of wav, ogg, flac, mp3, mid, musicxml, pdf, svg, png" in capsys.readouterr().err
 
 
+def test_kinds_may_be_called_as_people_call_them(
+    piece: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said(capsys, piece, "--to", "midi,xml", "-o", tmp_path / "made")[0] == 0
+    assert sorted(path.suffix for path in (tmp_path / "made").iterdir()) == [".mid", ".musicxml"]
+
+
 def test_a_file_that_is_no_midi_is_refused_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "song.mid").write_bytes(b"la la la")
     code, _, err = said(capsys, tmp_path / "song.mid", "--to", "wav")

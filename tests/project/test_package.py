@@ -184,3 +184,5 @@ def test_the_version_is_one() -> None:
 def test_an_argument_of_another_spelling_is_told() -> None:
     with pytest.raises(TypeError, match=r"no argument 'meter' \(did you mean metre\?\)"):
         arietta.compose(meter="3/4")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"no argument 'note' \(did you mean notes\?\)"):
+        arietta.compose(note=3)  # type: ignore[arg-type]
