@@ -4,7 +4,8 @@
     convert(take.notes, "music21")
 
 Objects of other libraries go through the bytes of a MIDI file, which all of them read and write: times keep half a
-millisecond, and what MIDI cannot say is not carried over.
+millisecond, and what MIDI cannot say is not carried over. A music21 score is built note by note: music21's reader of
+MIDI puts notes on a grid and ties them into chords, which its writer then strikes more than once.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ from .wishes import read_wishes
 
 
 def as_notes(source: Any) -> Notes:
-    """Return the notes of a piece: Notes, a take, a path or the bytes of MIDI or MusicXML, another library's object.
+    """Return the notes of a piece: Notes, a take, another library's object, or MIDI or MusicXML.
+
+    The latter is given by its path, as bytes, or as a file that was opened to read bytes.
 
     Raises RequestError for anything else, MidiError or ScoreError where a file cannot be read.
     """
@@ -43,8 +46,10 @@ def as_piece(source: Any) -> ReadPiece:
         return source
     if isinstance(source, str | Path):
         return read_piece(source)
-    if isinstance(source, bytes):
-        return read_piece_bytes(source)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return read_piece_bytes(bytes(source))
+    if isinstance(source, io.IOBase):
+        return read_piece_bytes(_read_all(source))
     notes = source if isinstance(source, Notes) else getattr(source, "notes", None)
     if isinstance(notes, Notes):
         meter = getattr(source, "meter", None)
@@ -53,10 +58,15 @@ def as_piece(source: Any) -> ReadPiece:
     library = type(source).__module__.partition(".")[0]
     if library not in _TO_MIDI:
         raise RequestError(
-            "music is Notes, a take, the path of a MIDI file, or an object of "
+            "music is Notes, a take, the path, the bytes or the open file of MIDI or MusicXML, or an object of "
             f"{', '.join(_TO_MIDI)}, not {quote(source)}"
         )
-    data, name = _TO_MIDI[library](source), f"the object of {library}"
+    name = f"the object of {library}"
+    try:
+        data = _TO_MIDI[library](source)
+    except (AttributeError, TypeError) as error:
+        kind = f"{library}.{type(source).__name__}"
+        raise RequestError(f"{kind} is no whole piece: give one, such as {_WHOLE[library]}") from error
     return ReadPiece(read_midi(data, name=name), read_meter(data, name=name), ())
 
 
@@ -104,19 +114,29 @@ def take_in(music: Any, key: Any = None, *, transpose: bool = False) -> tuple[No
 def convert(notes: Notes, library: str) -> Any:
     """Return notes as another library has them: mido, music21, partitura, pretty_midi or symusic.
 
-    They are a mido.MidiFile, a music21 Score, a partitura Performance, a PrettyMIDI and a symusic Score. Raises
-    RequestError where the library is unknown or not installed.
+    They are a mido.MidiFile, a music21 Score, a partitura Performance, a PrettyMIDI and a symusic Score. Of music21's
+    the pedal is left out; `score.quantize((4, 3), recurse=True)` lays its notes on a grid, which its notation needs.
+    Raises RequestError where the library is unknown or not installed.
     """
     require(notes, Notes, "what is converted is Notes, as read_midi and a take's .notes are")
-    claim = f"notes can be converted to {', '.join(_FROM_MIDI)}"
+    claim = f"notes can be converted to {', '.join(_MAKERS)}"
     require(library, str, claim)
-    if library not in _FROM_MIDI:
+    if library not in _MAKERS:
         raise RequestError(f"{claim}, not {quote(library)}")
     try:
         module = import_module(library)
     except ImportError as error:
         raise RequestError(f"{library} is not installed: pip install {library}") from error
-    return _FROM_MIDI[library](module, midi_bytes(notes))
+    return _MAKERS[library](module, notes)
+
+
+def _read_all(file: io.IOBase) -> bytes:
+    data = file.read() if file.readable() else None
+    if not isinstance(data, bytes):
+        raise RequestError(
+            f'a file with music is opened to read bytes, as in open("theme.mid", "rb"), not {quote(file)}'
+        )
+    return data
 
 
 def _through_stream(write: Callable[[io.BytesIO], object]) -> bytes:
@@ -139,6 +159,17 @@ def _partitura_bytes(source: Any) -> bytes:
     return _through_file(lambda path: save(source, path))
 
 
+def _music21_score(module: Any, notes: Notes) -> Any:
+    """Build a Score of one part, each note at its own time."""
+    part = module.stream.Part([module.tempo.MetronomeMark(number=60 * _QUARTERS)])
+    for onset, duration, pitch, velocity in notes:
+        sounding = module.note.Note(pitch, quarterLength=duration * _QUARTERS)
+        sounding.volume.velocity = velocity
+        part.insert(onset * _QUARTERS, sounding)
+    return module.stream.Score([part])
+
+
+_QUARTERS = 2.0  # a second, at 120 quarters a minute, as in a MIDI file without a tempo
 # Library -> how its objects become the bytes of a MIDI file, and how its module makes one of them.
 _TO_MIDI: Mapping[str, Callable[[Any], bytes]] = {
     "mido": lambda source: _through_stream(lambda stream: source.save(file=stream)),
@@ -147,12 +178,19 @@ _TO_MIDI: Mapping[str, Callable[[Any], bytes]] = {
     "pretty_midi": lambda source: _through_stream(source.write),
     "symusic": lambda source: bytes(source.dumps_midi()),
 }
-_FROM_MIDI: Mapping[str, Callable[[Any, bytes], Any]] = {
-    "mido": lambda module, data: module.MidiFile(file=io.BytesIO(data)),
-    "music21": lambda module, data: import_module("music21.converter").parseData(data, format="midi"),
-    "partitura": lambda module, data: module.load_performance_midi(
-        import_module("mido").MidiFile(file=io.BytesIO(data))
+_WHOLE = {
+    "mido": "a MidiFile",
+    "music21": "a Score or Part",
+    "partitura": "a Performance or Score",
+    "pretty_midi": "a PrettyMIDI",
+    "symusic": "a Score",
+}
+_MAKERS: Mapping[str, Callable[[Any, Notes], Any]] = {
+    "mido": lambda module, notes: module.MidiFile(file=io.BytesIO(midi_bytes(notes))),
+    "music21": _music21_score,
+    "partitura": lambda module, notes: module.load_performance_midi(
+        import_module("mido").MidiFile(file=io.BytesIO(midi_bytes(notes)))
     ),
-    "pretty_midi": lambda module, data: module.PrettyMIDI(io.BytesIO(data)),
-    "symusic": lambda module, data: module.Score.from_midi(data),
+    "pretty_midi": lambda module, notes: module.PrettyMIDI(io.BytesIO(midi_bytes(notes))),
+    "symusic": lambda module, notes: module.Score.from_midi(midi_bytes(notes)),
 }

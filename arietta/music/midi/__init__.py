@@ -111,6 +111,8 @@ def read_midi_bytes(path: str | Path, name: str | None = None) -> bytes:
     """
     require(path, (str, PathLike), "a MIDI file is given by its path or its bytes", MidiError)
     name = name or str(path)
+    if not str(path):  # which Path takes for the folder one is in
+        raise MidiError("a MIDI file is named by its path, such as theme.mid, not ''")
     try:
         with Path(path).open("rb") as file:
             return file.read(LARGEST_FILE + 1)
