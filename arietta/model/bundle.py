@@ -274,7 +274,8 @@ def composer_of(style: str, bundle: Bundle) -> str:
     nearest = nearest_names(style, offered_composers(composers))
     elsewhere = "".join(f"; {meant}" for meant in known_elsewhere(style, composers))
     raise RequestError(
-        f"{bundle.name} does not know the style {style!r}; nearest: {nearest}{elsewhere} (`arietta styles` lists all)"
+        f"{bundle.name} does not know the style {style!r}; nearest: {nearest}{elsewhere} "
+        "(`arietta styles` lists all; of a server, /v1/models)"
     )
 
 

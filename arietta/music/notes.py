@@ -322,7 +322,8 @@ def _as_bytes(values: ArrayLike, name: str, lowest: int) -> Bytes:
             raise ValueError(f"{name} must lie in {lowest}-127, not {quote(values)}")
         raise ValueError(f"{name} must be whole numbers, not {quote(values)}")
     if array.size and (array.min() < lowest or array.max() > 127):
-        raise ValueError(f"{name} must lie in {lowest}-127, found {array.min()} to {array.max()}")
+        found = array[(array < lowest) | (array > 127)][0]
+        raise ValueError(f"{name} must lie in {lowest}-127, not {found}")
     if array.dtype.kind == "f" and not np.array_equal(array, np.rint(array)):
         raise ValueError(f"{name} must be whole numbers")
     return array.astype(np.uint8)

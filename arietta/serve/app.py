@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
@@ -32,7 +32,9 @@ from .workshop import Workshop
 
 SWITCH_SECONDS = 0.001  # Python's own is five times as long; see `listeners` of benchmarks.reliability.hostile
 # Headers that scripts of other sites may read, beside the few that browsers always let them.
-EXPOSED_HEADERS = ("Content-Disposition", "ETag", "Location", "Retry-After", "X-Request-ID")
+EXPOSED_HEADERS = ("ETag", "Location", "Retry-After", "X-Request-ID", *midi.HEADERS)
+# What any endpoint may answer, beside what it describes.
+OTHERWISE = "A refusal, such as 401 for a key that is missing or wrong, or 403 for a page of another site."
 # How the key of a server is sent, in OpenAPI's words.
 KEYS = {
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -68,6 +70,7 @@ def create_app(service: Service, access: Access | None = None) -> FastAPI:
         lifespan=lifespan,
         generate_unique_id_function=lambda route: route.name,
         exception_handlers=problems.ERROR_HANDLERS,
+        dependencies=[Depends(problems.check_query)],
         docs_url=None,  # FastAPI's own page loads its scripts from elsewhere
         redoc_url=None,
     )
@@ -132,12 +135,20 @@ def openapi_document(app: FastAPI, service: Service, *, has_key: bool = False) -
         # FastAPI describes errors of its own wherever there is a parameter; here every refusal is a problem.
         refusal = problems.problem_responses(_422="A parameter is impossible.")[422]
         for operation in (operation for item in document["paths"].values() for operation in item.values()):
+            operation["responses"]["default"] = refusal | {"description": OTHERWISE}
             if "application/json" in operation["responses"].get("422", {}).get("content", {}):
                 operation["responses"]["422"] = refusal
         for name in ("HTTPValidationError", "ValidationError"):
             document["components"]["schemas"].pop(name, None)
-        app.openapi_schema = document
+        app.openapi_schema = without_null_defaults(document)
     return app.openapi_schema
+
+
+def without_null_defaults(schema: Any) -> Any:
+    """Leave out what pydantic writes of fields that need not be sent, for null is no value of their types."""
+    if isinstance(schema, dict):
+        return {name: without_null_defaults(part) for name, part in schema.items() if (name, part) != ("default", None)}
+    return [without_null_defaults(part) for part in schema] if isinstance(schema, list) else schema
 
 
 def _describe_server(document: dict[str, Any], service: Service) -> None:

@@ -75,6 +75,7 @@ router = APIRouter(tags=["pieces"])
             _422="A value is impossible, or the model cannot do what is asked.",
             _429="Too many pieces are under way; `Retry-After` says for how many seconds to wait.",
             _503="The server is stopping.",
+            _507="Pieces with revisions fill what may be kept.",
         ),
     },
     name="ask",

@@ -13,6 +13,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
@@ -59,6 +60,9 @@ EXPECTED = {
     "too": "a list of as many values as it takes",
     "model": "an object",
 }
+INTERFACE = "/v1/", "/midi/"  # where the paths of the interface for programs begin
+# What a row of a list is, by the list's name.
+ROWS = {"notes": "[onset, duration, pitch, velocity]", "pedal": "[down, up]"}
 # What pieces may be asked for in a body, and not in the address of a download.
 OF_PIECES = frozenset({"seconds", "bars", "count", "best", "original", "ending", "density", "loudness", "key", "name"})
 
@@ -84,6 +88,27 @@ def problem_responses(**sentences: str) -> dict[int | str, dict[str, Any]]:
     """Describe problems for OpenAPI, as `_422="A value is impossible."`."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {int(status[1:]): {"description": text, "content": content} for status, text in sentences.items()}
+
+
+async def check_query(http: Request) -> None:
+    """Refuse parameters in the address that an endpoint of the interface does not have, and those that come twice.
+
+    Pages, and questions whether the server is there, may have any: browsers and balancers add some. Raises
+    RequestError.
+    """
+    route = http.scope.get("route")
+    if not http.query_params or not isinstance(route, APIRoute) or not route.path.startswith(INTERFACE):
+        return
+    known = list[str]()
+    for parameter in route.dependant.query_params:
+        kind = parameter.field_info.annotation
+        fields = kind.model_fields if isinstance(kind, type) and issubclass(kind, BaseModel) else {}
+        known += [field.alias or name for name, field in fields.items()] or [parameter.alias]
+    for name in http.query_params:
+        if name not in known:
+            raise RequestError(validation_detail([{"type": "extra_forbidden", "loc": ("query", name)}], known))
+        if len(http.query_params.getlist(name)) > 1:
+            raise RequestError(f"{name} must be given once")
 
 
 async def answer_error(request: Request, error: Exception) -> JSONResponse:
@@ -131,6 +156,10 @@ def _error_sentence(error: Mapping[str, Any], known: Collection[str]) -> str:
         elsewhere = ": POST /v1/pieces takes it" if "query" in error["loc"] and name in OF_PIECES else ""
         meant = suggest(name, known) if len(parts) == 1 else ""
         return f"there is no parameter {_shortened(name)}{elsewhere}{meant}; /docs lists those there are"
+    rows = [index for index, part in enumerate(parts[1:], 1) if isinstance(part, int) and parts[index - 1] in ROWS]
+    if kind in ("missing", "too_long", "tuple_type") and rows:  # of a list of rows, a row that has too few or too many
+        row = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts[: rows[0] + 1]).lstrip(".")
+        return f"{row} must be {ROWS[parts[rows[0] - 1]]}, not {_shortened(error.get('input'))}"
     if kind == "string_pattern_mismatch":
         return f"{name} must match {error['ctx']['pattern']}, which {_shortened(error.get('input'))} does not"
     expected = next((text for start, text in EXPECTED.items() if kind.startswith(start)), None)
@@ -139,5 +168,5 @@ def _error_sentence(error: Mapping[str, Any], known: Collection[str]) -> str:
 
 
 def _shortened(given: object) -> str:
-    text = repr(given)
+    text = "null" if given is None else repr(given)
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 from fastapi import Depends
 from fastapi import Request as HttpRequest
@@ -313,11 +313,23 @@ async def _read_form(http: HttpRequest) -> tuple[PieceRequest, dict[str, bytes]]
 
 
 def _validated(kind: type[AnySent], content: Any) -> AnySent:
+    # To pydantic and to Python, true is the number 1.
+    for name in (
+        [name for name, value in content.items() if isinstance(value, bool)] if isinstance(content, dict) else ()
+    ):
+        field = next((field for known, field in kind.model_fields.items() if name == (field.alias or known)), None)
+        if field is not None and bool not in _types_of(field.annotation):
+            raise RequestError(f"{name} must not be true or false")
     try:
         return kind.model_validate(content)
     except ValidationError as error:
         known = [field.alias or name for name, field in kind.model_fields.items()]
         raise RequestError(validation_detail(error.errors(include_url=False), known)) from error
+
+
+def _types_of(annotation: Any) -> list[Any]:
+    """Return a field's type and all types that it is made of."""
+    return [annotation, *(inner for part in get_args(annotation) for inner in _types_of(part))]
 
 
 def _check_limits(asked: PieceRequest, limits: Limits) -> None:

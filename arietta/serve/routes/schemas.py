@@ -48,9 +48,10 @@ TEMPERATURE, TOP_P, MIN_P = (
     )
 )  # of every field, or by the names of a token's fields
 GUIDANCE = {"type": "number", "minimum": 1, "maximum": HIGHEST_GUIDANCE, "examples": [3]}
+NUMBER_OR_TEXT = {"anyOf": [{"type": "number"}, {"type": "string"}]}
 WISH = {
     "anyOf": [{"type": kind} for kind in ("number", "string")]
-    + [{"type": "array", "items": {"type": "array", "minItems": 2, "maxItems": 2}}],
+    + [{"type": "array", "items": {"type": "array", "items": NUMBER_OR_TEXT, "minItems": 2, "maxItems": 2}}],
     "examples": [6, [[0, 4], [30, 9]]],
 }
 FILE = {"type": "string", "contentMediaType": "application/octet-stream"}

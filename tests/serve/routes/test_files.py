@@ -248,6 +248,28 @@ def test_head_has_the_headers_of_get_and_makes_no_file(
         assert client.head(path.replace(links["self"], "/v1/pieces/absent")).status_code == 404
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(f"/v1/pieces/ID{ending}" for ending in (".mid", ".wav", ".ogg", ".musicxml", ".svg", ".json", ".html")),
+        *("/v1/pieces/ID", "/v1/pieces/ID/events", "/v1/pieces/ID/report", "/v1/pieces/ID/meter", "/v1/pieces"),
+        *("/v1/models", "/midi/5", "/midi/5/"),
+    ],
+)
+def test_no_address_takes_a_parameter_that_it_does_not_have(
+    server: httpx.Client, piece: dict[str, Any], path: str
+) -> None:
+    address = path.replace("ID", piece["id"])
+    assert "there is no parameter 'metre2'" in problem(server.get(address, params={"metre2": "3/4"}), 422)
+    assert server.head(address, params={"metre2": "3/4"}).status_code == 422
+
+
+def test_a_parameter_comes_once_and_pages_and_probes_take_any(server: httpx.Client) -> None:
+    assert problem(server.get("/midi/5?seed=1&seed=2"), 422) == "seed must be given once"
+    for address in ("/?utm_source=mail", "/healthz?now=1", "/readyz?now=1", "/docs?q=notes"):
+        assert server.get(address).status_code == 200
+
+
 def test_what_an_address_cannot_say_of_a_file_is_refused(server: httpx.Client, piece: dict[str, Any]) -> None:
     file, path = piece["links"]["mid"], piece["links"]["self"]
     assert problem(server.get(file, params={"grid": 90, "metre": "3/4"}), 422).startswith(

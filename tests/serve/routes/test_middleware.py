@@ -100,6 +100,7 @@ def test_pages_of_other_sites_may_not_make_a_visitor_compose(locked: httpx.Clien
 def test_another_page_reads_answers_only_where_it_is_allowed(locked: httpx.Client, server: httpx.Client) -> None:
     allowed = ask(locked, FRIEND)
     assert allowed.headers["access-control-allow-origin"] == FRIEND
+    assert "X-Arietta-Seed" in allowed.headers["access-control-expose-headers"]
     assert "access-control-allow-origin" not in server.get("/v1/pieces", headers={"Origin": FRIEND}).headers
     question = {"Origin": FRIEND, "Access-Control-Request-Method": "DELETE"}
     assert locked.options("/v1/pieces/0", headers=question).status_code == 200  # browsers ask without a key

@@ -55,7 +55,10 @@ def detail(**asked: Any) -> str:
 
 def test_a_wrong_value_is_named_by_where_it_stands_with_what_is_expected() -> None:
     assert detail(notes="many") == "notes must be a whole number, not 'many'"
-    assert detail(prompt={"notes": [[0, 1, 60]]}) == "prompt.notes[0][3] must be a value, not [0, 1, 60]"
+    assert (
+        detail(prompt={"notes": [[0, 1, 60]]})
+        == "prompt.notes[0] must be [onset, duration, pitch, velocity], not [0, 1, 60]"
+    )
     assert detail(tempo=90) == "there is no parameter 'tempo'; /docs lists those there are"
 
 

@@ -21,6 +21,12 @@ from tests.support.written import note, score
 LONG = 10_000
 
 
+def test_what_is_null_is_as_what_is_left_out(server: httpx.Client) -> None:
+    asked = {"notes": 3, "seed": 5}
+    unsaid = dict.fromkeys(("style", "model", "prompt", "name", "count", "ending", "keep_pedal", "temperature", "from"))
+    assert composed(server, **asked, **unsaid)["request"] == composed(server, **asked)["request"]
+
+
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
@@ -43,10 +49,12 @@ LONG = 10_000
         ({"bars": 16}, "give a prompt that has a metre, or say bpm and metre"),
         ({"continues": "0" * 16, "bars": 8, "at": "bar 20"}, "say a verb that takes it, and `given`: extend"),
         ({"notes": "many"}, "notes must be a whole number, not 'many'"),
+        ({"notes": True}, "notes must not be true or false"),
+        ({"from": True, "verb": "vary"}, "from must not be true or false"),
         ({"notes": 1.5}, "notes must be a whole number, not 1.5"),
         ({"name": "x" * 201}, "name must be a text of at most 200 characters"),
         ({"prompt": {"notes": []}}, "the prompt has 0 notes"),
-        ({"prompt": {"notes": [[0, 1, 60]]}}, "prompt.notes[0][3] must be a value"),
+        ({"prompt": {"notes": [[0, 1, 60]]}}, "prompt.notes[0] must be [onset, duration, pitch, velocity], not "),
         ({"prompt": {"notes": [[0, 1, 128, 64]]}}, "pitch must lie in 0-127"),
         ({"prompt": {"notes": [[0, 1, 60, 0]]}}, "velocity must lie in 1-127"),
         ({"prompt": {"notes": [[-1, 1, 60, 64]]}}, "no onset or pedal may lie before it"),

@@ -31,14 +31,17 @@ class Sent(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def check_object(cls, content: Any) -> Any:
-        """Refuse very many parameters, before an error is made of each that is unknown, and texts that are none."""
+        """Refuse very many parameters, before an error is made of each that is unknown, and texts that are none.
+
+        What is null is as what is left out, as programs send it whose objects have a place for each field.
+        """
         if not isinstance(content, dict):
             return content
         if len(content) > MOST_PARAMETERS:
             raise PydanticCustomError("size", "an object has at most {most} parameters", {"most": MOST_PARAMETERS})
         if any(isinstance(text, str) and LONE_SURROGATES.search(text) for text in content.values()):
             raise PydanticCustomError("text", "a text may not hold lone surrogates")  # which no encoding can write
-        return content
+        return {name: value for name, value in content.items() if value is not None}
 
 
 class MeterFields(Sent):

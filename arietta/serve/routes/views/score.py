@@ -63,5 +63,5 @@ async def get_score(http: HttpRequest, key: PieceId, service: AppService) -> Res
     try:
         content = await make_file(http, partial(score_document, version.notes, version.meter))
     except ImportError as error:
-        raise HTTPException(501, f"this server cannot engrave scores: {error}") from error
+        raise HTTPException(501, "this server cannot engrave scores: the package verovio is not installed") from error
     return Response(content, headers=headers, media_type=JSON)
