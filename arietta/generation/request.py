@@ -31,7 +31,7 @@ from ..names import fold_name, same_name
 from ..untrusted import parse_object
 from .parts import split_passage
 from .passage import Edit
-from .scores.bars import MAX_SECONDS
+from .scores.bars import MAX_SECONDS, count_bars
 from .scores.performance import Performance, has_touch
 from .scores.pulse import Fit, Pulse
 from .wishes import Wishes, describe_wishes, read_wishes
@@ -191,6 +191,9 @@ class Request:
         For example concert-franz-liszt-0300-notes-seed-7, and concert-franz-liszt-0120-of-0300-notes-seed-7 if stopped.
         """
         length = f"{self.notes:04d}-notes" if self.notes is not None else f"{round(self.seconds or 0, 2):g}-seconds"
+        if self.seconds is not None and self.prompt is not None and self.meter is not None:
+            bars = count_bars(self.seconds, self.prompt, self.meter)
+            length = length if bars is None else f"{bars:04d}-bars"
         if self.stopped_at is not None:
             length = f"{self.stopped_at:04d}-{'' if self.notes is not None else 'notes-'}of-{length}"
         if self.edit is not None:

@@ -116,6 +116,11 @@ def test_what_a_piece_was_asked_to_be_and_what_it_is_are_told_apart(modules: Vis
         },
         {"state": "cancelled", "request": {"seconds": 60}, "progress": {"done": 7, "whole": 60, "unit": "seconds"}},
         {"state": "composing", "request": {"notes": 60}, "progress": {"done": 7, "whole": 60, "unit": "notes"}},
+        {
+            "state": "composing",
+            "request": {},
+            "progress": {"done": 7, "whole": 32, "unit": "seconds", "take": 3, "takes": 8},
+        },
     ]
     lines = modules.run("""async (pieces) => pieces.map((await import("/static/takes/status.js")).sizeLine)""", pieces)
     assert lines == [
@@ -124,4 +129,5 @@ def test_what_a_piece_was_asked_to_be_and_what_it_is_are_told_apart(modules: Vis
         "12 new notes · 42 notes · 0:20",
         "7 of 60 seconds",
         "7 of 60 notes",
+        "take 3 of 8",
     ]

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
+
 from ...errors import RequestError, whole_number
 from ...music.meter import Meter
 from ...music.notes import Notes
@@ -20,6 +22,7 @@ Time = float | str
 MOST_BARS = 2000
 MAX_SECONDS = 6 * 3600.0
 AFTER = 0.002  # seconds: a bar line nearer than this is that of the onset itself
+LONGEST_COUNTED = 3600.0  # seconds: a stranger's metre may have ten bars in each
 HOW_TO_FIND = (
     "`arietta render FILE -o bars.mid --downbeat 0`, or for a piece of a server "
     'POST /v1/pieces/ID/meter with {"downbeat": 0}'
@@ -84,6 +87,20 @@ def choose_length(
             "written"
         )
     return None, length
+
+
+def count_bars(seconds: float, prompt: Notes, meter: Meter) -> int | None:
+    """Return how many whole bars so many seconds after a prompt's last onset hold, None where they end within one.
+
+    It is None, too, where music ends after more than LONGEST_COUNTED.
+    """
+    last_onset = float(prompt.onset.max(initial=0.0))
+    stop = last_onset + seconds
+    if stop > LONGEST_COUNTED:
+        return None
+    lines = meter.bar_lines(stop)
+    begin, end = np.searchsorted(lines, [last_onset + AFTER, stop - AFTER]).tolist()
+    return end - begin if begin < end < len(lines) and lines[end] <= stop + AFTER else None
 
 
 def check_bars(bars: Any) -> int:

@@ -37,7 +37,7 @@ DESCRIPTION = """Each event as it comes; a finished piece's at once.
 
 - `note`: `[onset, duration, pitch, velocity]`, times in seconds from the piece's beginning, a prompt's notes first
 - `pedal`: `[down, up]`, in seconds, told when the pedal is lifted
-- `progress`: `{done, whole, unit}`
+- `progress`: `{done, whole, unit}`, and of a piece in a tempo `take` and `takes`: which of how many is being composed
 - `end`: the piece, after which nothing comes; where the line ends without it, ask again
 
 Notes and pedals are numbered in `id`; with `Last-Event-ID`, the stream goes on after that number."""

@@ -22,7 +22,7 @@ from ..jobs.history.records import Record
 from ..jobs.job import Job, State
 from ..jobs.peers.followed import FollowedJob
 from .problems import Problem
-from .views.figures import Figures
+from .views.figures import Figures, is_none
 from .views.music import ID, Given, MeasuredMusic, Sent
 from .views.request import RequestView, asked_length
 
@@ -231,12 +231,18 @@ class ProgressView(BaseModel):
     done: float = Field(examples=[120])
     whole: float = Field(examples=[300])
     unit: Unit
+    take: int | None = Field(None, description="Which take is being composed, of several.", exclude_if=is_none)
+    takes: int | None = Field(None, description="Of how many takes the best is kept.", exclude_if=is_none)
 
     @classmethod
     def of(cls, job: Job | FollowedJob) -> ProgressView:
         """Return how far a piece under way is."""
         done, whole = job.progress
-        return cls.model_validate({"done": round(done, 3), "whole": whole, "unit": job.unit})
+        several = {}
+        if job.take_count > 1 and whole:  # takes are equally long, and come one after the other
+            take = min(int(done / whole * job.take_count + 0.001) + 1, job.take_count)
+            several = {"take": take, "takes": job.take_count}
+        return cls.model_validate({"done": round(done, 3), "whole": whole, "unit": job.unit, **several})
 
     @classmethod
     def at_rest(cls, record: Record) -> ProgressView:
@@ -244,7 +250,8 @@ class ProgressView(BaseModel):
         unit: Unit = "notes" if "notes" in record.asked else "seconds"
         total = asked_length(record.asked)
         is_all = record.state is State.DONE and record.asked.get("stopped_at") is None
-        return cls(done=total if is_all else record.outcome.done, whole=total, unit=unit)
+        done = total if is_all else record.outcome.done
+        return cls(done=done, whole=total, unit=unit, take=None, takes=None)
 
 
 class Timing(BaseModel):

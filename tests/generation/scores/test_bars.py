@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from arietta.errors import RequestError
-from arietta.generation.scores.bars import choose_length, read_moment
+from arietta.generation.request import Request
+from arietta.generation.scores.bars import choose_length, count_bars, read_moment
 from arietta.music.meter import Meter, Tempo, TimeSignature
 from arietta.music.notes import Notes
 
@@ -24,6 +25,18 @@ def test_music_goes_on_to_a_bar_line() -> None:
     assert seconds_of(2, prompt, at=2.0) == pytest.approx(5.0 - 1.0)
     # A note on a bar line has its bar before those that are asked for.
     assert seconds_of(1, Notes.of([2.0], [1.0], [60], [64])) == pytest.approx(5.0 - 2.0)
+
+
+def test_bars_are_counted_back_and_a_file_is_named_by_them() -> None:
+    prompt = Notes.of([0.0, 1.0], [0.5, 0.9], [60, 62], [64, 64])
+    for bars in (1, 4, 30):
+        seconds = seconds_of(bars, prompt)
+        assert seconds is not None and count_bars(seconds, prompt, METER) == bars
+        title = Request(seconds=seconds, prompt=prompt, meter=METER, seed=7).title("piano")
+        assert title == f"piano-any-{bars:04d}-bars-seed-7"
+    for seconds in (1.2, 2.6, 6.0):
+        assert count_bars(seconds, prompt, METER) is None
+    assert "6-seconds" in Request(seconds=6.0, prompt=prompt, meter=METER).title("piano")
 
 
 def test_without_bars_a_length_is_what_is_asked_for() -> None:

@@ -34,6 +34,8 @@ def test_nobody_hears_a_note_before_the_take_is_chosen(server: httpx.Client) -> 
     stream = listen(server, piece)
     shares = [data["done"] / data["whole"] for _, kind, data in stream if kind == "progress"]
     assert shares == sorted(shares) and shares[-1] == 1
+    takes = [(data["take"], data["takes"]) for _, kind, data in stream if kind == "progress"]
+    assert takes == sorted(takes) and takes[0] == (1, 8) and takes[-1] == (8, 8)
     kinds = [kind for _, kind, _ in stream]
     assert "progress" not in kinds[kinds.index("note") : -2]
     assert [number for number, _, _ in music(stream)] == list(range(1, len(music(stream)) + 1))

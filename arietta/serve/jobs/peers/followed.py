@@ -19,6 +19,7 @@ class FollowedJob:
 
     key: str
     unit: str  # in which `progress` counts: notes or seconds
+    take_count: int = 1  # composed for it, of which one is kept
     progress: tuple[float, float] = (0.0, 0.0)
     is_over: bool = False
     texts: list[str] = field(default_factory=list)

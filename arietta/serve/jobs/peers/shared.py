@@ -23,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
+from ....generation.scores.pulse import TAKES
 from ....machine import machine_kind
 from ..event_log import pack, unpack
 from ..history.database import Changes, StorageError
@@ -163,8 +164,9 @@ class SharedPeers:
     def follow(self, record: Record) -> FollowedJob | None:
         """Follow the job of an unfinished piece that another server has."""
         unit = "notes" if "notes" in record.asked else "seconds"
+        take_count = record.asked.get("takes", TAKES) if "bpm" in record.asked else 1
         with self._following:
-            job = self._followed.setdefault(record.id, FollowedJob(record.id, unit))
+            job = self._followed.setdefault(record.id, FollowedJob(record.id, unit, take_count))
         self._update(job)
         self._database.tell(CHANNEL, f"follow {record.id}")
         return job

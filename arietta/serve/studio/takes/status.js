@@ -25,7 +25,8 @@ export function statusLine(take) {
   return translate(`state.${piece.state}`);
 }
 
-function progressName({ done, whole, unit }) {
+function progressName({ done, whole, unit, take, takes }) {
+  if (takes) return translate("progressTakes", { take, takes });
   const key = unit === "notes" ? "progressNotes" : "progressSeconds";
   return translate(key, { done: decimal(Math.round(done)), total: decimal(Math.round(whole)) });
 }

@@ -161,6 +161,7 @@ export default {
   composingLine: "Composing: {progress}",
   progressNotes: "{done} of {total} notes",
   progressSeconds: "{done} of {total} seconds",
+  progressTakes: "take {take} of {takes}",
   newNotes: "{new} after {given} given",
   stoppedOf: "stopped, {length} were asked for",
   writtenIn: "written in {seconds} s",

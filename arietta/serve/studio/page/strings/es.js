@@ -161,6 +161,7 @@ export default {
   composingLine: "Componiendo: {progress}",
   progressNotes: "{done} de {total} notas",
   progressSeconds: "{done} de {total} segundos",
+  progressTakes: "toma {take} de {takes}",
   newNotes: "{new} tras {given} dadas",
   stoppedOf: "parada; se pidieron {length}",
   writtenIn: "escrita en {seconds} s",
