@@ -163,7 +163,7 @@ def index_sentence(index: PassageIndex) -> str:
 def guard_sentence(interventions: Mapping[str, int]) -> str:
     """Say how often the guards of composing stepped in, and against what."""
     parts = [f"{name} {count} {'time' if count == 1 else 'times'}" for name, count in sorted(interventions.items())]
-    return f"Held back while composing: {', '.join(parts)}."
+    return f"Held back while composing, for real music hardly has it: {', '.join(parts)}."
 
 
 def retry_sentences(seed: int, originality: Originality) -> list[str]:

@@ -96,7 +96,7 @@ def test_a_piece_without_notes_has_no_sentences_and_one_note_is_not_plural() -> 
 
 def test_what_the_guards_did_is_one_sentence() -> None:
     sentence = guard_sentence({"speed": 12, "loop": 3})
-    assert sentence == "Held back while composing: loop 3 times, speed 12 times."
+    assert sentence == "Held back while composing, for real music hardly has it: loop 3 times, speed 12 times."
 
 
 def test_a_long_gap_and_staccato_are_said() -> None:

@@ -36,7 +36,8 @@ def test_a_notebook_runs(path: Path, tmp_path: Path) -> None:
     for seed in range(6):
         write(tmp_path / "music" / f"{seed}.mid", scale(seed, 300))
     environment = {**os.environ, **SMALL, "NOTEBOOK_MIDI": str(tmp_path / "music"), "PYTHONPATH": str(ROOT)}
-    call = [sys.executable, "-c", script(path)]
+    heard = f"assert '<audio' in Shown(arietta.read_midi({str(tmp_path / 'music' / '0.mid')!r}))._repr_html_()"
+    call = [sys.executable, "-c", f"{script(path)}\n\n{heard}"]
     done = subprocess.run(call, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert list(tmp_path.glob("*.mid"))
