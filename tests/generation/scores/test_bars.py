@@ -36,6 +36,7 @@ def test_bars_are_counted_back_and_a_file_is_named_by_them() -> None:
         assert title == f"piano-any-{bars:04d}-bars-seed-7"
     for seconds in (1.2, 2.6, 6.0):
         assert count_bars(seconds, prompt, METER) is None
+    assert count_bars(METER.bar_line_after(4000.0, 1) - 1.0, prompt, METER) is None, "too long to be counted"
     assert "6-seconds" in Request(seconds=6.0, prompt=prompt, meter=METER).title("piano")
 
 
