@@ -3,6 +3,7 @@
 examples:
   arietta judge piece.mid                                 under the default model
   arietta judge piece.mid --style chopin --roll piece.svg its most surprising notes framed on a piano roll
+  arietta judge my-midi/                                  all pieces in a folder, and how likely they are together
   arietta judge takes/ --index index                      all takes in a folder, and what they share with a corpus
   arietta judge takes/ --json --cluster auto              the same on the machines of a Ray cluster
   arietta judge piece.mid --report piece.html             a page of it all beside real music, with a roll that plays
@@ -118,15 +119,33 @@ def _judge_files(arguments: argparse.Namespace) -> None:
 
     engine = _engine(arguments.model)
     index = _index(arguments.index, engine)
-    judged = []
+    judged, likely = [], []
     for path in arguments.paths:
         piece = _judge(path, arguments.style, engine, index)
         print(_text(path, piece.report, as_json=arguments.json))
+        likely.append(_likely(piece.report))
         _draw(arguments, piece)
         if arguments.report is not None:
             judged.append(piece)
     if judged:
         write_file(arguments.report, report_html(judged).encode())
+    if not arguments.json:
+        _print_together(likely, arguments.model)
+
+
+def _likely(report: Report) -> tuple[float, int]:
+    """Nats and notes of a piece that was scored; no notes where it was not."""
+    return (0.0, 0) if report.scored is None else (float(report.scored.nll.sum()), report.scored.note_count)
+
+
+def _print_together(likely: Sequence[tuple[float, int]], model: str) -> None:
+    """Say how likely several pieces are together; nothing of one, or where no model judged."""
+    from ..evaluation.likelihood import add_up
+    from ..evaluation.words import together_sentence
+
+    together = add_up([nats for nats, _ in likely], [notes for _, notes in likely])
+    if together is not None and together.pieces > 1:
+        print("\n" + escape_name(together_sentence(together, model)))
 
 
 def _judge_on_cluster(arguments: argparse.Namespace) -> None:
@@ -140,17 +159,23 @@ def _judge_on_cluster(arguments: argparse.Namespace) -> None:
     out = sys.stdout
     with open_map(arguments.cluster) as map_calls, progress_bar("judging", "file") as progress:
         judge = partial(_judge_share, Path.cwd(), options)
-        for number, texts in enumerate(map_calls(judge, shares), 1):
-            print("\n".join(texts), file=out)
+        likely = []
+        for number, pieces in enumerate(map_calls(judge, shares), 1):
+            print("\n".join(text for text, _ in pieces), file=out)
+            likely += [of_piece for _, of_piece in pieces]
             progress(min(number * FILES_PER_TASK, len(paths)), len(paths))
+    if not arguments.json:
+        _print_together(likely, arguments.model)
 
 
-def _judge_share(folder: Path, options: Mapping[str, Any], paths: Sequence[Path]) -> list[str]:
+def _judge_share(
+    folder: Path, options: Mapping[str, Any], paths: Sequence[Path]
+) -> list[tuple[str, tuple[float, int]]]:
     """Judge files, named from `folder` on, where a task of a cluster runs."""
     engine = _engine(options["model"])
     index = _index(options["index"], engine)
     judged = [(path, _judge(folder / path, options["style"], engine, index)) for path in paths]
-    return [_text(path, piece.report, as_json=options["json"]) for path, piece in judged]
+    return [(_text(path, piece.report, as_json=options["json"]), _likely(piece.report)) for path, piece in judged]
 
 
 def _judge(path: Path, style: str, engine: OnnxEngine | None, index: PassageIndex | None) -> TitledReport:

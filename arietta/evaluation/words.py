@@ -18,6 +18,7 @@ from ..render.roll import format_time
 from .comparison import SetComparison, SetDistance
 from .embedding import WINDOW, known_composers
 from .frechet import ENOUGH
+from .likelihood import SetLikelihood
 from .model_report import ModelReport
 from .reference import NATS
 from .report import MetWish, Report, Shared
@@ -36,6 +37,7 @@ NOTHING_TO_JUDGE = "It has no notes for a piano: there is nothing to judge."
 _FOUND: Mapping[str, str] = {"density": "{:.1f} notes a second", "loudness": "velocity {:.0f}", "key": "{}"}
 EXPECTED = 0.9  # share of real windows that lie between their own 5th and 95th percentile
 FURTHEST = 3  # figures that are named of those in which a model's takes differ most
+ENOUGH_PIECES = 12  # below, resampled pieces are too much alike for their spread to be that of others
 STACCATO = 0.8  # share of short notes from which a piece is said to be nothing else
 LIKELY_STYLE = 0.1  # share of the classifier from which a composer is named
 MEANINGS: Mapping[str, str] = {
@@ -187,6 +189,15 @@ def retry_sentences(seed: int, originality: Originality) -> list[str]:
 
 def _shared_by(rejected: Rejected) -> str:
     return f"Seed {rejected.seed} shared {rejected.longest} notes with {rejected.work}"
+
+
+def together_sentence(together: SetLikelihood, model: str) -> str:
+    """Say how likely several pieces are together, with the interval over pieces, and where it says little."""
+    notes = f"{together.pieces} pieces together, {together.notes:,} notes: {together.per_note:.2f} nats per note"
+    if together.interval is None:
+        return f"{notes} under {model}"
+    few = f"; of fewer than {ENOUGH_PIECES} pieces that is too narrow" if together.pieces < ENOUGH_PIECES else ""
+    return "{} under {} (95 % {:.2f} to {:.2f} over pieces{})".format(notes, model, *together.interval, few)
 
 
 def overlap_sentence(compared: SetComparison, real: SetComparison) -> str:

@@ -18,6 +18,7 @@ from torch import nn
 
 from ..codecs.codec import Codec, Tokens
 from ..corpus.store import Store
+from ..evaluation.likelihood import add_up
 from ..model.config import ModelConfig
 from ..music.notes import trim
 from .checkpoint import Trained
@@ -115,15 +116,20 @@ def score(model: nn.Module, windows: TokenWindows, hardware: Hardware, *, batch:
 def summarise_scores(scores: Scores, windows: TokenWindows, codec: Codec) -> dict[str, Any]:
     """Return the totals of windows, and their ratios.
 
-    nats_per_row (a row is a token), nats_per_note, nats_per_second; accuracy (of the next symbol, top 1); by_field
-    (nats per token in each field); rows, notes, seconds, windows, pieces.
+    nats_per_row (a row is a token), nats_per_note and its 95 % interval over pieces (None of one), nats_per_second;
+    accuracy (of the next symbol, top 1); by_field (nats per token in each field); rows, notes, seconds, windows and
+    pieces.
     """
+    pieces, piece_of_window = np.unique(windows.piece, return_inverse=True)
+    nats = np.bincount(piece_of_window, scores.nll.sum(axis=1), minlength=len(pieces))
+    together = add_up(nats, np.bincount(piece_of_window, windows.notes).astype(np.int64))
     total, rows = float(scores.nll.sum()), int(scores.rows.sum())
     notes, seconds = int(windows.notes.sum()), float(windows.seconds.sum())
     by_field = scores.nll.sum(axis=0) / max(rows, 1)
     return {
         "nats_per_row": total / max(rows, 1),
         "nats_per_note": total / max(notes, 1),
+        "nats_per_note_interval": together and together.interval,
         "nats_per_second": total / seconds if seconds else 0.0,
         "accuracy": float(scores.hits.sum()) / max(rows, 1),
         "by_field": {name: float(nats) for name, nats in zip(codec.field_names, by_field, strict=True)},
@@ -131,7 +137,7 @@ def summarise_scores(scores: Scores, windows: TokenWindows, codec: Codec) -> dic
         "notes": notes,
         "seconds": seconds,
         "windows": len(windows),
-        "pieces": len(np.unique(windows.piece)),
+        "pieces": len(pieces),
     }
 
 

@@ -35,6 +35,7 @@ from arietta.cli.training_run import progress_line
 from arietta.codecs.grid import DURATION_STEPS
 from arietta.codecs.performance import PerformanceCodec
 from arietta.corpus.store import SPANS, Store, StoreWriter, open_store, read_manifest
+from arietta.evaluation.likelihood import interval_by_piece
 from arietta.music.notes import trim
 from arietta.train.checkpoint import BEST, RUN, load_trained
 from arietta.train.config import RunSettings, load_config
@@ -43,7 +44,7 @@ from arietta.train.hardware import Hardware, use_hardware
 from arietta.train.loop import train
 from arietta.train.plan import plan_run
 from arietta.train.validation import Scores, TokenWindows, cut_token_windows, score
-from benchmarks.shared.report import commit, interval_by_piece
+from benchmarks.shared.report import commit
 
 LENGTH = 2048
 RATE_WINDOWS = 96  # of the validation split, by which a learning rate is chosen

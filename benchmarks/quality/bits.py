@@ -16,10 +16,11 @@ import numpy as np
 
 from arietta.codecs.grid import KEY_COUNT
 from arietta.corpus.store import open_store
+from arietta.evaluation.likelihood import interval_by_piece
 from arietta.model.bundle import load_bundle
 from arietta.model.engine import load_engine
 from arietta.music.notes import trim
-from benchmarks.shared.report import commit, interval_by_piece
+from benchmarks.shared.report import commit
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 from arietta.corpus.store import open_store
+from arietta.evaluation.likelihood import interval_by_piece
 from arietta.generation.batch import generate_all
 from arietta.generation.passage import Edit
 from arietta.generation.request import Request, Take, likeliest_first
@@ -28,7 +29,6 @@ from arietta.model.config import ANY
 from arietta.model.engine import OnnxEngine, load_engine
 from arietta.music.notes import Note, Notes, Pedal
 from benchmarks.quality.passages import draw_passages
-from benchmarks.shared.report import interval_by_piece
 from benchmarks.shared.samples import compose_all, tell
 
 NOTES = 32  # of a passage

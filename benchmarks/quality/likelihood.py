@@ -3,6 +3,7 @@
     python -m benchmarks.quality.likelihood --corpus corpus --model piano --on giantmidi
     python -m benchmarks.quality.likelihood --corpus corpus --model concert --on maestro --without-composer --pieces 60
     python -m benchmarks.quality.likelihood --corpus corpus --model concert --on maestro --context 256 --pieces 60
+    python -m benchmarks.quality.likelihood --corpus mine --model piano --on own --split train      music of one's own
 
 Whole pieces, consecutive, nothing skipped; each row is predicted from the rows that the engine's cache would hold, by
 the bundle's own weights in torch, which also tells how often the key that came was the likeliest (its time given).
@@ -24,15 +25,18 @@ from torch import nn
 from tqdm import tqdm
 
 from arietta.codecs.grid import KEY_COUNT
+from arietta.codecs.note import NoteCodec
 from arietta.corpus.store import Piece, Store, open_store
+from arietta.evaluation.likelihood import interval_by_piece
 from arietta.model.bundle import Bundle, load_bundle
 from arietta.model.config import ConditionIds
 from arietta.model.engine import load_engine
 from arietta.music.notes import trim
+from arietta.train.data.batches import pieces_of
 from arietta.train.network import build_model
 from arietta.train.network.fields import shift_right, token_nll
 from arietta.train.onnx.weights import read_weights
-from benchmarks.shared.report import commit, interval_by_piece
+from benchmarks.shared.report import commit
 
 COMPARED = 3  # pieces that the engine scores too
 
@@ -52,7 +56,7 @@ class Score:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", required=True)
-    parser.add_argument("--on", default="maestro", help="part of the corpus: maestro, giantmidi, piano-midi.de")
+    parser.add_argument("--on", default="maestro", help="part of the corpus: maestro, giantmidi, piano-midi.de, own")
     parser.add_argument("--split", default="test", choices=("train", "validation", "test"))
     parser.add_argument("--model", default="piano")
     parser.add_argument("--pieces", type=int, default=0, help="score this many pieces, evenly spread (0: all)")
@@ -64,7 +68,7 @@ def main() -> None:
     bundle, store = load_bundle(arguments.model), open_store(arguments.corpus).select([arguments.on])
     context = arguments.context or bundle.model.context
     model = shortened(bundle, context)
-    chosen = [piece for piece in store.pieces if piece.split == arguments.split]
+    chosen = pieces_of(store, arguments.split)
     if arguments.pieces:
         chosen = chosen[:: max(len(chosen) // arguments.pieces, 1)][: arguments.pieces]
     begun = time.perf_counter()
@@ -102,9 +106,11 @@ def scored(store: Store, piece: Piece, bundle: Bundle, model: nn.Module, without
     ids = torch.tensor([condition(bundle, piece, without_composer)])
     logits = model(shift_right(rows, bundle.model.field_sizes), rows, ids)
     nll = token_nll(logits, rows, counted)[0].double().sum(dim=0).numpy()
-    is_key = rows[0, :, 1] < KEY_COUNT
-    hits = int((logits[1][0].argmax(dim=-1) == rows[0, :, 1])[is_key].sum())
-    return Score(nll, hits, int(is_key.sum()), len(events), len(quantised), quantised.seconds)
+    hits = keys = 0
+    if isinstance(bundle.codec, NoteCodec):
+        is_key = rows[0, :, 1] < KEY_COUNT
+        keys, hits = int(is_key.sum()), int((logits[1][0].argmax(dim=-1) == rows[0, :, 1])[is_key].sum())
+    return Score(nll, hits, keys, len(events), len(quantised), quantised.seconds)
 
 
 def condition(bundle: Bundle, piece: Piece, without_composer: bool) -> ConditionIds:
@@ -126,11 +132,15 @@ def summed(scores: list[Score]) -> dict[str, object]:
     """Nats a note and a second over all pieces, by field, and the 95 % interval over resampled pieces."""
     sums = np.array([score.nll for score in scores])  # [pieces, F]
     notes = np.array([score.notes for score in scores], dtype=np.float64)
+    keys = sum(score.keys for score in scores)
     return {
         "nats_per_note": round(float(sums.sum() / notes.sum()), 4),
-        "interval_95": [round(value, 4) for value in interval_by_piece(sums.sum(axis=1), notes)],
+        # One piece tells nothing of how far others lie from it.
+        "interval_95": [round(value, 4) for value in interval_by_piece(sums.sum(axis=1), notes)]
+        if len(scores) > 1
+        else None,
         "nats_per_second": round(float(sums.sum() / sum(score.seconds for score in scores)), 3),
-        "next_key_accuracy": round(sum(score.hits for score in scores) / sum(score.keys for score in scores), 4),
+        "next_key_accuracy": round(sum(score.hits for score in scores) / keys, 4) if keys else None,
         "nats_per_note_by_field": [round(float(value), 4) for value in sums.sum(axis=0) / notes.sum()],
         "notes": int(notes.sum()),
         "rows": sum(score.rows for score in scores),

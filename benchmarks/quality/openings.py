@@ -36,6 +36,7 @@ from arietta.corpus.store import Piece, Store, open_store
 from arietta.evaluation.comparison import MeasuredSet, compare, mean_overlap, measure_set
 from arietta.evaluation.embedding import known_composers, predict_composers
 from arietta.evaluation.frechet import frechet_distance, frechet_interval
+from arietta.evaluation.likelihood import interval_by_piece
 from arietta.generation.request import MAX_NOTES, Request
 from arietta.model.bundle import composer_of, load_bundle
 from arietta.model.config import ANY
@@ -47,7 +48,7 @@ from arietta.originality.baseline import measure_percentiles
 from arietta.originality.index import PassageIndex, open_index
 from arietta.originality.search import find_passages
 from benchmarks.quality.takes import looping
-from benchmarks.shared.report import interval_by_piece, wilson
+from benchmarks.shared.report import wilson
 from benchmarks.shared.samples import compose_all, side, tell
 
 CORPORA = ("giantmidi", "maestro")

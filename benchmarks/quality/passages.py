@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from arietta.codecs.codec import Tokens
 from arietta.codecs.grid import FILL, KEY_COUNT, TIME_STEPS
 from arietta.corpus.store import Store, open_store
+from arietta.evaluation.likelihood import interval_by_piece
 from arietta.generation.given import Layout, find_outer_line, kept_tokens, lay_out
 from arietta.generation.passage import CONTEXT, LEAD, Edit, filling_codec
 from arietta.generation.request import Request, Take
@@ -42,7 +43,7 @@ from arietta.model.config import ANY
 from arietta.model.engine import OnnxEngine, load_engine
 from arietta.model.sampling import Sampling
 from arietta.music.notes import Notes, trim, window
-from benchmarks.shared.report import interval_by_piece, wilson
+from benchmarks.shared.report import wilson
 from benchmarks.shared.samples import compose_all, side, tell
 
 PASSAGE = 100  # notes

@@ -28,13 +28,13 @@ from arietta.corpus.store import Store, open_store
 from arietta.evaluation.comparison import compare, mean_overlap
 from arietta.evaluation.embedding import embed
 from arietta.evaluation.frechet import frechet_distance
+from arietta.evaluation.likelihood import interval_by_piece
 from arietta.evaluation.ranking import PARTS, STEADINESS, Ranked, rank_takes, typical_nats
 from arietta.evaluation.statistics import DEFINITIONS, Statistics, measure
 from arietta.generation.request import Request, Take
 from arietta.model.bundle import DEFAULT_MODEL, load_bundle
 from arietta.model.engine import OnnxEngine, load_engine
 from arietta.music.notes import Notes
-from benchmarks.shared.report import interval_by_piece
 from benchmarks.shared.samples import compose_all, known_style, side, somewhere, tell
 
 GROUP, BEST = 8, 2

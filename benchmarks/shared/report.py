@@ -15,10 +15,8 @@ import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 ROOT = Path(__file__).parents[2]
 RATES = ("/s", "times")  # ends of units of which more is better
@@ -50,13 +48,6 @@ def line(name: str, values: Sequence[float], unit: str, *, threads: int) -> dict
     figures = {"median": _rounded(np.median(values)), "p95": _rounded(np.quantile(values, worse_end))}
     about = {"unit": unit, "repeats": len(values), "threads": threads, "commit": commit()}
     return {"name": name} | figures | about
-
-
-def interval_by_piece(sums: NDArray[Any], counts: NDArray[Any]) -> tuple[float, float]:
-    """95 % bootstrap interval of sum(sums) / sum(counts), drawing whole pieces: `sums`, `counts` [pieces]."""
-    picks = np.random.default_rng(0).integers(0, len(sums), (2000, len(sums)))
-    low, high = np.percentile(sums[picks].sum(axis=1) / counts[picks].sum(axis=1), [2.5, 97.5])
-    return float(low), float(high)
 
 
 def wilson(hits: int, count: int) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -136,6 +137,20 @@ def test_a_folder_stands_for_the_files_in_it(tmp_path: Path, capsys: pytest.Capt
     assert judge(tmp_path / "takes", "--model", "none", "--json") == 0
     said = capsys.readouterr().out.splitlines()
     assert [json.loads(line)["file"] for line in said] == [str(path) for path in paths]
+
+
+def test_several_pieces_end_with_their_likelihood_together(
+    tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, seed in (("a.mid", 1), ("b.mid", 2)):
+        write(tmp_path / "pieces" / name, tune(seed, 40 * seed))
+    assert judge(tmp_path / "pieces", "--model", tiny_bundle, "--report", tmp_path / "page.html") == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert re.match(r"2 pieces together, 120 notes: \d+\.\d\d nats per note under .* \(95 % \S+ to \S+ over", last)
+    assert "too narrow" in last and "2 pieces together, 120 notes" in (tmp_path / "page.html").read_text("utf-8")
+    assert judge(tmp_path / "pieces" / "a.mid", "--model", tiny_bundle) == 0
+    assert judge(tmp_path / "pieces", "--model", "none") == 0
+    assert "together" not in capsys.readouterr().out
 
 
 def test_drums_alone_are_no_piano_piece(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from arietta.codecs import PerformanceCodec
 from arietta.codecs.grid import KEY_COUNT, START
-from arietta.errors import RequestError
-from arietta.evaluation.likelihood import find_surprises, score_piece
+from arietta.errors import CodecError, RequestError
+from arietta.evaluation.likelihood import add_up, find_surprises, interval_by_piece, nats_by_note, score_piece
 from arietta.generation.loop import generate
 from arietta.generation.request import Request
 from arietta.model.engine import OnnxEngine
@@ -75,3 +76,44 @@ def test_a_surprise_is_told_at_its_own_time_and_pitch(tiny_engine: OnnxEngine) -
 
 def test_nothing_surprises_where_there_is_nothing(tiny_engine: OnnxEngine) -> None:
     assert find_surprises(score_piece(Notes.of(), tiny_engine), tiny_engine.bundle.codec) == []
+
+
+# Notes, and pieces together
+
+
+def test_the_nats_of_notes_are_one_row_a_note_and_leave_out_only_what_is_no_note(
+    tiny_engine: OnnxEngine, waltz: Notes
+) -> None:
+    scored = score_piece(waltz, tiny_engine)
+    codec = tiny_engine.bundle.codec
+    found = nats_by_note(scored, codec)
+    assert found.shape == (len(scored.notes), 4) and (found > 0).all()
+    others = scored.nll[scored.tokens[:, 1] >= KEY_COUNT].sum()
+    assert found.sum() + others == pytest.approx(scored.nll.sum())
+    worst = find_surprises(scored, codec)[0]
+    assert found[worst.index].sum() == pytest.approx(worst.nats)
+    with pytest.raises(CodecError, match="no token for each note"):
+        nats_by_note(scored, PerformanceCodec())
+
+
+def test_pieces_together_weigh_by_their_notes_and_have_an_interval_over_pieces() -> None:
+    together = add_up([10.0, 60.0, 5.0, 0.0], [10, 20, 5, 0])
+    assert together is not None and together.interval is not None
+    assert (together.pieces, together.notes) == (3, 35)
+    assert together.per_note == pytest.approx(75 / 35)
+    low, high = together.interval
+    assert 1.0 <= low < together.per_note < high <= 3.0
+
+
+def test_one_piece_has_no_interval_and_none_no_likelihood() -> None:
+    alone = add_up([10.0, 0.0], [5, 0])
+    assert alone is not None and alone.interval is None and alone.per_note == 2.0
+    assert add_up([], []) is None and add_up([0.0], [0]) is None
+
+
+def test_the_interval_of_a_difference_is_narrower_than_those_of_both() -> None:
+    notes = np.full(20, 100.0)
+    one = np.linspace(300, 900, 20)
+    other = one + 10
+    widths = [high - low for low, high in (interval_by_piece(sums, notes) for sums in (one, other, other - one))]
+    assert widths[2] < 0.01 * min(widths[:2])

@@ -17,7 +17,7 @@ from arietta.train.checkpoint import Trained
 from arietta.train.hardware import LAPTOP
 from arietta.train.network import build_model
 from arietta.train.network.fields import shift_right, token_nll
-from arietta.train.validation import cut_token_windows, evaluate, score, summarise_scores
+from arietta.train.validation import Scores, cut_token_windows, evaluate, score, summarise_scores
 from tests.support.corpora import make_store
 
 CODEC = NoteCodec()
@@ -108,6 +108,16 @@ def test_a_summary_divides_totals_by_rows_notes_and_seconds(store: Store, model:
     assert summary["nats_per_second"] * summary["seconds"] == pytest.approx(total)
     assert sum(summary["by_field"].values()) == pytest.approx(summary["nats_per_row"])
     assert list(summary["by_field"]) == list(CODEC.field_names)
+    assert summary["nats_per_note_interval"] is None  # of one piece
+
+
+def test_several_pieces_have_an_interval_over_pieces(store: Store) -> None:
+    windows = cut_token_windows(CODEC, MODEL, store, split="train", length=64)
+    nll = np.repeat((windows.piece + 1.0)[:, None], len(CODEC.field_sizes), axis=1)  # each piece dearer than the last
+    scores = Scores(nll, np.zeros(len(windows)), windows.batch.counted.any(axis=-1).sum(axis=-1))
+    summary = summarise_scores(scores, windows, CODEC)
+    low, high = summary["nats_per_note_interval"]
+    assert summary["pieces"] == 4 and low < summary["nats_per_note"] < high
 
 
 @pytest.mark.parametrize(("miss", "share"), [(10**6, 1.0), (2, 0.5), (4, 0.75)])

@@ -16,6 +16,7 @@ from ...music.meter import Meter
 from ...music.notes import Notes
 from ...originality.search import Passage
 from ...render.roll import format_onset, format_time, pitch_name
+from ..likelihood import add_up
 from ..reference import Reference, is_inside, rank_words_by_title
 from ..report import Report
 from ..structure import SCALES
@@ -28,6 +29,7 @@ from ..words import (
     number,
     percentile_sentences,
     plain_words,
+    together_sentence,
 )
 from .html import Markup, document, joined, rows, tag
 from .plots import bars, squares, strip_plot, structure_squares
@@ -66,7 +68,7 @@ def report_html(judged: Sequence[TitledReport]) -> str:
         tag("section", tag("h2", piece.title), *piece_parts(piece, most=most), id=f"piece-{position}")
         for position, piece in enumerate(judged, 1)
     ]
-    return document(title, tag("h1", title), _overview(judged), *sections, definitions())
+    return document(title, tag("h1", title), _overview(judged), _together(judged), *sections, definitions())
 
 
 def piece_parts(piece: TitledReport, *, most: int = MOST_NOTES, heading: str = "h3") -> Iterator[Markup]:
@@ -152,6 +154,12 @@ def _overview(judged: Sequence[TitledReport]) -> Markup:
         "Figures as in real music",
     ]
     return rows(names, lines)
+
+
+def _together(judged: Sequence[TitledReport]) -> Markup | None:
+    scored = [(piece.report.scored, piece.report.model) for piece in judged if piece.report.scored is not None]
+    together = add_up([float(score.nll.sum()) for score, _ in scored], [score.note_count for score, _ in scored])
+    return None if together is None else tag("p", f"{together_sentence(together, scored[0][1] or 'the model')}.")
 
 
 def _count(report: Report) -> str | None:
