@@ -197,7 +197,8 @@ def together_sentence(together: SetLikelihood, model: str) -> str:
     if together.interval is None:
         return f"{notes} under {model}"
     few = f"; of fewer than {ENOUGH_PIECES} pieces that is too narrow" if together.pieces < ENOUGH_PIECES else ""
-    return "{} under {} (95 % {:.2f} to {:.2f} over pieces{})".format(notes, model, *together.interval, few)
+    low, high = together.interval
+    return f"{notes} under {model} (95 % {low:.2f} to {high:.2f} over pieces{few})"
 
 
 def overlap_sentence(compared: SetComparison, real: SetComparison) -> str:
