@@ -23,6 +23,7 @@ from ....music.notes import Notes
 from ..event_log import events_of, pack, to_notes, unpack
 from ..history.database import Changes
 from ..history.pieces import History
+from ..job import UnknownPieceError
 from ..limits import Limits
 
 LONGEST_TEXT = 200
@@ -134,11 +135,12 @@ class Revisions:
         return next((Revision(*row) for row in self._history.read(query, (key,))), None)
 
     def music(self, key: str, number: int) -> Version:
-        """Return a stored revision's music; raises RequestError where there is none of that number."""
+        """Return a stored revision's music; raises UnknownPieceError where there is none of that number."""
         query = "SELECT music, marks FROM revisions WHERE piece = ? AND number = ?"
         rows = self._history.read(query, (key, _storable(number)))
         if not rows:
-            raise RequestError(f"the piece {key} has no revision {str(number)[:20]}; its revisions are listed with it")
+            sentence = f"the piece {key} has no revision {str(number)[:20]}; its revisions are listed with it"
+            raise UnknownPieceError(sentence)
         marks = json.loads(rows[0][1])
         return Version(to_notes(unpack(rows[0][0])), locks=marks["locks"], composed=marks["composed"], is_changed=True)
 

@@ -29,7 +29,7 @@ from ..event_log import pack, unpack
 from ..history.database import Changes, StorageError
 from ..history.pieces import History
 from ..history.postgres import PostgresDatabase
-from ..history.records import COLUMNS, Record, read_records
+from ..history.records import COLUMNS, JobOutcome, Record, read_records
 from ..job import Job, State
 from ..limits import Limits
 from ..scheduler import FullError
@@ -176,11 +176,22 @@ class SharedPeers:
             return list(self._followed.values())
 
     def ask(self, record: Record, wish: Wish) -> FollowedJob | None:
-        """Ask the server that has an unfinished piece to grant a wish; return the job as `follow` does."""
+        """Ask the server that has an unfinished piece to grant a wish; return the job as `follow` does.
+
+        A piece that no server has, as none has its model, is cancelled here: stopped, it would have no notes either.
+        """
         with self._database.changing() as changes:
             changes.execute(_WISH, (record.id, wish.value, wish.value))
-        self._database.tell(CHANNEL, f"wish {record.id}")
-        return self.follow(record)
+            (is_led,) = changes.execute(
+                f"SELECT count(*) FROM jobs WHERE id = ? AND {_IS_LED}", (record.id,)
+            ).fetchone()
+        if not is_led:
+            self._history.end(record.id, State.CANCELLED, JobOutcome())
+        self._database.tell(CHANNEL, f"wish {record.id}" if is_led else f"over {record.id}")
+        job = self.follow(record)
+        if job is not None and not is_led:
+            self._end(job)
+        return job
 
     def _speak(self) -> None:
         while not self._is_closed.is_set():

@@ -159,6 +159,23 @@ def test_a_piece_waits_for_the_only_server_of_its_model_to_be_started_again(
             until(lambda: other.find(record.id).state is State.CANCELLED)
 
 
+@pytest.mark.parametrize("wish", ["stop", "delete"])
+def test_a_piece_of_a_model_that_no_server_has_can_be_cancelled_at_once(
+    models: Models, tiny_bundle_32: Path, database: str, wish: str
+) -> None:
+    with opened(Models([tiny_bundle_32]), database) as other:
+        with opened(models, database) as first:
+            (record,) = submit(first, LONG)
+        until(lambda: other.peers.server_count == 1)
+        job = getattr(other, wish)(record.id)
+        assert job.is_over
+        assert other.find(record.id).state is State.CANCELLED
+        with opened(models, database) as again:
+            until(lambda: again.history.read("SELECT count(*) FROM jobs") == [(0,)])
+            assert not again._jobs and again.find(record.id).state is State.CANCELLED
+        assert other.delete(record.id) is None
+
+
 def test_a_database_that_stands_still_makes_no_living_server_look_lost(
     pair: tuple[Service, Service], database: str
 ) -> None:
