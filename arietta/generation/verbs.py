@@ -22,6 +22,7 @@ from types import NoneType
 from typing import Any, TypedDict, Unpack
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..codecs.codec import Booleans
 from ..codecs.grid import STEPS_PER_SECOND, TIME_STEPS
@@ -45,7 +46,7 @@ from .scores.performance import Performance
 from .wishes import read_wishes
 
 Progress = Callable[[float, float], None]
-Keep = str | tuple[int, int] | Sequence[int] | None
+Keep = str | tuple[int, int] | Sequence[int] | NDArray[np.bool_ | np.integer[Any]] | None
 HANDS_AROUND = 10.0  # seconds on each side of a passage from which it is seen which hand plays what
 CHORD_SECONDS = 0.03  # notes nearer than this are struck together
 NATS_AFTER = 64  # tokens after a passage by whose likelihood takes are ranked
@@ -279,12 +280,15 @@ def find_kept(notes: Notes, start: float, stop: float, keep: Keep) -> Booleans:
         if keep[0] > keep[1]:
             raise RequestError(f"pitches to keep go from the lowest to the highest, not from {keep[0]} to {keep[1]}")
         return np.asarray(inside & (notes.pitch >= keep[0]) & (notes.pitch <= keep[1]))
-    require(keep, (str, Sequence), "notes to keep are left, right, top, bottom, all, pitches or a list of notes")
+    require(
+        keep, (str, Sequence, np.ndarray), "notes to keep are left, right, top, bottom, all, pitches or a list of notes"
+    )
     if not isinstance(keep, str):
         is_kept = np.zeros(len(notes), dtype=np.bool_)
-        if wrong := [index for index in keep if not 0 <= index < len(notes)]:
+        indices = np.flatnonzero(keep) if getattr(keep, "dtype", None) == np.bool_ else keep
+        if wrong := [index for index in indices if not 0 <= index < len(notes)]:
             raise RequestError(f"notes to keep are numbered 0-{len(notes) - 1}, not {wrong[0]}")
-        is_kept[list(keep)] = True
+        is_kept[list(indices)] = True
         return is_kept & inside
     if keep in ("top", "bottom"):
         is_kept = np.zeros(len(notes), dtype=np.bool_)

@@ -52,9 +52,8 @@ class Sampling:
 
     def __post_init__(self) -> None:
         for name, (is_possible, possible) in _RANGES.items():
-            setting = getattr(self, name)
-            if isinstance(setting, Mapping):
-                object.__setattr__(self, name, dict(setting))  # its owner may go on to change it
+            setting = _plain(getattr(self, name))
+            object.__setattr__(self, name, setting)
             by_field = isinstance(setting, Mapping) and name in WHOLE
             for part, value in setting.items() if by_field else [("", setting)]:
                 claim = f"{name}{part and f' of {part}'} must lie {possible}"
@@ -108,6 +107,13 @@ class Sampling:
             for whole, row in zip(WHOLE.values(), rows, strict=True)
         ]
         return np.array(filled, dtype=np.float32)
+
+
+def _plain(setting: Any) -> Any:
+    """Return a setting with numpy's numbers as Python's own, in a mapping that its owner does not go on to change."""
+    if isinstance(setting, Mapping):
+        return {part: _plain(value) for part, value in setting.items()}
+    return setting.item() if isinstance(setting, np.number) else setting
 
 
 def _read_setting(name: str, setting: Any) -> Setting:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
+
 from ..errors import NUMBER, RequestError, require
 
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)")
@@ -12,6 +14,8 @@ _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)")
 
 def read_time(text: Any) -> float:
     """Read seconds, a number or a text, m:ss or h:mm:ss, with decimals; raises RequestError for anything else."""
+    if isinstance(text, np.number):
+        text = text.item()
     if not isinstance(text, str):
         require(text, NUMBER, 'a time is a number of seconds, or a text such as "0:12.5"')
         seconds: float = text

@@ -139,6 +139,8 @@ def test_wishes_reach_the_model_and_unknown_ones_are_refused(filling_engine: Onn
         ("bottom", [0, 2]),
         ((45, 45), [0]),
         ([3, 0], [0, 3]),
+        (np.array([3, 0]), [0, 3]),
+        (np.arange(90) == 3, [3]),
     ],
 )
 def test_notes_to_keep_are_named_in_many_ways(keep: Any, expected: list[int]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -229,3 +231,11 @@ def test_composers_are_drawn_as_often_as_their_shares_say_and_alike_for_one_seed
     assert abs(drawn.count("Chopin") / 2000 - 0.75) < 0.03 and drawn.count("Grieg") == 2000 - drawn.count("Chopin")
     assert drawn[7] == defaults.draw_composer(7)
     assert SamplingDefaults(Sampling()).draw_composer(7) is None
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    sampling = Sampling(np.float32(0.5), {"time": np.float64(0.75)}, np.int64(0), np.int64(2))
+    assert sampling == Sampling(0.5, {"time": 0.75}, 0, 2)
+    assert json.loads(json.dumps(sampling.describe()))["temperature"] == 0.5
+    with pytest.raises(RequestError, match=r"temperature must lie in 0\.05-3\.0, not 9\.0"):
+        Sampling(np.float32(9))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from arietta.errors import RequestError
@@ -25,3 +26,7 @@ def test_what_is_no_time_is_refused(text: str) -> None:
 def test_a_time_has_less_than_sixty_after_a_colon(text: str) -> None:
     with pytest.raises(RequestError, match="after a colon stands less than 60"):
         read_time(text)
+
+
+def test_numbers_of_numpy_are_seconds_as_python_has_them() -> None:
+    assert [type(read_time(number)) for number in (np.float32(1.5), np.int64(2))] == [float, int]
