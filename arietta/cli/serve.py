@@ -21,6 +21,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.util import find_spec
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -173,7 +174,7 @@ def run(arguments: argparse.Namespace) -> int:
             log_config=None,
         )
         server: uvicorn.Server = uvicorn.Server(config)
-        _greet(listener, service.models)
+        _greet(listener, service.models, has_key=_access(arguments).key is not None)
         write_log(sys.stdout)
         with suppress(KeyboardInterrupt):  # uvicorn stops in good order, then raises the signal again
             server.run(sockets=[listener])
@@ -292,14 +293,25 @@ def _listen(host: str, port: int) -> socket.socket:
         raise RequestError(f"cannot listen on {host}:{port}: {reason}") from error
 
 
-def _greet(listener: socket.socket, models: Models) -> None:
-    """Print where the server listens, and calls to try."""
+def _greet(listener: socket.socket, models: Models, *, has_key: bool) -> None:
+    """Print where the server listens, calls to try, and who may call where that is not this machine alone."""
     host, port = listener.getsockname()[:2]
-    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    from ..serve.access import ALL_ADDRESSES
+
+    is_everywhere, is_local = host in ALL_ADDRESSES, ip_address(host).is_loopback
+    if is_everywhere:  # which is no address to call
+        host = "[::1]" if ":" in host else "127.0.0.1"
+    address = f"http://[{host.strip('[]')}]:{port}" if ":" in host else f"http://{host}:{port}"
+    key = f' -H "X-API-Key: ${KEY_VARIABLE}"' if has_key else ""
     print(f"Arietta listens on {address}, with {escape_name(', '.join(models.names))}. Ctrl-C stops it. Try:")
-    print(f"  curl -OJ '{address}/midi/300'")
-    print(f"  curl -OJ '{address}/midi/100?{_style_query(models)}seed=7'")
-    print(f"The studio: {address}    All that it can do: {address}/docs", flush=True)
+    print(f"  curl -OJ{key} '{address}/midi/300'")
+    print(f"  curl -OJ{key} '{address}/midi/100?{_style_query(models)}seed=7'")
+    print(f"The studio: {address}    All that it can do: {address}/docs")
+    if is_everywhere:
+        print(f"Other machines call it by the name or address of this one, at port {port}.")
+    if not is_local and not has_key:
+        print(f"Whoever reaches that port may compose, read and delete here: {KEY_VARIABLE} asks them for a key.")
+    sys.stdout.flush()
 
 
 def _style_query(models: Models) -> str:

@@ -18,13 +18,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from arietta.cli import main
+from arietta.cli import main, serve
 from arietta.cluster import serving
 from arietta.cluster.serving import ReplicaPlan
 from arietta.generation.loop import generate
 from arietta.generation.request import Request
 from arietta.music.midi import midi_bytes, read_midi
 from arietta.program import install_command
+from arietta.serve.jobs.models import Models
 from tests.support.bundles import engine_of
 from tests.support.servers import PATIENCE, ask, busy, composed, events, look, served, until
 
@@ -76,6 +77,20 @@ def test_only_a_proxy_that_is_trusted_says_who_its_clients_are(tiny_lstm: Path, 
             _, out, _ = server.stop()
             clients += [json.loads(line)["client"] for line in out.splitlines() if line.startswith("{")]
     assert clients == ["127.0.0.1", "192.0.2.7"]
+
+
+@pytest.mark.parametrize("has_key", [False, True])
+def test_on_all_addresses_it_says_who_may_call_and_an_address_that_leads_here(
+    models: Models, capsys: pytest.CaptureFixture[str], *, has_key: bool
+) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as listener:
+        serve._greet(listener, models, has_key=has_key)
+        port = listener.getsockname()[1]
+    said = capsys.readouterr().out
+    assert f"Arietta listens on http://127.0.0.1:{port}, with tiny" in said
+    assert f"Other machines call it by the name or address of this one, at port {port}." in said
+    assert ("Whoever reaches that port may compose, read and delete here" in said) is not has_key
+    assert ('curl -OJ -H "X-API-Key: $ARIETTA_API_KEY" ' in said) is has_key
 
 
 @pytest.mark.posix
