@@ -49,6 +49,31 @@ def test_it_composes_what_the_library_composes(client: Client, tiny_bundle: Path
     assert (tmp_path / "there.mid").read_bytes() == (tmp_path / "here.mid").read_bytes()
 
 
+def test_it_takes_what_the_library_takes_of_the_sampling(client: Client, tiny_bundle: Path) -> None:
+    asked = {"seed": 5, "temperature": np.float32(0.5), "top_p": {"time": 0.9}, "guidance": 2, "ending": False}
+    assert client.compose(20, **asked).request == arietta.compose(20, model=str(tiny_bundle), **asked).request
+
+
+def test_a_take_is_bytes_as_it_is_a_file(client: Client, tiny_bundle: Path, tmp_path: Path) -> None:
+    take = client.compose(5, seed=5)
+    local = arietta.compose(5, model=str(tiny_bundle), seed=5)
+    assert take.to_bytes() == local.to_bytes() == local.to_bytes(".mid") == take.file == client.file(take.id, ".mid")
+    local.save(tmp_path / "a.svg")
+    assert local.to_bytes("svg") == take.to_bytes("svg").replace(take.title.encode(), local.title.encode())
+    with pytest.raises(RequestError, match=r"a piece is had as mid, .*, not as 'doc'"):
+        local.to_bytes("doc")
+
+
+def test_what_is_no_id_and_no_timeout_is_refused(client: Client) -> None:
+    with pytest.raises(RequestError, match=r"a piece is named by its id, as in .*, not None"):
+        client.piece(None)  # type: ignore[arg-type]
+    with pytest.raises(RequestError, match="timeout must be a number, not '5'"):
+        Client(client.address, timeout="5")  # type: ignore[arg-type]
+    with pytest.raises(RequestError, match="timeout must be above 0 seconds, not 0"):
+        Client(client.address, timeout=0)
+    assert repr(client) == f"Client({client.address!r})"
+
+
 def test_without_a_length_it_composes_300_notes_and_draws_a_seed(client: Client) -> None:
     takes = [client.compose(), client.compose()]
     assert [take.note_count for take in takes] == [300, 300]

@@ -23,7 +23,7 @@ from ..music.notes import Note, Notes, Pedal
 from .music import received_meter, received_notes, sent_given, sent_keep, sent_music
 from .options import ComposeOptions, make_request
 from .take import ServedTake, read_take
-from .transport import Transport
+from .transport import Transport, piece_path
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -47,6 +47,9 @@ class Client:
         """Check an address such as http://127.0.0.1:8000; a server may be silent for `timeout` seconds."""
         self._transport = Transport(address, api_key, timeout)
         self.address = self._transport.address
+
+    def __repr__(self) -> str:
+        return f"Client({self.address!r})"
 
     def compose(
         self, notes: int | None = None, *, progress: Progress | None = None, **options: Unpack[ComposeOptions]
@@ -246,12 +249,12 @@ class Client:
         piece = self.piece(key)
         if "style" not in piece["request"]:
             raise RequestError(f"the piece {key} was uploaded, not composed: client.notes has its music")
-        path = f"/v1/pieces/{quote(key)}"
+        path = f"{piece_path(key)}"
         return read_take(piece, self._transport.json("GET", f"{path}.json"), self._transport.call("GET", f"{path}.mid"))
 
     def notes(self, key: str) -> Notes:
         """Fetch the notes and the pedal of a finished piece, composed or uploaded, as it is now."""
-        return received_notes(self._transport.json("GET", f"/v1/pieces/{quote(key)}.json"))
+        return received_notes(self._transport.json("GET", f"{piece_path(key)}.json"))
 
     def file(self, key: str, kind: str, *, grid: float | None = None) -> bytes:
         """Fetch a finished piece as a file: mid, wav, ogg, musicxml, pdf, svg, json, or its report as html.
@@ -259,23 +262,23 @@ class Client:
         `grid` is a tempo, in beats a minute, for a mid to lie under.
         """
         query = "" if grid is None else f"?{urlencode({'grid': grid})}"
-        return self._transport.call("GET", f"/v1/pieces/{quote(key)}.{quote(kind)}{query}")
+        return self._transport.call("GET", f"{piece_path(key)}.{quote(kind.removeprefix('.'))}{query}")
 
     def score(self, key: str) -> Any:
         """Fetch the score of a finished piece: `pages`, each an SVG, and `moments`, when each of its notes sounds."""
-        return self._transport.json("GET", f"/v1/pieces/{quote(key)}/score")
+        return self._transport.json("GET", f"{piece_path(key)}/score")
 
     def report(self, key: str) -> Any:
         """Fetch what a finished piece is like, beside real music."""
-        return self._transport.json("GET", f"/v1/pieces/{quote(key)}/report")
+        return self._transport.json("GET", f"{piece_path(key)}/report")
 
     def meter(self, key: str) -> Meter | None:
         """Fetch the metre of a finished piece, None where it has none."""
-        return received_meter({"meter": self._transport.json("GET", f"/v1/pieces/{quote(key)}/meter")})
+        return received_meter({"meter": self._transport.json("GET", f"{piece_path(key)}/meter")})
 
     def set_meter(self, key: str, meter: Meter | None) -> None:
         """Give a finished piece a metre, which its files and verbs have from then on; None takes it away."""
-        path = f"/v1/pieces/{quote(key)}/meter"
+        path = f"{piece_path(key)}/meter"
         if meter is None:
             self._transport.call("DELETE", path)
         else:
@@ -284,7 +287,7 @@ class Client:
     def correct_meter(self, key: str, **correction: Unpack[Correction]) -> Meter | None:
         """Correct the bars of a finished piece as `arietta.music.correction.correct_meter` does, and return them."""
         asked = {name: value for name, value in correction.items() if value is not None}
-        return received_meter({"meter": self._transport.json("POST", f"/v1/pieces/{quote(key)}/meter", asked)})
+        return received_meter({"meter": self._transport.json("POST", f"{piece_path(key)}/meter", asked)})
 
     def pieces(self, *, only_favourites: bool = False, order: str | None = None) -> Iterator[Any]:
         """Yield the server's descriptions of its pieces, the newest first, or of takes that were asked for together.
@@ -303,21 +306,21 @@ class Client:
 
     def piece(self, key: str) -> Any:
         """Fetch the description of a piece: its state, progress, request, timing and figures."""
-        return self._transport.json("GET", f"/v1/pieces/{quote(key)}")
+        return self._transport.json("GET", f"{piece_path(key)}")
 
     def change(self, key: str, *, name: str | None = None, is_favourite: bool | None = None) -> Any:
         """Rename a piece, or mark it as a favourite or not."""
         change = {"name": name, "is_favourite": is_favourite}
         body = {name: value for name, value in change.items() if value is not None}
-        return self._transport.json("PATCH", f"/v1/pieces/{quote(key)}", body)
+        return self._transport.json("PATCH", f"{piece_path(key)}", body)
 
     def stop(self, key: str) -> Any:
         """Stop composing a piece: it is then finished, with the notes so far. Returns its description."""
-        return self._transport.json("POST", f"/v1/pieces/{quote(key)}/stop")
+        return self._transport.json("POST", f"{piece_path(key)}/stop")
 
     def delete(self, key: str) -> None:
         """Cancel an unfinished piece, or delete a finished one."""
-        self._transport.call("DELETE", f"/v1/pieces/{quote(key)}")
+        self._transport.call("DELETE", f"{piece_path(key)}")
 
     def upload(self, file: str | Path | bytes, *, name: str | None = None) -> Any:
         """Store a file, MIDI or MusicXML, given by its path or its bytes, as a finished piece; return its description.
@@ -333,7 +336,7 @@ class Client:
 
     def revisions(self, key: str) -> Any:
         """Fetch the tree of a piece's revisions: its `version`, the number at its `head`, and what each is."""
-        return self._transport.json("GET", f"/v1/pieces/{quote(key)}/revisions")
+        return self._transport.json("GET", f"{piece_path(key)}/revisions")
 
     def revise(self, key: str, notes: Notes, *, version: int, parent: int, cause: str, name: str = "") -> Any:
         """Store a changed version of a piece, which its files are of from then on, and return the tree of revisions.
@@ -341,21 +344,21 @@ class Client:
         `version` is that of the tree that the change was made from: if it has changed since, the server refuses.
         """
         body = {**sent_music(notes), "parent": parent, "cause": cause, "name": name}
-        path = f"/v1/pieces/{quote(key)}/revisions"
+        path = f"{piece_path(key)}/revisions"
         return json.loads(self._transport.call("POST", path, body, {"If-Match": f'"{version}"'}))
 
     def choose_revision(self, key: str, number: int, *, version: int) -> Any:
         """Bring a revision of a piece to the head, 0 for the piece as it was; as `revise` otherwise."""
-        path = f"/v1/pieces/{quote(key)}/revisions"
+        path = f"{piece_path(key)}/revisions"
         return json.loads(self._transport.call("PATCH", path, {"head": number}, {"If-Match": f'"{version}"'}))
 
     def revision(self, key: str, number: int) -> Notes:
         """Fetch the notes and the pedal of a revision of a piece, 0 for the piece as it was."""
-        return received_notes(self._transport.json("GET", f"/v1/pieces/{quote(key)}/revisions/{number}"))
+        return received_notes(self._transport.json("GET", f"{piece_path(key)}/revisions/{number}"))
 
     def name_revision(self, key: str, number: int, name: str) -> Any:
         """Name a revision, or with an empty text take its name away, and return the tree of revisions."""
-        return self._transport.json("PATCH", f"/v1/pieces/{quote(key)}/revisions/{number}", {"name": name})
+        return self._transport.json("PATCH", f"{piece_path(key)}/revisions/{number}", {"name": name})
 
     def models(self) -> list[Any]:
         """Fetch the descriptions of the server's models, the default first."""

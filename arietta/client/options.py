@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from ..errors import RequestError
-from ..model.sampling import MODEL_DEFAULTS, Sampling
+from ..model.sampling import MODEL_DEFAULTS, Sampling, Setting
 from ..names import suggest
 from .music import is_stored
 
@@ -25,6 +26,11 @@ class ComposeOptions(TypedDict, total=False):
     model: str | None
     seed: int | None
     sampling: Sampling | None
+    temperature: Setting  # these four go before those of `sampling`
+    top_p: Setting
+    min_p: Setting
+    guidance: float | None
+    ending: bool
     original: bool
     density: Any  # wishes, as `generation.wishes` reads them
     loudness: Any
@@ -52,13 +58,18 @@ def make_request(notes: int | None, options: ComposeOptions) -> Request:
     pulse = Pulse.read(options.get("bpm"), options.get("metre"), options.get("bars"))
     length, original = (notes, options.get("seconds"), options.get("bars")), options.get("original", False)
     notes, seconds = find_length(pulse, length, given=(prompt, meter), usual=DEFAULT_NOTES, original=original)
+    settings: dict[str, Any] = {name: options.get(name) for name in ("temperature", "top_p", "min_p", "guidance")}
     return Request(
         notes=notes,
         seconds=seconds,
         style=ANY if style is None else style,
         prompt=prompt,
         seed=draw_seed() if seed is None else seed,
-        sampling=options.get("sampling") or MODEL_DEFAULTS,
+        sampling=replace(
+            options.get("sampling") or MODEL_DEFAULTS,
+            **{name: value for name, value in settings.items() if value is not None},
+        ),
+        ending=options.get("ending", True),
         wishes=read_wishes(**{name: options.get(name) for name in ("density", "loudness", "key")}),
         transposed=semitones,
         meter=meter,

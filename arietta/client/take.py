@@ -87,6 +87,12 @@ class ServedTake:
         chosen, texts = choose_grid(self.notes, grid, self.meter), read_texts(self.file, name=str(path))
         save_music(path, self.notes, title=self.title, texts=texts, prompt_seconds=self.prompt_seconds, grid=chosen)
 
+    def to_bytes(self, kind: str = "mid", *, grid: Meter | float | str | None = None) -> bytes:
+        """Return the file that `save` writes, by its ending, such as mid or wav; raises as that does."""
+        from ..render.formats import saved_bytes
+
+        return saved_bytes(lambda path: self.save(path, grid=grid), kind)
+
 
 def read_take(piece: Mapping[str, Any], music: Mapping[str, Any], file: bytes) -> ServedTake:
     """Read what a server says of a finished piece that was composed, its notes, and its MIDI file."""

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 import numpy as np
 
-from ..errors import RequestError, require
+from ..errors import RequestError, real_number, require
 from ..names import escape_name
 
 
@@ -24,7 +24,9 @@ class Transport:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise RequestError(f"{address}: is not the address of a server, such as http://127.0.0.1:8000")
         self.address = address.rstrip("/")
-        self._parts, self._timeout = parts, timeout
+        if (seconds := real_number(timeout, "timeout")) <= 0:
+            raise RequestError(f"timeout must be above 0 seconds, not {seconds:g}")
+        self._parts, self._timeout = parts, seconds
         self._headers = {} if api_key is None else {"X-API-Key": api_key.encode()}
 
     def stream(self, key: str, after: int) -> Iterator[tuple[int | None, str, Any]]:
@@ -32,7 +34,7 @@ class Transport:
         headers = {"Last-Event-ID": str(after), "Accept": "text/event-stream"}
         connection = self._connect()
         try:
-            answer = self._send(connection, "GET", f"/v1/pieces/{quote(key)}/events", None, headers)
+            answer = self._send(connection, "GET", f"{piece_path(key)}/events", None, headers)
             fields: dict[str, str] = {}
             for line in answer:
                 name, _, value = line.decode().rstrip("\r\n").partition(": ")
@@ -84,6 +86,12 @@ class Transport:
         return RequestError(
             f"{self.address}: no server answers there ({escape_name(reason)}); `arietta serve` starts one"
         )
+
+
+def piece_path(key: str) -> str:
+    """Return the path of a piece; raises RequestError where what should be its id is none."""
+    require(key, str, 'a piece is named by its id, as in piece["id"]')
+    return f"/v1/pieces/{quote(key)}"
 
 
 def _sentence(answer: http.client.HTTPResponse) -> str:

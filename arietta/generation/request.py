@@ -75,7 +75,7 @@ class Request:
         lengths = self.notes, self.seconds, self.edit
         if sum(length is not None for length in lengths) != 1 or (self.edit and self.prompt):
             raise RequestError(
-                "say how long the piece shall be: either a number of notes or of seconds, or give a passage, by itself"
+                "say once how long the piece shall be: either a number of notes or of seconds, or a passage of a piece"
             )
         require(self.sampling, Sampling, "sampling is a Sampling, as in Sampling(temperature=0.9)")
         require(self.prompt, (Notes, NoneType), "a prompt is Notes, as read_midi returns them")
@@ -98,7 +98,9 @@ class Request:
             raise RequestError("a tempo and a metre are for music composed from the beginning: given music has its own")
         if self.prompt is not None and not 1 <= len(self.prompt) <= MAX_PROMPT_NOTES:
             span = f"1 to {MAX_PROMPT_NOTES}"
-            raise RequestError(f"the prompt has {len(self.prompt)} notes; give {span} (--prompt-notes takes its first)")
+            raise RequestError(
+                f"the prompt has {len(self.prompt)} notes; give {span} (prompt[:40], or --prompt-notes 40)"
+            )
 
     def _check_number(self, name: str, read: Callable[[Any, str], float], least: int, most: int) -> None:
         """Keep a number that was given as Python's own; raises RequestError where it is none, or out of bounds."""
@@ -280,6 +282,12 @@ class Take:
             prompt_seconds=self.prompt_seconds,
             grid=choose_grid(self.notes, grid, self.meter),
         )
+
+    def to_bytes(self, kind: str = "mid", *, grid: Meter | float | str | None = None) -> bytes:
+        """Return the file that `save` writes, by its ending, such as mid or wav; raises as that does."""
+        from ..render.formats import saved_bytes
+
+        return saved_bytes(lambda path: self.save(path, grid=grid), kind)
 
     def play(self) -> None:
         """Play the piece through the system's player and return at its end; raises RequestError where there is none."""

@@ -37,7 +37,7 @@ from ..names import match_names, nearest_names, same_name
 from ..untrusted import BROKEN_ARRAY, MOST_JSON, digest_within, parse_object, read_within
 from .composers import offered_composers
 from .config import ANY, NO_STYLE, ConditionIds, ModelConfig
-from .registry import known_elsewhere, models_that_know
+from .registry import known_elsewhere, known_models, models_that_know
 from .sampling import DEFAULTS, SamplingDefaults
 
 if TYPE_CHECKING:
@@ -79,6 +79,9 @@ class Bundle:
     prefill_chunk: int
     card: Mapping[str, Any]
     format: int = FORMAT
+
+    def __str__(self) -> str:
+        return str(self.path)  # by which what takes a model's name or folder finds it
 
     @property
     def name(self) -> str:
@@ -147,6 +150,8 @@ def find_bundle(name_or_path: str | Path) -> Path:
     names = list_bundles()
     near = difflib.get_close_matches(str(name_or_path), names, n=1)
     hint = f"did you mean {near[0]}?" if near else f"the models here are: {', '.join(names) or 'none'}"
+    if str(name_or_path) in known_models():
+        hint = f"it is one to be fetched: see `arietta models {name_or_path}` and `arietta download`; {hint}"
     raise BundleError(f"{name_or_path}: no model of that name and no such folder; {hint}")
 
 

@@ -81,11 +81,14 @@ class Notes:
 
     @classmethod
     def from_events(cls, events: Iterable[Note | Pedal]) -> Notes:
-        """Gather what a decoder gave, in any order."""
+        """Gather what a decoder gave, in any order; raises TypeError for what is neither a Note nor a Pedal."""
         events = list(events)
         notes = [event for event in events if isinstance(event, Note)]
         pedal = [event for event in events if isinstance(event, Pedal)]
         onset, duration, pitch, velocity = zip(*notes, strict=True) if notes else ((), (), (), ())
+        if len(notes) + len(pedal) < len(events):
+            others: list[object] = [event for event in events if type(event) not in (Note, Pedal)]
+            raise TypeError(f"events are Note and Pedal, not {quote(others[0])}")
         return cls.of(onset, duration, pitch, velocity, pedal)
 
     def __len__(self) -> int:

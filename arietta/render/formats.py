@@ -7,11 +7,12 @@ The packages for sound, scores and pictures are loaded only where they are neede
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from ..errors import RequestError, require
+from ..errors import RequestError, quote, require
 from ..music.heading import Heading
 from ..music.meter import Meter
 from ..music.midi import write_midi
@@ -20,6 +21,18 @@ from ..music.notes import Notes
 MIDI, SOUNDS = (".mid", ".midi"), (".wav", ".ogg", ".flac", ".mp3")
 SCORES, PICTURES = (".musicxml", ".pdf"), (".svg", ".png")
 ENDINGS = MIDI + SOUNDS + SCORES + PICTURES
+
+
+def saved_bytes(save: Callable[[Path], None], kind: str) -> bytes:
+    """Return what `save` writes to a path with that ending, with or without its dot; raises as `save_music` does."""
+    require(kind, str, "a kind of file is an ending, such as mid")
+    ending = f".{kind.removeprefix('.')}"
+    if ending.lower() not in ENDINGS:
+        raise RequestError(f"a piece is had as {', '.join(each[1:] for each in ENDINGS)}, not as {quote(kind)}")
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"piece{ending}"
+        save(path)
+        return path.read_bytes()
 
 
 def save_music(

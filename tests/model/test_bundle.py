@@ -115,6 +115,11 @@ def test_the_models_of_this_checkout_are_the_ones_this_version_knows() -> None:
     assert bundles.DEFAULT_MODEL in known
 
 
+def test_a_model_that_is_to_be_fetched_is_said_to_be_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundles, "_installed", dict)
+    assert "it is one to be fetched: see `arietta models grieg-lstm` and `arietta download`" in refusal("grieg-lstm")
+
+
 def test_an_unknown_name_is_answered_with_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundles, "list_bundles", lambda: ["concert", "grieg-lstm"])
     assert refusal("conzert") == "conzert: no model of that name and no such folder; did you mean concert?"

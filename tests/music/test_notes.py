@@ -68,6 +68,8 @@ def test_no_notes_are_notes() -> None:
     nothing = Notes.of()
     assert (len(nothing), nothing.seconds, nothing.pedal.shape) == (0, 0.0, (0, 2))
     assert Notes.from_events([]) == nothing
+    with pytest.raises(TypeError, match=r"events are Note and Pedal, not \(0, 1, 60, 60\)"):
+        Notes.from_events([(0, 1, 60, 60)])  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize(
