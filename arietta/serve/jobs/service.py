@@ -234,7 +234,7 @@ class Service:
     def music(self, key: str, number: int | None = None) -> Version:
         """Return a version of a finished piece: a revision by its number, or the one at the head.
 
-        Raises as `finished` does, and RequestError where there is no such revision.
+        Raises as `finished` does, and UnknownPieceError where there is no such revision.
         """
         record, number = self.finished(key), self.revisions.tree(key).head if number is None else number
         meter = self.meters.find(key)

@@ -18,6 +18,7 @@ from arietta.music.reading import ReadPiece
 from arietta.serve.jobs.editing.revisions import ConflictError, Draft, Revisions, StorageFullError
 from arietta.serve.jobs.history.pieces import open_history
 from arietta.serve.jobs.history.sqlite import FORMAT
+from arietta.serve.jobs.job import UnknownPieceError
 from arietta.serve.jobs.limits import Limits
 from arietta.serve.jobs.models import Models
 from arietta.serve.jobs.service import Service
@@ -96,12 +97,13 @@ def test_names_are_given_and_taken_and_what_is_not_there_is_refused(revisions: R
         lambda: revisions.rename("a", 0, "x"),
         lambda: revisions.add("a", Draft(waltz, 7, "edit"), 1),
         lambda: revisions.move_head("a", 7, 1),
-        lambda: revisions.music("a", 7),
         lambda: Draft(waltz, 0, "edit", locks=(len(waltz),)),
         lambda: Draft(waltz, 0, "e" * 201),
     ):
         with pytest.raises(RequestError):
             impossible()
+    with pytest.raises(UnknownPieceError, match="the piece a has no revision 7"):
+        revisions.music("a", 7)
 
 
 def test_files_are_of_the_head_pieces_are_never_trimmed_and_deleting_takes_all(
