@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import ConfigError
-from ..model.bundle import BITS, INDEX, load_bundle
+from ..model.bundle import BITS, DESCRIPTION, INDEX, load_bundle
 from ..names import escape_name
 from ..program import command, install_command
 from ..train.config import read_toml
@@ -52,6 +52,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.safetensors:
         if arguments.out is None:
             raise ConfigError("--safetensors needs a folder to write: --out FOLDER")
+        if (arguments.run / "best.pt").is_file() and not (arguments.run / DESCRIPTION).is_file():
+            # A run holds a model where `arietta export RUN` put it.
+            bundle = arguments.run / "bundle"
+            first = "" if (bundle / DESCRIPTION).is_file() else f"`{command('export', arguments.run)}` first, then "
+            raise ConfigError(
+                f"{arguments.run}: a training run, and --safetensors takes a model: {first}"
+                f"`{command('export', bundle, '--safetensors', '--out', arguments.out)}`"
+            )
         write_hub_folder(load_bundle(arguments.run), arguments.out)
         files = ", ".join(sorted(path.name for path in arguments.out.iterdir()))
         print(escape_name(f"Wrote {arguments.out}: {files}"))

@@ -83,9 +83,17 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _summary(report: Mapping[str, Any], out: str) -> Iterator[str]:
+    from ..corpus.labels import SPLITS
+
     yield f"{out}: {report['kept']} of {report['files']} files kept, {report['works']} works"
     for side, sums in report["splits"].items():
         yield f"  {side}: {sums['files']} files, {sums['notes']:,} notes, {sums['hours']} h"
+    sides = {name.rpartition(" ")[2] for name in report["splits"]}
+    if report["kept"] and (absent := [side for side in SPLITS if side not in sides]):
+        yield (
+            f"  nothing for {' and '.join(absent)}: a work's side is drawn by its name, one in twenty each, so that it "
+            "stays when files are added; more works fill all sides, and `arietta finetune` holds some out of a few"
+        )
     for kind, count in report["rejected"].items():
         file, reason = report["examples"][kind]
         if count == 1:

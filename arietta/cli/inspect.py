@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ..music.notes import Notes
 
 MOST_COMPOSERS, MOST_WORKS = 20, 10
+MOST_NESTED = 6  # of a card's figures that are listed below each other
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -244,7 +245,24 @@ def _show_bundle(path: Path) -> None:
     rows = [(name, _megabytes(size)) for size, name in reversed(sizes)]
     print("\n" + table(("file", "MB"), [*rows, ("together", _megabytes(sum(size for size, _ in sizes)))]))
     print("\ncard")
-    print(outline(bundle.card))
+    print(outline(_shown_card(bundle.card)))
+
+
+def _shown_card(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a card with its limits as a text, and with each of many composers on one line."""
+    shown: dict[str, Any] = {}
+    for name, value in card.items():
+        if name == "limits" and isinstance(value, list):
+            shown[name] = " ".join(map(str, value))
+        elif not isinstance(value, Mapping):
+            shown[name] = value
+        elif len(value) > MOST_NESTED and all(isinstance(figures, Mapping) for figures in value.values()):
+            shown[name] = {
+                of: ", ".join(f"{key} {figure}" for key, figure in each.items()) for of, each in value.items()
+            }
+        else:
+            shown[name] = _shown_card(value)
+    return shown
 
 
 def _bundle_facts(bundle: Bundle) -> dict[str, str]:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import CodecError
 from ..names import escape_name
 from .output import read_path
 from .progress import progress_bar
@@ -43,7 +44,7 @@ FIGURES = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", metavar="FILE|DIR", type=read_path, help="a MIDI file, or a folder of them")
     parser.add_argument(
-        "--codec", default="note", choices=("note", "performance"), help="which codec to measure (default note)"
+        "--codec", default="note", metavar="CODEC", help="which codec to measure: note (default), performance"
     )
 
 
@@ -52,6 +53,8 @@ def run(arguments: argparse.Namespace) -> None:
     from ..codecs.roundtrip import measure_fidelity
     from ..music.midi import read_midi
 
+    if arguments.codec not in CODECS:
+        raise CodecError(f"--codec {arguments.codec}: no such codec; there are {', '.join(CODECS)}")
     path, codec = arguments.path, CODECS[arguments.codec]()
     if path.is_dir():
         print("\n".join(_folder_lines(path, codec)))

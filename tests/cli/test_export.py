@@ -72,6 +72,17 @@ def test_a_run_without_weights_is_refused_in_one_sentence(run: Path, capsys: pyt
     assert not (run / "bundle").exists()
 
 
+def test_safetensors_of_a_run_say_what_to_export_first(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["export", str(run), "--safetensors", "--out", str(tmp_path / "hub")]
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert "a training run" in said and f"export {run}` first" in said and f"export {run / 'bundle'} --saf" in said
+    assert main(["export", str(run)]) == 0 and main(words) == 2
+    assert "first" not in capsys.readouterr().err
+
+
 def test_without_torch_it_says_what_to_install(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -32,6 +32,15 @@ def test_it_says_what_was_kept_what_was_not_and_why(tmp_path: Path, capsys: pyte
     assert "2 files, 240 notes" in printed
     assert "rejected 1: short.mid (too short" in printed
     assert "largest work: 2 files (100.0%), Clara Schumann: a" in printed
+    assert printed.count("nothing for ") == 1  # of one work there is one side
+
+
+def test_of_many_works_no_side_is_said_to_be_empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for seed in range(60):
+        write(tmp_path / "midi" / f"demo {seed}.mid", tune(seed, 30))
+    assert main(["ingest", str(tmp_path / "midi"), "--out", str(tmp_path / "corpus")]) == 0
+    printed = capsys.readouterr().out
+    assert "own test" in printed and "own validation" in printed and "nothing for" not in printed
 
 
 def test_what_is_said_of_all_files_stands_in_the_manifest(tmp_path: Path) -> None:

@@ -242,6 +242,17 @@ def test_a_model_that_came_with_the_program_is_found_by_its_name(
     assert shown(capsys, "small-grand").startswith("small-grand (")
 
 
+def test_each_of_many_composers_of_a_card_has_a_line_and_limits_are_sentences(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    composers = {f"Composer {number}": {"first": 0.5, "takes": 20} for number in range(9)}
+    card = {"recognised": composers, "limits": ["It wanders.", "It is young."], "sampling": {"top_p": 0.5}}
+    (model / "card.json").write_text(json.dumps(card))
+    lines = [" ".join(line.split()) for line in shown(capsys, str(model)).splitlines()]
+    assert "Composer 8 first 0.5, takes 20" in lines
+    assert "limits It wanders. It is young." in lines and "top_p 0.5" in lines
+
+
 def test_an_altered_model_is_refused(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (model / "weights.bin").write_bytes(b"")
     assert "weights.bin: altered" in refused(capsys, model)

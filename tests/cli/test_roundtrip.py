@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from arietta import codecs
 from arietta.cli import main
 from arietta.codecs.note import NoteCodec
 from arietta.music.midi import write_midi
@@ -33,6 +34,17 @@ def test_another_codec_is_chosen_by_name(tmp_path: Path, capsys: pytest.CaptureF
     write_midi(path, SCALE)
     assert main(["roundtrip", str(path), "--codec", "performance"]) == 0
     assert "through the performance codec" in capsys.readouterr().out
+    assert main(["roundtrip", str(path), "--codec", "coarse"]) == 2
+    assert "there are note, performance" in capsys.readouterr().err
+
+
+def test_a_codec_of_ones_own_is_measured_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "scale.mid"
+    write_midi(path, SCALE)
+    monkeypatch.setitem(codecs.CODECS, "coarse", codecs.PerformanceCodec)
+    assert main(["roundtrip", str(path), "--codec", "coarse"]) == 0
 
 
 def test_a_folder_is_summed_up_and_its_unreadable_files_named(
