@@ -59,6 +59,8 @@ _YEAR = re.compile(r"\((?:1[5-9]|20)\d\d\)")  # of a version: "Sonata No. 2, Op.
 _MOVEMENT = re.compile(
     r"(?:,|\s)\s*(?:I|II|III|IV|V|VI)\.\s.*$|,?\s*\b(?:first|second|third|last|1st|2nd|3rd)\s+mov.*$", re.I
 )
+# MAESTRO's files, where its table is not beside them: what their names count are rounds, tracks and years.
+_RECORDING = re.compile(r"(?:MIDI-Unp|ORIG-MIDI)\S*\s.*\bwav\b", re.I)
 _QUOTED = re.compile(r"[\"“”„«»]\s*([^\"“”„«»]{4,}?)[,.]?\s*[\"“”„«»]|(?<!\w)['‘’]([^'‘’]{4,}?)[,.]?['‘’](?!\w)")
 _WELL_TEMPERED = re.compile(
     r"\b(?:WTC|WTK|Book|wohltemperierte Klavier|Well.Tempered Clavier),?\s*(?:Book\s*)?(II|I|2|1)\b", re.I
@@ -75,7 +77,12 @@ _SHARPS_WITHIN = {"E#": "F", "B#": "C"}
 
 
 def read_title(composer: str, title: str) -> Title:
-    """Read the catalogue numbers and names of a work by `composer` ("A / B" where two had a hand in it)."""
+    """Read the catalogue numbers and names of a work by `composer` ("A / B" where two had a hand in it).
+
+    The name of a recording that stands for a title tells nothing of the work.
+    """
+    if _RECORDING.match(title):
+        return Title(frozenset(), frozenset(), "")
     hoboken = {Number("hob", f"{match['group']}:{match['number']}".lower(), "") for match in _HOBOKEN.finditer(title)}
     numbers = hoboken | set(_numbers(title))
     if not numbers and "Bach" in composer:

@@ -163,3 +163,16 @@ def test_keys_agree_unless_they_contradict_each_other() -> None:
     assert keys_agree("A?", "A?")
     assert not keys_agree("A", "a")
     assert not keys_agree("C?", "c#")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "MIDI-UNPROCESSED 06-08 R1 2014 MID--AUDIO 07 R1 2014 wav--3",
+        "MIDI-Unprocessed 10 R1 2009 03-05 ORIG MID--AUDIO 10 R1 2009 10 R1 2009 03 WAV",
+        "ORIG-MIDI 01 7 6 13 Group  MID--AUDIO 03 R1 2013 wav--4",
+    ],
+)
+def test_rounds_and_tracks_of_a_recording_are_no_numbers_of_a_catalogue(name: str) -> None:
+    title = read_title("Clara Schumann", name)
+    assert not title.numbers and not title.names and not title.key
