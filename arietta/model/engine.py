@@ -277,6 +277,8 @@ def load_engine(bundle: Bundle, *, threads: int = 1) -> OnnxEngine:
     """Make an engine for `bundle`; raises BundleError where its graphs cannot be loaded."""
     require(bundle, Bundle, "an engine is loaded from a bundle, as load_bundle returns it", BundleError)
     require(threads, int, "threads are a whole number", BundleError)
+    if threads < 1:  # which ONNX Runtime takes for as many as there are cores
+        raise BundleError(f"threads are 1 or more, not {threads}")
     return OnnxEngine(bundle, threads=threads)
 
 

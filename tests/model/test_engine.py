@@ -348,6 +348,12 @@ def test_any_mask_of_a_single_field_is_honoured(tmp_path: Path) -> None:
 # What cannot be run
 
 
+@pytest.mark.parametrize("threads", [0, -1])
+def test_an_engine_has_at_least_one_thread(tiny_bundle: Path, threads: int) -> None:
+    with pytest.raises(BundleError, match=f"threads are 1 or more, not {threads}"):
+        load_engine(load_bundle(tiny_bundle), threads=threads)
+
+
 def test_a_graph_that_cannot_be_loaded_is_named(tiny_bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "step.onnx").write_bytes(b"no graph")
     with pytest.raises(BundleError, match=r"step\.onnx: ONNX Runtime cannot load it"):

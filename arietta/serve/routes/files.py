@@ -264,6 +264,8 @@ def _file_endpoint(kind: FileKind) -> Callable[..., Any]:
         record, write = await run_in_threadpool(prepare)  # refuses before it waits in the queue, and HEAD too
         way = "inline" if kind.is_inline else "attachment"
         headers = {"Content-Disposition": disposition(f"{record.name}.{kind.ending}", way), "Cache-Control": "no-store"}
+        if kind.ending in ("wav", "ogg"):
+            headers["Accept-Ranges"] = "none"  # a sound is rendered from its beginning
         if kind.ending == "svg":
             headers["Content-Security-Policy"] = PICTURE_POLICY
         if http.method == "HEAD":

@@ -264,6 +264,11 @@ def test_no_address_takes_a_parameter_that_it_does_not_have(
     assert server.head(address, params={"metre2": "3/4"}).status_code == 422
 
 
+def test_of_a_sound_no_part_is_promised(server: httpx.Client, piece: dict[str, Any]) -> None:
+    answer = server.head(piece["links"]["wav"], headers={"Range": "bytes=0-99"})
+    assert (answer.status_code, answer.headers["accept-ranges"]) == (200, "none")
+
+
 def test_a_parameter_comes_once_and_pages_and_probes_take_any(server: httpx.Client) -> None:
     assert problem(server.get("/midi/5?seed=1&seed=2"), 422) == "seed must be given once"
     for address in ("/?utm_source=mail", "/healthz?now=1", "/readyz?now=1", "/docs?q=notes"):
