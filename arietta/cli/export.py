@@ -69,7 +69,9 @@ def run(arguments: argparse.Namespace) -> int:
     for name in words:
         if name not in CARD_WORDS:
             raise ConfigError(f"{arguments.card}: a card has no {name!r}; it has {', '.join(CARD_WORDS)}")
-    card = words | {"training": describe_training(arguments.run)}
+    training = describe_training(arguments.run)
+    data = training.get("corpus", {}).get("data")  # a run of an older version does not say it
+    card = ({"data": data} if data else {}) | words | {"training": training}
     had_index = (out / INDEX).is_dir()
     show_log()
     bits = export(arguments.run / ("last.pt" if arguments.last else "best.pt"), out, card, bits=arguments.bits)

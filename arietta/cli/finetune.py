@@ -44,12 +44,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Fine-tune and export; returns 130 where it was stopped before its end."""
     require_train_extra()
     from ..train.checkpoint import BEST
-    from ..train.finetune import describe_data, describe_pretrained, finetune_settings, warnings, with_held_out
+    from ..train.finetune import describe_pretrained, finetune_settings, warnings, with_held_out
     from ..train.hardware import use_hardware
     from ..train.log import read_metrics
     from ..train.loop import train
     from ..train.onnx.export import describe_training, export
-    from ..train.plan import plan_run
+    from ..train.plan import describe_data, plan_run
     from ..train.pretrained import read_pretrained
 
     show_log()

@@ -41,7 +41,7 @@ from .config import describe_config
 from .data.batches import pieces_of
 from .hardware import Hardware, describe_machine
 from .log import CURVE, append_metrics, cut_metrics, draw_curve, read_metrics
-from .plan import Plan
+from .plan import Plan, describe_data
 from .trainer import Trainer
 from .validation import TokenWindows, cut_token_windows, score, summarise_scores
 
@@ -290,7 +290,11 @@ class Run:
     def _write_description(self, outcome: TrainingOutcome | None) -> None:
         """Write run.json, at the end with the outcome."""
         description = self.plan.identity() | {
-            "corpus": {"pieces": len(self.plan.store), "train_pieces": len(pieces_of(self.plan.store, "train"))},
+            "corpus": {
+                "pieces": len(self.plan.store),
+                "train_pieces": len(pieces_of(self.plan.store, "train")),
+                "data": describe_data(self.plan.store),
+            },
             "model": self.plan.model.describe(),
             "parameters": sum(weight.numel() for weight in self.trainer.model.parameters()),
             "precision": "bfloat16" if self.hardware.is_bfloat16 else "float32",

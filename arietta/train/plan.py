@@ -102,3 +102,15 @@ def _wanted_conditions(settings: RunSettings, store: Store, codec: Codec) -> lis
         conditions.append(Condition("role", len(ROLES) + 1, ROLES))
         conditions.append(Condition("left", len(LEFT_THRESHOLDS) + 2, thresholds=LEFT_THRESHOLDS))
     return conditions
+
+
+def describe_data(store: Store) -> str:
+    """Describe the training pieces in a sentence: how many, whose, under which licences."""
+    train = [piece for piece in store.pieces if piece.split == "train"]
+    composers = Counter(piece.composer for piece in train if piece.composer)
+    licences = sorted({piece.licence for piece in train if piece.licence})
+    whose = ", ".join(name for name, _ in composers.most_common(5)) or "no composer named"
+    more = f" and {len(composers) - 5} more" if len(composers) > 5 else ""
+    notes = sum(piece.notes for piece in train)
+    terms = ", ".join(licences) or "not stated"
+    return f"{len(train)} pieces, {notes:,} notes: {whose}{more}. Licences of the files: {terms}."

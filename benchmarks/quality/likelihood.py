@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from dataclasses import dataclass, replace
 
@@ -27,6 +28,7 @@ from tqdm import tqdm
 from arietta.codecs.grid import KEY_COUNT
 from arietta.codecs.note import NoteCodec
 from arietta.corpus.store import Piece, Store, open_store
+from arietta.errors import AriettaError
 from arietta.evaluation.likelihood import interval_by_piece
 from arietta.model.bundle import Bundle, load_bundle
 from arietta.model.config import ConditionIds
@@ -148,4 +150,7 @@ def summed(scores: list[Score]) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except AriettaError as error:
+        sys.exit(f"likelihood: {error}")

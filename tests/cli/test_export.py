@@ -46,6 +46,15 @@ def test_the_newest_weights_are_exported_where_they_are_asked_for(run: Path, tmp
     assert best.bits == last.bits == 32 and best.fingerprint != last.fingerprint
 
 
+def test_what_a_run_learned_from_and_under_which_licences_stands_in_the_model(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "36 pieces, 9,000 notes: Franz Liszt. Licences of the files: CC BY-NC-SA 4.0."
+    (run / "run.json").write_text(json.dumps({"store": "0" * 16, "corpus": {"data": said}}))
+    assert main(["export", str(run)]) == 0 and main(["models", str(run / "bundle")]) == 0
+    assert said in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_card_in_toml_stands_in_the_model(run: Path, tmp_path: Path) -> None:
     (tmp_path / "card.toml").write_text('title = "Mine"\nlicence = "CC0"\n')
     assert main(["export", str(run), "--bits", "32", "--card", str(tmp_path / "card.toml")]) == 0

@@ -14,11 +14,11 @@ from arietta.errors import ConfigError, CorpusError
 from arietta.generation.given import ROLES
 from arietta.model.config import Condition
 from arietta.train.checkpoint import read_checkpoint
-from arietta.train.finetune import describe_data, finetune_settings, warnings, with_held_out
+from arietta.train.finetune import finetune_settings, warnings, with_held_out
 from arietta.train.hardware import LAPTOP
 from arietta.train.log import read_metrics
 from arietta.train.loop import train
-from arietta.train.plan import plan_run
+from arietta.train.plan import describe_data, plan_run
 from arietta.train.pretrained import Pretrained
 from tests.support.bundles import TINY, random_model
 from tests.support.corpora import make_store, scale
