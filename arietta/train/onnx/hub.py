@@ -48,11 +48,14 @@ def hub_card(name: str, card: Mapping[str, Any]) -> str:
     identifier = licence.lower().replace(" ", "-")
     front: dict[str, Any] = {"license": identifier if identifier in LICENCES else "other"}
     if front["license"] == "other":
-        front |= {"license_name": licence, "license_link": card.get("licence_url", "")}
+        front["license_name"] = licence
+        if card.get("licence_url"):
+            front["license_link"] = card["licence_url"]
     front |= {"library_name": "arietta", "tags": ["music", "midi", "piano", "symbolic-music"]}
     # Strings and lists are written in YAML as in JSON.
     lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in front.items()]
-    parts = ["\n".join(["---", *lines, "---"]), f"# {card.get('title', name)}", str(card.get("summary", ""))]
+    parts = ["\n".join(["---", *lines, "---"]), f"# {card.get('title', name)}"]
+    parts += [str(card["summary"])] if card.get("summary") else []
     for key, heading in SECTIONS.items():
         if card.get(key):
             parts += [f"## {heading}", str(card[key])]

@@ -64,3 +64,9 @@ def test_the_command_writes_it_and_asks_for_a_folder(
     (tmp_path / "file").write_text("")
     assert main(["export", str(tiny_bundle), "--safetensors", "--out", str(tmp_path / "file" / "hub")]) == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_a_card_that_says_little_has_no_empty_words() -> None:
+    said = hub_card("mine", {"data": "36 pieces. Licences of the files: CC BY-NC-SA 4.0."})
+    assert "license_link" not in said and "\n\n\n" not in said
+    assert 'license_name: "not said"' in said and "CC BY-NC-SA 4.0" in said
