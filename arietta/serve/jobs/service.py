@@ -84,6 +84,7 @@ class Service:
                 bundles=frozenset(self.models.bundle(name).fingerprint for name in self.models.names),
                 running=lambda: self.scheduler.running_keys,
                 resume=self._resume,
+                cancel=lambda key: self._end_left(key, State.CANCELLED, JobOutcome()),
                 grant=self._grant,
                 notify=self.notifier.notify,
             )
@@ -208,8 +209,7 @@ class Service:
 
     def _wish(self, record: Record, wish: Wish) -> Job | FollowedJob | None:
         """Have a wish granted by the server that has a piece, this one or another; return its job."""
-        job = self._jobs.get(record.id)
-        if job is None:
+        if (job := self._jobs.get(record.id)) is None:
             return self.peers.ask(record, wish)
         self._grant(job, wish)
         return job
@@ -280,8 +280,7 @@ class Service:
         What cannot be stored is tried again, and is under way until then. It is never more than a server takes on,
         because while nothing can be stored nothing is taken on.
         """
-        unstored: deque[Job] = deque()
-        is_closing = False
+        unstored, is_closing = deque[Job](), False
         while not is_closing:
             with contextlib.suppress(queue.Empty):
                 job = self._ended.get(timeout=RETRY_SECONDS if unstored else None)
@@ -370,25 +369,27 @@ class Service:
             bundle = self.models.bundle(asked["model"])
             if bundle.fingerprint != asked["bundle"]:
                 raise RequestError(f"{bundle.name} has other weights now")
-            prompt = self.history.prompt(record.id)
-            given = Notes.from_events(prompt) if prompt else None
+            given = Notes.from_events(prompt) if (prompt := self.history.prompt(record.id)) else None
             edit = None if given is None else stored_edit(asked, given)
             request = Request.from_description(asked, given, edit, self.meters.find(record.id))
-            order = Order(request, bundle.name, original=ORIGINAL in asked)
-            job = self._job(order, client, key=record.id)
+            job = self._job(Order(request, bundle.name, original=ORIGINAL in asked), client, key=record.id)
         except StorageError:
             raise
         except (AriettaError, AttributeError, LookupError, TypeError, ValueError) as error:  # a row may be damaged
             reason = f"the server stopped before the piece was done, and cannot go on: {error}"
             try:
-                self.history.end(record.id, State.INTERRUPTED, JobOutcome(problem=problem_json(409, reason)))
+                self._end_left(record.id, State.INTERRUPTED, JobOutcome(problem=problem_json(409, reason)))
             except StorageError:
                 log.exception("the piece %s cannot be composed, and that cannot be stored", record.id)
-            self._mark_best(record.id)
             return None
         self._jobs[job.key] = job
         self.scheduler.submit([job], is_resumed=True)
         return job
+
+    def _end_left(self, key: str, state: State, outcome: JobOutcome) -> None:
+        """Store what becomes of a piece that is not composed."""
+        self.history.end(key, state, outcome)
+        self._mark_best(key)
 
     def _current(self, record: Record, job: Job | None) -> Record:
         """Add to a record what only memory knows of a piece under way."""

@@ -25,13 +25,15 @@ class Host:
     """What a server shows and lets be done with its own pieces.
 
     `jobs` are those under way by their ids, `running` gives the ids of those being composed, `bundles` are the
-    fingerprints of its models; `resume` takes a piece that nobody composes, and the client who asked for it.
+    fingerprints of its models; `resume` takes a piece that nobody composes, and the client who asked for it; `cancel`
+    stores that a piece which nobody can compose, by its id, is cancelled.
     """
 
     jobs: Mapping[str, Job]
     bundles: Collection[str]
     running: Callable[[], Collection[str]]
     resume: Callable[[Record, str], Job | None]
+    cancel: Callable[[str], None]
     grant: Callable[[Job, Wish], None]
     notify: Callable[[], None]
 

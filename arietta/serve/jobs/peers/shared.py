@@ -29,7 +29,7 @@ from ..event_log import pack, unpack
 from ..history.database import Changes, StorageError
 from ..history.pieces import History
 from ..history.postgres import PostgresDatabase
-from ..history.records import COLUMNS, JobOutcome, Record, read_records
+from ..history.records import COLUMNS, Record, read_records
 from ..job import Job, State
 from ..limits import Limits
 from ..scheduler import FullError
@@ -61,6 +61,7 @@ _FORGET = (
     "(SELECT 1 FROM pieces WHERE pieces.id = jobs.id AND state = 'waiting')",
 )
 _WISH = "INSERT INTO jobs (id, server, client, wish) VALUES (?, '', '', ?) ON CONFLICT (id) DO UPDATE SET wish = ?"
+_WISHED = "SELECT id FROM jobs WHERE wish IS NOT NULL"
 _RUNNING = "UPDATE jobs SET is_running = CASE WHEN id = ANY(?) THEN 1 ELSE 0 END WHERE server = ?"
 _BEAT = """
 INSERT INTO servers (id, seen, seats, bundles) VALUES (?, extract(epoch FROM clock_timestamp()), ?, ?)
@@ -97,6 +98,7 @@ class SharedPeers:
         self._last_beat = (-math.inf, -math.inf)  # when the last one was stored, by this clock and the database's
         self._steady_since: float | None = None  # since when the beats reached the database in time
         self._absent: dict[str, float] = {}  # the models of waiting pieces that no server has, and since when
+        self._unwanted: list[str] = []  # ids of pieces of such models that somebody wishes to end
         self._counting = partial(database.changing, is_durable=False)  # who is there after a crash says it anew
         self._releasing = ThreadPoolExecutor(1, thread_name_prefix="release")
         self._is_closed = threading.Event()
@@ -178,20 +180,12 @@ class SharedPeers:
     def ask(self, record: Record, wish: Wish) -> FollowedJob | None:
         """Ask the server that has an unfinished piece to grant a wish; return the job as `follow` does.
 
-        A piece that no server has, as none has its model, is cancelled here: stopped, it would have no notes either.
+        Where no server has its model, the next beat of any server cancels it: stopped, it would have no notes either.
         """
         with self._database.changing() as changes:
             changes.execute(_WISH, (record.id, wish.value, wish.value))
-            (is_led,) = changes.execute(
-                f"SELECT count(*) FROM jobs WHERE id = ? AND {_IS_LED}", (record.id,)
-            ).fetchone()
-        if not is_led:
-            self._history.end(record.id, State.CANCELLED, JobOutcome())
-        self._database.tell(CHANNEL, f"wish {record.id}" if is_led else f"over {record.id}")
-        job = self.follow(record)
-        if job is not None and not is_led:
-            self._end(job)
-        return job
+        self._database.tell(CHANNEL, f"wish {record.id}")
+        return self.follow(record)
 
     def _speak(self) -> None:
         while not self._is_closed.is_set():
@@ -239,6 +233,9 @@ class SharedPeers:
         self._steady_since = self._steady_since or self._last_beat[0]
         self._held |= {piece.record.id for piece in adopted}
         self._adopted += adopted
+        for key in self._unwanted:
+            host.cancel(key)
+            self._database.tell(CHANNEL, f"over {key}")
         others = [(key, client, is_running) for key, server, client, is_running, _ in jobs if server != self._id]
         self._elsewhere = {key: bool(is_running) for key, _, is_running in others}
         self.running = Counter(client for _, client, is_running in others if is_running)
@@ -265,17 +262,19 @@ class SharedPeers:
     def _adopt(self, changes: Changes, kind: str) -> list[_Adopted]:
         """Take pieces that no server composes: of this server's models, or of models that no server has had for long.
 
-        The latter cannot be composed, which is then stored.
+        The latter cannot be composed, which is then stored. Those that somebody wishes to end do not wait so long.
         """
         orphans = read_records(changes.execute(_ORPHANS, (State.WAITING.value,)).fetchall())
         rows = changes.execute("SELECT bundles FROM servers").fetchall() if orphans else []
         offered = {bundle for (bundles,) in rows for bundle in json.loads(bundles)}
-        now, absent = time.monotonic(), {str(record.asked.get("bundle")) for record in orphans} - offered
+        now, absent = time.monotonic(), {_bundle_of(record) for record in orphans} - offered
         self._absent = {bundle: self._absent.get(bundle, now) for bundle in absent}
+        wished = {key for (key,) in changes.execute(_WISHED).fetchall()} if absent else set()
+        self._unwanted = [record.id for record in orphans if record.id in wished and _bundle_of(record) in absent]
         given_up = {bundle for bundle, since in self._absent.items() if now - since >= ABSENT_SECONDS}
         adopted = list[_Adopted]()
         for record in orphans:
-            if len(adopted) < MOST_ADOPTED and str(record.asked.get("bundle")) in given_up.union(self._host.bundles):
+            if len(adopted) < MOST_ADOPTED and _bundle_of(record) in given_up.union(self._host.bundles):
                 client, machine, is_running = changes.execute(_ADOPT, (record.id, self._id, kind)).fetchone()
                 begun_by = machine if is_running and machine not in ("", kind) else None
                 adopted.append(_Adopted(record, client, begun_by))
@@ -342,6 +341,10 @@ class SharedPeers:
         if record is None or record.state.is_final:
             followed.end([] if record is None else self._history.events(followed.key))
             self._host.notify()
+
+
+def _bundle_of(record: Record) -> str:
+    return str(record.asked.get("bundle"))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,15 @@ def test_alone_all_that_waits_is_resumed_and_nobody_is_asked(tmp_path: Path) -> 
     history.add([record("a"), record("b")], [[], []])
     peers = Alone(history)
     peers.open(
-        Host({}, (), running=list, resume=lambda record, _: resumed.append(record), grant=print, notify=lambda: None)
+        Host(
+            {},
+            (),
+            running=list,
+            resume=lambda record, _: resumed.append(record),
+            cancel=print,
+            grant=print,
+            notify=lambda: None,
+        )
     )
     assert [piece.id for piece in resumed] == ["a", "b"]
     assert (peers.server_count, dict(peers.running), peers.is_composing("a")) == (1, {}, False)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -165,15 +166,41 @@ def test_a_piece_of_a_model_that_no_server_has_can_be_cancelled_at_once(
 ) -> None:
     with opened(Models([tiny_bundle_32]), database) as other:
         with opened(models, database) as first:
+            until(lambda: other.peers.server_count == 2)
             (record,) = submit(first, LONG)
         until(lambda: other.peers.server_count == 1)
         job = getattr(other, wish)(record.id)
-        assert job.is_over
+        until(lambda: job.is_over)
         assert other.find(record.id).state is State.CANCELLED
         with opened(models, database) as again:
             until(lambda: again.history.read("SELECT count(*) FROM jobs") == [(0,)])
             assert not again._jobs and again.find(record.id).state is State.CANCELLED
         assert other.delete(record.id) is None
+
+
+@pytest.mark.parametrize("wish", ["stop", "delete"])
+def test_a_wish_outlives_the_only_server_of_a_model(
+    models: Models, tiny_bundle_32: Path, database: str, wish: str
+) -> None:
+    with opened(Models([tiny_bundle_32]), database) as other, opened(models, database) as first:
+        until(lambda: other.peers.server_count == 2)
+        (record,) = submit(first, LONG)
+        vanish(first)
+        job = getattr(other, wish)(record.id)  # before it is known to be lost
+        until(lambda: job.is_over)
+        assert other.find(record.id).state is State.CANCELLED
+
+
+def test_the_best_are_marked_though_the_last_piece_is_one_that_nobody_can_compose(
+    models: Models, tiny_bundle_32: Path, database: str
+) -> None:
+    with opened(Models([tiny_bundle_32]), database) as other:
+        with opened(models, database) as first:
+            done, left = submit(first, Request(notes=20, seed=1), LONG, best=1)
+            until(lambda: first.find(done.id).state is State.DONE)
+        other.delete(left.id)
+        until(lambda: other.find(left.id).state is State.CANCELLED)
+        until(lambda: "choice" in (other.find(done.id).outcome.figures or {}))
 
 
 def test_a_database_that_stands_still_makes_no_living_server_look_lost(
@@ -221,9 +248,9 @@ def test_who_follow_a_piece_at_once_follow_one_job(
     first, second = pair
     (record,) = submit(first, LONG)
 
-    def make(key: str, unit: str) -> FollowedJob:
+    def make(*about: Any) -> FollowedJob:
         time.sleep(0.1)
-        return FollowedJob(key, unit)
+        return FollowedJob(*about)
 
     monkeypatch.setattr(shared, "FollowedJob", make)
     with ThreadPoolExecutor(2) as threads:
