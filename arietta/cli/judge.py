@@ -182,11 +182,11 @@ def _judge(path: Path, style: str, engine: OnnxEngine | None, index: PassageInde
     from ..evaluation.page.piece import TitledReport
     from ..evaluation.report import report_on
     from ..generation.request import read_request_text
-    from ..music.midi import read_midi_bytes, read_texts
+    from ..music.midi import read_texts
     from ..music.notation.document import is_score
-    from ..music.reading import read_piece_bytes
+    from ..music.reading import read_music_bytes, read_piece_bytes
 
-    data = read_midi_bytes(path)  # once: it may be a pipe
+    data = read_music_bytes(path)  # once: it may be a pipe
     piece = read_piece_bytes(data, name=str(path))
     notes, meter = piece.notes, piece.meter
     request = None if is_score(data) else read_request_text(read_texts(data))

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from .heading import UNKNOWN, Heading
 from .meter import Meter
-from .midi import LARGEST_FILE, read_meter, read_midi, read_midi_bytes, read_midi_remarks
+from .midi import read_meter, read_midi, read_midi_bytes, read_midi_remarks
 from .notation import read_score
-from .notation.document import is_score
+from .notation.document import LARGEST_FILE, is_score
 from .notes import Notes
 
 
@@ -31,11 +31,12 @@ class ReadPiece(NamedTuple):
 
 def read_piece(path: str | Path) -> ReadPiece:
     """Read a file once, so that it may be a pipe; raises MidiError or ScoreError, naming it and the reason."""
-    data, name = read_midi_bytes(path), str(path)
-    if len(data) > LARGEST_FILE and is_score(data):
-        score = read_score(path, name=name)
-        return ReadPiece(score.notes, score.meter, score.remarks, score.heading)
-    return read_piece_bytes(data, name=name)
+    return read_piece_bytes(read_music_bytes(path), name=str(path))
+
+
+def read_music_bytes(path: str | Path) -> bytes:
+    """Read the bytes of a file of either kind, which `read_piece_bytes` reads; raises as `read_midi_bytes` does."""
+    return read_midi_bytes(path, most=LARGEST_FILE)  # of scores, which may be larger than MIDI files
 
 
 def read_piece_bytes(data: bytes, *, name: str | None = None) -> ReadPiece:

@@ -53,6 +53,8 @@ def test_a_piece_is_told_in_plain_words_first(
 
 def test_a_score_is_judged_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_music(tmp_path / "tune.musicxml", tune(1, 80), title="Tune", texts=[])
+    with (tmp_path / "tune.musicxml").open("a") as file:
+        file.write(f"<!-- {'x' * 2**22} -->")  # larger than MIDI files may be
     assert judge(tmp_path / "tune.musicxml", "--model", "none") == 0
     assert "as its file has them written" in capsys.readouterr().out
 

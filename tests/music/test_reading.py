@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from arietta.errors import MidiError, ScoreError
 from arietta.music.midi import write_midi
 from arietta.music.notes import Notes
-from arietta.music.reading import read_piece
+from arietta.music.reading import read_music_bytes, read_piece, read_piece_bytes
 from tests.support.written import note, score
 
 
@@ -32,6 +34,17 @@ def test_a_larger_score_than_a_midi_file_may_be_is_read(tmp_path: Path) -> None:
     path = tmp_path / "long.musicxml"
     path.write_bytes(score([note("C4", 4)]) + b"<!-- " + b"x" * 2**22 + b" -->")
     assert len(read_piece(path).notes) == 1
+    assert len(read_piece_bytes(read_music_bytes(path)).notes) == 1
+
+
+@pytest.mark.posix
+def test_a_large_score_may_come_through_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(pipe := tmp_path / "pipe")
+    long = score([note("C4", 4)]) + b"<!-- " + b"x" * 2**22 + b" -->"
+    writer = threading.Thread(target=pipe.write_bytes, args=[long], daemon=True)
+    writer.start()
+    assert len(read_piece(pipe).notes) == 1
+    writer.join()
 
 
 def test_what_is_neither_is_refused_by_its_name(tmp_path: Path) -> None:

@@ -103,10 +103,10 @@ def read_midi_remarks(
     return _remarks(file, drum_count, np.bincount(np.concatenate(programs) // 8).tolist())
 
 
-def read_midi_bytes(path: str | Path, name: str | None = None) -> bytes:
+def read_midi_bytes(path: str | Path, name: str | None = None, *, most: int = LARGEST_FILE) -> bytes:
     """Read the bytes of a file, for what is read more than once: a pipe can be opened only once.
 
-    What they hold is not looked at; of a file that is too large to be read only the beginning is given. Raises
+    What they hold is not looked at; of a file of more than `most` bytes only so many and one more are given. Raises
     MidiError, naming the file, when it cannot be opened.
     """
     require(path, (str, PathLike), "a MIDI file is given by its path or its bytes", MidiError)
@@ -115,7 +115,7 @@ def read_midi_bytes(path: str | Path, name: str | None = None) -> bytes:
         raise MidiError("a MIDI file is named by its path, such as theme.mid, not ''")
     try:
         with Path(path).open("rb") as file:
-            return file.read(LARGEST_FILE + 1)
+            return file.read(most + 1)
     except FileNotFoundError as error:
         raise MidiError(f"{name}: there is no such file; see how its name and its folder are spelled") from error
     except IsADirectoryError as error:
