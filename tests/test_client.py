@@ -8,6 +8,7 @@ import threading
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -26,7 +27,7 @@ from arietta.music.notes import Notes, first
 from arietta.serve.access import Access
 from arietta.serve.jobs.models import Models
 from tests.support.servers import look, serving
-from tests.support.written import note, score
+from tests.support.written import headed, note, score
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,24 @@ def test_it_composes_what_the_library_composes(client: Client, tiny_bundle: Path
 def test_it_takes_what_the_library_takes_of_the_sampling(client: Client, tiny_bundle: Path) -> None:
     asked = {"seed": 5, "temperature": np.float32(0.5), "top_p": {"time": 0.9}, "guidance": 2, "ending": False}
     assert client.compose(20, **asked).request == arietta.compose(20, model=str(tiny_bundle), **asked).request
+
+
+@pytest.mark.parametrize("wrong", [{"temperature": 1}, 0.9])
+def test_a_sampling_that_is_none_is_refused_as_by_the_library(client: Client, wrong: Any) -> None:
+    with pytest.raises(RequestError, match="sampling is a Sampling, as in "):
+        client.compose(20, sampling=wrong)
+
+
+def test_what_goes_on_from_a_score_is_the_file_that_it_is_without_a_server(
+    client: Client, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    theme = headed(score([note("C4", 2) + note("E4", 2)] * 2), "Minuet", "Petzold")
+    take, local = client.compose(8, prompt=theme, seed=5), arietta.compose(8, prompt=theme, seed=5, model=tiny_bundle)
+    assert take.request == local.request and take.meter is not None
+    for grid in (None, 90):
+        assert take.to_bytes(grid=grid) == local.to_bytes(grid=grid)
+        assert b"Made from: Minuet, Petzold" in take.to_bytes(grid=grid)
+    assert take.to_bytes("musicxml").count(b"arietta grid") == 0
 
 
 def test_a_take_is_bytes_as_it_is_a_file(client: Client, tiny_bundle: Path, tmp_path: Path) -> None:

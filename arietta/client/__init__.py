@@ -87,8 +87,8 @@ class Client:
                         length = request.notes or (request.pulse and request.pulse.seconds) or request.seconds or 1
                         progress_here(length, length)
                     take = self.take(key)
-                    # A fetched request's prompt lacks its pedal, and how it was moved: the caller's own has all of it.
-                    given = {name: getattr(request, name) for name in ("prompt", "transposed", "meter")}
+                    # A fetched request's prompt lacks its pedal, how it was moved, whose it is: the caller's own has it.
+                    given = {name: getattr(request, name) for name in ("prompt", "transposed", "meter", "heading")}
                     if request.pulse is not None:
                         del given["meter"]  # which the server found
                     yield replace(take, request=replace(take.request, **given))
@@ -249,7 +249,7 @@ class Client:
         piece = self.piece(key)
         if "style" not in piece["request"]:
             raise RequestError(f"the piece {key} was uploaded, not composed: client.notes has its music")
-        path = f"{piece_path(key)}"
+        path = piece_path(key)
         return read_take(piece, self._transport.json("GET", f"{path}.json"), self._transport.call("GET", f"{path}.mid"))
 
     def notes(self, key: str) -> Notes:
@@ -306,13 +306,13 @@ class Client:
 
     def piece(self, key: str) -> Any:
         """Fetch the description of a piece: its state, progress, request, timing and figures."""
-        return self._transport.json("GET", f"{piece_path(key)}")
+        return self._transport.json("GET", piece_path(key))
 
     def change(self, key: str, *, name: str | None = None, is_favourite: bool | None = None) -> Any:
         """Rename a piece, or mark it as a favourite or not."""
         change = {"name": name, "is_favourite": is_favourite}
         body = {name: value for name, value in change.items() if value is not None}
-        return self._transport.json("PATCH", f"{piece_path(key)}", body)
+        return self._transport.json("PATCH", piece_path(key), body)
 
     def stop(self, key: str) -> Any:
         """Stop composing a piece: it is then finished, with the notes so far. Returns its description."""
@@ -320,7 +320,7 @@ class Client:
 
     def delete(self, key: str) -> None:
         """Cancel an unfinished piece, or delete a finished one."""
-        self._transport.call("DELETE", f"{piece_path(key)}")
+        self._transport.call("DELETE", piece_path(key))
 
     def upload(self, file: str | Path | bytes, *, name: str | None = None) -> Any:
         """Store a file, MIDI or MusicXML, given by its path or its bytes, as a finished piece; return its description.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import NoneType
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from ..errors import RequestError
+from ..errors import RequestError, require
 from ..model.sampling import MODEL_DEFAULTS, Sampling, Setting
 from ..names import suggest
 from .music import is_stored
@@ -40,11 +41,12 @@ class ComposeOptions(TypedDict, total=False):
 
 def make_request(notes: int | None, options: ComposeOptions) -> Request:
     """Return the request of a piece, with a seed that is drawn where none is said; raises RequestError, TypeError."""
-    from ..generation.conversion import take_in
+    from ..generation.conversion import as_piece, take_in
     from ..generation.request import DEFAULT_NOTES, Request, draw_seed
     from ..generation.scores.pulse import Pulse, find_length
     from ..generation.wishes import read_wishes
     from ..model.config import ANY
+    from ..music.heading import UNKNOWN
 
     if unknown := sorted(set(options) - set(ComposeOptions.__annotations__)):
         known = ", ".join(ComposeOptions.__annotations__)
@@ -53,25 +55,27 @@ def make_request(notes: int | None, options: ComposeOptions) -> Request:
         )
     if is_stored(given := options.get("prompt")):
         raise RequestError(f"{given} is a stored piece: client.extend({given!r}, bars=8) goes on from it")
-    prompt, meter, semitones = take_in(given, options.get("key"), transpose=options.get("transpose", False))
+    sampling = options.get("sampling")
+    require(sampling, (Sampling, NoneType), "sampling is a Sampling, as in Sampling(temperature=0.9)")
+    piece = None if given is None else as_piece(given)
+    prompt, meter, semitones = take_in(piece, options.get("key"), transpose=options.get("transpose", False))
     seed, style = options.get("seed"), options.get("style")
     pulse = Pulse.read(options.get("bpm"), options.get("metre"), options.get("bars"))
     length, original = (notes, options.get("seconds"), options.get("bars")), options.get("original", False)
     notes, seconds = find_length(pulse, length, given=(prompt, meter), usual=DEFAULT_NOTES, original=original)
     settings: dict[str, Any] = {name: options.get(name) for name in ("temperature", "top_p", "min_p", "guidance")}
+    chosen = {name: value for name, value in settings.items() if value is not None}
     return Request(
         notes=notes,
         seconds=seconds,
         style=ANY if style is None else style,
         prompt=prompt,
         seed=draw_seed() if seed is None else seed,
-        sampling=replace(
-            options.get("sampling") or MODEL_DEFAULTS,
-            **{name: value for name, value in settings.items() if value is not None},
-        ),
+        sampling=replace(sampling or MODEL_DEFAULTS, **chosen),
         ending=options.get("ending", True),
         wishes=read_wishes(**{name: options.get(name) for name in ("density", "loudness", "key")}),
         transposed=semitones,
         meter=meter,
         pulse=pulse,
+        heading=UNKNOWN if piece is None else piece.heading,
     )

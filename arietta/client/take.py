@@ -73,18 +73,20 @@ class ServedTake:
         return self.request.meter
 
     def save(self, path: str | Path, *, grid: Meter | float | str | None = None) -> None:
-        """Write the server's MIDI file, or what `Take.save` writes by another ending, or with a `grid`.
+        """Write the server's MIDI file, or what `Take.save` writes by another ending, with a `grid`, or from a score.
 
         Raises MidiError or RequestError where that fails.
         """
         from ..music.beats import choose_grid
-        from ..music.midi import read_texts
+        from ..music.midi import GRID_TEXT, read_texts
         from ..render.formats import MIDI, save_music
 
-        if Path(path).suffix.lower() in MIDI and grid is None:
+        source = self.request.heading.source_texts  # which no server is told
+        if Path(path).suffix.lower() in MIDI and grid is None and not source:
             write_file(path, self.file, MidiError)
             return
         chosen, texts = choose_grid(self.notes, grid, self.meter), read_texts(self.file, name=str(path))
+        texts = [*(text for text in texts if text != GRID_TEXT), *source]
         save_music(path, self.notes, title=self.title, texts=texts, prompt_seconds=self.prompt_seconds, grid=chosen)
 
     def to_bytes(self, kind: str = "mid", *, grid: Meter | float | str | None = None) -> bytes:
