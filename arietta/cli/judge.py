@@ -144,8 +144,8 @@ def _print_together(likely: Sequence[tuple[float, int]], model: str) -> None:
     from ..evaluation.words import together_sentence
 
     together = add_up([nats for nats, _ in likely], [notes for _, notes in likely])
-    if together is not None and together.pieces > 1:
-        print("\n" + escape_name(together_sentence(together, model)))
+    if sentence := together_sentence(together, model):
+        print("\n" + escape_name(sentence))
 
 
 def _judge_on_cluster(arguments: argparse.Namespace) -> None:

@@ -87,7 +87,7 @@ class Client:
                         length = request.notes or (request.pulse and request.pulse.seconds) or request.seconds or 1
                         progress_here(length, length)
                     take = self.take(key)
-                    # A fetched request's prompt lacks its pedal, how it was moved, whose it is: the caller's own has it.
+                    # A fetched request's prompt lacks its pedal, how it was moved, whose it is: the caller's has all.
                     given = {name: getattr(request, name) for name in ("prompt", "transposed", "meter", "heading")}
                     if request.pulse is not None:
                         del given["meter"]  # which the server found

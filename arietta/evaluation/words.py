@@ -191,11 +191,11 @@ def _shared_by(rejected: Rejected) -> str:
     return f"Seed {rejected.seed} shared {rejected.longest} notes with {rejected.work}"
 
 
-def together_sentence(together: SetLikelihood, model: str) -> str:
-    """Say how likely several pieces are together, with the interval over pieces, and where it says little."""
+def together_sentence(together: SetLikelihood | None, model: str) -> str:
+    """Say how likely several pieces are together, with the interval over pieces and where it says little; of one ""."""
+    if together is None or together.interval is None:
+        return ""
     notes = f"{together.pieces} pieces together, {together.notes:,} notes: {together.per_note:.2f} nats per note"
-    if together.interval is None:
-        return f"{notes} under {model}"
     few = f"; of fewer than {ENOUGH_PIECES} pieces that is too narrow" if together.pieces < ENOUGH_PIECES else ""
     low, high = together.interval
     return f"{notes} under {model} (95 % {low:.2f} to {high:.2f} over pieces{few})"

@@ -152,6 +152,9 @@ def test_several_pieces_end_with_their_likelihood_together(
     assert "too narrow" in last and "2 pieces together, 120 notes" in (tmp_path / "page.html").read_text("utf-8")
     assert judge(tmp_path / "pieces" / "a.mid", "--model", tiny_bundle) == 0
     assert judge(tmp_path / "pieces", "--model", "none") == 0
+    (tmp_path / "pieces" / "b.mid").write_bytes(midi(track((0, on(36, channel=9)), (480, off(36, channel=9)))))
+    assert judge(tmp_path / "pieces", "--model", tiny_bundle, "--report", tmp_path / "page.html") == 0
+    assert "pieces together" not in (tmp_path / "page.html").read_text("utf-8")  # of one that could be judged
     assert "together" not in capsys.readouterr().out
 
 

@@ -159,7 +159,8 @@ def _overview(judged: Sequence[TitledReport]) -> Markup:
 def _together(judged: Sequence[TitledReport]) -> Markup | None:
     scored = [(piece.report.scored, piece.report.model) for piece in judged if piece.report.scored is not None]
     together = add_up([float(score.nll.sum()) for score, _ in scored], [score.note_count for score, _ in scored])
-    return None if together is None else tag("p", f"{together_sentence(together, scored[0][1] or 'the model')}.")
+    sentence = together_sentence(together, scored[0][1] or "the model") if scored else ""
+    return tag("p", f"{sentence}.") if sentence else None
 
 
 def _count(report: Report) -> str | None:
