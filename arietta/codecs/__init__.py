@@ -18,18 +18,19 @@ from .performance import PerformanceCodec
 CODECS: dict[str, Callable[[], Codec]] = {"note": NoteCodec, "performance": PerformanceCodec}
 """What a new model is trained with, by name: of each codec the latest version."""
 READABLE: list[Codec] = [NoteCodec(), NoteCodec(1), PerformanceCodec()]
+_SHIPPED = frozenset(CODECS)
 
 
 def add_codec(make: Callable[[], Codec]) -> None:
     """Let models of this process be trained and read with the codec that `make` gives, under its own name.
 
-    Raises CodecError where the name is that of another codec.
+    Added again it takes the place of what it was, as where a cell of a notebook is run again. Raises CodecError where
+    the name is that of a codec of the package.
     """
     codec = make()
-    if CODECS.get(codec.name, make) is not make:
+    if codec.name in _SHIPPED:
         raise CodecError(f"there is a codec {codec.name!r} already: give yours another name")
-    if codec.name not in CODECS:
-        READABLE.append(codec)
+    READABLE[:] = [*(known for known in READABLE if known.name != codec.name), codec]
     CODECS[codec.name] = make
 
 
