@@ -6,7 +6,7 @@ import hashlib
 import platform
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import distributions
 from pathlib import Path
 
 from . import __version__
@@ -23,8 +23,10 @@ def machine_kind() -> str:
     # A virtual machine may hide some of what a processor of that name can do.
     abilities = _cpuinfo().get("flags") or _cpuinfo().get("Features") or ""
     told = hashlib.sha256(abilities.encode()).hexdigest()[:8]
-    packages = f"Arietta {__version__}, ONNX Runtime {version('onnxruntime')}"
-    return f"{platform.machine()} {processor_name()} ({told}), {packages}"
+    # ONNX Runtime is in a package of another name where it is one for a GPU.
+    runtimes = {each.name: each.version for each in distributions() if str(each.name).startswith("onnxruntime")}
+    packages = [f"Arietta {__version__}", *(f"{name} {runtimes[name]}" for name in sorted(runtimes))]
+    return f"{platform.machine()} {processor_name()} ({told}), {', '.join(packages)}"
 
 
 @cache
