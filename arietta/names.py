@@ -86,17 +86,20 @@ def nearest_names(name: str, names: Sequence[str], count: int = 3) -> str:
 
     Empty names, as pieces of no named composer have, are left out.
     """
-    names = [known for known in names if known.strip()]
     # Half as strict as difflib's 0.6, so that a bad misspelling is answered too.
     matches = close_names(name, names, count, cutoff=0.3)
-    return ", ".join(matches or names[:count])  # a name like none of them still shows what there is
+    # A name like none of them still shows what there is.
+    return ", ".join(matches or [known for known in names if known.strip()][:count])
 
 
 def close_names(name: str, names: Sequence[str], count: int = 3, *, cutoff: float) -> list[str]:
-    """Return at most `count` of `names` like `name`, by whole name or surname, from difflib's ratio `cutoff` on."""
+    """Return at most `count` of `names` like `name`, by whole name or surname, from difflib's ratio `cutoff` on.
+
+    Empty names are like none.
+    """
     by_key: dict[str, list[str]] = {}  # a surname may belong to several people
     for known in names:
-        for key in (fold_name(known), fold_name(known.split()[-1])):
+        for key in (fold_name(part) for part in (known, *known.split()[-1:]) if known.strip()):
             by_key.setdefault(key, []).append(known)
     # Twice as many keys as are asked for, because a whole name and its surname are two keys of one person.
     keys = difflib.get_close_matches(fold_name(name), by_key, n=2 * count, cutoff=cutoff)

@@ -73,6 +73,7 @@ def test_a_name_like_none_of_them_is_answered_with_the_first() -> None:
 def test_names_that_are_not_near_enough_are_left_out() -> None:
     assert close_names("greig", COMPOSERS, cutoff=0.7) == ["Edvard Grieg"]
     assert close_names("greig", COMPOSERS, cutoff=0.9) == []
+    assert close_names("", ["", " "], cutoff=0.3) == []
 
 
 def test_no_more_names_are_listed_than_asked_for() -> None:

@@ -230,7 +230,7 @@ def _compare(
 def _interval(resampled: NDArray[np.float64], figure: float, *, most: float) -> tuple[float, float]:
     """95 % interval of a figure that lies in 0 to `most`: the spread of its resamplings, centred on it."""
     low, high = np.clip(np.percentile(resampled - resampled.mean(), [2.5, 97.5]) + figure, 0.0, most)
-    return float(low), float(high)
+    return min(float(low), figure), max(float(high), figure)  # a few that lie far off may draw their mean out of both
 
 
 def _figures(intra: Column, inter: Column, grid: Column, weights: tuple[Column, Column]) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from arietta.errors import RequestError
 from arietta.evaluation.comparison import (
     FEWEST,
     MeasuredSet,
+    _interval,
     check_window_count,
     compare,
     compare_sets,
@@ -120,6 +121,12 @@ def test_every_interval_holds_its_figure_however_few_the_pieces(seed: int) -> No
         assert 0 <= low <= comparison.overlap <= high <= 1
         low, high = comparison.divergence_interval
         assert 0 <= low <= comparison.divergence <= high
+
+
+def test_an_interval_holds_its_figure_where_a_few_resamplings_lie_far_off() -> None:
+    resampled = np.repeat([0.1, 9.0], [196, 4])
+    low, high = _interval(resampled, 0.2, most=np.inf)
+    assert low <= 0.2 <= high
 
 
 def test_the_interval_narrows_with_more_pieces() -> None:
