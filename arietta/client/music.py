@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..music.meter import Meter
 from ..music.notes import Note, Notes, Pedal
 
@@ -46,5 +48,7 @@ def is_stored(music: Any) -> bool:
 
 
 def sent_keep(keep: Keep) -> Any:
-    """Write notes to keep as the server takes them: a range of pitches is a text."""
+    """Write notes to keep as the server takes them: a range of pitches is a text, and a mask the numbers of notes."""
+    if isinstance(keep, np.ndarray):
+        return (np.flatnonzero(keep) if keep.dtype == np.bool_ else keep).tolist()
     return f"{keep[0]}-{keep[1]}" if isinstance(keep, tuple) else keep

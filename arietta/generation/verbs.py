@@ -31,6 +31,7 @@ from ..model.bundle import Bundle, condition_of
 from ..model.config import ANY
 from ..model.engine import Engine, shared_engine
 from ..model.sampling import Sampling
+from ..music.heading import Heading
 from ..music.meter import Meter
 from ..music.notes import Notes, beginning, join, select, shift, trim
 from ..music.times import read_time
@@ -116,8 +117,11 @@ def connect(first: Any, second: Any, seconds: Time, **asked: Unpack[VerbOptions]
     """Write the `seconds` between the last release of one piece and the beginning of another; neither is transposed."""
     if asked.get("transpose"):
         raise RequestError("connect leaves both pieces as they are: transpose them before")
-    wanted = dict[str, Any](asked)
-    return _write(connection_edit(_read(first, wanted), _read(second, {}), seconds), **wanted)
+    wanted, after = dict[str, Any](asked), dict[str, Any]()
+    edit = connection_edit(_read(first, wanted), _read(second, after), seconds)
+    headings = zip(wanted["heading"], after["heading"], strict=True)
+    wanted["heading"] = Heading(*(" / ".join(dict.fromkeys(filter(None, both))) for both in headings))
+    return _write(edit, **wanted)
 
 
 def accompany(music: Any, *, keep: Keep = "all", keep_pedal: bool = False, **asked: Unpack[VerbOptions]) -> list[Take]:
@@ -284,12 +288,7 @@ def find_kept(notes: Notes, start: float, stop: float, keep: Keep) -> Booleans:
         keep, (str, Sequence, np.ndarray), "notes to keep are left, right, top, bottom, all, pitches or a list of notes"
     )
     if not isinstance(keep, str):
-        is_kept = np.zeros(len(notes), dtype=np.bool_)
-        indices = np.flatnonzero(keep) if getattr(keep, "dtype", None) == np.bool_ else keep
-        if wrong := [index for index in indices if not 0 <= index < len(notes)]:
-            raise RequestError(f"notes to keep are numbered 0-{len(notes) - 1}, not {wrong[0]}")
-        is_kept[list(indices)] = True
-        return is_kept & inside
+        return inside & np.isin(np.arange(len(notes)), _numbers_of(keep, len(notes)))
     if keep in ("top", "bottom"):
         is_kept = np.zeros(len(notes), dtype=np.bool_)
         line = find_outer_line(notes.pitch[inside], notes.onset[inside], CHORD_SECONDS, is_top=keep == "top")
@@ -305,6 +304,18 @@ def find_kept(notes: Notes, start: float, stop: float, keep: Keep) -> Booleans:
             f"keep {keep[:40]!r} is unknown; choose left, right, top, bottom, all, pitches as 48-60, or a list of notes"
         )
     return inside
+
+
+def _numbers_of(keep: Sequence[int] | NDArray[Any], count: int) -> list[int]:
+    """The numbers of those of `count` notes that a list, an array or a mask keeps; raises RequestError for others."""
+    if isinstance(keep, np.ndarray) and keep.dtype == np.bool_:
+        if keep.shape != (count,):
+            raise RequestError(f"a mask of notes to keep has as many values as notes, {count}, not {keep.size}")
+        keep = np.flatnonzero(keep)
+    numbers = [whole_number(index, "the number of a note to keep") for index in keep]
+    if wrong := [index for index in numbers if not 0 <= index < count]:
+        raise RequestError(f"notes to keep are numbered 0-{count - 1}, not {wrong[0]}")
+    return numbers
 
 
 def _read(music: Any, asked: dict[str, Any]) -> Notes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
+
 from arietta.client.music import received_meter, received_notes, sent_given, sent_keep, sent_music
 from arietta.music.meter import KeySignature, Meter, Tempo, TimeSignature
 from arietta.music.notes import Notes
@@ -30,3 +32,7 @@ def test_a_range_of_pitches_is_sent_as_a_text() -> None:
         [1, 2],
         None,
     )
+
+
+def test_an_array_of_notes_to_keep_is_sent_as_their_numbers() -> None:
+    assert sent_keep(np.array([3, 0])) == [3, 0] and sent_keep(np.array([True, False, True])) == [0, 2]

@@ -32,6 +32,7 @@ from arietta.music.meter import KeySignature, Meter, Tempo, TimeSignature
 from arietta.music.midi import read_meter
 from arietta.music.notes import Notes, transpose
 from arietta.music.reading import ReadPiece
+from tests.support.written import headed, note, score
 
 
 def piece(count: int = 90, step: float = 0.25) -> Notes:
@@ -99,6 +100,14 @@ def test_two_pieces_are_connected_by_so_many_seconds(filling_engine: OnnxEngine)
     assert (take.notes.onset[take.is_new] >= first.seconds).all() and (take.notes.onset[take.is_new] < begin).all()
 
 
+def test_what_connects_two_scores_says_from_which(filling_engine: OnnxEngine) -> None:
+    scores = [headed(score([note("C4", 2) + note("E4", 2)]), title, "Petzold") for title in ("Minuet", "Waltz")]
+    (take,) = connect(*scores, 1.0, seed=5, model=filling_engine)
+    assert take.texts()[1:] == ["Made from: Minuet / Waltz, Petzold"]
+    (take,) = connect(piece(6), scores[1], 1.0, seed=5, model=filling_engine)
+    assert take.texts()[1:] == ["Made from: Waltz, Petzold"]
+
+
 def test_an_accompaniment_keeps_the_melody_and_ends_with_it(filling_engine: OnnxEngine) -> None:
     music = piece()
     (take,) = accompany(music, keep="right", seed=4, model=filling_engine)
@@ -157,6 +166,9 @@ def test_notes_to_keep_are_named_in_many_ways(keep: Any, expected: list[int]) ->
         (lambda: regenerate(piece(), 4.0, 4.0), "a passage ends after it begins"),
         (lambda: regenerate(piece(), 0.0, 2.0, keep=(60, 48)), "not from 60 to 48"),
         (lambda: regenerate(piece(), 0.0, 2.0, keep="60-48"), "not from 60 to 48"),
+        (lambda: regenerate(piece(), 0.0, 2.0, keep=np.array([True])), "as many values as notes, 90, not 1"),
+        (lambda: regenerate(piece(), 0.0, 2.0, keep=[False, True]), "the number of a note to keep .* not False"),
+        (lambda: regenerate(piece(), 0.0, 2.0, keep=np.array([1.5])), "the number of a note to keep .* not .*1.5"),
         (lambda: regenerate(piece(), 0.0, 2.0, n=0), "1 or more, not 0"),
         (lambda: regenerate(piece(), 0.0, 99.0), "compose a new one"),
         (lambda: regenerate(piece(), 0.0, 2.0, keep="middle"), "choose left, right"),
