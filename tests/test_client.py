@@ -88,8 +88,9 @@ def test_what_is_no_id_and_no_timeout_is_refused(client: Client) -> None:
         client.piece(None)  # type: ignore[arg-type]
     with pytest.raises(RequestError, match="timeout must be a number, not '5'"):
         Client(client.address, timeout="5")  # type: ignore[arg-type]
-    with pytest.raises(RequestError, match="timeout must be above 0 seconds, not 0"):
-        Client(client.address, timeout=0)
+    for timeout in (0, float("nan"), float("inf")):
+        with pytest.raises(RequestError, match=f"timeout must be a finite number of seconds above 0, not {timeout}"):
+            Client(client.address, timeout=timeout)
     assert repr(client) == f"Client({client.address!r})"
 
 

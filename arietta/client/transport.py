@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -24,8 +25,8 @@ class Transport:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise RequestError(f"{address}: is not the address of a server, such as http://127.0.0.1:8000")
         self.address = address.rstrip("/")
-        if (seconds := real_number(timeout, "timeout")) <= 0:
-            raise RequestError(f"timeout must be above 0 seconds, not {seconds:g}")
+        if not 0 < (seconds := real_number(timeout, "timeout")) < math.inf:
+            raise RequestError(f"timeout must be a finite number of seconds above 0, not {seconds:g}")
         self._parts, self._timeout = parts, seconds
         self._headers = {} if api_key is None else {"X-API-Key": api_key.encode()}
 

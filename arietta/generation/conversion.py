@@ -48,14 +48,14 @@ def as_piece(source: Any) -> ReadPiece:
         return read_piece(source)
     if isinstance(source, bytes | bytearray | memoryview):
         return read_piece_bytes(bytes(source))
-    if isinstance(source, io.IOBase):
-        return read_piece_bytes(_read_all(source))
     notes = source if isinstance(source, Notes) else getattr(source, "notes", None)
     if isinstance(notes, Notes):
         meter = getattr(source, "meter", None)
         heading = getattr(getattr(source, "request", None), "heading", UNKNOWN)
         return ReadPiece(notes, meter if isinstance(meter, Meter) else None, (), heading)
     library = type(source).__module__.partition(".")[0]
+    if library not in _TO_MIDI and callable(getattr(source, "read", None)):
+        return read_piece_bytes(_read_all(source))
     if library not in _TO_MIDI:
         raise RequestError(
             "music is Notes, a take, the path, the bytes or the open file of MIDI or MusicXML, or an object of "
@@ -130,8 +130,11 @@ def convert(notes: Notes, library: str) -> Any:
     return _MAKERS[library](module, notes)
 
 
-def _read_all(file: io.IOBase) -> bytes:
-    data = file.read() if file.readable() else None
+def _read_all(file: Any) -> bytes:
+    try:
+        data = file.read()
+    except (OSError, ValueError):  # it was opened to be written, or is closed
+        data = None
     if not isinstance(data, bytes):
         raise RequestError(
             f'a file with music is opened to read bytes, as in open("theme.mid", "rb"), not {quote(file)}'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -32,11 +33,18 @@ def test_notes_takes_paths_and_bytes_are_music(waltz: Notes, tmp_path: Path, tin
     assert as_notes(midi_bytes(waltz)) == as_notes(bytearray(midi_bytes(waltz))) == read
     with (tmp_path / "theme.mid").open("rb") as file:
         assert as_notes(file) == as_notes(io.BytesIO(midi_bytes(waltz))) == read
+    with tempfile.NamedTemporaryFile() as file:  # no file to `io`, but around one
+        file.write(midi_bytes(waltz))
+        file.seek(0)
+        assert as_notes(file) == read
 
 
 def test_a_file_that_gives_no_bytes_is_refused() -> None:
     with pytest.raises(RequestError, match=r'opened to read bytes, as in open\("theme.mid", "rb"\), not <_io.StringIO'):
         as_notes(io.StringIO("MThd"))
+    (closed := io.BytesIO()).close()
+    with pytest.raises(RequestError, match="opened to read bytes"):
+        as_notes(closed)
 
 
 def test_a_part_of_another_librarys_piece_is_refused_with_what_a_whole_one_is() -> None:
