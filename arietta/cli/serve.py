@@ -295,9 +295,9 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _greet(listener: socket.socket, models: Models, *, has_key: bool) -> None:
     """Print where the server listens, calls to try, and who may call where that is not this machine alone."""
-    host, port = listener.getsockname()[:2]
     from ..serve.access import ALL_ADDRESSES
 
+    host, port = listener.getsockname()[:2]
     is_everywhere, is_local = host in ALL_ADDRESSES, ip_address(host).is_loopback
     if is_everywhere:  # which is no address to call
         host = "[::1]" if ":" in host else "127.0.0.1"

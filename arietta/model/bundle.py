@@ -34,6 +34,7 @@ from ..errors import AriettaError, BundleError, RequestError, explain, require
 from ..files import added_models, atomic_folder, user_models
 from ..music.beats.network import NETWORK_FOLDER, fetch_network, load_weights
 from ..names import match_names, nearest_names, same_name
+from ..program import command
 from ..untrusted import BROKEN_ARRAY, MOST_JSON, digest_within, parse_object, read_within
 from .composers import offered_composers
 from .config import ANY, NO_STYLE, ConditionIds, ModelConfig
@@ -179,7 +180,7 @@ def _check_is_model(path: Path) -> None:
         return
     if (path / "run.json").is_file():  # named in train.checkpoint, which this room may not import
         raise BundleError(
-            f"{path}: a training run, not a model; `arietta export {path}` makes {path / 'bundle'}, a model"
+            f"{path}: a training run, not a model; `{command('export', path)}` makes {path / 'bundle'}, a model"
         )
     raise BundleError(f"{path}: a folder without a model; `arietta models` lists those that there are")
 

@@ -16,6 +16,7 @@ from arietta.errors import BundleError
 from arietta.model import bundle as bundles
 from arietta.model.bundle import FILES, find_bundle, list_bundles, load_bundle, write_description
 from arietta.model.registry import known_models
+from arietta.program import command
 from tests.support.bundles import CARD, TINY
 
 Description = dict[str, Any]
@@ -151,8 +152,11 @@ def test_a_missing_file_is_named(name: str, copy: Path) -> None:
 
 def test_a_folder_that_is_no_model_is_called_what_it_is(tmp_path: Path) -> None:
     assert refusal(tmp_path) == f"{tmp_path}: a folder without a model; `arietta models` lists those that there are"
-    (tmp_path / "run.json").touch()
-    assert refusal(tmp_path).startswith(f"{tmp_path}: a training run, not a model; `arietta export {tmp_path}` makes ")
+    (run := tmp_path / "my run").mkdir()
+    (run / "run.json").touch()
+    said = refusal(run)
+    assert said.startswith(f"{run}: a training run, not a model; `{command('export', run)}` makes ")
+    assert f"{run}`" not in said  # which a shell would take for two words
 
 
 @pytest.mark.parametrize("name", FILES)
