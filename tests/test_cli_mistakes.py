@@ -53,6 +53,7 @@ OTHERS = [
     ("compose chopin", "chopin", "did you mean --style chopin?"),
     ("compose 300", "300", "did you mean --notes 300?"),
     ("compose tune.mid", "tune.mid", "did you mean --prompt tune.mid?"),
+    ("compose clair de lune.mid", "clair de lune.mid", 'did you mean --prompt "clair de lune.mid"?'),
     ("render tune.mid --to musicxm", "'musicxm'", "did you mean musicxml?"),
     ("compose --server http://127.0.0.1:9", "http://127.0.0.1:9", "`arietta serve` starts one"),
     ("regenerate tune.mid --from 900 --to 901", "900-901", "the piece, which has"),
@@ -136,7 +137,8 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waltz: Notes) -> None:
     monkeypatch.chdir(tmp_path)
     for name, content in {"text.mid": b"hello", "empty.mid": b"", "tiny.toml": settings}.items():
         Path(name).write_bytes(content)
-    write_midi("tune.mid", waltz)
+    for name in ("tune.mid", "clair de lune.mid"):
+        write_midi(name, waltz)
     Path("folder").mkdir()
 
 

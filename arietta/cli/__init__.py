@@ -148,13 +148,15 @@ class GuessingParser(argparse.ArgumentParser):
         """Refuse what was typed in two lines, and name what there is that is spelled nearly so."""
         import difflib
 
-        word, names = message.partition("unrecognized arguments: ")[2].partition(" ")[0], self.flags
+        unknown, names = message.partition("unrecognized arguments: ")[2], self.flags
+        is_file = os.path.isfile(unknown)  # noqa: PTH113 - that of Path raises where a name is too long
+        word = unknown if is_file else unknown.partition(" ")[0]  # a file's name may have spaces
         if choice := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message, re.DOTALL):
             word, names = choice[1], re.findall(r"[\w-]+", choice[2])
         word = word.partition("=")[0]
         meant = [name for name in OTHER_NAMES.get(word, ()) if name.partition(" ")[0] in names]
         if word and not choice and (flag := _flag_of(word)) in names:
-            meant.append(f"{flag} {word}")
+            meant.append(f'{flag} "{word}"' if " " in word else f"{flag} {word}")
         meant = meant or difflib.get_close_matches(word, names, n=1)
         said = f"{message}; did you mean {meant[0]}?" if meant else message
         self.exit(2, f"usage: {self.prog} --help\n{self.prog}: error: {said}\n")

@@ -85,7 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
             figures = evaluate(trained, store, split=arguments.evaluate, length=length, hardware=exact)
             print(json.dumps(figures, indent=1))
             told = f"{figures['nats_per_note']:.2f} nats per note, of which fewer are better; a row is a token"
-            print(f"{arguments.evaluate}, {figures['pieces']} pieces: {told}", file=sys.stderr)
+            pieces = f"{figures['pieces']} piece{'' if figures['pieces'] == 1 else 's'}"
+            print(f"{arguments.evaluate}, {pieces}: {told}", file=sys.stderr)
             return 0
         pretrained = read_pretrained(arguments.pretrained) if arguments.pretrained else None
         outcome = train(plan_run(settings, store, pretrained), arguments.out, hardware, report=progress_line())

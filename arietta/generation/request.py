@@ -297,7 +297,7 @@ class Take:
 
     @property
     def heading(self) -> Heading:
-        """Whose the piece is: that of a score that is played; of other music that was given its files only tell."""
+        """Title and composer of a score that is played; music that is made of one another way has none."""
         return self.request.heading if isinstance(self.request.edit, Performance) else UNKNOWN
 
     def texts(self) -> list[str]:
