@@ -38,6 +38,7 @@ from .output import (
     check_count,
     check_transpose,
     find_output,
+    name_origin,
     print_how_to_hear,
     print_transposed,
     printed_beside,
@@ -318,7 +319,8 @@ def _compose(arguments: argparse.Namespace, requests: list[Request], composer: C
     endings = [ending for ending, is_wanted in ((".png", arguments.roll), (".ogg", arguments.sound)) if is_wanted]
     prompts = [] if arguments.prompt is None else [arguments.prompt]
     out = find_output(Path(arguments.out), best or len(requests), prompts)
-    save = partial(save_take, out=out, endings=endings, grid=arguments.grid)
+    origin = name_origin(arguments.verb, prompts)
+    save = partial(save_take, out=out, origin=origin, endings=endings, grid=arguments.grid)
     began, takes, paths = time.perf_counter(), list[T](), dict[int, Path]()
     take_count = sum(request.take_count for request in requests)
 

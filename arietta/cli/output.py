@@ -31,11 +31,13 @@ KEEP = "left or right hand, top or bottom line, all, pitches as 48-60, or number
 
 
 STANDARD = Path("-")  # standard output, where a file would be written; standard input, where one would be read
+STANDARD_INPUT = Path("/dev/stdin")
+LONGEST_ORIGIN = 48  # characters, of up to four bytes: names of files have at most 255 bytes
 
 
 def read_path(text: str) -> Path:
     """Read the name of a file to read; - is standard input."""
-    return Path("/dev/stdin") if text == str(STANDARD) else Path(text)
+    return STANDARD_INPUT if text == str(STANDARD) else Path(text)
 
 
 @contextmanager
@@ -231,12 +233,29 @@ def find_output(out: Path, count: int, sources: Sequence[Path] = ()) -> Path:
     return out
 
 
+def name_origin(verb: str, sources: Sequence[Path]) -> str:
+    """Return what the name begins with of what a verb makes of `sources`: Main-Title-extend; "" without sources.
+
+    What no shell or system minds is kept of their names, and so little of long ones that the whole stays a name.
+    """
+    share = LONGEST_ORIGIN // max(1, len(sources))
+    words = ("-".join(re.findall(r"[\w.]+", source.stem))[:share].strip("-.") for source in sources)
+    known = [word for word, source in zip(words, sources, strict=True) if word and source != STANDARD_INPUT]
+    return "-".join(["-and-".join(known), verb]) if known else ""
+
+
 def save_take(
-    take: Take | ServedTake, out: Path, *, endings: Sequence[str] = (), grid: float | str | None = None
+    take: Take | ServedTake,
+    out: Path,
+    *,
+    origin: str = "",
+    endings: Sequence[str] = (),
+    grid: float | str | None = None,
 ) -> Path:
     """Save a take as a file's ending says, in a folder as MIDI, and beside it as kinds that end in `endings`.
 
-    In a folder it takes the place of no other piece: where another has its name, as with one seed and another
+    In a folder its name begins with its `origin`, as `name_origin` gives it.
+    There it takes the place of no other piece: where another has its name, as with one seed and another
     temperature, it gets a number, and the same piece the same name.
     """
     if out == STANDARD:
@@ -251,7 +270,7 @@ def save_take(
             unnamed = Path(folder) / f"{take.title}.mid"
             take.save(unnamed, grid=grid)
             content = unnamed.read_bytes()
-        path = _free_path(out, take.title, content)
+        path = _free_path(out, f"{origin}-{take.title}" if origin else take.title, content)
         write_file(path, content, MidiError)
     for ending in endings:
         take.save(path.with_suffix(ending))
@@ -279,7 +298,8 @@ def write_takes(
         takes = work(n=arguments.count, progress=progress, **asked)
     taken = time.perf_counter() - began
     print_transposed(takes[0].request.transposed)
-    paths = [save_take(take, out, grid=arguments.grid) for take in takes]
+    origin = name_origin(arguments.verb, sources)
+    paths = [save_take(take, out, origin=origin, grid=arguments.grid) for take in takes]
     with printed_beside(out):
         for take, path in zip(takes, paths, strict=True):
             nats = f"{take.nats[2]:.2f} nats per token" if take.nats else f"{take.nll:.2f} nats per note"

@@ -191,6 +191,7 @@ class Request:
         """Name a take of this request by a model, so that names sort by model, style and length.
 
         For example concert-franz-liszt-0300-notes-seed-7, and concert-franz-liszt-0120-of-0300-notes-seed-7 if stopped.
+        What goes on from given music, or is a passage of it, names a composer only where one was asked for.
         """
         length = f"{self.notes:04d}-notes" if self.notes is not None else f"{round(self.seconds or 0, 2):g}-seconds"
         if self.seconds is not None and self.prompt is not None and self.meter is not None:
@@ -202,7 +203,9 @@ class Request:
             length = self.edit.title
         elif self.pulse is not None:
             length = self.pulse.title(length)
-        style = re.findall(r"\w+", fold_name(self.style))  # a style may hold a slash, as arrangements do
+        is_free = self.prompt is None and self.edit is None
+        named = self.style if is_free or not same_name(self.style, ANY) else ""
+        style = re.findall(r"\w+", fold_name(named))  # a style may hold a slash, as arrangements do
         return "-".join([model, *style, length, "seed", str(self.seed)])
 
 

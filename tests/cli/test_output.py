@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from arietta.cli import main
-from arietta.cli.output import find_output
+from arietta.cli.output import find_output, name_origin
 from arietta.errors import RequestError
+from arietta.music.midi import midi_bytes
+from arietta.music.notes import Notes
 
 VERBS = ("regenerate", "extend", "connect", "lead-in", "accompany", "vary", "perform")
 
@@ -34,6 +36,34 @@ def test_one_file_holds_one_take(tmp_path: Path) -> None:
         find_output(tmp_path / "a.mid", 1, [tmp_path / "a.mid"])
     with pytest.raises(RequestError, match="is a file; -o takes"):
         find_output(tmp_path / "a.mid" / "takes", 1)
+
+
+@pytest.mark.parametrize(
+    ("sources", "origin"),
+    [
+        ([], ""),
+        (["/dev/stdin"], ""),
+        (["cues/Main Title v3.1.mid"], "Main-Title-v3.1-vary"),
+        (["canción/¿Qué?.musicxml"], "Qué-vary"),
+        (["a.mid", "b.mid"], "a-and-b-vary"),
+        (["n" * 300 + ".mid"], "n" * 48 + "-vary"),
+    ],
+)
+def test_a_name_begins_with_the_music_that_was_given_and_with_the_verb(sources: list[str], origin: str) -> None:
+    assert name_origin("vary", list(map(Path, sources))) == origin
+
+
+def test_what_is_made_of_given_music_is_called_after_it(tiny_bundle: Path, waltz: Notes, tmp_path: Path) -> None:
+    theme = tmp_path / "Main Title.mid"
+    theme.write_bytes(midi_bytes(waltz))
+    words = ["--model", str(tiny_bundle), "--notes", "5", "--seed", "1", "-o", str(tmp_path / "takes")]
+    assert main(["compose", "--prompt", str(theme), *words]) == main(["extend", str(theme), *words]) == 0
+    assert main(["compose", "--prompt", str(theme), "--style", "chopin", *words]) == 0
+    assert sorted(path.stem for path in (tmp_path / "takes").iterdir()) == [
+        "Main-Title-compose-tiny-0005-notes-seed-1",
+        "Main-Title-compose-tiny-frederic-chopin-0005-notes-seed-1",
+        "Main-Title-extend-tiny-0005-notes-seed-1",
+    ]
 
 
 @pytest.mark.parametrize(("ending", "begins"), [("ogg", b"OggS"), ("musicxml", b"<?xml"), ("PNG", b"\x89PNG")])

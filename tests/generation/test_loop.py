@@ -191,7 +191,7 @@ ONE_NOTE = Notes.of([0.0], [0.5], [60], [64])
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
-        ({}, "say how long the piece shall be"),
+        ({}, "say once how long the piece shall be"),
         ({"notes": 5, "seconds": 5.0}, "either a number of notes or of seconds"),
         ({"notes": 0}, "notes must lie in 1-100000, not 0"),
         ({"notes": -1}, "notes must lie in 1-100000, not -1"),
