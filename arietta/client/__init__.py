@@ -80,12 +80,8 @@ class Client:
             keys = [self.submit(request, model=model, original=original)[0]["id"] for request in batch]
             try:
                 for index, (key, request) in enumerate(zip(keys, batch, strict=True), begin):
-                    progress_here = _progress_of_all(progress, index, len(requests))
-                    for _ in self.events(key, progress=progress_here):
+                    for _ in self.events(key, progress=_progress_of_all(progress, index, len(requests))):
                         pass
-                    if progress_here is not None:  # of a piece that was finished before no progress is sent
-                        length = request.notes or (request.pulse and request.pulse.seconds) or request.seconds or 1
-                        progress_here(length, length)
                     take = self.take(key)
                     # A fetched request's prompt lacks its pedal, how it was moved, whose it is: the caller's has all.
                     given = {name: getattr(request, name) for name in ("prompt", "transposed", "meter", "heading")}
@@ -226,17 +222,22 @@ class Client:
         """Yield each note and pedal of a piece as soon as it is composed, those after number `after`.
 
         The generator returns the server's description of the finished piece. Raises RequestError where the piece ended
-        without its notes.
+        without its notes. `progress` hears at last how much it has, also of a piece that was finished before.
         """
+        told = None
         for tries_left in reversed(range(TRIES)):
             try:
                 for number, kind, data in self._transport.stream(key, after):
                     after = number or after
-                    if kind == "end":
-                        return _require_done(data)
-                    if kind == "progress" and progress is not None:
-                        progress(data["done"], data["whole"])
-                    elif kind in ("note", "pedal"):
+                    piece = _require_done(data) if kind == "end" else None
+                    if kind in ("progress", "end") and progress is not None:
+                        news = data if piece is None else piece["progress"]
+                        if (now := (news["done"], news["whole"])) != told:
+                            progress(*now)
+                        told = now
+                    if piece is not None:
+                        return piece
+                    if kind in ("note", "pedal"):
                         yield Note(*data) if kind == "note" else Pedal(*data)
             except (OSError, HTTPException) as error:
                 if not tries_left:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import http.client
 import json
-import math
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 import numpy as np
 
 from ..errors import RequestError, real_number, require
 from ..names import escape_name
+
+LONGEST_TIMEOUT = 10**6  # seconds: of much more, systems know no time
 
 
 class Transport:
@@ -21,13 +22,10 @@ class Transport:
 
     def __init__(self, address: str, api_key: str | None, timeout: float) -> None:
         require(address, str, "the address of a server is text, such as http://127.0.0.1:8000")
-        parts = urlsplit(address)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise RequestError(f"{address}: is not the address of a server, such as http://127.0.0.1:8000")
-        self.address = address.rstrip("/")
-        if not 0 < (seconds := real_number(timeout, "timeout")) < math.inf:
-            raise RequestError(f"timeout must be a finite number of seconds above 0, not {seconds:g}")
-        self._parts, self._timeout = parts, seconds
+        self.address, self._parts = address.rstrip("/"), _server_parts(address)
+        self._timeout = real_number(timeout, "timeout")
+        if not 0 < self._timeout <= LONGEST_TIMEOUT:
+            raise RequestError(f"timeout must be above 0 and at most {LONGEST_TIMEOUT} seconds, not {self._timeout:g}")
         self._headers = {} if api_key is None else {"X-API-Key": api_key.encode()}
 
     def stream(self, key: str, after: int) -> Iterator[tuple[int | None, str, Any]]:
@@ -87,6 +85,19 @@ class Transport:
         return RequestError(
             f"{self.address}: no server answers there ({escape_name(reason)}); `arietta serve` starts one"
         )
+
+
+def _server_parts(address: str) -> SplitResult:
+    """Take an address apart; raises RequestError where no server can have it."""
+    try:
+        parts = urlsplit(address)
+        # Both are read, and refused, only when they are asked for.
+        is_address = parts.scheme in ("http", "https") and parts.port != 0 and (parts.hostname or "").encode("idna")
+    except ValueError:
+        is_address = b""
+    if not is_address:
+        raise RequestError(f"{address}: is not the address of a server, such as http://127.0.0.1:8000")
+    return parts
 
 
 def piece_path(key: str) -> str:
