@@ -56,7 +56,6 @@ EXPECTED = {
     "string": "a text",
     "list": "a list",
     "tuple": "a list",
-    "missing": "a value",
     "too": "a list of as many values as it takes",
     "model": "an object",
 }
@@ -150,7 +149,7 @@ def _error_sentence(error: Mapping[str, Any], known: Collection[str]) -> str:
     # The path to the value, as prompt.notes[3][2], without what pydantic and FastAPI put before it.
     parts = [part for part in error["loc"] if part not in ("query", "path", "header", "body")]
     name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
-    name, kind = name.lstrip(".") or "the body", str(error["type"])
+    name, kind = name.lstrip(".") if parts else "the body", str(error["type"])
     if kind == "extra_forbidden":
         # Of an address only; a body may have them.
         elsewhere = ": POST /v1/pieces takes it" if "query" in error["loc"] and name in OF_PIECES else ""
@@ -160,9 +159,13 @@ def _error_sentence(error: Mapping[str, Any], known: Collection[str]) -> str:
     if kind in ("missing", "too_long", "tuple_type") and rows:  # of a list of rows, a row that has too few or too many
         row = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts[: rows[0] + 1]).lstrip(".")
         return f"{row} must be {ROWS[parts[rows[0] - 1]]}, not {_shortened(error.get('input'))}"
+    if kind == "missing":
+        return f"{name} must be given"
     if kind == "string_pattern_mismatch":
         return f"{name} must match {error['ctx']['pattern']}, which {_shortened(error.get('input'))} does not"
-    expected = next((text for start, text in EXPECTED.items() if kind.startswith(start)), None)
+    # Of ranges and choices pydantic says itself what is expected, as "less than or equal to 200".
+    told = str(error["msg"]).partition("Input should be ")[2]
+    expected = next((text for start, text in EXPECTED.items() if kind.startswith(start)), told)
     given = _shortened(error.get("input"))
     return f"{name} must be {expected}, not {given}" if expected else f"{name}: {error['msg']}, given was {given}"
 

@@ -59,6 +59,9 @@ def test_a_wrong_value_is_named_by_where_it_stands_with_what_is_expected() -> No
         detail(prompt={"notes": [[0, 1, 60]]})
         == "prompt.notes[0] must be [onset, duration, pitch, velocity], not [0, 1, 60]"
     )
+    assert detail(prompt={"notes": None}) == "prompt.notes must be given"
+    assert detail(verb="hum").startswith("verb must be 'regenerate', 'extend', ")
+    assert detail(**{"": 1}) == "there is no parameter ''; /docs lists those there are"
     assert detail(tempo=90) == "there is no parameter 'tempo'; /docs lists those there are"
 
 

@@ -139,8 +139,7 @@ class Revisions:
         query = "SELECT music, marks FROM revisions WHERE piece = ? AND number = ?"
         rows = self._history.read(query, (key, _storable(number)))
         if not rows:
-            sentence = f"the piece {key} has no revision {str(number)[:20]}; its revisions are listed with it"
-            raise UnknownPieceError(sentence)
+            raise UnknownPieceError(_has_none(key, number))
         marks = json.loads(rows[0][1])
         return Version(to_notes(unpack(rows[0][0])), locks=marks["locks"], composed=marks["composed"], is_changed=True)
 
@@ -176,11 +175,14 @@ class Revisions:
         return self.tree(key)
 
     def rename(self, key: str, number: int, name: str) -> Tree:
-        """Name a revision, or with an empty text take its name away; raises RequestError where there is none."""
+        """Name a revision, or with an empty text take its name away.
+
+        Raises UnknownPieceError where there is none of that number, RequestError for 0.
+        """
         with self._history.changing() as changes:
             if number == 0:
                 raise RequestError("revision 0 is the piece as it was, which has the piece's own name")
-            self._check_number(changes, key, number)
+            self._check_number(changes, key, number, UnknownPieceError)
             changes.execute("UPDATE revisions SET name = ? WHERE piece = ? AND number = ?", (name, key, number))
         return self.tree(key)
 
@@ -207,10 +209,14 @@ class Revisions:
             )
 
     @staticmethod
-    def _check_number(changes: Changes, key: str, number: int) -> None:
+    def _check_number(changes: Changes, key: str, number: int, error: type[AriettaError] = RequestError) -> None:
         query = "SELECT 1 FROM revisions WHERE piece = ? AND number = ?"
         if number and changes.execute(query, (key, _storable(number))).fetchone() is None:
-            raise RequestError(f"the piece {key} has no revision {str(number)[:20]}; its revisions are listed with it")
+            raise error(_has_none(key, number))
+
+
+def _has_none(key: str, number: int) -> str:
+    return f"the piece {key} has no revision {str(number)[:20]}; its revisions are listed with it"
 
 
 def _storable(number: int) -> int:

@@ -28,9 +28,9 @@ from ..views.music import Music, Sent, notes_of
 IF_MATCH = Header(alias="If-Match", description="The ETag of the revisions that the change was made from.")
 ETAG = {"ETag": {"description": "The version of the tree of revisions.", "schema": {"type": "string"}}}
 REFUSALS = problem_responses(
-    _404="There is no such piece.",
+    _404="There is no such piece, or no such revision of it.",
     _409="The piece is not done, or was changed elsewhere.",
-    _422="There is no such revision, or a value is impossible.",
+    _422="A value is impossible, or a revision that the body names does not exist.",
     _507="The server has no room for more.",
 )
 ROOT = 0  # the number of the piece as it was

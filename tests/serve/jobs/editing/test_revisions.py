@@ -93,7 +93,6 @@ def test_names_are_given_and_taken_and_what_is_not_there_is_refused(revisions: R
     revisions.add("a", Draft(waltz, 0, "edit"), 0)
     assert revisions.rename("a", 1, "bright").revisions[0].name == "bright"
     for impossible in (
-        lambda: revisions.rename("a", 2, "x"),
         lambda: revisions.rename("a", 0, "x"),
         lambda: revisions.add("a", Draft(waltz, 7, "edit"), 1),
         lambda: revisions.move_head("a", 7, 1),
@@ -102,8 +101,9 @@ def test_names_are_given_and_taken_and_what_is_not_there_is_refused(revisions: R
     ):
         with pytest.raises(RequestError):
             impossible()
-    with pytest.raises(UnknownPieceError, match="the piece a has no revision 7"):
-        revisions.music("a", 7)
+    for unknown in (lambda: revisions.music("a", 7), lambda: revisions.rename("a", 7, "x")):
+        with pytest.raises(UnknownPieceError, match="the piece a has no revision 7"):
+            unknown()
 
 
 def test_files_are_of_the_head_pieces_are_never_trimmed_and_deleting_takes_all(
