@@ -230,11 +230,10 @@ class Client:
                 for number, kind, data in self._transport.stream(key, after):
                     after = number or after
                     piece = _require_done(data) if kind == "end" else None
-                    if kind in ("progress", "end") and progress is not None:
-                        news = data if piece is None else piece["progress"]
-                        if (now := (news["done"], news["whole"])) != told:
-                            progress(*now)
+                    news = piece.get("progress") if piece else data if kind == "progress" else None
+                    if news and progress is not None and (now := (news["done"], news["whole"])) != told:
                         told = now
+                        progress(*now)
                     if piece is not None:
                         return piece
                     if kind in ("note", "pedal"):
