@@ -46,6 +46,7 @@ from .output import (
     read_music,
     read_number,
     read_path,
+    read_seconds,
     save_take,
 )
 from .table import table
@@ -73,7 +74,7 @@ _SAMPLING = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--notes", metavar="N", type=read_integer, help="compose exactly N notes (default 300)")
-    length.add_argument("--seconds", metavar="S", type=read_number, help="or S seconds of music, within 2 %%")
+    length.add_argument("--seconds", metavar="S", type=read_seconds, help="or S seconds of music, within 2 %%")
     length.add_argument(
         "--bars", metavar="N", type=read_integer, help="or N bars of the prompt's metre, or of --metre, to a bar line"
     )

@@ -74,6 +74,18 @@ def read_number(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from error
 
 
+def read_seconds(text: str) -> float:
+    """Read a length in seconds, or in minutes as 1:30; argparse shows the sentence for anything else."""
+    from ..music.times import read_time
+
+    if ":" not in text:
+        return read_number(text)
+    try:
+        return read_time(text)
+    except RequestError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def add_cluster(parser: argparse.ArgumentParser) -> None:
     """Add the flag that names a cluster for what `open_map` maps."""
     parser.add_argument(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from pathlib import Path
 
 import pytest
 
 from arietta.cli import main
-from arietta.cli.output import find_output, name_origin
+from arietta.cli.output import find_output, name_origin, read_seconds
 from arietta.errors import RequestError
 from arietta.music.midi import midi_bytes
 from arietta.music.notes import Notes
@@ -107,3 +108,11 @@ def test_what_comes_next_is_told_to_whoever_begins(
     for chosen in (["--model", str(tiny_bundle)], ["--style", "none"]):
         assert main(["compose", "--notes", "5", *chosen]) == 0
         assert "Next: " not in capsys.readouterr().out
+
+
+def test_a_length_may_be_said_in_minutes() -> None:
+    assert (read_seconds("90"), read_seconds("1:30"), read_seconds("0:12.5")) == (90, 90, 12.5)
+    with pytest.raises(ArgumentTypeError, match="after a colon stands less than 60"):
+        read_seconds("1:90")
+    with pytest.raises(ArgumentTypeError, match="'30s' is not a number"):
+        read_seconds("30s")
