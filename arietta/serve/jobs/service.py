@@ -89,6 +89,8 @@ class Service:
                 notify=self.notifier.notify,
             )
         )
+        if self._jobs:
+            log.warning("pieces that were not done when the last server stopped are composed first: %d", len(self._jobs))
         self.scheduler.open()
 
     def close(self) -> None:

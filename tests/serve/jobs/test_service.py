@@ -131,11 +131,15 @@ def test_a_piece_under_way_has_no_notes_yet_and_a_cancelled_one_never(models: Mo
             service.find(record.id)
 
 
-def test_a_piece_that_a_server_leaves_is_composed_by_the_next(models: Models, tmp_path: Path) -> None:
+def test_a_piece_that_a_server_leaves_is_composed_by_the_next_which_says_so(
+    models: Models, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     request = Request(notes=600, seed=5)
     with opened(models, tmp_path) as service:
         (record,) = submit(service, request)
+    assert not caplog.messages
     with opened(models, tmp_path) as service:
+        assert caplog.messages == ["pieces that were not done when the last server stopped are composed first: 1"]
         until(lambda: service.find(record.id).state is State.DONE)
         assert service.notes(record.id) == generate(request, models.engine("tiny")).notes
 
