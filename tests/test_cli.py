@@ -74,7 +74,9 @@ def test_an_unknown_flag_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main(["inspect", "x", "--loud"])
     assert left.value.code == 2
-    assert "--loud" in capsys.readouterr().err
+    usage, error = capsys.readouterr().err.splitlines()
+    assert usage == "usage: arietta inspect --help"  # the verb's own help tells of its flags
+    assert error == "arietta inspect: error: unrecognized arguments: --loud"
 
 
 @pytest.mark.parametrize(

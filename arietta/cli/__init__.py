@@ -196,7 +196,8 @@ def make_parser(words: Sequence[str]) -> argparse.ArgumentParser:
             verb.description = module.__doc__ or verb.description
             verb.formatter_class = argparse.RawDescriptionHelpFormatter
             module.add_arguments(verb)
-            parser.flags = re.findall(r"--[\w-]+", verb.format_help())
+            # argparse lets the whole command refuse the flags that a verb does not know.
+            parser.prog, parser.flags = verb.prog, re.findall(r"--[\w-]+", verb.format_help())
     return parser
 
 
