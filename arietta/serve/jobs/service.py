@@ -90,7 +90,7 @@ class Service:
             )
         )
         if self._jobs:
-            log.warning("pieces that were not done when the last server stopped are composed first: %d", len(self._jobs))
+            log.warning("pieces that the last server left undone are composed first: %d", len(self._jobs))
         self.scheduler.open()
 
     def close(self) -> None:
@@ -170,8 +170,7 @@ class Service:
         """Return a piece as it is now; raises UnknownPieceError."""
         # The job first: one that ends between the two lines is then found in the history.
         job = self._jobs.get(key)
-        record = self.history.find(key)
-        if record is None:
+        if (record := self.history.find(key)) is None:
             raise UnknownPieceError(f"there is no piece {key[:40]!r} here, or no longer; GET /v1/pieces lists all")
         return self._current(record, job)
 
@@ -356,8 +355,7 @@ class Service:
     def _mark_best(self, key: str) -> None:
         """Mark the best of the pieces that were ordered together with one that is over, if it was the last."""
         try:
-            record = self.history.find(key)
-            if record is not None:
+            if record := self.history.find(key):
                 model = record.asked["model"]
                 mark_best(self.history, record, self.models.bundle(model) if model in self.models.names else None)
         except Exception:

@@ -139,7 +139,7 @@ def test_a_piece_that_a_server_leaves_is_composed_by_the_next_which_says_so(
         (record,) = submit(service, request)
     assert not caplog.messages
     with opened(models, tmp_path) as service:
-        assert caplog.messages == ["pieces that were not done when the last server stopped are composed first: 1"]
+        assert caplog.messages == ["pieces that the last server left undone are composed first: 1"]
         until(lambda: service.find(record.id).state is State.DONE)
         assert service.notes(record.id) == generate(request, models.engine("tiny")).notes
 
