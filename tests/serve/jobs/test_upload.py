@@ -13,13 +13,14 @@ from arietta.errors import RequestError
 from arietta.music.meter import Meter, Tempo, TimeSignature
 from arietta.music.midi import midi_bytes, read_meter, read_midi
 from arietta.music.notes import Notes, first
+from arietta.music.reading import ReadPiece
 from tests.support.midi_bytes import midi, on, track
 from tests.support.written import note, packed_score, score
 
 
 def test_a_file_gives_its_first_notes_as_the_library_reads_them(waltz: Notes) -> None:
     file = midi_bytes(waltz)
-    assert upload.read_upload(file, most_notes=5) == (first(read_midi(file), 5), None, ())
+    assert upload.read_upload(file, most_notes=5) == ReadPiece(first(read_midi(file), 5), None, ())
     assert upload.read_upload(file, most_notes=10_000).notes == first(read_midi(file), 10_000)
 
 
