@@ -17,11 +17,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from arietta.corpus.labels import SPLITS
 from benchmarks.shared.report import ROOT
 
 ITEMS = ROOT / "docs" / "use" / "models" / "items.jsonl.xz"
 KEYS = ("corpus", "file", "licence", "sha256", "split")
-SPLITS = ("train", "validation", "test")
 GRIEG = "Edvard Grieg"
 # Model -> the corpora that it was trained on, and the only composer of whom it was, as its card's settings say.
 # `concert`'s mean holds weights of `piano`, so both corpora; `grieg` began from `piano`, whose items are its own too.

@@ -219,12 +219,12 @@ class RemoteComposer:
     def compose(self, requests: list[Request], progress: Progress) -> Iterator[ServedTake]:
         """Yield the takes in order; with --original `messages` gathers what was composed again."""
         from ..evaluation.words import retry_sentences
+        from ..generation.scores.in_time import takes_done
 
         take_count = sum(request.take_count for request in requests)
 
         def count(done: float, total: float) -> None:
-            # Takes are equally long; what a server tells of them is rounded.
-            self.done_count = int(done / total * take_count + 0.001)
+            self.done_count = takes_done(done, total, take_count)
             progress(done, total)
 
         options = {"model": self._model, "original": self._is_original}

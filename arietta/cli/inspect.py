@@ -74,10 +74,8 @@ def _model(path: Path) -> Path:
     from .checksums import RUN
 
     names = list_bundles()
-    if str(path) in names or (path / DESCRIPTION).is_file():
-        return path
-    if (path / RUN).is_file():
-        raise RequestError(f"{path}: a training run, not a model; `arietta export {path} --out models/NAME` makes one")
+    if str(path) in names or any((path / name).is_file() for name in (DESCRIPTION, RUN)):
+        return path  # loading it says of a training run how it becomes a model
     if path.is_dir():
         raise RequestError(
             f"{path}: neither a corpus (it has no {MANIFEST}) nor a model (no {DESCRIPTION}); "

@@ -278,10 +278,7 @@ def save_take(
         path = out
         take.save(path, grid=grid)
     else:
-        with tempfile.TemporaryDirectory() as folder:
-            unnamed = Path(folder) / f"{take.title}.mid"
-            take.save(unnamed, grid=grid)
-            content = unnamed.read_bytes()
+        content = take.to_bytes(grid=grid)
         path = _free_path(out, f"{origin}-{take.title}" if origin else take.title, content)
         write_file(path, content, MidiError)
     for ending in endings:

@@ -25,6 +25,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..corpus.labels import SPLITS
 from ..corpus.store import open_store
 from ..errors import RequestError
 from ..program import command
@@ -45,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--evaluate",
         metavar="SPLIT",
-        choices=("train", "validation", "test"),
+        choices=SPLITS,
         help="score best.pt on train, validation or test; no training",
     )
     parser.add_argument(

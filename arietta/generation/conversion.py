@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib import import_module
@@ -149,10 +148,9 @@ def _through_stream(write: Callable[[io.BytesIO], object]) -> bytes:
 
 
 def _through_file(write: Callable[[str], object]) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "piece.mid"
-        write(str(path))
-        return path.read_bytes()
+    from ..render.formats import saved_bytes
+
+    return saved_bytes(lambda path: write(str(path)), "mid")
 
 
 def _partitura_bytes(source: Any) -> bytes:

@@ -23,7 +23,7 @@ SCORES, PICTURES = (".musicxml", ".pdf"), (".svg", ".png")
 ENDINGS = MIDI + SOUNDS + SCORES + PICTURES
 
 
-def saved_bytes(save: Callable[[Path], None], kind: str) -> bytes:
+def saved_bytes(save: Callable[[Path], object], kind: str) -> bytes:
     """Return what `save` writes to a path with that ending, with or without its dot; raises as `save_music` does."""
     require(kind, str, "a kind of file is an ending, such as mid")
     ending = f".{kind.removeprefix('.')}"

@@ -27,9 +27,10 @@ from tqdm import tqdm
 
 from arietta.codecs.grid import KEY_COUNT
 from arietta.codecs.note import NoteCodec
+from arietta.corpus.labels import SPLITS
 from arietta.corpus.store import Piece, Store, open_store
 from arietta.errors import AriettaError
-from arietta.evaluation.likelihood import interval_by_piece
+from arietta.evaluation.likelihood import add_up
 from arietta.model.bundle import Bundle, load_bundle
 from arietta.model.config import ConditionIds
 from arietta.model.engine import load_engine
@@ -59,7 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", required=True)
     parser.add_argument("--on", default="maestro", help="part of the corpus: maestro, giantmidi, piano-midi.de, own")
-    parser.add_argument("--split", default="test", choices=("train", "validation", "test"))
+    parser.add_argument("--split", default="test", choices=SPLITS)
     parser.add_argument("--model", default="piano")
     parser.add_argument("--pieces", type=int, default=0, help="score this many pieces, evenly spread (0: all)")
     parser.add_argument("--without-composer", action="store_true", help="do not tell the model who composed")
@@ -133,18 +134,16 @@ def apart(store: Store, pieces: list[Piece], bundle: Bundle, scores: list[Score]
 def summed(scores: list[Score]) -> dict[str, object]:
     """Nats a note and a second over all pieces, by field, and the 95 % interval over resampled pieces."""
     sums = np.array([score.nll for score in scores])  # [pieces, F]
-    notes = np.array([score.notes for score in scores], dtype=np.float64)
+    together = add_up(sums.sum(axis=1), [score.notes for score in scores])
+    assert together is not None
     keys = sum(score.keys for score in scores)
     return {
-        "nats_per_note": round(float(sums.sum() / notes.sum()), 4),
-        # One piece tells nothing of how far others lie from it.
-        "interval_95": [round(value, 4) for value in interval_by_piece(sums.sum(axis=1), notes)]
-        if len(scores) > 1
-        else None,
+        "nats_per_note": round(together.per_note, 4),
+        "interval_95": together.interval and [round(value, 4) for value in together.interval],
         "nats_per_second": round(float(sums.sum() / sum(score.seconds for score in scores)), 3),
         "next_key_accuracy": round(sum(score.hits for score in scores) / keys, 4) if keys else None,
-        "nats_per_note_by_field": [round(float(value), 4) for value in sums.sum(axis=0) / notes.sum()],
-        "notes": int(notes.sum()),
+        "nats_per_note_by_field": [round(float(value), 4) for value in sums.sum(axis=0) / together.notes],
+        "notes": together.notes,
         "rows": sum(score.rows for score in scores),
     }
 

@@ -80,6 +80,11 @@ class Fitting:
         self.take = replace(self.take, request=replace(self.take.request, pulse=self._pulse))
 
 
+def takes_done(done: float, whole: float, take_count: int) -> int:
+    """Return how many takes are composed, from how much of all is: they are equally long, and progress is rounded."""
+    return int(done / whole * take_count + 0.001)
+
+
 def generate_in_time(
     requests: Sequence[Request],
     engine: Engine,

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Path
 from pydantic import BaseModel, Field, StrictBool, WithJsonSchema
 
+from ...generation.scores.in_time import takes_done
 from ...generation.scores.pulse import FASTEST, SLOWEST, TAKES, Pulse
 from ...generation.wishes import read_wishes
 from ...model.bundle import DEFAULT_MODEL
@@ -239,8 +240,8 @@ class ProgressView(BaseModel):
         """Return how far a piece under way is."""
         done, whole = job.progress
         several = {}
-        if job.take_count > 1 and whole:  # takes are equally long, and come one after the other
-            take = min(int(done / whole * job.take_count + 0.001) + 1, job.take_count)
+        if job.take_count > 1 and whole:  # they come one after the other
+            take = min(takes_done(done, whole, job.take_count) + 1, job.take_count)
             several = {"take": take, "takes": job.take_count}
         return cls.model_validate({"done": round(done, 3), "whole": whole, "unit": job.unit, **several})
 
