@@ -76,7 +76,7 @@ clean: ## remove .venv and the files of tools; pieces, corpora and runs stay
 
 # One stamp for each set of extras.
 $(VENV)/.with-runtime: EXTRAS :=
-$(VENV)/.with-runtime: SIZE := about 170 MB, no torch
+$(VENV)/.with-runtime: SIZE := about 180 MB, no torch
 $(VENV)/.with-serve: EXTRAS := [serve]
 $(VENV)/.with-serve: SIZE := about 190 MB, no torch
 $(VENV)/.with-test: EXTRAS := [serve,postgres,train,score,test,docs,dist]
